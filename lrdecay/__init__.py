@@ -1,0 +1,1 @@
+"""Which learning-rate scheduler, at which dropout, and is the difference real?"""

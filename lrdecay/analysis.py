@@ -1,0 +1,216 @@
+"""What the tables say: frames in, frames out, no state in between.
+
+Every function takes `runs` (and `epochs` where curves are needed) as the store returns them, or
+any rows of them that the caller kept: filter in pandas first, then ask. Only runs whose status is
+`completed` enter a mean; diverged and failed runs are counted beside it, never dropped silently.
+
+Verdicts, that is paired differences with an error rate, belong in this module too, as functions
+of `runs` next to `cell_summary`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from lrdecay.errors import InputError
+from lrdecay.store import STATUSES
+
+AXES = (
+    "dataset",
+    "model",
+    "batch_norm",
+    "optimizer",
+    "optimizer_args",
+    "lr",
+    "batch_size",
+    "epochs",
+    "scheduler",
+    "dropout",
+)
+"""The columns of `runs` that a sweep may vary; a seed is a repetition, not an axis."""
+
+METRICS = ("loss", "accuracy", "learning_rate")
+
+
+def axis_values(runs: pd.DataFrame, axis: str) -> list[object]:
+    """The values of one axis: numbers sorted, names in the order of first appearance."""
+    _require(runs, [axis])
+    values = runs[axis].drop_duplicates()
+    if pd.api.types.is_numeric_dtype(values):
+        values = values.sort_values()
+    return list(values.tolist())
+
+
+def extra_axes(runs: pd.DataFrame) -> list[str]:
+    """The axes besides scheduler and dropout that take more than one value, in `AXES` order."""
+    _require(runs, AXES)
+    return [
+        axis
+        for axis in AXES
+        if axis not in ("scheduler", "dropout") and runs[axis].nunique(dropna=False) > 1
+    ]
+
+
+def cell_axes(runs: pd.DataFrame) -> list[str]:
+    """What names a cell of the matrix: the extra axes, then scheduler and dropout."""
+    return [*extra_axes(runs), "scheduler", "dropout"]
+
+
+def describe_matrix(runs: pd.DataFrame) -> pd.DataFrame:
+    """The axes and seeds of a sweep and their values.
+
+    Returns:
+        One row per axis, then one for the seeds: `axis`, `values` (a list), `n_values`.
+    """
+    values = {axis: axis_values(runs, axis) for axis in (*AXES, "seed")}
+    return pd.DataFrame(
+        {
+            "axis": list(values),
+            "values": list(values.values()),
+            "n_values": [len(listed) for listed in values.values()],
+        }
+    )
+
+
+def status_counts(runs: pd.DataFrame) -> pd.Series[int]:
+    """Number of runs by status, all three statuses listed, zeros included."""
+    _require(runs, ["status"])
+    counts = runs["status"].value_counts()
+    return counts.reindex(list(STATUSES), fill_value=0).astype("int64").rename("runs")
+
+
+def cell_summary(runs: pd.DataFrame, metric: str = "test_accuracy") -> pd.DataFrame:
+    """Mean and spread over seeds of one column of `runs`, per cell of the matrix.
+
+    Returns:
+        One row per cell, in the order of the axes' values: the columns of `cell_axes(runs)`;
+        `mean` and `sd` (ddof = 1, null for fewer than two runs) in the metric's own unit; `n`,
+        the completed runs that have the metric; `n_diverged`, `n_failed`.
+
+    Raises:
+        InputError: `runs` lacks the metric or an axis.
+    """
+    _require(runs, [metric, "status"])
+    by = cell_axes(runs)
+    marked = runs[by].assign(
+        value=runs[metric].astype("float64").where(runs["status"] == "completed"),
+        diverged=runs["status"] == "diverged",
+        failed=runs["status"] == "failed",
+    )
+    cells = marked.groupby(by, sort=False, dropna=False).agg(
+        mean=("value", "mean"),
+        sd=("value", "std"),
+        n=("value", "count"),
+        n_diverged=("diverged", "sum"),
+        n_failed=("failed", "sum"),
+    )
+    return _in_axis_order(cells.reset_index(), runs, by)
+
+
+def learning_curves(
+    runs: pd.DataFrame, epochs: pd.DataFrame, metric: str = "accuracy"
+) -> pd.DataFrame:
+    """Mean and band over seeds of loss, accuracy or learning rate, by epoch.
+
+    Returns:
+        One row per cell, split and epoch of the completed runs: the columns of
+        `cell_axes(runs)`; `split`, `epoch`; `mean`, `sd` (ddof = 1) and the band `low`, `high`
+        (mean - sd, mean + sd), all in the metric's own unit (nats per image, 0..1, or the
+        rate); `n`. Fewer than two runs have no sd and no band: nulls.
+
+    Raises:
+        InputError: the metric is not one of `METRICS`, or a column is missing.
+    """
+    if metric not in METRICS:
+        raise InputError(f"metric {metric!r} has no curve; choose one of {', '.join(METRICS)}")
+    by = [*cell_axes(runs), "split", "epoch"]
+    rows = _completed_epochs(runs, epochs)
+    curves = (
+        rows.groupby(by, sort=False, dropna=False)[metric]
+        .agg(mean="mean", sd="std", n="count")
+        .reset_index()
+    )
+    curves["low"] = curves["mean"] - curves["sd"]
+    curves["high"] = curves["mean"] + curves["sd"]
+    ordered = _in_axis_order(curves, runs, by[:-2], then=["split", "epoch"])
+    return ordered[[*by, "mean", "sd", "low", "high", "n"]]
+
+
+def learning_rate_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
+    """The distinct courses that the learning rate took under each scheduler.
+
+    Most schedulers have one course for all seeds and dropouts; one that reacts to validation
+    loss may have as many as runs. Two courses are one if equal in single precision.
+
+    Returns:
+        One row per course and epoch: the extra axes, `scheduler`, `curve` (from 0 within its
+        scheduler), `epoch`, `learning_rate` (mean over the epoch's steps),
+        `learning_rate_first`, `learning_rate_last`, and `n_runs` that took the course.
+    """
+    by = [*extra_axes(runs), "scheduler"]
+    rates = ["learning_rate", "learning_rate_first", "learning_rate_last"]
+    rows = _completed_epochs(runs, epochs).drop_duplicates(["run_id", "epoch"])
+    rows = _in_axis_order(rows, runs, by, then=["dropout", "seed", "epoch"])
+    wide = rows.pivot(index="run_id", columns="epoch", values=rates).astype("float32")
+    course = {run: rate.tobytes() for run, rate in zip(wide.index, wide.to_numpy(), strict=True)}
+    own = rows.drop_duplicates("run_id")[["run_id", *by]]
+    own = own.assign(course=own["run_id"].map(course))
+    own["n_runs"] = own.groupby([*by, "course"], dropna=False)["run_id"].transform("size")
+    # One run stands for all that took the same course.
+    own = own.drop_duplicates([*by, "course"])
+    own = own.assign(curve=own.groupby(by, dropna=False).cumcount())
+    curves = own[["run_id", "curve", "n_runs"]].merge(rows, on="run_id", how="left")
+    return curves[[*by, "curve", "epoch", *rates, "n_runs"]]
+
+
+def train_test_gap(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
+    """How much better each run does on images it trained on, in percentage points.
+
+    The gap is `train_eval` accuracy (a fixed sample of training images, dropout off) minus test
+    accuracy, within one run, at that run's last epoch; null for a run that did not complete.
+
+    Returns:
+        `runs` with one more column, `train_test_gap`: `cell_summary` then gives its mean.
+    """
+    rows = _completed_epochs(runs, epochs)
+    last = rows[rows["epoch"] == rows.groupby("run_id")["epoch"].transform("max")]
+    accuracy = {
+        split: last[last["split"] == split].set_index("run_id")["accuracy"]
+        for split in ("train_eval", "test")
+    }
+    gap = 100.0 * (accuracy["train_eval"] - accuracy["test"])
+    return runs.assign(train_test_gap=runs["run_id"].map(gap).astype("float64"))
+
+
+def _completed_epochs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `epochs` that belong to a completed run of `runs`, with that run's axes."""
+    _require(runs, ["run_id", "status", *AXES])
+    _require(epochs, ["run_id", "epoch", "split", *METRICS])
+    completed = runs.loc[runs["status"] == "completed", ["run_id", *AXES]]
+    own = epochs.drop(columns=[axis for axis in AXES if axis in epochs])
+    return own.merge(completed, on="run_id", how="inner", validate="many_to_one")
+
+
+def _in_axis_order(
+    table: pd.DataFrame, runs: pd.DataFrame, axes: Sequence[str], then: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Sort by the place of each axis's value in `axis_values`, then by plain columns."""
+    places = {axis: {v: i for i, v in enumerate(axis_values(runs, axis))} for axis in axes}
+
+    def place(column: pd.Series[Any]) -> pd.Series[Any]:
+        known = places.get(str(column.name))
+        return column if known is None else column.map(known)
+
+    return table.sort_values([*axes, *then], key=place, ignore_index=True, kind="stable")
+
+
+def _require(table: pd.DataFrame, columns: Sequence[str]) -> None:
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise InputError(
+            f"no column {', '.join(map(repr, missing))} in the table; it has: "
+            f"{', '.join(map(str, table.columns))}"
+        )

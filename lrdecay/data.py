@@ -1,0 +1,277 @@
+"""Datasets as tensors: loaded once, normalised, split; a batch is then an index into them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrdecay import streams
+from lrdecay.errors import InputError
+from lrdecay.sweep import DatasetSpec
+
+DATA_VARIABLE = "LRDECAY_DATA"
+_DIGITS_TEST = 360
+_FOLDER_TEST_SHARE = 5  # one image in five, where a folder has no test part of its own
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (n, channels, height, width) float32, normalised, and labels (n,) int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What one run trains on. `validation` is None when the sweep holds no images out."""
+
+    train: Split
+    train_eval: Split
+    validation: Split | None
+    test: Split
+    classes: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        _, channels, height, width = self.train.images.shape
+        return channels, height, width
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset as it was read: uint8 images (n, channels, height, width) and int64 labels.
+
+    `full_scale` is the grey value of white (255; 16 for the digits). `digest` names the content:
+    the first 16 hex digits of the SHA-256 of shapes, images and labels.
+    """
+
+    name: str
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    full_scale: int
+    digest: str
+
+    @property
+    def train_count(self) -> int:
+        return len(self.train_labels)
+
+    @property
+    def classes(self) -> int:
+        return int(self.train_labels.max()) + 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        _, channels, height, width = self.train_images.shape
+        return channels, height, width
+
+    def split(self, validation: int, device: torch.device | str = "cpu") -> Data:
+        """Hold `validation` training images out, the same ones in every run, and normalise.
+
+        Each channel is shifted and scaled by the whole training set's mean and deviation.
+        `train_eval` is a fixed sample of the images trained on, as many as validation holds
+        (as many as it would hold by default, when it holds none).
+        """
+        mean, deviation = channel_statistics(self.train_images, self.full_scale)
+
+        def split_of(images: Tensor, labels: Tensor) -> Split:
+            scaled = (images.to(device).float() / self.full_scale - mean.to(device)) / deviation.to(
+                device
+            )
+            # channels_last is the layout in which CPU convolutions run twice as fast
+            return Split(scaled.contiguous(memory_format=torch.channels_last), labels.to(device))
+
+        chosen = _fixed_order(self.train_count, "validation")
+        held, kept = chosen[:validation], chosen[validation:].sort().values
+        sample = chosen[validation:][: validation or default_validation(self.train_count)]
+        train = split_of(self.train_images[kept], self.train_labels[kept])
+        return Data(
+            train=train,
+            train_eval=split_of(self.train_images[sample], self.train_labels[sample]),
+            validation=split_of(self.train_images[held], self.train_labels[held])
+            if validation
+            else None,
+            test=split_of(self.test_images, self.test_labels),
+            classes=self.classes,
+        )
+
+
+def load(spec: DatasetSpec, data_dir: Path | str | None = None, download: bool = True) -> Dataset:
+    """Read the dataset that a sweep names; download it first if it is absent and may be.
+
+    The folder is `data_dir`, else the environment variable LRDECAY_DATA, else `data`.
+
+    Raises `InputError` if the data are not there, cannot be had, or cannot be used.
+    """
+    if spec.folder is not None:
+        return _load_folder(Path(spec.folder), spec.size, spec.channels)
+    assert spec.name is not None
+    if spec.name == "digits":
+        return _load_digits()
+    return _load_torchvision(spec.name, data_folder(data_dir), download)
+
+
+def data_folder(data_dir: Path | str | None = None) -> Path:
+    """Return the folder that holds the datasets: the argument, else LRDECAY_DATA, else `data`."""
+    return Path(data_dir or os.environ.get(DATA_VARIABLE) or "data")
+
+
+def default_validation(train_count: int) -> int:
+    """Return how many training images are held out unless the sweep says: 5,000, or a sixth."""
+    return min(5000, train_count // 6)
+
+
+def channel_statistics(images: Tensor, full_scale: int) -> tuple[Tensor, Tensor]:
+    """Return each channel's mean and deviation in 0..1, each of shape (channels, 1, 1).
+
+    >>> images = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1)
+    >>> [x.item() for x in channel_statistics(images, 255)]
+    [0.5, 0.5]
+    """
+    levels = torch.arange(256, dtype=torch.float64) / full_scale
+    means, deviations = [], []
+    for channel in range(images.shape[1]):
+        counts = torch.bincount(images[:, channel].flatten(), minlength=256).double()
+        share = counts / counts.sum()
+        mean = (share * levels).sum()
+        means.append(mean)
+        deviations.append((share * (levels - mean) ** 2).sum().sqrt())
+    # a channel of one grey value has no deviation to divide by
+    deviation = torch.stack([d if d > 0 else torch.ones_like(d) for d in deviations])
+    return torch.stack(means).float().view(-1, 1, 1), deviation.float().view(-1, 1, 1)
+
+
+def _dataset(
+    name: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], full_scale: int = 255
+) -> Dataset:
+    sha = hashlib.sha256(str(full_scale).encode())
+    for tensor in (*train, *test):
+        sha.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
+        sha.update(tensor.contiguous().numpy())
+    return Dataset(name, *train, *test, full_scale=full_scale, digest=sha.hexdigest()[:16])
+
+
+def _fixed_order(count: int, purpose: str) -> Tensor:
+    """Return a shuffle that is the same in every run: it belongs to the data, not to a seed."""
+    return torch.argsort(streams.bits(streams.key(0, purpose), count), stable=True)
+
+
+def _load_digits() -> Dataset:
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    pixels = torch.from_numpy(images.astype(np.uint8)).view(-1, 1, 8, 8)
+    classes = torch.from_numpy(labels).long()
+    chosen = _fixed_order(len(classes), "digits test")
+    test, train = chosen[:_DIGITS_TEST].sort().values, chosen[_DIGITS_TEST:].sort().values
+    return _dataset(
+        "digits", (pixels[train], classes[train]), (pixels[test], classes[test]), full_scale=16
+    )
+
+
+def _load_torchvision(name: str, root: Path, download: bool) -> Dataset:
+    from torchvision import datasets
+
+    classes: dict[str, Callable[..., object]] = {
+        "mnist": datasets.MNIST,
+        "fashion_mnist": datasets.FashionMNIST,
+        "kmnist": datasets.KMNIST,
+        "cifar10": datasets.CIFAR10,
+    }
+
+    def part(train: bool) -> tuple[Tensor, Tensor]:
+        try:
+            dataset = classes[name](root=str(root), train=train, download=False)
+        except RuntimeError:  # not there
+            if not download:
+                raise
+            dataset = classes[name](root=str(root), train=train, download=True)
+        images = torch.as_tensor(dataset.data)  # type: ignore[attr-defined]
+        labels = torch.as_tensor(dataset.targets).long()  # type: ignore[attr-defined]
+        # (n, h, w) grey or (n, h, w, 3) colour -> (n, channels, h, w)
+        images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+        return images.contiguous(), labels
+
+    try:
+        return _dataset(name, part(train=True), part(train=False))
+    except (RuntimeError, OSError, ValueError) as error:
+        cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = f"it could not be downloaded ({cause})" if download else cause
+        raise InputError(
+            f"{name} is not in {root.absolute()}, and {reason}.\n"
+            f"Name the folder that holds it with --data DIR or the environment variable "
+            f"{DATA_VARIABLE} (laid out as torchvision does), or start with the digits, which "
+            f"need no download: bench/sweeps/digits.yaml"
+        ) from error
+
+
+def _load_folder(root: Path, size: int | None, channels: int) -> Dataset:
+    """Read images laid out as ROOT/train/CLASS/* and ROOT/test/CLASS/*, or as ROOT/CLASS/*."""
+    if (root / "train").is_dir() and (root / "test").is_dir():
+        train = _read_images(root / "train", size, channels)
+        test = _read_images(root / "test", size, channels)
+        if train[2] != test[2]:
+            raise InputError(
+                f"{root}: train has the classes {', '.join(train[2])}, and test has "
+                f"{', '.join(test[2])}; they must be the same"
+            )
+        return _dataset(root.name, train[:2], test[:2])
+    images, labels, _ = _read_images(root, size, channels)
+    chosen = _fixed_order(len(labels), "folder test")
+    cut = len(labels) // _FOLDER_TEST_SHARE
+    test_at, train_at = chosen[:cut].sort().values, chosen[cut:].sort().values
+    if cut == 0:
+        raise InputError(f"{root}: {len(labels)} images are too few to hold a test set out")
+    return _dataset(
+        root.name, (images[train_at], labels[train_at]), (images[test_at], labels[test_at])
+    )
+
+
+def _read_images(
+    root: Path, size: int | None, channels: int
+) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    from PIL import Image
+    from torchvision.datasets import ImageFolder
+
+    try:
+        folder = ImageFolder(str(root))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{root.absolute()} holds no images to train on: {str(error).splitlines()[0]}\n"
+            f"Expected FOLDER/train/CLASS/*.png and FOLDER/test/CLASS/*.png, or FOLDER/CLASS/*.png"
+        ) from error
+    mode = "L" if channels == 1 else "RGB"
+    arrays = []
+    for path, _ in folder.samples:
+        try:
+            with Image.open(path) as opened:
+                image = opened.convert(mode)
+        except (OSError, Image.DecompressionBombError, SyntaxError) as error:
+            raise InputError(f"{path}: not a readable image ({error})") from error
+        if size is not None and image.size != (size, size):
+            image = image.resize((size, size), Image.Resampling.BILINEAR)
+        arrays.append(np.asarray(image))
+    sizes = {array.shape[:2] for array in arrays}
+    if len(sizes) > 1:
+        raise InputError(
+            f"{root}: images of {len(sizes)} sizes, such as "
+            f"{' and '.join(f'{w}x{h}' for h, w in sorted(sizes)[:2])}; "
+            f"say in the sweep file what to resize them to, as in "
+            f"dataset: {{folder: {root}, size: 32}}"
+        )
+    pixels = torch.from_numpy(np.stack(arrays))
+    pixels = pixels.unsqueeze(1) if channels == 1 else pixels.permute(0, 3, 1, 2)
+    labels = torch.tensor([label for _, label in folder.samples])
+    return pixels.contiguous(), labels, tuple(folder.classes)

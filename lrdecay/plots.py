@@ -1,0 +1,293 @@
+"""Frames to figures: each function draws on one matplotlib axes and returns it.
+
+Pass `ax` to draw into a figure of your own; without it a new figure is made (`ax.figure`), never
+through pyplot, so nothing global changes and no display is needed. A figure shows one value of
+every extra axis, and a curve one dropout: filter in pandas first. Labels are drawn as they are
+written; a dollar sign starts no formula.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+import seaborn as sns  # type: ignore[import-untyped]
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from lrdecay.analysis import (
+    axis_values,
+    cell_summary,
+    extra_axes,
+    learning_curves,
+    learning_rate_curves,
+    train_test_gap,
+)
+from lrdecay.errors import InputError
+from lrdecay.store import SPLITS
+
+# Okabe and Ito's hues, yellow and black left out and the light ones darkened, so that each keeps
+# a contrast of about 3:1 on white and on a dark page.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#c774a3", "#b98500", "#3f9bd6", "#808080", "#9467bd")
+Dash = tuple[float, tuple[float, ...]] | Literal["-"]
+DASHES: tuple[Dash, ...] = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (1.5, 1.2)),
+    (0, (6, 1.5, 1.5, 1.5)),
+    (0, (9, 2)),
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+UNITS = {"loss": "loss (nats per image)", "accuracy": "accuracy (%)"}
+BAND_ALPHA = 0.18
+MARKERS_PER_LINE = 8
+STRIP_WIDTH = 0.8  # of the smallest step in dropout: how far seaborn's strips spread out
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one scheduler is drawn, in every figure."""
+
+    color: str
+    dash: Dash
+    marker: str
+
+    def line(self, label: str | None = None) -> Line2D:
+        """An empty line in this style, for a legend."""
+        return Line2D(
+            [], [], color=self.color, linestyle=self.dash, marker=self.marker, label=label
+        )
+
+
+def scheduler_styles(runs: pd.DataFrame) -> dict[str, Style]:
+    """A style for each scheduler, by order of first appearance.
+
+    Colours, dashes and markers are 8, 5 and 7: the same three never meet twice below 280.
+    """
+    return {
+        str(scheduler): Style(
+            COLORS[i % len(COLORS)], DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)]
+        )
+        for i, scheduler in enumerate(axis_values(runs, "scheduler"))
+    }
+
+
+def plot_learning_rates(
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """The learning rate as applied, against epochs trained; one line per distinct course.
+
+    Each epoch adds three points: its first rate at its start, its mean in its middle, its last
+    rate at its end. A scheduler with several courses has each drawn thinly.
+
+    Raises:
+        InputError: an extra axis has more than one value in `runs`.
+    """
+    _one_value(runs, extra_axes(runs))
+    styles = styles or scheduler_styles(runs)
+    ax = ax or _new_axes()
+    curves = learning_rate_curves(runs, epochs)
+    for scheduler, courses in curves.groupby("scheduler", sort=False):
+        style = styles[str(scheduler)]
+        thin = courses["curve"].nunique() > 1
+        for _, course in courses.groupby("curve"):
+            rates = course[["learning_rate_first", "learning_rate", "learning_rate_last"]]
+            trained = [epoch - before for epoch in course["epoch"] for before in (1.0, 0.5, 0.0)]
+            ax.plot(
+                trained,
+                rates.to_numpy().ravel(),
+                color=style.color,
+                linestyle=style.dash,
+                linewidth=0.8 if thin else 1.6,
+                alpha=0.6 if thin else 1.0,
+            )
+    ax.set(xlabel="epochs trained", ylabel="learning rate")
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_formatter(FuncFormatter(_plain))
+    return _finish(ax, _used(curves, styles), legend)
+
+
+def plot_curves(
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    metric: str = "accuracy",
+    split: str = "test",
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Loss (log scale) or accuracy (percent) by epoch: mean over seeds, band mean +- 1 sd.
+
+    Raises:
+        InputError: dropout or an extra axis has more than one value in `runs`, or the metric or
+            the split is unknown.
+    """
+    _one_of("metric", metric, UNITS)
+    _one_of("split", split, SPLITS)
+    _one_value(runs, [*extra_axes(runs), "dropout"])
+    styles = styles or scheduler_styles(runs)
+    ax = ax or _new_axes()
+    scale = 100.0 if metric == "accuracy" else 1.0
+    curves = learning_curves(runs, epochs, metric)
+    curves = curves[curves["split"] == split]
+    for scheduler, curve in curves.groupby("scheduler", sort=False):
+        style = styles[str(scheduler)]
+        ax.plot(
+            curve["epoch"],
+            scale * curve["mean"],
+            color=style.color,
+            linestyle=style.dash,
+            marker=style.marker,
+            markersize=3.5,
+            markevery=max(1, len(curve) // MARKERS_PER_LINE),
+            linewidth=1.4,
+        )
+        if curve["sd"].notna().any():
+            low, high = scale * curve["low"], scale * curve["high"]
+            ax.fill_between(
+                curve["epoch"], low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0
+            )
+    ax.set(xlabel="epoch", ylabel=f"{split} {UNITS[metric]}")
+    if metric == "loss":
+        _log_scale(ax)
+    return _finish(ax, _used(curves, styles), legend)
+
+
+def plot_accuracy_by_dropout(
+    runs: pd.DataFrame,
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Test accuracy (percent) against dropout: mean, +- 1 sd over seeds, and each run as a dot.
+
+    Raises:
+        InputError: an extra axis has more than one value in `runs`.
+    """
+    percent = runs.assign(percent=100.0 * runs["test_accuracy"])
+    return _by_dropout(percent, "percent", "test accuracy (%)", styles, legend, ax)
+
+
+def plot_gap_by_dropout(
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Train-test gap (percentage points) against dropout, drawn like the accuracy.
+
+    Raises:
+        InputError: an extra axis has more than one value in `runs`.
+    """
+    gaps = train_test_gap(runs, epochs)
+    ax = _by_dropout(gaps, "train_test_gap", "train - test accuracy (pp)", styles, legend, ax)
+    ax.axhline(0, color="0.5", linewidth=0.8, zorder=0)
+    return ax
+
+
+def _by_dropout(
+    runs: pd.DataFrame,
+    metric: str,
+    ylabel: str,
+    styles: Mapping[str, Style] | None,
+    legend: bool,
+    ax: Axes | None,
+) -> Axes:
+    _one_value(runs, extra_axes(runs))
+    styles = styles or scheduler_styles(runs)
+    ax = ax or _new_axes()
+    present = cell_summary(runs, metric).query("n > 0")
+    used = _used(present, styles)
+    rows = runs[runs["status"] == "completed"].dropna(subset=[metric])
+    if not rows.empty:
+        shared = {
+            "data": rows,
+            "x": "dropout",
+            "y": metric,
+            "hue": "scheduler",
+            "hue_order": list(used),
+            "palette": [style.color for style in used.values()],
+            "native_scale": True,
+            "legend": False,
+            "ax": ax,
+        }
+        sns.stripplot(**shared, dodge=True, jitter=False, size=2.5, alpha=0.45, linewidth=0)
+        sns.pointplot(
+            **shared,
+            errorbar="sd",
+            dodge=STRIP_WIDTH * (1 - 1 / len(used)),
+            markers=[style.marker for style in used.values()],
+            linestyles=[style.dash for style in used.values()],
+            linewidth=1.4,
+            markersize=4.5,
+        )
+    ax.set_xticks([float(str(d)) for d in axis_values(runs, "dropout")])
+    ax.xaxis.set_major_formatter(FuncFormatter(_plain))
+    ax.set(xlabel="dropout", ylabel=ylabel)
+    return _finish(ax, used, legend)
+
+
+def _new_axes() -> Axes:
+    return Figure(figsize=(4.8, 3.4), layout="constrained").subplots()
+
+
+def _used(table: pd.DataFrame, styles: Mapping[str, Style]) -> dict[str, Style]:
+    """The styles of the schedulers that a table mentions, in the styles' own order."""
+    present = set(table["scheduler"])
+    return {scheduler: style for scheduler, style in styles.items() if scheduler in present}
+
+
+def _finish(ax: Axes, used: Mapping[str, Style], legend: bool) -> Axes:
+    if ax.get_xlabel() != "dropout":
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    ax.grid(axis="y", color="0.5", alpha=0.25, linewidth=0.6)
+    ax.set_axisbelow(True)
+    sns.despine(ax=ax)
+    if legend and used:
+        # Handles are given explicitly: a label that starts with "_" would be left out otherwise.
+        drawn = ax.legend([style.line() for style in used.values()], list(used), frameon=False)
+        for text in drawn.get_texts():
+            text.set_parse_math(False)
+    return ax
+
+
+def _log_scale(ax: Axes) -> None:
+    """A log axis labelled in plain numbers, with enough of them on a short range."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(FuncFormatter(_plain))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _plain(value: float, position: int | None = None) -> str:
+    return f"{value:g}"
+
+
+def _one_of(what: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        raise InputError(f"unknown {what} {value!r}; choose one of {', '.join(choices)}")
+
+
+def _one_value(runs: pd.DataFrame, axes: Iterable[str]) -> None:
+    """Refuse to average over what is not a repetition."""
+    for axis in axes:
+        values = axis_values(runs, axis)
+        if len(values) > 1:
+            raise InputError(
+                f"a figure shows one {axis} and the table has {', '.join(map(str, values))}: "
+                f"filter first, e.g. runs[runs[{axis!r}] == {values[0]!r}]"
+            )

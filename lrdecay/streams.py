@@ -1,0 +1,99 @@
+"""Counter-based randomness: (seed, purpose, counters) -> bits, the same on every device.
+
+A run's seed names one stream per purpose (`init`, `order`, `dropout`). A stream depends on the
+seed and the purpose alone, so two runs that share a seed start from the same weights, see the
+same batches and draw the same dropout uniforms, whatever else differs between them.
+
+The generator is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+generators", OOPSLA 2014): output i of a stream is a bijective mix of ``key + (i + 1) * GAMMA``,
+so any output is had without the ones before it. Only wrapping 64-bit integer arithmetic is used,
+hence equal bits on CPU and GPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+_MASK = (1 << 64) - 1
+_GAMMA = 0x9E3779B97F4A7C15
+_MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, None))
+
+
+def key(seed: int, purpose: str, *counters: int) -> int:
+    """Return the 64-bit key of one stream, or of a numbered part of it (an epoch, a step).
+
+    >>> key(0, "order") == key(0, "order"), key(0, "order") == key(1, "order")
+    (True, False)
+    """
+    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+    value = int.from_bytes(digest[:8], "little")
+    for counter in counters:
+        value = _mix_int(value + (counter + 1) * _GAMMA)
+    return value
+
+
+def bits(key: int, count: int, device: torch.device | str = "cpu") -> Tensor:
+    """Return the first `count` outputs of a stream: int64, shape (count,), all 64 bits random."""
+    z = _counters(count, torch.device(device)) + _signed(key)
+    for shift, multiplier in _MIX:
+        # >> on int64 copies the sign bit, so it is masked off
+        z ^= (z >> shift).bitwise_and_((1 << (64 - shift)) - 1)
+        if multiplier is not None:
+            z *= _signed(multiplier)
+    return z
+
+
+def order(seed: int, epoch: int, count: int, device: torch.device | str = "cpu") -> Tensor:
+    """Return the order in which an epoch (from 0) visits `count` images: int64, a permutation."""
+    return torch.argsort(bits(key(seed, "order", epoch), count, device), stable=True)
+
+
+def keep(key: int, rate: float, shape: torch.Size, device: torch.device | str) -> Tensor:
+    """Return a dropout mask: bool, of `shape`, False with probability `rate` (to 2**-32).
+
+    Element i is kept when the i-th 32-bit uniform of the stream is not below `rate`, so the masks
+    of two rates at one key are nested: what the lower rate drops, the higher rate drops too.
+    """
+    count = shape.numel()
+    uniform = bits(key, (count + 1) // 2, device).view(torch.int32)[:count]
+    # int32 is the uniform less 2**31; comparing there saves a conversion
+    return (uniform >= round(rate * 2**32) - 2**31).view(shape)
+
+
+@contextmanager
+def seeded_init(seed: int) -> Iterator[None]:
+    """Within the block torch's own CPU generator draws from the seed's `init` stream.
+
+    Any module's usual initialisation is then a function of the seed alone; the generator's state
+    is put back afterwards.
+    """
+    state = torch.get_rng_state()
+    torch.default_generator.manual_seed(key(seed, "init") >> 1)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
+
+
+@lru_cache(maxsize=64)
+def _counters(count: int, device: torch.device) -> Tensor:
+    return torch.arange(1, count + 1, dtype=torch.int64, device=device) * _signed(_GAMMA)
+
+
+def _mix_int(value: int) -> int:
+    z = value & _MASK
+    for shift, multiplier in _MIX:
+        z ^= z >> shift
+        if multiplier is not None:
+            z = z * multiplier & _MASK
+    return z
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value
