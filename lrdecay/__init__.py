@@ -1,1 +1,44 @@
-"""Which learning-rate scheduler, at which dropout, and is the difference real?"""
+"""Which learning-rate scheduler, at which dropout, and is the difference real?
+
+>>> import lrdecay
+>>> sweep = lrdecay.load_sweep("bench/sweeps/digits.yaml")  # doctest: +SKIP
+>>> lrdecay.run_sweep(sweep)  # doctest: +SKIP
+>>> lrdecay.write_report("results/digits")  # doctest: +SKIP
+>>> lrdecay.read_runs("results/digits").groupby("scheduler").test_accuracy.mean()  # doctest: +SKIP
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lrdecay.errors import InputError
+    from lrdecay.report import write_report
+    from lrdecay.runner import run_sweep
+    from lrdecay.store import read_epochs, read_runs
+    from lrdecay.sweep import load_sweep
+
+__all__ = [
+    "InputError",
+    "load_sweep",
+    "read_epochs",
+    "read_runs",
+    "run_sweep",
+    "write_report",
+]
+
+_HOMES = {
+    "InputError": "errors",
+    "load_sweep": "sweep",
+    "read_epochs": "store",
+    "read_runs": "store",
+    "run_sweep": "runner",
+    "write_report": "report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: most of them need torch or pandas."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lrdecay' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"lrdecay.{_HOMES[name]}"), name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor, nn
 
 from lrdecay import streams
@@ -24,11 +23,13 @@ class StreamDropout(nn.Module):
         self.key = 0
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return `x` with the next mask applied; any shape."""
         if not self.training or self.p == 0:
             return x
         return x * streams.keep(self.key, self.p, x.shape, x.device) * (1 / (1 - self.p))
 
     def extra_repr(self) -> str:
+        """Return what `print(model)` shows of this layer."""
         return f"p={self.p}"
 
 
@@ -67,6 +68,7 @@ class CNN(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return logits (n, classes)."""
         logits: Tensor = self.classifier(self.features(images))
         return logits
 
@@ -107,5 +109,5 @@ def digest(model: nn.Module) -> str:
     sha = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         sha.update(name.encode())
-        sha.update(tensor.detach().to("cpu").contiguous().view(-1).view(torch.uint8).numpy())
+        sha.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return sha.hexdigest()[:16]

@@ -26,6 +26,7 @@ class ConstantRate(LRScheduler):
     """The base rate in every epoch: what the others are compared with."""
 
     def get_lr(self) -> list[float | torch.Tensor]:
+        """Return each parameter group's rate, unchanged."""
         return [group["lr"] for group in self.optimizer.param_groups]
 
 

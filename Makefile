@@ -1,0 +1,48 @@
+# Two commands are enough on a fresh machine: `make sweep` and `make test`.
+SWEEP ?= bench/sweeps/digits.yaml
+RESULTS ?= results
+ARGS ?=
+PYTHON ?= python3
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup sweep report test bench check format clean
+
+help:  ## show this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@echo "  Variables: SWEEP=bench/sweeps/mnist.yaml  RESULTS=results  ARGS='--data DIR --workers N'"
+
+setup: $(VENV)/.complete  ## make .venv and install everything into it
+
+$(VENV)/.complete: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+sweep: setup  ## train what SWEEP asks for and is not there yet
+	$(BIN)/lrdecay sweep $(SWEEP) --results $(RESULTS) $(ARGS)
+
+report: setup  ## write the HTML report of SWEEP's results
+	$(BIN)/lrdecay report $(SWEEP) --results $(RESULTS)
+
+test: setup  ## run the test suite
+	$(BIN)/python -m pytest --numprocesses=2 --quiet
+
+bench: setup  ## time things against each other
+	$(BIN)/python -m pytest bench --benchmark-only --quiet
+
+check: setup  ## ruff, formatting, mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup  ## mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove the environment and caches; results stay
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,349 @@
+"""The command line: the only place that knows both the half that trains and the half that reads.
+
+torch, pandas and matplotlib are imported by the commands that need them, so that `--help` answers
+at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lrdecay.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lrdecay.data import Dataset
+    from lrdecay.engine.record import Epoch
+    from lrdecay.sweep import Run, Sweep
+
+BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 130
+
+app = typer.Typer(
+    help="Which learning-rate scheduler, at which dropout, and is the difference real?",
+    epilog="Start with:  lrdecay sweep bench/sweeps/digits.yaml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+_out = Console(markup=False, highlight=False)
+_err = Console(markup=False, highlight=False, stderr=True)
+
+
+class Device(StrEnum):
+    """Where runs train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+SweepFile = Annotated[Path, typer.Argument(help="A sweep file, such as bench/sweeps/digits.yaml.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Folder of the datasets. [default: $LRDECAY_DATA, else data]", metavar="DIR"
+    ),
+]
+ResultsDir = Annotated[
+    Path, typer.Option("--results", help="A sweep's results are in DIR/NAME.", metavar="DIR")
+]
+DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if there is one.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=0, help="Processes. [default: one per core; one for a GPU]"),
+]
+
+
+@contextmanager
+def _errors_in_one_line() -> Iterator[None]:
+    """Turn bad input into its message and exit code 2, without a traceback."""
+    try:
+        yield
+    except InputError as error:
+        _err.print(f"lrdecay: {error}", soft_wrap=True)
+        raise typer.Exit(BAD_INPUT) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@app.command(epilog="Example:  lrdecay plan bench/sweeps/mnist.yaml --data ~/data")
+def plan(
+    file: SweepFile,
+    data: DataDir = None,
+    device: DeviceOption = Device.auto,
+    workers: Workers = None,
+) -> None:
+    """Print the matrix, the number of runs and about how long they take. Nothing trains."""
+    with _errors_in_one_line():
+        from lrdecay.sweep import load_sweep
+
+        sweep = load_sweep(file)
+        _print_matrix(sweep)
+        _print_estimate(sweep, data, device, workers)
+
+
+@app.command(epilog="Example:  lrdecay sweep bench/sweeps/mnist.yaml --data ~/data --workers 4")
+def sweep(
+    file: SweepFile,
+    results: ResultsDir = Path("results"),
+    data: DataDir = None,
+    device: DeviceOption = Device.auto,
+    workers: Workers = None,
+) -> None:
+    """Train every run of a sweep file that has no result yet.
+
+    Interrupt it whenever you like: the same command goes on from there.
+    """
+    with _errors_in_one_line():
+        from lrdecay.progress import Bar, Lines, spell_seconds
+        from lrdecay.runner import run_sweep
+        from lrdecay.sweep import load_sweep
+
+        loaded = load_sweep(file)
+        folder = results / loaded.name
+        progress = Bar(_out) if _out.is_terminal else Lines(_out)
+        try:
+            summary = run_sweep(loaded, results, data, device.value, workers, progress)
+        except KeyboardInterrupt:
+            progress.stop()
+            again = " ".join(["lrdecay", *sys.argv[1:]])
+            _err.print(f"\nInterrupted; finished runs are in {folder}. To go on: {again}")
+            raise typer.Exit(INTERRUPTED) from None
+        finally:
+            progress.stop()
+        trained = summary.completed + summary.diverged + summary.failed
+        _out.print(
+            f"{summary.folder}: {summary.total} runs, {trained} trained now "
+            f"({summary.diverged} diverged, {summary.failed} failed) in "
+            f"{spell_seconds(summary.seconds)}, {summary.reused} from before",
+            soft_wrap=True,
+        )
+        _out.print(f"Next:  lrdecay report {summary.folder}", soft_wrap=True)
+        if summary.failed:
+            _print_failures(summary.folder)
+            raise typer.Exit(RUN_FAILED)
+
+
+@app.command(epilog="Example:  lrdecay report results/digits")
+def report(
+    folder: Annotated[
+        Path, typer.Argument(help="A results folder, such as results/digits, or a sweep file.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="File to write. [default: FOLDER/report.html]"),
+    ] = None,
+    results: ResultsDir = Path("results"),
+) -> None:
+    """Write the report of a sweep: one HTML file that needs no network."""
+    with _errors_in_one_line():
+        from lrdecay.report import write_report
+
+        if folder.is_file():
+            from lrdecay.sweep import load_sweep
+
+            folder = results / load_sweep(folder).name
+        _out.print(str(write_report(folder, output)), soft_wrap=True)
+
+
+@app.command(
+    epilog="Example:  lrdecay train --dataset mnist --scheduler StepLR --set step_size=5 "
+    "--set gamma=0.5 --dropout 0.3 --epochs 10"
+)
+def train(
+    dataset: Annotated[str, typer.Option(help="digits, mnist, fashion_mnist, ...")] = "digits",
+    scheduler: Annotated[
+        str, typer.Option(help="A class that `lrdecay schedulers` lists.")
+    ] = "StepLR",
+    argument: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="An argument of the scheduler; repeat it."),
+    ] = None,
+    dropout: Annotated[float, typer.Option(help="Dropout rate, from 0 to below 1.")] = 0.3,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 10,
+    lr: Annotated[float, typer.Option(help="Base learning rate.")] = 0.001,
+    optimizer: Annotated[str, typer.Option(help="Adam, AdamW or SGD.")] = "Adam",
+    batch_size: Annotated[int, typer.Option(help="Images per step.")] = 64,
+    batch_norm: Annotated[
+        bool, typer.Option("--batch-norm", help="Batch normalisation after each convolution.")
+    ] = False,
+    validation: Annotated[
+        int | None, typer.Option(help="Images held out. [default: 5000, or a sixth]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, batches and dropout.")] = 0,
+    data: DataDir = None,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Train one run and print how it goes: the tutorial as one command.
+
+    Without --set, StepLR, CosineAnnealingLR and ReduceLROnPlateau take the tutorial's arguments.
+    Nothing is stored.
+    """
+    with _errors_in_one_line():
+        document = {
+            "dataset": dataset,
+            "validation": validation,
+            "model": {"batch_norm": batch_norm},
+            "optimizer": {"name": optimizer, "lr": lr},
+            "batch_size": batch_size,
+            "epochs": epochs,
+            "schedulers": {scheduler: {"class": scheduler, **_arguments(scheduler, argument)}},
+            "dropout": dropout,
+            "seeds": [seed],
+        }
+        _train_and_print(document, data, device)
+
+
+@app.command(epilog="Example:  lrdecay schedulers CosineAnnealingLR")
+def schedulers(
+    name: Annotated[str | None, typer.Argument(help="One class, to see it in full.")] = None,
+) -> None:
+    """List the schedulers that a sweep file may name, with their arguments."""
+    with _errors_in_one_line():
+        from lrdecay import schedulers as known
+        from lrdecay.problems import suggest
+
+        if name is not None and name not in known.CLASSES:
+            raise InputError(f"scheduler {suggest(name, known.CLASSES)}")
+        table = Table("class", "stepped every", "arguments (= default)", box=None, pad_edge=False)
+        for each in known.CLASSES if name is None else [name]:
+            fields = known.arguments(each).model_fields
+            arguments = [
+                key if field.is_required() else f"{key}={field.default!r}"
+                for key, field in fields.items()
+            ]
+            table.add_row(each, known.interval(each), ", ".join(arguments) or "none")
+        _out.print(table)
+        if name is not None:
+            _out.print((known.CLASSES[name].__doc__ or "").split("Args:")[0].rstrip())
+        _out.print("The words epochs and steps may stand for the length of the run.")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+_TUTORIAL_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "StepLR": {"step_size": 5, "gamma": 0.5},
+    "CosineAnnealingLR": {"T_max": "epochs"},
+    "ReduceLROnPlateau": {"factor": 0.5, "patience": 1},
+}
+
+
+def _arguments(scheduler: str, given: list[str] | None) -> dict[str, Any]:
+    from lrdecay.yamlfile import plain_value
+
+    if not given:
+        return _TUTORIAL_ARGUMENTS.get(scheduler, {})
+    arguments = {}
+    for pair in given:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"--set {pair}: expected KEY=VALUE, such as --set gamma=0.5")
+        arguments[key] = plain_value(value)
+    return arguments
+
+
+def _train_and_print(document: dict[str, Any], data_dir: Path | None, device: Device) -> None:
+    from lrdecay import data
+    from lrdecay.engine import reference
+    from lrdecay.executor import one_thread
+    from lrdecay.runner import find_device
+    from lrdecay.sweep import check
+    from lrdecay.worker import use_exact_arithmetic
+    from lrdecay.yamlfile import Document
+
+    if document["validation"] is None:
+        del document["validation"]
+    sweep = check(Document(document), source="")
+    chosen = find_device(device.value)
+    use_exact_arithmetic()
+    dataset = data.load(sweep.dataset, data_dir)
+    (run,) = sweep.runs(dataset)
+    split = dataset.split(run.validation, chosen)
+    _out.print(
+        f"{run.dataset}: {len(split.train)} training, {run.validation} validation and "
+        f"{len(split.test)} test images on {chosen}"
+    )
+    with one_thread():
+        record = reference.train(run, split, chosen, _print_epoch, _print_batch)
+    if record.run["status"] == "diverged":
+        _err.print(f"lrdecay: the loss was not finite at step {record.run['diverged_at_step']}")
+        raise typer.Exit(RUN_FAILED)
+    _out.print(f"test accuracy {record.run['test_accuracy']:.2%}")
+
+
+def _print_batch(epoch: int, batches: int, losses: list[Tensor]) -> None:
+    if len(losses) % 100 == 0:
+        mean = sum(loss.item() for loss in losses[-100:]) / 100
+        _out.print(f"epoch {epoch}, batch {len(losses)} of {batches}: mean loss {mean:.4f}")
+
+
+def _print_epoch(run: Run, epoch: Epoch) -> None:
+    rates = sorted({epoch.rates[0], epoch.rates[-1]}, reverse=True)
+    parts = [f"learning rate {' to '.join(f'{rate:g}' for rate in rates)}"]
+    for split, word in (("val", "validation"), ("test", "test")):
+        if split in epoch.metrics:
+            metrics = epoch.metrics[split]
+            parts.append(f"{word} loss {metrics.loss:.4f}, accuracy {metrics.accuracy:.2%}")
+    _out.print(f"epoch {epoch.number} of {run.epochs}: {'; '.join(parts)}", soft_wrap=True)
+
+
+def _print_matrix(sweep: Sweep) -> None:
+    table = Table("axis", "values", box=None, pad_edge=False)
+    table.add_row("dataset", sweep.dataset.name or str(sweep.dataset.folder))
+    for axis, values in sweep.axes().items():
+        if axis != "scheduler" and not (axis == "optimizer_args" and values == ["{}"]):
+            table.add_row(axis, ", ".join(str(value) for value in values))
+    for label, spec in sweep.schedulers.items():
+        arguments = ", ".join(f"{key}={value}" for key, value in spec.arguments.items())
+        table.add_row("scheduler", f"{label}: {spec.class_}({arguments})")
+    table.add_row("seeds", f"{len(sweep.seeds)}, from {min(sweep.seeds)} to {max(sweep.seeds)}")
+    table.add_row("reference", sweep.reference)
+    _out.print(table)
+    _out.print(
+        f"{sweep.cells} cells x {len(sweep.seeds)} seeds = {sweep.cells * len(sweep.seeds)} runs"
+    )
+
+
+def _print_estimate(
+    sweep: Sweep, data_dir: Path | None, device: Device, workers: int | None
+) -> None:
+    from lrdecay import data, executor
+    from lrdecay.progress import spell_seconds
+    from lrdecay.runner import estimate_seconds, find_device
+
+    chosen = find_device(device.value)
+    try:
+        dataset: Dataset = data.load(sweep.dataset, data_dir, download=False)
+    except InputError:
+        folder = data.data_folder(data_dir)
+        _out.print(
+            f"No estimate of time: {sweep.dataset.name or sweep.dataset.folder} is not in "
+            f"{folder}; `lrdecay sweep` would download it there.",
+            soft_wrap=True,
+        )
+        return
+    count = max(1, executor.default_workers(chosen) if workers is None else workers)
+    seconds = estimate_seconds(sweep.runs(dataset), dataset, chosen) / count
+    _out.print(f"About {spell_seconds(seconds)} on {chosen} with {count} at once.")
+
+
+def _print_failures(folder: Path) -> None:
+    from lrdecay.store import read_runs
+
+    runs = read_runs(folder)
+    for row in runs[runs.status == "failed"].itertuples():
+        cell = f"{row.scheduler}, dropout {row.dropout:g}, seed {row.seed}"
+        _err.print(f"failed: {cell}: {row.error}", soft_wrap=True)

@@ -1,0 +1,134 @@
+"""From what an engine measured to the rows of the two tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrdecay import provenance
+from lrdecay.store import RUNS, SPLITS, Record
+from lrdecay.sweep import Run
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Loss (mean per image, nats) and accuracy (0..1) on one split."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One finished epoch (from 1): the rate of each of its steps, and metrics by split."""
+
+    number: int
+    rates: Sequence[float]
+    metrics: Mapping[str, Metrics]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that an engine knows of a run at its end. `diverged_at_step` counts from 0."""
+
+    epochs: Sequence[Epoch]
+    diverged_at_step: int | None
+    applied_dropout: float | None
+    init_digest: str
+    order_digest: str
+    test_correct: Tensor | None
+    seconds: float
+    images_seen: int
+
+
+def finished(run: Run, measured: Measured, engine: str, device: torch.device) -> Record:
+    """Return the record of a run that completed or diverged.
+
+    A diverged run keeps the epochs it finished; its final and best numbers are null.
+    """
+    completed = measured.diverged_at_step is None
+    results: dict[str, object] = {
+        "status": "completed" if completed else "diverged",
+        "diverged_at_step": measured.diverged_at_step,
+        "lr_changes": _changes([rate for epoch in measured.epochs for rate in epoch.rates]),
+        "applied_dropout": measured.applied_dropout,
+        "init_digest": measured.init_digest,
+        "order_digest": measured.order_digest,
+        "seconds": measured.seconds,
+        "samples_per_second": measured.images_seen / measured.seconds,
+    }
+    if completed:
+        results |= _final_and_best(measured.epochs)
+        if measured.test_correct is not None:
+            results["test_images"] = len(measured.test_correct)
+            results["test_correct"] = np.packbits(measured.test_correct.cpu().numpy()).tobytes()
+    return Record(_row(run, results, engine, device), _epoch_rows(run, measured.epochs))
+
+
+def failed(run: Run, error: str, engine: str, device: torch.device) -> Record:
+    """Return the record of a run that an error ended."""
+    return Record(_row(run, {"status": "failed", "error": error}, engine, device), [])
+
+
+def _row(
+    run: Run, results: Mapping[str, object], engine: str, device: torch.device
+) -> dict[str, object]:
+    row: dict[str, object] = dict.fromkeys(RUNS.names)
+    return row | {
+        "run_id": run.run_id,
+        **asdict(run),
+        **results,
+        "engine": engine,
+        "device": provenance.device_name(device),
+        **provenance.versions(),
+        "finished_at": datetime.now(UTC),
+    }
+
+
+def _final_and_best(epochs: Sequence[Epoch]) -> dict[str, object]:
+    """Return the last epoch's numbers, and those of the epoch with the lowest validation loss."""
+    last = epochs[-1].metrics
+    columns: dict[str, object] = {}
+    for split in ("val", "test"):
+        if split in last:
+            columns[f"{split}_loss"] = last[split].loss
+            columns[f"{split}_accuracy"] = last[split].accuracy
+    if "val" in last:
+        best = min(epochs, key=lambda epoch: epoch.metrics["val"].loss)
+        columns["best_epoch"] = best.number
+        for split in ("val", "test"):
+            columns[f"best_{split}_loss"] = best.metrics[split].loss
+            columns[f"best_{split}_accuracy"] = best.metrics[split].accuracy
+    return columns
+
+
+def _epoch_rows(run: Run, epochs: Sequence[Epoch]) -> list[dict[str, object]]:
+    return [
+        {
+            "run_id": run.run_id,
+            "scheduler": run.scheduler,
+            "dropout": run.dropout,
+            "seed": run.seed,
+            "epoch": epoch.number,
+            "split": split,
+            "loss": epoch.metrics[split].loss,
+            "accuracy": epoch.metrics[split].accuracy,
+            "learning_rate": math.fsum(epoch.rates) / len(epoch.rates),
+            "learning_rate_first": epoch.rates[0],
+            "learning_rate_last": epoch.rates[-1],
+        }
+        for epoch in epochs
+        for split in SPLITS
+        if split in epoch.metrics
+    ]
+
+
+def _changes(rates: Sequence[float]) -> int:
+    return sum(before != after for before, after in pairwise(rates))

@@ -1,0 +1,199 @@
+"""One run in plain PyTorch, short and obvious: the oracle for anything faster."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lrdecay import models, optimizers, schedulers, streams
+from lrdecay.data import Data, Split
+from lrdecay.engine import record
+from lrdecay.engine.record import Epoch, Measured, Metrics
+from lrdecay.store import Record
+from lrdecay.sweep import Run
+
+NAME = "reference"
+_EVALUATION_BATCH = 1000
+
+OnEpoch = Callable[[Run, Epoch], None]
+OnBatch = Callable[[int, int, list[Tensor]], None]
+"""Called with an epoch (from 1), its number of batches, and the mean losses of those done."""
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What training itself knows of an epoch; the test set is not among it."""
+
+    steps: int
+    rates: list[float]
+    train: Metrics
+    validation: Metrics | None
+    diverged_at_step: int | None
+
+
+def train(
+    run: Run,
+    data: Data,
+    device: torch.device,
+    on_epoch: OnEpoch | None = None,
+    on_batch: OnBatch | None = None,
+) -> Record:
+    """Train one run from its first step to its last and return its rows.
+
+    The test set is measured after every epoch and steers nothing: `_fit`, which trains, is not
+    given it.
+    """
+    started = time.perf_counter()
+    model = models.build(
+        run.model,
+        data.shape,
+        data.classes,
+        seed=run.seed,
+        dropout=run.dropout,
+        batch_norm=run.batch_norm,
+    )
+    init_digest = models.digest(model)
+    model = _placed(model, device)
+    epochs: list[Epoch] = []
+    diverged_at_step = None
+    test_correct = None
+    for trained in _fit(run, model, data.train, data.validation, on_batch):
+        diverged_at_step = trained.diverged_at_step
+        if diverged_at_step is not None:
+            break
+        test, test_correct = evaluate(model, data.test)
+        metrics = {
+            "train": trained.train,
+            "train_eval": evaluate(model, data.train_eval)[0],
+            "test": test,
+        }
+        if trained.validation is not None:
+            metrics["val"] = trained.validation
+        if not all(math.isfinite(split.loss) for split in metrics.values()):
+            diverged_at_step = trained.steps - 1
+            break
+        epochs.append(Epoch(len(epochs) + 1, trained.rates, metrics))
+        if on_epoch is not None:
+            on_epoch(run, epochs[-1])
+    measured = Measured(
+        epochs=epochs,
+        diverged_at_step=diverged_at_step,
+        applied_dropout=_applied_dropout(model),
+        init_digest=init_digest,
+        order_digest=_order_digest(run.seed, len(data.train)),
+        test_correct=test_correct,
+        seconds=time.perf_counter() - started,
+        images_seen=len(epochs) * len(data.train),
+    )
+    return record.finished(run, measured, NAME, device)
+
+
+def _fit(
+    run: Run, model: nn.Module, train: Split, validation: Split | None, on_batch: OnBatch | None
+) -> Iterator[_Trained]:
+    """Train, yielding after every epoch; the last one yielded is the epoch it diverged in."""
+    optimizer = optimizers.build(
+        run.optimizer, model.parameters(), run.lr, json.loads(run.optimizer_args)
+    )
+    scheduler = schedulers.build(run.scheduler_class, json.loads(run.scheduler_args), optimizer)
+    per_step = schedulers.interval(run.scheduler_class) == "step"
+    step = 0
+    for epoch in range(run.epochs):
+        model.train()
+        order = streams.order(run.seed, epoch, len(train), train.labels.device)
+        batches = order.split(run.batch_size)
+        rates: list[float] = []
+        losses, correct = [], []
+        for batch in batches:
+            images, labels = train.images[batch], train.labels[batch]
+            models.set_dropout_step(model, run.seed, step)
+            rates.append(optimizer.param_groups[0]["lr"])
+            logits = model(images)
+            loss = F.cross_entropy(logits, labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if per_step:
+                scheduler.step()
+            step += 1
+            losses.append(loss.detach())
+            correct.append((logits.detach().argmax(1) == labels).sum())
+            if on_batch is not None:
+                on_batch(epoch + 1, len(batches), losses)
+        sizes = torch.tensor([len(batch) for batch in batches])
+        batch_losses = torch.stack(losses).cpu().double()
+        finite = batch_losses.isfinite()
+        measured = Metrics(
+            loss=float((batch_losses * sizes).sum() / len(train)),
+            accuracy=int(torch.stack(correct).sum()) / len(train),
+        )
+        if not finite.all():
+            first = step - len(losses) + int(finite.int().argmin())
+            yield _Trained(step, rates, measured, None, diverged_at_step=first)
+            return
+        held_out = None if validation is None else evaluate(model, validation)[0]
+        if not per_step:
+            schedulers.advance(scheduler, None if held_out is None else held_out.loss)
+        yield _Trained(step, rates, measured, held_out, diverged_at_step=None)
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, split: Split) -> tuple[Metrics, Tensor]:
+    """Return loss and accuracy on a split with dropout off, and which images were right (n,)."""
+    model.eval()
+    losses, correct = [], []
+    for images, labels in zip(
+        split.images.split(_EVALUATION_BATCH), split.labels.split(_EVALUATION_BATCH), strict=True
+    ):
+        logits = model(images)
+        losses.append(F.cross_entropy(logits, labels, reduction="none"))
+        correct.append(logits.argmax(1) == labels)
+    right = torch.cat(correct)
+    return Metrics(float(torch.cat(losses).double().mean()), int(right.sum()) / len(split)), right
+
+
+def _placed(model: nn.Module, device: torch.device) -> nn.Module:
+    return model.to(device).to(memory_format=torch.channels_last)
+
+
+def _applied_dropout(model: nn.Module) -> float | None:
+    """Return the rate that the live model's dropout layers share; None if they share none."""
+    rates = {layer.p for layer in models.dropout_layers(model)}
+    return rates.pop() if len(rates) == 1 else None
+
+
+def _order_digest(seed: int, count: int) -> str:
+    order = streams.order(seed, 0, count)
+    return hashlib.sha256(order.numpy().tobytes()).hexdigest()[:16]
+
+
+def seconds_per_image(run: Run, data: Data, device: torch.device) -> tuple[float, float]:
+    """Return how long one image takes to train on and to evaluate, from a short trial."""
+    steps, evaluated = 8, 1000
+    few = Split(
+        data.train.images[: steps * run.batch_size], data.train.labels[: steps * run.batch_size]
+    )
+    some = Split(data.test.images[:evaluated], data.test.labels[:evaluated])
+    nothing = Split(few.images[:1], few.labels[:1])
+    short = replace(run, epochs=1, scheduler_class="constant", scheduler_args="{}")
+    trial = Data(few, nothing, None, nothing, data.classes)
+    train(short, trial, device)  # the first steps pay for what later ones find ready
+    started = time.perf_counter()
+    train(short, trial, device)
+    training = (time.perf_counter() - started) / len(few)
+    model = models.build(
+        run.model, data.shape, data.classes, seed=0, dropout=0.0, batch_norm=run.batch_norm
+    )
+    model = _placed(model, device)
+    evaluate(model, some)
+    started = time.perf_counter()
+    evaluate(model, some)
+    return training, (time.perf_counter() - started) / len(some)

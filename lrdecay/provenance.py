@@ -1,0 +1,51 @@
+"""What a result was made with: versions, commit, device."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+
+@cache
+def versions() -> dict[str, str | None]:
+    """Return the columns of `runs` that name software: torch, Python, lrdecay and its commit."""
+    return {
+        "torch_version": torch.__version__,
+        "python_version": platform.python_version(),
+        "lrdecay_version": version("lrdecay"),
+        "git_commit": _git_commit(),
+    }
+
+
+@cache
+def device_name(device: torch.device) -> str:
+    """Return the model name of a processor or GPU, such as `NVIDIA H200`."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the checkout that lrdecay runs from; None where it is no checkout."""
+    here = Path(__file__).resolve()
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        answer = subprocess.run(command, cwd=here.parent, capture_output=True, check=True)
+        return answer.stdout.decode().strip()
+
+    try:
+        git("ls-files", "--error-unmatch", here.name)  # an installed copy may lie in a checkout
+        return git("rev-parse", "HEAD")
+    except (OSError, subprocess.CalledProcessError):
+        return None
