@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from lrdecay.errors import InputError
-from lrdecay.store import STATUSES
+from lrdecay.tables import STATUSES
 
 AXES = (
     "dataset",

@@ -6,25 +6,26 @@ at once.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from lrdecay.console import (
+    err,
+    out,
+    print_estimate,
+    print_failures,
+    print_matrix,
+    train_and_print,
+)
 from lrdecay.errors import InputError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from lrdecay.data import Dataset
-    from lrdecay.engine.record import Epoch
-    from lrdecay.sweep import Run, Sweep
 
 BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 130
 
@@ -35,8 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-_out = Console(markup=False, highlight=False)
-_err = Console(markup=False, highlight=False, stderr=True)
 
 
 class Device(StrEnum):
@@ -70,7 +69,7 @@ def _errors_in_one_line() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        _err.print(f"lrdecay: {error}", soft_wrap=True)
+        err.print(f"lrdecay: {error}", soft_wrap=True)
         raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
@@ -88,8 +87,8 @@ def plan(
         from lrdecay.sweep import load_sweep
 
         sweep = load_sweep(file)
-        _print_matrix(sweep)
-        _print_estimate(sweep, data, device, workers)
+        print_matrix(sweep)
+        print_estimate(sweep, data, device.value, workers)
 
 
 @app.command(epilog="Example:  lrdecay sweep bench/sweeps/mnist.yaml --data ~/data --workers 4")
@@ -111,26 +110,27 @@ def sweep(
 
         loaded = load_sweep(file)
         folder = results / loaded.name
-        progress = Bar(_out) if _out.is_terminal else Lines(_out)
+        progress = Bar(out) if out.is_terminal else Lines(out)
         try:
             summary = run_sweep(loaded, results, data, device.value, workers, progress)
         except KeyboardInterrupt:
             progress.stop()
-            again = " ".join(["lrdecay", *sys.argv[1:]])
-            _err.print(f"\nInterrupted; finished runs are in {folder}. To go on: {again}")
+            again = shlex.join(["lrdecay", *sys.argv[1:]])
+            message = f"\nInterrupted; finished runs are in {folder}. To go on: {again}"
+            err.print(message, soft_wrap=True)
             raise typer.Exit(INTERRUPTED) from None
         finally:
             progress.stop()
         trained = summary.completed + summary.diverged + summary.failed
-        _out.print(
+        out.print(
             f"{summary.folder}: {summary.total} runs, {trained} trained now "
             f"({summary.diverged} diverged, {summary.failed} failed) in "
             f"{spell_seconds(summary.seconds)}, {summary.reused} from before",
             soft_wrap=True,
         )
-        _out.print(f"Next:  lrdecay report {summary.folder}", soft_wrap=True)
+        out.print(f"Next:  lrdecay report {summary.folder}", soft_wrap=True)
         if summary.failed:
-            _print_failures(summary.folder)
+            print_failures(summary.folder)
             raise typer.Exit(RUN_FAILED)
 
 
@@ -153,7 +153,7 @@ def report(
             from lrdecay.sweep import load_sweep
 
             folder = results / load_sweep(folder).name
-        _out.print(str(write_report(folder, output)), soft_wrap=True)
+        out.print(str(write_report(folder, output)), soft_wrap=True)
 
 
 @app.command(
@@ -190,9 +190,12 @@ def train(
     Nothing is stored.
     """
     with _errors_in_one_line():
+        from lrdecay.sweep import check
+        from lrdecay.yamlfile import Document
+
         document = {
             "dataset": dataset,
-            "validation": validation,
+            **({} if validation is None else {"validation": validation}),
             "model": {"batch_norm": batch_norm},
             "optimizer": {"name": optimizer, "lr": lr},
             "batch_size": batch_size,
@@ -201,7 +204,8 @@ def train(
             "dropout": dropout,
             "seeds": [seed],
         }
-        _train_and_print(document, data, device)
+        if not train_and_print(check(Document(document), source=""), data, device.value):
+            raise typer.Exit(RUN_FAILED)
 
 
 @app.command(epilog="Example:  lrdecay schedulers CosineAnnealingLR")
@@ -223,15 +227,10 @@ def schedulers(
                 for key, field in fields.items()
             ]
             table.add_row(each, known.interval(each), ", ".join(arguments) or "none")
-        _out.print(table)
+        out.print(table)
         if name is not None:
-            _out.print((known.CLASSES[name].__doc__ or "").split("Args:")[0].rstrip())
-        _out.print("The words epochs and steps may stand for the length of the run.")
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
+            out.print((known.CLASSES[name].__doc__ or "").split("Args:")[0].rstrip())
+        out.print("The words epochs and steps may stand for the length of the run.")
 
 
 _TUTORIAL_ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -255,95 +254,6 @@ def _arguments(scheduler: str, given: list[str] | None) -> dict[str, Any]:
     return arguments
 
 
-def _train_and_print(document: dict[str, Any], data_dir: Path | None, device: Device) -> None:
-    from lrdecay import data
-    from lrdecay.engine import reference
-    from lrdecay.executor import one_thread
-    from lrdecay.runner import find_device
-    from lrdecay.sweep import check
-    from lrdecay.worker import use_exact_arithmetic
-    from lrdecay.yamlfile import Document
-
-    if document["validation"] is None:
-        del document["validation"]
-    sweep = check(Document(document), source="")
-    chosen = find_device(device.value)
-    use_exact_arithmetic()
-    dataset = data.load(sweep.dataset, data_dir)
-    (run,) = sweep.runs(dataset)
-    split = dataset.split(run.validation, chosen)
-    _out.print(
-        f"{run.dataset}: {len(split.train)} training, {run.validation} validation and "
-        f"{len(split.test)} test images on {chosen}"
-    )
-    with one_thread():
-        record = reference.train(run, split, chosen, _print_epoch, _print_batch)
-    if record.run["status"] == "diverged":
-        _err.print(f"lrdecay: the loss was not finite at step {record.run['diverged_at_step']}")
-        raise typer.Exit(RUN_FAILED)
-    _out.print(f"test accuracy {record.run['test_accuracy']:.2%}")
-
-
-def _print_batch(epoch: int, batches: int, losses: list[Tensor]) -> None:
-    if len(losses) % 100 == 0:
-        mean = sum(loss.item() for loss in losses[-100:]) / 100
-        _out.print(f"epoch {epoch}, batch {len(losses)} of {batches}: mean loss {mean:.4f}")
-
-
-def _print_epoch(run: Run, epoch: Epoch) -> None:
-    rates = sorted({epoch.rates[0], epoch.rates[-1]}, reverse=True)
-    parts = [f"learning rate {' to '.join(f'{rate:g}' for rate in rates)}"]
-    for split, word in (("val", "validation"), ("test", "test")):
-        if split in epoch.metrics:
-            metrics = epoch.metrics[split]
-            parts.append(f"{word} loss {metrics.loss:.4f}, accuracy {metrics.accuracy:.2%}")
-    _out.print(f"epoch {epoch.number} of {run.epochs}: {'; '.join(parts)}", soft_wrap=True)
-
-
-def _print_matrix(sweep: Sweep) -> None:
-    table = Table("axis", "values", box=None, pad_edge=False)
-    table.add_row("dataset", sweep.dataset.name or str(sweep.dataset.folder))
-    for axis, values in sweep.axes().items():
-        if axis != "scheduler" and not (axis == "optimizer_args" and values == ["{}"]):
-            table.add_row(axis, ", ".join(str(value) for value in values))
-    for label, spec in sweep.schedulers.items():
-        arguments = ", ".join(f"{key}={value}" for key, value in spec.arguments.items())
-        table.add_row("scheduler", f"{label}: {spec.class_}({arguments})")
-    table.add_row("seeds", f"{len(sweep.seeds)}, from {min(sweep.seeds)} to {max(sweep.seeds)}")
-    table.add_row("reference", sweep.reference)
-    _out.print(table)
-    _out.print(
-        f"{sweep.cells} cells x {len(sweep.seeds)} seeds = {sweep.cells * len(sweep.seeds)} runs"
-    )
-
-
-def _print_estimate(
-    sweep: Sweep, data_dir: Path | None, device: Device, workers: int | None
-) -> None:
-    from lrdecay import data, executor
-    from lrdecay.progress import spell_seconds
-    from lrdecay.runner import estimate_seconds, find_device
-
-    chosen = find_device(device.value)
-    try:
-        dataset: Dataset = data.load(sweep.dataset, data_dir, download=False)
-    except InputError:
-        folder = data.data_folder(data_dir)
-        _out.print(
-            f"No estimate of time: {sweep.dataset.name or sweep.dataset.folder} is not in "
-            f"{folder}; `lrdecay sweep` would download it there.",
-            soft_wrap=True,
-        )
-        return
-    count = max(1, executor.default_workers(chosen) if workers is None else workers)
-    seconds = estimate_seconds(sweep.runs(dataset), dataset, chosen) / count
-    _out.print(f"About {spell_seconds(seconds)} on {chosen} with {count} at once.")
-
-
-def _print_failures(folder: Path) -> None:
-    from lrdecay.store import read_runs
-
-    runs = read_runs(folder)
-    for row in runs[runs.status == "failed"].itertuples():
-        cell = f"{row.scheduler}, dropout {row.dropout:g}, seed {row.seed}"
-        _err.print(f"failed: {cell}: {row.error}", soft_wrap=True)
+def main() -> None:
+    """Run the command line."""
+    app()

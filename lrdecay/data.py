@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from torch import Tensor
 from lrdecay import streams
 from lrdecay.errors import InputError
 from lrdecay.sweep import DatasetSpec
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 DATA_VARIABLE = "LRDECAY_DATA"
 _DIGITS_TEST = 360
@@ -73,7 +77,7 @@ class Dataset:
     @property
     def classes(self) -> int:
         """How many classes the labels name."""
-        return int(self.train_labels.max()) + 1
+        return int(torch.cat([self.train_labels, self.test_labels]).max()) + 1
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -97,7 +101,7 @@ class Dataset:
 
         chosen = _fixed_order(self.train_count, "validation")
         held, kept = chosen[:validation], chosen[validation:].sort().values
-        sample = chosen[validation:][: validation or default_validation(self.train_count)]
+        sample = chosen[validation:][: validation or default_validation(self.train_count) or None]
         train = split_of(self.train_images[kept], self.train_labels[kept])
         return Data(
             train=train,
@@ -186,94 +190,140 @@ def _load_digits() -> Dataset:
 def _load_torchvision(name: str, root: Path, download: bool) -> Dataset:
     from torchvision import datasets
 
-    classes: dict[str, Callable[..., object]] = {
+    classes: dict[str, Callable[..., Any]] = {
         "mnist": datasets.MNIST,
         "fashion_mnist": datasets.FashionMNIST,
         "kmnist": datasets.KMNIST,
         "cifar10": datasets.CIFAR10,
     }
 
+    def read(train: bool, download: bool = False) -> Any:
+        return classes[name](root=str(root), train=train, download=download)
+
     def part(train: bool) -> tuple[Tensor, Tensor]:
         try:
-            dataset = classes[name](root=str(root), train=train, download=False)
-        except RuntimeError:  # not there
+            dataset = read(train)
+        except Exception as error:  # files may hold anything; torchvision asserts, among others
+            if _ABSENT not in str(error):
+                raise _damaged(name, root, error) from error
             if not download:
-                raise
-            dataset = classes[name](root=str(root), train=train, download=True)
-        images = torch.as_tensor(dataset.data)  # type: ignore[attr-defined]
-        labels = torch.as_tensor(dataset.targets).long()  # type: ignore[attr-defined]
+                raise InputError(f"{name} is not in {root.absolute()}.\n{_ADVICE}") from error
+            try:
+                dataset = read(train, download=True)
+            except Exception as failure:
+                raise InputError(
+                    f"{name} is not in {root.absolute()}, and it could not be downloaded "
+                    f"({_one_line(failure)}).\n{_ADVICE}"
+                ) from failure
+        images, labels = torch.as_tensor(dataset.data), torch.as_tensor(dataset.targets).long()
+        if len(images) != len(labels):
+            mismatch = ValueError(f"{len(images)} images have {len(labels)} labels")
+            raise _damaged(name, root, mismatch)
         # (n, h, w) grey or (n, h, w, 3) colour -> (n, channels, h, w)
         images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
         return images.contiguous(), labels
 
-    try:
-        return _dataset(name, part(train=True), part(train=False))
-    except (RuntimeError, OSError, ValueError) as error:
-        cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        reason = f"it could not be downloaded ({cause})" if download else cause
-        raise InputError(
-            f"{name} is not in {root.absolute()}, and {reason}.\n"
-            f"Name the folder that holds it with --data DIR or the environment variable "
-            f"{DATA_VARIABLE} (laid out as torchvision does), or start with the digits, which "
-            f"need no download: bench/sweeps/digits.yaml"
-        ) from error
+    return _dataset(name, part(train=True), part(train=False))
+
+
+_ABSENT = "download=True"  # what torchvision's error says to try where files are missing
+_ADVICE = (
+    f"Name the folder that holds it with --data DIR or the environment variable {DATA_VARIABLE} "
+    f"(laid out as torchvision does), or start with the digits, which need no download: "
+    f"bench/sweeps/digits.yaml"
+)
+
+
+def _damaged(name: str, root: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{name} in {root.absolute()} cannot be read: {_one_line(error)}.\n"
+        f"Mend its folder there, or remove it: what is missing is downloaded"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _load_folder(root: Path, size: int | None, channels: int) -> Dataset:
     """Read images laid out as ROOT/train/CLASS/* and ROOT/test/CLASS/*, or as ROOT/CLASS/*."""
+    name = root.resolve().name
     if (root / "train").is_dir() and (root / "test").is_dir():
         train = _read_images(root / "train", size, channels)
         test = _read_images(root / "test", size, channels)
+        if train[0].shape[1:] != test[0].shape[1:]:
+            raise _mixed(root, {part[0].shape[2:] for part in (train, test)})
         if train[2] != test[2]:
             raise InputError(
                 f"{root}: train has the classes {', '.join(train[2])}, and test has "
                 f"{', '.join(test[2])}; they must be the same"
             )
-        return _dataset(root.name, train[:2], test[:2])
+        return _dataset(name, train[:2], test[:2])
+    if (root / "train").is_dir() and any(path.is_dir() for path in (root / "train").iterdir()):
+        raise InputError(f"{root}: beside the folder train there must be one named test")
     images, labels, _ = _read_images(root, size, channels)
     chosen = _fixed_order(len(labels), "folder test")
     cut = len(labels) // _FOLDER_TEST_SHARE
     test_at, train_at = chosen[:cut].sort().values, chosen[cut:].sort().values
     if cut == 0:
         raise InputError(f"{root}: {len(labels)} images are too few to hold a test set out")
-    return _dataset(
-        root.name, (images[train_at], labels[train_at]), (images[test_at], labels[test_at])
-    )
+    return _dataset(name, (images[train_at], labels[train_at]), (images[test_at], labels[test_at]))
 
 
 def _read_images(
     root: Path, size: int | None, channels: int
 ) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    from PIL import Image
+    from PIL.Image import Resampling
+    from PIL.Image import open as open_image
     from torchvision.datasets import ImageFolder
 
     try:
         folder = ImageFolder(str(root))
-    except FileNotFoundError as error:
+    except OSError as error:
         raise InputError(
             f"{root.absolute()} holds no images to train on: {str(error).splitlines()[0]}\n"
             f"Expected FOLDER/train/CLASS/*.png and FOLDER/test/CLASS/*.png, or FOLDER/CLASS/*.png"
         ) from error
-    mode = "L" if channels == 1 else "RGB"
+    if len(folder.classes) < 2:
+        raise InputError(
+            f"{root}: only one class, {folder.classes[0]}; each class is a folder of images, and "
+            f"there must be two or more"
+        )
     arrays = []
     for path, _ in folder.samples:
         try:
-            with Image.open(path) as opened:
-                image = opened.convert(mode)
-        except (OSError, Image.DecompressionBombError, SyntaxError) as error:
+            with open_image(path) as opened:
+                image = _eight_bits(opened).convert("L" if channels == 1 else "RGB")
+        except Exception as error:  # Pillow's readers raise many kinds on a damaged file
             raise InputError(f"{path}: not a readable image ({error})") from error
         if size is not None and image.size != (size, size):
-            image = image.resize((size, size), Image.Resampling.BILINEAR)
+            image = image.resize((size, size), Resampling.BILINEAR)
         arrays.append(np.asarray(image))
     sizes = {array.shape[:2] for array in arrays}
     if len(sizes) > 1:
-        raise InputError(
-            f"{root}: images of {len(sizes)} sizes, such as "
-            f"{' and '.join(f'{w}x{h}' for h, w in sorted(sizes)[:2])}; "
-            f"say in the sweep file what to resize them to, as in "
-            f"dataset: {{folder: {root}, size: 32}}"
-        )
+        raise _mixed(root, sizes)
     pixels = torch.from_numpy(np.stack(arrays))
     pixels = pixels.unsqueeze(1) if channels == 1 else pixels.permute(0, 3, 1, 2)
     labels = torch.tensor([label for _, label in folder.samples])
     return pixels.contiguous(), labels, tuple(folder.classes)
+
+
+def _mixed(root: Path, sizes: Collection[tuple[int, ...]]) -> InputError:
+    return InputError(
+        f"{root}: images of {len(sizes)} sizes, such as "
+        f"{' and '.join(f'{w}x{h}' for h, w in sorted(sizes)[:2])}; "
+        f"say in the sweep file what to resize them to, as in "
+        f"dataset: {{folder: {root}, size: 32}}"
+    )
+
+
+def _eight_bits(image: Image) -> Image:
+    """Return the image with 8-bit values and nothing that Pillow would convert wrongly."""
+    from PIL.Image import fromarray
+
+    if image.mode.startswith("I;16"):  # Pillow would make all above 255 white
+        return fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("its grey values have 32 bits; save it with 8 or 16")
+    # transparency is dropped, as torchvision does; without this step Pillow may warn
+    return image.convert("RGBA") if "transparency" in image.info else image

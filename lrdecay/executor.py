@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from lrdecay.engine import record, reference
-from lrdecay.store import Record
+from lrdecay.tables import Record
 from lrdecay.sweep import Run
 from lrdecay.worker import EpochDone, Setup, Trainer, epoch_done
 

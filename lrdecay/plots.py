@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
-import seaborn as sns  # type: ignore[import-untyped]
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -28,7 +28,7 @@ from lrdecay.analysis import (
     train_test_gap,
 )
 from lrdecay.errors import InputError
-from lrdecay.store import SPLITS
+from lrdecay.tables import SPLITS
 
 # Okabe and Ito's hues, yellow and black left out and the light ones darkened, so that each keeps
 # a contrast of about 3:1 on white and on a dark page.
@@ -194,7 +194,9 @@ def plot_gap_by_dropout(
         InputError: an extra axis has more than one value in `runs`.
     """
     gaps = train_test_gap(runs, epochs)
-    ax = _by_dropout(gaps, "train_test_gap", "train - test accuracy (pp)", styles, legend, ax)
+    ax = _by_dropout(
+        gaps, "train_test_gap", "train \N{MINUS SIGN} test accuracy (pp)", styles, legend, ax
+    )
     ax.axhline(0, color="0.5", linewidth=0.8, zorder=0)
     return ax
 
@@ -268,7 +270,7 @@ def _finish(ax: Axes, used: Mapping[str, Style], legend: bool) -> Axes:
 def _log_scale(ax: Axes) -> None:
     """A log axis labelled in plain numbers, with enough of them on a short range."""
     ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
     ax.yaxis.set_major_formatter(FuncFormatter(_plain))
     ax.yaxis.set_minor_formatter(NullFormatter())
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lrdecay.errors import InputError
-from lrdecay.yamlfile import Document, Path, Problem, walk
+from lrdecay.yamlfile import Document, Path, Problem, show, walk
 
 
 class SweepFileError(InputError):
@@ -36,11 +36,20 @@ def translate(
     `models` gives, by path, the model whose keys are valid there; `prefix` is the path of the part
     of the document that was validated.
     """
+    details = [
+        (tuple(walk(document.value, (*prefix, *detail["loc"]))), detail)
+        for detail in error.errors(include_url=False)
+    ]
+    above = {path[:length] for path, _ in details for length in range(len(path))}
     reported = set()
-    for detail in error.errors(include_url=False):
-        path = tuple(walk(document.value, (*prefix, *detail["loc"])))
-        # the members of a union complain one after the other; the first speaks for all
-        if path in reported and detail["type"] != "missing":
+    for path, detail in details:
+        kind = detail["type"]
+        if kind == "missing":
+            yield from _missing(str(detail["loc"][-1]), path, document, models.get(path))
+            continue
+        # The members of a union complain one after the other: the first speaks for all, unless
+        # the value is a list, and then those that looked into it do.
+        if path in reported or (kind in _EXPECTED and path in above):
             continue
         reported.add(path)
         yield _problem(detail, path, document, models)
@@ -53,15 +62,36 @@ def suggest(given: str, choices: Iterable[str]) -> str:
     "'StepLr' is unknown; did you mean StepLR? (choices: StepLR, constant)"
     """
     choices = list(choices)
-    near = difflib.get_close_matches(given, choices, n=1, cutoff=0.6) or [
-        choice for choice in choices if choice.lower() == given.lower()
-    ]
-    listed = ", ".join(choices)
-    if near:
-        return f"{_show(given)} is unknown; did you mean {near[0]}? (choices: {listed})"
-    return f"{_show(given)} is unknown; choices: {listed}"
+    if not choices:
+        return f"{show(given)} is unknown; nothing is valid here"
+    listed = ", ".join(choices[:_LISTED]) + (", ..." if len(choices) > _LISTED else "")
+    near = nearest(given, choices)
+    if near is not None:
+        return f"{show(given)} is unknown; did you mean {near}? (choices: {listed})"
+    return f"{show(given)} is unknown; choices: {listed}"
 
 
+def nearest(given: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that `given` is probably a misspelling of, if any.
+
+    >>> nearest("cosine", ["StepLR", "CosineAnnealingLR"])
+    'CosineAnnealingLR'
+    """
+    folded = {choice.lower(): choice for choice in choices}
+    word = given[:_LONGEST].lower()
+    near = difflib.get_close_matches(word, folded, n=1, cutoff=0.6)
+    if not near and len(word) >= 4:
+        near = [choice for choice in folded if choice.startswith(word)]
+    return folded[near[0]] if near else None
+
+
+def named(path: Path) -> str:
+    """Return the keys of a path, joined by dots, as a message names them."""
+    return ".".join(show(part, quote=False) for part in path if not isinstance(part, int))
+
+
+_LISTED = 30
+_LONGEST = 64
 _EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -85,23 +115,36 @@ _BOUNDS = {
 }
 
 
+def _missing(
+    key: str, path: Path, document: Document, model: type[BaseModel] | None
+) -> Iterator[Problem]:
+    where = f"{named(path)}: " if path else ""
+    valid = _keys(model)
+    value: Any = document.value
+    for part in path:
+        value = value[part]
+    others = [other for other in value if other not in valid] if isinstance(value, dict) else []
+    misspelt = nearest(key, others)
+    if misspelt is not None and model is not None and model.model_config.get("extra") == "forbid":
+        if nearest(misspelt, valid) == key:
+            return  # the misspelt key is reported, with this one as what it should be
+        misspelt = None
+    hint = f"; did you mean it by {show(misspelt)}?" if misspelt else ""
+    fields = model.model_fields.values() if model else ()
+    meaning = next((f.description for f in fields if f.alias == key and f.description), None)
+    keys = f" ({meaning})" if meaning else f" (keys: {', '.join(valid)})"
+    yield Problem(*document.place(path, key=True), f"{where}the key {key} is missing{hint}{keys}")
+
+
 def _problem(
     detail: ErrorDetails, path: Path, document: Document, models: Mapping[Path, type[BaseModel]]
 ) -> Problem:
     kind, value = detail["type"], detail["input"]
     context: dict[str, Any] = detail.get("ctx", {})
-    name = ".".join(str(part) for part in path if not isinstance(part, int))
-    where = f"{name}: " if name else ""
     if kind == "extra_forbidden":
-        valid = _keys(models.get(path[:-1]))
-        parent = ".".join(str(part) for part in path[:-1])
-        what = f"{parent}: the key " if parent else "the key "
-        return Problem(*document.place(path, key=True), what + suggest(str(path[-1]), valid))
-    if kind == "missing":
-        missing = str(detail["loc"][-1])
-        valid = ", ".join(_keys(models.get(path))) or missing
-        place = document.place(path, key=True)
-        return Problem(*place, f"{where}the key {missing} is missing (keys: {valid})")
+        where = f"{named(path[:-1])}: " if len(path) > 1 else ""
+        message = f"{where}the key {suggest(str(path[-1]), _keys(models.get(path[:-1])))}"
+        return Problem(*document.place(path, key=True), message)
     if kind == "literal_error":
         choices = [
             part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")
@@ -109,37 +152,43 @@ def _problem(
         if isinstance(value, str):
             message = suggest(value, choices)
         else:
-            message = f"must be one of {', '.join(choices)}, not {_show(value)}"
+            message = f"must be one of {', '.join(choices)}, not {show(value)}"
     elif kind in _EXPECTED:
-        message = f"must be {_EXPECTED[kind]}, not {_show(value)}"
+        expected = _EXPECTED[kind]
+        if expected == "keys and values" and (keys := _keys(models.get(path))):
+            expected += f" (keys: {', '.join(keys)})"
+        elif kind == "int_type" and isinstance(value, str) and _takes_words(path):
+            expected += ", or the word epochs or steps"
+        message = f"must be {expected}, not {show(value)}"
+        if kind == "string_type" and isinstance(value, int | float):
+            message += "; put it in quotes if it is one"
     elif kind in _BOUNDS:
         word, key = _BOUNDS[kind]
-        message = f"must be {word} {context[key]}, not {_show(value)}"
-    elif kind == "too_short":
-        message = "must not be empty"
+        message = f"must be {word} {_plain(context[key])}, not {show(value)}"
+    elif kind == "repeated":
+        message = f"{show(value)} stands in the list already; leave it out"
+    elif kind in ("too_short", "string_too_short"):
+        message = "must not be empty; give at least one"
     elif kind == "string_pattern_mismatch":
         message = (
-            f"{_show(value)} is no name for a folder: use letters, digits, '.', '_' and '-', "
+            f"{show(value)} is no name for a folder; use letters, digits, '.', '_' and '-', "
             f"beginning with a letter or digit, 64 at most"
         )
     elif kind == "value_error":
         message = str(context["error"])
     else:
-        message = f"{detail['msg']}, not {_show(value)}"
+        message = f"{detail['msg']}, not {show(value)}"
+    where = f"{named(path)}: " if path else ""
     return Problem(*document.place(path), where + message)
+
+
+def _takes_words(path: Path) -> bool:
+    return len(path) == 3 and path[0] == "schedulers"
+
+
+def _plain(bound: float) -> float:
+    return int(bound) if bound == int(bound) else bound
 
 
 def _keys(model: type[BaseModel] | None) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()] if model else []
-
-
-def _show(value: Any) -> str:
-    """Return the value as the file might have it, short enough for one line."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict | list | tuple):
-        return "a list" if isinstance(value, list | tuple) else "keys and values"
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from lrdecay.store import Record
+    from lrdecay.tables import Record
     from lrdecay.sweep import Run
     from lrdecay.worker import EpochDone
 
@@ -30,20 +30,24 @@ class _Counts:
 
     def __init__(self) -> None:
         self.runs_total = self.runs_done = self.epochs_total = self.epochs_done = 0
-        self.started = time.monotonic()
+        self.started = 0.0
 
     def begin(self, runs: Sequence[Run], done: int) -> None:
         self.runs_total, self.runs_done = len(runs), done
         mean = sum(run.epochs for run in runs) / len(runs) if runs else 0
         self.epochs_total = round(mean * (len(runs) - done))
-        self.started = time.monotonic()
+
+    def count_epoch(self) -> None:
+        self.epochs_done += 1
+        if self.epochs_done == 1:  # what came before was processes starting up
+            self.started = time.monotonic()
 
     def remaining(self) -> str:
-        """Return the time left, such as `3 min`."""
-        if not self.epochs_done:
-            return "unknown"
-        elapsed = time.monotonic() - self.started
-        return spell_seconds(elapsed * max(0, self.epochs_total / self.epochs_done - 1))
+        """Return the time left, such as `3 min`, at the pace since the first finished epoch."""
+        if self.epochs_done < 2:
+            return "unknown time"
+        pace = (time.monotonic() - self.started) / (self.epochs_done - 1)
+        return spell_seconds(pace * max(0, self.epochs_total - self.epochs_done))
 
 
 class Bar:
@@ -107,7 +111,7 @@ class Lines:
 
     def epoch(self, done: EpochDone) -> None:
         """Count an epoch."""
-        self._counts.epochs_done += 1
+        self._counts.count_epoch()
 
     def finished(self, record: Record) -> None:
         """Tell of a run, if the last line is some seconds old or it is the last run."""

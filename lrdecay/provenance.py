@@ -36,7 +36,10 @@ def device_name(device: torch.device) -> str:
 
 
 def _git_commit() -> str | None:
-    """Return the commit of the checkout that lrdecay runs from; None where it is no checkout."""
+    """Return the commit that lrdecay runs from, with `+changes` where files differ from it.
+
+    None where it runs from no checkout.
+    """
     here = Path(__file__).resolve()
 
     def git(*arguments: str) -> str:
@@ -46,6 +49,7 @@ def _git_commit() -> str | None:
 
     try:
         git("ls-files", "--error-unmatch", here.name)  # an installed copy may lie in a checkout
-        return git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".")
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None

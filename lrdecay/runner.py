@@ -16,7 +16,8 @@ from filelock import FileLock, Timeout
 from lrdecay import data, executor
 from lrdecay.engine import reference
 from lrdecay.errors import InputError
-from lrdecay.store import Record, Store
+from lrdecay.store import Store
+from lrdecay.tables import Record
 from lrdecay.sweep import Run, Sweep, load_sweep
 from lrdecay.worker import EpochDone, Setup
 
@@ -128,6 +129,8 @@ def _run_locked(
     started = time.monotonic()
     store = Store(folder)
     to_train = pending(runs, store.done())
+    # at once, so that a reader of an unfinished sweep knows what is still to come
+    store.compact(runs, sweep.text, sweep.target)
     count = executor.default_workers(device) if workers is None else workers
     outcomes: Counter[str] = Counter()
     finished: list[Record] = []

@@ -9,8 +9,8 @@ A results folder holds
     earlier/         runs that the sweep file no longer asks for; used again if it does
 
 A part is a folder that appears by one rename, so both of its tables exist or neither does.
-Writing the tables (`Store.compact`) replaces each file by one rename as well and removes the
-parts last, so a process killed at any point loses nothing that was committed.
+Writing the tables (`Store.compact`) replaces each file by one rename as well and takes the parts
+away last, so a process killed at any point loses nothing that was committed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,99 +26,20 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from lrdecay.errors import InputError
+from lrdecay.tables import SPLITS, TABLES, Record, read, read_facts, sync, table, write, write_text
 
 if TYPE_CHECKING:
     from lrdecay.sweep import Run
 
-SCHEMA_VERSION = 1
-SPLITS = ("train", "train_eval", "val", "test")
-STATUSES = ("completed", "diverged", "failed")
-
-RUNS = pa.schema(
-    [
-        pa.field("run_id", pa.string(), nullable=False),
-        # what was asked for
-        pa.field("dataset", pa.string(), nullable=False),
-        pa.field("dataset_digest", pa.string(), nullable=False),
-        pa.field("validation", pa.int32(), nullable=False),
-        pa.field("model", pa.string(), nullable=False),
-        pa.field("batch_norm", pa.bool_(), nullable=False),
-        pa.field("optimizer", pa.string(), nullable=False),
-        pa.field("optimizer_args", pa.string(), nullable=False),
-        pa.field("lr", pa.float64(), nullable=False),
-        pa.field("batch_size", pa.int32(), nullable=False),
-        pa.field("epochs", pa.int32(), nullable=False),
-        pa.field("scheduler", pa.string(), nullable=False),
-        pa.field("scheduler_class", pa.string(), nullable=False),
-        pa.field("scheduler_args", pa.string(), nullable=False),
-        pa.field("dropout", pa.float64(), nullable=False),
-        pa.field("seed", pa.int64(), nullable=False),
-        # how it ended
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("diverged_at_step", pa.int64()),
-        pa.field("error", pa.string()),
-        pa.field("val_loss", pa.float64()),
-        pa.field("val_accuracy", pa.float64()),
-        pa.field("test_loss", pa.float64()),
-        pa.field("test_accuracy", pa.float64()),
-        pa.field("best_epoch", pa.int32()),
-        pa.field("best_val_loss", pa.float64()),
-        pa.field("best_val_accuracy", pa.float64()),
-        pa.field("best_test_loss", pa.float64()),
-        pa.field("best_test_accuracy", pa.float64()),
-        pa.field("target", pa.float64()),
-        pa.field("epochs_to_target", pa.int32()),
-        pa.field("lr_changes", pa.int32()),
-        pa.field("applied_dropout", pa.float64()),
-        pa.field("init_digest", pa.string()),
-        pa.field("order_digest", pa.string()),
-        pa.field("test_images", pa.int32()),
-        pa.field("test_correct", pa.binary()),
-        # how it was made
-        pa.field("seconds", pa.float64()),
-        pa.field("samples_per_second", pa.float64()),
-        pa.field("engine", pa.string(), nullable=False),
-        pa.field("device", pa.string(), nullable=False),
-        pa.field("torch_version", pa.string(), nullable=False),
-        pa.field("python_version", pa.string(), nullable=False),
-        pa.field("lrdecay_version", pa.string(), nullable=False),
-        pa.field("git_commit", pa.string()),
-        pa.field("finished_at", pa.timestamp("us", tz="UTC"), nullable=False),
-    ]
-)
-"""One row per run; README and the tests describe each column."""
-
-EPOCHS = pa.schema(
-    [
-        pa.field("run_id", pa.string(), nullable=False),
-        pa.field("scheduler", pa.string(), nullable=False),
-        pa.field("dropout", pa.float64(), nullable=False),
-        pa.field("seed", pa.int64(), nullable=False),
-        pa.field("epoch", pa.int32(), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
-        pa.field("loss", pa.float64(), nullable=False),
-        pa.field("accuracy", pa.float64(), nullable=False),
-        pa.field("learning_rate", pa.float64(), nullable=False),
-        pa.field("learning_rate_first", pa.float64(), nullable=False),
-        pa.field("learning_rate_last", pa.float64(), nullable=False),
-    ]
-)
-"""One row per run, epoch (from 1) and split: loss in nats per image, accuracy in 0..1, and the
-learning rate applied in that epoch (its mean, first and last over the epoch's steps)."""
-
-_METADATA = {b"lrdecay_schema": str(SCHEMA_VERSION).encode()}
-_TABLES = {"runs": RUNS.with_metadata(_METADATA), "epochs": EPOCHS.with_metadata(_METADATA)}
-
 
 @dataclass(frozen=True)
-class Record:
-    """One finished run: its row in `runs` and its rows in `epochs`, by column name."""
+class Plan:
+    """What a results folder is to hold in the end: how many runs, after which sweep file."""
 
-    run: Mapping[str, object]
-    epochs: Sequence[Mapping[str, object]]
+    runs: int
+    sweep_text: str
 
 
 def read_runs(folder: str | Path) -> pd.DataFrame:
@@ -126,7 +47,7 @@ def read_runs(folder: str | Path) -> pd.DataFrame:
 
     Raises `InputError` where there are no results.
     """
-    return _to_pandas(_current(Path(folder), "runs"))
+    return _current(Path(folder), "runs")
 
 
 def read_epochs(folder: str | Path) -> pd.DataFrame:
@@ -134,12 +55,19 @@ def read_epochs(folder: str | Path) -> pd.DataFrame:
 
     Raises `InputError` where there are no results.
     """
-    return _to_pandas(_current(Path(folder), "epochs"))
+    return _current(Path(folder), "epochs")
 
 
-def read_sweep_text(folder: str | Path) -> str:
-    """Return the sweep file that a results folder was made from."""
-    return (Path(folder) / "sweep.yaml").read_text(encoding="utf-8")
+def read_plan(folder: str | Path) -> Plan:
+    """Return what the folder's last sweep asked for; it is kept in the metadata of `runs`.
+
+    Raises `InputError` where there are no results.
+    """
+    path = Path(folder) / "runs.parquet"
+    if not path.exists():
+        raise _no_results(Path(folder))
+    facts = read_facts(path)
+    return Plan(int(facts["planned"]), facts["sweep"])
 
 
 class Store:
@@ -148,7 +76,7 @@ class Store:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._parts.mkdir(parents=True, exist_ok=True)
-        for left_over in self._parts.glob(".tmp-*"):  # of a process that was killed
+        for left_over in self._parts.glob(".*"):  # of a process that was killed
             shutil.rmtree(left_over)
 
     @property
@@ -162,186 +90,144 @@ class Store:
             "runs": [record.run for record in records],
             "epochs": [row for record in records for row in record.epochs],
         }
-        scratch = self._parts / f".tmp-{os.getpid()}"
+        scratch = self._parts / ".new"
         scratch.mkdir()
         sha = hashlib.sha256()
-        for name, schema in _TABLES.items():
+        for name, schema in TABLES.items():
             path = scratch / f"{name}.parquet"
-            _write(_table(rows[name], schema), path)
+            write(table(rows[name], schema), path)
             sha.update(path.read_bytes())
-        _sync(scratch)
         os.rename(scratch, self._parts / sha.hexdigest()[:16])
-        _sync(self._parts)
+        sync(self._parts)
 
     def done(self) -> set[str]:
         """Return the ids of the runs that need no more training: completed or diverged."""
-        table = self._everything("runs")
-        finished = pc.not_equal(table["status"], "failed")
-        return set(table.filter(finished)["run_id"].to_pylist())
+        runs = self._everything("runs")
+        ended = runs.filter(pc.not_equal(runs["status"], "failed"))
+        return set(ended["run_id"].to_pylist())
 
     def compact(self, runs: Sequence[Run], sweep_text: str, target: float | None = None) -> None:
         """Write both tables anew: the given runs, in the given order and under their labels.
 
-        Runs that the sweep does not ask for any more move to `earlier/`.
+        Runs that the sweep does not ask for any more are kept in `earlier/`.
         """
-        tables = {name: self._everything(name) for name in _TABLES}
-        parts = list(_part_folders(self.folder))
-        ids = [run.run_id for run in runs]
-        for name, table in tables.items():
-            rest = table.filter(pc.invert(_is_in(table["run_id"], ids)))
-            if len(rest):
-                (self.folder / "earlier").mkdir(exist_ok=True)
-                _replace(rest, self.folder / "earlier" / f"{name}.parquet")
-        _replace_bytes(sweep_text.encode(), self.folder / "sweep.yaml")
+        tables = {name: self._everything(name) for name in TABLES}
+        parts = _part_folders(self.folder)
+        self._keep_earlier(tables, [run.run_id for run in runs])
+        write_text(sweep_text, self.folder / "sweep.yaml")
         epochs = _arrange(tables["epochs"], runs)
         # epochs first: a run that a reader finds in `runs` has its epochs there already
-        _replace(epochs, self.folder / "epochs.parquet")
-        finished = _arrange(tables["runs"], runs)
-        _replace(_with_target(finished, epochs, target), self.folder / "runs.parquet")
+        write(epochs, self.folder / "epochs.parquet")
+        ended = _with_target(_arrange(tables["runs"], runs), epochs, target)
+        facts = {"planned": str(len(runs)), "sweep": sweep_text}
+        write(ended, self.folder / "runs.parquet", facts)
         for part in parts:
-            shutil.rmtree(part)
+            # renamed first, so that no reader meets a part that is half gone
+            shutil.rmtree(part.rename(part.with_name(f".{part.name}")))
+
+    def _keep_earlier(self, tables: dict[str, pa.Table], ids: Sequence[str]) -> None:
+        """Add what the tables are about to lose to `earlier/`, from which nothing is taken away:
+        so no moment exists at which a run is in neither place."""
+        wanted = pa.array(ids, pa.string())
+        for name, everything in tables.items():
+            path = self.folder / "earlier" / f"{name}.parquet"
+            kept = read(path) if path.exists() else None
+            keep = pc.invert(pc.is_in(everything["run_id"], wanted))
+            if kept is not None:
+                keep = pc.or_(keep, pc.is_in(everything["run_id"], kept["run_id"].unique()))
+            rest = everything.filter(keep)
+            if len(rest) > (0 if kept is None else len(kept)):
+                path.parent.mkdir(exist_ok=True)
+                write(rest, path)
 
     def _everything(self, name: str) -> pa.Table:
         """Return the rows of every run the folder knows, each run once."""
         earlier = self.folder / "earlier" / f"{name}.parquet"
-        tables = [*_stored(self.folder, name), *([_read(earlier)] if earlier.exists() else [])]
-        return _unique(_concat(tables, _TABLES[name]))
+        found = _stored(self.folder, name)
+        return _unique([*found, *([read(earlier)] if earlier.exists() else [])], name)
 
 
-def _current(folder: Path, name: str) -> pa.Table:
-    tables = list(_stored(folder, name)) if folder.is_dir() else []
-    if not tables:
-        raise InputError(
-            f"no results in {folder}: a folder that `lrdecay sweep FILE` has filled is expected"
-        )
-    return _unique(_concat(tables, _TABLES[name]))
+def _current(folder: Path, name: str) -> pd.DataFrame:
+    for _ in range(5):
+        try:
+            found = _stored(folder, name)
+            break
+        except FileNotFoundError:  # a sweep has just moved its parts into the tables: look again
+            continue
+    else:
+        raise InputError(f"{folder}: cannot be read while a sweep writes to it; try again")
+    if not found:
+        raise _no_results(folder)
+    frame: pd.DataFrame = _unique(found, name).to_pandas()
+    return frame
 
 
-def _stored(folder: Path, name: str) -> Iterable[pa.Table]:
+def _no_results(folder: Path) -> InputError:
+    return InputError(f"no results in {folder}: `lrdecay sweep FILE` puts a sweep's results there")
+
+
+def _stored(folder: Path, name: str) -> list[pa.Table]:
+    parts = _part_folders(folder)  # before the main table: what leaves a part is in there then
     main = folder / f"{name}.parquet"
-    paths = [part / f"{name}.parquet" for part in _part_folders(folder)]
-    for path in [*([main] if main.exists() else []), *paths]:
-        yield _read(path)
+    paths = [*([main] if main.exists() else []), *(part / main.name for part in parts)]
+    return [read(path) for path in paths]
 
 
-def _part_folders(folder: Path) -> Iterable[Path]:
+def _part_folders(folder: Path) -> list[Path]:
+    """Return the committed parts, oldest first."""
     parts = folder / "parts"
-    return sorted(p for p in parts.iterdir() if p.name[0] != ".") if parts.is_dir() else []
+    found = [part for part in parts.iterdir() if part.name[0] != "."] if parts.is_dir() else []
+    return sorted(found, key=lambda part: (part.stat().st_mtime_ns, part.name))
 
 
-def _unique(table: pa.Table) -> pa.Table:
-    """Keep one outcome per run: a table that was written anew may still have its parts beside it,
-    and a run that failed once may have succeeded since.
+def _unique(tables: Sequence[pa.Table], name: str) -> pa.Table:
+    """Join tables and keep one outcome per run.
 
-    Rows are grouped by where they came from only through `run_id`, so in `epochs` (which has no
-    status) all copies of a row are equal and the first is kept.
+    A run can be found twice: in a part that a killed process has already moved into the table, or
+    failed first and completed later. Copies are equal, except that a failure gives way.
     """
-    keys = ["run_id"] if "status" in table.column_names else ["run_id", "epoch", "split"]
-    columns = {key: table[key] for key in keys}
-    if "status" in table.column_names:
-        columns["failed"] = pc.equal(table["status"], "failed")
-    index = pa.table({**columns, "row": pa.array(range(len(table)), pa.int64())})
-    order = [(key, "ascending") for key in columns] + [("row", "ascending")]
-    first = index.sort_by(order).group_by(keys, use_threads=False).aggregate([("row", "first")])
-    return table.take(first["row_first"].sort())
+    joined = pa.concat_tables([TABLES[name].empty_table(), *tables]).combine_chunks()
+    joined = joined.replace_schema_metadata(None)
+    keys = ["run_id"] if name == "runs" else ["run_id", "epoch", "split"]
+    index = joined.select(keys)
+    if name == "runs":
+        index = index.append_column("failed", pc.equal(joined["status"], "failed"))
+    index = index.append_column("row", pa.array(range(len(joined)), pa.int64()))
+    ordered = index.sort_by([(column, "ascending") for column in index.column_names])
+    first = ordered.group_by(keys, use_threads=False).aggregate([("row", "first")])
+    return joined.take(first["row_first"].combine_chunks().sort())
 
 
-def _arrange(table: pa.Table, runs: Sequence[Run]) -> pa.Table:
+def _arrange(rows: pa.Table, runs: Sequence[Run]) -> pa.Table:
     """Keep the rows of the given runs, in the sweep's order, under the sweep's names."""
-    position = pc.index_in(table["run_id"], pa.array([run.run_id for run in runs], pa.string()))
-    keep = pc.is_valid(position)
-    table, position = table.filter(keep), position.filter(keep)
+    position = pc.index_in(rows["run_id"], pa.array([run.run_id for run in runs], pa.string()))
     order = {"position": position}
-    if "split" in table.column_names:
-        splits = pc.index_in(table["split"], pa.array(SPLITS))
-        order |= {"epoch": table["epoch"], "split": splits}
+    if "split" in rows.column_names:
+        splits = pc.index_in(rows["split"], pa.array(SPLITS))
+        order |= {"epoch": rows["epoch"], "split": splits}
     index = pc.sort_indices(pa.table(order), [(key, "ascending") for key in order])
-    table, position = table.take(index), position.take(index)
+    index = index.filter(pc.is_valid(position.take(index)))
+    rows, position = rows.take(index), position.take(index)
     for name in ("scheduler", "dataset"):
-        if name in table.column_names:
+        if name in rows.column_names:
             names = pa.array([getattr(run, name) for run in runs], pa.string()).take(position)
-            table = table.set_column(
-                table.column_names.index(name), table.schema.field(name), names
-            )
-    return table
+            rows = _set_column(rows, name, names)
+    return rows
 
 
 def _with_target(runs: pa.Table, epochs: pa.Table, target: float | None) -> pa.Table:
     """Fill in the first epoch whose validation accuracy reaches the target, null if none does."""
     first: dict[str, int] = {}
     if target is not None:
-        reached = epochs.filter(
-            pc.and_(pc.equal(epochs["split"], "val"), pc.greater_equal(epochs["accuracy"], target))
-        )
-        grouped = reached.group_by("run_id").aggregate([("epoch", "min")])
-        first = dict(
-            zip(grouped["run_id"].to_pylist(), grouped["epoch_min"].to_pylist(), strict=True)
-        )
-    columns = {
-        "target": [target] * len(runs),
-        "epochs_to_target": [first.get(run) for run in runs["run_id"].to_pylist()],
-    }
-    for name, values in columns.items():
-        place = runs.column_names.index(name)
-        runs = runs.set_column(place, RUNS.field(name), pa.array(values, RUNS.field(name).type))
-    return runs
+        on_validation = pc.equal(epochs["split"], "val")
+        there = pc.greater_equal(epochs["accuracy"], target)
+        reached = epochs.filter(pc.and_(on_validation, there)).group_by("run_id")
+        for row in reached.aggregate([("epoch", "min")]).to_pylist():
+            first[row["run_id"]] = row["epoch_min"]
+    reached_at = [first.get(run) for run in runs["run_id"].to_pylist()]
+    runs = _set_column(runs, "target", pa.array([target] * len(runs), pa.float64()))
+    return _set_column(runs, "epochs_to_target", pa.array(reached_at, pa.int32()))
 
 
-def _table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
-    for row in rows:
-        if row.keys() != set(schema.names):
-            odd = sorted(row.keys() ^ set(schema.names))
-            raise ValueError(f"a row's columns are not the schema's: {', '.join(odd)}")
-    return pa.Table.from_pylist(list(rows), schema=schema)
-
-
-def _concat(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
-    return pa.concat_tables(tables).combine_chunks() if tables else schema.empty_table()
-
-
-def _is_in(column: pa.ChunkedArray, ids: Sequence[str]) -> pa.ChunkedArray:
-    return pc.is_in(column, pa.array(ids, pa.string()))
-
-
-def _to_pandas(table: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = table.to_pandas()
-    return frame
-
-
-def _read(path: Path) -> pa.Table:
-    file = pq.ParquetFile(path, page_checksum_verification=True)
-    version = int((file.schema_arrow.metadata or {}).get(b"lrdecay_schema", b"0"))
-    if version != SCHEMA_VERSION:
-        raise InputError(
-            f"{path}: written with version {version} of the tables; this lrdecay reads "
-            f"version {SCHEMA_VERSION}"
-        )
-    return file.read()
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    with path.open("wb") as file:
-        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _replace(table: pa.Table, path: Path) -> None:
-    scratch = path.with_name(f".{path.name}.tmp")
-    _write(table, scratch)
-    os.replace(scratch, path)
-    _sync(path.parent)
-
-
-def _replace_bytes(content: bytes, path: Path) -> None:
-    scratch = path.with_name(f".{path.name}.tmp")
-    scratch.write_bytes(content)
-    os.replace(scratch, path)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _set_column(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    return rows.set_column(rows.column_names.index(name), rows.schema.field(name), values)

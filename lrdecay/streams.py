@@ -13,7 +13,8 @@ hence equal bits on CPU and GPU.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -54,16 +55,16 @@ def order(seed: int, epoch: int, count: int, device: torch.device | str = "cpu")
     return torch.argsort(bits(key(seed, "order", epoch), count, device), stable=True)
 
 
-def keep(key: int, rate: float, shape: torch.Size, device: torch.device | str) -> Tensor:
+def keep(key: int, rate: float, shape: Sequence[int], device: torch.device | str) -> Tensor:
     """Return a dropout mask: bool, of `shape`, False with probability `rate` (to 2**-32).
 
     Element i is kept when the i-th 32-bit uniform of the stream is not below `rate`, so the masks
     of two rates at one key are nested: what the lower rate drops, the higher rate drops too.
     """
-    count = shape.numel()
+    count = math.prod(shape)
     uniform = bits(key, (count + 1) // 2, device).view(torch.int32)[:count]
     # int32 is the uniform less 2**31; comparing there saves a conversion
-    return (uniform >= round(rate * 2**32) - 2**31).view(shape)
+    return (uniform >= round(rate * 2**32) - 2**31).view(*shape)
 
 
 @contextmanager

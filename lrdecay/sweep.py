@@ -7,168 +7,84 @@ import itertools
 import json
 import math
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
-    model_validator,
 )
 
-from lrdecay import yamlfile
+from lrdecay import checks, yamlfile
 from lrdecay.errors import InputError
-from lrdecay.problems import SweepFileError, suggest, translate
-from lrdecay.yamlfile import Document, Problem
+from lrdecay.problems import SweepFileError, translate
+from lrdecay.specs import (
+    Axis,
+    Comparison,
+    DatasetSpec,
+    Fraction,
+    ModelSpec,
+    OptimizerSpec,
+    SchedulerSpec,
+    Strict,
+    distinct,
+)
+from lrdecay.yamlfile import Document, Problem, show
 
 if TYPE_CHECKING:
     from lrdecay.data import Dataset
+
+__all__ = [
+    "SEMANTICS",
+    "Comparison",
+    "DatasetSpec",
+    "ModelSpec",
+    "OptimizerSpec",
+    "Run",
+    "SchedulerSpec",
+    "Sweep",
+    "SweepFileError",
+    "canonical",
+    "check",
+    "load_sweep",
+    "parse_sweep",
+]
 
 SEMANTICS = 1
 """Raised whenever a change of code changes results: runs made before it then train again."""
 
 MAX_RUNS = 1_000_000
 
-T = TypeVar("T")
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else (value,)
-
-
-def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
-    for value, times in Counter(values).items():
-        if times > 1:
-            raise ValueError(f"{value} stands in the list {times} times")
-    return values
-
-
-Axis = Annotated[
-    tuple[T, ...], BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_distinct)
-]
-"""A scalar, or a list of them: then one more axis of the matrix."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class DatasetSpec(_Strict):
-    """A dataset by name, or a folder of images of the user's own."""
-
-    name: Literal["digits", "mnist", "fashion_mnist", "kmnist", "cifar10"] | None = None
-    folder: Annotated[str, Field(min_length=1)] | None = None
-    size: Annotated[int, Field(ge=4, le=1024)] | None = None
-    channels: Literal[1, 3] = 3
-
-    @model_validator(mode="after")
-    def _name_or_folder(self) -> DatasetSpec:
-        if (self.name is None) == (self.folder is None):
-            raise ValueError("give either a name or a folder")
-        if self.name is not None and self.model_fields_set - {"name"}:
-            raise ValueError(f"size and channels are for a folder of images, not for {self.name}")
-        return self
-
-
-class ModelSpec(_Strict):
-    """The network."""
-
-    name: Axis[Literal["cnn"]] = ("cnn",)
-    batch_norm: Axis[bool] = (False,)
-
-
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-
-
-class OptimizerSpec(_Strict):
-    """The optimizer: torch's class of that name, with torch's own argument names."""
-
-    name: Axis[Literal["Adam", "AdamW", "SGD"]] = ("Adam",)
-    lr: Axis[Annotated[float, Field(gt=0)]] = (0.001,)
-    weight_decay: Axis[Annotated[float, Field(ge=0)]] | None = None
-    eps: Axis[Annotated[float, Field(gt=0)]] | None = None
-    betas: Annotated[tuple[Fraction, Fraction], BeforeValidator(_as_tuple)] | None = None
-    momentum: Axis[Fraction] | None = None
-    nesterov: Axis[bool] | None = None
-
-    @model_validator(mode="after")
-    def _arguments_fit(self) -> OptimizerSpec:
-        allowed = {
-            "Adam": {"weight_decay", "eps", "betas"},
-            "AdamW": {"weight_decay", "eps", "betas"},
-            "SGD": {"weight_decay", "momentum", "nesterov"},
-        }
-        for name in self.name:
-            for wrong in sorted(self.model_fields_set - {"name", "lr"} - allowed[name]):
-                raise ValueError(
-                    f"{wrong} is not an argument of {name}; it takes lr, "
-                    f"{', '.join(sorted(allowed[name]))}"
-                )
-        if self.nesterov and True in self.nesterov and 0.0 in (self.momentum or (0.0,)):
-            raise ValueError("nesterov needs a momentum above 0")
-        return self
-
-    def arguments(self) -> list[str]:
-        """Return every combination of the arguments beside name and lr that the file gives."""
-        given = {
-            name: getattr(self, name)
-            for name in ("weight_decay", "eps", "momentum", "nesterov")
-            if getattr(self, name) is not None
-        }
-        fixed = {} if self.betas is None else {"betas": list(self.betas)}
-        return [
-            canonical(fixed | dict(zip(given, values, strict=True)))
-            for values in itertools.product(*given.values())
-        ]
-
-
-class SchedulerSpec(BaseModel):
-    """One scheduler of the matrix: a class, and its arguments as given."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-    class_: str = Field(alias="class")
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
-
-class Comparison(_Strict):
-    """What the sweep is to decide, fixed before it runs. `margin` is in percentage points."""
-
-    reference: str | None = None
-    metric: Literal["test_accuracy", "test_loss", "val_accuracy", "val_loss"] = "test_accuracy"
-    margin: Annotated[float, Field(ge=0)] = 0.05
-    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
-
 
 def _shorthand(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
+    return value if isinstance(value, dict | BaseModel) else {"name": value}
 
 
 def _seed_list(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if not 1 <= value <= MAX_RUNS:
-            raise ValueError(f"must be from 1 to {MAX_RUNS}")
+            raise ValueError(
+                f"must be from 1 to {MAX_RUNS:,}, or a list of seeds, not {show(value)}"
+            )
         return tuple(range(value))
-    if not isinstance(value, list):
-        raise ValueError("must be a number of seeds, such as 8, or a list of them")
+    if not isinstance(value, list | tuple):
+        raise ValueError(
+            f"must be a number of seeds, such as 8, or a list of them, not {show(value)}"
+        )
     return tuple(value)
 
 
 Positive = Annotated[int, Field(ge=1, le=10**9)]
 
 
-class Sweep(_Strict):
+class Sweep(Strict):
     """A matrix of runs, as a sweep file states it. Only dataset and schedulers have no default;
     the other defaults are the tutorial's values."""
 
@@ -185,7 +101,7 @@ class Sweep(_Strict):
         tuple[Annotated[int, Field(ge=0, lt=2**63)], ...],
         BeforeValidator(_seed_list),
         Field(min_length=1),
-        AfterValidator(_distinct),
+        AfterValidator(distinct),
     ] = (0,)
     target: Annotated[float, Field(gt=0, le=1)] | None = None
     comparison: Comparison = Comparison()
@@ -198,7 +114,7 @@ class Sweep(_Strict):
 
     @property
     def reference(self) -> str:
-        """The label that the others are compared with: as given, else `constant`, else the first."""
+        """The label the others are compared with: as given, else `constant`, else the first."""
         labels = list(self.schedulers)
         default = "constant" if "constant" in labels else labels[0]
         return self.comparison.reference or default
@@ -213,7 +129,6 @@ class Sweep(_Strict):
 
         Raises `InputError` where the dataset does not allow what the file asks for.
         """
-        from lrdecay import schedulers
         from lrdecay.data import default_validation
 
         count = dataset.train_count
@@ -223,45 +138,63 @@ class Sweep(_Strict):
                 f"validation: {validation} of {dataset.name}'s {count} training images cannot be "
                 f"held out; give less than {count}"
             )
-        runs = []
-        for seed in self.seeds:
-            for cell in self._cells():
-                spec = self.schedulers[cell["scheduler"]]
-                steps = cell["epochs"] * math.ceil((count - validation) / cell["batch_size"])
-                horizon = schedulers.Horizon(cell["epochs"], steps)
-                runs.append(
-                    Run(
-                        dataset=dataset.name,
-                        dataset_digest=dataset.digest,
-                        validation=validation,
-                        scheduler_class=spec.class_,
-                        scheduler_args=canonical(
-                            schedulers.resolve(spec.class_, spec.arguments, horizon)
-                        ),
-                        seed=seed,
-                        **cell,
-                    )
-                )
-        return runs
+        cells = list(self._cells(dataset, validation))
+        return [replace(cell, seed=seed) for seed in self.seeds for cell in cells]
 
     def axes(self) -> dict[str, list[Any]]:
-        """Return every axis beside the seeds, by the name of its column, with its values."""
+        """Return every axis beside the seeds, by name, with its values."""
         return {
             "model": list(self.model.name),
             "batch_norm": list(self.model.batch_norm),
             "optimizer": list(self.optimizer.name),
             "lr": list(self.optimizer.lr),
-            "optimizer_args": self.optimizer.arguments(),
+            **self.optimizer.arguments(),
             "batch_size": list(self.batch_size),
             "epochs": list(self.epochs),
             "scheduler": list(self.schedulers),
             "dropout": list(self.dropout),
         }
 
-    def _cells(self) -> Iterator[dict[str, Any]]:
+    def _cells(self, dataset: Dataset, validation: int) -> Iterator[Run]:
+        """Yield one run for each combination of the axes, all of seed 0."""
         axes = self.axes()
+        arguments = self.optimizer.arguments()
+        scheduler_args = cache(self._scheduler_args)
         for values in itertools.product(*axes.values()):
-            yield dict(zip(axes, values, strict=True))
+            cell = dict(zip(axes, values, strict=True))
+            given = {name: cell.pop(name) for name in arguments}
+            steps = cell["epochs"] * math.ceil(
+                (dataset.train_count - validation) / cell["batch_size"]
+            )
+            yield Run(
+                dataset=dataset.name,
+                dataset_digest=dataset.digest,
+                validation=validation,
+                optimizer_args=canonical(self.optimizer.resolve(cell["optimizer"], given)),
+                scheduler_class=self.schedulers[cell["scheduler"]].class_,
+                scheduler_args=scheduler_args(cell["scheduler"], cell["epochs"], steps),
+                seed=0,
+                **cell,
+            )
+
+    def _scheduler_args(self, label: str, epochs: int, steps: int) -> str:
+        from lrdecay import schedulers
+
+        spec = self.schedulers[label]
+        try:
+            resolved = schedulers.resolve(
+                spec.class_, spec.arguments, schedulers.Horizon(epochs, steps)
+            )
+        except ValueError as error:
+            raise InputError(f"schedulers.{label}: in {steps} steps: {error}") from error
+        if spec.class_ == "OneCycleLR":  # torch refuses the step after the last, in training
+            total = resolved["total_steps"] or resolved["epochs"] * resolved["steps_per_epoch"]
+            if total < steps:
+                raise InputError(
+                    f"schedulers.{label}: OneCycleLR ends after {total} steps, and the run has "
+                    f"{steps}; give total_steps: steps"
+                )
+        return canonical(resolved)
 
 
 @dataclass(frozen=True)
@@ -309,13 +242,20 @@ def load_sweep(path: str | Path) -> Sweep:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(yamlfile.MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise InputError(f"{show(str(path), quote=False)}: {reason}") from error
+    # the last character may be cut where the file is too large, which is what is said then
+    errors = "strict" if len(content) <= yamlfile.MAX_BYTES else "replace"
+    try:
+        text = content.decode("utf-8-sig", errors)
     except UnicodeDecodeError as error:
-        raise SweepFileError(
-            str(path), [Problem(1, 1, f"not UTF-8 text (byte {error.start})")]
-        ) from error
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
+        before = error.object[: error.start].decode()
+        place = before.count("\n") + 1, len(before) - before.rfind("\n")
+        message = f"not UTF-8 text (byte {error.object[error.start]:#04x}); save it as UTF-8"
+        raise SweepFileError(str(path), [Problem(*place, message)]) from error
     return parse_sweep(text, source=str(path))
 
 
@@ -327,28 +267,43 @@ def parse_sweep(text: str, source: str = "sweep.yaml") -> Sweep:
     try:
         document = yamlfile.parse(text)
     except yamlfile.YamlError as error:
-        raise SweepFileError(source, error.problems) from error
+        problems = error.problems
+        if error.document is not None:
+            problems = problems + _further_problems(error.document, source, problems)
+        raise SweepFileError(source, problems) from error
     sweep = check(document, source)
     sweep._text = text
     return sweep
+
+
+def _further_problems(document: Document, source: str, known: Sequence[Problem]) -> list[Problem]:
+    """Return what else is wrong, apart from what follows from the problems known already."""
+    places = {(problem.line, problem.column) for problem in known}
+    try:
+        check(document, source)
+    except SweepFileError as error:
+        return [p for p in error.problems if (p.line, p.column) not in places]
+    return []
 
 
 def check(document: Document, source: str) -> Sweep:
     """Return the sweep that a parsed document states, or raise every mistake in it at once."""
     value = document.value
     if not isinstance(value, dict):
-        message = f"expected keys and values, such as dataset: digits, not {value!r}"
+        message = f"must be keys and values, such as dataset: digits, not {show(value)}"
         raise SweepFileError(source, [Problem(*document.place(()), message)])
-    problems = [*_scheduler_problems(document), *_reference_problems(document)]
+    problems = list(checks.problems(document))
     try:
         sweep = Sweep.model_validate({"name": _default_name(source), **value})
     except ValidationError as error:
-        problems += translate(error, document, _MODELS)
+        problems += translate(error, document, _models(document))
         raise SweepFileError(source, problems) from error
-    if sweep.cells * len(sweep.seeds) > MAX_RUNS:
-        message = f"seeds: {len(sweep.seeds):,} seeds x {sweep.cells:,} cells; at most {MAX_RUNS:,}"
-        problems.append(Problem(*document.place(("seeds",)), message))
-    problems += _validation_problems(sweep, document)
+    runs = sweep.cells * len(sweep.seeds)
+    if runs > MAX_RUNS:
+        axes = {**{name: len(x) for name, x in sweep.axes().items()}, "seeds": len(sweep.seeds)}
+        product = " x ".join(f"{n:,} {name}" for name, n in axes.items() if n > 1)
+        message = f"{runs:,} runs ({product}) are too many; at most {MAX_RUNS:,}"
+        problems.append(Problem(*document.place(()), message))
     if problems:
         raise SweepFileError(source, problems)
     if sweep.dataset.folder is not None:
@@ -358,79 +313,21 @@ def check(document: Document, source: str) -> Sweep:
     return sweep
 
 
-_MODELS: dict[tuple[str | int, ...], type[BaseModel]] = {
-    (): Sweep,
-    ("dataset",): DatasetSpec,
-    ("model",): ModelSpec,
-    ("optimizer",): OptimizerSpec,
-    ("comparison",): Comparison,
-}
+def _models(document: Document) -> dict[yamlfile.Path, type[BaseModel]]:
+    """Return, by path, the model whose keys are valid there."""
+    labels = document.value.get("schedulers")
+    return {
+        (): Sweep,
+        ("dataset",): DatasetSpec,
+        ("model",): ModelSpec,
+        ("optimizer",): OptimizerSpec,
+        ("comparison",): Comparison,
+        **{
+            ("schedulers", label): SchedulerSpec
+            for label in (labels if isinstance(labels, dict) else ())
+        },
+    }
 
 
 def _default_name(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", Path(source).stem).lstrip("_.-")[:64] or "sweep"
-
-
-def _scheduler_problems(document: Document) -> Iterator[Problem]:
-    """Check each scheduler's class and arguments against torch's own signature."""
-    from lrdecay import schedulers
-
-    given = document.value.get("schedulers")
-    epochs = document.value.get("epochs", 10)
-    # Any horizon will do to check the arguments; the true one is known when the data are.
-    length = epochs if isinstance(epochs, int) and 0 < epochs <= 100_000 else 10
-    horizon = schedulers.Horizon(length, length * 1009)
-    seen: dict[str, str] = {}
-    for label, spec in given.items() if isinstance(given, dict) else ():
-        path = ("schedulers", label)
-        if not label.strip() or len(label) > 64 or not label.isprintable():
-            message = f"schedulers: {label!r} is no label; give 1 to 64 printable characters"
-            yield Problem(*document.place(path, key=True), message)
-        if not isinstance(spec, dict) or not isinstance(spec.get("class"), str):
-            continue  # the model of the whole file says so
-        name = spec["class"]
-        if name not in schedulers.CLASSES:
-            message = f"schedulers.{label}.class: {suggest(name, schedulers.CLASSES)}"
-            yield Problem(*document.place((*path, "class")), message)
-            continue
-        arguments = {key: value for key, value in spec.items() if key != "class"}
-        try:
-            resolved = canonical(schedulers.resolve(name, arguments, horizon))
-        except ValidationError as error:
-            yield from translate(error, document, {path: schedulers.arguments(name)}, path)
-        except ValueError as error:
-            yield Problem(*document.place(path, key=True), f"schedulers.{label}: {error}")
-        else:
-            twin = seen.setdefault(f"{name}{resolved}", label)
-            if twin != label:
-                message = f"schedulers.{label}: the same scheduler as {twin}; leave one of them out"
-                yield Problem(*document.place(path, key=True), message)
-
-
-def _reference_problems(document: Document) -> Iterator[Problem]:
-    comparison = document.value.get("comparison")
-    labels = document.value.get("schedulers")
-    if not isinstance(comparison, dict) or not isinstance(labels, dict):
-        return
-    reference = comparison.get("reference")
-    if isinstance(reference, str) and reference not in labels:
-        message = f"comparison.reference: {suggest(reference, labels)}"
-        yield Problem(*document.place(("comparison", "reference")), message)
-
-
-def _validation_problems(sweep: Sweep, document: Document) -> Iterator[Problem]:
-    """Refuse to hold no images out where a scheduler or the comparison needs them."""
-    from lrdecay import schedulers
-
-    if sweep.validation != 0:
-        return
-    place = document.place(("validation",))
-    for label, spec in sweep.schedulers.items():
-        if spec.class_ in schedulers.CLASSES and schedulers.needs_validation(spec.class_):
-            message = f"{label} ({spec.class_}) is steered by the validation loss"
-            yield Problem(*place, f"validation: must be above 0, since {message}")
-    if sweep.comparison.metric.startswith("val_"):
-        message = f"since comparison.metric is {sweep.comparison.metric}"
-        yield Problem(*place, f"validation: must be above 0, {message}")
-    if sweep.target is not None:
-        yield Problem(*place, "validation: must be above 0, since target is a validation accuracy")

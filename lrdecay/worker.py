@@ -18,7 +18,7 @@ import torch
 from lrdecay import data
 from lrdecay.engine import record, reference
 from lrdecay.engine.record import Epoch
-from lrdecay.store import Record
+from lrdecay.tables import Record
 from lrdecay.sweep import DatasetSpec, Run
 
 

@@ -18,15 +18,18 @@ Path = tuple[str | int, ...]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 20
+MAX_DIGITS = 40
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_INT = re.compile(r"[-+]?[0-9]{1,40}")
+_INT = re.compile(r"[-+]?[0-9]+")
+_BASED = re.compile(r"0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_SPECIAL = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}
+_INF = re.compile(r"([-+]?)\.(inf|Inf|INF)")
+_NAN = {".nan", ".NaN", ".NAN"}
 
 
 @dataclass(frozen=True)
@@ -52,15 +55,19 @@ class Document:
             return self.keys[path]
         while path and path not in self.values:
             path = path[:-1]
-        return self.values.get(path, (0, 0))
+        return self.values.get(path, (1, 1))
 
 
 class YamlError(Exception):
-    """The text is not a YAML document that can be used; `problems` says why, and where."""
+    """The text is not a YAML document that can be used; `problems` says why, and where.
 
-    def __init__(self, problems: list[Problem]) -> None:
+    `document` is what the text says otherwise, where it could be read to the end.
+    """
+
+    def __init__(self, problems: list[Problem], document: Document | None = None) -> None:
         super().__init__("\n".join(problem.message for problem in problems))
         self.problems = problems
+        self.document = document
 
 
 def parse(text: str) -> Document:
@@ -73,21 +80,86 @@ def parse(text: str) -> Document:
         raise YamlError([Problem(1, 1, f"the file is larger than {MAX_BYTES // 1024} KiB")])
     builder = _Builder()
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            builder.take(event)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = ", ".join(part for part in (error.context, error.problem) if part)
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise YamlError([*builder.problems, Problem(line, column, f"not YAML: {what}")]) from error
+        loader: Any = yaml.SafeLoader(text)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        column = error.position - (text.rfind("\n", 0, error.position) + 1) + 1
-        what = f"the character {chr(error.character)!r} is not allowed"
+        column = error.position - text.rfind("\n", 0, error.position)
+        what = f"the character {chr(error.character)!r} is not allowed; leave it out"
         raise YamlError([Problem(line, column, f"not YAML: {what}")]) from error
+    try:
+        while loader.check_event():
+            builder.take(loader.get_event())
+    except yaml.MarkedYAMLError as error:
+        raise YamlError([*builder.problems, _syntax_problem(error)]) from error
+    except (ValueError, OverflowError) as error:  # PyYAML lets these through: "\UFFFFFFFF"
+        mark = loader.get_mark()
+        what = "not YAML: a number or an escape here is larger than any character or version"
+        raise YamlError(
+            [*builder.problems, Problem(mark.line + 1, mark.column + 1, what)]
+        ) from error
+    finally:
+        loader.dispose()
     if builder.problems:
-        raise YamlError(builder.problems)
+        raise YamlError(builder.problems, builder.document)
     return builder.document
+
+
+# PyYAML's words -> ours, and whether the mistake is where its context begins. {line} is there.
+_SYNTAX: list[tuple[str, str, bool]] = [
+    (r"found character '\\t' that cannot", "a tab cannot stand here; indent with spaces", False),
+    (
+        r"found character '(.)' that cannot",
+        "a plain word cannot begin with {0}; put it in quotes",
+        False,
+    ),
+    (r"while scanning a quoted scalar.*end of stream", "this quote is not closed", True),
+    (r"while scanning a quoted scalar.*document separator", "this quote is not closed", True),
+    (r"node content", "expected a value here", False),
+    (r"a flow (?:sequence|mapping).*'<stream end>'", "this bracket is not closed", True),
+    (
+        r"a flow sequence.*expected",
+        "expected , or ] in the list that opens in line {line}",
+        False,
+    ),
+    (
+        r"a flow mapping.*expected",
+        "expected , or }} in the keys and values that open in line {line}",
+        False,
+    ),
+    (
+        r"mapping values are not allowed",
+        "a ':' is not allowed here; look for quotes, a space after a ':', or an indentation amiss",
+        False,
+    ),
+    (r"could not find expected ':'", "expected a ':' and a value after this", True),
+    (
+        r"sequence entries are not allowed",
+        "a '-' is not allowed here; begin a list in a line of its own",
+        False,
+    ),
+    (
+        r"a block (?:mapping|collection).*expected <block end>",
+        "this is not expected here; indent a key like its neighbours, and give it one value",
+        False,
+    ),
+    (r"unknown escape character '(.)'", "\\{0} is no escape; write \\\\ for a backslash", False),
+    (r"document start", "expected one set of keys and values, and nothing after it", False),
+]
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
+    """Say in plain words, and at the place to mend, why the text is not YAML."""
+    what = ", ".join(part for part in (error.context, error.problem) if part)
+    mark = error.problem_mark or error.context_mark
+    for pattern, words, at_context in _SYNTAX:
+        found = re.search(pattern, what, re.DOTALL)
+        if found:
+            opened = error.context_mark
+            what = words.format(*found.groups(), line=opened.line + 1 if opened else 1)
+            mark = opened if at_context and opened else mark
+            break
+    place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return Problem(*place, f"not YAML: {' '.join(what.split())}")
 
 
 class _Builder:
@@ -99,50 +171,61 @@ class _Builder:
         self._open: list[_Collection] = []
         self._documents = 0
 
-    def take(self, event: yaml.Event) -> None:
-        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+    def take(self, event: Any) -> None:
+        place = event.start_mark.line + 1, event.start_mark.column + 1
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise YamlError(
-                    [*self.problems, Problem(line, column, "more than one document in the file")]
-                )
+                raise self._end(place, "a second document begins here; give one per file")
         elif isinstance(event, yaml.AliasEvent):
-            self._say(line, column, f"aliases (*{event.anchor}) are not supported: write it out")
-            self._add(None, (line, column))
+            if self._open and self._open[-1].wants_key:
+                raise self._end(place, f"a key must be a single word, not *{event.anchor}")
+            self._say(place, f"aliases (*{event.anchor}) are not supported; write the value out")
+            self._add(None, place)
         elif isinstance(event, yaml.NodeEvent):
-            self._check_plain(event, line, column)
+            self._check_plain(event, place)
             if isinstance(event, yaml.ScalarEvent):
-                self._scalar(event, (line, column))
+                self._scalar(event, place)
             else:
-                self._start(event, (line, column))
+                self._start(event, place)
         elif isinstance(event, yaml.CollectionEndEvent):
             self._open.pop()
 
-    def _check_plain(self, event: Any, line: int, column: int) -> None:
+    def _check_plain(self, event: Any, place: tuple[int, int]) -> None:
         if event.anchor is not None:
-            self._say(line, column, f"anchors (&{event.anchor}) are not supported: write it out")
+            self._say(place, f"anchors (&{event.anchor}) are not supported; leave it out")
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            self._say(line, column, f"tags ({tag}) are not supported: write a plain value")
+            self._say(place, f"tags ({show(tag, quote=False)}) are not supported; leave it out")
 
     def _scalar(self, event: yaml.ScalarEvent, place: tuple[int, int]) -> None:
         parent = self._open[-1] if self._open else None
-        if parent is not None and parent.wants_key:
-            if parent.has(event.value):
-                first_line = self.document.keys[(*parent.path, event.value)][0]
-                self._say(*place, f"the key {event.value!r} stands here twice (line {first_line})")
-            else:
-                self.document.keys[(*parent.path, event.value)] = place
-            parent.key = event.value
-        else:
-            self._add(plain_value(event.value) if event.implicit[0] else event.value, place)
+        if parent is None or not parent.wants_key:
+            self._add(self._value(event, place), place)
+            return
+        key = event.value
+        path = (*parent.path, key)
+        if key in parent.value:
+            first = self.document.keys[path][0]
+            self._say(place, f"the key {show(key)} stands here already (line {first}); keep one")
+        elif key == "<<" and event.implicit[0]:
+            self._say(place, "merge keys (<<) are not supported; write the keys and values out")
+        self.document.keys.setdefault(path, place)
+        parent.key = key
 
-    def _start(self, event: yaml.CollectionStartEvent, place: tuple[int, int]) -> None:
+    def _value(self, event: yaml.ScalarEvent, place: tuple[int, int]) -> Any:
+        if not event.implicit[0]:  # in quotes
+            return event.value
+        digits = len(event.value.lstrip("+-"))
+        if digits > MAX_DIGITS and _INT.fullmatch(event.value):
+            self._say(place, f"a number of {digits:,} digits; give {MAX_DIGITS} at most")
+        return plain_value(event.value)
+
+    def _start(self, event: Any, place: tuple[int, int]) -> None:
         if len(self._open) >= MAX_DEPTH:
-            raise YamlError([Problem(*place, f"nested deeper than {MAX_DEPTH} levels")])
+            raise self._end(place, f"nested deeper than {MAX_DEPTH} levels")
         if self._open and self._open[-1].wants_key:
-            raise YamlError([*self.problems, Problem(*place, "a key must be a single word")])
+            raise self._end(place, "a key must be a single word, not a list or keys and values")
         value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
         self._open.append(_Collection(value, self._add(value, place)))
 
@@ -156,8 +239,12 @@ class _Builder:
         self.document.values[path] = place
         return path
 
-    def _say(self, line: int, column: int, message: str) -> None:
-        self.problems.append(Problem(line, column, message))
+    def _say(self, place: tuple[int, int], message: str) -> None:
+        self.problems.append(Problem(*place, message))
+
+    def _end(self, place: tuple[int, int], message: str) -> YamlError:
+        """Return the error for a mistake after which the rest cannot be read."""
+        return YamlError([*self.problems, Problem(*place, message)])
 
 
 @dataclass
@@ -170,19 +257,15 @@ class _Collection:
     def wants_key(self) -> bool:
         return isinstance(self.value, dict) and self.key is None
 
-    def has(self, key: str) -> bool:
-        return key in self.value
-
     def add(self, value: Any) -> Path:
         if isinstance(self.value, list):
             self.value.append(value)
             return (*self.path, len(self.value) - 1)
-        key = self.key
-        if key is None:  # an alias where a key belongs; already reported
-            return self.path
+        assert self.key is not None
+        path = (*self.path, self.key)
+        self.value[self.key] = value
         self.key = None
-        self.value[key] = value
-        return (*self.path, key)
+        return path
 
 
 def plain_value(text: str) -> Any:
@@ -195,20 +278,44 @@ def plain_value(text: str) -> Any:
         return None
     if text in _BOOL:
         return _BOOL[text]
-    if _INT.fullmatch(text):
+    if _INT.fullmatch(text) and len(text) <= MAX_DIGITS + 1:
         return int(text)
+    if _BASED.fullmatch(text):
+        return int(text, 0)
     if _FLOAT.fullmatch(text):
         return float(text)
-    if text.lower() in _SPECIAL:
-        return float(_SPECIAL[text.lower()])
+    if found := _INF.fullmatch(text):
+        return float(f"{found[1]}inf")
+    if text in _NAN:
+        return float("nan")
     return text
+
+
+def show(value: Any, quote: bool = True) -> str:
+    """Return a value as the file might have it, short enough for one line.
+
+    >>> show("on"), show(None), show(True), show([1, 2])
+    ("'on'", 'nothing', 'true', 'a list')
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "keys and values"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, str) and not quote and value.isprintable():
+        text = value
+    else:
+        text = repr(value[:60] if isinstance(value, str) else value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def walk(value: Any, loc: Path) -> Iterator[str | int]:
     """Yield the parts of a validator's `loc` that exist in the document, leaving out its own."""
     for part in loc:
-        if (isinstance(value, dict) and part in value) or (
-            isinstance(value, list) and isinstance(part, int) and part < len(value)
-        ):
+        known = isinstance(value, dict) and part in value
+        if known or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
             value = value[part]
             yield part

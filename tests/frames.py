@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from lrdecay.store import EPOCHS, RUNS
+from lrdecay.tables import EPOCHS, RUNS, write
 
 TEST_IMAGES = 1000
 SWEEP_TEXT = "name: synthetic\ndataset: digits\n"
@@ -49,13 +48,15 @@ def make_tables(
     return _frame(run_rows, RUNS), _frame(epoch_rows, EPOCHS)
 
 
-def write_folder(folder: Path, tables: Tables, sweep_text: str = SWEEP_TEXT) -> Path:
-    """Write the two tables and the sweep file as a finished sweep leaves them."""
+def write_folder(
+    folder: Path, tables: Tables, sweep_text: str = SWEEP_TEXT, planned: int | None = None
+) -> Path:
+    """Write the two tables as a sweep of `planned` runs leaves them; finished unless given."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, table, schema in zip(("runs", "epochs"), tables, (RUNS, EPOCHS), strict=True):
         rows = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
-        pq.write_table(rows, folder / f"{name}.parquet")
-    (folder / "sweep.yaml").write_text(sweep_text, encoding="utf-8")
+        facts = {"planned": str(planned or len(tables[0])), "sweep": sweep_text}
+        write(rows, folder / f"{name}.parquet", facts)
     return folder
 
 

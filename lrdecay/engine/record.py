@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lrdecay import provenance
-from lrdecay.store import RUNS, SPLITS, Record
+from lrdecay.tables import RUNS, SPLITS, Record
 from lrdecay.sweep import Run
 
 

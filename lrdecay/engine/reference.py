@@ -17,7 +17,7 @@ from lrdecay import models, optimizers, schedulers, streams
 from lrdecay.data import Data, Split
 from lrdecay.engine import record
 from lrdecay.engine.record import Epoch, Measured, Metrics
-from lrdecay.store import Record
+from lrdecay.tables import Record
 from lrdecay.sweep import Run
 
 NAME = "reference"

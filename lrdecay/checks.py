@@ -1,0 +1,109 @@
+"""Mistakes in a sweep file that no single value shows: schedulers, reference, validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from lrdecay.problems import named, suggest, translate
+from lrdecay.yamlfile import Document, Problem, show
+
+if TYPE_CHECKING:
+    from lrdecay.schedulers import Horizon
+
+_HORIZONS = 1000  # a file that gives more numbers of epochs is checked with the first of them
+
+
+def problems(document: Document) -> Iterator[Problem]:
+    """Yield every such mistake in a document of keys and values, whatever else is wrong with it."""
+    yield from _scheduler_problems(document)
+    yield from _reference_problems(document)
+    yield from _validation_problems(document)
+
+
+def _scheduler_problems(document: Document) -> Iterator[Problem]:
+    """Check each scheduler's arguments against torch's own signature, and that no two are one."""
+    from lrdecay import schedulers
+
+    horizons = _horizons(document.value.get("epochs"))
+    seen: dict[tuple[Horizon, str], str] = {}
+    for label, spec in _mapping(document.value.get("schedulers")).items():
+        path = ("schedulers", label)
+        place = document.place(path, key=True)
+        if not label.strip() or len(label) > 64 or not label.isprintable():
+            message = f"{show(label)} is no label; give 1 to 64 printable characters"
+            yield Problem(*place, f"schedulers: {message}")
+        name = _mapping(spec).get("class")
+        if not isinstance(name, str) or name not in schedulers.CLASSES:
+            continue  # the validation of the whole file says so
+        arguments = {key: value for key, value in spec.items() if key != "class"}
+        fixed = not {"epochs", "steps"} & {x for x in arguments.values() if isinstance(x, str)}
+        resolved = None
+        for horizon in horizons:
+            try:
+                if resolved is None or not fixed:
+                    resolved = repr((name, schedulers.resolve(name, arguments, horizon)))
+            except ValidationError as error:
+                yield from translate(error, document, {path: schedulers.arguments(name)}, path)
+                break
+            except ValueError as error:
+                values = ", ".join(f"{key}: {show(value)}" for key, value in arguments.items())
+                what = " ".join(str(error).split()) + (f" (given {values})" if values else "")
+                yield Problem(*place, f"{named(path)}: {what}")
+                break
+            twin = seen.setdefault((horizon, resolved), label)
+            if twin != label:
+                message = f"the same scheduler as {show(twin, quote=False)}; leave one of them out"
+                yield Problem(*place, f"{named(path)}: {message}")
+                break
+
+
+def _horizons(epochs: Any) -> list[Horizon]:
+    """Return the lengths of run that the file asks for, as far as they are valid.
+
+    Any number of steps will do to check a scheduler's arguments; the true one depends on the data.
+    """
+    from lrdecay.schedulers import Horizon
+
+    given = epochs if isinstance(epochs, list) else [epochs]
+    valid = [n for n in given if type(n) is int and 0 < n <= 100_000] or [10]
+    return [Horizon(n, n * 1_000_003) for n in valid[:_HORIZONS]]
+
+
+def _reference_problems(document: Document) -> Iterator[Problem]:
+    path = ("comparison", "reference")
+    reference = _mapping(document.value.get("comparison")).get("reference")
+    labels = document.value.get("schedulers")
+    if isinstance(reference, str) and isinstance(labels, dict) and reference not in labels:
+        yield Problem(*document.place(path), f"{named(path)}: {suggest(reference, labels)}")
+
+
+def _validation_problems(document: Document) -> Iterator[Problem]:
+    """Refuse to hold no images out where a scheduler or the comparison needs them."""
+    from lrdecay import schedulers
+
+    given = document.value
+    if given.get("validation") != 0 or given["validation"] is False:
+        return
+    reasons = []
+    for label, spec in _mapping(given.get("schedulers")).items():
+        name = _mapping(spec).get("class")
+        if not isinstance(name, str) or name not in schedulers.CLASSES:
+            continue
+        if schedulers.needs_validation(name):
+            label = show(label, quote=False)
+            reasons.append(f"{label} ({name}) is steered by the validation loss")
+    metric = _mapping(given.get("comparison")).get("metric")
+    if metric in ("val_accuracy", "val_loss"):
+        reasons.append(f"comparison.metric is {metric}")
+    if given.get("target") is not None:
+        reasons.append("target is a validation accuracy")
+    for reason in reasons:
+        message = f"validation: must be above 0, since {reason}"
+        yield Problem(*document.place(("validation",)), message)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

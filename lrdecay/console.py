@@ -1,0 +1,115 @@
+"""What the commands print, and the one run that `lrdecay train` trains and prints as it goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from lrdecay.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lrdecay.engine.record import Epoch
+    from lrdecay.sweep import Run, Sweep
+
+# Labels are the user's: nothing in them is markup.
+out = Console(markup=False, highlight=False)
+err = Console(markup=False, highlight=False, stderr=True)
+
+
+def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
+    """Train the one run of a sweep, print its losses as it goes, and say whether it completed."""
+    from lrdecay import data
+    from lrdecay.engine import reference
+    from lrdecay.executor import one_thread
+    from lrdecay.runner import find_device
+    from lrdecay.worker import use_exact_arithmetic
+
+    chosen = find_device(device)
+    use_exact_arithmetic()
+    dataset = data.load(sweep.dataset, data_dir)
+    (run,) = sweep.runs(dataset)
+    split = dataset.split(run.validation, chosen)
+    out.print(
+        f"{run.dataset}: {len(split.train)} training, {run.validation} validation and "
+        f"{len(split.test)} test images on {chosen}"
+    )
+    with one_thread():
+        record = reference.train(run, split, chosen, _print_epoch, _print_batch)
+    if record.run["status"] == "diverged":
+        err.print(f"lrdecay: the loss was not finite at step {record.run['diverged_at_step']}")
+        return False
+    out.print(f"test accuracy {record.run['test_accuracy']:.2%}")
+    return True
+
+
+def _print_batch(epoch: int, batches: int, losses: list[Tensor]) -> None:
+    # every 100 batches, and after the last of a shorter epoch
+    if len(losses) % 100 == 0 or len(losses) == batches < 100:
+        recent = losses[-100:]
+        mean = sum(loss.item() for loss in recent) / len(recent)
+        out.print(f"epoch {epoch}, batch {len(losses)} of {batches}: mean loss {mean:.4f}")
+
+
+def _print_epoch(run: Run, epoch: Epoch) -> None:
+    rates = dict.fromkeys([epoch.rates[0], epoch.rates[-1]])
+    parts = [f"learning rate {' to '.join(f'{rate:g}' for rate in rates)}"]
+    for split, word in (("val", "validation"), ("test", "test")):
+        if split in epoch.metrics:
+            metrics = epoch.metrics[split]
+            parts.append(f"{word} loss {metrics.loss:.4f}, accuracy {metrics.accuracy:.2%}")
+    out.print(f"epoch {epoch.number} of {run.epochs}: {'; '.join(parts)}", soft_wrap=True)
+
+
+def print_matrix(sweep: Sweep) -> None:
+    """Print the axes of a sweep, its schedulers, and how many runs that makes."""
+    table = Table("axis", "values", box=None, pad_edge=False)
+    table.add_row("dataset", sweep.dataset.name or str(sweep.dataset.folder))
+    for axis, values in sweep.axes().items():
+        if axis != "scheduler":
+            table.add_row(axis, ", ".join(str(value) for value in values))
+    for label, spec in sweep.schedulers.items():
+        arguments = ", ".join(f"{key}={value}" for key, value in spec.arguments.items())
+        table.add_row("scheduler", f"{label}: {spec.class_}({arguments})")
+    table.add_row("seeds", f"{len(sweep.seeds)}, from {min(sweep.seeds)} to {max(sweep.seeds)}")
+    table.add_row("reference", sweep.reference)
+    out.print(table)
+    out.print(
+        f"{sweep.cells} cells x {len(sweep.seeds)} seeds = {sweep.cells * len(sweep.seeds)} runs"
+    )
+
+
+def print_estimate(sweep: Sweep, data_dir: Path | None, device: str, workers: int | None) -> None:
+    """Print about how long a sweep takes, from a few measured steps; nothing is downloaded."""
+    from lrdecay import data, executor
+    from lrdecay.progress import spell_seconds
+    from lrdecay.runner import estimate_seconds, find_device
+
+    chosen = find_device(device)
+    try:
+        dataset = data.load(sweep.dataset, data_dir, download=False)
+    except InputError:
+        folder = data.data_folder(data_dir)
+        out.print(
+            f"No estimate of time: {sweep.dataset.name or sweep.dataset.folder} is not in "
+            f"{folder}; `lrdecay sweep` would download it there.",
+            soft_wrap=True,
+        )
+        return
+    count = max(1, executor.default_workers(chosen) if workers is None else workers)
+    seconds = estimate_seconds(sweep.runs(dataset), dataset, chosen) / count
+    out.print(f"About {spell_seconds(seconds)} on {chosen} with {count} at once.")
+
+
+def print_failures(folder: Path) -> None:
+    """Print the runs of a results folder that an error ended, and the errors."""
+    from lrdecay.store import read_runs
+
+    runs = read_runs(folder)
+    for row in runs[runs.status == "failed"].itertuples():
+        cell = f"{row.scheduler}, dropout {row.dropout:g}, seed {row.seed}"
+        err.print(f"failed: {cell}: {row.error}", soft_wrap=True)

@@ -1,0 +1,192 @@
+"""One results folder to one HTML page that needs nothing else: no network, no font, no script.
+
+The page is a function of the tables and the sweep file alone, so the same input gives the same
+bytes. `write_report` reads, renders and writes; `render_report` is the pure part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib.style
+import pandas as pd
+
+from lrdecay import charts, plots, store
+from lrdecay.analysis import (
+    axis_values,
+    cell_summary,
+    describe_matrix,
+    extra_axes,
+    status_counts,
+)
+from lrdecay.errors import InputError
+from lrdecay.store import Plan
+from lrdecay.tables import write_text
+
+MAX_COMBINATIONS = 4
+"""Combinations of extra axes that get figures; all of them get a table."""
+MAX_ENDED_EARLY = 100
+"""Diverged or failed runs that are listed one by one."""
+
+MATPLOTLIB_STYLE: list[str | Path | dict[str, Any]] = [
+    "default",
+    {"font.size": 10.0, "axes.linewidth": 0.7},
+]
+
+
+def write_report(folder: str | Path, output: str | Path | None = None) -> Path:
+    """Write the report of a results folder and return its path.
+
+    Args:
+        folder: a results folder, as `lrdecay sweep` leaves it, finished or not.
+        output: the file to write; `folder`/report.html unless given.
+
+    Raises:
+        InputError: the folder is missing or holds no runs.
+    """
+    folder = Path(folder)
+    runs = store.read_runs(folder)
+    if runs.empty:
+        raise InputError(f"no runs in {folder}: `lrdecay sweep FILE` trains a sweep into it")
+    page = render_report(
+        runs,
+        store.read_epochs(folder),
+        name=folder.resolve().name,
+        plan=store.read_plan(folder),
+    )
+    path = folder / "report.html" if output is None else Path(output)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(page, path)
+    return path
+
+
+def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: Plan) -> str:
+    """Return the page as text; `runs` has at least one row."""
+    settings = charts.split_settings(runs, epochs)
+    shown = settings[:MAX_COMBINATIONS]
+    styles = plots.scheduler_styles(runs)
+    # The reader's own matplotlib settings must not change the page.
+    with matplotlib.style.context(MATPLOTLIB_STYLE):
+        figures = {
+            "rates": [charts.rates(setting, styles) for setting in shown],
+            "loss": [charts.curves(setting, "loss", styles) for setting in shown],
+            "accuracy": [charts.curves(setting, "accuracy", styles) for setting in shown],
+            "by_dropout": [charts.accuracy_by_dropout(setting, styles) for setting in shown],
+            "gap": [charts.gap_by_dropout(setting, styles) for setting in shown],
+        }
+        keys = [charts.legend_key(style, number) for number, style in enumerate(styles.values())]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("lrdecay"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        name=name,
+        sweep_text=plan.sweep_text.strip(),
+        counts=status_counts(runs).to_dict(),
+        planned=plan.runs,
+        missing=max(0, plan.runs - len(runs)),
+        matrix=_matrix(runs),
+        tables=[_mean_table(setting) for setting in settings],
+        figures={title: [c for c in made if c is not None] for title, made in figures.items()},
+        key_symbols=keys,
+        not_shown=[setting.title for setting in settings[MAX_COMBINATIONS:]],
+        ended_early=_ended_early(runs),
+        provenance=_provenance(runs),
+    )
+
+
+def _matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
+    table = describe_matrix(runs)
+    rows = zip(table["axis"], table["values"], table["n_values"], strict=True)
+    return [(axis, _listed(values), n) for axis, values, n in rows]
+
+
+def _listed(values: Sequence[Any]) -> str:
+    """The values with commas between, or "0 to 63" for a long row of whole numbers."""
+    if len(values) > 4 and values == list(range(len(values))):
+        return f"0 to {values[-1]}"
+    return ", ".join(map(charts.text_of, values))
+
+
+def _mean_table(setting: charts.Setting) -> dict[str, Any]:
+    """Test accuracy in percent: one row per scheduler, one column per dropout."""
+    cells = {
+        (cell["scheduler"], cell["dropout"]): {
+            "value": _mean_and_sd(cell["mean"], cell["sd"]),
+            "n": int(cell["n"]),
+            "diverged": int(cell["n_diverged"]),
+            "failed": int(cell["n_failed"]),
+        }
+        for cell in cell_summary(setting.runs, "test_accuracy").to_dict("records")
+    }
+    dropouts = axis_values(setting.runs, "dropout")
+    return {
+        "setting": setting.title,
+        "dropouts": [charts.text_of(dropout) for dropout in dropouts],
+        "rows": [
+            (scheduler, [cells.get((scheduler, dropout)) for dropout in dropouts])
+            for scheduler in axis_values(setting.runs, "scheduler")
+        ],
+    }
+
+
+def _mean_and_sd(mean: float, sd: float) -> str:
+    if pd.isna(mean):
+        return "no mean"
+    return f"{100 * mean:.2f}" + ("" if pd.isna(sd) else f" \N{PLUS-MINUS SIGN} {100 * sd:.2f}")
+
+
+def _ended_early(runs: pd.DataFrame) -> dict[str, Any]:
+    ended = runs[runs["status"] != "completed"]
+    axes = [*extra_axes(runs), "scheduler", "dropout", "seed"]
+    rows = [
+        ([charts.text_of(row[axis]) for axis in axes], row["status"], _what_happened(row))
+        for row in ended.head(MAX_ENDED_EARLY).to_dict("records")
+    ]
+    return {"axes": axes, "rows": rows, "left_out": len(ended) - len(rows)}
+
+
+def _what_happened(row: Mapping[Hashable, Any]) -> str:
+    step, error = row["diverged_at_step"], row["error"]
+    parts = [f"diverged at step {int(step)}"] if pd.notna(step) else []
+    if pd.notna(error):
+        parts.append(error if len(error) <= 500 else error[:500] + "\N{HORIZONTAL ELLIPSIS}")
+    return "; ".join(parts)
+
+
+def _provenance(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """What made the numbers, as far as the tables know it: pairs of a name and a text."""
+
+    def listed(column: str) -> str:
+        return ", ".join(charts.text_of(value) for value in sorted(runs[column].dropna().unique()))
+
+    finished = runs["finished_at"].dt.strftime("%Y-%m-%d %H:%M UTC")
+    facts = {
+        "lrdecay": listed("lrdecay_version"),
+        "git commit": listed("git_commit"),
+        "torch": listed("torch_version"),
+        "Python": listed("python_version"),
+        "device": listed("device"),
+        "engine": listed("engine"),
+        "dataset": listed("dataset"),
+        "dataset digest": listed("dataset_digest"),
+        "images held out for validation": listed("validation"),
+        "test images": listed("test_images"),
+        "seeds": str(runs["seed"].nunique()),
+        "training time, all runs": _duration(runs["seconds"].sum()),
+        "runs finished": " to ".join(dict.fromkeys([finished.min(), finished.max()])),
+    }
+    return [(name, text) for name, text in facts.items() if text]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

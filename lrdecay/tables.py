@@ -1,0 +1,185 @@
+"""The two tables: their columns, and how they are written to and read from parquet.
+
+One versioned schema for every write; page checksums written always and verified on every read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lrdecay.errors import InputError
+
+SCHEMA_VERSION = 1
+SPLITS = ("train", "train_eval", "val", "test")
+STATUSES = ("completed", "diverged", "failed")
+
+RUNS = pa.schema(
+    [
+        pa.field("run_id", pa.string(), nullable=False),
+        # what was asked for
+        pa.field("dataset", pa.string(), nullable=False),
+        pa.field("dataset_digest", pa.string(), nullable=False),
+        pa.field("validation", pa.int32(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("batch_norm", pa.bool_(), nullable=False),
+        pa.field("optimizer", pa.string(), nullable=False),
+        pa.field("optimizer_args", pa.string(), nullable=False),
+        pa.field("lr", pa.float64(), nullable=False),
+        pa.field("batch_size", pa.int32(), nullable=False),
+        pa.field("epochs", pa.int32(), nullable=False),
+        pa.field("scheduler", pa.string(), nullable=False),
+        pa.field("scheduler_class", pa.string(), nullable=False),
+        pa.field("scheduler_args", pa.string(), nullable=False),
+        pa.field("dropout", pa.float64(), nullable=False),
+        pa.field("seed", pa.int64(), nullable=False),
+        # how it ended
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("diverged_at_step", pa.int64()),
+        pa.field("error", pa.string()),
+        pa.field("val_loss", pa.float64()),
+        pa.field("val_accuracy", pa.float64()),
+        pa.field("test_loss", pa.float64()),
+        pa.field("test_accuracy", pa.float64()),
+        pa.field("best_epoch", pa.int32()),
+        pa.field("best_val_loss", pa.float64()),
+        pa.field("best_val_accuracy", pa.float64()),
+        pa.field("best_test_loss", pa.float64()),
+        pa.field("best_test_accuracy", pa.float64()),
+        pa.field("target", pa.float64()),
+        pa.field("epochs_to_target", pa.int32()),
+        pa.field("lr_changes", pa.int32()),
+        pa.field("applied_dropout", pa.float64()),
+        pa.field("init_digest", pa.string()),
+        pa.field("order_digest", pa.string()),
+        pa.field("test_images", pa.int32()),
+        pa.field("test_correct", pa.binary()),
+        # how it was made
+        pa.field("seconds", pa.float64()),
+        pa.field("samples_per_second", pa.float64()),
+        pa.field("engine", pa.string(), nullable=False),
+        pa.field("device", pa.string(), nullable=False),
+        pa.field("torch_version", pa.string(), nullable=False),
+        pa.field("python_version", pa.string(), nullable=False),
+        pa.field("lrdecay_version", pa.string(), nullable=False),
+        pa.field("git_commit", pa.string()),
+        pa.field("finished_at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+"""One row per run; README and the tests describe each column."""
+
+EPOCHS = pa.schema(
+    [
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("scheduler", pa.string(), nullable=False),
+        pa.field("dropout", pa.float64(), nullable=False),
+        pa.field("seed", pa.int64(), nullable=False),
+        pa.field("epoch", pa.int32(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("loss", pa.float64(), nullable=False),
+        pa.field("accuracy", pa.float64(), nullable=False),
+        pa.field("learning_rate", pa.float64(), nullable=False),
+        pa.field("learning_rate_first", pa.float64(), nullable=False),
+        pa.field("learning_rate_last", pa.float64(), nullable=False),
+    ]
+)
+"""One row per run, epoch (from 1) and split: loss in nats per image, accuracy in 0..1, and the
+learning rate applied in that epoch (its mean, first and last over the epoch's steps)."""
+
+TABLES = {"runs": RUNS, "epochs": EPOCHS}
+
+_PREFIX = "lrdecay."
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished run: its row in `runs` and its rows in `epochs`, by column name."""
+
+    run: Mapping[str, object]
+    epochs: Sequence[Mapping[str, object]]
+
+
+def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table; each row must have exactly the schema's columns."""
+    for row in rows:
+        if row.keys() != set(schema.names):
+            odd = sorted(row.keys() ^ set(schema.names))
+            raise ValueError(f"a row's columns are not the schema's: {', '.join(odd)}")
+    return pa.Table.from_pylist(list(rows), schema=schema)
+
+
+def read(path: Path) -> pa.Table:
+    """Return a table as it was written, checksums verified.
+
+    Raises `InputError` for a file of another version of the schema.
+    """
+    file = pq.ParquetFile(path, page_checksum_verification=True)
+    version = _metadata(file).get("schema", "none")
+    if version != str(SCHEMA_VERSION):
+        raise InputError(
+            f"{path}: this lrdecay reads version {SCHEMA_VERSION} of the tables; "
+            f"the file has version {version}"
+        )
+    found: pa.Table = file.read()
+    return found
+
+
+def read_facts(path: Path) -> dict[str, str]:
+    """Return the facts that were written with a table."""
+    return _metadata(pq.ParquetFile(path))
+
+
+def write(content: pa.Table, path: Path, facts: Mapping[str, str] | None = None) -> None:
+    """Write a table so that `path` holds either what it held before or all of the new one.
+
+    `facts` go into the file's own metadata.
+    """
+    facts = {"schema": str(SCHEMA_VERSION), **(facts or {})}
+    content = content.replace_schema_metadata({_PREFIX + k: v for k, v in facts.items()})
+    with _replacing(path) as file:
+        pq.write_table(content, file, compression="zstd", write_page_checksum=True)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write text in the same way: all of it, or nothing."""
+    with _replacing(path) as file:
+        file.write(text.encode())
+
+
+def sync(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with scratch.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+def _metadata(file: pq.ParquetFile) -> dict[str, str]:
+    stored = file.schema_arrow.metadata or {}
+    return {
+        key.decode().removeprefix(_PREFIX): value.decode()
+        for key, value in stored.items()
+        if key.decode().startswith(_PREFIX)
+    }

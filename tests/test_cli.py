@@ -1,0 +1,213 @@
+"""The command line: what it prints, and the codes it ends with."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from lrdecay.cli import app
+from lrdecay.progress import spell_seconds
+
+SWEEP = """\
+name: tiny
+dataset: digits
+epochs: 2
+schedulers:
+  "[b]flat[/b]": {class: constant}
+  step: {class: StepLR, step_size: 1, gamma: 0.5}
+dropout: [0.0, 0.3]
+seeds: 1
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(SWEEP)
+    return path
+
+
+def call(*arguments: object):
+    """Run a command in this process; its output lines are not wrapped."""
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(a) for a in arguments])
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+
+def test_help_imports_neither_torch_nor_pandas():
+    code = """
+import sys
+sys.argv = ["lrdecay", "--help"]
+from lrdecay.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert end.code in (0, None), end.code
+heavy = {"torch", "pandas", "pyarrow", "matplotlib", "pydantic", "sklearn"} & sys.modules.keys()
+print("heavy:", sorted(heavy))
+"""
+    assert "heavy: []" in python(code).stdout
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import lrdecay, sys; print({'torch', 'pandas'} & sys.modules.keys())"
+    assert python(code).stdout == "set()\n"
+
+
+def test_the_reading_half_does_not_import_torch():
+    code = """
+import sys
+import lrdecay.analysis, lrdecay.plots, lrdecay.charts, lrdecay.report, lrdecay.store
+print('torch' in sys.modules)
+"""
+    assert python(code).stdout == "False\n"
+
+
+@pytest.mark.parametrize("command", ["plan", "sweep", "report", "train", "schedulers"])
+def test_every_command_has_help_with_an_example(command):
+    result = call(command, "--help")
+    assert result.exit_code == 0
+    assert f"lrdecay {command}" in result.output
+    assert "Example:" in result.output
+
+
+def test_plan_says_the_matrix_the_runs_and_the_time(file, tmp_path):
+    result = call("plan", file, "--workers", "1")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"scheduler +\[b\]flat\[/b\]: constant\(\)", result.output)
+    assert re.search(r"scheduler +step: StepLR\(step_size=1, gamma=0.5\)", result.output)
+    assert re.search(r"dropout +0.0, 0.3", result.output)
+    assert "4 cells x 1 seeds = 4 runs" in result.output
+    assert re.search(r"About \d+ s on cpu with 1 at once\.", result.output)
+    assert not (tmp_path / "results").exists()
+
+
+def test_plan_without_the_data_says_so_and_downloads_nothing(file, tmp_path):
+    file.write_text(SWEEP.replace("digits", "kmnist"))
+    result = call("plan", file, "--data", tmp_path / "none")
+    assert result.exit_code == 0
+    assert "4 runs" in result.output
+    assert f"kmnist is not in {tmp_path / 'none'}" in result.output
+    assert not (tmp_path / "none").exists()
+
+
+def test_sweep_then_report(file, tmp_path):
+    result = call("sweep", file, "--results", tmp_path, "--workers", "0")
+    assert result.exit_code == 0, result.output
+    assert "4 runs, 0 of them done already" in result.output
+    assert "4/4 runs; " in result.output
+    assert f"{tmp_path}/tiny: 4 runs, 4 trained now (0 diverged, 0 failed)" in result.output
+    again = call("sweep", file, "--results", tmp_path, "--workers", "0")
+    assert "4 runs, 0 trained now (0 diverged, 0 failed)" in again.output
+    assert "4 from before" in again.output
+    for argument in (tmp_path / "tiny", file):
+        page = tmp_path / "page.html"
+        made = call("report", argument, "--results", tmp_path, "--output", page)
+        assert made.exit_code == 0, made.output
+        assert made.output.strip() == str(page)
+        assert "[b]flat[/b]" in page.read_text()
+        page.unlink()
+    assert call("report", tmp_path / "tiny").exit_code == 0
+    assert (tmp_path / "tiny" / "report.html").stat().st_size > 10_000
+
+
+def test_a_bad_file_gives_2_and_trains_nothing(file, tmp_path):
+    file.write_text(SWEEP.replace("dropout", "dropuot").replace("StepLR", "StepLr"))
+    for command in ("plan", "sweep"):
+        result = call(command, file, *(["--results", tmp_path] if command == "sweep" else []))
+        assert result.exit_code == 2
+        assert f"{file}:6:17: schedulers.step.class: 'StepLr' is unknown" in result.output
+        assert f"{file}:7:1: the key 'dropuot' is unknown; did you mean dropout?" in result.output
+    assert not (tmp_path / "tiny").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sweep", "nowhere.yaml"], "nowhere.yaml: No such file or directory"),
+        (["report", "nowhere"], "no results in nowhere: `lrdecay sweep FILE`"),
+        (["schedulers", "StepLr"], "scheduler 'StepLr' is unknown; did you mean StepLR?"),
+        (["train", "--dropout", "1"], "dropout: must be below 1"),
+        (["train", "--set", "gamma"], "--set gamma: expected KEY=VALUE"),
+        (["train", "--set", "gamna=1"], "the key 'gamna' is unknown; did you mean gamma?"),
+        (["train", "--dataset", "digit"], "did you mean digits?"),
+        (["train", "--device", "tpu"], "tpu"),
+    ],
+)
+def test_bad_input_gives_2_and_one_clear_message(arguments, message):
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_failed_run_gives_1_and_says_why(file, tmp_path, monkeypatch):
+    from lrdecay.engine import reference
+
+    def breaks(*_):
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(reference, "train", breaks)
+    result = call("sweep", file, "--results", tmp_path, "--workers", "0")
+    assert result.exit_code == 1
+    assert "4 trained now (0 diverged, 4 failed)" in result.output
+    assert "failed: step, dropout 0.3, seed 0: RuntimeError: no such luck" in result.output
+
+
+def test_train_prints_losses_rates_and_accuracies():
+    result = call("train", "--epochs", 7, "--seed", 3)
+    assert result.exit_code == 0, result.output
+    assert "digits: 1198 training, 239 validation and 360 test images on cpu" in result.output
+    rates = re.findall(
+        r"epoch \d of 7: learning rate (\S+); validation loss [\d.]+, accuracy [\d.]+%; "
+        r"test loss [\d.]+, accuracy [\d.]+%",
+        result.output,
+    )
+    assert rates == ["0.001"] * 5 + ["0.0005"] * 2
+    losses = re.findall(r"epoch \d, batch 19 of 19: mean loss ([\d.]+)", result.output)
+    assert len(losses) == 7
+    assert float(losses[-1]) < float(losses[0]) / 2
+    assert float(re.search(r"test accuracy ([\d.]+)%\n$", result.output)[1]) > 85
+
+
+def test_train_that_diverges_gives_1():
+    result = call("train", "--optimizer", "SGD", "--lr", 1e6, "--epochs", 1)
+    assert result.exit_code == 1
+    assert "the loss was not finite at step" in result.output
+
+
+def test_train_is_the_run_that_a_sweep_would_train():
+    from training import curve, runs
+    from training import train as train_run
+
+    result = call("train", "--scheduler", "CosineAnnealingLR", "--epochs", 2, "--dropout", 0.5)
+    record = train_run(runs("epochs: 2\ndropout: 0.5")["cosine"])
+    for loss in curve(record, "test"):
+        assert f"test loss {loss:.4f}" in result.output
+
+
+def test_schedulers_lists_every_class_with_its_arguments():
+    from lrdecay.schedulers import CLASSES
+
+    result = call("schedulers")
+    assert result.exit_code == 0
+    listed = {line.split()[0] for line in result.output.splitlines() if line.strip()}
+    assert set(CLASSES) <= listed
+    assert re.search(r"StepLR +epoch +step_size, gamma=0.1", result.output)
+    one = call("schedulers", "CosineAnnealingLR")
+    assert re.search(r"CosineAnnealingLR +epoch +T_max, eta_min=0.0", one.output)
+    assert "cosine annealing" in one.output
+
+
+def test_durations_read_well():
+    assert [spell_seconds(s) for s in (0.2, 119, 121, 7199, 7201)] == [
+        "0 s",
+        "119 s",
+        "2 min",
+        "120 min",
+        "2 h",
+    ]

@@ -1,0 +1,95 @@
+"""The optimizers against torch's plain ones, and Adam against its formula."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from lrdecay import optimizers
+
+STEPS = 30
+CASES = [
+    ("Adam", {}),
+    ("Adam", {"weight_decay": 0.1, "betas": (0.8, 0.95), "eps": 1e-4}),
+    ("AdamW", {}),
+    ("AdamW", {"weight_decay": 0.1, "betas": (0.8, 0.95), "eps": 1e-4}),
+    ("SGD", {}),
+    ("SGD", {"weight_decay": 0.1}),
+    ("SGD", {"momentum": 0.9}),
+    ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+]
+
+
+def problem(dtype: torch.dtype) -> tuple[list[nn.Parameter], Tensor, Tensor]:
+    """Two layers of weights, and inputs and targets that they do not fit yet."""
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
+
+    return [nn.Parameter(draw(5, 7)), nn.Parameter(draw(7, 2))], draw(12, 5), draw(12, 2)
+
+
+def train(build, dtype: torch.dtype) -> list[Tensor]:
+    """Take the steps, the last ten at a tenth of the rate, and return the weights."""
+    weights, inputs, targets = problem(dtype)
+    optimizer = build(weights, lr=0.01)
+    for step in range(STEPS):
+        if step == STEPS - 10:
+            optimizer.param_groups[0]["lr"] = 0.001
+        optimizer.zero_grad()
+        loss = ((inputs @ weights[0]).tanh() @ weights[1] - targets).square().mean()
+        loss.backward()
+        optimizer.step()
+    return [weight.detach() for weight in weights]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rtol", "atol"), [(torch.float64, 1e-12, 1e-14), (torch.float32, 1e-5, 1e-6)]
+)
+@pytest.mark.parametrize(("name", "arguments"), CASES)
+def test_fused_equals_plain(name, arguments, dtype, rtol, atol):
+    plain = getattr(torch.optim, name)
+    expected = train(
+        lambda weights, lr: plain(weights, lr=lr, foreach=False, fused=False, **arguments), dtype
+    )
+    got = train(lambda weights, lr: optimizers.build(name, weights, lr, arguments), dtype)
+    for mine, theirs, start in zip(got, expected, problem(dtype)[0], strict=True):
+        assert (mine - start).abs().min() > 1e-6
+        assert_close(mine, theirs, rtol=rtol, atol=atol)
+
+
+def test_arguments_matter():
+    ends = [
+        train(lambda w, lr, n=name, a=arguments: optimizers.build(n, w, lr, a), torch.float64)[0]
+        for name, arguments in CASES
+    ]
+    for i, one in enumerate(ends):
+        for other in ends[:i]:
+            assert (one - other).abs().max() > 1e-6
+
+
+def test_adam_is_its_formula():
+    rate, decay, betas, eps = 0.01, 0.1, (0.8, 0.95), 1e-4
+    target = torch.tensor([0.3, -2.0, 5.0], dtype=torch.float64)
+    weight = nn.Parameter(torch.tensor([1.0, -1.0, 0.5], dtype=torch.float64))
+    arguments = {"weight_decay": decay, "betas": betas, "eps": eps}
+    optimizer = optimizers.build("Adam", [weight], rate, arguments)
+    values, means, squares = weight.tolist(), [0.0] * 3, [0.0] * 3
+    for step in range(1, STEPS + 1):
+        optimizer.zero_grad()
+        (weight - target).pow(4).sum().backward()
+        optimizer.step()
+        for i, goal in enumerate(target.tolist()):
+            gradient = 4 * (values[i] - goal) ** 3 + decay * values[i]
+            means[i] = betas[0] * means[i] + (1 - betas[0]) * gradient
+            squares[i] = betas[1] * squares[i] + (1 - betas[1]) * gradient**2
+            mean, square = means[i] / (1 - betas[0] ** step), squares[i] / (1 - betas[1] ** step)
+            values[i] -= rate * mean / (square**0.5 + eps)
+        assert weight.tolist() == pytest.approx(values, rel=1e-10)
+
+
+def test_one_kernel_updates_all_weights():
+    for name in optimizers.CLASSES:
+        optimizer = optimizers.build(name, problem(torch.float32)[0], 0.01, {})
+        assert [group["fused"] for group in optimizer.param_groups] == [True]

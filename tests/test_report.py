@@ -1,0 +1,232 @@
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib
+import pytest
+from frames import Tables, make_tables, write_folder
+
+from lrdecay import analysis, charts, report
+from lrdecay.errors import InputError
+from lrdecay.report import write_report
+
+HOSTILE = "<script>alert(1)</script> $x_{"
+
+
+class Page(HTMLParser):
+    """A page as its tags with attributes, its tables as cells, and its text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.tables: dict[str, list[list[list[str]]]] = {}
+        self.sections: list[str] = []
+        self.text = ""
+        self._cell: list[str] | None = None
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "section":
+            self.sections.append(dict(attrs)["id"] or "")
+        if tag == "table":
+            self.tables.setdefault(self.sections[-1], [])
+        if tag == "tr":
+            self.tables[self.sections[-1]].append([])
+        if tag in ("td", "th"):
+            self._cell = []
+            self.tables[self.sections[-1]][-1].append(self._cell)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._cell = None
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._cell is not None and data.strip():
+            self._cell.append(data.strip())
+
+
+def build(folder: Path, tables: Tables, sweep_text: str = "name: synthetic\n") -> Page:
+    return Page(write_report(write_folder(folder, tables, sweep_text)))
+
+
+def some_end_early(scheduler: str, dropout: float, seed: int) -> str:
+    if scheduler == "step" and dropout == 0.3:
+        return {0: "diverged", 1: "failed"}.get(seed, "completed")
+    return "completed"
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    return make_tables(seeds=5, status=some_end_early)
+
+
+@pytest.fixture(scope="module")
+def page(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    return build(tmp_path_factory.mktemp("results") / "synthetic", tables)
+
+
+def test_the_mean_table_states_what_pandas_computes(page: Page, tables: Tables) -> None:
+    runs = tables[0]
+    head, *rows = page.tables["means"]
+    assert head == [["scheduler"], ["dropout 0"], ["dropout 0.3"]]
+    assert [row[0] for row in rows] == [["constant"], ["step"], ["cosine"]]
+    percent = (
+        100
+        * runs[runs["status"] == "completed"].set_index(["scheduler", "dropout"])["test_accuracy"]
+    )
+    for (scheduler,), *cells in rows:
+        for dropout, cell in zip((0.0, 0.3), cells, strict=True):
+            own = percent.loc[(scheduler, dropout)]
+            assert cell[0] == f"{own.mean():.2f} \N{PLUS-MINUS SIGN} {own.std(ddof=1):.2f}"
+            assert cell[1] == f"n = {len(own)}"
+    assert rows[1][2][2:] == ["1 diverged", "1 failed"]
+
+
+def test_the_page_says_how_far_and_what(page: Page) -> None:
+    assert "30 runs in the tables: 28 completed, 1 diverged, 1 failed." in page.text
+    assert "incomplete" not in page.text
+    matrix = {row[0][0]: row[1][0] for row in page.tables["matrix"]}
+    assert matrix["scheduler"] == "constant, step, cosine"
+    assert matrix["dropout"] == "0, 0.3"
+    assert matrix["seed"] == "0 to 4"
+    assert "n = 3 to 5 runs per cell" in page.text
+
+
+def test_runs_that_ended_early_are_listed(page: Page) -> None:
+    assert page.tables["ended-early"][1:] == [
+        [["step"], ["0.3"], ["0"], ["diverged"], ["diverged at step 17"]],
+        [["step"], ["0.3"], ["1"], ["failed"], ["RuntimeError: out of memory <seed 1>"]],
+    ]
+
+
+def test_every_figure_and_every_fact_is_there(page: Page) -> None:
+    assert page.sections == [
+        *("matrix", "means", "rates", "loss", "accuracy", "by_dropout", "gap"),
+        *("ended-early", "made"),
+    ]
+    plots = [attrs["id"] for tag, attrs in page.tags if tag == "svg" and attrs.get("role")]
+    curves = [
+        f"{metric}-0-{split}-{dropout}"
+        for metric in ("loss", "accuracy")
+        for split in ("train", "val", "test")
+        for dropout in (0, 1)
+    ]
+    keys = ["key-0", "key-1", "key-2"]
+    assert plots == [*keys, "rates-0", *curves, "by-dropout-0", "gap-0"]
+    for fact in ("2.15.0", "3.12.1", "0.1.0", "d1" * 32, "name: synthetic", "2026-01-02 03:04 UTC"):
+        assert fact in page.text
+    assert 'pd.read_parquet("results/synthetic/runs.parquet")' in page.text
+
+
+def test_ids_are_unique_and_references_resolve(page: Page) -> None:
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert {attrs["href"] for _, attrs in page.tags if "href" in attrs} <= {f"#{i}" for i in ids}
+
+
+def test_nothing_is_fetched_and_nothing_runs(page: Page) -> None:
+    assert not {"script", "link", "iframe", "img", "object"} & {tag for tag, _ in page.tags}
+    for tag, attrs in page.tags:
+        assert "src" not in attrs
+        assert (attrs.get("href") or "#").startswith("#"), tag
+    assert re.findall(r"url\((?!#)", page.source) == []
+    assert "@import" not in page.source
+    assert "http" not in page.source
+
+
+def test_the_wording_names_no_winner(page: Page) -> None:
+    assert re.findall(r"(?i)significan|trend|\bbest\b|\bwin|better|beats", page.text) == []
+    assert "paired comparisons with a stated error rate" in page.text
+
+
+def test_the_same_input_gives_the_same_bytes(tables: Tables, page: Page, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "synthetic", tables, "name: synthetic\n")
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red"}):
+        path = write_report(folder, tmp_path / "new" / "page.html")
+    assert path == tmp_path / "new" / "page.html"
+    assert path.read_text(encoding="utf-8") == page.source
+    assert [p.name for p in path.parent.iterdir()] == ["page.html"]
+
+
+def test_labels_and_texts_are_inert(tmp_path: Path) -> None:
+    runs, epochs = make_tables((HOSTILE, "{{ 7 * 7 }}"), (0.3,), seeds=2, n_epochs=2)
+    runs.loc[0, "status"] = "failed"
+    runs.loc[0, "error"] = f"</pre>{HOSTILE}"
+    page = build(tmp_path, (runs, epochs), f"# </pre>{HOSTILE} & more\n")
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert page.tables["means"][1][0] == [HOSTILE]
+    assert page.tables["means"][2][0] == ["{{ 7 * 7 }}"]
+    assert page.tables["ended-early"][1][-1] == [f"</pre>{HOSTILE}"]
+    assert f"# </pre>{HOSTILE} & more" in page.text
+
+
+def test_one_run_without_validation(tmp_path: Path) -> None:
+    page = build(tmp_path, make_tables(("step",), (0.3,), seeds=1, n_epochs=1, validation=False))
+    assert page.tables["means"][1][1][1] == "n = 1"
+    assert "\N{PLUS-MINUS SIGN}" not in "".join(page.tables["means"][1][1])
+    assert "one run each, so no band" in page.text
+    assert "1 run in the tables" in page.text
+    assert "Validation images" not in page.text
+    assert "ended-early" not in page.sections
+
+
+def test_nothing_completed_leaves_the_figures_out(tmp_path: Path) -> None:
+    page = build(tmp_path, make_tables(seeds=1, n_epochs=2, status=lambda *cell: "diverged"))
+    assert page.sections == ["matrix", "means", "ended-early", "made"]
+    assert page.tables["means"][1][1] == ["no mean", "n = 0", "1 diverged"]
+
+
+def test_an_unfinished_sweep_says_what_is_missing(tmp_path: Path) -> None:
+    runs, epochs = make_tables(("constant", "step"), (0.0, 0.3), seeds=2, n_epochs=1)
+    folder = write_folder(tmp_path, (runs.iloc[:5], epochs), planned=8)
+    page = Page(write_report(folder))
+    assert "3 of the sweep's 8 runs are still to come." in page.text
+    assert page.tables["means"][2][2] == ["no run"]
+
+
+def test_extra_axes_get_tables_and_a_bounded_number_of_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "MAX_COMBINATIONS", 1)
+    monkeypatch.setattr(charts, "MAX_DROPOUTS", 1)
+    runs, epochs = make_tables(("step",), (0.0, 0.3), seeds=1, n_epochs=2, lr=[0.1, 0.01])
+    page = build(tmp_path, (runs, epochs))
+    small, large = (
+        100 * runs[(runs["lr"] == lr) & (runs["dropout"] == 0.3)]["test_accuracy"].item()
+        for lr in (0.01, 0.1)
+    )
+    assert [row[2][0] for row in page.tables["means"]] == [
+        *("dropout 0.3", f"{small:.2f}", "dropout 0.3", f"{large:.2f}")
+    ]
+    assert "first 1 of 2 combinations of the other axes. Left out: lr 0.1." in page.text
+    assert "Without a panel here: dropout 0.3." in page.text
+    assert analysis.extra_axes(runs) == ["lr"]
+
+
+@pytest.mark.parametrize("make", [False, True])
+def test_a_folder_without_results_says_what_makes_one(tmp_path: Path, make: bool) -> None:
+    folder = tmp_path / "nothing"
+    if make:
+        folder.mkdir()
+    with pytest.raises(InputError, match=r"nothing.*`lrdecay sweep FILE`"):
+        write_report(folder)
+
+
+def test_tables_without_a_run_say_so_too(tmp_path: Path) -> None:
+    runs, epochs = make_tables(seeds=1, n_epochs=1)
+    write_folder(tmp_path, (runs.iloc[:0], epochs.iloc[:0]))
+    with pytest.raises(InputError, match="`lrdecay sweep FILE`"):
+        write_report(tmp_path)
+
+
+def test_reading_never_imports_torch() -> None:
+    code = (
+        "import sys, lrdecay.analysis, lrdecay.plots, lrdecay.report; "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,320 @@
+"""A sweep from file to tables: complete, resumable, the same however it was run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from math import ceil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from filelock import FileLock
+from training import digits
+
+from lrdecay import executor, models, streams
+from lrdecay.engine import reference
+from lrdecay.errors import InputError
+from lrdecay.runner import estimate_seconds, find_device, pending, run_sweep
+from lrdecay.store import read_epochs, read_runs
+from lrdecay.sweep import load_sweep
+from lrdecay.worker import Setup
+
+TEXT = """\
+name: small
+dataset: digits
+epochs: 3
+schedulers:
+  constant: {class: constant}
+  step:     {class: StepLR, step_size: 2, gamma: 0.5}
+  plateau:  {class: ReduceLROnPlateau, factor: 0.5, patience: 0}
+  onecycle: {class: OneCycleLR, max_lr: 0.003, total_steps: steps}
+dropout: [0.0, 0.3]
+seeds: 2
+target: 0.85
+"""
+# what differs between two trainings of one run
+TIMES = ["seconds", "samples_per_second", "finished_at"]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sweep") / "small.yaml"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def fresh(file, tmp_path_factory):
+    """The results folder of an uninterrupted sweep on two processes."""
+    return run_sweep(file, tmp_path_factory.mktemp("fresh"), workers=2).folder
+
+
+def tables(folder) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return read_runs(folder).drop(columns=TIMES), read_epochs(folder)
+
+
+def assert_same(left, right) -> None:
+    for one, other in zip(tables(left), tables(right), strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_a_fresh_sweep_matches_the_contract(fresh, file):
+    runs = pd.read_parquet(fresh / "runs.parquet")
+    epochs = pd.read_parquet(fresh / "epochs.parquet")
+    sweep = load_sweep(file)
+    asked = sweep.runs(digits())
+    assert len(runs) == 4 * 2 * 2 == len(asked)
+    assert runs["run_id"].tolist() == [run.run_id for run in asked]
+    assert runs["run_id"].is_unique
+    for column in ("scheduler", "scheduler_class", "scheduler_args", "dropout", "seed", "lr"):
+        assert runs[column].tolist() == [getattr(run, column) for run in asked]
+    assert set(runs["status"]) == {"completed"}
+    assert (runs["applied_dropout"] == runs["dropout"]).all()
+    assert set(runs["dataset"]) == {"digits"}
+    assert set(runs["dataset_digest"]) == {digits().digest}
+    assert set(runs["validation"]) == {239}
+    args = runs.set_index(["scheduler", "dropout", "seed"])["scheduler_args"]
+    assert json.loads(args["onecycle", 0.0, 0])["total_steps"] == 3 * ceil(1198 / 64)
+
+    assert Counter(epochs["split"]) == dict.fromkeys(("train", "train_eval", "val", "test"), 48)
+    assert not epochs.duplicated(["run_id", "epoch", "split"]).any()
+    assert set(epochs["epoch"]) == {1, 2, 3}
+    assert epochs["accuracy"].between(0, 1).all()
+    assert (epochs["loss"] > 0).all()
+    step = epochs[(epochs["scheduler"] == "step") & (epochs["split"] == "val")]
+    assert step.groupby("epoch")["learning_rate"].unique().map(list).to_dict() == {
+        1: [0.001],
+        2: [0.001],
+        3: [0.0005],
+    }
+    # the two tables agree
+    last = epochs[epochs["epoch"] == 3].pivot(index="run_id", columns="split")
+    by_id = runs.set_index("run_id")
+    for split in ("val", "test"):
+        for column in ("loss", "accuracy"):
+            expected = last[column, split].rename(f"{split}_{column}")
+            pd.testing.assert_series_equal(
+                by_id[f"{split}_{column}"].sort_index(), expected.sort_index()
+            )
+    val = epochs[epochs["split"] == "val"]
+    best = val.loc[val.groupby("run_id")["loss"].idxmin()].set_index("run_id")["epoch"]
+    assert (by_id["best_epoch"].sort_index() == best.sort_index()).all()
+    reached = val[val["accuracy"] >= 0.85].groupby("run_id")["epoch"].min()
+    pd.testing.assert_series_equal(
+        by_id["epochs_to_target"].dropna().astype("int32").sort_index(),
+        reached.sort_index(),
+        check_names=False,
+    )
+    # pairing holds: one initial model and one order per seed
+    assert (runs.groupby("seed")["init_digest"].nunique() == 1).all()
+    assert (runs.groupby("seed")["order_digest"].nunique() == 1).all()
+    assert runs["init_digest"].nunique() == 2
+
+
+def test_workers_and_order_change_no_bit(fresh, file, tmp_path):
+    here = run_sweep(file, tmp_path / "here", workers=0).folder
+    assert_same(here, fresh)
+    reverse = tmp_path / "small.yaml"
+    head, tail = TEXT.split("schedulers:\n")
+    lines = tail.splitlines()
+    reverse.write_text("\n".join([head, "schedulers:", *reversed(lines[:4]), *lines[4:]]))
+    other = run_sweep(reverse, tmp_path / "other", workers=1).folder
+    keys = ["run_id", "epoch", "split"]
+    pd.testing.assert_frame_equal(
+        tables(other)[1].sort_values(keys, ignore_index=True),
+        tables(fresh)[1].sort_values(keys, ignore_index=True),
+        check_exact=True,
+    )
+
+
+def test_the_second_time_nothing_trains(fresh, file, monkeypatch):
+    before = tables(fresh)
+    written = read_runs(fresh)["finished_at"].tolist()
+    monkeypatch.setattr(executor, "train", None)  # calling it would be an error
+    summary = run_sweep(file, fresh.parent)
+    assert (summary.total, summary.reused, summary.completed) == (16, 16, 0)
+    assert read_runs(fresh)["finished_at"].tolist() == written
+    for one, other in zip(before, tables(fresh), strict=True):
+        pd.testing.assert_frame_equal(one, other)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_sweep_goes_on_to_the_same_tables(fresh, file, tmp_path, stop):
+    # a shell's background job ignores Ctrl-C, and so would what it starts
+    code = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); import lrdecay.__main__"
+    command = [sys.executable, "-c", code, "sweep", str(file), "--results", str(tmp_path)]
+    process = subprocess.Popen(
+        [*command, "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    parts = tmp_path / "small" / "parts"
+    deadline = time.monotonic() + 120
+    while not (parts.is_dir() and any(part.name[0] != "." for part in parts.iterdir())):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(stop)
+    output, errors = process.communicate(timeout=60)
+    done = len(read_runs(tmp_path / "small"))
+    assert 1 <= done < 16, output
+    if stop == signal.SIGINT:
+        assert process.returncode == 130
+        assert "To go on: lrdecay sweep" in errors
+        assert "Traceback" not in errors
+    summary = run_sweep(file, tmp_path, workers=2)
+    assert summary.reused >= done
+    assert summary.reused + summary.completed == 16
+    assert_same(summary.folder, fresh)
+
+
+def test_workers_end_when_the_coordinator_is_killed(file, tmp_path):
+    command = [sys.executable, "-m", "lrdecay", "sweep", str(file), "--results", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    children: list[int] = []
+    deadline = time.monotonic() + 60
+    while len(children) < 2 and process.poll() is None and time.monotonic() < deadline:
+        found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        children = [int(child) for child in found]
+        time.sleep(0.05)
+    assert len(children) == 2 or os.cpu_count() == 1
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while any(map(alive, children)):
+        assert time.monotonic() < deadline, "a worker outlived its coordinator"
+        time.sleep(0.05)
+
+
+def alive(process: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_failing_run_is_recorded_and_the_others_go_on(file, tmp_path, monkeypatch):
+    real = reference.train
+
+    def breaks_on_step(run, *args):
+        if run.scheduler == "step" and run.seed == 1:
+            raise RuntimeError("no such luck")
+        return real(run, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reference, "train", breaks_on_step)
+        summary = run_sweep(file, tmp_path, workers=0)
+    assert (summary.completed, summary.failed) == (14, 2)
+    runs = read_runs(summary.folder)
+    failed = runs[runs["status"] == "failed"]
+    assert set(failed["error"]) == {"RuntimeError: no such luck"}
+    assert list(failed["scheduler"]) == ["step", "step"]
+    assert failed["test_accuracy"].isna().all()
+    again = run_sweep(file, tmp_path, workers=0)
+    assert (again.reused, again.completed, again.failed) == (14, 2, 0)
+    assert set(read_runs(again.folder)["status"]) == {"completed"}
+
+
+def test_a_diverged_run_is_kept_and_not_tried_again(file, tmp_path):
+    wild = tmp_path / "wild.yaml"
+    wild.write_text(TEXT.replace("seeds: 2", "seeds: 1\noptimizer: {name: SGD, lr: [1e6, 0.01]}"))
+    summary = run_sweep(wild, tmp_path, workers=0)
+    runs = read_runs(summary.folder)
+    # OneCycleLR sets its own rate, whatever the base rate is
+    assert summary.diverged == 6
+    assert set(runs[runs["status"] == "diverged"]["lr"]) == {1e6}
+    assert runs[runs["status"] == "diverged"]["test_accuracy"].isna().all()
+    assert run_sweep(wild, tmp_path, workers=0).reused == 16
+
+
+def test_a_worker_that_dies_fails_its_run_alone(file, monkeypatch):
+    runs = load_sweep(file).runs(digits())[:3]
+    killed: list[int] = []
+
+    def kill_first(done):
+        if done.run == runs[0] and not killed:
+            process = next(w.process for w in workers if w.run == runs[0])
+            killed.append(process.pid)
+            process.kill()
+
+    workers = []
+    start = executor._Worker.start.__func__
+
+    def remember(cls, setup):
+        workers.append(start(cls, setup))
+        return workers[-1]
+
+    monkeypatch.setattr(executor._Worker, "start", classmethod(remember))
+    records = []
+    setup = Setup(load_sweep(file).dataset, None, 239, "cpu")
+    executor.train(runs, setup, 1, kill_first, records.append)
+    assert len(killed) == 1
+    by_id = {record.run["run_id"]: record.run for record in records}
+    assert by_id[runs[0].run_id]["status"] == "failed"
+    assert by_id[runs[0].run_id]["error"] == "the worker process died (exit status -9)"
+    assert [by_id[run.run_id]["status"] for run in runs[1:]] == ["completed", "completed"]
+
+
+def test_a_changed_file_reuses_what_did_not_change(fresh, file, tmp_path):
+    changed = tmp_path / "small.yaml"
+    changed.write_text(TEXT.replace("seeds: 2", "seeds: 3").replace("step_size: 2", "step_size: 1"))
+    folder = tmp_path / "results"
+    first = run_sweep(file, folder, workers=2)
+    second = run_sweep(changed, folder, workers=2)
+    assert (first.total, second.total) == (16, 24)
+    assert second.reused == 12  # all but the changed scheduler's four
+    assert len(read_runs(second.folder)) == 24
+    back = run_sweep(file, folder, workers=0)
+    assert back.reused == 16
+    assert_same(back.folder, fresh)
+
+
+def test_one_coordinator_per_folder(file, tmp_path):
+    (tmp_path / "small").mkdir()
+    with (
+        FileLock(tmp_path / "small" / ".lock"),
+        pytest.raises(InputError, match=r"small: another sweep is writing"),
+    ):
+        run_sweep(file, tmp_path, workers=0)
+
+
+def test_pending_is_what_is_not_done_in_order():
+    runs = load_text("seeds: 3")
+    assert pending(runs, {runs[1].run_id}) == [runs[0], *runs[2:]]
+    assert pending(runs, set()) == runs
+
+
+def load_text(more):
+    from training import sweep
+
+    return sweep(more).runs(digits())
+
+
+def test_devices():
+    assert find_device("cpu").type == "cpu"
+    with pytest.raises(InputError, match="auto, cpu or cuda"):
+        find_device("tpu")
+
+
+def test_the_estimate_grows_with_the_work():
+    short = estimate_seconds(load_text("epochs: 2\nseeds: 2"), digits(), find_device("cpu"))
+    long = estimate_seconds(load_text("epochs: 20\nseeds: 2"), digits(), find_device("cpu"))
+    assert 0 < 3 * short < long
+    assert estimate_seconds([], digits(), find_device("cpu")) == 0
+
+
+def test_masks_and_weights_are_those_of_the_streams():
+    """Runs at one seed differ by their dropout rate alone, down to each mask's uniforms."""
+    low, high = (
+        models.build("cnn", (1, 8, 8), 10, seed=4, dropout=rate, batch_norm=False)
+        for rate in (0.2, 0.5)
+    )
+    assert models.digest(low) == models.digest(high)
+    for model in (low, high):
+        models.set_dropout_step(model, seed=4, step=17)
+    for one, other in zip(models.dropout_layers(low), models.dropout_layers(high), strict=True):
+        assert one.key == other.key
+        kept = streams.keep(one.key, 0.2, (64, 128), "cpu")
+        assert (kept | ~streams.keep(one.key, 0.5, (64, 128), "cpu")).all()

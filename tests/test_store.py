@@ -1,0 +1,239 @@
+"""What is written is what is read, whatever was interrupted in between."""
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from training import runs
+
+from lrdecay import store
+from lrdecay.errors import InputError
+from lrdecay.store import Store, read_epochs, read_plan, read_runs
+from lrdecay.sweep import Run
+from lrdecay.tables import EPOCHS, RUNS, Record, read, table, write
+
+RUN = runs("epochs: 2\nseeds: [0]")["constant"]
+SIX = [replace(RUN, seed=seed) for seed in range(6)]
+TEXT = "name: small\n# with a comment\n"
+
+
+def record(run: Run, status: str = "completed", accuracy: float = 0.5) -> Record:
+    """A made-up outcome: two epochs, validation accuracy 0.1 above `accuracy` in the second."""
+    row = dict.fromkeys(RUNS.names) | {name: getattr(run, name) for name in run.__annotations__}
+    row |= {"run_id": run.run_id, "status": status, "engine": "none", "device": "none"}
+    row |= {"torch_version": "2", "python_version": "3", "lrdecay_version": "0"}
+    row |= {"finished_at": datetime(2020, 1, 1, tzinfo=UTC)}
+    if status == "failed":
+        return Record(row | {"error": "RuntimeError: no"}, [])
+    epochs = [
+        dict.fromkeys(EPOCHS.names, 0.001)
+        | {"run_id": run.run_id, "scheduler": run.scheduler, "dropout": run.dropout}
+        | {"seed": run.seed, "epoch": epoch, "split": split}
+        | {"accuracy": accuracy + 0.1 * (epoch - 1)}
+        for epoch in (1, 2)
+        for split in ("test", "val", "train_eval", "train")  # not the order of the table
+    ]
+    return Record(row | {"test_accuracy": accuracy}, epochs)
+
+
+def filled(folder, parts=((0, 1), (2,)), wanted=SIX) -> Store:
+    opened = Store(folder)
+    opened.compact(wanted, TEXT)
+    for part in parts:
+        opened.commit([record(SIX[seed]) for seed in part])
+    return opened
+
+
+def seeds(folder) -> list[int]:
+    return list(read_runs(folder)["seed"])
+
+
+def test_parts_are_read_before_and_after_they_are_in_the_tables(tmp_path):
+    opened = filled(tmp_path)
+    assert seeds(tmp_path) == [0, 1, 2]
+    before = read_runs(tmp_path), read_epochs(tmp_path)
+    opened.compact(SIX, TEXT)
+    assert not list((tmp_path / "parts").iterdir())
+    pd.testing.assert_frame_equal(
+        before[0].sort_values("seed", ignore_index=True), read_runs(tmp_path)
+    )
+    keys = ["run_id", "epoch", "split"]
+    pd.testing.assert_frame_equal(
+        before[1].sort_values(keys, ignore_index=True),
+        read_epochs(tmp_path).sort_values(keys, ignore_index=True),
+    )
+
+
+def test_pandas_alone_reads_the_tables(tmp_path):
+    filled(tmp_path).compact(SIX, TEXT)
+    plain = pd.read_parquet(tmp_path / "runs.parquet")
+    assert list(plain.columns) == RUNS.names
+    assert list(plain["seed"]) == [0, 1, 2]
+    epochs = pd.read_parquet(tmp_path / "epochs.parquet")
+    assert list(epochs.columns) == EPOCHS.names
+    assert list(epochs["split"][:4]) == ["train", "train_eval", "val", "test"]
+    assert list(epochs["epoch"][:8]) == [1] * 4 + [2] * 4
+
+
+def test_types_and_nulls_are_the_schema_s_even_when_a_column_is_empty(tmp_path):
+    filled(tmp_path, parts=((0,),)).compact(SIX, TEXT)
+    written = pq.read_schema(tmp_path / "runs.parquet").remove_metadata()
+    assert written.equals(RUNS)
+    assert pq.read_schema(tmp_path / "epochs.parquet").remove_metadata().equals(EPOCHS)
+    assert read_runs(tmp_path)["best_epoch"].isna().all()
+
+
+def test_the_plan_is_kept_with_the_tables(tmp_path):
+    filled(tmp_path)
+    assert read_plan(tmp_path) == store.Plan(6, TEXT)
+    assert (tmp_path / "sweep.yaml").read_text() == TEXT
+
+
+def test_rows_follow_the_sweep_s_order_and_names(tmp_path):
+    opened = filled(tmp_path)
+    wanted = [replace(run, scheduler="flat", dataset="mine") for run in reversed(SIX)]
+    assert [run.run_id for run in wanted] == [run.run_id for run in reversed(SIX)]
+    opened.compact(wanted, TEXT)
+    table = read_runs(tmp_path)
+    assert list(table["seed"]) == [2, 1, 0]
+    assert set(table["scheduler"]) == {"flat"}
+    assert set(table["dataset"]) == {"mine"}
+    assert set(read_epochs(tmp_path)["scheduler"]) == {"flat"}
+
+
+def test_runs_that_are_not_wanted_are_kept_and_come_back(tmp_path):
+    opened = filled(tmp_path)
+    opened.compact(SIX[:1], TEXT)
+    assert seeds(tmp_path) == [0]
+    assert set(read_epochs(tmp_path)["seed"]) == {0}
+    assert opened.done() == {run.run_id for run in SIX[:3]}
+    opened.compact(SIX[2:], TEXT)
+    assert seeds(tmp_path) == [2]
+    opened.compact(SIX, TEXT)
+    assert seeds(tmp_path) == [0, 1, 2]
+    assert len(read_epochs(tmp_path)) == 3 * 8
+
+
+def test_a_failed_run_is_not_done_and_gives_way_to_its_success(tmp_path):
+    opened = filled(tmp_path, parts=())
+    opened.commit([record(SIX[0], "failed"), record(SIX[1], "diverged")])
+    assert opened.done() == {SIX[1].run_id}
+    opened.compact(SIX, TEXT)
+    opened.commit([record(SIX[0], accuracy=0.75)])
+    opened.compact(SIX, TEXT)
+    table = read_runs(tmp_path)
+    assert list(table["status"]) == ["completed", "diverged"]
+    assert table["test_accuracy"][0] == 0.75
+
+
+def test_epochs_to_target_is_the_first_epoch_that_reaches_it_on_validation(tmp_path):
+    opened = Store(tmp_path)
+    opened.commit([record(run, accuracy=a) for run, a in zip(SIX, (0.2, 0.45, 0.5), strict=False)])
+    opened.compact(SIX, TEXT, target=0.5)
+    table = read_runs(tmp_path)
+    assert table["epochs_to_target"].fillna(0).tolist() == [0, 2, 1]
+    assert set(table["target"]) == {0.5}
+    opened.compact(SIX, TEXT)
+    assert read_runs(tmp_path)["epochs_to_target"].isna().all()
+
+
+@pytest.mark.parametrize("stop", range(1, 8))
+def test_a_kill_within_compaction_loses_nothing(tmp_path, monkeypatch, stop):
+    """Fails the `stop`-th change to the disk, for every one that compaction makes."""
+    opened = filled(tmp_path, wanted=SIX[:2])
+    opened.compact(SIX[:1], TEXT)  # so that there is something in `earlier`
+    opened.commit([record(SIX[3]), record(SIX[4])])
+    before = opened.done()
+    calls = 0
+
+    def dies(real):
+        def wrapper(*args, **kwargs):
+            nonlocal calls
+            calls += 1
+            if calls == stop:
+                raise KeyboardInterrupt
+            return real(*args, **kwargs)
+
+        return wrapper
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", dies(store.write))
+        patch.setattr(store, "write_text", dies(store.write_text))
+        patch.setattr(shutil, "rmtree", dies(shutil.rmtree))
+        try:
+            opened.compact(SIX[1:4], TEXT)
+            finished = True
+        except KeyboardInterrupt:
+            finished = False
+    assert finished == (calls < stop)
+    again = Store(tmp_path)
+    assert again.done() == before
+    again.compact(SIX, TEXT)
+    assert seeds(tmp_path) == [0, 1, 2, 3, 4]
+    assert not read_epochs(tmp_path).duplicated(["run_id", "epoch", "split"]).any()
+    assert len(read_epochs(tmp_path)) == 5 * 8
+
+
+def test_a_half_written_part_is_not_read_and_is_taken_away(tmp_path):
+    filled(tmp_path)
+    scratch = tmp_path / "parts" / ".new"
+    scratch.mkdir()
+    (scratch / "runs.parquet").write_bytes(b"PAR1")
+    assert seeds(tmp_path) == [0, 1, 2]
+    Store(tmp_path)
+    assert not scratch.exists()
+
+
+def test_a_part_is_named_by_what_it_holds(tmp_path):
+    opened = filled(tmp_path, parts=())
+    opened.commit([record(replace(SIX[0], scheduler="../../<b>"))])
+    (part,) = (tmp_path / "parts").iterdir()
+    assert len(part.name) == 16
+    assert int(part.name, 16) >= 0
+
+
+def test_every_single_bit_flip_in_a_page_is_noticed(tmp_path):
+    path = tmp_path / "runs.parquet"
+    rows = [record(replace(RUN, seed=seed)).run for seed in range(20)]
+    write(table(rows, RUNS), path)
+    good = path.read_bytes()
+    expected = read(path)
+    footer = len(good) - 8 - int.from_bytes(good[-8:-4], "little")
+    random = np.random.default_rng(0)
+    noticed = 0
+    for position in random.integers(4, footer, 100):
+        flipped = bytearray(good)
+        flipped[position] ^= 1 << int(random.integers(8))
+        path.write_bytes(flipped)
+        try:
+            found = read(path)
+        except (OSError, ValueError):
+            noticed += 1
+            continue
+        assert found.equals(expected)  # a page header has bits that mean nothing
+    assert noticed >= 70
+
+
+def test_a_row_with_other_columns_is_refused():
+    row = dict(record(RUN).run)
+    del row["seed"]
+    with pytest.raises(ValueError, match="not the schema's: seed"):
+        table([row], RUNS)
+
+
+def test_tables_of_another_version_are_refused_by_name(tmp_path):
+    path = tmp_path / "runs.parquet"
+    plain = RUNS.empty_table().replace_schema_metadata({"lrdecay.schema": "99"})
+    pq.write_table(plain, path)
+    with pytest.raises(InputError, match=r"runs\.parquet: .*version 1.*has version 99"):
+        read_runs(tmp_path)
+
+
+@pytest.mark.parametrize("reader", [read_runs, read_epochs, read_plan])
+def test_no_results_is_said_with_the_command_that_makes_them(tmp_path, reader):
+    with pytest.raises(InputError, match=r"no results in .*nowhere: `lrdecay sweep FILE`"):
+        reader(tmp_path / "nowhere")

@@ -1,0 +1,54 @@
+"""Small sweeps and runs on the real digits, for tests that train."""
+
+from functools import cache
+
+import torch
+
+from lrdecay import data
+from lrdecay.data import Data, Dataset
+from lrdecay.engine import reference
+from lrdecay.tables import Record
+from lrdecay.sweep import Run, Sweep, parse_sweep
+
+CPU = torch.device("cpu")
+
+SCHEDULERS = """\
+schedulers:
+  constant: {class: constant}
+  step:     {class: StepLR, step_size: 5, gamma: 0.5}
+  cosine:   {class: CosineAnnealingLR, T_max: epochs}
+  plateau:  {class: ReduceLROnPlateau, factor: 0.5, patience: 0}
+  onecycle: {class: OneCycleLR, max_lr: 0.003, total_steps: steps}
+"""
+
+
+@cache
+def digits() -> Dataset:
+    return data.load(data.DatasetSpec(name="digits"))
+
+
+@cache
+def split(validation: int = 239) -> Data:
+    return digits().split(validation)
+
+
+def sweep(text: str = "", schedulers: str = SCHEDULERS) -> Sweep:
+    """A sweep on the digits, with more lines of YAML."""
+    return parse_sweep(f"dataset: digits\n{schedulers}{text}", source="small.yaml")
+
+
+def runs(text: str = "", schedulers: str = SCHEDULERS) -> dict[str, Run]:
+    """The runs of such a sweep by scheduler; it must have one run of each."""
+    found = sweep(text, schedulers).runs(digits())
+    by_label = {run.scheduler: run for run in found}
+    assert len(by_label) == len(found)
+    return by_label
+
+
+def train(run: Run) -> Record:
+    return reference.train(run, split(run.validation), CPU)
+
+
+def curve(record: Record, split: str, column: str = "loss") -> list[object]:
+    """A run's values by epoch."""
+    return [row[column] for row in record.epochs if row["split"] == split]
