@@ -14,12 +14,15 @@ from lrdecay.yamlfile import Document, Path, Problem, show, walk
 
 
 class SweepFileError(InputError):
-    """A sweep file that cannot be used. `problems` lists every mistake, in the file's order."""
+    """A sweep that cannot be used. `problems` lists every mistake, in the file's order.
+
+    An empty `source` says that there is no file: the messages then name no place.
+    """
 
     def __init__(self, source: str, problems: Iterable[Problem]) -> None:
         unique = sorted(set(problems), key=lambda p: (p.line, p.column, p.message))
         lines = [
-            f"{source}:{p.line}:{p.column}: {p.message}" if p.line else p.message for p in unique
+            f"{source}:{p.line}:{p.column}: {p.message}" if source else p.message for p in unique
         ]
         super().__init__("\n".join(lines))
         self.problems = unique

@@ -8,6 +8,7 @@ them the constant rate.
 from __future__ import annotations
 
 import inspect
+import math
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def resolve(name: str, given: Mapping[str, Any], horizon: Horizon) -> dict[str, 
     resolved = arguments(name).model_validate(values).model_dump()
     if resolved.get("mode") == "max" and name == "ReduceLROnPlateau":
         raise ValueError("mode: it is given the validation loss, which falls, so mode must be min")
-    _try(name, resolved)
+    walk(name, resolved, count=1)
     return resolved
 
 
@@ -129,18 +130,32 @@ def advance(scheduler: LRScheduler, validation_loss: float | None) -> None:
         scheduler.step()
 
 
+def walk(name: str, resolved: Mapping[str, Any], count: int, lr: float = 1e-3) -> list[float]:
+    """Return the rates of `count` epochs or steps and of the one after, without training.
+
+    A scheduler that is steered by the validation loss sees one that never improves.
+
+    Raises `ValueError` where torch refuses the arguments, at once or on the way, and where a rate
+    is not finite.
+    """
+    # Adam, so that a cycled momentum finds its betas
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+    rates: list[float] = []
+    try:
+        scheduler = build(name, resolved, optimizer)
+        rates.append(optimizer.param_groups[0]["lr"])
+        for _ in range(count):
+            optimizer.step()
+            advance(scheduler, validation_loss=1.0)
+            rates.append(optimizer.param_groups[0]["lr"])
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise ValueError(f"torch refuses these arguments: {error}") from error
+    for index, rate in enumerate(rates):
+        if isinstance(rate, complex) or not math.isfinite(rate):
+            raise ValueError(f"the learning rate is {rate} after {index} {interval(name)}s")
+    return rates
+
+
 def needs_validation(name: str) -> bool:
     """Return whether the scheduler is steered by the validation loss."""
     return issubclass(CLASSES[name], ReduceLROnPlateau)
-
-
-def _try(name: str, resolved: Mapping[str, Any]) -> None:
-    """Build the scheduler and step it once on a weight of no consequence: torch's checks speak."""
-    # Adam, so that a cycled momentum finds its betas
-    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
-    try:
-        scheduler = build(name, resolved, optimizer)
-        optimizer.step()
-        advance(scheduler, validation_loss=1.0)
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
-        raise ValueError(f"torch refuses these arguments: {error}") from error

@@ -181,19 +181,20 @@ class Sweep(Strict):
         from lrdecay import schedulers
 
         spec = self.schedulers[label]
+        horizon = schedulers.Horizon(epochs, steps)
         try:
-            resolved = schedulers.resolve(
-                spec.class_, spec.arguments, schedulers.Horizon(epochs, steps)
-            )
+            resolved = schedulers.resolve(spec.class_, spec.arguments, horizon)
+            if spec.class_ == "OneCycleLR":  # torch's own words for this help nobody
+                total = resolved["total_steps"] or resolved["epochs"] * resolved["steps_per_epoch"]
+                if total < steps:
+                    raise ValueError(
+                        f"OneCycleLR ends after {total} steps, and the run has {steps}; "
+                        f"give total_steps: steps"
+                    )
+            count = epochs if schedulers.interval(spec.class_) == "epoch" else steps
+            schedulers.walk(spec.class_, resolved, count)
         except ValueError as error:
-            raise InputError(f"schedulers.{label}: in {steps} steps: {error}") from error
-        if spec.class_ == "OneCycleLR":  # torch refuses the step after the last, in training
-            total = resolved["total_steps"] or resolved["epochs"] * resolved["steps_per_epoch"]
-            if total < steps:
-                raise InputError(
-                    f"schedulers.{label}: OneCycleLR ends after {total} steps, and the run has "
-                    f"{steps}; give total_steps: steps"
-                )
+            raise InputError(f"schedulers.{label}: {error}") from error
         return canonical(resolved)
 
 

