@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lrdecay import data
+from lrdecay import sources
 from lrdecay.engine import reference
 from lrdecay.executor import one_thread
 from lrdecay.sweep import parse_sweep
@@ -67,7 +67,7 @@ def test_tutorial_loop(benchmark):
 @pytest.mark.benchmark(group="one epoch of the digits")
 def test_reference_engine(benchmark):
     sweep = parse_sweep(SWEEP)
-    dataset = data.load(sweep.dataset)
+    dataset = sources.load(sweep.dataset)
     (run,) = sweep.runs(dataset)
     split = dataset.split(run.validation)
     benchmark.pedantic(reference_epoch, args=(run, split), rounds=20, warmup_rounds=2)

@@ -58,7 +58,7 @@ class Setting:
 
 
 def split_settings(runs: pd.DataFrame, epochs: pd.DataFrame) -> list[Setting]:
-    """Return the tables by combination of the extra axes' values, in the order they first appear."""
+    """Return the tables by combination of the extra axes' values, in their own order."""
     by = extra_axes(runs)
     if not by:
         return [Setting(0, "", runs, epochs)]

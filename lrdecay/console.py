@@ -23,7 +23,7 @@ err = Console(markup=False, highlight=False, stderr=True)
 
 def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
     """Train the one run of a sweep, print its losses as it goes, and say whether it completed."""
-    from lrdecay import data
+    from lrdecay import sources
     from lrdecay.engine import reference
     from lrdecay.executor import one_thread
     from lrdecay.runner import find_device
@@ -31,7 +31,7 @@ def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
 
     chosen = find_device(device)
     use_exact_arithmetic()
-    dataset = data.load(sweep.dataset, data_dir)
+    dataset = sources.load(sweep.dataset, data_dir)
     (run,) = sweep.runs(dataset)
     split = dataset.split(run.validation, chosen)
     out.print(
@@ -85,15 +85,15 @@ def print_matrix(sweep: Sweep) -> None:
 
 def print_estimate(sweep: Sweep, data_dir: Path | None, device: str, workers: int | None) -> None:
     """Print about how long a sweep takes, from a few measured steps; nothing is downloaded."""
-    from lrdecay import data, executor
+    from lrdecay import executor, sources
     from lrdecay.progress import spell_seconds
     from lrdecay.runner import estimate_seconds, find_device
 
     chosen = find_device(device)
     try:
-        dataset = data.load(sweep.dataset, data_dir, download=False)
+        dataset = sources.load(sweep.dataset, data_dir, download=False)
     except InputError:
-        folder = data.data_folder(data_dir)
+        folder = sources.data_folder(data_dir)
         out.print(
             f"No estimate of time: {sweep.dataset.name or sweep.dataset.folder} is not in "
             f"{folder}; `lrdecay sweep` would download it there.",

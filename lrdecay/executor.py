@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from lrdecay.engine import record, reference
-from lrdecay.tables import Record
 from lrdecay.sweep import Run
+from lrdecay.tables import Record
 from lrdecay.worker import EpochDone, Setup, Trainer, epoch_done
 
 OnEpoch = Callable[[EpochDone], None]

@@ -93,6 +93,11 @@ def build(
         return MODELS[name](shape, classes, dropout, batch_norm)
 
 
+def check_shape(name: str, shape: tuple[int, int, int]) -> None:
+    """Raise `ValueError` if the network `name` cannot be built for images of this shape."""
+    MODELS[name](shape, 2, 0.0)
+
+
 def dropout_layers(model: nn.Module) -> Iterator[StreamDropout]:
     """Yield the model's dropout layers in the order of definition."""
     return (layer for layer in model.modules() if isinstance(layer, StreamDropout))
@@ -109,5 +114,5 @@ def digest(model: nn.Module) -> str:
     sha = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         sha.update(name.encode())
-        sha.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        sha.update(tensor.detach().cpu().numpy().tobytes())
     return sha.hexdigest()[:16]

@@ -18,8 +18,8 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from lrdecay.tables import Record
     from lrdecay.sweep import Run
+    from lrdecay.tables import Record
     from lrdecay.worker import EpochDone
 
 _LINE_SECONDS = 5.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ def versions() -> dict[str, str | None]:
     return {
         "torch_version": torch.__version__,
         "python_version": platform.python_version(),
-        "lrdecay_version": version("lrdecay"),
+        "lrdecay_version": _own_version(),
         "git_commit": _git_commit(),
     }
 
@@ -33,6 +33,13 @@ def device_name(device: torch.device) -> str:
         lines = []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def _own_version() -> str:
+    try:
+        return version("lrdecay")
+    except PackageNotFoundError:  # run from its sources without being installed
+        return "unknown"
 
 
 def _git_commit() -> str | None:

@@ -13,12 +13,13 @@ from typing import Protocol
 import torch
 from filelock import FileLock, Timeout
 
-from lrdecay import data, executor
+from lrdecay import executor, sources
+from lrdecay.data import Dataset
 from lrdecay.engine import reference
 from lrdecay.errors import InputError
 from lrdecay.store import Store
-from lrdecay.tables import Record
 from lrdecay.sweep import Run, Sweep, load_sweep
+from lrdecay.tables import Record
 from lrdecay.worker import EpochDone, Setup
 
 _COMMIT_SECONDS = 1.0
@@ -69,7 +70,7 @@ def run_sweep(
     if not isinstance(sweep, Sweep):
         sweep = load_sweep(sweep)
     chosen = find_device(device)
-    dataset = data.load(sweep.dataset, data_dir)
+    dataset = sources.load(sweep.dataset, data_dir)
     runs = sweep.runs(dataset)
     folder = Path(results) / sweep.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +100,7 @@ def find_device(device: str) -> torch.device:
     return torch.device(device)
 
 
-def estimate_seconds(runs: Sequence[Run], dataset: data.Dataset, device: torch.device) -> float:
+def estimate_seconds(runs: Sequence[Run], dataset: Dataset, device: torch.device) -> float:
     """Return about how long the runs take, one after the other, from a few measured steps."""
     if not runs:
         return 0.0

@@ -110,6 +110,8 @@ def resolve(name: str, given: Mapping[str, Any], horizon: Horizon) -> dict[str, 
         for key, value in given.items()
     }
     resolved = arguments(name).model_validate(values).model_dump()
+    # -0.0 is 0.0, or one run would have two identities
+    resolved = {k: v + 0.0 if isinstance(v, float) else v for k, v in resolved.items()}
     if resolved.get("mode") == "max" and name == "ReduceLROnPlateau":
         raise ValueError("mode: it is given the validation loss, which falls, so mode must be min")
     walk(name, resolved, count=1)

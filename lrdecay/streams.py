@@ -63,8 +63,10 @@ def keep(key: int, rate: float, shape: Sequence[int], device: torch.device | str
     """
     count = math.prod(shape)
     uniform = bits(key, (count + 1) // 2, device).view(torch.int32)[:count]
-    # int32 is the uniform less 2**31; comparing there saves a conversion
-    return (uniform >= round(rate * 2**32) - 2**31).view(*shape)
+    # int32 is the uniform less 2**31; comparing there saves a conversion. A rate just below 1 must
+    # not round up to one more than int32 holds.
+    threshold = min(round(rate * 2**32), 2**32 - 1) - 2**31
+    return (uniform >= threshold).view(tuple(shape))
 
 
 @contextmanager

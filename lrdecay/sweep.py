@@ -61,6 +61,7 @@ SEMANTICS = 1
 """Raised whenever a change of code changes results: runs made before it then train again."""
 
 MAX_RUNS = 1_000_000
+_WALKED = 20_000  # steps of a schedule that are tried before anything trains, about a second
 
 
 def _shorthand(value: Any) -> Any:
@@ -129,6 +130,7 @@ class Sweep(Strict):
 
         Raises `InputError` where the dataset does not allow what the file asks for.
         """
+        from lrdecay import models
         from lrdecay.data import default_validation
 
         count = dataset.train_count
@@ -138,6 +140,11 @@ class Sweep(Strict):
                 f"validation: {validation} of {dataset.name}'s {count} training images cannot be "
                 f"held out; give less than {count}"
             )
+        for name in self.model.name:
+            try:
+                models.check_shape(name, dataset.shape)
+            except ValueError as error:
+                raise InputError(f"{dataset.name}: {error}") from error
         cells = list(self._cells(dataset, validation))
         return [replace(cell, seed=seed) for seed in self.seeds for cell in cells]
 
@@ -192,7 +199,7 @@ class Sweep(Strict):
                         f"give total_steps: steps"
                     )
             count = epochs if schedulers.interval(spec.class_) == "epoch" else steps
-            schedulers.walk(spec.class_, resolved, count)
+            schedulers.walk(spec.class_, resolved, min(count, _WALKED))
         except ValueError as error:
             raise InputError(f"schedulers.{label}: {error}") from error
         return canonical(resolved)
@@ -247,7 +254,8 @@ def load_sweep(path: str | Path) -> Sweep:
             content = file.read(yamlfile.MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error
-        raise InputError(f"{show(str(path), quote=False)}: {reason}") from error
+        shown = str(path) if str(path).isprintable() else repr(str(path))
+        raise InputError(f"{shown}: {reason}") from error
     # the last character may be cut where the file is too large, which is what is said then
     errors = "strict" if len(content) <= yamlfile.MAX_BYTES else "replace"
     try:

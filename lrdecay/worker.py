@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 
-from lrdecay import data
+from lrdecay import sources
 from lrdecay.engine import record, reference
 from lrdecay.engine.record import Epoch
-from lrdecay.tables import Record
 from lrdecay.sweep import DatasetSpec, Run
+from lrdecay.tables import Record
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Trainer:
     def __init__(self, setup: Setup) -> None:
         self.device = torch.device(setup.device)
         use_exact_arithmetic()
-        dataset = data.load(setup.dataset, setup.data_dir, download=False)
+        dataset = sources.load(setup.dataset, setup.data_dir, download=False)
         self.data = dataset.split(setup.validation, self.device)
 
     def train(self, run: Run, on_epoch: reference.OnEpoch) -> Record:

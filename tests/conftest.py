@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lrdecay.data import DATA_VARIABLE
+from lrdecay.sources import DATA_VARIABLE
 
 REQUIRE_VARIABLE = "LRDECAY_REQUIRE_DATA"
 """Set where the data must be there, so that no test is skipped for want of them unnoticed."""

@@ -212,3 +212,12 @@ def test_durations_read_well():
         "120 min",
         "2 h",
     ]
+
+
+def test_one_epoch_of_real_mnist_learns_and_applies_the_rate(data_dir):
+    result = call("train", "--dataset", "mnist", "--epochs", 1, "--data", data_dir)
+    assert result.exit_code == 0, result.output
+    assert "mnist: 55000 training, 5000 validation and 10000 test images" in result.output
+    assert "epoch 1, batch 800 of 860: mean loss" in result.output
+    assert "epoch 1 of 1: learning rate 0.001;" in result.output
+    assert float(re.search(r"test accuracy ([\d.]+)%\n$", result.output)[1]) > 97

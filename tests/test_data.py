@@ -13,22 +13,23 @@ from PIL import Image
 from torch.testing import assert_close
 from training import digits, split
 
-from lrdecay import data
-from lrdecay.data import Dataset, DatasetSpec, Split
+from lrdecay import data, sources
+from lrdecay.data import Dataset, Split
 from lrdecay.errors import InputError
+from lrdecay.specs import DatasetSpec
 
 RNG = np.random.default_rng
 
 
 def folder(path: Path, **arguments) -> Dataset:
-    return data.load(DatasetSpec(folder=str(path), **arguments))
+    return sources.load(DatasetSpec(folder=str(path), **arguments))
 
 
 def random_dataset(count: int = 40, channels: int = 3) -> Dataset:
     pixels = RNG(0).integers(0, 200, (count + 10, channels, 6, 5), dtype=np.uint8)
     images, labels = torch.from_numpy(pixels), torch.arange(count + 10) % 4
     train, test = (images[:count], labels[:count]), (images[count:], labels[count:])
-    return data._dataset("random", train, test)
+    return data.make_dataset("random", train, test)
 
 
 def rows(part: Split) -> list[bytes]:
@@ -144,7 +145,7 @@ def test_digest_sees_every_pixel_and_label_and_no_name():
     def digest(name: str = "random", full_scale: int = 255) -> str:
         train = parts["train_images"], parts["train_labels"]
         test = parts["test_images"], parts["test_labels"]
-        return data._dataset(name, train, test, full_scale).digest
+        return data.make_dataset(name, train, test, full_scale).digest
 
     assert digest("another name") == dataset.digest
     changed = [digest(full_scale=16)]
@@ -192,6 +193,7 @@ def test_digits_are_scikit_learns_and_every_class_is_in_both_parts():
 def test_digits_are_normalised_to_mean_0_and_deviation_1():
     parts = split(239)
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (1198, 239, 360)
+    assert parts.validation.labels[:12].tolist() == [0, 1, 6, 6, 7, 7, 0, 8, 6, 7, 3, 2]
     whole = torch.cat([parts.train.images, parts.validation.images]).double()
     assert float(whole.mean()) == pytest.approx(0, abs=1e-6)
     assert float(whole.std(correction=0)) == pytest.approx(1, rel=1e-6)
@@ -202,7 +204,7 @@ def test_digits_are_normalised_to_mean_0_and_deviation_1():
 
 @pytest.fixture(scope="module")
 def mnist(data_dir: Path) -> Dataset:
-    return data.load(DatasetSpec(name="mnist"), data_dir, download=False)
+    return sources.load(DatasetSpec(name="mnist"), data_dir, download=False)
 
 
 def test_mnist(mnist: Dataset):
@@ -250,7 +252,7 @@ def write_mnist_like(raw: Path) -> dict[str, np.ndarray]:
 )
 def test_the_mnist_family_is_read_from_torchvisions_layout(name, named_there, tmp_path):
     content = write_mnist_like(tmp_path / named_there / "raw")
-    dataset = data.load(DatasetSpec(name=name), tmp_path, download=False)
+    dataset = sources.load(DatasetSpec(name=name), tmp_path, download=False)
     assert dataset.name == name
     got = [dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels]
     for tensor, expected in zip(got, content.values(), strict=True):
@@ -269,7 +271,7 @@ def test_cifar10_has_its_channels_first(monkeypatch, tmp_path):
             self.targets = [0, 9, 3, 3, 1] if train else [9, 0]
 
     monkeypatch.setattr(torchvision.datasets, "CIFAR10", Stub)
-    dataset = data.load(DatasetSpec(name="cifar10"), tmp_path)
+    dataset = sources.load(DatasetSpec(name="cifar10"), tmp_path)
     assert dataset.shape == (3, 32, 32)
     for channel in range(3):
         assert dataset.train_images[:, channel].numpy().tolist() == pixels[..., channel].tolist()
@@ -293,7 +295,7 @@ def no_network(monkeypatch) -> list[str]:
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist", "cifar10"])
 def test_without_data_and_network_one_error_says_what_to_do(name, tmp_path, no_network, capfd):
     with pytest.raises(InputError) as caught:
-        data.load(DatasetSpec(name=name), tmp_path)
+        sources.load(DatasetSpec(name=name), tmp_path)
     message = str(caught.value)
     assert message.startswith(f"{name} is not in {tmp_path}, and it could not be downloaded (")
     assert "Name or service not known" in message.splitlines()[0]
@@ -309,28 +311,28 @@ def test_the_sweep_that_the_error_points_to_is_there():
 
 def test_nothing_is_downloaded_unless_it_may_be(tmp_path, no_network):
     with pytest.raises(InputError, match=rf"^mnist is not in {tmp_path}\.\n"):
-        data.load(DatasetSpec(name="mnist"), tmp_path, download=False)
+        sources.load(DatasetSpec(name="mnist"), tmp_path, download=False)
     assert no_network == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_argument_goes_before_the_variable_and_both_before_the_default(monkeypatch):
     monkeypatch.setenv("LRDECAY_DATA", "/from/variable")
-    assert data.data_folder("given") == Path("given")
-    assert data.data_folder() == Path("/from/variable")
+    assert sources.data_folder("given") == Path("given")
+    assert sources.data_folder() == Path("/from/variable")
     monkeypatch.setenv("LRDECAY_DATA", "")
-    assert data.data_folder() == Path("data")
+    assert sources.data_folder() == Path("data")
     monkeypatch.delenv("LRDECAY_DATA")
-    assert data.data_folder() == Path("data")
+    assert sources.data_folder() == Path("data")
 
 
 def test_the_variable_names_the_folder(monkeypatch, tmp_path):
     content = write_mnist_like(tmp_path / "set" / "MNIST" / "raw")
     monkeypatch.setenv("LRDECAY_DATA", str(tmp_path / "set"))
-    dataset = data.load(DatasetSpec(name="mnist"), download=False)
+    dataset = sources.load(DatasetSpec(name="mnist"), download=False)
     assert dataset.train_labels.tolist() == content["train-labels-idx1-ubyte"].tolist()
     with pytest.raises(InputError, match="other"):
-        data.load(DatasetSpec(name="mnist"), tmp_path / "other", download=False)
+        sources.load(DatasetSpec(name="mnist"), tmp_path / "other", download=False)
 
 
 @pytest.mark.parametrize("download", [False, True])
@@ -342,7 +344,7 @@ def test_a_truncated_file_is_named_as_damage(file, left, download, tmp_path, no_
     whole = (raw / file).read_bytes()
     (raw / file).write_bytes(whole[:left])
     with pytest.raises(InputError, match=f"mnist in {tmp_path} cannot be read: .+"):
-        data.load(DatasetSpec(name="mnist"), tmp_path, download)
+        sources.load(DatasetSpec(name="mnist"), tmp_path, download)
     assert no_network == []
 
 
@@ -351,7 +353,7 @@ def test_labels_of_another_part_are_noticed(tmp_path):
     write_mnist_like(raw)
     shutil.copy(raw / "t10k-labels-idx1-ubyte", raw / "train-labels-idx1-ubyte")
     with pytest.raises(InputError, match="7 images have 3 labels"):
-        data.load(DatasetSpec(name="mnist"), tmp_path, download=False)
+        sources.load(DatasetSpec(name="mnist"), tmp_path, download=False)
 
 
 # Folders of images

@@ -166,9 +166,7 @@ def test_what_is_no_repetition_is_refused() -> None:
 
 
 def test_svg_is_small_adaptable_and_the_same_each_time() -> None:
-    first, second = (
-        to_svg(plots.plot_curves(DRY, EPOCHS), "f", "test accuracy") for _ in range(2)
-    )
+    first, second = (to_svg(plots.plot_curves(DRY, EPOCHS), "f", "test accuracy") for _ in range(2))
     assert first == second
     svg = ElementTree.fromstring(first)
     ids = [element.attrib["id"] for element in svg.iter() if "id" in element.attrib]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from filelock import FileLock
+from PIL import Image
 from training import digits
 
 from lrdecay import executor, models, streams
@@ -290,6 +291,19 @@ def load_text(more):
     from training import sweep
 
     return sweep(more).runs(digits())
+
+
+def test_images_too_small_for_the_network_are_refused_before_anything_trains(tmp_path):
+    for part in ("train", "test"):
+        for label in ("a", "b"):
+            folder = tmp_path / "dots" / part / label
+            folder.mkdir(parents=True)
+            Image.new("L", (3, 3)).save(folder / "1.png")
+    small = tmp_path / "small.yaml"
+    small.write_text(TEXT.replace("dataset: digits", "dataset: {folder: dots, channels: 1}"))
+    with pytest.raises(InputError, match="dots: the cnn needs images of at least 4x4 pixels"):
+        run_sweep(small, tmp_path / "results", workers=0)
+    assert not (tmp_path / "results").exists()
 
 
 def test_devices():

@@ -161,7 +161,6 @@ def test_what_the_lower_rate_drops_the_higher_drops_too(key, rates):
     assert not (mask(key, higher, 501) & ~mask(key, lower, 501)).any()
 
 
-@pytest.mark.xfail(strict=True, reason="the threshold is one more than int32 holds")
 @pytest.mark.parametrize("below_one", [2**-33, 2**-34, 1e-12])
 def test_the_rate_next_to_one_drops_all(below_one):
     assert not mask(3, 1 - below_one, 1001).any()
@@ -175,6 +174,8 @@ def test_a_mask_is_of_the_uniforms_in_order_whatever_the_shape():
     assert mask(11, 0.4, 5, 21).flatten().equal(expected)
     assert mask(11, 0.4, 104).equal(expected[:104])
     assert mask(11, 0.4, 0, 5).shape == (0, 5)
+    # what equals the rate is not below it
+    assert mask(11, float(uniforms[7]) / 2**32, 105).equal(uniforms >= uniforms[7])
 
 
 def test_masks_of_different_steps_layers_and_seeds_are_independent():

@@ -16,7 +16,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrdecay import data, models, optimizers, schedulers, sweep
+from lrdecay import models, optimizers, schedulers, sources, sweep
+from lrdecay.data import Dataset
 from lrdecay.errors import InputError
 from lrdecay.sweep import (
     DatasetSpec,
@@ -36,10 +37,10 @@ GOOD_SWEEPS = sorted((HERE.parent / "bench" / "sweeps").glob("*.yaml"))
 MINIMAL = "dataset: digits\nschedulers: {constant: {class: constant}}\n"
 
 
-def dataset(count: int = 100, digest: str = "0123456789abcdef") -> data.Dataset:
+def dataset(count: int = 100, digest: str = "0123456789abcdef") -> Dataset:
     images = torch.zeros(count, 1, 4, 4, dtype=torch.uint8)
     labels = torch.arange(count) % 3
-    return data.Dataset("fake", images, labels, images[:10], labels[:10], 255, digest)
+    return Dataset("fake", images, labels, images[:10], labels[:10], 255, digest)
 
 
 def runs_of(text: str, **kwargs: Any) -> list[Run]:
@@ -368,9 +369,9 @@ def test_dataset_names_are_those_that_load(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(f"torchvision.datasets.{name}", fake(name))
     for name in names - {"digits"}:
         with pytest.raises(InputError, match=f"^{name} .*not here"):
-            data.load(DatasetSpec(name=name), data_dir="/nowhere", download=False)
+            sources.load(DatasetSpec(name=name), data_dir="/nowhere", download=False)
     assert opened == classes
-    assert data.load(DatasetSpec(name="digits")).name == "digits"
+    assert sources.load(DatasetSpec(name="digits")).name == "digits"
 
 
 @pytest.mark.parametrize("name", sorted(optimizers.CLASSES))

@@ -4,11 +4,11 @@ from functools import cache
 
 import torch
 
-from lrdecay import data
+from lrdecay import sources
 from lrdecay.data import Data, Dataset
 from lrdecay.engine import reference
+from lrdecay.sweep import DatasetSpec, Run, Sweep, parse_sweep
 from lrdecay.tables import Record
-from lrdecay.sweep import Run, Sweep, parse_sweep
 
 CPU = torch.device("cpu")
 
@@ -24,7 +24,7 @@ schedulers:
 
 @cache
 def digits() -> Dataset:
-    return data.load(data.DatasetSpec(name="digits"))
+    return sources.load(DatasetSpec(name="digits"))
 
 
 @cache

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from lrdecay import provenance
-from lrdecay.tables import RUNS, SPLITS, Record
 from lrdecay.sweep import Run
+from lrdecay.tables import RUNS, SPLITS, Record
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from lrdecay import models, optimizers, schedulers, streams
 from lrdecay.data import Data, Split
 from lrdecay.engine import record
 from lrdecay.engine.record import Epoch, Measured, Metrics
-from lrdecay.tables import Record
 from lrdecay.sweep import Run
+from lrdecay.tables import Record
 
 NAME = "reference"
 _EVALUATION_BATCH = 1000

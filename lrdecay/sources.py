@@ -1,0 +1,222 @@
+"""Where datasets come from: scikit-learn's digits, torchvision's datasets, a folder of images."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrdecay.data import Dataset, fixed_order, make_dataset
+from lrdecay.errors import InputError
+from lrdecay.specs import DatasetSpec
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+DATA_VARIABLE = "LRDECAY_DATA"
+_DIGITS_TEST = 360
+_FOLDER_TEST_SHARE = 5  # one image in five, where a folder has no test part of its own
+_TIMEOUT_SECONDS = 60.0
+
+
+def load(spec: DatasetSpec, data_dir: Path | str | None = None, download: bool = True) -> Dataset:
+    """Read the dataset that a sweep names; download it first if it is absent and may be.
+
+    The folder is `data_dir`, else the environment variable LRDECAY_DATA, else `data`.
+
+    Raises `InputError` if the data are not there, cannot be had, or cannot be used.
+    """
+    if spec.folder is not None:
+        return _image_folder(Path(spec.folder), spec.size, spec.channels)
+    assert spec.name is not None
+    if spec.name == "digits":
+        return _digits()
+    return _torchvision(spec.name, data_folder(data_dir), download)
+
+
+def data_folder(data_dir: Path | str | None = None) -> Path:
+    """Return the folder that holds the datasets: the argument, else LRDECAY_DATA, else `data`."""
+    return Path(data_dir or os.environ.get(DATA_VARIABLE) or "data")
+
+
+def _digits() -> Dataset:
+    """Return scikit-learn's 1,797 real 8x8 digits, a fixed 360 of them for testing."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    pixels = torch.from_numpy(images.astype(np.uint8)).view(-1, 1, 8, 8)
+    classes = torch.from_numpy(labels).long()
+    chosen = fixed_order(len(classes), "digits test")
+    test, train = chosen[:_DIGITS_TEST].sort().values, chosen[_DIGITS_TEST:].sort().values
+    return make_dataset(
+        "digits", (pixels[train], classes[train]), (pixels[test], classes[test]), full_scale=16
+    )
+
+
+def _torchvision(name: str, root: Path, download: bool) -> Dataset:
+    """Return one of torchvision's datasets from the folder `root`.
+
+    Raises `InputError` if it is not there and may not or cannot be downloaded, or is damaged.
+    """
+    from torchvision import datasets
+
+    classes: dict[str, Callable[..., Any]] = {
+        "mnist": datasets.MNIST,
+        "fashion_mnist": datasets.FashionMNIST,
+        "kmnist": datasets.KMNIST,
+        "cifar10": datasets.CIFAR10,
+    }
+
+    def read(train: bool, download: bool = False) -> Any:
+        return classes[name](root=str(root), train=train, download=download)
+
+    def part(train: bool) -> tuple[Tensor, Tensor]:
+        try:
+            dataset = read(train)
+        except Exception as error:  # files may hold anything; torchvision asserts, among others
+            if _ABSENT not in str(error):
+                raise _damaged(name, root, error) from error
+            if not download:
+                raise InputError(f"{name} is not in {root.absolute()}.\n{_ADVICE}") from error
+            try:
+                with _network_timeout():
+                    dataset = read(train, download=True)
+            except Exception as failure:
+                raise InputError(
+                    f"{name} is not in {root.absolute()}, and it could not be downloaded "
+                    f"({_one_line(failure)}).\n{_ADVICE}"
+                ) from failure
+        images, labels = torch.as_tensor(dataset.data), torch.as_tensor(dataset.targets).long()
+        if len(images) != len(labels):
+            mismatch = ValueError(f"{len(images)} images have {len(labels)} labels")
+            raise _damaged(name, root, mismatch)
+        # (n, h, w) grey or (n, h, w, 3) colour -> (n, channels, h, w)
+        images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+        return images.contiguous(), labels
+
+    return make_dataset(name, part(train=True), part(train=False))
+
+
+_ABSENT = "download=True"  # what torchvision's error says to try where files are missing
+_ADVICE = (
+    f"Name the folder that holds it with --data DIR or the environment variable {DATA_VARIABLE} "
+    f"(laid out as torchvision does), or start with the digits, which need no download: "
+    f"bench/sweeps/digits.yaml"
+)
+
+
+@contextmanager
+def _network_timeout() -> Iterator[None]:
+    """Torchvision waits for ever for a network that swallows packets."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _damaged(name: str, root: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{name} in {root.absolute()} cannot be read: {_one_line(error)}.\n"
+        f"Mend its folder there, or remove it: what is missing is downloaded"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _image_folder(root: Path, size: int | None, channels: int) -> Dataset:
+    """Return images laid out as ROOT/train/CLASS/* and ROOT/test/CLASS/*, or as ROOT/CLASS/*.
+
+    Raises `InputError` for a folder that is not laid out so or holds files that are no images.
+    """
+    name = root.resolve().name
+    if (root / "train").is_dir() and (root / "test").is_dir():
+        parts = [_read_images(root / part, size, channels) for part in ("train", "test")]
+        (train_images, _, train_classes), (test_images, _, test_classes) = parts
+        if train_images.shape[1:] != test_images.shape[1:]:
+            raise _mixed(root, {images.shape[2:] for images in (train_images, test_images)})
+        if train_classes != test_classes:
+            raise InputError(
+                f"{root}: train has the classes {', '.join(train_classes)}, and test has "
+                f"{', '.join(test_classes)}; they must be the same"
+            )
+        return make_dataset(name, parts[0][:2], parts[1][:2])
+    if (root / "train").is_dir() and any(path.is_dir() for path in (root / "train").iterdir()):
+        raise InputError(f"{root}: beside the folder train there must be one named test")
+    images, labels, _ = _read_images(root, size, channels)
+    chosen = fixed_order(len(labels), "folder test")
+    cut = len(labels) // _FOLDER_TEST_SHARE
+    test_at, train_at = chosen[:cut].sort().values, chosen[cut:].sort().values
+    if cut == 0:
+        raise InputError(f"{root}: {len(labels)} images are too few to hold a test set out")
+    train, test = ((images[at], labels[at]) for at in (train_at, test_at))
+    return make_dataset(name, train, test)
+
+
+def _read_images(
+    root: Path, size: int | None, channels: int
+) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    from PIL.Image import Resampling
+    from PIL.Image import open as open_image
+    from torchvision.datasets import ImageFolder
+
+    try:
+        folder = ImageFolder(str(root))
+    except OSError as error:
+        raise InputError(
+            f"{root.absolute()} holds no images to train on: {str(error).splitlines()[0]}\n"
+            f"Expected FOLDER/train/CLASS/*.png and FOLDER/test/CLASS/*.png, or FOLDER/CLASS/*.png"
+        ) from error
+    if len(folder.classes) < 2:
+        raise InputError(
+            f"{root}: only one class, {folder.classes[0]}; each class is a folder of images, and "
+            f"there must be two or more"
+        )
+    arrays = []
+    for path, _ in folder.samples:
+        try:
+            with open_image(path) as opened:
+                image = _eight_bits(opened).convert("L" if channels == 1 else "RGB")
+        except Exception as error:  # Pillow's readers raise many kinds on a damaged file
+            raise InputError(f"{path}: not a readable image ({error})") from error
+        if size is not None and image.size != (size, size):
+            image = image.resize((size, size), Resampling.BILINEAR)
+        arrays.append(np.asarray(image))
+    sizes = {array.shape[:2] for array in arrays}
+    if len(sizes) > 1:
+        raise _mixed(root, sizes)
+    pixels = torch.from_numpy(np.stack(arrays))
+    pixels = pixels.unsqueeze(1) if channels == 1 else pixels.permute(0, 3, 1, 2)
+    labels = torch.tensor([label for _, label in folder.samples])
+    return pixels.contiguous(), labels, tuple(folder.classes)
+
+
+def _mixed(root: Path, sizes: Collection[tuple[int, ...]]) -> InputError:
+    return InputError(
+        f"{root}: images of {len(sizes)} sizes, such as "
+        f"{' and '.join(f'{w}x{h}' for h, w in sorted(sizes)[:2])}; "
+        f"say in the sweep file what to resize them to, as in "
+        f"dataset: {{folder: {root}, size: 32}}"
+    )
+
+
+def _eight_bits(image: Image) -> Image:
+    """Return the image with 8-bit values and nothing that Pillow would convert wrongly."""
+    from PIL.Image import fromarray
+
+    if image.mode.startswith("I;16"):  # Pillow would make all above 255 white
+        return fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("its grey values have 32 bits; save it with 8 or 16")
+    # transparency is dropped, as torchvision does; without this step Pillow may warn
+    return image.convert("RGBA") if "transparency" in image.info else image
