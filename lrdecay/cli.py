@@ -25,7 +25,7 @@ from lrdecay.console import (
     print_matrix,
     train_and_print,
 )
-from lrdecay.errors import InputError
+from lrdecay.errors import InputError, WorkerError
 
 BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 130
 
@@ -71,6 +71,9 @@ def _errors_in_one_line() -> Iterator[None]:
     except InputError as error:
         err.print(f"lrdecay: {error}", soft_wrap=True)
         raise typer.Exit(BAD_INPUT) from None
+    except WorkerError as error:
+        err.print(f"lrdecay: {error}", soft_wrap=True)
+        raise typer.Exit(RUN_FAILED) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 

@@ -1,4 +1,4 @@
-"""The one kind of error that is the user's to mend: the command line exits 2 on it."""
+"""The errors that end a command: it exits 2 on bad input, 1 if nothing can train."""
 
 
 class InputError(ValueError):
@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     The message says what is wrong, where, and what would be valid.
     """
+
+
+class WorkerError(RuntimeError):
+    """A training process could not start, so that no run can train."""

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 import torch
 
 from lrdecay.engine import record, reference
+from lrdecay.errors import WorkerError
 from lrdecay.sweep import Run
 from lrdecay.tables import Record
-from lrdecay.worker import EpochDone, Setup, Trainer, epoch_done
+from lrdecay.worker import EpochDone, Ready, Setup, Trainer, epoch_done
 
 OnEpoch = Callable[[EpochDone], None]
 OnRecord = Callable[[Record], None]
@@ -65,10 +66,11 @@ def _train_here(runs: Sequence[Run], setup: Setup, on_epoch: OnEpoch, on_record:
 class _Worker:
     process: subprocess.Popen[bytes]
     connection: Connection[Any, Any]
-    run: Run | None = None
+    run: Run
+    ready: bool = False
 
     @classmethod
-    def start(cls, setup: Setup) -> _Worker:
+    def start(cls, setup: Setup, run: Run) -> _Worker:
         ours, theirs = Pipe()
         # A process of our own making rather than multiprocessing's: it does not import the
         # caller's script again, and a Ctrl-C in the terminal reaches the coordinator alone.
@@ -80,17 +82,32 @@ class _Worker:
             process_group=0,
         )
         theirs.close()
-        ours.send(setup)
-        return cls(process, ours)
+        worker = cls(process, ours, run)
+        worker._send(setup)
+        worker._send(run)
+        return worker
 
     def take(self, run: Run) -> None:
         self.run = run
-        self.connection.send(run)
+        self._send(run)
 
-    def stop(self) -> None:
+    def receive(self) -> Ready | EpochDone | Record | None:
+        """Return the next message; None when the process is gone."""
+        try:
+            message: Ready | EpochDone | Record = self.connection.recv()
+            return message
+        except (EOFError, OSError):
+            return None
+
+    def stop(self) -> int:
+        """End the process, which has nothing to lose, and return its exit status."""
         self.connection.close()
-        self.process.terminate()
-        self.process.wait()
+        self.process.kill()  # a stopped process would not hear a gentler signal
+        return self.process.wait()
+
+    def _send(self, message: object) -> None:
+        with suppress(OSError):  # of a process that is gone `receive` tells
+            self.connection.send(message)
 
 
 def _train_in_processes(
@@ -100,9 +117,8 @@ def _train_in_processes(
     pool: dict[Any, _Worker] = {}
 
     def start() -> None:
-        worker = _Worker.start(setup)
+        worker = _Worker.start(setup, waiting.pop())
         pool[worker.connection] = worker
-        worker.take(waiting.pop())
 
     try:
         for _ in range(workers):
@@ -110,31 +126,35 @@ def _train_in_processes(
         while pool:
             for connection in wait(list(pool)):
                 worker = pool[connection]
-                try:
-                    message = worker.connection.recv()
-                except (EOFError, OSError):
-                    del pool[connection]
-                    on_record(_died(worker, setup))
-                    if waiting:
-                        start()
-                    continue
-                if isinstance(message, EpochDone):
-                    on_epoch(message)
-                    continue
-                on_record(message)
-                if waiting:
-                    worker.take(waiting.pop())
-                else:
-                    del pool[connection]
-                    worker.stop()
+                match worker.receive():
+                    case Ready(error=None):
+                        worker.ready = True
+                    case Ready(error=error):
+                        raise WorkerError(f"a worker process cannot train: {error}")
+                    case EpochDone() as done:
+                        on_epoch(done)
+                    case Record() as finished:
+                        on_record(finished)
+                        if waiting:
+                            worker.take(waiting.pop())
+                        else:
+                            pool.pop(connection).stop()
+                    case None:
+                        on_record(_died(pool.pop(connection), setup))
+                        if waiting:
+                            start()
     finally:
         for worker in pool.values():
             worker.stop()
 
 
 def _died(worker: _Worker, setup: Setup) -> Record:
-    """Return the failed record of the run that a worker had when it died."""
-    worker.stop()
-    assert worker.run is not None
-    cause = f"the worker process died (exit status {worker.process.returncode})"
+    """Return the failed record of the run that a worker had when it died.
+
+    Raises `WorkerError` if it had not begun: then no other process would fare better.
+    """
+    status = worker.stop()
+    if not worker.ready:
+        raise WorkerError(f"a worker process ended before it could train (exit status {status})")
+    cause = f"the worker process died (exit status {status})"
     return record.failed(worker.run, cause, reference.NAME, torch.device(setup.device))

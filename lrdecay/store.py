@@ -84,20 +84,26 @@ class Store:
         return self.folder / "parts"
 
     def commit(self, records: Iterable[Record]) -> None:
-        """Put finished runs on the disk: on return they survive a kill and a power cut."""
+        """Put finished runs on the disk: on return they survive a kill and a power cut.
+
+        Interrupted, it can be called again with the same runs.
+        """
         records = list(records)
         rows = {
             "runs": [record.run for record in records],
             "epochs": [row for record in records for row in record.epochs],
         }
         scratch = self._parts / ".new"
+        shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         sha = hashlib.sha256()
         for name, schema in TABLES.items():
             path = scratch / f"{name}.parquet"
             write(table(rows[name], schema), path)
             sha.update(path.read_bytes())
-        os.rename(scratch, self._parts / sha.hexdigest()[:16])
+        part = self._parts / sha.hexdigest()[:16]
+        if not part.exists():
+            os.rename(scratch, part)
         sync(self._parts)
 
     def done(self) -> set[str]:

@@ -24,7 +24,7 @@ STATUSES = ("completed", "diverged", "failed")
 RUNS = pa.schema(
     [
         pa.field("run_id", pa.string(), nullable=False),
-        # what was asked for
+        # what was asked for; the JSON columns hold every argument, defaults filled in
         pa.field("dataset", pa.string(), nullable=False),
         pa.field("dataset_digest", pa.string(), nullable=False),
         pa.field("validation", pa.int32(), nullable=False),
@@ -40,7 +40,7 @@ RUNS = pa.schema(
         pa.field("scheduler_args", pa.string(), nullable=False),
         pa.field("dropout", pa.float64(), nullable=False),
         pa.field("seed", pa.int64(), nullable=False),
-        # how it ended
+        # how it ended: numbers of the last epoch, and of the one with the lowest validation loss
         pa.field("status", pa.string(), nullable=False),
         pa.field("diverged_at_step", pa.int64()),
         pa.field("error", pa.string()),
@@ -53,12 +53,17 @@ RUNS = pa.schema(
         pa.field("best_val_accuracy", pa.float64()),
         pa.field("best_test_loss", pa.float64()),
         pa.field("best_test_accuracy", pa.float64()),
+        # the validation accuracy to reach, and the first epoch (from 1) that reaches it
         pa.field("target", pa.float64()),
         pa.field("epochs_to_target", pa.int32()),
+        # steps whose learning rate differs from the step before
         pa.field("lr_changes", pa.int32()),
+        # read from the live model
         pa.field("applied_dropout", pa.float64()),
+        # of the initial weights, and of the first epoch's order: equal for equal seeds
         pa.field("init_digest", pa.string()),
         pa.field("order_digest", pa.string()),
+        # which test images were right after the last epoch: numpy.unpackbits of test_correct
         pa.field("test_images", pa.int32()),
         pa.field("test_correct", pa.binary()),
         # how it was made
@@ -73,7 +78,8 @@ RUNS = pa.schema(
         pa.field("finished_at", pa.timestamp("us", tz="UTC"), nullable=False),
     ]
 )
-"""One row per run; README and the tests describe each column."""
+"""One row per run. Losses are means per image in nats, accuracies from 0 to 1; null is what a run
+does not have, such as the final numbers of a run that diverged."""
 
 EPOCHS = pa.schema(
     [

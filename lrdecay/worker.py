@@ -33,6 +33,13 @@ class Setup:
 
 
 @dataclass(frozen=True)
+class Ready:
+    """A worker's first message: it can train, or why it cannot."""
+
+    error: str | None = None
+
+
+@dataclass(frozen=True)
 class EpochDone:
     """A run has finished one more epoch; `accuracy` is on validation, or test if none is held."""
 
@@ -87,7 +94,12 @@ def main(descriptor: int) -> None:
 
     threading.Thread(target=receive, daemon=True).start()
     torch.set_num_threads(1)
-    trainer = Trainer(inbox.get())
+    try:
+        trainer = Trainer(inbox.get())
+    except Exception as error:
+        connection.send(Ready(error=f"{type(error).__name__}: {error}"))
+        return
+    connection.send(Ready())
     while True:
         run = inbox.get()
         connection.send(trainer.train(run, lambda *done: connection.send(epoch_done(*done))))

@@ -18,8 +18,9 @@ from training import digits
 
 from lrdecay import executor, models, streams
 from lrdecay.engine import reference
-from lrdecay.errors import InputError
+from lrdecay.errors import InputError, WorkerError
 from lrdecay.runner import estimate_seconds, find_device, pending, run_sweep
+from lrdecay.specs import DatasetSpec
 from lrdecay.store import read_epochs, read_runs
 from lrdecay.sweep import load_sweep
 from lrdecay.worker import Setup
@@ -243,8 +244,8 @@ def test_a_worker_that_dies_fails_its_run_alone(file, monkeypatch):
     workers = []
     start = executor._Worker.start.__func__
 
-    def remember(cls, setup):
-        workers.append(start(cls, setup))
+    def remember(cls, *args):
+        workers.append(start(cls, *args))
         return workers[-1]
 
     monkeypatch.setattr(executor._Worker, "start", classmethod(remember))
@@ -256,6 +257,27 @@ def test_a_worker_that_dies_fails_its_run_alone(file, monkeypatch):
     assert by_id[runs[0].run_id]["status"] == "failed"
     assert by_id[runs[0].run_id]["error"] == "the worker process died (exit status -9)"
     assert [by_id[run.run_id]["status"] for run in runs[1:]] == ["completed", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("setup", "message"),
+    [
+        (Setup(DatasetSpec(name="mnist"), "/nowhere", 239, "cpu"), "InputError: mnist is not in"),
+        (None, "AttributeError"),  # anything that breaks before the first run
+    ],
+)
+def test_workers_that_cannot_start_end_the_sweep_and_fail_no_run(file, setup, message):
+    runs = load_sweep(file).runs(digits())
+    records = []
+    with pytest.raises(WorkerError, match=rf"a worker process cannot train: {message}"):
+        executor.train(runs, setup, 2, lambda done: None, records.append)
+    assert records == []
+
+
+def test_a_worker_that_is_killed_while_it_starts_ends_the_sweep(file, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(WorkerError, match=r"ended before it could train \(exit status 1\)"):
+        executor.train(load_sweep(file).runs(digits()), None, 2, lambda done: None, print)
 
 
 def test_a_changed_file_reuses_what_did_not_change(fresh, file, tmp_path):

@@ -178,6 +178,35 @@ def test_a_kill_within_compaction_loses_nothing(tmp_path, monkeypatch, stop):
     assert len(read_epochs(tmp_path)) == 5 * 8
 
 
+@pytest.mark.parametrize("stop", [1, 2, 3, 4])
+def test_a_commit_that_was_interrupted_can_be_made_again(tmp_path, monkeypatch, stop):
+    opened = filled(tmp_path, parts=())
+    calls = 0
+
+    def dies(real):
+        def wrapper(*args, **kwargs):
+            nonlocal calls
+            calls += 1
+            result = real(*args, **kwargs)
+            if calls == stop:
+                raise KeyboardInterrupt
+            return result
+
+        return wrapper
+
+    records = [record(SIX[0]), record(SIX[1])]
+    with monkeypatch.context() as patch:
+        for module, name in ((store, "write"), (store.os, "rename"), (store, "sync")):
+            patch.setattr(module, name, dies(getattr(module, name)))
+        with pytest.raises(KeyboardInterrupt):
+            opened.commit(records)
+    assert seeds(tmp_path) == ([] if stop < 3 else [0, 1])
+    opened.commit(records)
+    opened.commit([record(SIX[2])])
+    assert seeds(tmp_path) == [0, 1, 2]
+    assert len(read_epochs(tmp_path)) == 3 * 8
+
+
 def test_a_half_written_part_is_not_read_and_is_taken_away(tmp_path):
     filled(tmp_path)
     scratch = tmp_path / "parts" / ".new"
