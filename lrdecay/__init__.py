@@ -10,7 +10,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lrdecay.errors import InputError
+    from lrdecay.errors import InputError, WorkerError
     from lrdecay.report import write_report
     from lrdecay.runner import run_sweep
     from lrdecay.store import read_epochs, read_runs
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "InputError",
+    "WorkerError",
     "load_sweep",
     "read_epochs",
     "read_runs",
@@ -27,6 +28,7 @@ __all__ = [
 
 _HOMES = {
     "InputError": "errors",
+    "WorkerError": "errors",
     "load_sweep": "sweep",
     "read_epochs": "store",
     "read_runs": "store",
@@ -37,8 +39,17 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for: most of them need torch or pandas."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("lrdecay")
     if name not in _HOMES:
         raise AttributeError(f"module 'lrdecay' has no attribute {name!r}")
     from importlib import import_module
 
     return getattr(import_module(f"lrdecay.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Name what the package offers, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -108,6 +108,8 @@ def curves(setting: Setting, metric: str, styles: Mapping[str, plots.Style]) -> 
     caption = f"{metric.capitalize()} ({unit}) by epoch, mean over seeds{_band(curves['n'])}."
     if "train" in set(curves["split"]):
         caption += " On training images: the running mean over the epoch's batches, dropout on."
+    if metric == "accuracy" and int(curves["epoch"].max()) > 1 / plots.EARLY:
+        caption += " The first epochs may lie below the axis."
     if left_out := [text_of(dropout) for dropout in dropouts[MAX_DROPOUTS:]]:
         caption += f" Without a panel here: dropout {', '.join(left_out)}."
     return Chart(setting.title, rows, caption, _keys(curves, styles))
@@ -188,7 +190,7 @@ def _by_dropout_chart(
     styles: Mapping[str, plots.Style],
 ) -> Chart:
     svg = Markup(to_svg(ax, f"{name}-{setting.number}", f"{ax.get_ylabel()} by dropout"))
-    caption = f"{what}: mean over seeds{_band(cells['n'], 'bar')}. Each pale dot is one run."
+    caption = f"{what}: mean over seeds{_band(cells['n'], 'bar')}. Each dot beside it is one run."
     if len(styles) > 1:
         caption += " Schedulers are shifted sideways around each dropout to keep them apart."
     return Chart(setting.title, [Row("", [("", svg)])], caption, _keys(cells, styles))

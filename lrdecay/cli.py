@@ -6,6 +6,7 @@ at once.
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from lrdecay.console import (
     print_estimate,
     print_failures,
     print_matrix,
+    program,
     train_and_print,
 )
 from lrdecay.errors import InputError, WorkerError
@@ -33,6 +35,7 @@ app = typer.Typer(
     help="Which learning-rate scheduler, at which dropout, and is the difference real?",
     epilog="Start with:  lrdecay sweep bench/sweeps/digits.yaml",
     no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
@@ -59,7 +62,12 @@ ResultsDir = Annotated[
 DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if there is one.")]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=0, help="Processes. [default: one per core; one for a GPU]"),
+    typer.Option(
+        "--workers",
+        min=0,
+        help="Runs that train at once, each in a process of its own; 0: one by one, in this one. "
+        "[default: one per core; 1 on a GPU]",
+    ),
 ]
 
 
@@ -107,7 +115,7 @@ def sweep(
     Interrupt it whenever you like: the same command goes on from there.
     """
     with _errors_in_one_line():
-        from lrdecay.progress import Bar, Lines, spell_seconds
+        from lrdecay.progress import Bar, Lines, counted, spell_seconds
         from lrdecay.runner import run_sweep
         from lrdecay.sweep import load_sweep
 
@@ -118,7 +126,7 @@ def sweep(
             summary = run_sweep(loaded, results, data, device.value, workers, progress)
         except KeyboardInterrupt:
             progress.stop()
-            again = shlex.join(["lrdecay", *sys.argv[1:]])
+            again = shlex.join([program(), *sys.argv[1:]])
             message = f"\nInterrupted; finished runs are in {folder}. To go on: {again}"
             err.print(message, soft_wrap=True)
             raise typer.Exit(INTERRUPTED) from None
@@ -126,12 +134,12 @@ def sweep(
             progress.stop()
         trained = summary.completed + summary.diverged + summary.failed
         out.print(
-            f"{summary.folder}: {summary.total} runs, {trained} trained now "
+            f"{summary.folder}: {counted(summary.total, 'run')}, {trained} trained now "
             f"({summary.diverged} diverged, {summary.failed} failed) in "
             f"{spell_seconds(summary.seconds)}, {summary.reused} from before",
             soft_wrap=True,
         )
-        out.print(f"Next:  lrdecay report {summary.folder}", soft_wrap=True)
+        out.print(f"Next:  {program()} report {summary.folder}", soft_wrap=True)
         if summary.failed:
             print_failures(summary.folder)
             raise typer.Exit(RUN_FAILED)
@@ -152,7 +160,7 @@ def report(
     with _errors_in_one_line():
         from lrdecay.report import write_report
 
-        if folder.is_file():
+        if folder.suffix in (".yaml", ".yml") and not folder.is_dir():
             from lrdecay.sweep import load_sweep
 
             folder = results / load_sweep(folder).name
@@ -232,7 +240,8 @@ def schedulers(
             table.add_row(each, known.interval(each), ", ".join(arguments) or "none")
         out.print(table)
         if name is not None:
-            out.print((known.CLASSES[name].__doc__ or "").split("Args:")[0].rstrip())
+            # torch's docstrings go on with formulas in markup
+            out.print(inspect.cleandoc(known.CLASSES[name].__doc__ or "").split("\n\n")[0])
         out.print("The words epochs and steps may stand for the length of the run.")
 
 
@@ -255,6 +264,17 @@ def _arguments(scheduler: str, given: list[str] | None) -> dict[str, Any]:
             raise InputError(f"--set {pair}: expected KEY=VALUE, such as --set gamma=0.5")
         arguments[key] = plain_value(value)
     return arguments
+
+
+@app.callback()
+def _program(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        out.print(installed("lrdecay"))
+        raise typer.Exit
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 # Labels are the user's: nothing in them is markup.
 out = Console(markup=False, highlight=False)
 err = Console(markup=False, highlight=False, stderr=True)
+
+
+def program() -> str:
+    """Return what to type to call this program again."""
+    called = sys.argv[0]
+    return "lrdecay" if shutil.which("lrdecay") or Path(called).name != "lrdecay" else called
 
 
 def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
@@ -67,6 +75,8 @@ def _print_epoch(run: Run, epoch: Epoch) -> None:
 
 def print_matrix(sweep: Sweep) -> None:
     """Print the axes of a sweep, its schedulers, and how many runs that makes."""
+    from lrdecay.progress import counted
+
     table = Table("axis", "values", box=None, pad_edge=False)
     table.add_row("dataset", sweep.dataset.name or str(sweep.dataset.folder))
     for axis, values in sweep.axes().items():
@@ -78,9 +88,8 @@ def print_matrix(sweep: Sweep) -> None:
     table.add_row("seeds", f"{len(sweep.seeds)}, from {min(sweep.seeds)} to {max(sweep.seeds)}")
     table.add_row("reference", sweep.reference)
     out.print(table)
-    out.print(
-        f"{sweep.cells} cells x {len(sweep.seeds)} seeds = {sweep.cells * len(sweep.seeds)} runs"
-    )
+    cells, seeds = counted(sweep.cells, "cell"), counted(len(sweep.seeds), "seed")
+    out.print(f"{cells} x {seeds} = {counted(sweep.cells * len(sweep.seeds), 'run')}")
 
 
 def print_estimate(sweep: Sweep, data_dir: Path | None, device: str, workers: int | None) -> None:
@@ -102,7 +111,10 @@ def print_estimate(sweep: Sweep, data_dir: Path | None, device: str, workers: in
         return
     count = max(1, executor.default_workers(chosen) if workers is None else workers)
     seconds = estimate_seconds(sweep.runs(dataset), dataset, chosen) / count
-    out.print(f"About {spell_seconds(seconds)} on {chosen} with {count} at once.")
+    out.print(
+        f"About {spell_seconds(seconds)} on {chosen} with {count} at once, "
+        f"and some seconds for them to start."
+    )
 
 
 def print_failures(folder: Path) -> None:

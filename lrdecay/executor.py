@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from lrdecay.errors import WorkerError
 from lrdecay.sweep import Run
 from lrdecay.tables import Record
 from lrdecay.worker import EpochDone, Ready, Setup, Trainer, epoch_done
+
+_HOME = Path(__file__).resolve().parent.parent
 
 OnEpoch = Callable[[EpochDone], None]
 OnRecord = Callable[[Record], None]
@@ -74,11 +77,16 @@ class _Worker:
         ours, theirs = Pipe()
         # A process of our own making rather than multiprocessing's: it does not import the
         # caller's script again, and a Ctrl-C in the terminal reaches the coordinator alone.
+        # -P: files in the current folder do not hide modules; lrdecay itself is found all the same.
+        code = f"from lrdecay import worker; worker.main({theirs.fileno()})"
+        paths = [str(_HOME), *filter(None, [os.environ.get("PYTHONPATH")])]
         process = subprocess.Popen(
-            [sys.executable, "-c", f"from lrdecay import worker; worker.main({theirs.fileno()})"],
+            [sys.executable, "-P", "-c", code],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            env=os.environ
+            | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+            | {"PYTHONPATH": os.pathsep.join(paths)},
             process_group=0,
         )
         theirs.close()

@@ -8,8 +8,10 @@ written; a dollar sign starts no formula.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import pandas as pd
@@ -46,7 +48,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 UNITS = {"loss": "loss (nats per image)", "accuracy": "accuracy (%)"}
 BAND_ALPHA = 0.18
 MARKERS_PER_LINE = 8
-STRIP_WIDTH = 0.8  # of the smallest step in dropout: how far seaborn's strips spread out
+SPREAD = 0.4  # of the smallest step in dropout: how far its schedulers are spread out
+EARLY = 0.2  # share of the epochs whose accuracy may lie below the axis
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,8 @@ def plot_learning_rates(
 ) -> Axes:
     """The learning rate as applied, against epochs trained; one line per distinct course.
 
-    Each epoch adds three points: its first rate at its start, its mean in its middle, its last
-    rate at its end. A scheduler with several courses has each drawn thinly.
+    Each epoch adds two points: its first rate at its start, its last rate at its end. A scheduler
+    with several courses has each drawn thinly.
 
     Raises:
         InputError: an extra axis has more than one value in `runs`.
@@ -101,8 +104,8 @@ def plot_learning_rates(
         style = styles[str(scheduler)]
         thin = courses["curve"].nunique() > 1
         for _, course in courses.groupby("curve"):
-            rates = course[["learning_rate_first", "learning_rate", "learning_rate_last"]]
-            trained = [epoch - before for epoch in course["epoch"] for before in (1.0, 0.5, 0.0)]
+            rates = course[["learning_rate_first", "learning_rate_last"]]
+            trained = [epoch - before for epoch in course["epoch"] for before in (1.0, 0.0)]
             ax.plot(
                 trained,
                 rates.to_numpy().ravel(),
@@ -159,6 +162,8 @@ def plot_curves(
                 curve["epoch"], low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0
             )
     ax.set(xlabel="epoch", ylabel=f"{split} {UNITS[metric]}")
+    if not curves.empty:
+        ax.set_ylim(*_limits(curves, metric, scale))
     if metric == "loss":
         _log_scale(ax)
     return _finish(ax, _used(curves, styles), legend)
@@ -215,29 +220,29 @@ def _by_dropout(
     present = cell_summary(runs, metric).query("n > 0")
     used = _used(present, styles)
     rows = runs[runs["status"] == "completed"].dropna(subset=[metric])
-    if not rows.empty:
-        shared = {
-            "data": rows,
-            "x": "dropout",
-            "y": metric,
-            "hue": "scheduler",
-            "hue_order": list(used),
-            "palette": [style.color for style in used.values()],
-            "native_scale": True,
-            "legend": False,
-            "ax": ax,
-        }
-        sns.stripplot(**shared, dodge=True, jitter=False, size=2.5, alpha=0.45, linewidth=0)
-        sns.pointplot(
-            **shared,
-            errorbar="sd",
-            dodge=STRIP_WIDTH * (1 - 1 / len(used)),
-            markers=[style.marker for style in used.values()],
-            linestyles=[style.dash for style in used.values()],
+    dropouts = sorted({float(str(dropout)) for dropout in axis_values(runs, "dropout")})
+    apart = SPREAD * min((b - a for a, b in pairwise(dropouts)), default=0.1) / max(1, len(used))
+    for place, (scheduler, style) in enumerate(used.items()):
+        cells = present[present["scheduler"] == scheduler].sort_values("dropout")
+        own = rows[rows["scheduler"] == scheduler]
+        shift = apart * (place - (len(used) - 1) / 2)
+        x = cells["dropout"] + shift
+        ax.plot(
+            x,
+            cells["mean"],
+            color=style.color,
+            linestyle=style.dash,
+            marker=style.marker,
             linewidth=1.4,
             markersize=4.5,
         )
-    ax.set_xticks([float(str(d)) for d in axis_values(runs, "dropout")])
+        for at, mean, sd in zip(x, cells["mean"], cells["sd"].fillna(0.0), strict=True):
+            ax.plot([at, at], [mean - sd, mean + sd], color=style.color, linewidth=1.4)
+        # beside the bar, or it would hide them
+        beside = own["dropout"] + shift + 0.4 * apart
+        ax.scatter(beside, own[metric], s=5, color=style.color, alpha=0.5, linewidths=0)
+    ax.set_xticks(dropouts)
+    ax.margins(x=0.08)
     ax.xaxis.set_major_formatter(FuncFormatter(_plain))
     ax.set(xlabel="dropout", ylabel=ylabel)
     return _finish(ax, used, legend)
@@ -267,10 +272,25 @@ def _finish(ax: Axes, used: Mapping[str, Style], legend: bool) -> Axes:
     return ax
 
 
+def _limits(curves: pd.DataFrame, metric: str, scale: float) -> tuple[float, float]:
+    """Fit the axis to the means, not to the bands, whose lower edge may come near zero; and to the
+    accuracies after the first epochs, beside whose rise no difference could be seen."""
+    means = scale * curves["mean"]
+    if metric == "loss":
+        return 0.8 * float(means.min()), 1.25 * float(means.max())
+    late = means[curves["epoch"] > EARLY * curves["epoch"].max()]
+    low, high = float(late.min()), float(means.max())
+    pad = max(0.1 * (high - low), 0.1)
+    return low - pad, min(high + pad, scale)
+
+
 def _log_scale(ax: Axes) -> None:
     """A log axis labelled in plain numbers, with enough of them on a short range."""
     ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
+    low, high = ax.get_ylim()
+    decades = math.log10(high / low)
+    subs = (1.0, 2.0, 3.0, 5.0) if decades < 1.5 else (1.0, 3.0) if decades < 3 else (1.0,)
+    ax.yaxis.set_major_locator(LogLocator(subs=subs))
     ax.yaxis.set_major_formatter(FuncFormatter(_plain))
     ax.yaxis.set_minor_formatter(NullFormatter())
 

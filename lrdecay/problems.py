@@ -160,6 +160,8 @@ def _problem(
         expected = _EXPECTED[kind]
         if expected == "keys and values" and (keys := _keys(models.get(path))):
             expected += f" (keys: {', '.join(keys)})"
+            if keys == ["class"] and isinstance(value, str):
+                expected += f", such as {{class: {show(value, quote=False)}}}"
         elif kind == "int_type" and isinstance(value, str) and _takes_words(path):
             expected += ", or the word epochs or steps"
         message = f"must be {expected}, not {show(value)}"

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 if TYPE_CHECKING:
     from lrdecay.sweep import Run
@@ -23,68 +18,81 @@ if TYPE_CHECKING:
     from lrdecay.worker import EpochDone
 
 _LINE_SECONDS = 5.0
+_NAMED = ("scheduler", "dropout", "seed")
+# given by the others, or no part of what the user wrote as an axis
+_UNNAMED = ("dataset_digest", "scheduler_class", "scheduler_args")
 
 
-class _Counts:
-    """Runs and epochs done so far, and the time that the rest will take at this pace."""
+class _State:
+    """What has been done, what is left, and how to call a run."""
 
     def __init__(self) -> None:
-        self.runs_total = self.runs_done = self.epochs_total = self.epochs_done = 0
+        self.runs = self.runs_done = self.epochs = self.epochs_done = 0
         self.started = 0.0
+        self.axes: list[str] = []
 
     def begin(self, runs: Sequence[Run], done: int) -> None:
-        self.runs_total, self.runs_done = len(runs), done
+        self.runs, self.runs_done = len(runs), done
         mean = sum(run.epochs for run in runs) / len(runs) if runs else 0
-        self.epochs_total = round(mean * (len(runs) - done))
+        self.epochs = round(mean * (len(runs) - done))
+        values = [asdict(run) for run in runs]
+        varying = [
+            key for key in (values[0] if values else ()) if len({v[key] for v in values}) > 1
+        ]
+        others = [key for key in varying if key not in (*_NAMED, *_UNNAMED)]
+        self.axes = [*_NAMED, *others]
 
     def count_epoch(self) -> None:
         self.epochs_done += 1
         if self.epochs_done == 1:  # what came before was processes starting up
             self.started = time.monotonic()
 
-    def remaining(self) -> str:
-        """Return the time left, such as `3 min`, at the pace since the first finished epoch."""
+    def left(self) -> str:
+        """Return the time left, such as `3 min left`, at the pace since the first epoch."""
         if self.epochs_done < 2:
-            return "unknown time"
+            return ""
         pace = (time.monotonic() - self.started) / (self.epochs_done - 1)
-        return spell_seconds(pace * max(0, self.epochs_total - self.epochs_done))
+        return f"{spell_seconds(pace * max(0, self.epochs - self.epochs_done))} left"
+
+    def name(self, row: Mapping[str, object]) -> str:
+        """Return a run's place on the axes that vary, such as `step, dropout 0.3, seed 0`."""
+        scheduler, *others = self.axes
+        return ", ".join([f"{row[scheduler]}", *(f"{axis} {_short(row[axis])}" for axis in others)])
 
 
 class Bar:
-    """A bar with runs done, the last finished epoch's accuracy, elapsed and remaining time."""
+    """A bar with runs done, the time left, and the last finished epoch."""
 
     def __init__(self, console: Console) -> None:
+        # the last column gives way first where the terminal is narrow
+        last = Column(no_wrap=True, overflow="ellipsis", ratio=1)
         self._bar = Progress(
-            TextColumn("{task.fields[runs]} runs"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("epochs"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[now]}"),
+            TextColumn("{task.fields[runs]}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=16, table_column=Column(no_wrap=True, min_width=8)),
+            TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[now]}", table_column=last),
             console=console,
+            expand=True,
         )
-        self._task = self._bar.add_task("", total=None, runs="", now="")
-        self._counts = _Counts()
+        self._state = _State()
+        self._task = self._bar.add_task("", total=None, runs="", left="", now="starting")
 
     def start(self, runs: Sequence[Run], done: int, workers: int) -> None:
         """Show the bar."""
-        self._counts.begin(runs, done)
+        self._state.begin(runs, done)
+        self._bar.update(self._task, total=self._state.epochs, runs=self._runs())
         self._bar.start()
-        self._bar.update(self._task, total=self._counts.epochs_total, runs=self._runs())
 
     def epoch(self, done: EpochDone) -> None:
         """Move the bar by one epoch."""
-        now = escape(
-            f"{done.run.scheduler}, dropout {done.run.dropout:g}, seed {done.run.seed}: "
-            f"{done.accuracy:.2%} after {done.epoch}"
-        )
-        self._bar.update(self._task, advance=1, now=now)
+        self._state.count_epoch()
+        name = self._state.name(asdict(done.run))
+        now = f"{done.accuracy:.1%} {done.split}, epoch {done.epoch}: {name}"
+        self._bar.update(self._task, advance=1, left=self._state.left(), now=escape(now))
 
     def finished(self, record: Record) -> None:
         """Count a run."""
-        self._counts.runs_done += 1
+        self._state.runs_done += 1
         self._bar.update(self._task, runs=self._runs())
 
     def stop(self) -> None:
@@ -92,7 +100,7 @@ class Bar:
         self._bar.stop()
 
     def _runs(self) -> str:
-        return f"{self._counts.runs_done}/{self._counts.runs_total}"
+        return f"{self._state.runs_done}/{self._state.runs} runs"
 
 
 class Lines:
@@ -100,41 +108,47 @@ class Lines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._counts = _Counts()
+        self._state = _State()
         self._last = 0.0
 
     def start(self, runs: Sequence[Run], done: int, workers: int) -> None:
         """Say how much there is to do."""
-        self._counts.begin(runs, done)
+        self._state.begin(runs, done)
         processes = f"{workers} processes" if workers > 1 else "1 process"
-        self._print(f"{len(runs)} runs, {done} of them done already; {processes}")
+        self._print(f"{counted(len(runs), 'run')}, {done} of them done already; {processes}")
 
     def epoch(self, done: EpochDone) -> None:
         """Count an epoch."""
-        self._counts.count_epoch()
+        self._state.count_epoch()
 
     def finished(self, record: Record) -> None:
         """Tell of a run, if the last line is some seconds old or it is the last run."""
-        counts, row = self._counts, record.run
-        counts.runs_done += 1
+        state, row = self._state, record.run
+        state.runs_done += 1
         now = time.monotonic()
-        last = counts.runs_done == counts.runs_total
+        last = state.runs_done == state.runs
         if now - self._last < _LINE_SECONDS and row["status"] == "completed" and not last:
             return
         self._last = now
         accuracy = row["test_accuracy"]
         shown = f"test accuracy {accuracy:.2%}" if isinstance(accuracy, float) else row["status"]
-        self._print(
-            f"{counts.runs_done}/{counts.runs_total} runs; {row['scheduler']}, "
-            f"dropout {row['dropout']:g}, seed {row['seed']}: {shown}; "
-            f"{counts.remaining()} left"
-        )
+        parts = [f"{state.runs_done}/{state.runs} runs", f"{state.name(row)}: {shown}"]
+        self._print("; ".join([*parts, *filter(None, [state.left()])]))
 
     def stop(self) -> None:
         """Nothing to put away."""
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number and its noun.
+
+    >>> counted(1, "run"), counted(96, "run")
+    ('1 run', '96 runs')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def spell_seconds(seconds: float) -> str:
@@ -148,3 +162,7 @@ def spell_seconds(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.0f} h"
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

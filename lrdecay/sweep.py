@@ -279,7 +279,7 @@ def parse_sweep(text: str, source: str = "sweep.yaml") -> Sweep:
         problems = error.problems
         if error.document is not None:
             problems = problems + _further_problems(error.document, source, problems)
-        raise SweepFileError(source, problems) from error
+        raise SweepFileError(source, problems) from None
     sweep = check(document, source)
     sweep._text = text
     return sweep
@@ -306,7 +306,7 @@ def check(document: Document, source: str) -> Sweep:
         sweep = Sweep.model_validate({"name": _default_name(source), **value})
     except ValidationError as error:
         problems += translate(error, document, _models(document))
-        raise SweepFileError(source, problems) from error
+        raise SweepFileError(source, problems) from None
     runs = sweep.cells * len(sweep.seeds)
     if runs > MAX_RUNS:
         axes = {**{name: len(x) for name, x in sweep.axes().items()}, "seeds": len(sweep.seeds)}

@@ -41,10 +41,11 @@ class Ready:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """A run has finished one more epoch; `accuracy` is on validation, or test if none is held."""
+    """A run has finished one more epoch: its accuracy on `split`, validation if it has any."""
 
     run: Run
     epoch: int
+    split: str
     accuracy: float
 
 
@@ -76,8 +77,8 @@ def use_exact_arithmetic() -> None:
 
 def epoch_done(run: Run, epoch: Epoch) -> EpochDone:
     """Return what the progress display is told of an epoch."""
-    shown = epoch.metrics.get("val", epoch.metrics["test"])
-    return EpochDone(run, epoch.number, shown.accuracy)
+    split = "val" if "val" in epoch.metrics else "test"
+    return EpochDone(run, epoch.number, split, epoch.metrics[split].accuracy)
 
 
 def main(descriptor: int) -> None:

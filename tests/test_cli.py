@@ -67,6 +67,47 @@ print('torch' in sys.modules)
     assert python(code).stdout == "False\n"
 
 
+def test_the_version_is_the_package_s():
+    import lrdecay
+
+    assert call("--version").output == f"{lrdecay.__version__}\n"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", lrdecay.__version__)
+
+
+def test_what_the_package_offers_is_listed_and_there():
+    import lrdecay
+
+    assert set(lrdecay.__all__) <= set(dir(lrdecay))
+    assert lrdecay.load_sweep.__module__ == "lrdecay.sweep"
+    with pytest.raises(AttributeError, match="no attribute 'load_swep'"):
+        _ = lrdecay.load_swep
+
+
+def test_lines_name_every_axis_that_varies(file, tmp_path):
+    file.write_text(SWEEP + "optimizer: {lr: [0.001, 1e+30]}\n")
+    result = call("sweep", file, "--results", tmp_path, "--workers", "0")
+    assert "step, dropout 0.3, seed 0, lr 1e+30: diverged" in result.output
+    assert "8/8 runs; step, dropout 0.3, seed 0, lr 1e+30: diverged" in result.output
+
+
+def test_the_bar_fits_80_columns_and_tells_the_time_left_first():
+    from rich.console import Console
+    from training import digits, sweep
+
+    from lrdecay import progress
+    from lrdecay.worker import EpochDone
+
+    runs = sweep("epochs: 2").runs(digits())
+    console = Console(width=80, force_terminal=True, record=True)
+    bar = progress.Bar(console)
+    bar.start(runs, 1, 2)
+    for epoch in (1, 2):
+        bar.epoch(EpochDone(runs[-1], epoch, "val", 0.8765))
+    bar.stop()
+    last = console.export_text().rstrip("\n")[-80:]  # the bar is drawn over itself
+    assert re.match(r"1/5 runs .+ \d+ s left 87\.[67]% val, epoch 2: onecycle, drop", last)
+
+
 @pytest.mark.parametrize("command", ["plan", "sweep", "report", "train", "schedulers"])
 def test_every_command_has_help_with_an_example(command):
     result = call(command, "--help")
@@ -81,8 +122,8 @@ def test_plan_says_the_matrix_the_runs_and_the_time(file, tmp_path):
     assert re.search(r"scheduler +\[b\]flat\[/b\]: constant\(\)", result.output)
     assert re.search(r"scheduler +step: StepLR\(step_size=1, gamma=0.5\)", result.output)
     assert re.search(r"dropout +0.0, 0.3", result.output)
-    assert "4 cells x 1 seeds = 4 runs" in result.output
-    assert re.search(r"About \d+ s on cpu with 1 at once\.", result.output)
+    assert "4 cells x 1 seed = 4 runs" in result.output
+    assert re.search(r"About \d+ s on cpu with 1 at once, and some", result.output)
     assert not (tmp_path / "results").exists()
 
 
@@ -129,6 +170,7 @@ def test_a_bad_file_gives_2_and_trains_nothing(file, tmp_path):
     ("arguments", "message"),
     [
         (["sweep", "nowhere.yaml"], "nowhere.yaml: No such file or directory"),
+        (["report", "nowhere.yaml"], "nowhere.yaml: No such file or directory"),
         (["report", "nowhere"], "no results in nowhere: `lrdecay sweep FILE`"),
         (["schedulers", "StepLr"], "scheduler 'StepLr' is unknown; did you mean StepLR?"),
         (["train", "--dropout", "1"], "dropout: must be below 1"),

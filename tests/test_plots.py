@@ -45,6 +45,21 @@ def test_curves_draw_the_mean_and_the_band(metric: str, scale: float, split: str
     assert ax.get_xlabel() == "epoch"
 
 
+def test_the_loss_axis_fits_the_means_however_low_the_band_reaches() -> None:
+    epochs = EPOCHS.copy()
+    epochs.loc[(epochs["seed"] == 0) & (epochs["split"] == "test"), "loss"] *= 1e-6
+    means = analysis.learning_curves(DRY, epochs, "loss").query("split == 'test'")["mean"]
+    low, high = plots.plot_curves(DRY, epochs, "loss", "test").get_ylim()
+    assert (low, high) == pytest.approx((0.8 * means.min(), 1.25 * means.max()))
+
+
+def test_the_accuracy_axis_fits_what_comes_after_the_first_epochs() -> None:
+    curves = analysis.learning_curves(DRY, EPOCHS, "accuracy").query("split == 'val'")
+    late = 100 * curves.loc[curves["epoch"] > 0.2 * 8, "mean"]
+    low, _ = plots.plot_curves(DRY, EPOCHS, "accuracy", "val").get_ylim()
+    assert 100 * curves["mean"].min() < low < late.min()
+
+
 def test_one_seed_has_no_band() -> None:
     ax = plots.plot_curves(DRY[DRY["seed"] == 0], EPOCHS)
     assert (len(ax.lines), len(ax.collections)) == (3, 0)
@@ -57,11 +72,11 @@ def test_learning_rates_draw_each_distinct_course() -> None:
     assert len(ax.lines) == len(courses) > 3
     styles = plots.scheduler_styles(RUNS)
     (constant,) = of_color(ax, styles["constant"].color)
-    trained = [epoch - before for epoch in range(1, 9) for before in (1.0, 0.5, 0.0)]
+    trained = [epoch - before for epoch in range(1, 9) for before in (1.0, 0.0)]
     assert points(constant) == [[at, 0.001] for at in trained]
     (cosine,) = of_color(ax, styles["cosine"].color)
     rates = curves.loc[curves["scheduler"] == "cosine", "learning_rate"]
-    assert np.asarray(cosine.get_ydata()).tolist() == np.repeat(rates, 3).tolist()
+    assert np.asarray(cosine.get_ydata()).tolist() == np.repeat(rates, 2).tolist()
     thin = of_color(ax, styles["plateau"].color)
     assert len(thin) == courses["scheduler"].eq("plateau").sum()
     assert {line.get_linewidth() for line in thin} == {0.8}

@@ -274,6 +274,16 @@ def test_workers_that_cannot_start_end_the_sweep_and_fail_no_run(file, setup, me
     assert records == []
 
 
+def test_files_in_the_current_folder_hide_no_module(file, tmp_path, monkeypatch):
+    for name in ("torch.py", "random.py", "lrdecay.py"):
+        (tmp_path / name).write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    records = []
+    setup = Setup(DatasetSpec(name="digits"), None, 239, "cpu")
+    executor.train(load_sweep(file).runs(digits())[:1], setup, 1, lambda done: None, records.append)
+    assert [record.run["status"] for record in records] == ["completed"]
+
+
 def test_a_worker_that_is_killed_while_it_starts_ends_the_sweep(file, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(WorkerError, match=r"ended before it could train \(exit status 1\)"):
