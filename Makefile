@@ -23,10 +23,10 @@ $(VENV)/.complete: requirements.lock pyproject.toml
 	@touch $@
 
 sweep: setup  ## train what SWEEP asks for and is not there yet
-	$(BIN)/lrdecay sweep $(SWEEP) --results $(RESULTS) $(ARGS)
+	$(BIN)/lrdecay sweep "$(SWEEP)" --results "$(RESULTS)" $(ARGS)
 
 report: setup  ## write the HTML report of SWEEP's results
-	$(BIN)/lrdecay report $(SWEEP) --results $(RESULTS)
+	$(BIN)/lrdecay report "$(SWEEP)" --results "$(RESULTS)"
 
 test: setup  ## run the test suite
 	$(BIN)/python -m pytest --numprocesses=2 --quiet

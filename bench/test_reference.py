@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lrdecay import sources
 from lrdecay.engine import reference
-from lrdecay.executor import one_thread
 from lrdecay.sweep import parse_sweep
+from lrdecay.worker import training_settings
 
 SWEEP = """
 dataset: digits
@@ -55,7 +55,7 @@ def reference_epoch(run, split) -> None:
 
 @pytest.fixture(autouse=True)
 def _one_thread():
-    with one_thread():
+    with training_settings():
         yield
 
 

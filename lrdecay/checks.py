@@ -87,22 +87,32 @@ def _validation_problems(document: Document) -> Iterator[Problem]:
     given = document.value
     if given.get("validation") != 0 or given["validation"] is False:
         return
-    reasons = []
-    for label, spec in _mapping(given.get("schedulers")).items():
-        name = _mapping(spec).get("class")
-        if not isinstance(name, str) or name not in schedulers.CLASSES:
-            continue
-        if schedulers.needs_validation(name):
-            label = show(label, quote=False)
-            reasons.append(f"{label} ({name}) is steered by the validation loss")
+    classes = {
+        label: name
+        for label, spec in _mapping(given.get("schedulers")).items()
+        if isinstance(name := _mapping(spec).get("class"), str) and name in schedulers.CLASSES
+    }
     metric = _mapping(given.get("comparison")).get("metric")
-    if metric in ("val_accuracy", "val_loss"):
-        reasons.append(f"comparison.metric is {metric}")
-    if given.get("target") is not None:
-        reasons.append("target is a validation accuracy")
+    reasons = reasons_to_validate(classes, metric, given.get("target"))
     for reason in reasons:
         message = f"validation: must be above 0, since {reason}"
         yield Problem(*document.place(("validation",)), message)
+
+
+def reasons_to_validate(classes: Mapping[str, str], metric: object, target: object) -> list[str]:
+    """Return why validation images are needed: by schedulers (label -> class), metric or target."""
+    from lrdecay import schedulers
+
+    reasons = [
+        f"{show(label, quote=False)} ({name}) is steered by the validation loss"
+        for label, name in classes.items()
+        if schedulers.needs_validation(name)
+    ]
+    if metric in ("val_accuracy", "val_loss"):
+        reasons.append(f"comparison.metric is {metric}")
+    if target is not None:
+        reasons.append("target is a validation accuracy")
+    return reasons
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

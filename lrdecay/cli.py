@@ -6,7 +6,9 @@ at once.
 
 from __future__ import annotations
 
+import errno
 import inspect
+import io
 import shlex
 import sys
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ from lrdecay.console import (
 from lrdecay.errors import InputError, WorkerError
 
 BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 130
+_NOT_INPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENOMEM}
 
 app = typer.Typer(
     help="Which learning-rate scheduler, at which dropout, and is the difference real?",
@@ -82,6 +85,10 @@ def _errors_in_one_line() -> Iterator[None]:
     except WorkerError as error:
         err.print(f"lrdecay: {error}", soft_wrap=True)
         raise typer.Exit(RUN_FAILED) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        err.print(f"lrdecay: {where}{error.strerror or error}", soft_wrap=True)
+        raise typer.Exit(RUN_FAILED if error.errno in _NOT_INPUT else BAD_INPUT) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 
@@ -279,4 +286,9 @@ def _program(
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a terminal that cannot show a label shows its code
+            stream.reconfigure(errors="backslashreplace")
     app()

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from lrdecay.errors import InputError
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
     from lrdecay.sweep import Run, Sweep
 
 # Labels are the user's: nothing in them is markup.
-out = Console(markup=False, highlight=False)
-err = Console(markup=False, highlight=False, stderr=True)
+out = Console(markup=False, emoji=False, highlight=False)
+err = Console(markup=False, emoji=False, highlight=False, stderr=True)
 
 
 def program() -> str:
@@ -33,12 +31,10 @@ def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
     """Train the one run of a sweep, print its losses as it goes, and say whether it completed."""
     from lrdecay import sources
     from lrdecay.engine import reference
-    from lrdecay.executor import one_thread
     from lrdecay.runner import find_device
-    from lrdecay.worker import use_exact_arithmetic
+    from lrdecay.worker import training_settings
 
     chosen = find_device(device)
-    use_exact_arithmetic()
     dataset = sources.load(sweep.dataset, data_dir)
     (run,) = sweep.runs(dataset)
     split = dataset.split(run.validation, chosen)
@@ -46,7 +42,7 @@ def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
         f"{run.dataset}: {len(split.train)} training, {run.validation} validation and "
         f"{len(split.test)} test images on {chosen}"
     )
-    with one_thread():
+    with training_settings():
         record = reference.train(run, split, chosen, _print_epoch, _print_batch)
     if record.run["status"] == "diverged":
         err.print(f"lrdecay: the loss was not finite at step {record.run['diverged_at_step']}")
@@ -101,11 +97,11 @@ def print_estimate(sweep: Sweep, data_dir: Path | None, device: str, workers: in
     chosen = find_device(device)
     try:
         dataset = sources.load(sweep.dataset, data_dir, download=False)
-    except InputError:
+    except sources.AbsentError:
         folder = sources.data_folder(data_dir)
         out.print(
-            f"No estimate of time: {sweep.dataset.name or sweep.dataset.folder} is not in "
-            f"{folder}; `lrdecay sweep` would download it there.",
+            f"No estimate of time: {sweep.dataset.name} is not in {folder}; "
+            f"`lrdecay sweep` would download it there.",
             soft_wrap=True,
         )
         return

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
@@ -18,7 +18,7 @@ from lrdecay.engine import record, reference
 from lrdecay.errors import WorkerError
 from lrdecay.sweep import Run
 from lrdecay.tables import Record
-from lrdecay.worker import EpochDone, Ready, Setup, Trainer, epoch_done
+from lrdecay.worker import EpochDone, Ready, Setup, Trainer, epoch_done, training_settings
 
 _HOME = Path(__file__).resolve().parent.parent
 
@@ -47,19 +47,8 @@ def default_workers(device: torch.device) -> int:
     return len(available(0)) if available else os.cpu_count() or 1
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Within the block torch computes in one thread, as the workers do: so bits are equal."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _train_here(runs: Sequence[Run], setup: Setup, on_epoch: OnEpoch, on_record: OnRecord) -> None:
-    with one_thread():
+    with training_settings():
         trainer = Trainer(setup)
         for run in runs:
             on_record(trainer.train(run, lambda *done: on_epoch(epoch_done(*done))))

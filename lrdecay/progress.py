@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
@@ -70,7 +69,7 @@ class Bar:
             TextColumn("{task.fields[runs]}", table_column=Column(no_wrap=True)),
             BarColumn(bar_width=16, table_column=Column(no_wrap=True, min_width=8)),
             TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True)),
-            TextColumn("{task.fields[now]}", table_column=last),
+            TextColumn("{task.fields[now]}", table_column=last, markup=False),
             console=console,
             expand=True,
         )
@@ -88,7 +87,7 @@ class Bar:
         self._state.count_epoch()
         name = self._state.name(asdict(done.run))
         now = f"{done.accuracy:.1%} {done.split}, epoch {done.epoch}: {name}"
-        self._bar.update(self._task, advance=1, left=self._state.left(), now=escape(now))
+        self._bar.update(self._task, advance=1, left=self._state.left(), now=now)
 
     def finished(self, record: Record) -> None:
         """Count a run."""
@@ -139,7 +138,7 @@ class Lines:
         """Nothing to put away."""
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def counted(count: int, what: str) -> str:

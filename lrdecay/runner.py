@@ -20,7 +20,7 @@ from lrdecay.errors import InputError
 from lrdecay.store import Store
 from lrdecay.sweep import Run, Sweep, load_sweep
 from lrdecay.tables import Record
-from lrdecay.worker import EpochDone, Setup
+from lrdecay.worker import EpochDone, Setup, training_settings
 
 _COMMIT_SECONDS = 1.0
 
@@ -69,6 +69,8 @@ def run_sweep(
     """
     if not isinstance(sweep, Sweep):
         sweep = load_sweep(sweep)
+    if workers is not None and workers < 0:
+        raise InputError(f"workers: must be at least 0, not {workers}")
     chosen = find_device(device)
     dataset = sources.load(sweep.dataset, data_dir)
     runs = sweep.runs(dataset)
@@ -108,7 +110,7 @@ def estimate_seconds(runs: Sequence[Run], dataset: Dataset, device: torch.device
     evaluated = len(whole.train_eval) + len(whole.test) + len(whole.validation or ())
     rates: dict[tuple[object, ...], tuple[float, float]] = {}
     seconds = 0.0
-    with executor.one_thread():
+    with training_settings():
         for run in runs:
             kind = (run.model, run.batch_norm, run.batch_size, run.dropout > 0)
             if kind not in rates:
@@ -160,14 +162,17 @@ def _run_locked(
             setup = Setup(
                 dataset=sweep.dataset,
                 data_dir=None if data_dir is None else str(data_dir),
+                dataset_digest=runs[0].dataset_digest,
                 validation=runs[0].validation,
                 device=str(device),
             )
             on_epoch = progress.epoch if progress is not None else lambda done: None
             executor.train(to_train, setup, count, on_epoch, on_record)
     finally:
-        commit()
-        store.compact(runs, sweep.text, sweep.target)
+        try:
+            commit()
+        finally:
+            store.compact(runs, sweep.text, sweep.target)
     return Summary(
         folder=folder,
         total=len(runs),

@@ -110,12 +110,24 @@ def resolve(name: str, given: Mapping[str, Any], horizon: Horizon) -> dict[str, 
         for key, value in given.items()
     }
     resolved = arguments(name).model_validate(values).model_dump()
-    # -0.0 is 0.0, or one run would have two identities
-    resolved = {k: v + 0.0 if isinstance(v, float) else v for k, v in resolved.items()}
+    resolved = {key: _canonical(key, value) for key, value in resolved.items()}
+    for key in ("base_momentum", "max_momentum"):
+        value = resolved.get(key)
+        if isinstance(value, float) and resolved["cycle_momentum"] and not 0 <= value < 1:
+            raise ValueError(f"{key}: must be at least 0 and below 1, not {value}")
     if resolved.get("mode") == "max" and name == "ReduceLROnPlateau":
         raise ValueError("mode: it is given the validation loss, which falls, so mode must be min")
     walk(name, resolved, count=1)
     return resolved
+
+
+def _canonical(key: str, value: Any) -> Any:
+    """Return equal values for what means the same, or one run would have two identities."""
+    if key == "milestones":
+        return sorted(value)  # torch counts them, in whatever order
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]  # one value per parameter group, of which there is one
+    return value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0
 
 
 def build(name: str, given: Mapping[str, Any], optimizer: Optimizer) -> LRScheduler:

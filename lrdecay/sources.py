@@ -26,6 +26,10 @@ _FOLDER_TEST_SHARE = 5  # one image in five, where a folder has no test part of 
 _TIMEOUT_SECONDS = 60.0
 
 
+class AbsentError(InputError):
+    """The dataset is not there, and was not to be downloaded."""
+
+
 def load(spec: DatasetSpec, data_dir: Path | str | None = None, download: bool = True) -> Dataset:
     """Read the dataset that a sweep names; download it first if it is absent and may be.
 
@@ -84,7 +88,7 @@ def _torchvision(name: str, root: Path, download: bool) -> Dataset:
             if _ABSENT not in str(error):
                 raise _damaged(name, root, error) from error
             if not download:
-                raise InputError(f"{name} is not in {root.absolute()}.\n{_ADVICE}") from error
+                raise AbsentError(f"{name} is not in {root.absolute()}.\n{_ADVICE}") from error
             try:
                 with _network_timeout():
                     dataset = read(train, download=True)

@@ -77,7 +77,8 @@ class Store:
         self.folder = Path(folder)
         self._parts.mkdir(parents=True, exist_ok=True)
         for left_over in self._parts.glob(".*"):  # of a process that was killed
-            shutil.rmtree(left_over)
+            if left_over.is_dir():
+                shutil.rmtree(left_over)
 
     @property
     def _parts(self) -> Path:
@@ -142,7 +143,7 @@ class Store:
             if kept is not None:
                 keep = pc.or_(keep, pc.is_in(everything["run_id"], kept["run_id"].unique()))
             rest = everything.filter(keep)
-            if len(rest) > (0 if kept is None else len(kept)):
+            if len(rest) and (kept is None or not rest.equals(kept.replace_schema_metadata(None))):
                 path.parent.mkdir(exist_ok=True)
                 write(rest, path)
 
@@ -182,7 +183,9 @@ def _stored(folder: Path, name: str) -> list[pa.Table]:
 def _part_folders(folder: Path) -> list[Path]:
     """Return the committed parts, oldest first."""
     parts = folder / "parts"
-    found = [part for part in parts.iterdir() if part.name[0] != "."] if parts.is_dir() else []
+    found = (
+        [p for p in parts.iterdir() if p.name[0] != "." and p.is_dir()] if parts.is_dir() else []
+    )
     return sorted(found, key=lambda part: (part.stat().st_mtime_ns, part.name))
 
 

@@ -145,7 +145,23 @@ class Sweep(Strict):
                 models.check_shape(name, dataset.shape)
             except ValueError as error:
                 raise InputError(f"{dataset.name}: {error}") from error
+        if validation == 0:
+            classes = {label: spec.class_ for label, spec in self.schedulers.items()}
+            metric = self.comparison.metric
+            for why in checks.reasons_to_validate(classes, metric, self.target):
+                raise InputError(
+                    f"{dataset.name}: its {count} training images are too few to hold some out "
+                    f"for validation by default; give validation, since {why}"
+                )
         cells = list(self._cells(dataset, validation))
+        labels: dict[str, str] = {}
+        for cell in cells:
+            twin = labels.setdefault(cell.run_id, cell.scheduler)
+            if twin != cell.scheduler:
+                raise InputError(
+                    f"schedulers.{cell.scheduler}: the same scheduler as {twin} in runs of "
+                    f"{cell.epochs} epochs; leave one of them out"
+                )
         return [replace(cell, seed=seed) for seed in self.seeds for cell in cells]
 
     def axes(self) -> dict[str, list[Any]]:
@@ -170,6 +186,8 @@ class Sweep(Strict):
         for values in itertools.product(*axes.values()):
             cell = dict(zip(axes, values, strict=True))
             given = {name: cell.pop(name) for name in arguments}
+            label = cell["scheduler"]
+            optimizer_args = self.optimizer.resolve(cell["optimizer"], given)
             steps = cell["epochs"] * math.ceil(
                 (dataset.train_count - validation) / cell["batch_size"]
             )
@@ -177,20 +195,27 @@ class Sweep(Strict):
                 dataset=dataset.name,
                 dataset_digest=dataset.digest,
                 validation=validation,
-                optimizer_args=canonical(self.optimizer.resolve(cell["optimizer"], given)),
-                scheduler_class=self.schedulers[cell["scheduler"]].class_,
-                scheduler_args=scheduler_args(cell["scheduler"], cell["epochs"], steps),
+                optimizer_args=canonical(optimizer_args),
+                scheduler_class=self.schedulers[label].class_,
+                scheduler_args=scheduler_args(
+                    label, cell["epochs"], steps, optimizer_args.get("momentum")
+                ),
                 seed=0,
                 **cell,
             )
 
-    def _scheduler_args(self, label: str, epochs: int, steps: int) -> str:
+    def _scheduler_args(self, label: str, epochs: int, steps: int, momentum: float | None) -> str:
         from lrdecay import schedulers
 
         spec = self.schedulers[label]
         horizon = schedulers.Horizon(epochs, steps)
         try:
             resolved = schedulers.resolve(spec.class_, spec.arguments, horizon)
+            if resolved.get("cycle_momentum") and momentum == 0:
+                raise ValueError(
+                    f"{spec.class_} would give SGD a momentum that it does not have; "
+                    f"give cycle_momentum: false, or the optimizer a momentum"
+                )
             if spec.class_ == "OneCycleLR":  # torch's own words for this help nobody
                 total = resolved["total_steps"] or resolved["epochs"] * resolved["steps_per_epoch"]
                 if total < steps:

@@ -124,16 +124,22 @@ def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
 def read(path: Path) -> pa.Table:
     """Return a table as it was written, checksums verified.
 
-    Raises `InputError` for a file of another version of the schema.
+    Raises `InputError` for a damaged file and for one of another version of the schema.
     """
-    file = pq.ParquetFile(path, page_checksum_verification=True)
-    version = _metadata(file).get("schema", "none")
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        version = _metadata(file).get("schema", "none")
+        found: pa.Table = file.read()
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: damaged, or no table of lrdecay's ({reason})") from error
     if version != str(SCHEMA_VERSION):
         raise InputError(
             f"{path}: this lrdecay reads version {SCHEMA_VERSION} of the tables; "
             f"the file has version {version}"
         )
-    found: pa.Table = file.read()
     return found
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -18,6 +20,7 @@ import torch
 from lrdecay import sources
 from lrdecay.engine import record, reference
 from lrdecay.engine.record import Epoch
+from lrdecay.errors import InputError
 from lrdecay.sweep import DatasetSpec, Run
 from lrdecay.tables import Record
 
@@ -28,6 +31,7 @@ class Setup:
 
     dataset: DatasetSpec
     data_dir: str | None
+    dataset_digest: str
     validation: int
     device: str
 
@@ -54,8 +58,9 @@ class Trainer:
 
     def __init__(self, setup: Setup) -> None:
         self.device = torch.device(setup.device)
-        use_exact_arithmetic()
         dataset = sources.load(setup.dataset, setup.data_dir, download=False)
+        if dataset.digest != setup.dataset_digest:
+            raise InputError(f"{dataset.name}: the data have changed since the sweep began")
         self.data = dataset.split(setup.validation, self.device)
 
     def train(self, run: Run, on_epoch: reference.OnEpoch) -> Record:
@@ -67,12 +72,23 @@ class Trainer:
             return record.failed(run, cause, reference.NAME, self.device)
 
 
-def use_exact_arithmetic() -> None:
-    """Turn off what makes a GPU's float32 results rough (TF32) or vary from call to call."""
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
+@contextmanager
+def training_settings() -> Iterator[None]:
+    """Within the block torch computes as it does in every worker, so that bits are equal: in one
+    thread, in float32, without what makes a GPU rough (TF32) or vary from call to call."""
+    cudnn = torch.backends.cudnn
+    before = (torch.get_num_threads(), torch.get_default_dtype())
+    precision = torch.get_float32_matmul_precision()
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float32)
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.set_default_dtype(before[1])
+        torch.set_float32_matmul_precision(precision)
 
 
 def epoch_done(run: Run, epoch: Epoch) -> EpochDone:
@@ -94,13 +110,13 @@ def main(descriptor: int) -> None:
             os._exit(1)
 
     threading.Thread(target=receive, daemon=True).start()
-    torch.set_num_threads(1)
-    try:
-        trainer = Trainer(inbox.get())
-    except Exception as error:
-        connection.send(Ready(error=f"{type(error).__name__}: {error}"))
-        return
-    connection.send(Ready())
-    while True:
-        run = inbox.get()
-        connection.send(trainer.train(run, lambda *done: connection.send(epoch_done(*done))))
+    with training_settings():
+        try:
+            trainer = Trainer(inbox.get())
+        except Exception as error:
+            connection.send(Ready(error=f"{type(error).__name__}: {error}"))
+            return
+        connection.send(Ready())
+        while True:
+            run = inbox.get()
+            connection.send(trainer.train(run, lambda *done: connection.send(epoch_done(*done))))

@@ -1,5 +1,6 @@
 """The command line: what it prints, and the codes it ends with."""
 
+import os
 import re
 import subprocess
 import sys
@@ -117,7 +118,7 @@ def test_every_command_has_help_with_an_example(command):
 
 
 def test_plan_says_the_matrix_the_runs_and_the_time(file, tmp_path):
-    result = call("plan", file, "--workers", "1")
+    result = call("plan", file, "--workers", "1", "--device", "cpu")
     assert result.exit_code == 0, result.output
     assert re.search(r"scheduler +\[b\]flat\[/b\]: constant\(\)", result.output)
     assert re.search(r"scheduler +step: StepLR\(step_size=1, gamma=0.5\)", result.output)
@@ -125,6 +126,23 @@ def test_plan_says_the_matrix_the_runs_and_the_time(file, tmp_path):
     assert "4 cells x 1 seed = 4 runs" in result.output
     assert re.search(r"About \d+ s on cpu with 1 at once, and some", result.output)
     assert not (tmp_path / "results").exists()
+
+
+def test_plan_blames_only_absence_on_absence(file):
+    file.write_text(SWEEP.replace("digits", "{folder: nowhere}"))
+    result = call("plan", file)
+    assert result.exit_code == 2
+    assert "nowhere holds no images to train on" in result.output
+    assert "download" not in result.output
+
+
+def test_labels_are_shown_as_they_are_whatever_the_terminal(file):
+    file.write_text(SWEEP.replace("[b]flat[/b]", ":warning: \u00e9"), encoding="utf-8")
+    plan = [sys.executable, "-m", "lrdecay", "plan", str(file)]
+    for encoding, shown in (("utf-8", ":warning: \u00e9"), ("ascii", ":warning: \\xe9")):
+        environment = os.environ | {"PYTHONIOENCODING": encoding}
+        result = subprocess.run(plan, capture_output=True, env=environment, check=True)
+        assert f"{shown}: constant()" in result.stdout.decode(encoding)
 
 
 def test_plan_without_the_data_says_so_and_downloads_nothing(file, tmp_path):
@@ -178,6 +196,8 @@ def test_a_bad_file_gives_2_and_trains_nothing(file, tmp_path):
         (["train", "--set", "gamna=1"], "the key 'gamna' is unknown; did you mean gamma?"),
         (["train", "--dataset", "digit"], "did you mean digits?"),
         (["train", "--device", "tpu"], "tpu"),
+        (["sweep", "bench/sweeps/digits.yaml", "--results", "Makefile"], "Makefile"),
+        (["report", "Makefile", "--output", "."], "no results in Makefile"),
     ],
 )
 def test_bad_input_gives_2_and_one_clear_message(arguments, message):
@@ -202,7 +222,7 @@ def test_a_failed_run_gives_1_and_says_why(file, tmp_path, monkeypatch):
 
 
 def test_train_prints_losses_rates_and_accuracies():
-    result = call("train", "--epochs", 7, "--seed", 3)
+    result = call("train", "--epochs", 7, "--seed", 3, "--device", "cpu")
     assert result.exit_code == 0, result.output
     assert "digits: 1198 training, 239 validation and 360 test images on cpu" in result.output
     rates = re.findall(

@@ -13,8 +13,9 @@ from torch import nn
 from training import CPU, curve, runs, split, train
 
 from lrdecay import models, streams
-from lrdecay.data import Data, Split
+from lrdecay.data import Split
 from lrdecay.engine import reference
+from lrdecay.engine.record import Epoch, Metrics, _final_and_best
 from lrdecay.tables import EPOCHS, RUNS
 
 
@@ -268,9 +269,123 @@ def test_progress_is_told_of_every_epoch_and_batch():
     assert batches == [(epoch, 19, done) for epoch in (1, 2) for done in range(1, 20)]
 
 
-def test_the_time_of_an_image_is_a_share_of_a_run_s():
+def masked_loop(seed: int, epochs: int, dropout: float) -> list[float]:
+    """A loop with dropout in plain PyTorch, a mask of its own for each layer and step."""
     data = split()
-    run = runs("epochs: 1")["constant"]
-    training, evaluation = reference.seconds_per_image(run, data, CPU)
-    assert 0 < evaluation < training < 0.1
-    assert isinstance(data, Data)
+    model = models.build("cnn", (1, 8, 8), 10, seed=seed, dropout=0.0, batch_norm=False)
+    first, last = model.classifier[2], model.classifier[5]
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    means, step = [], 0
+    for epoch in range(epochs):
+        total = 0.0
+        for batch in streams.order(seed, epoch, len(data.train)).split(64):
+
+            def drop(x, layer, step=step):
+                key = streams.key(seed, "dropout", step, layer)
+                return x * streams.keep(key, dropout, x.shape, x.device) / (1 - dropout)
+
+            hidden = first(drop(model.features(data.train.images[batch]).flatten(1), 0)).relu()
+            loss = F.cross_entropy(last(drop(hidden, 1)), data.train.labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(batch)
+            step += 1
+        means.append(total / len(data.train))
+    return means
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+def test_every_step_of_every_epoch_has_the_masks_of_its_seed(seed):
+    run = runs(f"dropout: 0.5\nepochs: 2\nseeds: [{seed}]")["constant"]
+    expected = masked_loop(seed, epochs=2, dropout=0.5)
+    assert curve(train(run), "train") == pytest.approx(expected, rel=1e-4)
+
+
+def test_train_eval_is_its_own_sample_with_dropout_off():
+    data = split()
+    run = runs("dropout: 0.5\nepochs: 1\noptimizer: {name: SGD, lr: 1e-12}")["constant"]
+    record = train(run)
+    model = models.build("cnn", (1, 8, 8), 10, seed=0, dropout=0.0, batch_norm=False)
+    for name, part in (("train_eval", data.train_eval), ("val", data.validation)):
+        expected, _ = reference.evaluate(model, part)
+        assert curve(record, name) == pytest.approx([expected.loss], rel=1e-5)
+        assert curve(record, name, "accuracy") == [expected.accuracy]
+    assert curve(record, "train_eval") != curve(record, "val")
+
+
+def test_the_applied_dropout_is_the_model_s_and_not_the_one_asked_for(monkeypatch):
+    build = models.build
+
+    def other(*args, **kwargs):
+        return build(*args, **{**kwargs, "dropout": 0.125})
+
+    monkeypatch.setattr(models, "build", other)
+    record = train(runs("dropout: 0.5\nepochs: 1")["constant"])
+    assert (record.run["dropout"], record.run["applied_dropout"]) == (0.5, 0.125)
+
+
+@pytest.mark.parametrize("step", [0, 7, 18, 19, 25])
+def test_the_step_of_divergence_is_exact_and_finished_epochs_stay(monkeypatch, step):
+    """The loss of step `step` is made infinite; an epoch has 19 steps."""
+    real, steps = F.cross_entropy, 0
+
+    def sometimes_infinite(logits, labels, **kwargs):
+        nonlocal steps
+        loss = real(logits, labels, **kwargs)
+        if kwargs:  # an evaluation
+            return loss
+        steps += 1
+        return loss * (math.inf if steps == step + 1 else 1.0)
+
+    monkeypatch.setattr(reference.F, "cross_entropy", sometimes_infinite)
+    record = train(runs("epochs: 3")["constant"])
+    assert (record.run["status"], record.run["diverged_at_step"]) == ("diverged", step)
+    finished = step // 19
+    assert [row["epoch"] for row in record.epochs] == [1] * 4 * finished
+    for column in ("test_accuracy", "best_epoch", "test_correct", "lr_changes"):
+        assert record.run[column] is None
+    assert record.run["samples_per_second"] is None
+
+
+@pytest.mark.parametrize(
+    ("broken", "status"),
+    [("train_eval", "diverged"), ("validation", "diverged"), ("test", "completed")],
+)
+def test_a_loss_that_is_not_finite_anywhere_but_on_test_is_divergence(broken, status):
+    data = split()
+    part = getattr(data, broken)
+    images = part.images.clone()
+    images[3, 0, 0, 0] = math.nan
+    odd = replace(data, **{broken: Split(images, part.labels)})
+    record = reference.train(runs("epochs: 1")["constant"], odd, CPU)
+    assert record.run["status"] == status
+    assert record.run["diverged_at_step"] == (18 if status == "diverged" else None)
+
+
+def test_every_change_of_the_rate_counts_also_back_to_one_it_had():
+    cyclic = "{class: CyclicLR, base_lr: 0.001, max_lr: 0.003, step_size_up: 2}"
+    record = train(runs("epochs: 1", f"schedulers:\n  cyclic: {cyclic}\n")["cyclic"])
+    assert record.run["lr_changes"] == 18  # three distinct rates
+
+
+def test_best_is_by_loss_where_accuracy_disagrees():
+    def epoch(number, loss, accuracy):
+        both = {split: Metrics(loss, accuracy) for split in ("val", "test")}
+        return Epoch(number, [0.1], both)
+
+    columns = _final_and_best([epoch(1, 0.5, 0.9), epoch(2, 0.4, 0.8), epoch(3, 0.6, 0.7)])
+    assert (columns["best_epoch"], columns["best_val_accuracy"]) == (2, 0.8)
+    assert (columns["test_loss"], columns["test_accuracy"]) == (0.6, 0.7)
+
+
+def test_samples_per_second_are_the_images_trained_on_by_the_time_it_took():
+    record = train(runs("epochs: 2")["constant"])
+    seconds = record.run["seconds"]
+    assert record.run["samples_per_second"] == pytest.approx(2 * 1198 / seconds)
+
+
+def test_the_time_of_an_image_is_measured():
+    training, evaluation = reference.seconds_per_image(runs("epochs: 1")["constant"], split(), CPU)
+    assert training > 0
+    assert evaluation > 0

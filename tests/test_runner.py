@@ -7,23 +7,26 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from filelock import FileLock
 from PIL import Image
 from training import digits
 
 from lrdecay import executor, models, streams
 from lrdecay.engine import reference
+from lrdecay.engine.record import Epoch, Metrics
 from lrdecay.errors import InputError, WorkerError
 from lrdecay.runner import estimate_seconds, find_device, pending, run_sweep
 from lrdecay.specs import DatasetSpec
-from lrdecay.store import read_epochs, read_runs
-from lrdecay.sweep import load_sweep
-from lrdecay.worker import Setup
+from lrdecay.store import Plan, Store, read_epochs, read_plan, read_runs
+from lrdecay.sweep import load_sweep, parse_sweep
+from lrdecay.worker import EpochDone, Setup, epoch_done
 
 TEXT = """\
 name: small
@@ -33,7 +36,7 @@ schedulers:
   constant: {class: constant}
   step:     {class: StepLR, step_size: 2, gamma: 0.5}
   plateau:  {class: ReduceLROnPlateau, factor: 0.5, patience: 0}
-  onecycle: {class: OneCycleLR, max_lr: 0.003, total_steps: steps}
+  onecycle: {class: OneCycleLR, max_lr: 0.003, total_steps: steps, cycle_momentum: false}
 dropout: [0.0, 0.3]
 seeds: 2
 target: 0.85
@@ -118,7 +121,15 @@ def test_a_fresh_sweep_matches_the_contract(fresh, file):
 
 
 def test_workers_and_order_change_no_bit(fresh, file, tmp_path):
-    here = run_sweep(file, tmp_path / "here", workers=0).folder
+    # whatever the process had set before
+    torch.set_num_threads(2)
+    torch.set_float32_matmul_precision("medium")
+    try:
+        here = run_sweep(file, tmp_path / "here", workers=0).folder
+        assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == (2, "medium")
+    finally:
+        torch.set_num_threads(1)
+        torch.set_float32_matmul_precision("highest")
     assert_same(here, fresh)
     reverse = tmp_path / "small.yaml"
     head, tail = TEXT.split("schedulers:\n")
@@ -150,7 +161,11 @@ def test_a_killed_sweep_goes_on_to_the_same_tables(fresh, file, tmp_path, stop):
     code = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); import lrdecay.__main__"
     command = [sys.executable, "-c", code, "sweep", str(file), "--results", str(tmp_path)]
     process = subprocess.Popen(
-        [*command, "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--workers", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     parts = tmp_path / "small" / "parts"
     deadline = time.monotonic() + 120
@@ -158,10 +173,14 @@ def test_a_killed_sweep_goes_on_to_the_same_tables(fresh, file, tmp_path, stop):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(stop)
+    if stop == signal.SIGINT:  # a terminal sends it to all processes of the command
+        os.killpg(process.pid, stop)
+    else:
+        process.send_signal(stop)
     output, errors = process.communicate(timeout=60)
     done = len(read_runs(tmp_path / "small"))
     assert 1 <= done < 16, output
+    assert read_plan(tmp_path / "small") == Plan(16, TEXT)
     if stop == signal.SIGINT:
         assert process.returncode == 130
         assert "To go on: lrdecay sweep" in errors
@@ -174,14 +193,14 @@ def test_a_killed_sweep_goes_on_to_the_same_tables(fresh, file, tmp_path, stop):
 
 def test_workers_end_when_the_coordinator_is_killed(file, tmp_path):
     command = [sys.executable, "-m", "lrdecay", "sweep", str(file), "--results", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, "--workers", "2"], stdout=subprocess.DEVNULL)
     children: list[int] = []
     deadline = time.monotonic() + 60
     while len(children) < 2 and process.poll() is None and time.monotonic() < deadline:
         found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         children = [int(child) for child in found]
         time.sleep(0.05)
-    assert len(children) == 2 or os.cpu_count() == 1
+    assert len(children) == 2
     process.kill()
     process.wait()
     deadline = time.monotonic() + 30
@@ -250,7 +269,7 @@ def test_a_worker_that_dies_fails_its_run_alone(file, monkeypatch):
 
     monkeypatch.setattr(executor._Worker, "start", classmethod(remember))
     records = []
-    setup = Setup(load_sweep(file).dataset, None, 239, "cpu")
+    setup = Setup(load_sweep(file).dataset, None, digits().digest, 239, "cpu")
     executor.train(runs, setup, 1, kill_first, records.append)
     assert len(killed) == 1
     by_id = {record.run["run_id"]: record.run for record in records}
@@ -262,7 +281,14 @@ def test_a_worker_that_dies_fails_its_run_alone(file, monkeypatch):
 @pytest.mark.parametrize(
     ("setup", "message"),
     [
-        (Setup(DatasetSpec(name="mnist"), "/nowhere", 239, "cpu"), "InputError: mnist is not in"),
+        (
+            Setup(DatasetSpec(name="mnist"), "/nowhere", "", 239, "cpu"),
+            "AbsentError: mnist is not in",
+        ),
+        (
+            Setup(DatasetSpec(name="digits"), None, "other", 239, "cpu"),
+            "InputError: digits: the data have changed",
+        ),
         (None, "AttributeError"),  # anything that breaks before the first run
     ],
 )
@@ -279,7 +305,7 @@ def test_files_in_the_current_folder_hide_no_module(file, tmp_path, monkeypatch)
         (tmp_path / name).write_text("raise SystemExit(3)")
     monkeypatch.chdir(tmp_path)
     records = []
-    setup = Setup(DatasetSpec(name="digits"), None, 239, "cpu")
+    setup = Setup(DatasetSpec(name="digits"), None, digits().digest, 239, "cpu")
     executor.train(load_sweep(file).runs(digits())[:1], setup, 1, lambda done: None, records.append)
     assert [record.run["status"] for record in records] == ["completed"]
 
@@ -344,11 +370,83 @@ def test_devices():
         find_device("tpu")
 
 
-def test_the_estimate_grows_with_the_work():
-    short = estimate_seconds(load_text("epochs: 2\nseeds: 2"), digits(), find_device("cpu"))
-    long = estimate_seconds(load_text("epochs: 20\nseeds: 2"), digits(), find_device("cpu"))
-    assert 0 < 3 * short < long
+def test_the_estimate_is_images_times_seconds_per_image(monkeypatch):
+    monkeypatch.setattr(reference, "seconds_per_image", lambda run, data, device: (0.002, 0.001))
+    runs = load_text("epochs: 3\nseeds: 2")
+    # 1,198 images to train on; 239 of them, 239 of validation and 360 of test to measure
+    expected = len(runs) * 3 * (1198 * 0.002 + (239 + 239 + 360) * 0.001)
+    assert estimate_seconds(runs, digits(), find_device("cpu")) == pytest.approx(expected)
     assert estimate_seconds([], digits(), find_device("cpu")) == 0
+
+
+def test_finished_runs_are_committed_as_they_come(file, tmp_path, monkeypatch):
+    sizes: list[int] = []
+    real = Store.commit
+
+    def spy(self, records):
+        sizes.append(len(records))
+        real(self, records)
+
+    monkeypatch.setattr(Store, "commit", spy)
+    monkeypatch.setattr("lrdecay.runner._COMMIT_SECONDS", 0.0)
+    run_sweep(file, tmp_path, workers=0)
+    assert sizes == [1] * 16
+
+
+def test_an_error_while_committing_leaves_tables_that_pandas_reads(file, tmp_path, monkeypatch):
+    real, calls = Store.commit, 0
+
+    def full(self, records):
+        nonlocal calls
+        calls += 1
+        if calls > 3:
+            raise OSError(28, "No space left on device")
+        real(self, records)
+
+    monkeypatch.setattr("lrdecay.runner._COMMIT_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "commit", full)
+        with pytest.raises(OSError, match="No space"):
+            run_sweep(file, tmp_path, workers=0)
+    assert len(pd.read_parquet(tmp_path / "small" / "runs.parquet")) == 3
+    assert run_sweep(file, tmp_path, workers=0).reused == 3
+
+
+def test_what_cannot_work_is_refused_before_anything_trains(file, tmp_path):
+    with pytest.raises(InputError, match="workers: must be at least 0, not -1"):
+        run_sweep(file, tmp_path, workers=-1)
+    for text, message in (
+        ("constant: {class: constant}", None),
+        ("p: {class: ReduceLROnPlateau}", r"too few to hold .* p \(ReduceLROnPlateau\)"),
+    ):
+        few = replace(digits(), train_images=digits().train_images[:5])
+        few = replace(few, train_labels=digits().train_labels[:5])
+        asked = parse_sweep(f"dataset: digits\nschedulers:\n  {text}\n")
+        if message is None:
+            assert asked.runs(few)[0].validation == 0
+        else:
+            with pytest.raises(InputError, match=message):
+                asked.runs(few)
+    twins = "a: {class: OneCycleLR, max_lr: 0.1, total_steps: 38}\n"
+    twins += "  b: {class: OneCycleLR, max_lr: 0.1, total_steps: steps}\n"
+    asked = parse_sweep(f"dataset: digits\nepochs: 2\nschedulers:\n  {twins}")
+    with pytest.raises(InputError, match=r"schedulers\.b: the same scheduler as a in runs of 2"):
+        asked.runs(digits())
+    sgd = "dataset: digits\noptimizer: SGD\nepochs: 2\nschedulers:\n  a: "
+    for more in ("", ", cycle_momentum: true"):
+        one = f"{{class: OneCycleLR, max_lr: 0.1, total_steps: steps{more}}}\n"
+        with pytest.raises(InputError, match="OneCycleLR would give SGD a momentum"):
+            parse_sweep(sgd + one).runs(digits())
+    off = "{class: OneCycleLR, max_lr: 0.1, total_steps: steps, cycle_momentum: false}\n"
+    assert len(parse_sweep(sgd + off).runs(digits())) == 1
+
+
+def test_progress_is_told_of_the_validation_accuracy():
+    metrics = {"val": Metrics(1.0, 0.25), "test": Metrics(1.0, 0.75), "train": Metrics(1.0, 0.5)}
+    run = load_text("seeds: 1")[0]
+    assert epoch_done(run, Epoch(3, [0.1], metrics)) == EpochDone(run, 3, "val", 0.25)
+    del metrics["val"]
+    assert epoch_done(run, Epoch(3, [0.1], metrics)) == EpochDone(run, 3, "test", 0.75)
 
 
 def test_masks_and_weights_are_those_of_the_streams():

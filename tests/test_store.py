@@ -130,6 +130,68 @@ def test_a_failed_run_is_not_done_and_gives_way_to_its_success(tmp_path):
     assert table["test_accuracy"][0] == 0.75
 
 
+def test_a_success_after_a_failure_is_kept_when_it_is_no_longer_wanted(tmp_path):
+    opened = Store(tmp_path)
+    opened.commit([record(SIX[0], "failed")])
+    opened.compact(SIX[1:], TEXT)  # the failure rests in `earlier`
+    opened.compact(SIX, TEXT)
+    opened.commit([record(SIX[0])])
+    opened.compact(SIX, TEXT)
+    opened.compact(SIX[1:], TEXT)
+    assert opened.done() == {SIX[0].run_id}
+    opened.compact(SIX, TEXT)
+    assert list(read_runs(tmp_path)["status"]) == ["completed"]
+
+
+def test_the_sweep_file_is_the_last_one(tmp_path):
+    filled(tmp_path).compact(SIX[:2], "name: other\n")
+    assert (tmp_path / "sweep.yaml").read_text() == "name: other\n"
+    assert read_plan(tmp_path) == store.Plan(2, "name: other\n")
+
+
+def test_epochs_are_in_place_before_their_runs(tmp_path, monkeypatch):
+    opened, order, real = filled(tmp_path), [], store.write
+
+    def spy(content, path, facts=None):
+        order.append(path.name)
+        real(content, path, facts)
+
+    monkeypatch.setattr(store, "write", spy)
+    opened.compact(SIX, TEXT)
+    assert order == ["epochs.parquet", "runs.parquet"]
+
+
+def test_a_table_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    filled(tmp_path).compact(SIX, TEXT)
+    path = tmp_path / "runs.parquet"
+    before = path.read_bytes()
+
+    def breaks(content, file, **_):
+        file.write(b"half of a tab")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", breaks)
+    with pytest.raises(OSError, match="No space"):
+        write(RUNS.empty_table(), path)
+    assert path.read_bytes() == before
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_file_that_is_no_table_is_named(tmp_path):
+    (tmp_path / "runs.parquet").write_bytes(b"not parquet at all")
+    with pytest.raises(InputError, match=r"runs\.parquet: damaged"):
+        read_runs(tmp_path)
+
+
+def test_files_of_a_desktop_among_the_parts_do_no_harm(tmp_path):
+    filled(tmp_path)
+    for name in (".DS_Store", "Thumbs.db"):
+        (tmp_path / "parts" / name).write_bytes(b"x")
+    assert seeds(tmp_path) == [0, 1, 2]
+    Store(tmp_path).compact(SIX, TEXT)
+    assert seeds(tmp_path) == [0, 1, 2]
+
+
 def test_epochs_to_target_is_the_first_epoch_that_reaches_it_on_validation(tmp_path):
     opened = Store(tmp_path)
     opened.commit([record(run, accuracy=a) for run, a in zip(SIX, (0.2, 0.45, 0.5), strict=False)])

@@ -18,7 +18,7 @@ schedulers:
   step:     {class: StepLR, step_size: 5, gamma: 0.5}
   cosine:   {class: CosineAnnealingLR, T_max: epochs}
   plateau:  {class: ReduceLROnPlateau, factor: 0.5, patience: 0}
-  onecycle: {class: OneCycleLR, max_lr: 0.003, total_steps: steps}
+  onecycle: {class: OneCycleLR, max_lr: 0.003, total_steps: steps, cycle_momentum: false}
 """
 
 

@@ -51,21 +51,21 @@ class Measured:
 def finished(run: Run, measured: Measured, engine: str, device: torch.device) -> Record:
     """Return the record of a run that completed or diverged.
 
-    A diverged run keeps the epochs it finished; its final and best numbers are null.
+    A diverged run keeps the epochs it finished; what only a whole run has is null.
     """
     completed = measured.diverged_at_step is None
     results: dict[str, object] = {
         "status": "completed" if completed else "diverged",
         "diverged_at_step": measured.diverged_at_step,
-        "lr_changes": _changes([rate for epoch in measured.epochs for rate in epoch.rates]),
         "applied_dropout": measured.applied_dropout,
         "init_digest": measured.init_digest,
         "order_digest": measured.order_digest,
         "seconds": measured.seconds,
-        "samples_per_second": measured.images_seen / measured.seconds,
     }
     if completed:
         results |= _final_and_best(measured.epochs)
+        results["lr_changes"] = _changes([r for epoch in measured.epochs for r in epoch.rates])
+        results["samples_per_second"] = measured.images_seen / measured.seconds
         if measured.test_correct is not None:
             results["test_images"] = len(measured.test_correct)
             results["test_correct"] = np.packbits(measured.test_correct.cpu().numpy()).tobytes()

@@ -77,7 +77,8 @@ def train(
         }
         if trained.validation is not None:
             metrics["val"] = trained.validation
-        if not all(math.isfinite(split.loss) for split in metrics.values()):
+        # the test loss has no say: test data steer nothing
+        if not all(math.isfinite(m.loss) for split, m in metrics.items() if split != "test"):
             diverged_at_step = trained.steps - 1
             break
         epochs.append(Epoch(len(epochs) + 1, trained.rates, metrics))
