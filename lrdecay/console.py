@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lrdecay.engine.record import Epoch
-    from lrdecay.sweep import Run, Sweep
+    from lrdecay.run import Run
+from lrdecay.sweep import Sweep
 
 # Labels are the user's: nothing in them is markup.
 out = Console(markup=False, emoji=False, highlight=False)

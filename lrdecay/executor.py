@@ -16,7 +16,7 @@ import torch
 
 from lrdecay.engine import record, reference
 from lrdecay.errors import WorkerError
-from lrdecay.sweep import Run
+from lrdecay.run import Run
 from lrdecay.tables import Record
 from lrdecay.worker import EpochDone, Ready, Setup, Trainer, epoch_done, training_settings
 

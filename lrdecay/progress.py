@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
 if TYPE_CHECKING:
-    from lrdecay.sweep import Run
+    from lrdecay.run import Run
     from lrdecay.tables import Record
     from lrdecay.worker import EpochDone
 

@@ -17,8 +17,9 @@ from lrdecay import executor, sources
 from lrdecay.data import Dataset
 from lrdecay.engine import reference
 from lrdecay.errors import InputError
+from lrdecay.run import Run
 from lrdecay.store import Store
-from lrdecay.sweep import Run, Sweep, load_sweep
+from lrdecay.sweep import Sweep, load_sweep
 from lrdecay.tables import Record
 from lrdecay.worker import EpochDone, Setup, training_settings
 

@@ -31,7 +31,7 @@ from lrdecay.errors import InputError
 from lrdecay.tables import SPLITS, TABLES, Record, read, read_facts, sync, table, write, write_text
 
 if TYPE_CHECKING:
-    from lrdecay.sweep import Run
+    from lrdecay.run import Run
 
 
 @dataclass(frozen=True)

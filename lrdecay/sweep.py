@@ -1,15 +1,10 @@
-"""YAML text -> a validated, frozen Sweep -> the list of its Runs, each with its identity."""
+"""YAML text -> a validated, frozen Sweep."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +20,7 @@ from pydantic import (
 from lrdecay import checks, yamlfile
 from lrdecay.errors import InputError
 from lrdecay.problems import SweepFileError, translate
+from lrdecay.run import Run
 from lrdecay.specs import (
     Axis,
     Comparison,
@@ -42,7 +38,6 @@ if TYPE_CHECKING:
     from lrdecay.data import Dataset
 
 __all__ = [
-    "SEMANTICS",
     "Comparison",
     "DatasetSpec",
     "ModelSpec",
@@ -51,17 +46,12 @@ __all__ = [
     "SchedulerSpec",
     "Sweep",
     "SweepFileError",
-    "canonical",
     "check",
     "load_sweep",
     "parse_sweep",
 ]
 
-SEMANTICS = 1
-"""Raised whenever a change of code changes results: runs made before it then train again."""
-
 MAX_RUNS = 1_000_000
-_WALKED = 20_000  # steps of a schedule that are tried before anything trains, about a second
 
 
 def _shorthand(value: Any) -> Any:
@@ -130,39 +120,9 @@ class Sweep(Strict):
 
         Raises `InputError` where the dataset does not allow what the file asks for.
         """
-        from lrdecay import models
-        from lrdecay.data import default_validation
+        from lrdecay.matrix import expand  # it needs torch
 
-        count = dataset.train_count
-        validation = default_validation(count) if self.validation is None else self.validation
-        if validation >= count:
-            raise InputError(
-                f"validation: {validation} of {dataset.name}'s {count} training images cannot be "
-                f"held out; give less than {count}"
-            )
-        for name in self.model.name:
-            try:
-                models.check_shape(name, dataset.shape)
-            except ValueError as error:
-                raise InputError(f"{dataset.name}: {error}") from error
-        if validation == 0:
-            classes = {label: spec.class_ for label, spec in self.schedulers.items()}
-            metric = self.comparison.metric
-            for why in checks.reasons_to_validate(classes, metric, self.target):
-                raise InputError(
-                    f"{dataset.name}: its {count} training images are too few to hold some out "
-                    f"for validation by default; give validation, since {why}"
-                )
-        cells = list(self._cells(dataset, validation))
-        labels: dict[str, str] = {}
-        for cell in cells:
-            twin = labels.setdefault(cell.run_id, cell.scheduler)
-            if twin != cell.scheduler:
-                raise InputError(
-                    f"schedulers.{cell.scheduler}: the same scheduler as {twin} in runs of "
-                    f"{cell.epochs} epochs; leave one of them out"
-                )
-        return [replace(cell, seed=seed) for seed in self.seeds for cell in cells]
+        return expand(self, dataset)
 
     def axes(self) -> dict[str, list[Any]]:
         """Return every axis beside the seeds, by name, with its values."""
@@ -177,95 +137,6 @@ class Sweep(Strict):
             "scheduler": list(self.schedulers),
             "dropout": list(self.dropout),
         }
-
-    def _cells(self, dataset: Dataset, validation: int) -> Iterator[Run]:
-        """Yield one run for each combination of the axes, all of seed 0."""
-        axes = self.axes()
-        arguments = self.optimizer.arguments()
-        scheduler_args = cache(self._scheduler_args)
-        for values in itertools.product(*axes.values()):
-            cell = dict(zip(axes, values, strict=True))
-            given = {name: cell.pop(name) for name in arguments}
-            label = cell["scheduler"]
-            optimizer_args = self.optimizer.resolve(cell["optimizer"], given)
-            steps = cell["epochs"] * math.ceil(
-                (dataset.train_count - validation) / cell["batch_size"]
-            )
-            yield Run(
-                dataset=dataset.name,
-                dataset_digest=dataset.digest,
-                validation=validation,
-                optimizer_args=canonical(optimizer_args),
-                scheduler_class=self.schedulers[label].class_,
-                scheduler_args=scheduler_args(
-                    label, cell["epochs"], steps, optimizer_args.get("momentum")
-                ),
-                seed=0,
-                **cell,
-            )
-
-    def _scheduler_args(self, label: str, epochs: int, steps: int, momentum: float | None) -> str:
-        from lrdecay import schedulers
-
-        spec = self.schedulers[label]
-        horizon = schedulers.Horizon(epochs, steps)
-        try:
-            resolved = schedulers.resolve(spec.class_, spec.arguments, horizon)
-            if resolved.get("cycle_momentum") and momentum == 0:
-                raise ValueError(
-                    f"{spec.class_} would give SGD a momentum that it does not have; "
-                    f"give cycle_momentum: false, or the optimizer a momentum"
-                )
-            if spec.class_ == "OneCycleLR":  # torch's own words for this help nobody
-                total = resolved["total_steps"] or resolved["epochs"] * resolved["steps_per_epoch"]
-                if total < steps:
-                    raise ValueError(
-                        f"OneCycleLR ends after {total} steps, and the run has {steps}; "
-                        f"give total_steps: steps"
-                    )
-            count = epochs if schedulers.interval(spec.class_) == "epoch" else steps
-            schedulers.walk(spec.class_, resolved, min(count, _WALKED))
-        except ValueError as error:
-            raise InputError(f"schedulers.{label}: {error}") from error
-        return canonical(resolved)
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training run, fully resolved. Two runs of one `run_id` are one run."""
-
-    dataset: str
-    dataset_digest: str
-    validation: int
-    model: str
-    batch_norm: bool
-    optimizer: str
-    optimizer_args: str
-    lr: float
-    batch_size: int
-    epochs: int
-    scheduler: str
-    scheduler_class: str
-    scheduler_args: str
-    dropout: float
-    seed: int
-
-    @cached_property
-    def run_id(self) -> str:
-        """The first 16 hex digits of the SHA-256 of all that results depend on.
-
-        The scheduler's label and the dataset's name are what the user calls things, so they do
-        not count; a field added later does.
-        """
-        counted = asdict(self) | {"semantics": SEMANTICS}
-        for name in ("scheduler", "dataset"):
-            del counted[name]
-        return hashlib.sha256(canonical(counted).encode()).hexdigest()[:16]
-
-
-def canonical(value: Mapping[str, Any]) -> str:
-    """Return JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def load_sweep(path: str | Path) -> Sweep:

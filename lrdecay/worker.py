@@ -21,7 +21,8 @@ from lrdecay import sources
 from lrdecay.engine import record, reference
 from lrdecay.engine.record import Epoch
 from lrdecay.errors import InputError
-from lrdecay.sweep import DatasetSpec, Run
+from lrdecay.run import Run
+from lrdecay.sweep import DatasetSpec
 from lrdecay.tables import Record
 
 

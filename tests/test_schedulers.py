@@ -11,8 +11,8 @@ from training import digits, sweep
 
 from lrdecay import schedulers
 from lrdecay.errors import InputError
+from lrdecay.run import Run
 from lrdecay.schedulers import Horizon
-from lrdecay.sweep import Run
 
 EPOCHS, STEPS = 20, 60
 HORIZON = Horizon(EPOCHS, STEPS)

@@ -12,8 +12,8 @@ from training import runs
 
 from lrdecay import store
 from lrdecay.errors import InputError
+from lrdecay.run import Run
 from lrdecay.store import Store, read_epochs, read_plan, read_runs
-from lrdecay.sweep import Run
 from lrdecay.tables import EPOCHS, RUNS, Record, read, table, write
 
 RUN = runs("epochs: 2\nseeds: [0]")["constant"]

@@ -16,9 +16,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrdecay import models, optimizers, schedulers, sources, sweep
+from lrdecay import models, optimizers, run, schedulers, sources
 from lrdecay.data import Dataset
 from lrdecay.errors import InputError
+from lrdecay.run import canonical
 from lrdecay.sweep import (
     DatasetSpec,
     ModelSpec,
@@ -26,7 +27,6 @@ from lrdecay.sweep import (
     Run,
     Sweep,
     SweepFileError,
-    canonical,
     load_sweep,
     parse_sweep,
 )
@@ -417,7 +417,7 @@ GOLDEN = Run(
 def test_run_id_is_stable() -> None:
     """If this changes, every result made so far trains again: raise SEMANTICS instead."""
     assert GOLDEN.run_id == "cae6d8dbbed48b63"
-    assert sweep.SEMANTICS == 1
+    assert run.SEMANTICS == 1
 
 
 def changed(value: object) -> object:
@@ -435,7 +435,7 @@ def test_every_field_but_the_names_counts(name: str) -> None:
 
 def test_semantics_count(monkeypatch: pytest.MonkeyPatch) -> None:
     before = dataclasses.replace(GOLDEN).run_id
-    monkeypatch.setattr(sweep, "SEMANTICS", sweep.SEMANTICS + 1)
+    monkeypatch.setattr(run, "SEMANTICS", run.SEMANTICS + 1)
     assert dataclasses.replace(GOLDEN).run_id != before
 
 

@@ -7,7 +7,8 @@ import torch
 from lrdecay import sources
 from lrdecay.data import Data, Dataset
 from lrdecay.engine import reference
-from lrdecay.sweep import DatasetSpec, Run, Sweep, parse_sweep
+from lrdecay.run import Run
+from lrdecay.sweep import DatasetSpec, Sweep, parse_sweep
 from lrdecay.tables import Record
 
 CPU = torch.device("cpu")

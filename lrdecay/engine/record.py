@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lrdecay import provenance
-from lrdecay.sweep import Run
+from lrdecay.run import Run
 from lrdecay.tables import RUNS, SPLITS, Record
 
 

@@ -17,7 +17,7 @@ from lrdecay import models, optimizers, schedulers, streams
 from lrdecay.data import Data, Split
 from lrdecay.engine import record
 from lrdecay.engine.record import Epoch, Measured, Metrics
-from lrdecay.sweep import Run
+from lrdecay.run import Run
 from lrdecay.tables import Record
 
 NAME = "reference"

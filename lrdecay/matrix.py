@@ -1,0 +1,117 @@
+"""A sweep and a dataset -> the list of runs, each fully resolved."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from lrdecay import checks, models, schedulers
+from lrdecay.data import Dataset, default_validation
+from lrdecay.errors import InputError
+from lrdecay.run import Run, canonical
+
+if TYPE_CHECKING:
+    from lrdecay.sweep import Sweep
+
+_WALKED = 20_000  # steps of a schedule that are tried before anything trains, about a second
+
+
+def expand(sweep: Sweep, dataset: Dataset) -> list[Run]:
+    """Return every run of a sweep, a whole block of one seed after the other.
+
+    Raises `InputError` where the dataset does not allow what the sweep asks for, and where a
+    schedule cannot be run to its end.
+    """
+    validation = _validation(sweep, dataset)
+    for name in sweep.model.name:
+        try:
+            models.check_shape(name, dataset.shape)
+        except ValueError as error:
+            raise InputError(f"{dataset.name}: {error}") from error
+    cells = list(_cells(sweep, dataset, validation))
+    labels: dict[str, str] = {}
+    for cell in cells:
+        twin = labels.setdefault(cell.run_id, cell.scheduler)
+        if twin != cell.scheduler:
+            raise InputError(
+                f"schedulers.{cell.scheduler}: the same scheduler as {twin} in runs of "
+                f"{cell.epochs} epochs; leave one of them out"
+            )
+    return [replace(cell, seed=seed) for seed in sweep.seeds for cell in cells]
+
+
+def _validation(sweep: Sweep, dataset: Dataset) -> int:
+    """Return how many training images are held out."""
+    count = dataset.train_count
+    validation = default_validation(count) if sweep.validation is None else sweep.validation
+    if validation >= count:
+        raise InputError(
+            f"validation: {validation} of {dataset.name}'s {count} training images cannot be "
+            f"held out; give less than {count}"
+        )
+    if validation == 0:
+        classes = {label: spec.class_ for label, spec in sweep.schedulers.items()}
+        for why in checks.reasons_to_validate(classes, sweep.comparison.metric, sweep.target):
+            raise InputError(
+                f"{dataset.name}: its {count} training images are too few to hold some out for "
+                f"validation by default; give validation, since {why}"
+            )
+    return validation
+
+
+def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
+    """Yield one run for each combination of the axes, all of seed 0."""
+    axes = sweep.axes()
+    arguments = sweep.optimizer.arguments()
+
+    @cache
+    def scheduler_args(label: str, epochs: int, steps: int, momentum: float | None) -> str:
+        return _scheduler_args(sweep, label, schedulers.Horizon(epochs, steps), momentum)
+
+    for values in itertools.product(*axes.values()):
+        cell = dict(zip(axes, values, strict=True))
+        given = {name: cell.pop(name) for name in arguments}
+        label, epochs = cell["scheduler"], cell["epochs"]
+        optimizer_args = sweep.optimizer.resolve(cell["optimizer"], given)
+        steps = epochs * math.ceil((dataset.train_count - validation) / cell["batch_size"])
+        yield Run(
+            dataset=dataset.name,
+            dataset_digest=dataset.digest,
+            validation=validation,
+            optimizer_args=canonical(optimizer_args),
+            scheduler_class=sweep.schedulers[label].class_,
+            scheduler_args=scheduler_args(label, epochs, steps, optimizer_args.get("momentum")),
+            seed=0,
+            **cell,
+        )
+
+
+def _scheduler_args(
+    sweep: Sweep, label: str, horizon: schedulers.Horizon, momentum: float | None
+) -> str:
+    """Return a scheduler's arguments for runs of this length; its schedule was walked through."""
+    spec = sweep.schedulers[label]
+    steps = horizon.steps
+    try:
+        resolved = schedulers.resolve(spec.class_, spec.arguments, horizon)
+        if resolved.get("cycle_momentum") and momentum == 0:
+            raise ValueError(
+                f"{spec.class_} would give SGD a momentum that it does not have; "
+                f"give cycle_momentum: false, or the optimizer a momentum"
+            )
+        if spec.class_ == "OneCycleLR":  # torch's own words for this help nobody
+            total = resolved["total_steps"] or resolved["epochs"] * resolved["steps_per_epoch"]
+            if total < steps:
+                raise ValueError(
+                    f"OneCycleLR ends after {total} steps, and the run has {steps}; "
+                    f"give total_steps: steps"
+                )
+        count = horizon.epochs if schedulers.interval(spec.class_) == "epoch" else steps
+        schedulers.walk(spec.class_, resolved, min(count, _WALKED))
+    except ValueError as error:
+        raise InputError(f"schedulers.{label}: {error}") from error
+    return canonical(resolved)

@@ -1,0 +1,51 @@
+"""One training run and its identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+SEMANTICS = 1
+"""Raised whenever a change of code changes results: runs made before it then train again."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run, fully resolved. Two runs of one `run_id` are one run."""
+
+    dataset: str
+    dataset_digest: str
+    validation: int
+    model: str
+    batch_norm: bool
+    optimizer: str
+    optimizer_args: str
+    lr: float
+    batch_size: int
+    epochs: int
+    scheduler: str
+    scheduler_class: str
+    scheduler_args: str
+    dropout: float
+    seed: int
+
+    @cached_property
+    def run_id(self) -> str:
+        """The first 16 hex digits of the SHA-256 of all that results depend on.
+
+        The scheduler's label and the dataset's name are what the user calls things, so they do
+        not count; a field added later does.
+        """
+        counted = asdict(self) | {"semantics": SEMANTICS}
+        for name in ("scheduler", "dataset"):
+            del counted[name]
+        return hashlib.sha256(canonical(counted).encode()).hexdigest()[:16]
+
+
+def canonical(value: Mapping[str, Any]) -> str:
+    """Return JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
