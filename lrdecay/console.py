@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lrdecay.engine.record import Epoch
     from lrdecay.run import Run
-from lrdecay.sweep import Sweep
+    from lrdecay.sweep import Sweep
 
 # Labels are the user's: nothing in them is markup.
 out = Console(markup=False, emoji=False, highlight=False)

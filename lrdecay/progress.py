@@ -113,8 +113,10 @@ class Lines:
     def start(self, runs: Sequence[Run], done: int, workers: int) -> None:
         """Say how much there is to do."""
         self._state.begin(runs, done)
-        processes = f"{workers} processes" if workers > 1 else "1 process"
-        self._print(f"{counted(len(runs), 'run')}, {done} of them done already; {processes}")
+        parts = [f"{counted(len(runs), 'run')}, {done} of them done already"]
+        if workers > 1:
+            parts.append(f"{workers} processes")
+        self._print("; ".join(parts))
 
     def epoch(self, done: EpochDone) -> None:
         """Count an epoch."""

@@ -157,7 +157,7 @@ def _run_locked(
             progress.finished(record)
 
     if progress is not None:
-        progress.start(runs, len(runs) - len(to_train), count)
+        progress.start(runs, len(runs) - len(to_train), min(count, len(to_train)))
     try:
         if to_train:
             setup = Setup(
