@@ -26,13 +26,12 @@ def expand(sweep: Sweep, dataset: Dataset) -> list[Run]:
     Raises `InputError` where the dataset does not allow what the sweep asks for, and where a
     schedule cannot be run to its end.
     """
-    validation = _validation(sweep, dataset)
     for name in sweep.model.name:
         try:
             models.check_shape(name, dataset.shape)
         except ValueError as error:
             raise InputError(f"{dataset.name}: {error}") from error
-    cells = list(_cells(sweep, dataset, validation))
+    cells = list(_cells(sweep, dataset, _validation(sweep, dataset)))
     labels: dict[str, str] = {}
     for cell in cells:
         twin = labels.setdefault(cell.run_id, cell.scheduler)
