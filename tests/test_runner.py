@@ -41,8 +41,8 @@ dropout: [0.0, 0.3]
 seeds: 2
 target: 0.85
 """
-# what differs between two trainings of one run
-TIMES = ["seconds", "samples_per_second", "finished_at"]
+# what may differ between two trainings of one run
+TIMES = ["seconds", "samples_per_second", "finished_at", "git_commit"]
 
 
 @pytest.fixture(scope="module")
