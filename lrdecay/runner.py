@@ -158,22 +158,22 @@ def _run_locked(
 
     if progress is not None:
         progress.start(runs, len(runs) - len(to_train), min(count, len(to_train)))
-    try:
-        if to_train:
-            setup = Setup(
-                dataset=sweep.dataset,
-                data_dir=None if data_dir is None else str(data_dir),
-                dataset_digest=runs[0].dataset_digest,
-                validation=runs[0].validation,
-                device=str(device),
-            )
-            on_epoch = progress.epoch if progress is not None else lambda done: None
-            executor.train(to_train, setup, count, on_epoch, on_record)
-    finally:
+    if to_train:
+        setup = Setup(
+            dataset=sweep.dataset,
+            data_dir=None if data_dir is None else str(data_dir),
+            dataset_digest=runs[0].dataset_digest,
+            validation=runs[0].validation,
+            device=str(device),
+        )
+        on_epoch = progress.epoch if progress is not None else lambda done: None
         try:
-            commit()
+            executor.train(to_train, setup, count, on_epoch, on_record)
         finally:
-            store.compact(runs, sweep.text, sweep.target)
+            try:
+                commit()
+            finally:
+                store.compact(runs, sweep.text, sweep.target)
     return Summary(
         folder=folder,
         total=len(runs),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -83,8 +83,6 @@ def arguments(name: str) -> type[BaseModel]:
         hint = hints[parameter.name]
         if parameter.name in ("optimizer", "last_epoch", "verbose") or "Callable" in str(hint):
             continue
-        if hint == Iterable[int]:
-            hint = Sequence[int]
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         fields[parameter.name] = (hint, default)
     return create_model(

@@ -57,11 +57,17 @@ def _digits() -> Dataset:
     images, labels = load_digits(return_X_y=True)
     pixels = torch.from_numpy(images.astype(np.uint8)).view(-1, 1, 8, 8)
     classes = torch.from_numpy(labels).long()
-    chosen = fixed_order(len(classes), "digits test")
-    test, train = chosen[:_DIGITS_TEST].sort().values, chosen[_DIGITS_TEST:].sort().values
-    return make_dataset(
-        "digits", (pixels[train], classes[train]), (pixels[test], classes[test]), full_scale=16
-    )
+    train, test = _hold_out(pixels, classes, _DIGITS_TEST, "digits test")
+    return make_dataset("digits", train, test, full_scale=16)
+
+
+def _hold_out(
+    images: Tensor, labels: Tensor, count: int, purpose: str
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return a training and a test part of (images, labels), the latter of `count` fixed ones."""
+    chosen = fixed_order(len(labels), purpose)
+    test, train = chosen[:count].sort().values, chosen[count:].sort().values
+    return (images[train], labels[train]), (images[test], labels[test])
 
 
 def _torchvision(name: str, root: Path, download: bool) -> Dataset:
@@ -158,13 +164,10 @@ def _image_folder(root: Path, size: int | None, channels: int) -> Dataset:
     if (root / "train").is_dir() and any(path.is_dir() for path in (root / "train").iterdir()):
         raise InputError(f"{root}: beside the folder train there must be one named test")
     images, labels, _ = _read_images(root, size, channels)
-    chosen = fixed_order(len(labels), "folder test")
-    cut = len(labels) // _FOLDER_TEST_SHARE
-    test_at, train_at = chosen[:cut].sort().values, chosen[cut:].sort().values
-    if cut == 0:
+    count = len(labels) // _FOLDER_TEST_SHARE
+    if count == 0:
         raise InputError(f"{root}: {len(labels)} images are too few to hold a test set out")
-    train, test = ((images[at], labels[at]) for at in (train_at, test_at))
-    return make_dataset(name, train, test)
+    return make_dataset(name, *_hold_out(images, labels, count, "folder test"))
 
 
 def _read_images(

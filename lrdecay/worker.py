@@ -22,7 +22,7 @@ from lrdecay.engine import record, reference
 from lrdecay.engine.record import Epoch
 from lrdecay.errors import InputError
 from lrdecay.run import Run
-from lrdecay.sweep import DatasetSpec
+from lrdecay.specs import DatasetSpec
 from lrdecay.tables import Record
 
 
