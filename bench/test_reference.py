@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lrdecay import sources
 from lrdecay.engine import reference
+from lrdecay.precision import training_settings
 from lrdecay.sweep import parse_sweep
-from lrdecay.worker import training_settings
 
 SWEEP = """
 dataset: digits

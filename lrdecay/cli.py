@@ -52,6 +52,14 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class Engine(StrEnum):
+    """How runs train."""
+
+    auto = "auto"
+    reference = "reference"
+    stacked = "stacked"
+
+
 SweepFile = Annotated[Path, typer.Argument(help="A sweep file, such as bench/sweeps/digits.yaml.")]
 DataDir = Annotated[
     Path | None,
@@ -68,8 +76,24 @@ Workers = Annotated[
     typer.Option(
         "--workers",
         min=0,
-        help="Runs that train at once, each in a process of its own; 0: one by one, in this one. "
-        "[default: one per core; 1 on a GPU]",
+        help="Processes that train; 0: this one. [default: one per core; 1 on a GPU]",
+    ),
+]
+
+
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        "--engine", help="reference trains one run at a time, stacked many; auto: the faster one."
+    ),
+]
+GroupSize = Annotated[
+    int | None,
+    typer.Option(
+        "--group-size",
+        min=1,
+        metavar="K",
+        help="Most runs that a process trains at once. [default: the fastest that fits]",
     ),
 ]
 
@@ -99,6 +123,8 @@ def plan(
     data: DataDir = None,
     device: DeviceOption = Device.auto,
     workers: Workers = None,
+    engine: EngineOption = Engine.auto,
+    group_size: GroupSize = None,
 ) -> None:
     """Print the matrix, the number of runs and about how long they take. Nothing trains."""
     with _errors_in_one_line():
@@ -106,7 +132,7 @@ def plan(
 
         sweep = load_sweep(file)
         print_matrix(sweep)
-        print_estimate(sweep, data, device.value, workers)
+        print_estimate(sweep, data, device.value, workers, engine.value, group_size)
 
 
 @app.command(epilog="Example:  lrdecay sweep bench/sweeps/mnist.yaml --data ~/data --workers 4")
@@ -116,6 +142,8 @@ def sweep(
     data: DataDir = None,
     device: DeviceOption = Device.auto,
     workers: Workers = None,
+    engine: EngineOption = Engine.auto,
+    group_size: GroupSize = None,
 ) -> None:
     """Train every run of a sweep file that has no result yet.
 
@@ -130,7 +158,16 @@ def sweep(
         folder = results / loaded.name
         progress = Bar(out) if out.is_terminal else Lines(out)
         try:
-            summary = run_sweep(loaded, results, data, device.value, workers, progress)
+            summary = run_sweep(
+                loaded,
+                results,
+                data,
+                device.value,
+                workers,
+                progress,
+                engine.value,
+                group_size,
+            )
         except KeyboardInterrupt:
             progress.stop()
             again = shlex.join([program(), *sys.argv[1:]])

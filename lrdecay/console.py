@@ -32,8 +32,8 @@ def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
     """Train the one run of a sweep, print its losses as it goes, and say whether it completed."""
     from lrdecay import sources
     from lrdecay.engine import reference
+    from lrdecay.precision import training_settings
     from lrdecay.runner import find_device
-    from lrdecay.worker import training_settings
 
     chosen = find_device(device)
     dataset = sources.load(sweep.dataset, data_dir)
@@ -89,10 +89,18 @@ def print_matrix(sweep: Sweep) -> None:
     out.print(f"{cells} x {seeds} = {counted(sweep.cells * len(sweep.seeds), 'run')}")
 
 
-def print_estimate(sweep: Sweep, data_dir: Path | None, device: str, workers: int | None) -> None:
-    """Print about how long a sweep takes, from a few measured steps; nothing is downloaded."""
-    from lrdecay import executor, sources
-    from lrdecay.progress import spell_seconds
+def print_estimate(
+    sweep: Sweep,
+    data_dir: Path | None,
+    device: str,
+    workers: int | None,
+    engine: str,
+    group_size: int | None,
+) -> None:
+    """Print how many runs train at once and about how long a sweep takes, from a few measured
+    steps; nothing is downloaded."""
+    from lrdecay import executor, groups, sources
+    from lrdecay.progress import counted, spell_seconds
     from lrdecay.runner import estimate_seconds, find_device
 
     chosen = find_device(device)
@@ -107,10 +115,15 @@ def print_estimate(sweep: Sweep, data_dir: Path | None, device: str, workers: in
         )
         return
     count = max(1, executor.default_workers(chosen) if workers is None else workers)
-    seconds = estimate_seconds(sweep.runs(dataset), dataset, chosen) / count
+    plan = groups.plan(sweep.runs(dataset), dataset, chosen, count, engine, group_size)
+    for note in plan.notes:
+        out.print(note, soft_wrap=True)
+    together = max(len(group.runs) for group in plan.groups)
+    seconds = estimate_seconds(plan, dataset, chosen) / count
     out.print(
-        f"About {spell_seconds(seconds)} on {chosen} with {count} at once, "
-        f"and some seconds for them to start."
+        f"About {spell_seconds(seconds)} on {chosen} with {counted(count, 'process')}, each "
+        f"training {counted(together, 'run')} at once, and some seconds for them to start.",
+        soft_wrap=True,
     )
 
 

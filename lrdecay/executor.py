@@ -5,38 +5,35 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lrdecay.engine import record, reference
+from lrdecay.engine import record, stacked
 from lrdecay.errors import WorkerError
+from lrdecay.groups import Group
+from lrdecay.precision import training_settings
 from lrdecay.run import Run
 from lrdecay.tables import Record
-from lrdecay.worker import EpochDone, Ready, Setup, Trainer, epoch_done, training_settings
+from lrdecay.worker import Message, Note, Ready, Setup, Tell, Trainer
 
 _HOME = Path(__file__).resolve().parent.parent
 
-OnEpoch = Callable[[EpochDone], None]
-OnRecord = Callable[[Record], None]
 
-
-def train(
-    runs: Sequence[Run], setup: Setup, workers: int, on_epoch: OnEpoch, on_record: OnRecord
-) -> None:
-    """Train every run, calling back in this thread as epochs and runs finish, in any order.
+def train(groups: Sequence[Group], setup: Setup, workers: int, tell: Tell) -> None:
+    """Train every group; `tell` is called in this thread as epochs and runs finish, in any order.
 
     `workers` processes train at once; 0 trains in this process, which is for debugging.
     """
     if workers == 0:
-        _train_here(runs, setup, on_epoch, on_record)
+        _train_here(groups, setup, tell)
     else:
-        _train_in_processes(runs, setup, min(workers, len(runs)), on_epoch, on_record)
+        _train_in_processes(groups, setup, min(workers, len(groups)), tell)
 
 
 def default_workers(device: torch.device) -> int:
@@ -47,22 +44,24 @@ def default_workers(device: torch.device) -> int:
     return len(available(0)) if available else os.cpu_count() or 1
 
 
-def _train_here(runs: Sequence[Run], setup: Setup, on_epoch: OnEpoch, on_record: OnRecord) -> None:
+def _train_here(groups: Sequence[Group], setup: Setup, tell: Tell) -> None:
     with training_settings():
         trainer = Trainer(setup)
-        for run in runs:
-            on_record(trainer.train(run, lambda *done: on_epoch(epoch_done(*done))))
+        for group in groups:
+            trainer.train(group, tell)
 
 
 @dataclass
 class _Worker:
     process: subprocess.Popen[bytes]
     connection: Connection[Any, Any]
-    run: Run
+    engine: str = ""
+    runs: list[Run] = field(default_factory=list)
+    """Those it has not finished."""
     ready: bool = False
 
     @classmethod
-    def start(cls, setup: Setup, run: Run) -> _Worker:
+    def start(cls, setup: Setup, group: Group) -> _Worker:
         ours, theirs = Pipe()
         # A process of our own making rather than multiprocessing's: it does not import the
         # caller's script again, and a Ctrl-C in the terminal reaches the coordinator alone.
@@ -79,22 +78,25 @@ class _Worker:
             process_group=0,
         )
         theirs.close()
-        worker = cls(process, ours, run)
+        worker = cls(process, ours)
         worker._send(setup)
-        worker._send(run)
+        worker.take(group)
         return worker
 
-    def take(self, run: Run) -> None:
-        self.run = run
-        self._send(run)
+    def take(self, group: Group) -> None:
+        self.engine, self.runs = group.engine, list(group.runs)
+        self._send(group)
 
-    def receive(self) -> Ready | EpochDone | Record | None:
+    def receive(self) -> Ready | Message | None:
         """Return the next message; None when the process is gone."""
         try:
-            message: Ready | EpochDone | Record = self.connection.recv()
+            message: Ready | Message = self.connection.recv()
             return message
         except (EOFError, OSError):
             return None
+
+    def finished(self, done: Record) -> None:
+        self.runs = [run for run in self.runs if run.run_id != done.run["run_id"]]
 
     def stop(self) -> int:
         """End the process, which has nothing to lose, and return its exit status."""
@@ -107,10 +109,8 @@ class _Worker:
             self.connection.send(message)
 
 
-def _train_in_processes(
-    runs: Sequence[Run], setup: Setup, workers: int, on_epoch: OnEpoch, on_record: OnRecord
-) -> None:
-    waiting = list(reversed(runs))
+def _train_in_processes(groups: Sequence[Group], setup: Setup, workers: int, tell: Tell) -> None:
+    waiting = list(reversed(groups))
     pool: dict[Any, _Worker] = {}
 
     def start() -> None:
@@ -128,30 +128,46 @@ def _train_in_processes(
                         worker.ready = True
                     case Ready(error=error):
                         raise WorkerError(f"a worker process cannot train: {error}")
-                    case EpochDone() as done:
-                        on_epoch(done)
-                    case Record() as finished:
-                        on_record(finished)
+                    case Record() as done:
+                        tell(done)
+                        worker.finished(done)
+                        if worker.runs:
+                            continue
                         if waiting:
                             worker.take(waiting.pop())
                         else:
                             pool.pop(connection).stop()
                     case None:
-                        on_record(_died(pool.pop(connection), setup))
+                        waiting.extend(_after_death(pool.pop(connection), setup, tell))
                         if waiting:
                             start()
+                    case message:
+                        tell(message)
     finally:
         for worker in pool.values():
             worker.stop()
 
 
-def _died(worker: _Worker, setup: Setup) -> Record:
-    """Return the failed record of the run that a worker had when it died.
+def _after_death(worker: _Worker, setup: Setup, tell: Tell) -> list[Group]:
+    """Return what is to be trained again of a worker that died: a group's runs in halves, so that
+    one run that kills, or a memory too small for all, costs no other run its result. A run that was
+    alone has failed.
 
-    Raises `WorkerError` if it had not begun: then no other process would fare better.
+    Raises `WorkerError` if the worker had not begun: then no other process would fare better.
     """
     status = worker.stop()
     if not worker.ready:
         raise WorkerError(f"a worker process ended before it could train (exit status {status})")
+    runs = worker.runs
+    if worker.engine == stacked.NAME and len(runs) > 1:
+        half = (len(runs) + 1) // 2
+        tell(
+            Note(
+                f"the worker process died (exit status {status}) with {len(runs)} runs at once; "
+                f"they start anew, {half} at once"
+            )
+        )
+        return [Group(worker.engine, tuple(part)) for part in (runs[half:], runs[:half])]
     cause = f"the worker process died (exit status {status})"
-    return record.failed(worker.run, cause, reference.NAME, torch.device(setup.device))
+    tell(record.failed(runs[0], cause, worker.engine, torch.device(setup.device)))
+    return [Group(worker.engine, tuple(runs[1:]))] if runs[1:] else []

@@ -84,6 +84,7 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
             optimizer_args=canonical(optimizer_args),
             scheduler_class=sweep.schedulers[label].class_,
             scheduler_args=scheduler_args(label, epochs, steps, optimizer_args.get("momentum")),
+            precision=sweep.precision,
             seed=0,
             **cell,
         )

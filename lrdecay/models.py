@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 
 from torch import Tensor, nn
 
@@ -14,7 +15,8 @@ class StreamDropout(nn.Module):
     """Dropout whose mask comes from a run's own stream instead of torch's generator.
 
     In training, each element is zeroed with probability `p` and the others are divided by 1 - p;
-    in evaluation the input is returned as it is. `set_dropout_step` says which mask is next.
+    in evaluation the input is returned as it is. `set_dropout_step` says which mask is next; a
+    layer that is called more than once in a step draws another mask each time.
     """
 
     def __init__(self, p: float) -> None:
@@ -26,14 +28,16 @@ class StreamDropout(nn.Module):
         """Return `x` with the next mask applied; any shape."""
         if not self.training or self.p == 0:
             return x
-        return x * streams.keep(self.key, self.p, x.shape, x.device) * (1 / (1 - self.p))
+        kept = streams.keep(self.key, streams.threshold(self.p), x.shape, x.device)
+        self.key = streams.part(self.key, 0)
+        return x * kept * (1 / (1 - self.p))
 
     def extra_repr(self) -> str:
         """Return what `print(model)` shows of this layer."""
         return f"p={self.p}"
 
 
-class CNN(nn.Module):
+class CNN(nn.Sequential):
     """The tutorial's network: two 3x3 convolutions, each halved by max-pooling, two linear layers.
 
     Images (n, channels, height, width), at least 4x4, to logits (n, classes). Dropout stands
@@ -43,12 +47,11 @@ class CNN(nn.Module):
     def __init__(
         self, shape: tuple[int, int, int], classes: int, dropout: float, batch_norm: bool = False
     ) -> None:
-        super().__init__()
         channels, height, width = shape
         if min(height, width) < 4:
             raise ValueError(f"the cnn needs images of at least 4x4 pixels, not {height}x{width}")
         # Pooling before ReLU gives the same values and gradients at a quarter of ReLU's work.
-        self.features = nn.Sequential(
+        features = nn.Sequential(
             nn.Conv2d(channels, 16, 3, padding=1),
             nn.BatchNorm2d(16) if batch_norm else nn.Identity(),
             nn.MaxPool2d(2),
@@ -58,22 +61,18 @@ class CNN(nn.Module):
             nn.MaxPool2d(2),
             nn.ReLU(),
         )
-        self.classifier = nn.Sequential(
+        classifier = nn.Sequential(
             nn.Flatten(),
-            StreamDropout(dropout),
+            nn.Dropout(dropout),
             nn.Linear(32 * (height // 4) * (width // 4), 128),
             nn.ReLU(),
-            StreamDropout(dropout),
+            nn.Dropout(dropout),
             nn.Linear(128, classes),
         )
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits (n, classes)."""
-        logits: Tensor = self.classifier(self.features(images))
-        return logits
+        super().__init__(OrderedDict(features=features, classifier=classifier))
 
 
-MODELS = {"cnn": CNN}
+MODELS: dict[str, Callable[..., nn.Module]] = {"cnn": CNN}
 
 
 def build(
@@ -88,9 +87,22 @@ def build(
     """Return the network `name` with initial weights that depend on the seed and the shape alone.
 
     It is built on the CPU, whatever device it goes to, so that the weights are the same there.
+    Each nn.Dropout in it becomes a `StreamDropout` of the run's rate.
     """
     with streams.seeded_init(seed):
-        return MODELS[name](shape, classes, dropout, batch_norm)
+        network = MODELS[name](shape, classes, dropout, batch_norm)
+    return _with_streams(network, dropout)
+
+
+def _with_streams(network: nn.Module, dropout: float) -> nn.Module:
+    """Replace each nn.Dropout; one that stands in several places stays one layer."""
+    replaced: dict[nn.Module, nn.Module] = {}
+    for parent in network.modules():
+        for name, child in parent._modules.items():
+            if type(child) is nn.Dropout:
+                replaced.setdefault(child, StreamDropout(dropout))
+                parent._modules[name] = replaced[child]
+    return network
 
 
 def check_shape(name: str, shape: tuple[int, int, int]) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lrdecay.worker import EpochDone
 
 _LINE_SECONDS = 5.0
+_BURST_SECONDS = 0.05
 _NAMED = ("scheduler", "dropout", "seed")
 # given by the others, or no part of what the user wrote as an axis
 _UNNAMED = ("dataset_digest", "scheduler_class", "scheduler_args")
@@ -28,6 +29,7 @@ class _State:
     def __init__(self) -> None:
         self.runs = self.runs_done = self.epochs = self.epochs_done = 0
         self.started = 0.0
+        self.first_burst = 0
         self.axes: list[str] = []
 
     def begin(self, runs: Sequence[Run], done: int) -> None:
@@ -43,14 +45,19 @@ class _State:
 
     def count_epoch(self) -> None:
         self.epochs_done += 1
-        if self.epochs_done == 1:  # what came before was processes starting up
+        # what came before the first epoch was processes starting up; runs that train together
+        # finish their first one together
+        if self.epochs_done == 1:
             self.started = time.monotonic()
+        if time.monotonic() - self.started < _BURST_SECONDS:
+            self.first_burst = self.epochs_done
 
     def left(self) -> str:
         """Return the time left, such as `3 min left`, at the pace since the first epoch."""
-        if self.epochs_done < 2:
+        counted = self.epochs_done - self.first_burst
+        if counted < 1:
             return ""
-        pace = (time.monotonic() - self.started) / (self.epochs_done - 1)
+        pace = (time.monotonic() - self.started) / counted
         return f"{spell_seconds(pace * max(0, self.epochs - self.epochs_done))} left"
 
     def name(self, row: Mapping[str, object]) -> str:
@@ -89,6 +96,10 @@ class Bar:
         now = f"{done.accuracy:.1%} {done.split}, epoch {done.epoch}: {name}"
         self._bar.update(self._task, advance=1, left=self._state.left(), now=now)
 
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._bar.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
     def finished(self, record: Record) -> None:
         """Count a run."""
         self._state.runs_done += 1
@@ -122,6 +133,10 @@ class Lines:
         """Count an epoch."""
         self._state.count_epoch()
 
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self._print(text)
+
     def finished(self, record: Record) -> None:
         """Tell of a run, if the last line is some seconds old or it is the last run."""
         state, row = self._state, record.run
@@ -146,10 +161,11 @@ class Lines:
 def counted(count: int, what: str) -> str:
     """Return a number and its noun.
 
-    >>> counted(1, "run"), counted(96, "run")
-    ('1 run', '96 runs')
+    >>> counted(1, "run"), counted(96, "run"), counted(2, "process")
+    ('1 run', '96 runs', '2 processes')
     """
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    plural = "es" if what.endswith("s") else "s"
+    return f"{count:,} {what}{'' if count == 1 else plural}"
 
 
 def spell_seconds(seconds: float) -> str:

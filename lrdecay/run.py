@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-SEMANTICS = 1
+SEMANTICS = 2
 """Raised whenever a change of code changes results: runs made before it then train again."""
 
 
@@ -31,6 +31,7 @@ class Run:
     scheduler_class: str
     scheduler_args: str
     dropout: float
+    precision: str
     seed: int
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The coordinator: pending runs -> executor -> store, until nothing is pending."""
+"""The coordinator: pending runs -> groups -> executor -> store, until nothing is pending."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from typing import Protocol
 import torch
 from filelock import FileLock, Timeout
 
-from lrdecay import executor, sources
+from lrdecay import executor, groups, sources
 from lrdecay.data import Dataset
-from lrdecay.engine import reference
+from lrdecay.engine import reference, stacked
 from lrdecay.errors import InputError
+from lrdecay.groups import ENGINES, Plan
+from lrdecay.precision import training_settings
 from lrdecay.run import Run
 from lrdecay.store import Store
 from lrdecay.sweep import Sweep, load_sweep
 from lrdecay.tables import Record
-from lrdecay.worker import EpochDone, Setup, training_settings
+from lrdecay.worker import EpochDone, Message, Note, Setup
 
 _COMMIT_SECONDS = 1.0
 
@@ -34,6 +36,9 @@ class Progress(Protocol):
 
     def epoch(self, done: EpochDone) -> None:
         """One more epoch of one run is finished."""
+
+    def note(self, text: str) -> None:
+        """Something happened that a user should know."""
 
     def finished(self, record: Record) -> None:
         """One more run has ended."""
@@ -59,12 +64,15 @@ def run_sweep(
     device: str = "auto",
     workers: int | None = None,
     progress: Progress | None = None,
+    engine: str = "auto",
+    group_size: int | None = None,
 ) -> Summary:
     """Train what a sweep asks for and the results folder does not have yet.
 
     Results go to ``results/NAME``. Interrupting loses only runs that had not ended; calling again
     goes on from there. `workers` is the number of processes (None: one per core, or one for a
-    GPU; 0: this process).
+    GPU; 0: this process). `engine` is auto, reference (one run at a time) or stacked (many at once,
+    at most `group_size`); auto is the one that is faster for each run.
 
     Raises `InputError` for a sweep, data or device that cannot be used.
     """
@@ -72,7 +80,13 @@ def run_sweep(
         sweep = load_sweep(sweep)
     if workers is not None and workers < 0:
         raise InputError(f"workers: must be at least 0, not {workers}")
+    if engine not in ENGINES:
+        raise InputError(f"engine: must be one of {', '.join(ENGINES)}, not {engine}")
+    if group_size is not None and group_size < 1:
+        raise InputError(f"group_size: must be at least 1, not {group_size}")
     chosen = find_device(device)
+    if sweep.precision == "tf32" and chosen.type != "cuda":
+        raise InputError("precision: tf32 needs a GPU; a CPU computes in float32 or bfloat16")
     dataset = sources.load(sweep.dataset, data_dir)
     runs = sweep.runs(dataset)
     folder = Path(results) / sweep.name
@@ -83,7 +97,18 @@ def run_sweep(
     except Timeout:
         raise InputError(f"{folder}: another sweep is writing to this folder") from None
     with lock:
-        return _run_locked(sweep, runs, folder, data_dir, chosen, workers, progress)
+        count = executor.default_workers(chosen) if workers is None else workers
+        store = Store(folder)
+        to_train = pending(runs, store.done())
+        setup = Setup(
+            dataset=sweep.dataset,
+            data_dir=None if data_dir is None else str(data_dir),
+            dataset_digest=dataset.digest,
+            validation=runs[0].validation,
+            device=str(chosen),
+        )
+        plan = groups.plan(to_train, dataset, chosen, count, engine, group_size)
+        return _run_locked(sweep, runs, store, plan, setup, count, progress)
 
 
 def pending(runs: Sequence[Run], done: Collection[str]) -> list[Run]:
@@ -103,39 +128,43 @@ def find_device(device: str) -> torch.device:
     return torch.device(device)
 
 
-def estimate_seconds(runs: Sequence[Run], dataset: Dataset, device: torch.device) -> float:
-    """Return about how long the runs take, one after the other, from a few measured steps."""
-    if not runs:
+def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> float:
+    """Return about how long the groups take, one after the other, from a few measured steps."""
+    if not plan.groups:
         return 0.0
-    whole = dataset.split(runs[0].validation, device)
+    whole = dataset.split(plan.groups[0].runs[0].validation, device)
     evaluated = len(whole.train_eval) + len(whole.test) + len(whole.validation or ())
     rates: dict[tuple[object, ...], tuple[float, float]] = {}
     seconds = 0.0
     with training_settings():
-        for run in runs:
-            kind = (run.model, run.batch_norm, run.batch_size, run.dropout > 0)
-            if kind not in rates:
-                rates[kind] = reference.seconds_per_image(run, whole, device)
-            training, evaluation = rates[kind]
-            seconds += run.epochs * (training * len(whole.train) + evaluation * evaluated)
+        for group in plan.groups:
+            first = group.runs[0]
+            alike = (group.engine, len(group.runs), stacked.kind(first), first.dropout > 0)
+            if alike not in rates:
+                rates[alike] = (
+                    stacked.seconds_per_image(group.runs, whole, device)
+                    if group.engine == stacked.NAME
+                    else reference.seconds_per_image(first, whole, device)
+                )
+            training, evaluation = rates[alike]
+            of_epoch = training * len(whole.train) + evaluation * evaluated
+            seconds += len(group.runs) * first.epochs * of_epoch
     return seconds
 
 
 def _run_locked(
     sweep: Sweep,
     runs: Sequence[Run],
-    folder: Path,
-    data_dir: str | Path | None,
-    device: torch.device,
-    workers: int | None,
+    store: Store,
+    plan: Plan,
+    setup: Setup,
+    workers: int,
     progress: Progress | None,
 ) -> Summary:
     started = time.monotonic()
-    store = Store(folder)
-    to_train = pending(runs, store.done())
+    reused = len(runs) - sum(len(group.runs) for group in plan.groups)
     # at once, so that a reader of an unfinished sweep knows what is still to come
     store.compact(runs, sweep.text, sweep.target)
-    count = executor.default_workers(device) if workers is None else workers
     outcomes: Counter[str] = Counter()
     finished: list[Record] = []
     committed = -math.inf
@@ -156,28 +185,31 @@ def _run_locked(
         if progress is not None:
             progress.finished(record)
 
+    def tell(message: Message) -> None:
+        match message:
+            case Record():
+                on_record(message)
+            case EpochDone() if progress is not None:
+                progress.epoch(message)
+            case Note() if progress is not None:
+                progress.note(message.text)
+
     if progress is not None:
-        progress.start(runs, len(runs) - len(to_train), min(count, len(to_train)))
-    if to_train:
-        setup = Setup(
-            dataset=sweep.dataset,
-            data_dir=None if data_dir is None else str(data_dir),
-            dataset_digest=runs[0].dataset_digest,
-            validation=runs[0].validation,
-            device=str(device),
-        )
-        on_epoch = progress.epoch if progress is not None else lambda done: None
+        progress.start(runs, reused, min(workers, len(plan.groups)))
+    for text in plan.notes:
+        tell(Note(text))
+    if plan.groups:
         try:
-            executor.train(to_train, setup, count, on_epoch, on_record)
+            executor.train(plan.groups, setup, workers, tell)
         finally:
             try:
                 commit()
             finally:
                 store.compact(runs, sweep.text, sweep.target)
     return Summary(
-        folder=folder,
+        folder=store.folder,
         total=len(runs),
-        reused=len(runs) - len(to_train),
+        reused=reused,
         completed=outcomes["completed"],
         diverged=outcomes["diverged"],
         failed=outcomes["failed"],

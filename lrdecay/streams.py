@@ -35,13 +35,44 @@ def key(seed: int, purpose: str, *counters: int) -> int:
     digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
     value = int.from_bytes(digest[:8], "little")
     for counter in counters:
-        value = _mix_int(value + (counter + 1) * _GAMMA)
+        value = part(value, counter)
     return value
 
 
-def bits(key: int, count: int, device: torch.device | str = "cpu") -> Tensor:
-    """Return the first `count` outputs of a stream: int64, shape (count,), all 64 bits random."""
-    z = _counters(count, torch.device(device)) + _signed(key)
+def part(key: int, counter: int) -> int:
+    """Return the key of a numbered part of a stream.
+
+    >>> part(key(7, "dropout"), 5) == key(7, "dropout", 5)
+    True
+    """
+    return _mix_int(key + (counter + 1) * _GAMMA)
+
+
+def keys(seeds: Sequence[int], purpose: str, device: torch.device | str = "cpu") -> Tensor:
+    """Return `key(seed, purpose)` for each seed: int64, the 64 bits as they are."""
+    values = [_signed(key(seed, purpose)) for seed in seeds]
+    return torch.tensor(values, dtype=torch.int64, device=device)
+
+
+def parts(keys: Tensor, counters: Tensor) -> Tensor:
+    """Return the keys of numbered parts of streams, of the shape that both broadcast to.
+
+    >>> parts(keys([7], "dropout"), torch.tensor([5])).item() % 2**64 == key(7, "dropout", 5)
+    True
+    """
+    return _mix(keys + (counters + 1) * _signed(_GAMMA))
+
+
+def bits(key: int | Tensor, count: int, device: torch.device | str = "cpu") -> Tensor:
+    """Return the first `count` outputs of a stream: int64, shape (count,), all 64 bits random.
+
+    Keys (n, 1) give n streams at once, shape (n, count).
+    """
+    start = _signed(key) if isinstance(key, int) else key
+    return _mix(_counters(count, torch.device(device)) + start)
+
+
+def _mix(z: Tensor) -> Tensor:
     for shift, multiplier in _MIX:
         # >> on int64 copies the sign bit, so it is masked off
         z ^= (z >> shift).bitwise_and_((1 << (64 - shift)) - 1)
@@ -50,23 +81,41 @@ def bits(key: int, count: int, device: torch.device | str = "cpu") -> Tensor:
     return z
 
 
+def order_digest(seed: int, count: int) -> str:
+    """Return the first 16 hex digits of the SHA-256 of the first epoch's order."""
+    return hashlib.sha256(order(seed, 0, count).numpy().tobytes()).hexdigest()[:16]
+
+
 def order(seed: int, epoch: int, count: int, device: torch.device | str = "cpu") -> Tensor:
     """Return the order in which an epoch (from 0) visits `count` images: int64, a permutation."""
     return torch.argsort(bits(key(seed, "order", epoch), count, device), stable=True)
 
 
-def keep(key: int, rate: float, shape: Sequence[int], device: torch.device | str) -> Tensor:
-    """Return a dropout mask: bool, of `shape`, False with probability `rate` (to 2**-32).
+def keep(
+    key: int | Tensor, threshold: int | Tensor, shape: Sequence[int], device: torch.device | str
+) -> Tensor:
+    """Return a dropout mask: bool, of `shape`, False with the probability given as a threshold.
 
-    Element i is kept when the i-th 32-bit uniform of the stream is not below `rate`, so the masks
+    Element i is kept when the i-th 32-bit uniform of the stream is not below the rate, so the masks
     of two rates at one key are nested: what the lower rate drops, the higher rate drops too.
+    Keys and thresholds (n, 1) give n masks at once, (n, *shape).
     """
     count = math.prod(shape)
-    uniform = bits(key, (count + 1) // 2, device).view(torch.int32)[:count]
-    # int32 is the uniform less 2**31; comparing there saves a conversion. A rate just below 1 must
-    # not round up to one more than int32 holds.
-    threshold = min(round(rate * 2**32), 2**32 - 1) - 2**31
-    return (uniform >= threshold).view(tuple(shape))
+    uniform = bits(key, (count + 1) // 2, device).view(torch.int32)[..., :count]
+    return (uniform >= threshold).reshape(*uniform.shape[:-1], *shape)
+
+
+def threshold(rate: float) -> int:
+    """Return what `keep` takes for a dropout rate from 0 to below 1, exact to 2**-32.
+
+    It is the rate on the scale of int32, which is the uniform less 2**31: comparing there saves a
+    conversion.
+
+    >>> threshold(0.0) == -(2**31), threshold(0.5)
+    (True, 0)
+    """
+    # a rate just below 1 must not round up to one more than int32 holds
+    return min(round(rate * 2**32), 2**32 - 1) - 2**31
 
 
 @contextmanager
@@ -84,8 +133,17 @@ def seeded_init(seed: int) -> Iterator[None]:
         torch.set_rng_state(state)
 
 
-@lru_cache(maxsize=64)
 def _counters(count: int, device: torch.device) -> Tensor:
+    # on a GPU they are made anew: a captured graph must not point to what a cache may let go
+    return _kept_counters(count) if device.type == "cpu" else _new_counters(count, device)
+
+
+@lru_cache(maxsize=64)
+def _kept_counters(count: int) -> Tensor:
+    return _new_counters(count, torch.device("cpu"))
+
+
+def _new_counters(count: int, device: torch.device) -> Tensor:
     return torch.arange(1, count + 1, dtype=torch.int64, device=device) * _signed(_GAMMA)
 
 

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -88,6 +88,7 @@ class Sweep(Strict):
     epochs: Axis[Annotated[int, Field(ge=1, le=100_000)]] = (10,)
     schedulers: Annotated[dict[str, SchedulerSpec], Field(min_length=1)]
     dropout: Axis[Fraction] = (0.3,)
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     seeds: Annotated[
         tuple[Annotated[int, Field(ge=0, lt=2**63)], ...],
         BeforeValidator(_seed_list),

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from lrdecay.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SPLITS = ("train", "train_eval", "val", "test")
 STATUSES = ("completed", "diverged", "failed")
 
@@ -39,6 +39,7 @@ RUNS = pa.schema(
         pa.field("scheduler_class", pa.string(), nullable=False),
         pa.field("scheduler_args", pa.string(), nullable=False),
         pa.field("dropout", pa.float64(), nullable=False),
+        pa.field("precision", pa.string(), nullable=False),
         pa.field("seed", pa.int64(), nullable=False),
         # how it ended: numbers of the last epoch, and of the one with the lowest validation loss
         pa.field("status", pa.string(), nullable=False),
@@ -66,10 +67,11 @@ RUNS = pa.schema(
         # which test images were right after the last epoch: numpy.unpackbits of test_correct
         pa.field("test_images", pa.int32()),
         pa.field("test_correct", pa.binary()),
-        # how it was made
+        # how it was made; of runs that trained together each has its share of the seconds
         pa.field("seconds", pa.float64()),
         pa.field("samples_per_second", pa.float64()),
         pa.field("engine", pa.string(), nullable=False),
+        pa.field("group_size", pa.int32()),
         pa.field("device", pa.string(), nullable=False),
         pa.field("torch_version", pa.string(), nullable=False),
         pa.field("python_version", pa.string(), nullable=False),

@@ -1,4 +1,4 @@
-"""One training process: takes runs from a pipe, trains them, sends their rows back.
+"""One training process: takes groups from a pipe, trains them, sends the runs' rows back.
 
 Started by `executor` as a process of its own that calls `main`. It ends when the coordinator
 does, at whatever moment and in whatever way that happens: the pipe then closes.
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -18,9 +17,11 @@ from typing import Any
 import torch
 
 from lrdecay import sources
-from lrdecay.engine import record, reference
-from lrdecay.engine.record import Epoch
+from lrdecay.engine import record, reference, stacked
+from lrdecay.engine.record import Epoch, OnEpoch
 from lrdecay.errors import InputError
+from lrdecay.groups import Group
+from lrdecay.precision import training_settings
 from lrdecay.run import Run
 from lrdecay.specs import DatasetSpec
 from lrdecay.tables import Record
@@ -54,8 +55,19 @@ class EpochDone:
     accuracy: float
 
 
+@dataclass(frozen=True)
+class Note:
+    """Something that happened on the way and that a user should know."""
+
+    text: str
+
+
+Message = EpochDone | Note | Record
+Tell = Callable[[Message], None]
+
+
 class Trainer:
-    """Holds the data on the device and trains one run after another."""
+    """Holds the data on the device and trains one group after another."""
 
     def __init__(self, setup: Setup) -> None:
         self.device = torch.device(setup.device)
@@ -63,33 +75,67 @@ class Trainer:
         if dataset.digest != setup.dataset_digest:
             raise InputError(f"{dataset.name}: the data have changed since the sweep began")
         self.data = dataset.split(setup.validation, self.device)
+        self._at_most: int | None = None  # runs at once, once memory was too small for more
 
-    def train(self, run: Run, on_epoch: reference.OnEpoch) -> Record:
-        """Return the run's record; an error becomes a record with status `failed`."""
+    def train(self, group: Group, tell: Tell) -> None:
+        """Train a group; each of its runs ends with a `Record`.
+
+        An error becomes a record with status `failed`, and whatever it is, the other runs go on: a
+        group that fails is trained again in halves, down to the run that is to blame.
+        """
+        if group.engine == reference.NAME:
+            for run in group.runs:
+                self._train_alone(run, tell)
+            return
+        size = min(len(group.runs), self._at_most or len(group.runs))
+        for start in range(0, len(group.runs), size):
+            self._train_together(group.runs[start : start + size], tell)
+
+    def _train_alone(self, run: Run, tell: Tell) -> None:
         try:
-            return reference.train(run, self.data, self.device, on_epoch)
-        except Exception as error:  # whatever it is, the other runs go on
-            cause = f"{type(error).__name__}: {error}".strip()
-            return record.failed(run, cause, reference.NAME, self.device)
+            done = reference.train(run, self.data, self.device, _told(tell))
+        except Exception as error:
+            done = record.failed(run, _cause(error), reference.NAME, self.device)
+        tell(done)
+
+    def _train_together(self, runs: tuple[Run, ...], tell: Tell) -> None:
+        try:
+            records = stacked.train(runs, self.data, self.device, _told(tell))
+        except Exception as error:
+            failure = _cause(error)
+            out_of_memory = _out_of_memory(error)
+        else:
+            for done in records:
+                tell(done)
+            return
+        # here the error is gone, and with it what its traceback held in memory
+        if len(runs) == 1:
+            tell(record.failed(runs[0], failure, stacked.NAME, self.device))
+            return
+        half = (len(runs) + 1) // 2
+        if out_of_memory:
+            self._at_most = half
+            tell(Note(f"out of memory with {len(runs)} runs at once; going on with {half}"))
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+        self._train_together(runs[:half], tell)
+        self._train_together(runs[half:], tell)
 
 
-@contextmanager
-def training_settings() -> Iterator[None]:
-    """Within the block torch computes as it does in every worker, so that bits are equal: in one
-    thread, in float32, without what makes a GPU rough (TF32) or vary from call to call."""
-    cudnn = torch.backends.cudnn
-    before = (torch.get_num_threads(), torch.get_default_dtype())
-    precision = torch.get_float32_matmul_precision()
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float32)
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            yield
-    finally:
-        torch.set_num_threads(before[0])
-        torch.set_default_dtype(before[1])
-        torch.set_float32_matmul_precision(precision)
+def _told(tell: Tell) -> OnEpoch:
+    return lambda run, epoch: tell(epoch_done(run, epoch))
+
+
+def _cause(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".strip()
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # torch has no class of its own for a CPU that has none left
+    words = ("can't allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        word in str(error) for word in words
+    )
 
 
 def epoch_done(run: Run, epoch: Epoch) -> EpochDone:
@@ -119,5 +165,4 @@ def main(descriptor: int) -> None:
             return
         connection.send(Ready())
         while True:
-            run = inbox.get()
-            connection.send(trainer.train(run, lambda *done: connection.send(epoch_done(*done))))
+            trainer.train(inbox.get(), connection.send)

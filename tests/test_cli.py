@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 from typer.testing import CliRunner
@@ -104,6 +105,7 @@ def test_the_bar_fits_80_columns_and_tells_the_time_left_first():
     bar.start(runs, 1, 2)
     for epoch in (1, 2):
         bar.epoch(EpochDone(runs[-1], epoch, "val", 0.8765))
+        time.sleep(2 * progress._BURST_SECONDS)
     bar.stop()
     last = console.export_text().rstrip("\n")[-80:]  # the bar is drawn over itself
     assert re.match(r"1/5 runs .+ \d+ s left 87\.[67]% val, epoch 2: onecycle, drop", last)
@@ -124,7 +126,9 @@ def test_plan_says_the_matrix_the_runs_and_the_time(file, tmp_path):
     assert re.search(r"scheduler +step: StepLR\(step_size=1, gamma=0.5\)", result.output)
     assert re.search(r"dropout +0.0, 0.3", result.output)
     assert "4 cells x 1 seed = 4 runs" in result.output
-    assert re.search(r"About \d+ s on cpu with 1 at once, and some", result.output)
+    assert re.search(
+        r"About \d+ s on cpu with 1 process, each training 4 runs at once", result.output
+    )
     assert not (tmp_path / "results").exists()
 
 
@@ -209,12 +213,12 @@ def test_bad_input_gives_2_and_one_clear_message(arguments, message):
 
 
 def test_a_failed_run_gives_1_and_says_why(file, tmp_path, monkeypatch):
-    from lrdecay.engine import reference
+    from lrdecay.engine import stacked
 
     def breaks(*_):
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr(reference, "train", breaks)
+    monkeypatch.setattr(stacked, "train", breaks)
     result = call("sweep", file, "--results", tmp_path, "--workers", "0")
     assert result.exit_code == 1
     assert "4 trained now (0 diverged, 4 failed)" in result.output

@@ -157,7 +157,7 @@ def test_dropout_zeroes_where_the_stream_says_and_scales_the_rest(rate):
     layer = models.StreamDropout(rate).train()
     layer.key = streams.key(1, "dropout", 2, 0)
     x = images((2, 9, 5)).requires_grad_()
-    kept = streams.keep(layer.key, rate, x.shape, "cpu")
+    kept = streams.keep(layer.key, streams.threshold(rate), x.shape, "cpu")
     assert 0 < kept.sum() < x.numel()
     y = layer(x)
     assert_close(y, torch.where(kept, x / (1 - rate), torch.zeros(())), rtol=1e-6, atol=0)
@@ -190,7 +190,9 @@ def test_cnn_drops_before_each_linear_layer():
     first, relu, last = other[-3:]
     x = images(shape).double()
     masks = [
-        streams.keep(streams.key(seed, "dropout", step, layer), rate, torch.Size(size), "cpu")
+        streams.keep(
+            streams.key(seed, "dropout", step, layer), streams.threshold(rate), size, "cpu"
+        )
         for layer, size in enumerate([(6, 128), (6, 128)])
     ]
     flat = other[:-3](x) * masks[0] / (1 - rate)
@@ -198,6 +200,8 @@ def test_cnn_drops_before_each_linear_layer():
     models.set_dropout_step(model, seed, step)
     logits = model(x)
     assert_close(logits, expected, rtol=1e-10, atol=1e-12)
+    assert not model(x).equal(logits)  # a second call within the step draws other masks
+    models.set_dropout_step(model, seed, step)
     assert model(x).equal(logits)  # the same step draws the same
     for network in (logits, expected):
         network.square().sum().backward()

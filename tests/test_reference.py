@@ -282,7 +282,8 @@ def masked_loop(seed: int, epochs: int, dropout: float) -> list[float]:
 
             def drop(x, layer, step=step):
                 key = streams.key(seed, "dropout", step, layer)
-                return x * streams.keep(key, dropout, x.shape, x.device) / (1 - dropout)
+                kept = streams.keep(key, streams.threshold(dropout), x.shape, x.device)
+                return x * kept / (1 - dropout)
 
             hidden = first(drop(model.features(data.train.images[batch]).flatten(1), 0)).relu()
             loss = F.cross_entropy(last(drop(hidden, 1)), data.train.labels[batch])

@@ -18,15 +18,17 @@ from filelock import FileLock
 from PIL import Image
 from training import digits
 
-from lrdecay import executor, models, streams
-from lrdecay.engine import reference
+from lrdecay import executor, groups, models, streams
+from lrdecay.engine import reference, stacked
 from lrdecay.engine.record import Epoch, Metrics
 from lrdecay.errors import InputError, WorkerError
+from lrdecay.groups import Group
 from lrdecay.runner import estimate_seconds, find_device, pending, run_sweep
 from lrdecay.specs import DatasetSpec
 from lrdecay.store import Plan, Store, read_epochs, read_plan, read_runs
 from lrdecay.sweep import load_sweep, parse_sweep
-from lrdecay.worker import EpochDone, Setup, epoch_done
+from lrdecay.tables import Record
+from lrdecay.worker import EpochDone, Note, Setup, epoch_done
 
 TEXT = """\
 name: small
@@ -42,7 +44,7 @@ seeds: 2
 target: 0.85
 """
 # what may differ between two trainings of one run
-TIMES = ["seconds", "samples_per_second", "finished_at", "git_commit"]
+TIMES = ["seconds", "samples_per_second", "group_size", "finished_at", "git_commit"]
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +163,7 @@ def test_a_killed_sweep_goes_on_to_the_same_tables(fresh, file, tmp_path, stop):
     code = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); import lrdecay.__main__"
     command = [sys.executable, "-c", code, "sweep", str(file), "--results", str(tmp_path)]
     process = subprocess.Popen(
-        [*command, "--workers", "2"],
+        [*command, "--workers", "2", "--group-size", "2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -217,15 +219,15 @@ def alive(process: int) -> bool:
 
 
 def test_a_failing_run_is_recorded_and_the_others_go_on(file, tmp_path, monkeypatch):
-    real = reference.train
+    real = stacked.train
 
-    def breaks_on_step(run, *args):
-        if run.scheduler == "step" and run.seed == 1:
+    def breaks_on_step(runs, *args):
+        if any(run.scheduler == "step" and run.seed == 1 for run in runs):
             raise RuntimeError("no such luck")
-        return real(run, *args)
+        return real(runs, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(reference, "train", breaks_on_step)
+        patch.setattr(stacked, "train", breaks_on_step)
         summary = run_sweep(file, tmp_path, workers=0)
     assert (summary.completed, summary.failed) == (14, 2)
     runs = read_runs(summary.folder)
@@ -250,15 +252,25 @@ def test_a_diverged_run_is_kept_and_not_tried_again(file, tmp_path):
     assert run_sweep(wild, tmp_path, workers=0).reused == 16
 
 
-def test_a_worker_that_dies_fails_its_run_alone(file, monkeypatch):
-    runs = load_sweep(file).runs(digits())[:3]
+@pytest.mark.parametrize("engine", ["reference", "stacked"])
+def test_a_worker_that_dies_fails_no_other_run(file, monkeypatch, engine):
+    """The reference engine loses the run it had; a group starts anew in halves, and none fails."""
+    runs = load_sweep(file).runs(digits())[:4]
+    size = 1 if engine == "reference" else 4
+    groups = [Group(engine, tuple(runs[i : i + size])) for i in range(0, 4, size)]
     killed: list[int] = []
+    records, notes = [], []
 
-    def kill_first(done):
-        if done.run == runs[0] and not killed:
-            process = next(w.process for w in workers if w.run == runs[0])
-            killed.append(process.pid)
-            process.kill()
+    def tell(message):
+        match message:
+            case EpochDone() if message.run == runs[0] and not killed:
+                process = next(w.process for w in workers if runs[0] in w.runs)
+                killed.append(process.pid)
+                process.kill()
+            case Record():
+                records.append(message)
+            case Note():
+                notes.append(message.text)
 
     workers = []
     start = executor._Worker.start.__func__
@@ -268,14 +280,24 @@ def test_a_worker_that_dies_fails_its_run_alone(file, monkeypatch):
         return workers[-1]
 
     monkeypatch.setattr(executor._Worker, "start", classmethod(remember))
-    records = []
     setup = Setup(load_sweep(file).dataset, None, digits().digest, 239, "cpu")
-    executor.train(runs, setup, 1, kill_first, records.append)
+    executor.train(groups, setup, 1, tell)
     assert len(killed) == 1
+    assert sorted(r.run["run_id"] for r in records) == sorted(run.run_id for run in runs)
     by_id = {record.run["run_id"]: record.run for record in records}
-    assert by_id[runs[0].run_id]["status"] == "failed"
-    assert by_id[runs[0].run_id]["error"] == "the worker process died (exit status -9)"
-    assert [by_id[run.run_id]["status"] for run in runs[1:]] == ["completed", "completed"]
+    statuses = [by_id[run.run_id]["status"] for run in runs]
+    if engine == "reference":
+        assert statuses == ["failed", "completed", "completed", "completed"]
+        assert by_id[runs[0].run_id]["error"] == "the worker process died (exit status -9)"
+        assert notes == []
+    else:
+        assert statuses == ["completed"] * 4
+        assert {row["group_size"] for row in by_id.values()} == {2}
+        (note,) = notes
+        assert note == (
+            "the worker process died (exit status -9) with 4 runs at once; "
+            "they start anew, 2 at once"
+        )
 
 
 @pytest.mark.parametrize(
@@ -296,7 +318,7 @@ def test_workers_that_cannot_start_end_the_sweep_and_fail_no_run(file, setup, me
     runs = load_sweep(file).runs(digits())
     records = []
     with pytest.raises(WorkerError, match=rf"a worker process cannot train: {message}"):
-        executor.train(runs, setup, 2, lambda done: None, records.append)
+        executor.train([Group("reference", tuple(runs))] * 2, setup, 2, records.append)
     assert records == []
 
 
@@ -306,14 +328,16 @@ def test_files_in_the_current_folder_hide_no_module(file, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     records = []
     setup = Setup(DatasetSpec(name="digits"), None, digits().digest, 239, "cpu")
-    executor.train(load_sweep(file).runs(digits())[:1], setup, 1, lambda done: None, records.append)
-    assert [record.run["status"] for record in records] == ["completed"]
+    group = Group("reference", tuple(load_sweep(file).runs(digits())[:1]))
+    executor.train([group], setup, 1, records.append)
+    assert records[-1].run["status"] == "completed"
 
 
 def test_a_worker_that_is_killed_while_it_starts_ends_the_sweep(file, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
+    group = Group("reference", tuple(load_sweep(file).runs(digits())))
     with pytest.raises(WorkerError, match=r"ended before it could train \(exit status 1\)"):
-        executor.train(load_sweep(file).runs(digits()), None, 2, lambda done: None, print)
+        executor.train([group], None, 2, print)
 
 
 def test_a_changed_file_reuses_what_did_not_change(fresh, file, tmp_path):
@@ -372,11 +396,14 @@ def test_devices():
 
 def test_the_estimate_is_images_times_seconds_per_image(monkeypatch):
     monkeypatch.setattr(reference, "seconds_per_image", lambda run, data, device: (0.002, 0.001))
-    runs = load_text("epochs: 3\nseeds: 2")
+    monkeypatch.setattr(stacked, "seconds_per_image", lambda runs, data, device: (0.0004, 0.0002))
+    runs, cpu = load_text("epochs: 3\nseeds: 2"), find_device("cpu")
     # 1,198 images to train on; 239 of them, 239 of validation and 360 of test to measure
     expected = len(runs) * 3 * (1198 * 0.002 + (239 + 239 + 360) * 0.001)
-    assert estimate_seconds(runs, digits(), find_device("cpu")) == pytest.approx(expected)
-    assert estimate_seconds([], digits(), find_device("cpu")) == 0
+    for engine, share in (("reference", 1), ("stacked", 0.2)):
+        plan = groups.plan(runs, digits(), cpu, 1, engine)
+        assert estimate_seconds(plan, digits(), cpu) == pytest.approx(share * expected)
+    assert estimate_seconds(groups.Plan(()), digits(), cpu) == 0
 
 
 def test_finished_runs_are_committed_as_they_come(file, tmp_path, monkeypatch):
@@ -460,5 +487,5 @@ def test_masks_and_weights_are_those_of_the_streams():
         models.set_dropout_step(model, seed=4, step=17)
     for one, other in zip(models.dropout_layers(low), models.dropout_layers(high), strict=True):
         assert one.key == other.key
-        kept = streams.keep(one.key, 0.2, (64, 128), "cpu")
-        assert (kept | ~streams.keep(one.key, 0.5, (64, 128), "cpu")).all()
+        kept = streams.keep(one.key, streams.threshold(0.2), (64, 128), "cpu")
+        assert (kept | ~streams.keep(one.key, streams.threshold(0.5), (64, 128), "cpu")).all()

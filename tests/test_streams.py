@@ -20,7 +20,7 @@ def unsigned(values: torch.Tensor) -> list[int]:
 
 
 def mask(key: int, rate: float, *shape: int) -> torch.Tensor:
-    return streams.keep(key, rate, torch.Size(shape), "cpu")
+    return streams.keep(key, streams.threshold(rate), torch.Size(shape), "cpu")
 
 
 def correlation(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -68,7 +68,9 @@ def test_all_64_bits_are_fair():
 def test_cuda_draws_the_same():
     assert streams.bits(9, 1001, "cuda").cpu().equal(streams.bits(9, 1001))
     assert streams.order(1, 2, 1001, "cuda").cpu().equal(streams.order(1, 2, 1001))
-    on_cpu, on_cuda = (streams.keep(7, 0.3, torch.Size([7, 9]), where) for where in ("cpu", "cuda"))
+    on_cpu, on_cuda = (
+        streams.keep(7, streams.threshold(0.3), (7, 9), where) for where in ("cpu", "cuda")
+    )
     assert on_cuda.cpu().equal(on_cpu)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -36,7 +36,11 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Measured:
-    """All that an engine knows of a run at its end. `diverged_at_step` counts from 0."""
+    """All that an engine knows of a run at its end.
+
+    `diverged_at_step` counts from 0; `seconds` are the run's share where `group_size` runs trained
+    at once.
+    """
 
     epochs: Sequence[Epoch]
     diverged_at_step: int | None
@@ -46,6 +50,10 @@ class Measured:
     test_correct: Tensor | None
     seconds: float
     images_seen: int
+    group_size: int
+
+
+OnEpoch = Callable[[Run, Epoch], None]
 
 
 def finished(run: Run, measured: Measured, engine: str, device: torch.device) -> Record:
@@ -61,6 +69,7 @@ def finished(run: Run, measured: Measured, engine: str, device: torch.device) ->
         "init_digest": measured.init_digest,
         "order_digest": measured.order_digest,
         "seconds": measured.seconds,
+        "group_size": measured.group_size,
     }
     if completed:
         results |= _final_and_best(measured.epochs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
@@ -16,14 +15,14 @@ from torch import Tensor, nn
 from lrdecay import models, optimizers, schedulers, streams
 from lrdecay.data import Data, Split
 from lrdecay.engine import record
-from lrdecay.engine.record import Epoch, Measured, Metrics
+from lrdecay.engine.record import Epoch, Measured, Metrics, OnEpoch
+from lrdecay.precision import computing_in
 from lrdecay.run import Run
 from lrdecay.tables import Record
 
 NAME = "reference"
 _EVALUATION_BATCH = 1000
 
-OnEpoch = Callable[[Run, Epoch], None]
 OnBatch = Callable[[int, int, list[Tensor]], None]
 """Called with an epoch (from 1), its number of batches, and the mean losses of those done."""
 
@@ -51,6 +50,17 @@ def train(
     The test set is measured after every epoch and steers nothing: `_fit`, which trains, is not
     given it.
     """
+    with computing_in(run.precision, device):
+        return _train(run, data, device, on_epoch, on_batch)
+
+
+def _train(
+    run: Run,
+    data: Data,
+    device: torch.device,
+    on_epoch: OnEpoch | None,
+    on_batch: OnBatch | None,
+) -> Record:
     started = time.perf_counter()
     model = models.build(
         run.model,
@@ -89,10 +99,11 @@ def train(
         diverged_at_step=diverged_at_step,
         applied_dropout=_applied_dropout(model),
         init_digest=init_digest,
-        order_digest=_order_digest(run.seed, len(data.train)),
+        order_digest=streams.order_digest(run.seed, len(data.train)),
         test_correct=test_correct,
         seconds=time.perf_counter() - started,
         images_seen=len(epochs) * len(data.train),
+        group_size=1,
     )
     return record.finished(run, measured, NAME, device)
 
@@ -169,11 +180,6 @@ def _applied_dropout(model: nn.Module) -> float | None:
     """Return the rate that the live model's dropout layers share; None if they share none."""
     rates = {layer.p for layer in models.dropout_layers(model)}
     return rates.pop() if len(rates) == 1 else None
-
-
-def _order_digest(seed: int, count: int) -> str:
-    order = streams.order(seed, 0, count)
-    return hashlib.sha256(order.numpy().tobytes()).hexdigest()[:16]
 
 
 def seconds_per_image(run: Run, data: Data, device: torch.device) -> tuple[float, float]:

@@ -1,0 +1,169 @@
+"""Many networks of one architecture as one: each parameter has a leading run axis.
+
+A plain sequence of known layers runs as a `Chain`, any other module through `torch.func.vmap`.
+Bits on CPU do not depend on which networks share a stack, as long as there are two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from lrdecay import models, streams
+from lrdecay.engine import chain
+from lrdecay.models import StreamDropout
+
+
+class CannotStackError(Exception):
+    """Why a network's copies cannot run as one."""
+
+
+class Stack:
+    """Copies of one network with weights of their own, each with a dropout rate of its own."""
+
+    def __init__(self, networks: Sequence[nn.Module], rates: Sequence[float], device: torch.device):
+        parameters, buffers = stack_module_state(list(networks))
+        self._trained = [name for name, value in parameters.items() if value.requires_grad]
+        self._values = {
+            name: value.detach().to(device).requires_grad_(value.requires_grad)
+            for name, value in {**parameters, **buffers}.items()
+        }
+        self._device = device
+        self._set_rates(rates)
+        self.dropout_layers = len(list(models.dropout_layers(networks[0])))
+        layers = chain.layers(networks[0])
+        self.is_chain = layers is not None
+        if layers is None:
+            self._vmapped = _Vmapped(networks[0])
+        else:
+            self._chain = (chain.InBatch if device.type == "cuda" else chain.InChannels)(layers)
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """What is trained, each (runs, ...)."""
+        return [self._values[name] for name in self._trained]
+
+    @property
+    def state(self) -> list[Tensor]:
+        """All that training changes: parameters and buffers, each (runs, ...)."""
+        return list(self._values.values())
+
+    def logits(self, images: Tensor, keys: Tensor | None) -> Tensor:
+        """Return (runs, batch, classes).
+
+        In training, `images` are (runs, batch, channels, height, width), and `keys` (layers, runs)
+        name the mask of each dropout layer. Without keys it is evaluation, and all runs see the
+        same images (batch, channels, height, width).
+        """
+        if not self.is_chain:
+            return self._vmapped(self._values, images, keys, self._thresholds, self._scales)
+        drop = None if keys is None else _Drop(keys, self._thresholds, self._scales)
+        return self._chain(self._values, images, len(self.rates), drop)
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with the networks at these places."""
+        index = torch.tensor(places, device=self._device)
+        self._values = {
+            name: value.detach()[index].requires_grad_(value.requires_grad)
+            for name, value in self._values.items()
+        }
+        self._set_rates([self.rates[place] for place in places])
+
+    def _set_rates(self, rates: Sequence[float]) -> None:
+        self.rates = list(rates)
+        thresholds = [streams.threshold(rate) for rate in rates]
+        self._thresholds = torch.tensor(thresholds, dtype=torch.int32, device=self._device)
+        self._scales = torch.tensor([1 / (1 - rate) for rate in rates], device=self._device)
+
+
+class _Drop:
+    """Dropout of all runs at once; a rate of 0 keeps everything as it is."""
+
+    def __init__(self, keys: Tensor, thresholds: Tensor, scales: Tensor) -> None:
+        self._keys, self._thresholds, self._scales = keys, thresholds, scales
+
+    def __call__(self, x: Tensor, layer: int) -> Tensor:
+        keys, thresholds = self._keys[layer].unsqueeze(1), self._thresholds.unsqueeze(1)
+        kept = streams.keep(keys, thresholds, x.shape[1:], x.device)
+        return x * kept * self._scales.view(-1, *(1,) * (x.dim() - 1))
+
+
+class _Vmapped:
+    """Any module."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = deepcopy(network)
+        stacked: dict[nn.Module, _VmappedDropout] = {}
+        for parent in list(self._network.modules()):
+            for name, child in parent._modules.items():
+                if isinstance(child, StreamDropout):
+                    parent._modules[name] = stacked.setdefault(child, _VmappedDropout())
+        self._drops = [m for m in self._network.modules() if isinstance(m, _VmappedDropout)]
+
+    def __call__(
+        self,
+        values: dict[str, Tensor],
+        images: Tensor,
+        keys: Tensor | None,
+        thresholds: Tensor,
+        scales: Tensor,
+    ) -> Tensor:
+        self._network.train(keys is not None)
+
+        def one(
+            values: dict[str, Tensor],
+            images: Tensor,
+            keys: Tensor | None,
+            threshold: Tensor,
+            scale: Tensor,
+        ) -> Tensor:
+            for index, layer in enumerate(self._drops):
+                layer.key = None if keys is None else keys[index]
+                layer.threshold, layer.scale = threshold, scale
+            logits: Tensor = functional_call(self._network, values, (images,))
+            return logits
+
+        axes = (0, None, None, 0, 0) if keys is None else (0, 0, 1, 0, 0)
+        mapped = vmap(one, in_dims=axes, randomness="error")
+        logits: Tensor = mapped(values, images, keys, thresholds, scales)
+        return logits
+
+
+class _VmappedDropout(nn.Module):
+    """What a `StreamDropout` is within vmap, where key and rate differ from run to run."""
+
+    key: Tensor | None
+    threshold: Tensor
+    scale: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x` with the next mask applied; any shape."""
+        if self.key is None:
+            return x
+        kept = streams.keep(self.key, self.threshold, x.shape, x.device)
+        self.key = streams.parts(self.key, torch.zeros_like(self.key))
+        return x * kept * self.scale
+
+
+def check(networks: Sequence[nn.Module], images: Tensor, device: torch.device) -> None:
+    """Raise `CannotStackError` unless the networks compute the same stacked as alone.
+
+    `images` are (batch, channels, height, width).
+    """
+    try:
+        stack = Stack(networks, [0.5] * len(networks), device)
+        keys = torch.zeros(stack.dropout_layers, len(networks), dtype=torch.int64, device=device)
+        stack.logits(images.expand(len(networks), *images.shape), keys).sum().backward()
+        stack = Stack(networks, [0.5] * len(networks), device)
+        with torch.no_grad():
+            stacked = stack.logits(images, None)
+            alone = [deepcopy(network).to(device).eval()(images) for network in networks]
+    except Exception as error:  # whatever vmap or the module has to say
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CannotStackError(reason) from error
+    if not torch.allclose(stacked, torch.stack(alone), rtol=1e-3, atol=1e-4):
+        raise CannotStackError("stacked, its copies do not compute what they compute alone")

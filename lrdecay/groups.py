@@ -1,0 +1,158 @@
+"""Which runs train together, and on which engine: pending runs -> groups.
+
+The engine of a run depends on the run, the data and the device alone, so that its bits do not
+depend on what else is pending.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lrdecay.data import Dataset, Split
+from lrdecay.engine import reference, stacked
+from lrdecay.engine.stack import CannotStackError, Stack, check
+from lrdecay.run import Run
+
+ENGINES = ("auto", reference.NAME, stacked.NAME)
+
+# On a CPU runs gain from company while the images of a step (batch x height x width) are few, and
+# while those of all runs stay near the core; measured in bench/RESULTS.md.
+_FEW_PIXELS = 20_000
+_PIXELS_AT_ONCE = 2**16
+_MOST_ON_GPU = 256
+_SHARE_OF_MEMORY = 0.9
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that one worker trains: all at once with the stacked engine, else one by one."""
+
+    engine: str
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Groups in the order in which they train, and what a user should know about them."""
+
+    groups: tuple[Group, ...]
+    notes: tuple[str, ...] = ()
+
+
+def plan(
+    runs: Sequence[Run],
+    dataset: Dataset,
+    device: torch.device,
+    workers: int,
+    engine: str = "auto",
+    group_size: int | None = None,
+) -> Plan:
+    """Return the groups in which runs train.
+
+    `engine` is auto, reference or stacked; auto is the one that is faster for the run. `group_size`
+    is the most runs that train at once (None: as many as is fastest and fits into memory).
+    """
+    kinds: dict[tuple[object, ...], list[Run]] = {}
+    for run in runs:
+        kinds.setdefault(stacked.kind(run), []).append(run)
+    groups: list[Group] = []
+    notes: dict[str, None] = {}
+    for of_kind in kinds.values():
+        images = _some_images(dataset, max(of_kind[0].batch_size, stacked.EVALUATION_BATCH), device)
+        size = 1
+        if engine == stacked.NAME or (engine == "auto" and _gains(of_kind[0], images)):
+            try:
+                check_stackable(of_kind[0], images, dataset.classes)
+                size = group_size or _size(of_kind[0], images, dataset.classes, workers)
+                chosen = stacked.NAME
+            except CannotStackError as error:
+                notes[f"{of_kind[0].model}: runs train one at a time, since {error}"] = None
+                chosen = reference.NAME
+        else:
+            chosen = reference.NAME
+        groups += [Group(chosen, part) for part in _parts(of_kind, size, workers)]
+    return Plan(tuple(groups), tuple(notes))
+
+
+def bytes_per_run(run: Run, images: Tensor, classes: int) -> int:
+    """Return about how much memory one more run in a group takes, from a trial step of two.
+
+    That is what the forward pass keeps for the backward pass, as much again for gradients, and
+    weights with their gradients and the optimizer's state. `images` (batch, channels, height,
+    width) are as many as are ever used at once.
+    """
+    stack = Stack(_two(run, images, classes), [0.5, 0.5], images.device)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    keys = torch.zeros(stack.dropout_layers, 2, dtype=torch.int64, device=images.device)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        logits = stack.logits(images.expand(2, *images.shape), keys)
+    del logits
+    weights = sum(tensor.nbytes for tensor in stack.state)
+    return (2 * sum(kept.values()) + 4 * weights) // 2
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that are free on a GPU, or that this machine has available."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        facts = dict(line.split(":", 1) for line in lines)
+        return int(facts["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):
+        return 2**32
+
+
+def _gains(run: Run, images: Tensor) -> bool:
+    """Return whether the run trains faster in company."""
+    return images.device.type == "cuda" or _pixels(run, images) <= _FEW_PIXELS
+
+
+def _pixels(run: Run, images: Tensor) -> int:
+    return run.batch_size * images.shape[2] * images.shape[3]
+
+
+def _size(run: Run, images: Tensor, classes: int, workers: int) -> int:
+    """Return how many runs to train at once."""
+    memory = _SHARE_OF_MEMORY * free_memory(images.device) / max(workers, 1)
+    fits = int(memory / bytes_per_run(run, images, classes))
+    if images.device.type == "cuda":
+        return max(1, min(fits, _MOST_ON_GPU))
+    return max(1, min(fits, round(_PIXELS_AT_ONCE / _pixels(run, images))))
+
+
+def _parts(runs: Sequence[Run], size: int, workers: int) -> list[tuple[Run, ...]]:
+    """Return runs in parts of at most `size`, as even as can be and each worker its share."""
+    count = math.ceil(len(runs) / size)
+    if size > 1:
+        count = min(len(runs), math.ceil(count / max(workers, 1)) * max(workers, 1))
+    bounds = [len(runs) * index // count for index in range(count + 1)]
+    return [tuple(runs[start:end]) for start, end in pairwise(bounds)]
+
+
+def check_stackable(run: Run, images: Tensor, classes: int) -> None:
+    """Raise `CannotStackError` where the run's network cannot train in company."""
+    check(_two(run, images, classes), images, images.device)
+
+
+def _two(run: Run, images: Tensor, classes: int) -> list[torch.nn.Module]:
+    runs = [replace(run, seed=0), replace(run, seed=1)]
+    labels = torch.zeros(len(images), dtype=torch.int64)
+    return stacked.initial_networks(runs, Split(images, labels), classes)
+
+
+def _some_images(dataset: Dataset, count: int, device: torch.device) -> Tensor:
+    return (dataset.train_images[:count].float() / dataset.full_scale).to(device)
