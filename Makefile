@@ -32,7 +32,7 @@ test: setup  ## run the test suite
 	$(BIN)/python -m pytest --numprocesses=2 --quiet
 
 bench: setup  ## time things against each other
-	$(BIN)/python -m pytest bench --benchmark-only --quiet
+	$(BIN)/python -m pytest bench --benchmark-only --quiet --override-ini=addopts=
 
 check: setup  ## ruff, formatting, mypy
 	$(BIN)/ruff check .

@@ -103,7 +103,7 @@ def print_estimate(
     from lrdecay.progress import counted, spell_seconds
     from lrdecay.runner import estimate_seconds, find_device
 
-    chosen = find_device(device)
+    chosen = find_device(device, sweep.precision)
     try:
         dataset = sources.load(sweep.dataset, data_dir, download=False)
     except sources.AbsentError:

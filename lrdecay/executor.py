@@ -44,6 +44,27 @@ def default_workers(device: torch.device) -> int:
     return len(available(0)) if available else os.cpu_count() or 1
 
 
+def environment() -> dict[str, str]:
+    """Return the environment variables of a training process: one thread, and memory that is kept.
+
+    By default glibc gives the memory of each step back to the system and takes it again with a page
+    fault for every 4 KiB, which costs a fifth of the time on small images.
+    """
+    tunables = {
+        "mmap_threshold": 2**32,
+        "trim_threshold": 2**32,
+        "top_pad": 2**26,
+        "hugetlb": 1,
+    }
+    ours = [f"glibc.malloc.{name}={value}" for name, value in tunables.items()]
+    theirs = os.environ.get("GLIBC_TUNABLES")
+    return {
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "GLIBC_TUNABLES": ":".join([*ours, *filter(None, [theirs])]),
+    }
+
+
 def _train_here(groups: Sequence[Group], setup: Setup, tell: Tell) -> None:
     with training_settings():
         trainer = Trainer(setup)
@@ -72,9 +93,7 @@ class _Worker:
             [sys.executable, "-P", "-c", code],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            env=os.environ
-            | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-            | {"PYTHONPATH": os.pathsep.join(paths)},
+            env=os.environ | environment() | {"PYTHONPATH": os.pathsep.join(paths)},
             process_group=0,
         )
         theirs.close()

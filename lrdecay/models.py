@@ -6,6 +6,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
+import torch
 from torch import Tensor, nn
 
 from lrdecay import streams
@@ -30,11 +31,17 @@ class StreamDropout(nn.Module):
             return x
         kept = streams.keep(self.key, streams.threshold(self.p), x.shape, x.device)
         self.key = streams.part(self.key, 0)
-        return x * kept * (1 / (1 - self.p))
+        return drop(x, kept, 1 / (1 - self.p))
 
     def extra_repr(self) -> str:
         """Return what `print(model)` shows of this layer."""
         return f"p={self.p}"
+
+
+def drop(x: Tensor, kept: Tensor, scale: float | Tensor) -> Tensor:
+    """Return `x` times `scale` where `kept`, and zero elsewhere."""
+    # a CPU turns bytes into floats eight times as fast as it does Booleans
+    return x * (kept.view(torch.uint8).to(x.dtype) * scale)
 
 
 class CNN(nn.Sequential):

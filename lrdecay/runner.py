@@ -84,9 +84,7 @@ def run_sweep(
         raise InputError(f"engine: must be one of {', '.join(ENGINES)}, not {engine}")
     if group_size is not None and group_size < 1:
         raise InputError(f"group_size: must be at least 1, not {group_size}")
-    chosen = find_device(device)
-    if sweep.precision == "tf32" and chosen.type != "cuda":
-        raise InputError("precision: tf32 needs a GPU; a CPU computes in float32 or bfloat16")
+    chosen = find_device(device, sweep.precision)
     dataset = sources.load(sweep.dataset, data_dir)
     runs = sweep.runs(dataset)
     folder = Path(results) / sweep.name
@@ -116,15 +114,20 @@ def pending(runs: Sequence[Run], done: Collection[str]) -> list[Run]:
     return [run for run in runs if run.run_id not in done]
 
 
-def find_device(device: str) -> torch.device:
-    """Return the device that `auto`, `cpu` or `cuda` names here."""
+def find_device(device: str, precision: str = "float32") -> torch.device:
+    """Return the device that `auto`, `cpu` or `cuda` names here.
+
+    Raises `InputError` where there is none, and where it cannot compute in `precision`.
+    """
     available = torch.cuda.is_available()
     if device == "auto":
-        return torch.device("cuda" if available else "cpu")
+        device = "cuda" if available else "cpu"
     if device == "cuda" and not available:
         raise InputError("--device cuda: torch finds no GPU here; use cpu or auto")
     if device not in ("cpu", "cuda"):
         raise InputError(f"--device {device}: expected auto, cpu or cuda")
+    if device == "cpu" and precision == "tf32":
+        raise InputError("precision: tf32 needs a GPU; a CPU computes in float32 or bfloat16")
     return torch.device(device)
 
 

@@ -287,3 +287,29 @@ def test_one_epoch_of_real_mnist_learns_and_applies_the_rate(data_dir):
     assert "epoch 1, batch 800 of 860: mean loss" in result.output
     assert "epoch 1 of 1: learning rate 0.001;" in result.output
     assert float(re.search(r"test accuracy ([\d.]+)%\n$", result.output)[1]) > 97
+
+
+def test_engine_and_group_size_are_followed_and_recorded(file, tmp_path):
+    from lrdecay.store import read_runs
+
+    for engine, size, expected in (("reference", 4, 1), ("stacked", 2, 2), ("auto", 3, 2)):
+        results = tmp_path / engine
+        options = ("--workers", 0, "--device", "cpu", "--engine", engine, "--group-size", size)
+        result = call("sweep", file, "--results", results, *options)
+        assert result.exit_code == 0, result.output
+        (folder,) = results.iterdir()
+        runs = read_runs(folder)
+        assert set(runs["engine"]) == {"stacked" if engine == "auto" else engine}
+        assert set(runs["group_size"]) == {expected}
+    result = call("plan", file, "--workers", 1, "--device", "cpu", "--engine", "reference")
+    assert "with 1 process, each training 1 run at once" in result.output
+    result = call("sweep", file, "--group-size", 0)
+    assert result.exit_code == 2
+
+
+def test_tf32_is_refused_where_there_is_no_gpu(file):
+    file.write_text(SWEEP + "precision: tf32\n")
+    for command in ("sweep", "plan"):
+        result = call(command, file, "--device", "cpu")
+        assert result.exit_code == 2
+        assert "precision: tf32 needs a GPU; a CPU computes in float32 or bfloat16" in result.output

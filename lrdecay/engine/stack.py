@@ -89,7 +89,7 @@ class _Drop:
     def __call__(self, x: Tensor, layer: int) -> Tensor:
         keys, thresholds = self._keys[layer].unsqueeze(1), self._thresholds.unsqueeze(1)
         kept = streams.keep(keys, thresholds, x.shape[1:], x.device)
-        return x * kept * self._scales.view(-1, *(1,) * (x.dim() - 1))
+        return models.drop(x, kept, self._scales.view(-1, *(1,) * (x.dim() - 1)))
 
 
 class _Vmapped:
@@ -146,7 +146,7 @@ class _VmappedDropout(nn.Module):
             return x
         kept = streams.keep(self.key, self.threshold, x.shape, x.device)
         self.key = streams.parts(self.key, torch.zeros_like(self.key))
-        return x * kept * self.scale
+        return models.drop(x, kept, self.scale)
 
 
 def check(networks: Sequence[nn.Module], images: Tensor, device: torch.device) -> None:

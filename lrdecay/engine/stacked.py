@@ -195,9 +195,10 @@ class Group:
         """Train every run for one epoch."""
         epoch = self._done // len(self._sizes)
         rates, momenta = self._rates.next_epoch()
-        rows = self._update.coefficients(rates, momenta, self._done).to(self._device)
+        rows = self._update.coefficients(rates, momenta, self._done)
+        rows = rows.to(self._device, self._train.images.dtype)
         keys, order = self._keys(), self._order(epoch)
-        losses = torch.empty(len(self._sizes), len(self._runs), device=self._device)
+        losses = rows.new_empty(len(rows), len(self._runs))
         correct = torch.zeros(len(self._runs), dtype=torch.int64, device=self._device)
         for number, batch in enumerate(order.split(self._sizes, dim=1)):
             step = self._step_for(batch, rows[number], keys[number])

@@ -32,9 +32,9 @@ class Update(ABC):
 
     @abstractmethod
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
-        """Return (steps, numbers, runs) float32 for steps `first`, `first` + 1, ...
+        """Return (steps, numbers, runs) for steps `first`, `first` + 1, ...
 
-        `rates` and `momenta` are (steps, runs) in float64; a momentum is Adam's first beta.
+        `rates` and `momenta` are (steps, runs); a momentum is Adam's first beta. All in float64.
         """
 
     @abstractmethod
@@ -71,7 +71,7 @@ class Adam(Update):
         decay = self._of_runs("weight_decay")
         number = torch.arange(first + 1, first + 1 + len(rates), dtype=torch.float64)[:, None]
         correction = (1 - beta2**number).sqrt()
-        return _rows(
+        return _stacked(
             1 - momenta,
             (1 - beta2).expand_as(rates),
             self._of_runs("eps") * correction,
@@ -110,7 +110,7 @@ class SGD(Update):
         nesterov = self._of_runs("nesterov")
         # torch leaves the buffer alone while a cycled momentum is zero
         moves = momenta > 0
-        return _rows(
+        return _stacked(
             torch.where(moves, momenta, 1.0),
             moves.double(),
             # Nesterov goes along gradient and buffer, the others along the buffer
@@ -142,8 +142,8 @@ def build(name: str, parameters: Sequence[Tensor], arguments: Sequence[Arguments
     return Adam(parameters, arguments, decoupled=name == "AdamW")
 
 
-def _rows(*numbers: Tensor) -> Tensor:
-    return torch.stack(numbers, 1).float()
+def _stacked(*numbers: Tensor) -> Tensor:
+    return torch.stack(numbers, 1)
 
 
 def _like(parameter: Tensor, row: Tensor) -> list[Tensor]:

@@ -1,0 +1,409 @@
+"""The stacked engine against the reference engine, and runs in company against runs alone."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+from training import CPU, curve, digits, runs, split, sweep
+
+from lrdecay import models, schedulers
+from lrdecay.data import Data, Split
+from lrdecay.engine import reference, stacked
+from lrdecay.run import Run
+from lrdecay.tables import EPOCHS, RUNS
+
+STEPS = 50
+SCHEDULERS = {
+    "constant": "",
+    "ConstantLR": "factor: 0.5, total_iters: 2",
+    "CosineAnnealingLR": "T_max: epochs",
+    "CosineAnnealingWarmRestarts": "T_0: 2",
+    "CyclicLR": "base_lr: 0.0005, max_lr: 0.002, step_size_up: 7",
+    "ExponentialLR": "gamma: 0.7",
+    "LinearLR": "total_iters: 2",
+    "MultiStepLR": "milestones: [1, 2], gamma: 0.5",
+    "OneCycleLR": "max_lr: 0.002, total_steps: steps",
+    "PolynomialLR": "total_iters: epochs",
+    "ReduceLROnPlateau": "factor: 0.5, patience: 0, threshold: 0.5",
+    "StepLR": "step_size: 1, gamma: 0.5",
+}
+OPTIMIZERS = {
+    "adam": "{name: Adam, lr: 0.001}",
+    "adam_decay": "{name: Adam, lr: 0.001, weight_decay: 0.01, eps: 1e-6, betas: [0.8, 0.99]}",
+    "adamw": "{name: AdamW, lr: 0.001, weight_decay: 0.1}",
+    "sgd": "{name: SGD, lr: 0.01}",
+    "momentum": "{name: SGD, lr: 0.005, momentum: 0.9}",
+    "nesterov": "{name: SGD, lr: 0.005, momentum: 0.9, nesterov: true, weight_decay: 0.001}",
+}
+# what may differ between two trainings of one run
+TIMES = ("seconds", "samples_per_second", "group_size", "finished_at")
+
+
+def every_scheduler(optimizer: str) -> str:
+    """The scheduler section of a sweep file with every class; plain SGD cycles no momentum."""
+    lines = []
+    for name, arguments in SCHEDULERS.items():
+        if optimizer == "sgd" and name in ("CyclicLR", "OneCycleLR"):
+            arguments += ", cycle_momentum: false"
+        given = f", {arguments}" if arguments else ""
+        lines.append(f"  {name}: {{class: {name}{given}}}")
+    return "\n".join(["schedulers:", *lines, ""])
+
+
+def data_of(run: Run) -> Data:
+    """The digits, in the precision that is set."""
+    data = split(run.validation)
+    parts = {name: getattr(data, name) for name in ("train", "train_eval", "validation", "test")}
+    dtype = torch.get_default_dtype()
+    return replace(data, **{n: Split(p.images.to(dtype), p.labels) for n, p in parts.items()})
+
+
+def reference_losses(run: Run) -> np.ndarray:
+    """The loss of every step."""
+    losses: list[float] = []
+
+    def remember(epoch, batches, of_epoch):
+        if len(of_epoch) == batches:
+            losses.extend(loss.item() for loss in of_epoch)
+
+    reference.train(run, data_of(run), CPU, on_batch=remember)
+    return np.array(losses)
+
+
+def stacked_losses(together: list[Run]) -> np.ndarray:
+    """The loss of every step, one column a run."""
+    data = data_of(together[0])
+    group = stacked.Group(together, data.train, data.classes, CPU)
+    losses = []
+    for _ in range(together[0].epochs):
+        losses.append(group.train_epoch().losses.numpy()[:, : len(together)])
+        metrics, _ = group.evaluate(data.validation)
+        group.end_epoch([m.loss for m in metrics[: len(together)]])
+    return np.concatenate(losses)
+
+
+def stacked_train(together: list[Run], **changed: Split):
+    data = replace(split(together[0].validation), **changed)
+    return stacked.train(together, data, CPU)
+
+
+def same_bits(one, other) -> bool:
+    """Whether two records are of one run with one outcome, to the last bit."""
+    rows = [{k: v for k, v in record.run.items() if k not in TIMES} for record in (one, other)]
+    return rows[0] == rows[1] and one.epochs == other.epochs
+
+
+def test_no_scheduler_class_is_left_out():
+    assert SCHEDULERS.keys() == schedulers.CLASSES.keys()
+
+
+@pytest.fixture
+def double_precision():
+    """Both engines in float64, where no rounding hides or feigns a difference."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def assert_first_steps(together: list[Run], tolerance: float) -> None:
+    found = stacked_losses(together)
+    assert len(found) >= STEPS
+    for place, run in enumerate(together):
+        expected = reference_losses(run)[:STEPS]
+        np.testing.assert_allclose(
+            found[:STEPS, place], expected, rtol=tolerance, err_msg=run.scheduler
+        )
+
+
+@pytest.mark.parametrize("batch_norm", ["false", "true"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.usefixtures("double_precision")
+def test_the_first_steps_are_those_of_the_reference(optimizer, batch_norm):
+    text = f"optimizer: {OPTIMIZERS[optimizer]}\nmodel: {{batch_norm: {batch_norm}}}\n"
+    text += "epochs: 3\ndropout: 0.3\n"
+    together = list(runs(text, every_scheduler(optimizer)).values())
+    assert len(together) == len(schedulers.CLASSES)
+    assert_first_steps(together, 1e-9)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_in_single_precision_too(optimizer):
+    """With seeds at which no image comes so near a tie of max-pooling that rounding decides it:
+    that moves a loss by some 1e-3, between two memory layouts of the reference engine as well."""
+    text = f"optimizer: {OPTIMIZERS[optimizer]}\nepochs: 3\ndropout: 0.3\nseeds: [1]"
+    assert_first_steps(list(runs(text, every_scheduler(optimizer)).values()), 1e-4)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@given(data=st.data())
+@pytest.mark.usefixtures("double_precision")
+def test_any_configuration_is_the_reference_s(data):
+    optimizer = data.draw(st.sampled_from(sorted(OPTIMIZERS)))
+    batch_norm = data.draw(st.sampled_from(["false", "true"]))
+    batch_size = data.draw(st.integers(24, 200))
+    cells = data.draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(sorted(SCHEDULERS)),
+                st.sampled_from([0.0, 0.1, 0.5, 0.9]),
+                st.integers(0, 2**63 - 1),
+                st.floats(0.25, 1.0),
+            ),
+            min_size=1,
+            max_size=4,
+            unique=True,
+        )
+    )
+    epochs = math.ceil(STEPS / math.ceil(1198 / batch_size))
+    text = f"optimizer: {OPTIMIZERS[optimizer]}\nmodel: {{batch_norm: {batch_norm}}}\n"
+    text += f"batch_size: {batch_size}\nepochs: {epochs}\n"
+    by_label = runs(text, every_scheduler(optimizer))
+    together = [
+        replace(by_label[label], dropout=dropout, seed=seed, lr=by_label[label].lr * share)
+        for label, dropout, seed, share in cells
+    ]
+    assert_first_steps(together, 1e-9)
+
+
+def test_whole_runs_end_where_the_reference_s_end():
+    """Every scheduler, dropout and seed of the digits benchmark's first two seeds, 10 epochs."""
+    together = sweep("epochs: 10\ndropout: [0.0, 0.5]\nseeds: 2").runs(digits())
+    assert len(together) == 20
+    for run, record in zip(together, stacked_train(together), strict=True):
+        expected = reference.train(run, split(), CPU)
+        apart = record.run["test_accuracy"] - expected.run["test_accuracy"]
+        assert abs(apart) <= 3 / 360 + 1e-9
+        for column in ("init_digest", "order_digest", "applied_dropout", "lr_changes"):
+            assert record.run[column] == expected.run[column]
+        for name in ("train", "train_eval", "val", "test"):
+            assert curve(record, name)[0] == pytest.approx(curve(expected, name)[0], rel=1e-4)
+        for row, theirs in zip(record.epochs, expected.epochs, strict=True):
+            for column in ("run_id", "scheduler", "dropout", "seed", "epoch", "split"):
+                assert row[column] == theirs[column]
+            if run.scheduler_class != "ReduceLROnPlateau":
+                for column in ("learning_rate", "learning_rate_first", "learning_rate_last"):
+                    assert row[column] == theirs[column]
+
+
+@pytest.mark.parametrize("batch_norm", ["false", "true"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "nesterov"])
+def test_a_run_is_the_same_to_the_bit_alone_and_in_any_company(optimizer, batch_norm):
+    text = f"optimizer: {OPTIMIZERS[optimizer]}\nmodel: {{batch_norm: {batch_norm}}}\n"
+    text += "epochs: 2\ndropout: [0.0, 0.3]\nseeds: 2\nbatch_size: 50"
+    all_runs = sweep(text).runs(digits())
+    assert len(all_runs) == 20
+    together = stacked_train(all_runs)
+    for places in ([0], [13], [7, 2], [2, 7, 19], [19, 18, 17, 3, 0], range(3, 16)):
+        chosen = [all_runs[place] for place in places]
+        for place, record in zip(places, stacked_train(chosen), strict=True):
+            assert same_bits(record, together[place])
+    assert len({json.dumps(record.epochs) for record in together}) == 20  # or nothing is shown
+
+
+def test_runs_of_different_rates_and_arguments_share_a_group():
+    text = "optimizer: {name: Adam, lr: [0.001, 0.01], eps: [1e-8, 1e-3], weight_decay: [0.1, 0.2]}"
+    together = sweep(f"{text}\nepochs: 3", "schedulers: {c: {class: constant}}\n").runs(digits())
+    assert len(together) == 8
+    assert len({stacked.kind(run) for run in together}) == 1
+    found = stacked_losses(together)[:STEPS]
+    for place, run in enumerate(together):
+        np.testing.assert_allclose(found[:, place], reference_losses(run)[:STEPS], rtol=1e-4)
+
+
+@pytest.mark.parametrize("wild", [[0], [1], [0, 2], [0, 1, 2]])
+def test_a_diverging_run_disturbs_no_other(wild):
+    text = "optimizer: {name: SGD, lr: 0.05}\nepochs: 3\nseeds: 3"
+    calm = sweep(text, "schedulers: {c: {class: constant}}\n").runs(digits())
+    together = [replace(run, lr=1e6) if i in wild else run for i, run in enumerate(calm)]
+    for place, record in enumerate(stacked_train(together)):
+        if place in wild:
+            alone = reference.train(together[place], split(), CPU)
+            assert record.run["status"] == alone.run["status"] == "diverged"
+            assert record.run["diverged_at_step"] == alone.run["diverged_at_step"]
+            assert record.epochs == []
+            for column in ("test_loss", "test_accuracy", "best_epoch", "test_correct"):
+                assert record.run[column] is None
+        else:
+            (alone,) = stacked_train([calm[place]])
+            assert record.run["status"] == "completed"
+            assert same_bits(record, alone)
+
+
+@pytest.mark.parametrize("step", [0, 18, 19, 25])
+def test_the_step_of_divergence_is_exact_and_finished_epochs_stay(monkeypatch, step):
+    """The second run's loss of step `step` is made infinite; an epoch has 19 steps."""
+    real, steps = stacked._losses, 0
+
+    def sometimes_infinite(logits, labels):
+        nonlocal steps
+        losses = real(logits, labels)
+        if not torch.is_grad_enabled():  # an evaluation
+            return losses
+        steps += 1
+        factor = torch.ones(len(losses), 1)
+        if len(losses) == 3 and steps == step + 1:
+            factor[1] = math.inf
+        return losses * factor
+
+    together = sweep("epochs: 3\nseeds: 3", "schedulers: {c: {class: constant}}\n").runs(digits())
+    calm = stacked_train(together)
+    monkeypatch.setattr(stacked, "_losses", sometimes_infinite)
+    records = stacked_train(together)
+    assert [record.run["status"] for record in records] == ["completed", "diverged", "completed"]
+    assert records[1].run["diverged_at_step"] == step
+    assert records[1].epochs == calm[1].epochs[: 4 * (step // 19)]
+    for place in (0, 2):
+        assert same_bits(records[place], calm[place])
+
+
+@pytest.mark.parametrize(
+    ("broken", "status"),
+    [("train_eval", "diverged"), ("validation", "diverged"), ("test", "completed")],
+)
+def test_a_loss_that_is_not_finite_anywhere_but_on_test_is_divergence(broken, status):
+    part = getattr(split(), broken)
+    images = part.images.clone()
+    images[3, 0, 0, 0] = math.nan
+    together = [runs("epochs: 1")["constant"], runs("epochs: 1\nseeds: [1]")["constant"]]
+    for record in stacked_train(together, **{broken: Split(images, part.labels)}):
+        assert record.run["status"] == status
+        assert record.run["diverged_at_step"] == (18 if status == "diverged" else None)
+
+
+def test_plateau_listens_to_its_own_run_s_validation_loss():
+    """The rates that two runs were given are those of torch's object fed with their losses."""
+    text = "epochs: 8\nseeds: 4\ndropout: 0.5\noptimizer: {lr: 0.01}"
+    plateau = "schedulers: {p: {class: ReduceLROnPlateau, factor: 0.5, patience: 0}}\n"
+    records = stacked_train(sweep(text, plateau).runs(digits()))
+    courses = set()
+    for record in records:
+        optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=0.01)
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+        rates = []
+        for loss in curve(record, "val"):
+            rates.append(optimizer.param_groups[0]["lr"])
+            scheduler.step(loss)
+        assert curve(record, "train", "learning_rate") == pytest.approx(rates, rel=1e-12)
+        courses.add(tuple(rates))
+    assert len(courses) > 1  # or one run's loss could have steered all
+
+
+def test_two_schedulers_are_bit_identical_until_their_rates_differ():
+    by_label = runs("dropout: 0.3\nepochs: 7")
+    constant, step = stacked_train([by_label["constant"], by_label["step"]])
+    for name in ("train", "train_eval", "val", "test"):
+        assert curve(constant, name)[:5] == curve(step, name)[:5]
+        assert curve(constant, name)[5:] != curve(step, name)[5:]
+
+
+def test_evaluation_counts_what_the_reference_counts():
+    data = split()
+    together = sweep("seeds: 3", "schedulers: {c: {class: constant}}\n").runs(digits())
+    group = stacked.Group(together, data.train, data.classes, CPU)
+    for part in (data.test, data.validation, Split(data.test.images[:1], data.test.labels[:1])):
+        metrics, right = group.evaluate(part)
+        for place, run in enumerate(together):
+            model = models.build("cnn", (1, 8, 8), 10, seed=run.seed, dropout=0.3, batch_norm=False)
+            expected, theirs = reference.evaluate(model, part)
+            assert metrics[place].loss == pytest.approx(expected.loss, rel=1e-5)
+            assert metrics[place].accuracy == expected.accuracy
+            assert right[place].equal(theirs)
+
+
+def test_rows_have_the_schemas_columns_and_the_share_of_the_time():
+    together = list(runs("epochs: 2").values())
+    told = []
+    records = stacked.train(
+        together, split(), CPU, lambda run, epoch: told.append((run.run_id, epoch.number))
+    )
+    assert told == [(run.run_id, number) for number in (1, 2) for run in together]
+    for run, record in zip(together, records, strict=True):
+        assert record.run["run_id"] == run.run_id
+        assert set(record.run) == set(RUNS.names)
+        assert all(set(row) == set(EPOCHS.names) for row in record.epochs)
+        assert (record.run["engine"], record.run["group_size"]) == ("stacked", 5)
+        assert record.run["seconds"] == records[0].run["seconds"]
+        rate = 2 * 1198 / record.run["seconds"]
+        assert record.run["samples_per_second"] == pytest.approx(rate)
+        bits = np.unpackbits(np.frombuffer(record.run["test_correct"], np.uint8))[:360]
+        assert bits.mean() == record.run["test_accuracy"]
+
+
+def test_bfloat16_is_used_where_it_is_asked_for_and_nowhere_else():
+    together = [runs("epochs: 3\nseeds: [1]")["constant"], runs("epochs: 3")["constant"]]
+    exact = stacked_train(together)
+    short = [replace(run, precision="bfloat16") for run in together]
+    for rough, record in zip(stacked_train(short), exact, strict=True):
+        mine, theirs = curve(rough, "train"), curve(record, "train")
+        assert mine != theirs
+        assert mine == pytest.approx(theirs, rel=0.05)
+        alone = reference.train(short[exact.index(record)], split(), CPU)
+        assert curve(alone, "train") == pytest.approx(mine, rel=0.02)
+        assert curve(alone, "train") != mine
+    assert same_bits(stacked_train(together)[0], exact[0])  # the setting is gone again
+
+
+class Residual(nn.Module):
+    """A model that is no plain sequence: with a sum, and one dropout layer in two places."""
+
+    def __init__(self, shape, classes, dropout, batch_norm):
+        super().__init__()
+        self.inner = nn.Linear(math.prod(shape), math.prod(shape))
+        self.norm = nn.BatchNorm1d(math.prod(shape)) if batch_norm else nn.Identity()
+        self.drop = nn.Dropout(dropout)
+        self.outer = nn.Linear(math.prod(shape), classes)
+
+    def forward(self, x):
+        x = x.flatten(1)
+        x = x + self.drop(self.norm(F.gelu(self.inner(x))))
+        return self.outer(self.drop(x))
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_model_of_one_s_own_trains_together_as_alone(monkeypatch, batch_norm):
+    monkeypatch.setitem(models.MODELS, "mine", Residual)
+    by_label = runs("epochs: 3\ndropout: 0.4")
+    together = [
+        replace(run, model="mine", batch_norm=batch_norm, seed=seed)
+        for seed, run in enumerate(by_label.values())
+    ]
+    found = stacked_losses(together)[:STEPS]
+    for place, run in enumerate(together):
+        np.testing.assert_allclose(found[:, place], reference_losses(run)[:STEPS], rtol=1e-4)
+    records = stacked_train(together)
+    for places in ([4], [3, 1], [0, 2, 4]):
+        again = stacked_train([together[place] for place in places])
+        assert all(same_bits(one, records[place]) for one, place in zip(again, places, strict=True))
+    assert {record.run["applied_dropout"] for record in records} == {0.4}
+
+
+def test_the_time_of_an_image_is_measured():
+    together = sweep("seeds: 4", "schedulers: {c: {class: constant}}\n").runs(digits())
+    training, evaluation = stacked.seconds_per_image(together, split(), CPU)
+    assert 0 < evaluation < training < 0.01
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_follows_the_reference_and_repeats_itself():
+    """CUDA graphs, the batch fold and the device's own kernels, within single precision."""
+    cuda = torch.device("cuda")
+    data = digits().split(239, cuda)
+    text = "epochs: 3\ndropout: [0.0, 0.3]\nmodel: {batch_norm: [false, true]}"
+    all_runs = sweep(text).runs(digits())
+    for batch_norm in (False, True):
+        together = [run for run in all_runs if run.batch_norm == batch_norm]
+        first = stacked.train(together, data, cuda)
+        for run, record, again in zip(
+            together, first, stacked.train(together, data, cuda), strict=True
+        ):
+            on_cpu = reference.train(run, split(), CPU)
+            assert curve(record, "train") == pytest.approx(curve(on_cpu, "train"), rel=1e-3)
+            assert curve(record, "train") == pytest.approx(curve(again, "train"), rel=1e-4)
+            assert record.run["order_digest"] == on_cpu.run["order_digest"]

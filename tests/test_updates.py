@@ -1,0 +1,274 @@
+"""The optimizers for stacked parameters against torch's own, run by run, and to the bit."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from lrdecay.engine import updates
+
+STEPS = 60
+EPOCH = 25  # coefficients come an epoch at a time
+SHAPES = [(5, 7), (4, 3, 3, 3), (33,), (1,), (1, 1), ()]
+ADAM = {
+    "default": [{"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0}] * 3,
+    "betas": [
+        {"betas": betas, "eps": 1e-8, "weight_decay": 0.0}
+        for betas in [(0.9, 0.999), (0.5, 0.9), (0.0, 0.0)]
+    ],
+    "eps": [{"betas": (0.9, 0.99), "eps": eps, "weight_decay": 0.0} for eps in (1e-10, 1e-3, 0.5)],
+    "weight_decay": [
+        {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": decay} for decay in (0.01, 0.1, 1.0)
+    ],
+    "all": [
+        {"betas": (0.8, 0.95), "eps": 1e-2, "weight_decay": 0.3},
+        {"betas": (0.95, 0.5), "eps": 1e-8, "weight_decay": 0.0},
+        {"betas": (0.6, 0.999), "eps": 1e-4, "weight_decay": 0.05},
+    ],
+}
+SGD = {
+    "plain": [{"momentum": 0.0, "nesterov": False, "weight_decay": 0.0}] * 3,
+    "weight_decay": [
+        {"momentum": 0.0, "nesterov": False, "weight_decay": decay} for decay in (0.01, 0.0, 0.5)
+    ],
+    "momentum": [
+        {"momentum": momentum, "nesterov": False, "weight_decay": 0.0}
+        for momentum in (0.9, 0.5, 0.99)
+    ],
+    "nesterov": [
+        {"momentum": momentum, "nesterov": True, "weight_decay": 0.0}
+        for momentum in (0.9, 0.5, 0.99)
+    ],
+    "all": [
+        {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
+        {"momentum": 0.9, "nesterov": False, "weight_decay": 0.0},
+        {"momentum": 0.6, "nesterov": False, "weight_decay": 0.2},
+    ],
+}
+CASES = [
+    *((name, case) for name in ("Adam", "AdamW") for case in ADAM),
+    *(("SGD", case) for case in SGD),
+]
+
+
+def arguments(name: str, case: str) -> list[dict]:
+    return (SGD if name == "SGD" else ADAM)[case]
+
+
+def draws(runs: int, shapes=SHAPES, steps: int = STEPS, dtype=torch.float32) -> list[list[Tensor]]:
+    """The parameters to begin with, then the gradients of each step, all (runs, ...)."""
+    generator = torch.Generator().manual_seed(3)
+
+    def draw(shape: tuple[int, ...]) -> Tensor:
+        return torch.randn(runs, *shape, generator=generator, dtype=torch.float64).to(dtype)
+
+    return [[draw(shape) for shape in shapes] for _ in range(steps + 1)]
+
+
+def schedules(given: list[dict], steps: int = STEPS, cycled: bool = True) -> tuple[Tensor, Tensor]:
+    """Rates, and the momenta around each run's own, (steps, runs): no two runs have the same."""
+    step = torch.arange(steps, dtype=torch.float64)[:, None]
+    place = torch.arange(len(given), dtype=torch.float64)
+    rates = 0.02 * (1 + place) * (1 + 0.9 * torch.cos(step / 5 + place))
+    base = torch.tensor([a["betas"][0] if "betas" in a else a["momentum"] for a in given]).double()
+    # a momentum of zero stays so: nothing cycles what is not there
+    wave = 1 - 0.3 * torch.sin(step / 7 + place) ** 2 if cycled else torch.ones_like(rates)
+    return rates, base * wave
+
+
+def stacked(
+    name: str,
+    given: list[dict],
+    rates: Tensor,
+    momenta: Tensor,
+    values: list[list[Tensor]],
+) -> list[Tensor]:
+    """The parameters after all steps, (runs, ...)."""
+    parameters = [start.clone() for start in values[0]]
+    update = updates.build(name, parameters, given)
+    go(update, parameters, rates, momenta, values[1:], 0)
+    return parameters
+
+
+def go(update, parameters, rates, momenta, gradients, first: int) -> None:
+    """Take the steps, with the coefficients of an epoch at a time."""
+    for start in range(0, len(rates), EPOCH):
+        part = slice(start, start + EPOCH)
+        rows = update.coefficients(rates[part], momenta[part], first + start)
+        for row, of_step in zip(rows, gradients[part], strict=True):
+            update.apply(parameters, of_step, row.to(parameters[0].dtype))
+
+
+def alone(
+    name: str,
+    given: dict,
+    rates: list[float],
+    momenta: list[float],
+    values: list[list[Tensor]],
+    place: int,
+) -> list[Tensor]:
+    """One run's parameters from torch's own optimizer."""
+    parameters = [nn.Parameter(start[place].clone()) for start in values[0]]
+    optimizer = getattr(torch.optim, name)(parameters, lr=1.0, foreach=False, **given)
+    (group,) = optimizer.param_groups
+    for rate, momentum, gradients in zip(rates, momenta, values[1:], strict=True):
+        group["lr"] = rate
+        if name == "SGD":
+            group["momentum"] = momentum
+        else:
+            group["betas"] = (momentum, given["betas"][1])
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = None if gradient is None else gradient[place].clone()
+        optimizer.step()
+    return [parameter.detach() for parameter in parameters]
+
+
+def assert_as_alone(name, given, rates, momenta, values, found, rtol=1e-5, atol=2e-6) -> None:
+    for place, of_run in enumerate(given):
+        expected = alone(
+            name, of_run, rates[:, place].tolist(), momenta[:, place].tolist(), values, place
+        )
+        for mine, theirs in zip(found, expected, strict=True):
+            assert_close(mine[place], theirs, rtol=rtol, atol=atol)
+
+
+# Against torch
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rtol", "atol"), [(torch.float64, 1e-10, 1e-12), (torch.float32, 1e-5, 2e-6)]
+)
+@pytest.mark.parametrize("cycled", [False, True])
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_each_run_moves_as_with_torchs_optimizer(name, case, cycled, dtype, rtol, atol):
+    given = arguments(name, case)
+    rates, momenta = schedules(given, cycled=cycled)
+    values = draws(3, dtype=dtype)
+    found = stacked(name, given, rates, momenta, values)
+    for end, start in zip(found, values[0], strict=True):
+        assert (end - start).abs().mean() > 0.01
+    assert_as_alone(name, given, rates, momenta, values, found, rtol, atol)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("zero", [range(4), range(20, 30), [0, 5, 6, 59]])
+def test_sgd_leaves_the_buffer_alone_while_a_cycled_momentum_is_zero(zero, nesterov):
+    given = [
+        {"momentum": momentum, "nesterov": nesterov, "weight_decay": 0.1} for momentum in (0.9, 0.6)
+    ]
+    rates, momenta = schedules(given)
+    momenta[list(zero), 1] = 0.0
+    values = draws(2, dtype=torch.float64)
+    found = stacked("SGD", given, rates, momenta, values)
+    assert_as_alone("SGD", given, rates, momenta, values, found, 1e-10, 1e-12)
+    # with the momentum there all the time it would be another course
+    _, throughout = schedules(given)
+    other = stacked("SGD", given, rates, throughout, values)
+    assert other[0][0].equal(found[0][0])
+    assert (other[0][1] - found[0][1]).abs().min() > 1e-4
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD"])
+def test_a_parameter_without_a_gradient_is_left_alone(name):
+    given = arguments(name, "all")
+    rates, momenta = schedules(given)
+    values = draws(3)
+    for of_step in values[1:]:
+        of_step[1] = of_step[3] = None
+    found = stacked(name, given, rates, momenta, values)
+    for index in (1, 3):
+        assert found[index].equal(values[0][index])
+    assert_as_alone(name, given, rates, momenta, values, found)
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_every_argument_of_a_run_is_its_own(name, case):
+    """Were one run's arguments used for another, the runs would not end apart as torch's do."""
+    given = arguments(name, case)
+    values = [[tensor[:1].expand_as(tensor) for tensor in of_step] for of_step in draws(3)]
+    rates = torch.full((STEPS, 3), 0.01, dtype=torch.float64)
+    _, momenta = schedules(given, cycled=False)
+    found = stacked(name, given, rates, momenta, values)
+    for place in (1, 2):
+        same = given[place] == given[0]
+        assert found[0][place].equal(found[0][0]) == same
+
+
+# Going on with some
+
+
+@pytest.mark.parametrize("places", [[1], [2, 0], [0, 1, 2], [1, 1], [2, 2, 0]])
+@pytest.mark.parametrize(("name", "case"), [("Adam", "all"), ("AdamW", "all"), ("SGD", "all")])
+def test_those_who_are_kept_go_on_as_before(name, case, places):
+    given = arguments(name, case)
+    rates, momenta = schedules(given)
+    values = draws(3, dtype=torch.float64)
+    whole = stacked(name, given, rates, momenta, values)
+    parameters = [start.clone() for start in values[0]]
+    update = updates.build(name, parameters, given)
+    half = STEPS // 2
+    go(update, parameters, rates[:half], momenta[:half], values[1 : half + 1], 0)
+    update.keep(places)
+    parameters = [parameter[places] for parameter in parameters]
+    gradients = [[gradient[places] for gradient in of_step] for of_step in values[half + 1 :]]
+    go(update, parameters, rates[half:, places], momenta[half:, places], gradients, half)
+    for mine, all_runs in zip(parameters, whole, strict=True):
+        assert_close(mine, all_runs[places], rtol=1e-12, atol=1e-14)
+    assert all(len(tensor) == len(places) for tensor in update.state)
+
+
+def test_the_state_is_all_that_a_step_changes():
+    """What a step needs is in `state`: put back, the same step gives the same bits."""
+    for name in ("Adam", "AdamW", "SGD"):
+        given = arguments(name, "all")
+        rates, momenta = schedules(given)
+        values = draws(3)
+        parameters = [start.clone() for start in values[0]]
+        update = updates.build(name, parameters, given)
+        go(update, parameters, rates[:10], momenta[:10], values[1:11], 0)
+        changed = [*parameters, *update.state]
+        before = [tensor.clone() for tensor in changed]
+        go(update, parameters, rates[10:20], momenta[10:20], values[11:21], 10)
+        after = [tensor.clone() for tensor in changed]
+        assert not any(a.equal(b) for a, b in zip(after, before, strict=True))
+        for tensor, value in zip(changed, before, strict=True):
+            tensor.copy_(value)
+        go(update, parameters, rates[10:20], momenta[10:20], values[11:21], 10)
+        assert all(a.equal(b) for a, b in zip(changed, after, strict=True))
+
+
+def test_plain_sgd_keeps_nothing():
+    parameters = draws(3)[0]
+    assert updates.build("SGD", parameters, SGD["plain"]).state == []
+    assert len(updates.build("SGD", parameters, SGD["momentum"]).state) == len(SHAPES)
+
+
+# To the bit
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (1,), (1, 1), (2,), (3,), (7,), (3, 5), (13, 3, 3, 3), (129,), (16, 33)]
+)
+@pytest.mark.parametrize(
+    ("name", "case"), [("Adam", "default"), ("Adam", "all"), ("AdamW", "all"), ("SGD", "all")]
+)
+def test_a_run_s_bits_do_not_depend_on_the_company(name, case, shape):
+    steps, most = 20, 16
+    given = (arguments(name, case) * 6)[:most]
+    rates, momenta = schedules(given, steps)
+    values = draws(most, [shape], steps)
+    (together,) = stacked(name, given, rates, momenta, values)
+    assert len({tuple(end.flatten().tolist()) for end in together}) == most
+    generator = torch.Generator().manual_seed(math.prod(shape))
+    for size in (2, 2, 3, 3, 5, 5, 16):
+        places = torch.randperm(most, generator=generator)[:size].tolist()
+        (found,) = stacked(
+            name,
+            [given[place] for place in places],
+            rates[:, places],
+            momenta[:, places],
+            [[tensor[places] for tensor in of_step] for of_step in values],
+        )
+        assert found.equal(together[places])
