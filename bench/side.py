@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lrdecay import models, sources
 from lrdecay.data import Data, Split
 from lrdecay.engine import reference, stacked
+from lrdecay.engine.lockstep import Lockstep
 from lrdecay.precision import training_settings
 from lrdecay.run import Run
 from lrdecay.sweep import DatasetSpec, parse_sweep
@@ -107,7 +108,7 @@ def stepper(size: int, count: int, steps: int, device: str) -> Callable[[], obje
     where = torch.device(device)
     if count > 0:
         runs = [replace(run, seed=seed) for seed in range(count)]
-        return stacked.Group(runs, split, 10, where).train_epoch
+        return Lockstep(runs, split, 10, where).train_epoch
     model = models.build("cnn", (1, size, size), 10, seed=0, dropout=0.3, batch_norm=False)
     model = reference._placed(model, where)
     return lambda: list(reference._fit(replace(run, epochs=1), model, split, None, None))
@@ -124,7 +125,7 @@ def peak_memory(size: int, count: int, device: str) -> int:
     split = random_split(size, 1000, device)
     with training_settings():
         runs = [replace(run, seed=seed) for seed in range(count)]
-        group = stacked.Group(runs, split, 10, torch.device(device))
+        group = Lockstep(runs, split, 10, torch.device(device))
         group.train_epoch()
         group.evaluate(split)
     if device == "cuda":

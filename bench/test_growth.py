@@ -10,7 +10,7 @@ import pytest
 import side
 from conftest import DEVICE
 
-from lrdecay.engine import stacked
+from lrdecay.engine import lockstep
 from lrdecay.groups import bytes_per_run
 
 ROUNDS, BATCH = 3, 64
@@ -85,7 +85,7 @@ def test_memory(benchmark, size):
 
     benchmark.pedantic(measure, rounds=1)
     run, _ = side.prepared("digits", None, 1198, "cpu")
-    images = side.random_split(size, stacked.EVALUATION_BATCH, DEVICE).images
+    images = side.random_split(size, lockstep.EVALUATION_BATCH, DEVICE).images
     _MEMORY[size] = ((peaks[1] - peaks[0]) / (many - few), bytes_per_run(run, images, 10))
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lrdecay.data import Dataset, Split
-from lrdecay.engine import reference, stacked
+from lrdecay.engine import lockstep, reference, stacked
 from lrdecay.engine.stack import CannotStackError, Stack, check
 from lrdecay.run import Run
 
@@ -26,7 +26,8 @@ ENGINES = ("auto", reference.NAME, stacked.NAME)
 # while those of all runs stay near the core; measured in bench/RESULTS.md.
 _FEW_PIXELS = 20_000
 _PIXELS_AT_ONCE = 2**16
-_MOST_ON_GPU = 256
+_SAME_BITS = ("cnn",)  # on a CPU, in whatever company; others only on demand
+_MOST_ON_CPU, _MOST_ON_GPU = 64, 256
 _SHARE_OF_MEMORY = 0.9
 
 
@@ -61,22 +62,20 @@ def plan(
     """
     kinds: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
-        kinds.setdefault(stacked.kind(run), []).append(run)
+        kinds.setdefault(lockstep.kind(run), []).append(run)
     groups: list[Group] = []
     notes: dict[str, None] = {}
     for of_kind in kinds.values():
-        images = _some_images(dataset, max(of_kind[0].batch_size, stacked.EVALUATION_BATCH), device)
-        size = 1
-        if engine == stacked.NAME or (engine == "auto" and _gains(of_kind[0], images)):
+        first = of_kind[0]
+        images = _some_images(dataset, max(first.batch_size, lockstep.EVALUATION_BATCH), device)
+        chosen, size = reference.NAME, 1
+        if engine == stacked.NAME or (engine == "auto" and _gains(first, images)):
             try:
-                check_stackable(of_kind[0], images, dataset.classes)
-                size = group_size or _size(of_kind[0], images, dataset.classes, workers)
+                check_stackable(first, images, dataset.classes)
                 chosen = stacked.NAME
+                size = group_size or _size(first, images, dataset.classes, workers)
             except CannotStackError as error:
-                notes[f"{of_kind[0].model}: runs train one at a time, since {error}"] = None
-                chosen = reference.NAME
-        else:
-            chosen = reference.NAME
+                notes[f"{first.model}: runs train one at a time, since {error}"] = None
         groups += [Group(chosen, part) for part in _parts(of_kind, size, workers)]
     return Plan(tuple(groups), tuple(notes))
 
@@ -88,7 +87,7 @@ def bytes_per_run(run: Run, images: Tensor, classes: int) -> int:
     weights with their gradients and the optimizer's state. `images` (batch, channels, height,
     width) are as many as are ever used at once.
     """
-    stack = Stack(_two(run, images, classes), [0.5, 0.5], images.device)
+    stack = Stack(_two(run, images, classes), images.device)
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -117,8 +116,10 @@ def free_memory(device: torch.device) -> int:
 
 
 def _gains(run: Run, images: Tensor) -> bool:
-    """Return whether the run trains faster in company."""
-    return images.device.type == "cuda" or _pixels(run, images) <= _FEW_PIXELS
+    """Return whether the run trains faster in company, and the same."""
+    if images.device.type == "cuda":
+        return True
+    return run.model in _SAME_BITS and _pixels(run, images) <= _FEW_PIXELS
 
 
 def _pixels(run: Run, images: Tensor) -> int:
@@ -131,7 +132,7 @@ def _size(run: Run, images: Tensor, classes: int, workers: int) -> int:
     fits = int(memory / bytes_per_run(run, images, classes))
     if images.device.type == "cuda":
         return max(1, min(fits, _MOST_ON_GPU))
-    return max(1, min(fits, round(_PIXELS_AT_ONCE / _pixels(run, images))))
+    return max(1, min(fits, _MOST_ON_CPU, round(_PIXELS_AT_ONCE / _pixels(run, images))))
 
 
 def _parts(runs: Sequence[Run], size: int, workers: int) -> list[tuple[Run, ...]]:
@@ -145,13 +146,13 @@ def _parts(runs: Sequence[Run], size: int, workers: int) -> list[tuple[Run, ...]
 
 def check_stackable(run: Run, images: Tensor, classes: int) -> None:
     """Raise `CannotStackError` where the run's network cannot train in company."""
-    check(_two(run, images, classes), images, images.device)
+    check(_two(run, images, classes), images)
 
 
 def _two(run: Run, images: Tensor, classes: int) -> list[torch.nn.Module]:
-    runs = [replace(run, seed=0), replace(run, seed=1)]
+    runs = [replace(run, seed=seed, dropout=rate) for seed, rate in ((0, 0.0), (1, 0.5))]
     labels = torch.zeros(len(images), dtype=torch.int64)
-    return stacked.initial_networks(runs, Split(images, labels), classes)
+    return lockstep.initial_networks(runs, Split(images, labels), classes)
 
 
 def _some_images(dataset: Dataset, count: int, device: torch.device) -> Tensor:

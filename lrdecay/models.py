@@ -122,6 +122,12 @@ def dropout_layers(model: nn.Module) -> Iterator[StreamDropout]:
     return (layer for layer in model.modules() if isinstance(layer, StreamDropout))
 
 
+def applied_dropout(model: nn.Module) -> float | None:
+    """Return the rate that the live model's dropout layers share; None if they share none."""
+    rates = {layer.p for layer in dropout_layers(model)}
+    return rates.pop() if len(rates) == 1 else None
+
+
 def set_dropout_step(model: nn.Module, seed: int, step: int) -> None:
     """Make every dropout layer draw the mask of optimizer step `step` (from 0) in its next call."""
     for index, layer in enumerate(dropout_layers(model)):

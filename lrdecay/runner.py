@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from lrdecay import executor, groups, sources
 from lrdecay.data import Dataset
-from lrdecay.engine import reference, stacked
+from lrdecay.engine import lockstep, reference, stacked
 from lrdecay.errors import InputError
 from lrdecay.groups import ENGINES, Plan
 from lrdecay.precision import training_settings
@@ -142,7 +142,7 @@ def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> floa
     with training_settings():
         for group in plan.groups:
             first = group.runs[0]
-            alike = (group.engine, len(group.runs), stacked.kind(first), first.dropout > 0)
+            alike = (group.engine, len(group.runs), lockstep.kind(first), first.dropout > 0)
             if alike not in rates:
                 rates[alike] = (
                     stacked.seconds_per_image(group.runs, whole, device)

@@ -92,12 +92,12 @@ def course_alone(build: Build, seed: int, rate: float, shape) -> dict[str, Tenso
 
 def course_stacked(build: Build, seeds, rates, shape) -> dict[str, Tensor]:
     """The same of all networks as one, each tensor with a run axis."""
-    networks = [build(seed, 0.0) for seed in seeds]
+    networks = [build(seed, rate) for seed, rate in zip(seeds, rates, strict=True)]
     names = [
         *(name for name, _ in networks[0].named_parameters()),
         *(name for name, _ in networks[0].named_buffers()),
     ]
-    stack = Stack(networks, rates, CPU)
+    stack = Stack(networks, CPU)
     weights = torch.stack([weights_of(seed) for seed in seeds])
     found = {}
     for step in range(STEPS):
@@ -178,6 +178,14 @@ class Twice(nn.Module):
         return self.last(self.drop(h))
 
 
+class Shared(Twice):
+    """One dropout layer under two names."""
+
+    def __init__(self, shape, classes, dropout, batch_norm=False):
+        super().__init__(shape, classes, dropout)
+        self.other = self.drop
+
+
 class Normed(nn.Module):
     def __init__(self, shape, classes, dropout, batch_norm=False):
         super().__init__()
@@ -211,7 +219,7 @@ def odd_sequence(shape, classes, dropout, batch_norm=False) -> nn.Sequential:
     )
 
 
-OWN = [Residual, Twice, Normed]
+OWN = [Residual, Twice, Shared, Normed]
 
 
 # Against each network alone
@@ -233,7 +241,7 @@ def test_the_cnn_in_single_precision_too(form, batch_norm):
 @pytest.mark.usefixtures("double_precision")
 def test_layers_with_other_arguments_are_what_they_are_alone(form, shape):
     build = networks_of(odd_sequence, shape)
-    assert Stack([build(0, 0.0)] * 2, [0.0] * 2, CPU).is_chain == (form != "vmap")
+    assert Stack([build(0, 0.0)] * 2, CPU).is_chain == (form != "vmap")
     assert_as_alone(build, shape, 1e-9, 1e-11)
 
 
@@ -241,7 +249,7 @@ def test_layers_with_other_arguments_are_what_they_are_alone(form, shape):
 @pytest.mark.usefixtures("double_precision")
 def test_a_network_of_ones_own_is_what_it_is_alone(model):
     build = networks_of(model)
-    assert not Stack([build(0, 0.0)] * 2, [0.0] * 2, CPU).is_chain
+    assert not Stack([build(0, 0.0)] * 2, CPU).is_chain
     assert_as_alone(build, SHAPES[0], 1e-9, 1e-11)
 
 
@@ -251,8 +259,8 @@ def test_frozen_weights_are_used_and_not_trained(form):
         network.features[0].weight.requires_grad_(False)
         return network
 
-    networks = [build(seed, 0.0) for seed in SEEDS]
-    stack = Stack(networks, RATES, CPU)
+    networks = [build(*each) for each in zip(SEEDS, RATES, strict=True)]
+    stack = Stack(networks, CPU)
     assert len(stack.state) == len(list(networks[0].parameters()))
     assert len(stack.parameters) == len(stack.state) - 1
     x = images_of(5, SHAPES[0])
@@ -263,9 +271,10 @@ def test_frozen_weights_are_used_and_not_trained(form):
 
 
 def test_networks_given_to_a_stack_stay_as_they_are(form):
-    networks = [networks_of("cnn", batch_norm=True)(seed, 0.0) for seed in SEEDS]
+    build = networks_of("cnn", batch_norm=True)
+    networks = [build(*each) for each in zip(SEEDS, RATES, strict=True)]
     before = [models.digest(network) for network in networks]
-    stack = Stack(networks, RATES, CPU)
+    stack = Stack(networks, CPU)
     images = torch.stack([images_of(seed, SHAPES[0]) for seed in SEEDS])
     stack.logits(images, keys_of(SEEDS, 0, 2)).sum().backward()
     with torch.no_grad():
@@ -279,7 +288,7 @@ def test_networks_given_to_a_stack_stay_as_they_are(form):
 @pytest.mark.parametrize("model", ["cnn", *OWN])
 def test_those_who_are_kept_go_on_as_before(model, places):
     build = networks_of(model, batch_norm=True)
-    stack = Stack([build(seed, 0.0) for seed in SEEDS], RATES, CPU)
+    stack = Stack([build(*each) for each in zip(SEEDS, RATES, strict=True)], CPU)
     images = torch.stack([images_of(seed, SHAPES[0]) for seed in SEEDS])
     for step in (0, 1):  # the running statistics move on too
         keys = keys_of(SEEDS, step, stack.dropout_layers)
@@ -366,6 +375,16 @@ class Lazy(Plain):
         self.first = nn.LazyLinear(16)
 
 
+class Complains(Plain):
+    def between(self, h):
+        raise ValueError("\n not on a Tuesday\nnor on any other day")
+
+
+class SaysNothing(Plain):
+    def between(self, h):
+        raise NotImplementedError
+
+
 class Mixes(Plain):
     """It has numbers of its own that are in no parameter and no buffer."""
 
@@ -389,22 +408,81 @@ class Mixes(Plain):
         (DrawsInTraining, "random operation"),
         (Reads, r"calling \.item\(\)"),
         (Lazy, "uninitialized parameter"),
+        (Complains, "^not on a Tuesday$"),
+        (SaysNothing, "^NotImplementedError$"),
         (Mixes, "do not compute what they compute alone"),
     ],
 )
 def test_what_cannot_be_stacked_says_why_in_one_line(model, reason):
     build = networks_of(model)
     with pytest.raises(CannotStackError, match=reason) as raised:
-        check([build(0, 0.0), build(1, 0.0)], images_of(0, SHAPES[0]), CPU)
+        check([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
     assert "\n" not in str(raised.value)
+
+
+class Sometimes(Plain):
+    """Its structure depends on the rate."""
+
+    def __init__(self, shape, classes, dropout, batch_norm=False):
+        super().__init__(shape, classes, dropout)
+        self.drop = nn.Dropout(dropout) if dropout else nn.Identity()
+
+    def between(self, h):
+        return self.drop(h)
+
+
+class Functional(Plain):
+    """It drops with torch's own generator, and not at all at a rate of 0."""
+
+    def __init__(self, shape, classes, dropout, batch_norm=False):
+        super().__init__(shape, classes, dropout)
+        self.rate = dropout
+
+    def between(self, h):
+        return F.dropout(h, self.rate, self.training)
+
+
+class Channels(Plain):
+    def __init__(self, shape, classes, dropout, batch_norm=False):
+        super().__init__(shape, classes, dropout)
+        self.drop = nn.AlphaDropout(dropout)
+
+    def between(self, h):
+        return self.drop(h)
+
+
+class Unflattened(nn.Sequential):
+    def __init__(self, shape, classes, dropout, batch_norm=False):
+        super().__init__(nn.Conv2d(shape[0], classes, shape[1:]))
+
+
+@pytest.mark.parametrize("model", [Sometimes, Functional, Channels, Unflattened])
+def test_dropout_that_would_be_lost_and_odd_outputs_are_not_stacked(model):
+    build = networks_of(model)
+    with pytest.raises(CannotStackError):
+        check([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
+
+
+def test_hooks_on_parameters_are_not_lost():
+    networks = [networks_of("cnn")(seed, 0.5) for seed in (0, 1)]
+    networks[0].features[0].weight.register_hook(lambda gradient: 2 * gradient)
+    with pytest.raises(CannotStackError, match="a hook on a parameter would be lost"):
+        check(networks, images_of(0, SHAPES[0]))
+
+
+def test_layers_that_share_a_parameter_are_no_chain():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
+    assert chain.layers(network) is not None
+    network[3].bias = network[1].bias
+    assert chain.layers(network) is None
 
 
 @pytest.mark.parametrize("model", ["cnn", odd_sequence, Plain, *OWN])
 def test_what_can_be_stacked_passes_and_stays_as_it_is(model):
     build = networks_of(model, batch_norm=True)
-    networks = [build(0, 0.0), build(1, 0.0)]
+    networks = [build(0, 0.0), build(1, 0.5)]
     before = [models.digest(network) for network in networks]
-    check(networks, images_of(0, SHAPES[0]), CPU)
+    check(networks, images_of(0, SHAPES[0]))
     assert [models.digest(network) for network in networks] == before
     assert all(network.training for network in networks)
 
@@ -419,7 +497,7 @@ def test_a_form_that_computes_something_else_is_not_used(monkeypatch, wrong):
     monkeypatch.setattr(chain, "_linear", linear)
     build = networks_of("cnn")
     with pytest.raises(CannotStackError, match="do not compute what they compute alone"):
-        check([build(0, 0.0), build(1, 0.0)], images_of(0, SHAPES[0]), CPU)
+        check([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
 
 
 # What is a chain

@@ -15,7 +15,8 @@ from training import CPU, curve, digits, runs, split, sweep
 
 from lrdecay import models, schedulers
 from lrdecay.data import Data, Split
-from lrdecay.engine import reference, stacked
+from lrdecay.engine import lockstep, reference, stacked
+from lrdecay.engine.lockstep import Lockstep
 from lrdecay.run import Run
 from lrdecay.tables import EPOCHS, RUNS
 
@@ -80,7 +81,7 @@ def reference_losses(run: Run) -> np.ndarray:
 def stacked_losses(together: list[Run]) -> np.ndarray:
     """The loss of every step, one column a run."""
     data = data_of(together[0])
-    group = stacked.Group(together, data.train, data.classes, CPU)
+    group = Lockstep(together, data.train, data.classes, CPU)
     losses = []
     for _ in range(together[0].epochs):
         losses.append(group.train_epoch().losses.numpy()[:, : len(together)])
@@ -211,7 +212,7 @@ def test_runs_of_different_rates_and_arguments_share_a_group():
     text = "optimizer: {name: Adam, lr: [0.001, 0.01], eps: [1e-8, 1e-3], weight_decay: [0.1, 0.2]}"
     together = sweep(f"{text}\nepochs: 3", "schedulers: {c: {class: constant}}\n").runs(digits())
     assert len(together) == 8
-    assert len({stacked.kind(run) for run in together}) == 1
+    assert len({lockstep.kind(run) for run in together}) == 1
     found = stacked_losses(together)[:STEPS]
     for place, run in enumerate(together):
         np.testing.assert_allclose(found[:, place], reference_losses(run)[:STEPS], rtol=1e-4)
@@ -239,7 +240,7 @@ def test_a_diverging_run_disturbs_no_other(wild):
 @pytest.mark.parametrize("step", [0, 18, 19, 25])
 def test_the_step_of_divergence_is_exact_and_finished_epochs_stay(monkeypatch, step):
     """The second run's loss of step `step` is made infinite; an epoch has 19 steps."""
-    real, steps = stacked._losses, 0
+    real, steps = lockstep._losses, 0
 
     def sometimes_infinite(logits, labels):
         nonlocal steps
@@ -254,7 +255,7 @@ def test_the_step_of_divergence_is_exact_and_finished_epochs_stay(monkeypatch, s
 
     together = sweep("epochs: 3\nseeds: 3", "schedulers: {c: {class: constant}}\n").runs(digits())
     calm = stacked_train(together)
-    monkeypatch.setattr(stacked, "_losses", sometimes_infinite)
+    monkeypatch.setattr(lockstep, "_losses", sometimes_infinite)
     records = stacked_train(together)
     assert [record.run["status"] for record in records] == ["completed", "diverged", "completed"]
     assert records[1].run["diverged_at_step"] == step
@@ -306,7 +307,7 @@ def test_two_schedulers_are_bit_identical_until_their_rates_differ():
 def test_evaluation_counts_what_the_reference_counts():
     data = split()
     together = sweep("seeds: 3", "schedulers: {c: {class: constant}}\n").runs(digits())
-    group = stacked.Group(together, data.train, data.classes, CPU)
+    group = Lockstep(together, data.train, data.classes, CPU)
     for part in (data.test, data.validation, Split(data.test.images[:1], data.test.labels[:1])):
         metrics, right = group.evaluate(part)
         for place, run in enumerate(together):

@@ -31,6 +31,10 @@ def layers(network: nn.Module) -> Layers | None:
     found: Layers = []
     if not _collect(network, "", found) or len({layer for _, layer in found}) < len(found):
         return None
+    if len(list(network.named_parameters(remove_duplicate=False))) > len(
+        list(network.parameters())
+    ):
+        return None  # one that two layers share
     flat = False
     for _, layer in found:
         known = (*_ANYWHERE, nn.Linear) if flat else (*_ANYWHERE, *_ON_IMAGES, nn.Flatten)
@@ -42,7 +46,7 @@ def layers(network: nn.Module) -> Layers | None:
 
 def _collect(module: nn.Module, name: str, found: Layers) -> bool:
     """Add the layers of nested sequences in order; say whether they are no more than that."""
-    if module._forward_hooks or module._forward_pre_hooks:
+    if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
         return False
     if not isinstance(module, nn.Sequential):
         found.append((name, module))

@@ -76,7 +76,6 @@ class _Schedule:
     def walk_epoch(self) -> None:
         group = self._optimizer.param_groups[0]
         self._optimizer.step()  # torch warns where a scheduler comes first
-        self.rates, self.momenta = torch.empty_like(self.rates), torch.empty_like(self.momenta)
         if not self._per_step:
             self.rates.fill_(group["lr"])
             self.momenta.fill_(_momentum(group))

@@ -97,7 +97,7 @@ def _train(
     measured = Measured(
         epochs=epochs,
         diverged_at_step=diverged_at_step,
-        applied_dropout=_applied_dropout(model),
+        applied_dropout=models.applied_dropout(model),
         init_digest=init_digest,
         order_digest=streams.order_digest(run.seed, len(data.train)),
         test_correct=test_correct,
@@ -174,12 +174,6 @@ def evaluate(model: nn.Module, split: Split) -> tuple[Metrics, Tensor]:
 
 def _placed(model: nn.Module, device: torch.device) -> nn.Module:
     return model.to(device).to(memory_format=torch.channels_last)
-
-
-def _applied_dropout(model: nn.Module) -> float | None:
-    """Return the rate that the live model's dropout layers share; None if they share none."""
-    rates = {layer.p for layer in models.dropout_layers(model)}
-    return rates.pop() if len(rates) == 1 else None
 
 
 def seconds_per_image(run: Run, data: Data, device: torch.device) -> tuple[float, float]:

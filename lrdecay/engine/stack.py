@@ -1,7 +1,8 @@
 """Many networks of one architecture as one: each parameter has a leading run axis.
 
 A plain sequence of known layers runs as a `Chain`, any other module through `torch.func.vmap`.
-Bits on CPU do not depend on which networks share a stack, as long as there are two.
+The bits of the cnn on a CPU do not depend on which networks share a stack, as long as there are
+two. Those of other networks may: some kernels treat odd widths by where in memory they stand.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class CannotStackError(Exception):
 class Stack:
     """Copies of one network with weights of their own, each with a dropout rate of its own."""
 
-    def __init__(self, networks: Sequence[nn.Module], rates: Sequence[float], device: torch.device):
+    def __init__(self, networks: Sequence[nn.Module], device: torch.device) -> None:
         parameters, buffers = stack_module_state(list(networks))
         self._trained = [name for name, value in parameters.items() if value.requires_grad]
         self._values = {
@@ -33,7 +34,7 @@ class Stack:
             for name, value in {**parameters, **buffers}.items()
         }
         self._device = device
-        self._set_rates(rates)
+        self._set_rates([models.applied_dropout(network) or 0.0 for network in networks])
         self.dropout_layers = len(list(models.dropout_layers(networks[0])))
         layers = chain.layers(networks[0])
         self.is_chain = layers is not None
@@ -149,21 +150,37 @@ class _VmappedDropout(nn.Module):
         return models.drop(x, kept, self.scale)
 
 
-def check(networks: Sequence[nn.Module], images: Tensor, device: torch.device) -> None:
-    """Raise `CannotStackError` unless the networks compute the same stacked as alone.
+def check(networks: Sequence[nn.Module], images: Tensor) -> None:
+    """Raise `CannotStackError` unless the networks compute the same stacked as alone, in training
+    and in evaluation. Give two of different weights and dropout rates.
 
-    `images` are (batch, channels, height, width).
+    `images` are (batch, channels, height, width), on the device.
     """
+    device = images.device
     try:
-        stack = Stack(networks, [0.5] * len(networks), device)
-        keys = torch.zeros(stack.dropout_layers, len(networks), dtype=torch.int64, device=device)
-        stack.logits(images.expand(len(networks), *images.shape), keys).sum().backward()
-        stack = Stack(networks, [0.5] * len(networks), device)
-        with torch.no_grad():
-            stacked = stack.logits(images, None)
-            alone = [deepcopy(network).to(device).eval()(images) for network in networks]
+        if any(p._backward_hooks for network in networks for p in network.parameters()):
+            raise CannotStackError("a hook on a parameter would be lost")
+        stack = Stack(networks, device)
+        alone = [deepcopy(network).to(device) for network in networks]
+        for seed, network in enumerate(alone):
+            models.set_dropout_step(network, seed, step=0)
+        keys = streams.keys(range(len(networks)), "dropout", device)
+        layers = torch.arange(stack.dropout_layers, device=device)
+        keys = streams.parts(streams.parts(keys, torch.zeros_like(keys)), layers[:, None])
+        together = images.expand(len(networks), *images.shape)
+        stacked = stack.logits(together, keys)
+        stacked.sum().backward()
+        same = _same(stacked, [network.train()(images) for network in alone])
+        stacked = stack.logits(images, None)
+        same = same and _same(stacked, [network.eval()(images) for network in alone])
+    except CannotStackError:
+        raise
     except Exception as error:  # whatever vmap or the module has to say
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CannotStackError(reason) from error
-    if not torch.allclose(stacked, torch.stack(alone), rtol=1e-3, atol=1e-4):
+    if not same:
         raise CannotStackError("stacked, its copies do not compute what they compute alone")
+
+
+def _same(stacked: Tensor, alone: Sequence[Tensor]) -> bool:
+    return torch.allclose(stacked, torch.stack(list(alone)), rtol=1e-3, atol=1e-4)

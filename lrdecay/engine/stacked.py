@@ -1,48 +1,26 @@
-"""Many runs at once: one computation with a run axis, as close to the reference as floats allow.
-
-Each run has its own weights, data order, dropout masks, learning rate and scheduler; nothing
-crosses from one run to another. Within an epoch nothing waits for the device.
-"""
+"""Many runs at once: the reference engine's course, with one computation for all runs of a group."""
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TypeVar
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from lrdecay import models, streams
+from lrdecay import streams
 from lrdecay.data import Data, Split
-from lrdecay.engine import graphs, record, updates
-from lrdecay.engine.rates import Rates
+from lrdecay.engine import record
+from lrdecay.engine.lockstep import Lockstep, Trained
 from lrdecay.engine.record import Epoch, Measured, Metrics, OnEpoch
-from lrdecay.engine.stack import Stack
 from lrdecay.precision import computing_in
 from lrdecay.run import Run
 from lrdecay.tables import Record
 
-T = TypeVar("T")
-
 NAME = "stacked"
-EVALUATION_BATCH = 250
-"""Images that each run is evaluated on at once; fixed, for bits may depend on it."""
-
-_SHARED = ("model", "batch_norm", "optimizer", "batch_size", "epochs", "validation", "precision")
-
-
-def kind(run: Run) -> tuple[object, ...]:
-    """Return what runs must have in common to be trained together."""
-    arguments = json.loads(run.optimizer_args)
-    # what some runs of a group need and others do not would change the others' bits
-    parts = (arguments.get("weight_decay", 0) > 0, arguments.get("momentum", 0) > 0)
-    return (*(getattr(run, name) for name in _SHARED), *parts)
 
 
 @dataclass
@@ -63,12 +41,12 @@ def train(
     """Train runs of one kind together and return their rows, in the same order.
 
     A run's seconds are its share of the group's. A run whose loss stops being finite is left out
-    from the next epoch on. The test set is measured after every epoch and steers nothing: `Group`,
+    from the next epoch on. The test set is measured after every epoch and steers nothing: `Lockstep`,
     which trains, is not given it.
     """
     started = time.perf_counter()
     with computing_in(runs[0].precision, device):
-        group = Group(runs, data.train, data.classes, device)
+        group = Lockstep(runs, data.train, data.classes, device)
         members = [_Member(*each) for each in zip(runs, group.init_digests, strict=False)]
         alive = members
         for number in range(1, runs[0].epochs + 1):
@@ -129,7 +107,7 @@ def seconds_per_image(runs: Sequence[Run], data: Data, device: torch.device) -> 
     few = Split(data.train.images[:count], data.train.labels[:count])
     some = Split(data.test.images[:1000], data.test.labels[:1000])
     with computing_in(runs[0].precision, device):
-        group = Group(runs, few, data.classes, device)
+        group = Lockstep(runs, few, data.classes, device)
         times = []
         for _ in range(2):  # the first steps pay for what later ones find ready
             started = time.perf_counter()
@@ -138,16 +116,6 @@ def seconds_per_image(runs: Sequence[Run], data: Data, device: torch.device) -> 
             group.evaluate(some)
             times = [(trained - started) / len(few), (time.perf_counter() - trained) / len(some)]
     return times[0] / len(runs), times[1] / len(runs)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """One epoch of training: rates and losses (steps, runs) in float64, and each run's metrics."""
-
-    first_step: int
-    rates: Tensor
-    losses: Tensor
-    metrics: list[Metrics]
 
 
 def _diverged_at(trained: Trained, place: int, metrics: dict[str, Metrics]) -> int | None:
@@ -159,143 +127,3 @@ def _diverged_at(trained: Trained, place: int, metrics: dict[str, Metrics]) -> i
     if all(math.isfinite(m.loss) for split, m in metrics.items() if split != "test"):
         return None
     return trained.first_step + len(finite) - 1
-
-
-class Group:
-    """The weights, optimizers and schedulers of runs of one kind, and how they move on.
-
-    A run that is alone is trained twice: with one run kernels take other paths, and its bits would
-    not be those that it has in company.
-    """
-
-    def __init__(
-        self, runs: Sequence[Run], train: Split, classes: int, device: torch.device
-    ) -> None:
-        runs = _in_company(runs)
-        networks = initial_networks(runs, train, classes)
-        digest = cache(models.digest)
-        self.init_digests = [digest(network) for network in networks]
-        self._runs = runs
-        self._train = train
-        self._device = device
-        self._stack = Stack(networks, [run.dropout for run in runs], device)
-        has_dropout = self._stack.dropout_layers > 0
-        self.applied_dropout = [rate if has_dropout else None for rate in self._stack.rates]
-        self._sizes = [len(b) for b in torch.empty(len(train)).split(runs[0].batch_size)]
-        self._rates = Rates(runs, len(self._sizes))
-        self._done = 0
-        self._update = updates.build(
-            runs[0].optimizer,
-            self._stack.parameters,
-            [json.loads(run.optimizer_args) for run in runs],
-        )
-        self._steps: dict[int, graphs.Step] = {}
-
-    def train_epoch(self) -> Trained:
-        """Train every run for one epoch."""
-        epoch = self._done // len(self._sizes)
-        rates, momenta = self._rates.next_epoch()
-        rows = self._update.coefficients(rates, momenta, self._done)
-        rows = rows.to(self._device, self._train.images.dtype)
-        keys, order = self._keys(), self._order(epoch)
-        losses = rows.new_empty(len(rows), len(self._runs))
-        correct = torch.zeros(len(self._runs), dtype=torch.int64, device=self._device)
-        for number, batch in enumerate(order.split(self._sizes, dim=1)):
-            step = self._step_for(batch, rows[number], keys[number])
-            losses[number], right = step(batch, rows[number], keys[number])
-            correct += right
-        first, self._done = self._done, self._done + len(self._sizes)
-        by_step = losses.cpu().double()
-        sizes = torch.tensor(self._sizes, dtype=torch.float64)
-        means = ((by_step * sizes[:, None]).sum(0) / len(self._train)).tolist()
-        shares = (correct.cpu().double() / len(self._train)).tolist()
-        metrics = [Metrics(*each) for each in zip(means, shares, strict=True)]
-        return Trained(first, rates, by_step, metrics)
-
-    @torch.inference_mode()
-    def evaluate(self, split: Split) -> tuple[list[Metrics], Tensor]:
-        """Return each run's metrics with dropout off, and which images were right (runs, n)."""
-        losses, correct = [], []
-        for images, labels in zip(
-            split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True
-        ):
-            logits = self._stack.logits(images, None)
-            losses.append(_losses(logits, labels.expand(len(logits), -1)))
-            correct.append(logits.argmax(2) == labels)
-        means = torch.cat(losses, 1).double().mean(1).tolist()
-        right = torch.cat(correct, 1)
-        shares = (right.sum(1).double() / len(split)).tolist()
-        return [Metrics(*each) for each in zip(means, shares, strict=True)], right
-
-    def end_epoch(self, validation_losses: Sequence[float | None]) -> None:
-        """Step the schedulers that are stepped every epoch."""
-        self._rates.end_epoch(_in_company(validation_losses))
-
-    def keep(self, places: Sequence[int]) -> None:
-        """Go on with the runs at these places."""
-        places = _in_company(places)
-        self._runs = [self._runs[place] for place in places]
-        self._stack.keep(places)
-        self._update.keep(places)
-        self._rates.keep(places)
-        self._steps.clear()
-
-    def _step(self, batch: Tensor, row: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Train every run on its batch, images given by index (runs, b); return the loss of each
-        (the batch's mean), and how many of its images were right."""
-        labels = self._train.labels[batch]
-        logits = self._stack.logits(self._train.images[batch], keys)
-        losses = _losses(logits, labels).mean(1)
-        parameters = self._stack.parameters
-        gradients = torch.autograd.grad(losses.sum(), parameters, allow_unused=True)
-        with torch.no_grad():
-            self._update.apply(parameters, gradients, row)
-            return losses.detach(), (logits.argmax(2) == labels).sum(1)
-
-    def _step_for(self, *inputs: Tensor) -> graphs.Step:
-        size = inputs[0].shape[1]
-        if size not in self._steps:
-            state = self._stack.state + self._update.state
-            self._steps[size] = graphs.compiled(self._step, inputs, state)
-        return self._steps[size]
-
-    def _order(self, epoch: int) -> Tensor:
-        """Return the images in the order in which each run visits them (runs, n)."""
-        count, device = len(self._train), self._device
-        of_seed = cache(lambda seed: streams.order(seed, epoch, count, device))
-        return torch.stack([of_seed(run.seed) for run in self._runs])
-
-    def _keys(self) -> Tensor:
-        """Return the keys of the coming epoch's dropout masks (steps, layers, runs)."""
-        runs = streams.keys([run.seed for run in self._runs], "dropout", self._device)
-        numbers = torch.arange(self._done, self._done + len(self._sizes), device=self._device)
-        layers = torch.arange(self._stack.dropout_layers, device=self._device)
-        return streams.parts(streams.parts(runs, numbers[:, None, None]), layers[:, None])
-
-
-def initial_networks(runs: Sequence[Run], train: Split, classes: int) -> list[nn.Module]:
-    """Return each run's network before its first step; runs of one seed share one."""
-    _, channels, height, width = train.images.shape
-
-    @cache
-    def of_seed(seed: int) -> nn.Module:
-        return models.build(
-            runs[0].model,
-            (channels, height, width),
-            classes,
-            seed=seed,
-            dropout=0.0,
-            batch_norm=runs[0].batch_norm,
-        )
-
-    return [of_seed(run.seed) for run in runs]
-
-
-def _losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the cross entropy of each image (runs, b), from logits (runs, b, classes)."""
-    losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
-    return losses.view(labels.shape)
-
-
-def _in_company(items: Sequence[T]) -> list[T]:
-    return [*items, *items] if len(items) == 1 else list(items)

@@ -43,7 +43,7 @@ class Update(ABC):
     ) -> None:
         """Change the parameters in place by one step; `row` is (numbers, runs).
 
-        A parameter without a gradient is left alone.
+        A parameter without a gradient is left alone, in every step: Adam counts steps for all.
         """
 
     def keep(self, places: Sequence[int]) -> None:
