@@ -69,7 +69,8 @@ class Lockstep:
         self._train = train
         self._device = device
         self._stack = Stack(networks, device)
-        self._sizes = [len(b) for b in torch.empty(len(train)).split(runs[0].batch_size)]
+        count, size = len(train), runs[0].batch_size
+        self._sizes = [min(size, count - start) for start in range(0, count, size)]
         self._rates = Rates(runs, len(self._sizes))
         self._done = 0
         self._update = updates.build(

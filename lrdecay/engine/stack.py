@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -145,9 +146,29 @@ class _VmappedDropout(nn.Module):
         """Return `x` with the next mask applied; any shape."""
         if self.key is None:
             return x
-        kept = streams.keep(self.key, self.threshold, x.shape, x.device)
+        kept: Tensor = _Keep.apply(self.key, self.threshold, tuple(x.shape))
         self.key = streams.parts(self.key, torch.zeros_like(self.key))
-        return models.drop(x, kept, self.scale)
+        dropped: Tensor = x * (kept.to(x.dtype) * self.scale)
+        return dropped
+
+
+class _Keep(torch.autograd.Function):
+    """`streams.keep` as bytes, with a rule of its own for vmap: older ones cannot view bits."""
+
+    @staticmethod
+    def forward(key: Tensor, threshold: Tensor, shape: tuple[int, ...]) -> Tensor:
+        return streams.keep(key, threshold, shape, key.device).view(torch.uint8)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: Any, key: Tensor, threshold: Tensor, shape: tuple[int, ...]
+    ) -> tuple[Tensor, int]:
+        # keys and thresholds differ from run to run: both have the run axis
+        return _Keep.apply(key.unsqueeze(1), threshold.unsqueeze(1), shape), 0
 
 
 def check(networks: Sequence[nn.Module], images: Tensor) -> None:

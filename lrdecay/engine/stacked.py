@@ -1,4 +1,4 @@
-"""Many runs at once: the reference engine's course, with one computation for all runs of a group."""
+"""Many runs at once: the reference engine's course, in one computation for a whole group."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def train(
     """Train runs of one kind together and return their rows, in the same order.
 
     A run's seconds are its share of the group's. A run whose loss stops being finite is left out
-    from the next epoch on. The test set is measured after every epoch and steers nothing: `Lockstep`,
-    which trains, is not given it.
+    from the next epoch on. The test set is measured after every epoch and steers nothing:
+    `Lockstep`, which trains, is not given it.
     """
     started = time.perf_counter()
     with computing_in(runs[0].precision, device):
