@@ -115,7 +115,7 @@ def test_training(benchmark, processes, dataset, round_, contender):
     case, count = CASES[dataset], CONTENDERS[contender]
     if dataset != "digits" and not present(dataset):
         pytest.skip(f"{dataset} is not in {folder()}; set LRDECAY_DATA")
-    if dataset == "mnist" and DEVICE == "cpu" and (count or 0) > 16:
+    if dataset == "mnist" and DEVICE == "cpu" and (count or 0) > 4:
         pytest.skip("takes long and says nothing more")
     if count is None:
         sets = getattr(tutorial, dataset)(case.images, case.test, folder())
