@@ -110,7 +110,7 @@ def stepper(size: int, count: int, steps: int, device: str) -> Callable[[], obje
         runs = [replace(run, seed=seed) for seed in range(count)]
         return Lockstep(runs, split, 10, where).train_epoch
     model = models.build("cnn", (1, size, size), 10, seed=0, dropout=0.3, batch_norm=False)
-    model = reference._placed(model, where)
+    model = reference._placed(model, where, run.precision)
     return lambda: list(reference._fit(replace(run, epochs=1), model, split, None, None))
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-SEMANTICS = 2
+SEMANTICS = 3
 """Raised whenever a change of code changes results: runs made before it then train again."""
 
 

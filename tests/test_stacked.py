@@ -136,10 +136,18 @@ def test_the_first_steps_are_those_of_the_reference(optimizer, batch_norm):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_in_single_precision_too(optimizer):
-    """With seeds at which no image comes so near a tie of max-pooling that rounding decides it:
-    that moves a loss by some 1e-3, between two memory layouts of the reference engine as well."""
-    text = f"optimizer: {OPTIMIZERS[optimizer]}\nepochs: 3\ndropout: 0.3\nseeds: [1]"
-    assert_first_steps(list(runs(text, every_scheduler(optimizer)).values()), 1e-4)
+    """Within 1e-4, but for a run in a hundred: where a pixel is near a tie of max-pooling, rounding
+    decides where its gradient goes, and the loss soon moves by some 1e-3. Two memory layouts of the
+    reference engine differ in that way as well, so each run has a seed of its own here, and two in
+    twelve may."""
+    text = f"optimizer: {OPTIMIZERS[optimizer]}\nepochs: 3\ndropout: 0.3\n"
+    by_label = runs(text, every_scheduler(optimizer))
+    together = [replace(run, seed=seed) for seed, run in enumerate(by_label.values())]
+    expected = np.stack([reference_losses(run)[:STEPS] for run in together], 1)
+    apart = np.abs(stacked_losses(together)[:STEPS] / expected - 1).max(0)
+    assert np.median(apart) < 1e-5
+    assert (apart > 1e-4).sum() <= 2
+    assert apart.max() < 2e-2
 
 
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
