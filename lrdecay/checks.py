@@ -39,14 +39,15 @@ def _scheduler_problems(document: Document) -> Iterator[Problem]:
         if not isinstance(name, str) or name not in schedulers.CLASSES:
             continue  # the validation of the whole file says so
         arguments = {key: value for key, value in spec.items() if key != "class"}
-        fixed = not {"epochs", "steps"} & {x for x in arguments.values() if isinstance(x, str)}
+        fixed = schedulers.is_fixed(name, arguments)
         resolved = None
         for horizon in horizons:
             try:
                 if resolved is None or not fixed:
                     resolved = repr((name, schedulers.resolve(name, arguments, horizon)))
             except ValidationError as error:
-                yield from translate(error, document, {path: schedulers.arguments(name)}, path)
+                models = schedulers.argument_models(name, arguments, path)
+                yield from translate(error, document, models, path)
                 break
             except ValueError as error:
                 values = ", ".join(f"{key}: {show(value)}" for key, value in arguments.items())
@@ -87,26 +88,29 @@ def _validation_problems(document: Document) -> Iterator[Problem]:
     given = document.value
     if given.get("validation") != 0 or given["validation"] is False:
         return
-    classes = {
-        label: name
+    specs = {
+        label: (name, {key: x for key, x in spec.items() if key != "class"})
         for label, spec in _mapping(given.get("schedulers")).items()
         if isinstance(name := _mapping(spec).get("class"), str) and name in schedulers.CLASSES
     }
     metric = _mapping(given.get("comparison")).get("metric")
-    reasons = reasons_to_validate(classes, metric, given.get("target"))
+    reasons = reasons_to_validate(specs, metric, given.get("target"))
     for reason in reasons:
         message = f"validation: must be above 0, since {reason}"
         yield Problem(*document.place(("validation",)), message)
 
 
-def reasons_to_validate(classes: Mapping[str, str], metric: object, target: object) -> list[str]:
-    """Return why validation images are needed: by schedulers (label -> class), metric or target."""
+def reasons_to_validate(
+    specs: Mapping[str, tuple[str, Mapping[str, Any]]], metric: object, target: object
+) -> list[str]:
+    """Return why validation images are needed: by schedulers (label -> class and arguments), metric
+    or target."""
     from lrdecay import schedulers
 
     reasons = [
         f"{show(label, quote=False)} ({name}) is steered by the validation loss"
-        for label, name in classes.items()
-        if schedulers.needs_validation(name)
+        for label, (name, given) in specs.items()
+        if schedulers.needs_validation(name, given)
     ]
     if metric in ("val_accuracy", "val_loss"):
         reasons.append(f"comparison.metric is {metric}")

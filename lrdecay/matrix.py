@@ -53,8 +53,8 @@ def _validation(sweep: Sweep, dataset: Dataset) -> int:
             f"held out; give less than {count}"
         )
     if validation == 0:
-        classes = {label: spec.class_ for label, spec in sweep.schedulers.items()}
-        for why in checks.reasons_to_validate(classes, sweep.comparison.metric, sweep.target):
+        specs = {label: (spec.class_, spec.arguments) for label, spec in sweep.schedulers.items()}
+        for why in checks.reasons_to_validate(specs, sweep.comparison.metric, sweep.target):
             raise InputError(
                 f"{dataset.name}: its {count} training images are too few to hold some out for "
                 f"validation by default; give validation, since {why}"
@@ -95,23 +95,29 @@ def _scheduler_args(
 ) -> str:
     """Return a scheduler's arguments for runs of this length; its schedule was walked through."""
     spec = sweep.schedulers[label]
-    steps = horizon.steps
     try:
         resolved = schedulers.resolve(spec.class_, spec.arguments, horizon)
-        if resolved.get("cycle_momentum") and momentum == 0:
-            raise ValueError(
-                f"{spec.class_} would give SGD a momentum that it does not have; "
-                f"give cycle_momentum: false, or the optimizer a momentum"
-            )
+        for name, arguments in schedulers.nodes(spec.class_, resolved):
+            if arguments.get("cycle_momentum") and momentum == 0:
+                raise ValueError(
+                    f"{name} would give SGD a momentum that it does not have; "
+                    f"give cycle_momentum: false, or the optimizer a momentum"
+                )
+        count = horizon.length(schedulers.clock(spec.class_, resolved))
         if spec.class_ == "OneCycleLR":  # torch's own words for this help nobody
             total = resolved["total_steps"] or resolved["epochs"] * resolved["steps_per_epoch"]
-            if total < steps:
+            if total < count:
+                every = resolved["interval"]
                 raise ValueError(
-                    f"OneCycleLR ends after {total} steps, and the run has {steps}; "
-                    f"give total_steps: steps"
+                    f"OneCycleLR ends after {total} {every}s, and the run has {count}; "
+                    f"give total_steps: {every}s"
                 )
-        count = horizon.epochs if schedulers.interval(spec.class_) == "epoch" else steps
-        schedulers.walk(spec.class_, resolved, min(count, _WALKED))
+        schedulers.walk(
+            spec.class_,
+            resolved,
+            min(count, _WALKED),
+            steps_per_epoch=horizon.steps_per_epoch,
+        )
     except ValueError as error:
         raise InputError(f"schedulers.{label}: {error}") from error
     return canonical(resolved)

@@ -163,7 +163,7 @@ def _problem(
             if keys == ["class"] and isinstance(value, str):
                 expected += f", such as {{class: {show(value, quote=False)}}}"
         elif kind == "int_type" and isinstance(value, str) and _takes_words(path):
-            expected += ", or the word epochs or steps"
+            expected += ", or the word epochs or steps, or a part of it such as 0.5 epochs"
         message = f"must be {expected}, not {show(value)}"
         if kind == "string_type" and isinstance(value, int | float):
             message += "; put it in quotes if it is one"
@@ -188,7 +188,7 @@ def _problem(
 
 
 def _takes_words(path: Path) -> bool:
-    return len(path) == 3 and path[0] == "schedulers"
+    return len(path) >= 3 and path[0] == "schedulers"
 
 
 def _plain(bound: float) -> float:

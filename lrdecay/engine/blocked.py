@@ -31,10 +31,11 @@ def blocked(network: nn.Module) -> nn.Module:
 class _Blocked(nn.Sequential):
     def forward(self, images: Tensor) -> Tensor:
         """Return what the layers make of images, in the usual layout."""
-        if not bool(self._bound(images) < _LARGEST):
-            return super().forward(images)
-        h: Tensor = super().forward(images.contiguous().to_mkldnn())
-        return h.to_dense()
+        layout = bool(self._bound(images) < _LARGEST)
+        h = images.contiguous().to_mkldnn() if layout else images
+        for layer in self:
+            h = layer(h)
+        return h.to_dense() if layout else h
 
     @torch.no_grad()
     def _bound(self, images: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class Rates:
         for run in runs:
             same = (
                 run.run_id
-                if schedulers.needs_validation(run.scheduler_class)
+                if schedulers.needs_validation(run.scheduler_class, json.loads(run.scheduler_args))
                 else (
                     *(run.scheduler_class, run.scheduler_args),
                     *(run.optimizer, run.optimizer_args, run.lr),
@@ -66,28 +66,27 @@ class _Schedule:
         parameter = torch.nn.Parameter(torch.zeros(1))
         arguments = json.loads(run.optimizer_args)
         self._optimizer = optimizers.build(run.optimizer, [parameter], run.lr, arguments)
-        self._scheduler = schedulers.build(
-            run.scheduler_class, json.loads(run.scheduler_args), self._optimizer
-        )
-        self._per_step = schedulers.interval(run.scheduler_class) == "step"
+        resolved = json.loads(run.scheduler_args)
+        self._scheduler = schedulers.build(run.scheduler_class, resolved, self._optimizer)
+        self._by_steps = schedulers.clock(run.scheduler_class, resolved) == "step"
         self.rates = torch.empty(steps, dtype=torch.float64)
         self.momenta = torch.empty(steps, dtype=torch.float64)
 
     def walk_epoch(self) -> None:
         group = self._optimizer.param_groups[0]
         self._optimizer.step()  # torch warns where a scheduler comes first
-        if not self._per_step:
+        if not self._by_steps:
             self.rates.fill_(group["lr"])
             self.momenta.fill_(_momentum(group))
+            self._scheduler.after_step()
             return
         for step in range(len(self.rates)):
             self.rates[step] = group["lr"]
             self.momenta[step] = _momentum(group)
-            self._scheduler.step()
+            self._scheduler.after_step()
 
     def end_epoch(self, validation_loss: float | None) -> None:
-        if not self._per_step:
-            schedulers.advance(self._scheduler, validation_loss)
+        self._scheduler.after_epoch(validation_loss)
 
 
 def _momentum(group: dict[str, object]) -> float:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lrdecay import provenance
+from lrdecay.engine import applied
 from lrdecay.run import Run
 from lrdecay.tables import RUNS, SPLITS, Record
 
@@ -59,8 +60,12 @@ OnEpoch = Callable[[Run, Epoch], None]
 def finished(run: Run, measured: Measured, engine: str, device: torch.device) -> Record:
     """Return the record of a run that completed or diverged.
 
-    A diverged run keeps the epochs it finished; what only a whole run has is null.
+    A diverged run keeps the epochs it finished; what only a whole run has is null. A run whose
+    rates were not those of its scheduler has failed.
     """
+    wrong = applied.difference(run, measured.epochs)
+    if wrong is not None:
+        return failed(run, wrong, engine, device)
     completed = measured.diverged_at_step is None
     results: dict[str, object] = {
         "status": "completed" if completed else "diverged",

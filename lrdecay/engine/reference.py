@@ -117,7 +117,6 @@ def _fit(
         run.optimizer, model.parameters(), run.lr, json.loads(run.optimizer_args)
     )
     scheduler = schedulers.build(run.scheduler_class, json.loads(run.scheduler_args), optimizer)
-    per_step = schedulers.interval(run.scheduler_class) == "step"
     step = 0
     for epoch in range(run.epochs):
         model.train()
@@ -134,8 +133,7 @@ def _fit(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            if per_step:
-                scheduler.step()
+            scheduler.after_step()
             step += 1
             losses.append(loss.detach())
             correct.append((logits.detach().argmax(1) == labels).sum())
@@ -153,8 +151,7 @@ def _fit(
             yield _Trained(step, rates, measured, None, diverged_at_step=first)
             return
         held_out = None if validation is None else evaluate(model, validation)[0]
-        if not per_step:
-            schedulers.advance(scheduler, None if held_out is None else held_out.loss)
+        scheduler.after_epoch(None if held_out is None else held_out.loss)
         yield _Trained(step, rates, measured, held_out, diverged_at_step=None)
 
 
@@ -189,7 +186,8 @@ def seconds_per_image(run: Run, data: Data, device: torch.device) -> tuple[float
     )
     some = Split(data.test.images[:evaluated], data.test.labels[:evaluated])
     nothing = Split(few.images[:1], few.labels[:1])
-    short = replace(run, epochs=1, scheduler_class="constant", scheduler_args="{}")
+    always = '{"interval":"epoch"}'
+    short = replace(run, epochs=1, scheduler_class="constant", scheduler_args=always)
     trial = Data(few, nothing, None, nothing, data.classes)
     train(short, trial, device)  # the first steps pay for what later ones find ready
     started = time.perf_counter()

@@ -1,0 +1,34 @@
+"""Scheduler names a sweep file may use, their arguments, and how they are built and stepped.
+
+Every class of `torch.optim.lr_scheduler` is here under its own name and with its own argument
+names, read from torch's signatures as installed; LambdaLR and MultiplicativeLR, whose arguments are
+Python functions, are for plug-ins. Beside them stand the schedules that torch lacks.
+"""
+
+from lrdecay.schedulers.arguments import argument_models, arguments, is_fixed, resolve
+from lrdecay.schedulers.horizon import Horizon, Interval
+from lrdecay.schedulers.registry import (
+    CLASSES,
+    interval,
+    needs_validation,
+    nodes,
+)
+from lrdecay.schedulers.stepper import Stepper
+from lrdecay.schedulers.stepping import build, clock, walk
+
+__all__ = [
+    "CLASSES",
+    "Horizon",
+    "Interval",
+    "Stepper",
+    "argument_models",
+    "arguments",
+    "build",
+    "clock",
+    "interval",
+    "is_fixed",
+    "needs_validation",
+    "nodes",
+    "resolve",
+    "walk",
+]

@@ -1,0 +1,247 @@
+"""What a sweep file may say of a scheduler: checked against signatures, words made numbers."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
+from pydantic_core import InitErrorDetails
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from lrdecay.problems import suggest
+from lrdecay.schedulers.horizon import Horizon, Interval, in_numbers
+from lrdecay.schedulers.registry import (
+    CLASSES,
+    NESTED,
+    SETS_OUTRIGHT,
+    children,
+    interval,
+    nodes,
+)
+from lrdecay.schedulers.stepper import Stepper
+from lrdecay.schedulers.stepping import walk
+from lrdecay.yamlfile import show
+
+_NOT_GIVEN = ("optimizer", "last_epoch", "verbose")
+
+
+@cache
+def arguments(name: str, holder: str | None = None) -> type[BaseModel]:
+    """Return a pydantic model of the arguments of scheduler `name`, after its signature.
+
+    Beside them stands `interval`, but for one that `holder` steps.
+    """
+    known = CLASSES[name]
+    initialiser = known.__init__ if inspect.isclass(known) else known
+    hints = typing.get_type_hints(
+        initialiser,
+        localns={
+            "Callable": Callable,
+            "Iterable": Sequence,  # torch goes through `milestones` more than once
+            "Literal": Literal,
+            "LRScheduler": LRScheduler,
+            "Optimizer": Optimizer,
+            "Sequence": Sequence,
+            "Stepper": Stepper,
+        },
+    )
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(initialiser).parameters.values():
+        hint = hints.get(parameter.name)
+        if parameter.name in ("self", *_NOT_GIVEN) or "Callable" in str(hint):
+            continue
+        if parameter.name == NESTED.get(name):
+            held = Annotated[dict[str, Any], BeforeValidator(partial(_held, name))]
+            hint = held if name == "WarmupLR" else list[held]
+        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+        fields[parameter.name] = (hint, default)
+    if holder not in ("ChainedScheduler", "SequentialLR"):
+        fields["interval"] = (Literal["epoch", "step"], interval(name))
+    return create_model(
+        name,
+        __config__=ConfigDict(
+            extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
+        ),
+        **fields,
+    )
+
+
+def argument_models(
+    name: str, given: Mapping[str, Any], path: tuple[str | int, ...] = ()
+) -> dict[tuple[str | int, ...], type[BaseModel]]:
+    """Return, by path, the models of the arguments of a scheduler at `path` and of all it holds."""
+    return _models(name, given, path, None)
+
+
+def _models(
+    name: str, given: Mapping[str, Any], path: tuple[str | int, ...], holder: str | None
+) -> dict[tuple[str | int, ...], type[BaseModel]]:
+    found = {path: arguments(name, holder)}
+    for index, child in enumerate(children(name, given)):
+        inner = child.get("class") if isinstance(child, Mapping) else None
+        if isinstance(inner, str) and inner in CLASSES:
+            place = (*path, NESTED[name], *(() if name == "WarmupLR" else (index,)))
+            found |= _models(inner, child, place, name)
+    return found
+
+
+def _held(holder: str, value: Any) -> dict[str, Any]:
+    """Check a scheduler that another holds."""
+    if not isinstance(value, Mapping):
+        example = "{class: StepLR, step_size: 5}"
+        raise ValueError(f"must be a scheduler, such as {example}, not {show(value)}")
+    name = value.get("class")
+    if not isinstance(name, str) or name not in CLASSES:
+        what = suggest(name, CLASSES) if isinstance(name, str) else "must be a scheduler's class"
+        raise _at(("class",) if "class" in value else (), what, name)
+    known = CLASSES[name]
+    reason = None
+    if name == "WarmupLR":
+        reason = "WarmupLR cannot be held by another; let it hold the others"
+    elif holder != "WarmupLR" and inspect.isclass(known) and issubclass(known, ReduceLROnPlateau):
+        reason = f"{holder} cannot hold {name}, which is steered by the loss; WarmupLR can"
+    elif holder == "ChainedScheduler" and name in SETS_OUTRIGHT:
+        reason = f"{name} sets the rate outright, which undoes the others; SequentialLR can hold it"
+    if reason is not None:
+        raise _at(("class",), reason, name)
+    rest = {key: each for key, each in value.items() if key != "class"}
+    return {"class": name, **arguments(name, holder).model_validate(rest).model_dump()}
+
+
+def _at(place: tuple[str, ...], message: str, value: Any) -> ValidationError:
+    detail = InitErrorDetails(
+        type="value_error", loc=place, input=value, ctx={"error": ValueError(message)}
+    )
+    return ValidationError.from_exception_data("scheduler", [detail])
+
+
+def resolve(name: str, given: Mapping[str, Any], horizon: Horizon) -> dict[str, Any]:
+    """Return all arguments of scheduler `name` as plain values, defaults filled in.
+
+    The words `epochs` and `steps` become the horizon's numbers, and fractions of them too. Within
+    a scheduler that another holds they stand for its own part of the run.
+
+    Raises pydantic's `ValidationError` for arguments that the class does not take, and
+    `ValueError` for values that torch refuses or that cannot work here.
+    """
+    values = {"interval": interval(name, given), **_numbers(name, given, horizon)}
+    resolved = _canonical(name, arguments(name).model_validate(values).model_dump())
+    for each, values in nodes(name, resolved):
+        _check(each, values)
+    walk(name, resolved, count=1)
+    return resolved
+
+
+def is_fixed(name: str, given: Mapping[str, Any]) -> bool:
+    """Return whether the arguments are the same for every length of run."""
+    whole = any(hasattr(CLASSES[each], "whole") for each, _ in nodes(name, given))
+    return not (whole or "epochs" in repr(given) or "steps" in repr(given))
+
+
+def _numbers(
+    name: str, given: Mapping[str, Any], horizon: Horizon, every: Interval | None = None
+) -> dict[str, Any]:
+    """Return the arguments with numbers for words; `every` is the interval of what holds it."""
+    every = every or interval(name, given)
+    held = NESTED.get(name)
+    values = {
+        key: value if key == held else in_numbers(value, horizon) for key, value in given.items()
+    }
+    whole = getattr(CLASSES[name], "whole", None)
+    if whole is not None:
+        values.setdefault(whole, horizon.length(every))
+    if name == "WarmupLR" and held in values:
+        left = horizon
+        if _is_count(values.get("warmup_iters")):
+            left = horizon.after(values["warmup_iters"], every)
+        values[held] = _numbers_within(values[held], left, None)
+    elif held is not None and isinstance(values.get(held), list | tuple):
+        parts = _parts(values.get("milestones"), horizon, every) if name == "SequentialLR" else []
+        if len(parts) != len(values[held]):
+            parts = [horizon] * len(values[held])
+        values[held] = [
+            _numbers_within(each, part, every)
+            for each, part in zip(values[held], parts, strict=True)
+        ]
+    return values
+
+
+def _numbers_within(value: Any, horizon: Horizon, every: Interval | None) -> Any:
+    inner = value.get("class") if isinstance(value, Mapping) else None
+    if not isinstance(inner, str) or inner not in CLASSES:
+        return value  # the model of the arguments says what is wrong
+    rest = {key: each for key, each in value.items() if key != "class"}
+    return {"class": inner, **_numbers(inner, rest, horizon, every)}
+
+
+def _parts(milestones: Any, horizon: Horizon, every: Interval) -> list[Horizon]:
+    """Return the parts of a run that milestones make; none where they are none."""
+    if not isinstance(milestones, list | tuple) or not all(map(_is_count, milestones)):
+        return []
+    starts = [0, *milestones]
+    lengths = [end - start for start, end in pairwise(starts)]
+    parts = [_first(horizon, length, every) for length in lengths if length > 0]
+    if len(parts) < len(lengths):
+        return []
+    return [*parts, horizon.after(starts[-1], every)]
+
+
+def _first(horizon: Horizon, count: int, every: Interval) -> Horizon:
+    per_epoch = horizon.steps_per_epoch
+    if every == "epoch":
+        return Horizon(count, count * per_epoch)
+    return Horizon(-(-count // per_epoch), count)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _canonical(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return equal values for what means the same, or one run would have two identities."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if key == NESTED.get(name):
+            within = [
+                {"class": each["class"]}
+                | _canonical(each["class"], {k: x for k, x in each.items() if k != "class"})
+                for each in children(name, values)
+            ]
+            found[key] = within[0] if name == "WarmupLR" else within
+        elif key == "milestones":
+            # MultiStepLR counts them, in whatever order
+            found[key] = sorted(value) if name == "MultiStepLR" else list(value)
+        elif isinstance(value, list) and len(value) == 1:
+            found[key] = _plain(value[0])  # one per parameter group, of which there is one
+        else:
+            found[key] = _plain(value)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0
+
+
+def _check(name: str, resolved: Mapping[str, Any]) -> None:
+    """Refuse values that torch takes and that cannot work here."""
+    for key in ("base_momentum", "max_momentum"):
+        value = resolved.get(key)
+        if isinstance(value, float) and resolved["cycle_momentum"] and not 0 <= value < 1:
+            raise ValueError(f"{key}: must be at least 0 and below 1, not {value}")
+    if name == "ReduceLROnPlateau":
+        if resolved["mode"] == "max":
+            raise ValueError(
+                "mode: it is given the validation loss, which falls, so mode must be min"
+            )
+        if resolved["interval"] == "step":
+            raise ValueError("interval: the validation loss is measured after every epoch")
+    if name == "SequentialLR":
+        milestones = resolved["milestones"]
+        if any(after <= before for before, after in pairwise([0, *milestones])):
+            raise ValueError(f"milestones: must rise from 1 on, not {milestones}")
