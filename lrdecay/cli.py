@@ -23,9 +23,9 @@ from rich.table import Table
 from lrdecay.console import (
     err,
     out,
-    print_estimate,
     print_failures,
     print_matrix,
+    print_plan,
     program,
     train_and_print,
 )
@@ -98,6 +98,11 @@ GroupSize = Annotated[
 ]
 
 
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Take warnings about the schedules for errors.")
+]
+
+
 @contextmanager
 def _errors_in_one_line() -> Iterator[None]:
     """Turn bad input into its message and exit code 2, without a traceback."""
@@ -125,14 +130,23 @@ def plan(
     workers: Workers = None,
     engine: EngineOption = Engine.auto,
     group_size: GroupSize = None,
+    strict: Strict = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="Draw the schedules into a .pdf, .png or .svg file."
+        ),
+    ] = None,
 ) -> None:
-    """Print the matrix, the number of runs and about how long they take. Nothing trains."""
+    """Print the matrix, the schedules and about how long the runs take. Nothing trains."""
     with _errors_in_one_line():
         from lrdecay.sweep import load_sweep
 
         sweep = load_sweep(file)
         print_matrix(sweep)
-        print_estimate(sweep, data, device.value, workers, engine.value, group_size)
+        found = print_plan(sweep, data, device.value, workers, engine.value, group_size, plot)
+        if found and strict:
+            raise typer.Exit(BAD_INPUT)
 
 
 @app.command(epilog="Example:  lrdecay sweep bench/sweeps/mnist.yaml --data ~/data --workers 4")
@@ -144,6 +158,7 @@ def sweep(
     workers: Workers = None,
     engine: EngineOption = Engine.auto,
     group_size: GroupSize = None,
+    strict: Strict = False,
 ) -> None:
     """Train every run of a sweep file that has no result yet.
 
@@ -167,6 +182,7 @@ def sweep(
                 progress,
                 engine.value,
                 group_size,
+                strict,
             )
         except KeyboardInterrupt:
             progress.stop()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lrdecay.engine.record import Epoch
+    from lrdecay.foresight import Foreseen
     from lrdecay.run import Run
     from lrdecay.sweep import Sweep
 
@@ -80,8 +81,7 @@ def print_matrix(sweep: Sweep) -> None:
         if axis != "scheduler":
             table.add_row(axis, ", ".join(str(value) for value in values))
     for label, spec in sweep.schedulers.items():
-        arguments = ", ".join(f"{key}={value}" for key, value in spec.arguments.items())
-        table.add_row("scheduler", f"{label}: {spec.class_}({arguments})")
+        table.add_row("scheduler", f"{label}: {_as_call({'class': spec.class_} | spec.arguments)}")
     table.add_row("seeds", f"{len(sweep.seeds)}, from {min(sweep.seeds)} to {max(sweep.seeds)}")
     table.add_row("reference", sweep.reference)
     out.print(table)
@@ -89,17 +89,31 @@ def print_matrix(sweep: Sweep) -> None:
     out.print(f"{cells} x {seeds} = {counted(sweep.cells * len(sweep.seeds), 'run')}")
 
 
-def print_estimate(
+def _as_call(value: object) -> str:
+    """Return a value of a sweep file as text, a scheduler as its class with its arguments."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_as_call, value))}]"
+    if not isinstance(value, dict):
+        return str(value)
+    arguments = [f"{key}={_as_call(x)}" for key, x in value.items() if key != "class"]
+    return f"{value.get('class')}({', '.join(arguments)})"
+
+
+def print_plan(
     sweep: Sweep,
     data_dir: Path | None,
     device: str,
     workers: int | None,
     engine: str,
     group_size: int | None,
-) -> None:
-    """Print how many runs train at once and about how long a sweep takes, from a few measured
-    steps; nothing is downloaded."""
-    from lrdecay import executor, groups, sources
+    plot: Path | None = None,
+) -> list[str]:
+    """Print the schedules, how many runs train at once and about how long a sweep takes, from a few
+    measured steps; nothing is downloaded. Return what is probably not meant in the schedules.
+
+    With `plot` the schedules are drawn into that file as well.
+    """
+    from lrdecay import executor, foresight, groups, sources
     from lrdecay.progress import counted, spell_seconds
     from lrdecay.runner import estimate_seconds, find_device
 
@@ -109,13 +123,19 @@ def print_estimate(
     except sources.AbsentError:
         folder = sources.data_folder(data_dir)
         out.print(
-            f"No estimate of time: {sweep.dataset.name} is not in {folder}; "
+            f"No schedules and no estimate of time: {sweep.dataset.name} is not in {folder}; "
             f"`lrdecay sweep` would download it there.",
             soft_wrap=True,
         )
-        return
+        return []
+    runs = sweep.runs(dataset)
+    foreseen = foresight.foresee(runs, dataset.train_count - runs[0].validation)
+    print_schedules(foreseen, plot)
+    warnings = foresight.warnings(foreseen)
+    for text in warnings:
+        err.print(f"warning: {text}", soft_wrap=True)
     count = max(1, executor.default_workers(chosen) if workers is None else workers)
-    plan = groups.plan(sweep.runs(dataset), dataset, chosen, count, engine, group_size)
+    plan = groups.plan(runs, dataset, chosen, count, engine, group_size)
     for note in plan.notes:
         out.print(note, soft_wrap=True)
     together = max(len(group.runs) for group in plan.groups)
@@ -125,6 +145,23 @@ def print_estimate(
         f"training {counted(together, 'run')} at once, and some seconds for them to start.",
         soft_wrap=True,
     )
+    return warnings
+
+
+def print_schedules(foreseen: list[Foreseen], plot: Path | None) -> None:
+    """Print each schedule as a line, and draw them into a file if one is named."""
+    from lrdecay import preview
+
+    if not foreseen:
+        return
+    levels = preview.BLOCKS if "utf" in out.encoding.lower() else preview.ASCII
+    table = Table("scheduler", "learning rate", "from, highest, last", box=None, pad_edge=False)
+    for row in preview.lines(foreseen, levels=levels):
+        table.add_row(*row)
+    out.print(table)
+    if plot is not None:
+        preview.save(foreseen, plot)
+        out.print(f"The schedules are drawn in {plot}.", soft_wrap=True)
 
 
 def print_failures(folder: Path) -> None:

@@ -120,6 +120,36 @@ def plot_learning_rates(
     return _finish(ax, _used(curves, styles), legend)
 
 
+def plot_schedules(
+    curves: pd.DataFrame,
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Learning rates as planned, against epochs trained: one staircase per scheduler.
+
+    `curves` has the columns `scheduler`, `trained` (epochs done where a rate begins) and
+    `learning_rate`, as `lrdecay.preview.curves` returns them, for runs of one length.
+    """
+    styles = styles or scheduler_styles(curves)
+    ax = ax or _new_axes()
+    for scheduler, course in curves.groupby("scheduler", sort=False):
+        style = styles[str(scheduler)]
+        ax.plot(
+            course["trained"],
+            course["learning_rate"],
+            drawstyle="steps-post",
+            color=style.color,
+            linestyle=style.dash,
+            linewidth=1.6,
+        )
+    ax.set(xlabel="epochs trained", ylabel="learning rate")
+    ax.set_ylim(bottom=min(0.0, float(curves["learning_rate"].min())))
+    ax.yaxis.set_major_formatter(FuncFormatter(_plain))
+    return _finish(ax, _used(curves, styles), legend)
+
+
 def plot_curves(
     runs: pd.DataFrame,
     epochs: pd.DataFrame,

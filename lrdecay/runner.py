@@ -6,14 +6,14 @@ import math
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from filelock import FileLock, Timeout
 
-from lrdecay import executor, groups, sources
+from lrdecay import executor, foresight, groups, sources
 from lrdecay.data import Dataset
 from lrdecay.engine import lockstep, reference, stacked
 from lrdecay.errors import InputError
@@ -66,6 +66,7 @@ def run_sweep(
     progress: Progress | None = None,
     engine: str = "auto",
     group_size: int | None = None,
+    strict: bool = False,
 ) -> Summary:
     """Train what a sweep asks for and the results folder does not have yet.
 
@@ -73,6 +74,8 @@ def run_sweep(
     goes on from there. `workers` is the number of processes (None: one per core, or one for a
     GPU; 0: this process). `engine` is auto, reference (one run at a time) or stacked (many at once,
     at most `group_size`); auto is the one that is faster for each run.
+
+    What is probably not meant in the schedules is told to `progress`, or, if `strict`, an error.
 
     Raises `InputError` for a sweep, data or device that cannot be used.
     """
@@ -87,6 +90,9 @@ def run_sweep(
     chosen = find_device(device, sweep.precision)
     dataset = sources.load(sweep.dataset, data_dir)
     runs = sweep.runs(dataset)
+    odd = foresight.warnings(foresight.foresee(runs, dataset.train_count - runs[0].validation))
+    if odd and strict:
+        raise InputError("\n".join(odd))
     folder = Path(results) / sweep.name
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
@@ -106,6 +112,7 @@ def run_sweep(
             device=str(chosen),
         )
         plan = groups.plan(to_train, dataset, chosen, count, engine, group_size)
+        plan = replace(plan, notes=(*(f"warning: {text}" for text in odd), *plan.notes))
         return _run_locked(sweep, runs, store, plan, setup, count, progress)
 
 

@@ -7,6 +7,7 @@ Python functions, are for plug-ins. Beside them stand the schedules that torch l
 
 from lrdecay.schedulers.arguments import argument_models, arguments, is_fixed, resolve
 from lrdecay.schedulers.horizon import Horizon, Interval
+from lrdecay.schedulers.parts import Part, all_parts
 from lrdecay.schedulers.registry import (
     CLASSES,
     interval,
@@ -20,7 +21,9 @@ __all__ = [
     "CLASSES",
     "Horizon",
     "Interval",
+    "Part",
     "Stepper",
+    "all_parts",
     "argument_models",
     "arguments",
     "build",

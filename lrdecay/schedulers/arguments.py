@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lrdecay.problems import suggest
 from lrdecay.schedulers.horizon import Horizon, Interval, in_numbers
+from lrdecay.schedulers.parts import parts
 from lrdecay.schedulers.registry import (
     CLASSES,
     NESTED,
@@ -156,19 +157,16 @@ def _numbers(
     whole = getattr(CLASSES[name], "whole", None)
     if whole is not None:
         values.setdefault(whole, horizon.length(every))
-    if name == "WarmupLR" and held in values:
-        left = horizon
-        if _is_count(values.get("warmup_iters")):
-            left = horizon.after(values["warmup_iters"], every)
-        values[held] = _numbers_within(values[held], left, None)
-    elif held is not None and isinstance(values.get(held), list | tuple):
-        parts = _parts(values.get("milestones"), horizon, every) if name == "SequentialLR" else []
-        if len(parts) != len(values[held]):
-            parts = [horizon] * len(values[held])
-        values[held] = [
-            _numbers_within(each, part, every)
-            for each, part in zip(values[held], parts, strict=True)
+    if held in values:
+        own = every if name != "WarmupLR" else None
+        within = [
+            _numbers_within(child, part, own)
+            for child, part in zip(
+                children(name, values), parts(name, values, horizon, every), strict=True
+            )
         ]
+        one = not isinstance(values[held], list | tuple)
+        values[held] = within[0] if one and within else within
     return values
 
 
@@ -178,29 +176,6 @@ def _numbers_within(value: Any, horizon: Horizon, every: Interval | None) -> Any
         return value  # the model of the arguments says what is wrong
     rest = {key: each for key, each in value.items() if key != "class"}
     return {"class": inner, **_numbers(inner, rest, horizon, every)}
-
-
-def _parts(milestones: Any, horizon: Horizon, every: Interval) -> list[Horizon]:
-    """Return the parts of a run that milestones make; none where they are none."""
-    if not isinstance(milestones, list | tuple) or not all(map(_is_count, milestones)):
-        return []
-    starts = [0, *milestones]
-    lengths = [end - start for start, end in pairwise(starts)]
-    parts = [_first(horizon, length, every) for length in lengths if length > 0]
-    if len(parts) < len(lengths):
-        return []
-    return [*parts, horizon.after(starts[-1], every)]
-
-
-def _first(horizon: Horizon, count: int, every: Interval) -> Horizon:
-    per_epoch = horizon.steps_per_epoch
-    if every == "epoch":
-        return Horizon(count, count * per_epoch)
-    return Horizon(-(-count // per_epoch), count)
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value > 0
 
 
 def _canonical(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
