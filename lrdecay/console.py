@@ -155,8 +155,8 @@ def print_schedules(foreseen: list[Foreseen], plot: Path | None) -> None:
     if not foreseen:
         return
     levels = preview.BLOCKS if "utf" in out.encoding.lower() else preview.ASCII
-    table = Table("scheduler", "learning rate", "from, highest, last", box=None, pad_edge=False)
-    for row in preview.lines(foreseen, levels=levels):
+    table = Table("scheduler", "learning rate", "first, highest, last", box=None, pad_edge=False)
+    for row in preview.lines(foreseen, out.width, levels):
         table.add_row(*row)
     out.print(table)
     if plot is not None:

@@ -13,7 +13,7 @@ from lrdecay.foresight import Foreseen
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-=+*#@"
-WIDTH = 40
+WIDEST = 40
 FORMATS = (".pdf", ".png", ".svg")
 
 
@@ -32,23 +32,27 @@ def sparkline(rates: Sequence[float], top: float, width: int, levels: str = BLOC
 
 
 def lines(
-    foreseen: Sequence[Foreseen], width: int = WIDTH, levels: str = BLOCKS
+    foreseen: Sequence[Foreseen], width: int = 80, levels: str = BLOCKS
 ) -> list[tuple[str, str, str]]:
-    """Return label, curve and what its rates are for each schedule, all to one scale."""
+    """Return label, curve and what its rates are for each schedule, all to one scale and together
+    at most `width` characters wide, as far as labels allow."""
     top = max(max(each.rates) for each in foreseen)
     lengths = {(each.run.epochs, each.run.batch_size) for each in foreseen}
-    found = []
+    labels, words = [], []
     for each in foreseen:
         longer = f", {each.run.epochs} epochs of {each.run.batch_size}" if len(lengths) > 1 else ""
+        labels.append(each.label + longer)
         ends = dict.fromkeys([each.rates[0], max(each.rates), each.rates[-1]])
-        words = " to ".join(f"{rate:.2g}" for rate in ends)
-        found.append((each.label + longer, sparkline(each.rates, top, width, levels), words))
-    return found
+        words.append(" to ".join(f"{rate:.2g}" for rate in ends))
+    left = width - max(map(len, labels)) - max(map(len, words)) - 4  # two spaces between columns
+    drawn = [sparkline(each.rates, top, min(max(left, 10), WIDEST), levels) for each in foreseen]
+    return list(zip(labels, drawn, words, strict=True))
 
 
 def curves(foreseen: Sequence[Foreseen]) -> pd.DataFrame:
     """Return the schedules as a frame: `scheduler`, `epochs`, `batch_size`, `trained` (epochs done,
-    where the rate begins) and `learning_rate`, one row for each epoch or step."""
+    where the rate begins) and `learning_rate`, one row for each epoch or step and one for the
+    end."""
     parts = []
     for each in foreseen:
         per_epoch = each.horizon.steps_per_epoch if each.every == "step" else 1
@@ -58,8 +62,8 @@ def curves(foreseen: Sequence[Foreseen]) -> pd.DataFrame:
                     "scheduler": each.label,
                     "epochs": each.run.epochs,
                     "batch_size": each.run.batch_size,
-                    "trained": np.arange(len(each.rates)) / per_epoch,
-                    "learning_rate": each.rates,
+                    "trained": np.arange(len(each.rates) + 1) / per_epoch,
+                    "learning_rate": [*each.rates, each.rates[-1]],
                 }
             )
         )

@@ -204,9 +204,10 @@ def test_rates_are_those_of_each_epoch_or_step():
 
 def test_curves_as_a_frame():
     frame = preview.curves(foreseen("step: {class: StepLR, step_size: 5}\nrex: {class: RexLR}"))
-    assert frame.groupby("scheduler").size().to_dict() == {"step": EPOCHS, "rex": STEPS}
+    assert frame.groupby("scheduler").size().to_dict() == {"step": EPOCHS + 1, "rex": STEPS + 1}
     step = frame[frame.scheduler == "step"]
-    assert step.trained.tolist() == list(range(EPOCHS))
+    assert step.trained.tolist() == list(range(EPOCHS + 1))
+    assert step.learning_rate.tolist() == pytest.approx([1e-3] * 5 + [1e-4] * 6)
     rex = frame[frame.scheduler == "rex"]
     assert rex.trained.iloc[19] == 1.0
     assert rex.learning_rate.iloc[0] == 1e-3
@@ -220,6 +221,16 @@ def test_lines_are_to_one_scale():
     assert [row[2] for row in rows] == ["0.001", "0.0005 to 0.001"]
 
 
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_lines_fit_the_terminal(width):
+    longest = foreseen(
+        "a_long_label: {class: RexLR}\nb: {class: InverseSquareRootLR, warmup_iters: 30}"
+    )
+    rows = preview.lines(longest, width)
+    assert {len(curve) for _, curve, _ in rows} == {min(width - 12 - 26 - 4, 40)}
+    assert max(len(words) for _, _, words in rows) == 26
+
+
 def test_negative_rates_stay_on_the_lowest_line():
     assert preview.sparkline([1.0, -1.0], top=1.0, width=2, levels=preview.ASCII) == "@_"
 
@@ -230,8 +241,8 @@ def test_the_picture_shows_the_rates(tmp_path):
     frame = preview.curves(foreseen("step: {class: StepLR, step_size: 5}\nrex: {class: RexLR}"))
     ax = plot_schedules(frame)
     drawn = {len(line.get_ydata()): line for line in ax.get_lines()}
-    assert drawn[EPOCHS].get_ydata().tolist() == pytest.approx([1e-3] * 5 + [1e-4] * 5)
-    assert drawn[STEPS].get_xdata()[-1] == pytest.approx((STEPS - 1) / 19)
+    assert drawn[EPOCHS + 1].get_ydata().tolist() == pytest.approx([1e-3] * 5 + [1e-4] * 6)
+    assert drawn[STEPS + 1].get_xdata()[-1] == EPOCHS
 
 
 # The commands
