@@ -292,17 +292,29 @@ def schedulers(
             raise InputError(f"scheduler {suggest(name, known.CLASSES)}")
         table = Table("class", "stepped every", "arguments (= default)", box=None, pad_edge=False)
         for each in known.CLASSES if name is None else [name]:
-            fields = known.arguments(each).model_fields
+            whole = getattr(known.CLASSES[each], "whole", None)
             arguments = [
-                key if field.is_required() else f"{key}={field.default!r}"
-                for key, field in fields.items()
+                f"{key}=the run"
+                if key == whole
+                else key
+                if field.is_required()
+                else f"{key}={field.default!r}"
+                for key, field in known.arguments(each).model_fields.items()
+                if key != "interval"
             ]
             table.add_row(each, known.interval(each), ", ".join(arguments) or "none")
         out.print(table)
         if name is not None:
             # torch's docstrings go on with formulas in markup
-            out.print(inspect.cleandoc(known.CLASSES[name].__doc__ or "").split("\n\n")[0])
-        out.print("The words epochs and steps may stand for the length of the run.")
+            text = inspect.cleandoc(known.CLASSES[name].__doc__ or "").split("\n\n")
+            ours = known.CLASSES[name].__module__.startswith("lrdecay.")
+            for paragraph in text[: 2 if ours else 1]:
+                out.print(" ".join(paragraph.splitlines()), soft_wrap=True)
+        out.print(
+            "The words epochs and steps stand for the length of the run, 0.5 epochs for half of it; "
+            "interval: step or epoch says when a scheduler is stepped.",
+            soft_wrap=True,
+        )
 
 
 _TUTORIAL_ARGUMENTS: dict[str, dict[str, Any]] = {
