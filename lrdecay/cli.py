@@ -311,7 +311,7 @@ def schedulers(
             for paragraph in text[: 2 if ours else 1]:
                 out.print(" ".join(paragraph.splitlines()), soft_wrap=True)
         out.print(
-            "The words epochs and steps stand for the length of the run, 0.5 epochs for half of it; "
+            "The words epochs and steps stand for the length of a run, 0.5 epochs for half of it; "
             "interval: step or epoch says when a scheduler is stepped.",
             soft_wrap=True,
         )
