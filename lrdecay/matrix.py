@@ -68,22 +68,23 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
     arguments = sweep.optimizer.arguments()
 
     @cache
-    def scheduler_args(label: str, epochs: int, steps: int, momentum: float | None) -> str:
-        return _scheduler_args(sweep, label, schedulers.Horizon(epochs, steps), momentum)
+    def scheduler_args(label: str, horizon: schedulers.Horizon, momentum: float | None) -> str:
+        return _scheduler_args(sweep, label, horizon, momentum)
 
     for values in itertools.product(*axes.values()):
         cell = dict(zip(axes, values, strict=True))
         given = {name: cell.pop(name) for name in arguments}
         label, epochs = cell["scheduler"], cell["epochs"]
         optimizer_args = sweep.optimizer.resolve(cell["optimizer"], given)
-        steps = epochs * math.ceil((dataset.train_count - validation) / cell["batch_size"])
+        steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
+        horizon = schedulers.Horizon.of(epochs, steps, cell["lr"])
         yield Run(
             dataset=dataset.name,
             dataset_digest=dataset.digest,
             validation=validation,
             optimizer_args=canonical(optimizer_args),
             scheduler_class=sweep.schedulers[label].class_,
-            scheduler_args=scheduler_args(label, epochs, steps, optimizer_args.get("momentum")),
+            scheduler_args=scheduler_args(label, horizon, optimizer_args.get("momentum")),
             precision=sweep.precision,
             seed=0,
             **cell,
@@ -116,6 +117,7 @@ def _scheduler_args(
             spec.class_,
             resolved,
             min(count, _WALKED),
+            horizon.lr,
             steps_per_epoch=horizon.steps_per_epoch,
         )
     except ValueError as error:
