@@ -122,8 +122,8 @@ def warnings(foreseen: Sequence[Foreseen]) -> list[str]:
 def _of_one(each: Foreseen) -> Iterator[str]:
     if each.ignores_base_rate:
         yield (
-            "its rates are the same at every base rate; give those that it sets as multiples of it, "
-            "such as max_lr: 2 lr"
+            "its rates are the same at every base rate; give those that it sets as multiples of "
+            "it, such as max_lr: 2 lr"
         )
     if each.run.scheduler_class == "constant":
         return
