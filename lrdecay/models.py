@@ -96,7 +96,7 @@ def build(
     It is built on the CPU, whatever device it goes to, so that the weights are the same there.
     Each nn.Dropout in it becomes a `StreamDropout` of the run's rate.
     """
-    with streams.seeded_init(seed):
+    with streams.seeded(seed, "init"):
         network = MODELS[name](shape, classes, dropout, batch_norm)
     return _with_streams(network, dropout)
 
