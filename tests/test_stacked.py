@@ -23,6 +23,15 @@ from lrdecay.tables import EPOCHS, RUNS
 STEPS = 50
 SCHEDULERS = {
     "constant": "",
+    "CosineToFloorLR": "floor: 0.2",
+    "InverseSquareRootLR": "warmup_iters: 9",
+    "LinearToZeroLR": "",
+    "RexLR": "interval: epoch",
+    "WarmupStableDecayLR": "warmup_iters: 5, decay_iters: 0.5 steps",
+    "WarmupLR": "warmup_iters: 25, then: {class: ReduceLROnPlateau, patience: 0, threshold: 0.5}",
+    "ChainedScheduler": (
+        "schedulers: [{class: LinearLR, total_iters: 2}, {class: ExponentialLR, gamma: 0.7}]"
+    ),
     "ConstantLR": "factor: 0.5, total_iters: 2",
     "CosineAnnealingLR": "T_max: epochs",
     "CosineAnnealingWarmRestarts": "T_0: 2",
@@ -33,6 +42,9 @@ SCHEDULERS = {
     "OneCycleLR": "max_lr: 0.002, total_steps: steps",
     "PolynomialLR": "total_iters: epochs",
     "ReduceLROnPlateau": "factor: 0.5, patience: 0, threshold: 0.5",
+    "SequentialLR": (
+        "schedulers: [{class: LinearLR, total_iters: 6}, {class: RexLR}], milestones: [6]"
+    ),
     "StepLR": "step_size: 1, gamma: 0.5",
 }
 OPTIMIZERS = {

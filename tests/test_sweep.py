@@ -68,7 +68,7 @@ def test_bad_sweep(path: Path) -> None:
 
 
 def test_the_corpus_is_whole() -> None:
-    assert len(BAD_SWEEPS) >= 131
+    assert len(BAD_SWEEPS) >= 140
     assert [path.stem for path in BAD_SWEEPS] == sorted(
         path.stem for path in (HERE / "bad_sweeps").glob("*.txt")
     )
@@ -198,7 +198,7 @@ def test_defaults_are_the_tutorials() -> None:
         epochs=10,
         scheduler="constant",
         scheduler_class="constant",
-        scheduler_args="{}",
+        scheduler_args='{"interval":"epoch"}',
         dropout=0.3,
         precision="float32",
         seed=0,
@@ -296,7 +296,7 @@ def test_words_stand_for_the_horizon() -> None:
     for epochs in (3, 5):
         for batch_size in (32, 70):
             cosine = horizons["cosine", epochs, batch_size]
-            assert cosine == {"T_max": epochs, "eta_min": 0.0}
+            assert cosine == {"T_max": epochs, "eta_min": 0.0, "interval": "epoch"}
             steps = epochs * math.ceil(70 / batch_size)
             assert horizons["cycle", epochs, batch_size]["total_steps"] == steps
 
@@ -456,6 +456,7 @@ BASE = "dataset: digits\nschedulers: {a: {class: StepLR, step_size: 10}}\n"
         BASE.replace("a:", "another:"),
         BASE.replace("step_size: 10", "step_size: epochs"),
         BASE.replace("step_size: 10", "gamma: 0.1, step_size: 10"),
+        BASE.replace("step_size: 10", "step_size: 10, interval: epoch"),
         BASE.replace("step_size: 10", "step_size: 10, gamma: 1e-1"),
         "epochs: 10\n" + "\n".join(reversed(BASE.splitlines())),
         BASE + "name: other\nbatch_size: 64\ndropout: 0.3\nmodel: cnn\nvalidation: 16\n",
@@ -472,18 +473,25 @@ def test_identity_is_of_what_runs_not_of_how_it_is_written(text: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(schedulers.CLASSES))
 def test_explicit_defaults_are_the_defaults(name: str) -> None:
+    constant, step = {"class": "constant"}, {"class": "StepLR", "step_size": 5}
     needed: dict[str, dict[str, Any]] = {
+        "ChainedScheduler": {"schedulers": [constant, step]},
         "CosineAnnealingLR": {"T_max": 10},
         "CosineAnnealingWarmRestarts": {"T_0": 5},
         "CyclicLR": {"base_lr": 0.001, "max_lr": 0.1},
         "ExponentialLR": {"gamma": 0.5},
         "MultiStepLR": {"milestones": [3, 6]},
         "OneCycleLR": {"max_lr": 0.1, "total_steps": 20},
+        "SequentialLR": {"schedulers": [constant, step], "milestones": [5]},
         "StepLR": {"step_size": 5},
+        "WarmupLR": {"warmup_iters": 5, "then": step},
+        "WarmupStableDecayLR": {"decay_iters": 5},
     }
     given = needed.get(name, {})
     fields = schedulers.arguments(name).model_fields
     defaults = {key: field.default for key, field in fields.items() if not field.is_required()}
+    if hasattr(schedulers.CLASSES[name], "whole"):
+        defaults[schedulers.CLASSES[name].whole] = "steps"
     plain, explicit = (
         parse_sweep(
             f"dataset: digits\nschedulers: {{x: {json.dumps({'class': name, **arguments})}}}"
@@ -519,7 +527,16 @@ schedulers:
     T_max: epochs
   cycle: {class: OneCycleLR, max_lr: 0.1, total_steps: steps}
   plateau: {class: ReduceLROnPlateau, factor: 0.5, patience: 1}
-  stones: {class: MultiStepLR, milestones: [3, 6]}
+  stones: {class: MultiStepLR, milestones: [3, 0.6 epochs]}
+  warm: {class: WarmupLR, warmup_iters: 0.1 steps, then: {class: RexLR, interval: epoch}}
+  parts:
+    class: SequentialLR
+    milestones: [0.3 epochs]
+    schedulers:
+      - {class: constant}
+      - class: LinearLR
+        total_iters: epochs
+  both: {class: ChainedScheduler, schedulers: [{class: LinearLR}, {class: StepLR, step_size: 2}]}
 dropout:
   - 0.0
   - 0.5
@@ -532,6 +549,7 @@ PIECES = [
     *("- ", ": ", "<<: ", "*a", "&a ", "!!str ", "---\n", "...\n", "null", "true", "on", ".nan"),
     *(".inf", "1e999", "-1", "0.5", "9" * 41, '"\\U99999999"', '"\\ud800"', "{}", "[]", "epochs"),
     *("steps", "class", "constant", "StepLR", "OneCycleLR", "CyclicLR", "%YAML 9" + "9" * 5000),
+    *("then", "schedulers", "interval", "WarmupLR", "SequentialLR", "0.5 epochs", "2 lr", "[{}]"),
     *("? ", "!<x> ", "!%ff ", "|9\n", ">+\n", "0x1F", "\r\n", "x" * 1100, "[" * 30),
 ]
 
