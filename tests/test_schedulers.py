@@ -541,7 +541,7 @@ def test_one_cycle_as_long_as_the_run_is_not():
         (
             "class: WarmupLR, warmup_iters: 9, "
             "then: {class: OneCycleLR, max_lr: 0.1, total_steps: 9}",
-            "Tried to step 10 times",
+            "OneCycleLR ends after 9 steps, and its part of the run has 181; give total_steps",
         ),
     ],
 )
@@ -616,3 +616,26 @@ def test_those_that_set_the_rate_outright_are_all_that_undo_others():
             for rate, whole in zip(kept, alone[1:], strict=True)
         )
         assert undone == (name in SETS_OUTRIGHT), name
+
+
+@pytest.mark.parametrize(
+    ("milestones", "total", "refused"),
+    [
+        ("[100]", 90, False),
+        ("[100]", 89, True),
+        ("[100, 150]", 50, False),
+        ("[100, 150]", 49, True),
+    ],
+)
+def test_a_cycle_must_last_as_long_as_its_part_of_the_run(milestones, total, refused):
+    last = ", {class: constant}" if "," in milestones else ""
+    text = (
+        f"class: SequentialLR, milestones: {milestones}, schedulers: [{{class: constant}}, "
+        f"{{class: OneCycleLR, max_lr: 0.01, total_steps: {total}}}{last}]"
+    )
+    if refused:
+        with pytest.raises(InputError, match=f"OneCycleLR ends after {total} steps, and its part"):
+            runs_with(text)
+    else:
+        [run] = runs_with(text)
+        assert json.loads(run.scheduler_args)["schedulers"][1]["total_steps"] == total

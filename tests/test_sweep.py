@@ -159,6 +159,41 @@ def test_a_cycle_that_is_shorter_than_the_run() -> None:
         runs_of(text % "epochs: epochs, steps_per_epoch: 1", count=164)
 
 
+def test_what_depends_on_the_number_of_steps_is_said_where_the_data_are_known() -> None:
+    """Without the data it is not known whether 0.5 steps is above or below 30."""
+    text = (
+        "dataset: digits\nvalidation: 36\nbatch_size: 16\nschedulers: {a: {class: SequentialLR, "
+        "milestones: [0.5 steps, 30], schedulers: "
+        "[{class: constant}, {class: LinearLR}, {class: constant}]}}"
+    )
+    [run] = runs_of(text, count=100)  # ten epochs of four steps
+    assert json.loads(run.scheduler_args)["milestones"] == [20, 30]
+    with pytest.raises(InputError) as caught:
+        runs_of(text, count=196)  # of ten
+    assert str(caught.value) == "schedulers.a: milestones: must rise from 1 on, not [50, 30]"
+    assert "must rise" in errors_of(text.replace("30]", "0.3 steps]"))
+
+
+def test_a_multiple_of_the_base_rate_is_that_of_the_run() -> None:
+    text = (
+        "dataset: digits\noptimizer: {lr: %s}\nschedulers:\n"
+        "  a: {class: CyclicLR, base_lr: 0.5 lr, max_lr: 1}\n"
+        "  b: {class: CyclicLR, base_lr: 0.001, max_lr: 1}\n"
+    )
+    bases = {
+        (run.lr, run.scheduler): json.loads(run.scheduler_args)["base_lr"]
+        for run in runs_of(text % "[0.01, 0.004]")
+    }
+    assert bases == {
+        (0.01, "a"): 0.005,
+        (0.01, "b"): 0.001,
+        (0.004, "a"): 0.002,
+        (0.004, "b"): 0.001,
+    }
+    assert "b: the same scheduler as a" in errors_of(text % "0.002")
+    assert "b: the same scheduler as a" in errors_of(text % "[0.01, 0.002]")
+
+
 # ---- good files
 
 
