@@ -98,21 +98,14 @@ def _scheduler_args(
     spec = sweep.schedulers[label]
     try:
         resolved = schedulers.resolve(spec.class_, spec.arguments, horizon)
-        for name, arguments in schedulers.nodes(spec.class_, resolved):
-            if arguments.get("cycle_momentum") and momentum == 0:
+        for part in schedulers.all_parts(spec.class_, resolved, horizon):
+            if part.arguments.get("cycle_momentum") and momentum == 0:
                 raise ValueError(
-                    f"{name} would give SGD a momentum that it does not have; "
+                    f"{part.name} would give SGD a momentum that it does not have; "
                     f"give cycle_momentum: false, or the optimizer a momentum"
                 )
+            _check_cycle(part, horizon)
         count = horizon.length(schedulers.clock(spec.class_, resolved))
-        if spec.class_ == "OneCycleLR":  # torch's own words for this help nobody
-            total = resolved["total_steps"] or resolved["epochs"] * resolved["steps_per_epoch"]
-            if total < count:
-                every = resolved["interval"]
-                raise ValueError(
-                    f"OneCycleLR ends after {total} {every}s, and the run has {count}; "
-                    f"give total_steps: {every}s"
-                )
         schedulers.walk(
             spec.class_,
             resolved,
@@ -123,3 +116,17 @@ def _scheduler_args(
     except ValueError as error:
         raise InputError(f"schedulers.{label}: {error}") from error
     return canonical(resolved)
+
+
+def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:
+    """Refuse a OneCycleLR that ends before its part of the run; torch would, on the way."""
+    if part.name != "OneCycleLR":
+        return
+    given = part.arguments
+    total = given["total_steps"] or given["epochs"] * given["steps_per_epoch"]
+    if total < part.length:
+        whole = "the run" if part.horizon == horizon else "its part of the run"
+        raise ValueError(
+            f"OneCycleLR ends after {total} {part.every}s, and {whole} has {part.length}; "
+            f"give total_steps: {part.every}s"
+        )

@@ -23,16 +23,29 @@ from lrdecay.tables import EPOCHS, RUNS
 STEPS = 50
 SCHEDULERS = {
     "constant": "",
+    "CosineToFloorLR": "floor: 0.2",
+    "InverseSquareRootLR": "warmup_iters: 9",
+    "LinearToZeroLR": "",
+    "RexLR": "interval: epoch",
+    "WarmupStableDecayLR": "warmup_iters: 5, decay_iters: 0.5 steps",
+    "WarmupLR": "warmup_iters: 25, then: {class: ReduceLROnPlateau, patience: 0, threshold: 0.5}",
+    "ChainedScheduler": (
+        "schedulers: [{class: LinearLR, total_iters: 2}, {class: ExponentialLR, gamma: 0.7}]"
+    ),
     "ConstantLR": "factor: 0.5, total_iters: 2",
     "CosineAnnealingLR": "T_max: epochs",
     "CosineAnnealingWarmRestarts": "T_0: 2",
-    "CyclicLR": "base_lr: 0.0005, max_lr: 0.002, step_size_up: 7",
+    "CyclicLR": "base_lr: 0.0005, max_lr: 0.002, step_size_up: 7, cycle_momentum: MOMENTUM",
     "ExponentialLR": "gamma: 0.7",
     "LinearLR": "total_iters: 2",
     "MultiStepLR": "milestones: [1, 2], gamma: 0.5",
-    "OneCycleLR": "max_lr: 0.002, total_steps: steps",
+    "OneCycleLR": "max_lr: 0.002, total_steps: steps, cycle_momentum: MOMENTUM",
     "PolynomialLR": "total_iters: epochs",
     "ReduceLROnPlateau": "factor: 0.5, patience: 0, threshold: 0.5",
+    "SequentialLR": (
+        "milestones: [6], schedulers: [{class: LinearLR, total_iters: 6}, "
+        "{class: OneCycleLR, max_lr: 0.002, total_steps: steps, cycle_momentum: MOMENTUM}]"
+    ),
     "StepLR": "step_size: 1, gamma: 0.5",
 }
 OPTIMIZERS = {
@@ -51,8 +64,7 @@ def every_scheduler(optimizer: str) -> str:
     """The scheduler section of a sweep file with every class; plain SGD cycles no momentum."""
     lines = []
     for name, arguments in SCHEDULERS.items():
-        if optimizer == "sgd" and name in ("CyclicLR", "OneCycleLR"):
-            arguments += ", cycle_momentum: false"
+        arguments = arguments.replace("MOMENTUM", "false" if optimizer == "sgd" else "true")
         given = f", {arguments}" if arguments else ""
         lines.append(f"  {name}: {{class: {name}{given}}}")
     return "\n".join(["schedulers:", *lines, ""])
@@ -142,7 +154,8 @@ def test_in_single_precision_too(optimizer):
     twelve may."""
     text = f"optimizer: {OPTIMIZERS[optimizer]}\nepochs: 3\ndropout: 0.3\n"
     by_label = runs(text, every_scheduler(optimizer))
-    together = [replace(run, seed=seed) for seed, run in enumerate(by_label.values())]
+    twelve = list(by_label.values())[:12]
+    together = [replace(run, seed=seed) for seed, run in enumerate(twelve)]
     expected = np.stack([reference_losses(run)[:STEPS] for run in together], 1)
     apart = np.abs(stacked_losses(together)[:STEPS] / expected - 1).max(0)
     assert np.median(apart) < 1e-5

@@ -98,7 +98,8 @@ def walk(
                 stepper.after_epoch(validation_loss=1.0)
             rates.append(optimizer.param_groups[0]["lr"])
     except (TypeError, ValueError, ArithmeticError) as error:
-        raise ValueError(f"torch refuses these arguments: {error}") from error
+        who = "torch" if CLASSES[name].__module__.startswith("torch.") else name
+        raise ValueError(f"{who} refuses these arguments: {error}") from error
     for index, rate in enumerate(rates):
         if isinstance(rate, complex) or not math.isfinite(rate):
             raise ValueError(f"the learning rate is {rate} after {index} {every}s")
