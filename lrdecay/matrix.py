@@ -68,8 +68,11 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
     arguments = sweep.optimizer.arguments()
 
     @cache
-    def scheduler_args(label: str, epochs: int, steps: int, momentum: float | None) -> str:
-        return _scheduler_args(sweep, label, schedulers.Horizon(epochs, steps), momentum)
+    def scheduler_args(
+        label: str, epochs: int, steps: int, optimizer: str, momentum: float | None
+    ) -> str:
+        horizon = schedulers.Horizon(epochs, steps)
+        return _scheduler_args(sweep, label, horizon, optimizer, momentum)
 
     for values in itertools.product(*axes.values()):
         cell = dict(zip(axes, values, strict=True))
@@ -77,13 +80,14 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
         label, epochs = cell["scheduler"], cell["epochs"]
         optimizer_args = sweep.optimizer.resolve(cell["optimizer"], given)
         steps = epochs * math.ceil((dataset.train_count - validation) / cell["batch_size"])
+        moved = (cell["optimizer"], optimizer_args.get("momentum"))
         yield Run(
             dataset=dataset.name,
             dataset_digest=dataset.digest,
             validation=validation,
             optimizer_args=canonical(optimizer_args),
             scheduler_class=sweep.schedulers[label].class_,
-            scheduler_args=scheduler_args(label, epochs, steps, optimizer_args.get("momentum")),
+            scheduler_args=scheduler_args(label, epochs, steps, *moved),
             precision=sweep.precision,
             seed=0,
             **cell,
@@ -91,7 +95,11 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
 
 
 def _scheduler_args(
-    sweep: Sweep, label: str, horizon: schedulers.Horizon, momentum: float | None
+    sweep: Sweep,
+    label: str,
+    horizon: schedulers.Horizon,
+    optimizer: str,
+    momentum: float | None,
 ) -> str:
     """Return a scheduler's arguments for runs of this length; its schedule was walked through."""
     spec = sweep.schedulers[label]
@@ -100,8 +108,13 @@ def _scheduler_args(
         resolved = schedulers.resolve(spec.class_, spec.arguments, horizon)
         if resolved.get("cycle_momentum") and momentum == 0:
             raise ValueError(
-                f"{spec.class_} would give SGD a momentum that it does not have; "
+                f"{spec.class_} would give {optimizer} a momentum that it does not have; "
                 f"give cycle_momentum: false, or the optimizer a momentum"
+            )
+        if resolved.get("cycle_momentum") and optimizer == "AdamWScheduleFree":
+            raise ValueError(
+                f"{spec.class_} would cycle the first beta, which {optimizer} needs to stay as it "
+                f"is for its average of the weights; give cycle_momentum: false"
             )
         if spec.class_ == "OneCycleLR":  # torch's own words for this help nobody
             total = resolved["total_steps"] or resolved["epochs"] * resolved["steps_per_epoch"]

@@ -42,16 +42,27 @@ OPTIMIZERS = {
     "sgd": "{name: SGD, lr: 0.01}",
     "momentum": "{name: SGD, lr: 0.005, momentum: 0.9}",
     "nesterov": "{name: SGD, lr: 0.005, momentum: 0.9, nesterov: true, weight_decay: 0.001}",
+    "rmsprop": "{name: RMSprop, lr: 0.0005}",
+    "rmsprop_all": (
+        "{name: RMSprop, lr: 0.0001, alpha: 0.9, eps: 1e-6, momentum: 0.9, centered: true, "
+        "weight_decay: 0.001}"
+    ),
+    "free": "{name: AdamWScheduleFree, lr: 0.0025, warmup_steps: 25}",
+    "free_all": (
+        "{name: AdamWScheduleFree, lr: 0.002, betas: [0.95, 0.99], eps: 1e-6, weight_decay: 0.1, "
+        "warmup_steps: 10, r: 1, weight_lr_power: 1}"
+    ),
 }
+CYCLE_NOTHING = ("sgd", "rmsprop", "free", "free_all")
 # what may differ between two trainings of one run
 TIMES = ("seconds", "samples_per_second", "group_size", "finished_at")
 
 
 def every_scheduler(optimizer: str) -> str:
-    """The scheduler section of a sweep file with every class; plain SGD cycles no momentum."""
+    """The scheduler section of a sweep file with every class; what has no momentum cycles none."""
     lines = []
     for name, arguments in SCHEDULERS.items():
-        if optimizer == "sgd" and name in ("CyclicLR", "OneCycleLR"):
+        if optimizer in CYCLE_NOTHING and name in ("CyclicLR", "OneCycleLR"):
             arguments += ", cycle_momentum: false"
         given = f", {arguments}" if arguments else ""
         lines.append(f"  {name}: {{class: {name}{given}}}")
@@ -66,28 +77,37 @@ def data_of(run: Run) -> Data:
     return replace(data, **{n: Split(p.images.to(dtype), p.labels) for n, p in parts.items()})
 
 
-def reference_losses(run: Run) -> np.ndarray:
-    """The loss of every step."""
+def reference_course(run: Run) -> tuple[np.ndarray, list[object]]:
+    """The loss of every step, and the validation loss of every epoch."""
     losses: list[float] = []
 
     def remember(epoch, batches, of_epoch):
         if len(of_epoch) == batches:
             losses.extend(loss.item() for loss in of_epoch)
 
-    reference.train(run, data_of(run), CPU, on_batch=remember)
-    return np.array(losses)
+    record = reference.train(run, data_of(run), CPU, on_batch=remember)
+    return np.array(losses), curve(record, "val")
 
 
-def stacked_losses(together: list[Run]) -> np.ndarray:
-    """The loss of every step, one column a run."""
+def reference_losses(run: Run) -> np.ndarray:
+    return reference_course(run)[0]
+
+
+def stacked_course(together: list[Run]) -> tuple[np.ndarray, np.ndarray]:
+    """The loss of every step, and the validation loss of every epoch, one column a run."""
     data = data_of(together[0])
     group = Lockstep(together, data.train, data.classes, CPU)
-    losses = []
+    losses, held_out = [], []
     for _ in range(together[0].epochs):
         losses.append(group.train_epoch().losses.numpy()[:, : len(together)])
         metrics, _ = group.evaluate(data.validation)
-        group.end_epoch([m.loss for m in metrics[: len(together)]])
-    return np.concatenate(losses)
+        held_out.append([m.loss for m in metrics[: len(together)]])
+        group.end_epoch(held_out[-1])
+    return np.concatenate(losses), np.array(held_out)
+
+
+def stacked_losses(together: list[Run]) -> np.ndarray:
+    return stacked_course(together)[0]
 
 
 def stacked_train(together: list[Run], **changed: Split):
@@ -114,13 +134,15 @@ def double_precision():
 
 
 def assert_first_steps(together: list[Run], tolerance: float) -> None:
-    found = stacked_losses(together)
+    found, held_out = stacked_course(together)
     assert len(found) >= STEPS
     for place, run in enumerate(together):
-        expected = reference_losses(run)[:STEPS]
-        np.testing.assert_allclose(
-            found[:STEPS, place], expected, rtol=tolerance, err_msg=run.scheduler
-        )
+        expected, of_epochs = reference_course(run)
+        for mine, theirs in (
+            (found[:STEPS, place], expected[:STEPS]),
+            (held_out[:, place], of_epochs),
+        ):
+            np.testing.assert_allclose(mine, theirs, rtol=tolerance, err_msg=run.scheduler)
 
 
 @pytest.mark.parametrize("batch_norm", ["false", "true"])
