@@ -172,6 +172,56 @@ def test_in_single_precision_too(optimizer):
     assert apart.max() < 2e-2
 
 
+@pytest.mark.usefixtures("double_precision")
+def test_statistics_are_refreshed_by_the_same_batches(monkeypatch):
+    """An epoch has 60 batches here, and no more than 50 of them are used."""
+    text = f"optimizer: {OPTIMIZERS['free']}\nmodel: {{batch_norm: true}}\n"
+    text += "batch_size: 20\nepochs: 2\ndropout: 0.3\nseeds: 2"
+    together = sweep(text, "schedulers: {c: {class: constant}}\n").runs(digits())
+    assert_first_steps(together, 1e-9)
+    losses, held_out = stacked_course(together)
+    for count, same in ((49, False), (51, False), (50, True)):
+        monkeypatch.setattr(models, "REFRESHED_BATCHES", count)
+        again, other = stacked_course(together)
+        assert (other == held_out).all() == same
+        assert (again == losses).all()  # whatever is evaluated, it steers nothing
+
+
+@pytest.mark.parametrize("batch_norm", ["false", "true"])
+def test_to_be_evaluated_elsewhere_steers_nothing(monkeypatch, batch_norm):
+    """Training goes on from its own weights and statistics, to the bit, in either engine."""
+    text = f"optimizer: {OPTIMIZERS['free']}\nmodel: {{batch_norm: {batch_norm}}}\nepochs: 3"
+    together = list(runs(text).values())
+    together = [run for run in together if run.scheduler != "plateau"]
+    averaged, alone = stacked_course(together), reference_course(together[0])
+    monkeypatch.setattr(Lockstep, "_to_evaluation", lambda group: None)
+    monkeypatch.setattr(reference, "_to_evaluation", lambda *args: {})
+    as_trained, alone_as_trained = stacked_course(together), reference_course(together[0])
+    assert (as_trained[0] == averaged[0]).all()
+    assert (as_trained[1] != averaged[1]).all()
+    assert (alone_as_trained[0] == alone[0]).all()
+    assert set(alone_as_trained[1]).isdisjoint(alone[1])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_all_that_trains_keeps_its_addresses(optimizer):
+    """A CUDA graph knows its tensors by them; they change only where runs are left out."""
+    text = f"optimizer: {OPTIMIZERS[optimizer]}\nmodel: {{batch_norm: true}}\nseeds: 3"
+    together = sweep(text, "schedulers: {c: {class: constant}}\n").runs(digits())
+    data = split()
+    group = Lockstep(together, data.train, data.classes, CPU)
+
+    def addresses() -> list[int]:
+        return [tensor.data_ptr() for tensor in group._stack.state + group._update.state]
+
+    before = addresses()
+    for _ in range(2):
+        group.train_epoch()
+        group.evaluate(data.test)
+        group.end_epoch([1.0, 1.0, 1.0])
+        assert addresses() == before
+
+
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(data=st.data())
 @pytest.mark.usefixtures("double_precision")
@@ -224,7 +274,7 @@ def test_whole_runs_end_where_the_reference_s_end():
 
 
 @pytest.mark.parametrize("batch_norm", ["false", "true"])
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "nesterov"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "nesterov", "rmsprop_all", "free_all"])
 def test_a_run_is_the_same_to_the_bit_alone_and_in_any_company(optimizer, batch_norm):
     text = f"optimizer: {OPTIMIZERS[optimizer]}\nmodel: {{batch_norm: {batch_norm}}}\n"
     text += "epochs: 2\ndropout: [0.0, 0.3]\nseeds: 2\nbatch_size: 50"
@@ -248,11 +298,14 @@ def test_runs_of_different_rates_and_arguments_share_a_group():
         np.testing.assert_allclose(found[:, place], reference_losses(run)[:STEPS], rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "too_fast"), [("sgd", 1e6), ("rmsprop_all", 1e38), ("free", 1e38)]
+)
 @pytest.mark.parametrize("wild", [[0], [1], [0, 2], [0, 1, 2]])
-def test_a_diverging_run_disturbs_no_other(wild):
-    text = "optimizer: {name: SGD, lr: 0.05}\nepochs: 3\nseeds: 3"
+def test_a_diverging_run_disturbs_no_other(wild, optimizer, too_fast):
+    text = f"optimizer: {OPTIMIZERS[optimizer]}\nepochs: 3\nseeds: 3"
     calm = sweep(text, "schedulers: {c: {class: constant}}\n").runs(digits())
-    together = [replace(run, lr=1e6) if i in wild else run for i, run in enumerate(calm)]
+    together = [replace(run, lr=too_fast) if i in wild else run for i, run in enumerate(calm)]
     for place, record in enumerate(stacked_train(together)):
         if place in wild:
             alone = reference.train(together[place], split(), CPU)
