@@ -468,6 +468,23 @@ def test_a_model_of_one_s_own_trains_together_as_alone(monkeypatch, batch_norm):
     assert {record.run["applied_dropout"] for record in records} == {0.4}
 
 
+class Masked(nn.Sequential):
+    """Batch normalisation of what dropout leaves: its statistics depend on the masks."""
+
+    def __init__(self, shape, classes, dropout, batch_norm):
+        width = math.prod(shape)
+        layers = (nn.Dropout(dropout), nn.BatchNorm1d(width), nn.Linear(width, classes))
+        super().__init__(nn.Flatten(), *layers)
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_statistics_are_refreshed_with_the_same_masks(monkeypatch):
+    monkeypatch.setitem(models.MODELS, "mine", Masked)
+    found = runs(f"optimizer: {OPTIMIZERS['free']}\nepochs: 3\ndropout: 0.5").values()
+    together = [replace(run, model="mine", seed=seed) for seed, run in enumerate(found)]
+    assert_first_steps(together, 1e-9)
+
+
 def test_the_time_of_an_image_is_measured():
     together = sweep("seeds: 4", "schedulers: {c: {class: constant}}\n").runs(digits())
     training, evaluation = stacked.seconds_per_image(together, split(), CPU)
