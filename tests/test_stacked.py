@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
-from training import CPU, curve, digits, runs, split, sweep
+from training import CPU, curve, data_of, digits, runs, split, sweep
 
 from lrdecay import models, schedulers
-from lrdecay.data import Data, Split
+from lrdecay.data import Split
 from lrdecay.engine import lockstep, reference, stacked
 from lrdecay.engine.lockstep import Lockstep
 from lrdecay.run import Run
@@ -67,14 +67,6 @@ def every_scheduler(optimizer: str) -> str:
         given = f", {arguments}" if arguments else ""
         lines.append(f"  {name}: {{class: {name}{given}}}")
     return "\n".join(["schedulers:", *lines, ""])
-
-
-def data_of(run: Run) -> Data:
-    """The digits, in the precision that is set."""
-    data = split(run.validation)
-    parts = {name: getattr(data, name) for name in ("train", "train_eval", "validation", "test")}
-    dtype = torch.get_default_dtype()
-    return replace(data, **{n: Split(p.images.to(dtype), p.labels) for n, p in parts.items()})
 
 
 def reference_course(run: Run) -> tuple[np.ndarray, list[object]]:
