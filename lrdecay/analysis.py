@@ -3,6 +3,8 @@
 Every function takes `runs` (and `epochs` where curves are needed) as the store returns them, or
 any rows of them that the caller kept: filter in pandas first, then ask. Only runs whose status is
 `completed` enter a mean; diverged and failed runs are counted beside it, never dropped silently.
+Where the sweep chose base rates first, `compared(runs)` leaves out the trials; a mean over both is
+refused.
 
 Verdicts, that is paired differences with an error rate, belong in this module too, as functions
 of `runs` next to `cell_summary`.
@@ -44,14 +46,34 @@ def axis_values(runs: pd.DataFrame, axis: str) -> list[object]:
     return list(values.tolist())
 
 
+def compared(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the comparison: all but the trials that chose base rates."""
+    _require(runs, ["phase"])
+    return runs[runs["phase"] == "compare"].reset_index(drop=True)
+
+
+def rates_chosen(runs: pd.DataFrame) -> bool:
+    """Whether these are runs of a comparison whose base rates were chosen, not given."""
+    _require(runs, ["phase", "lr_chosen_per"])
+    return bool((runs["lr_chosen_per"].notna() & (runs["phase"] == "compare")).any())
+
+
 def extra_axes(runs: pd.DataFrame) -> list[str]:
-    """The axes besides scheduler and dropout that take more than one value, in `AXES` order."""
-    _require(runs, AXES)
-    return [
-        axis
-        for axis in AXES
-        if axis not in ("scheduler", "dropout") and runs[axis].nunique(dropna=False) > 1
-    ]
+    """The axes besides scheduler and dropout that take more than one value, in `AXES` order.
+
+    A chosen base rate is no axis: it comes with its scheduler.
+
+    Raises:
+        InputError: `runs` holds trials of base rates and runs of the comparison.
+    """
+    _require(runs, [*AXES, "phase"])
+    if runs["phase"].nunique() > 1:
+        raise InputError(
+            "the table has trials that chose base rates and runs of the comparison: take one of "
+            "them first, e.g. lrdecay.analysis.compared(runs)"
+        )
+    named = {"scheduler", "dropout", *(["lr"] if rates_chosen(runs) else [])}
+    return [axis for axis in AXES if axis not in named and runs[axis].nunique(dropna=False) > 1]
 
 
 def cell_axes(runs: pd.DataFrame) -> list[str]:

@@ -106,17 +106,21 @@ def _validation_problems(document: Document) -> Iterator[Problem]:
         if isinstance(name := _mapping(spec).get("class"), str) and name in schedulers.CLASSES
     }
     metric = _mapping(given.get("comparison")).get("metric")
-    reasons = reasons_to_validate(specs, metric, given.get("target"))
+    chooses = isinstance(_mapping(given.get("optimizer")).get("lr"), dict)
+    reasons = reasons_to_validate(specs, metric, given.get("target"), chooses)
     for reason in reasons:
         message = f"validation: must be above 0, since {reason}"
         yield Problem(*document.place(("validation",)), message)
 
 
 def reasons_to_validate(
-    specs: Mapping[str, tuple[str, Mapping[str, Any]]], metric: object, target: object
+    specs: Mapping[str, tuple[str, Mapping[str, Any]]],
+    metric: object,
+    target: object,
+    chooses: bool,
 ) -> list[str]:
     """Return why validation images are needed: by schedulers (label -> class and arguments), metric
-    or target."""
+    or target, or since the file `chooses` base rates."""
     from lrdecay import schedulers
 
     reasons = [
@@ -128,6 +132,8 @@ def reasons_to_validate(
         reasons.append(f"comparison.metric is {metric}")
     if target is not None:
         reasons.append("target is a validation accuracy")
+    if chooses:
+        reasons.append("optimizer.lr is chosen by the validation loss")
     return reasons
 
 

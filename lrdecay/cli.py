@@ -200,8 +200,15 @@ def sweep(
             soft_wrap=True,
         )
         out.print(f"Next:  {program()} report {summary.folder}", soft_wrap=True)
+        for name in summary.without_rate:
+            message = (
+                f"no base rate for {name}: a trial diverged or failed at every rate of the grid, "
+                f"so it is not in the comparison; give smaller rates"
+            )
+            err.print(message, soft_wrap=True)
         if summary.failed:
             print_failures(summary.folder)
+        if summary.failed or summary.without_rate:
             raise typer.Exit(RUN_FAILED)
 
 

@@ -77,16 +77,25 @@ def print_matrix(sweep: Sweep) -> None:
 
     table = Table("axis", "values", box=None, pad_edge=False)
     table.add_row("dataset", sweep.dataset.name or str(sweep.dataset.folder))
+    choice = sweep.optimizer.choice
     for axis, values in sweep.axes().items():
         if axis != "scheduler":
-            table.add_row(axis, ", ".join(str(value) for value in values))
+            listed = ", ".join(str(value) for value in values)
+            if axis == "lr" and choice is not None:
+                listed += f" (chosen per {' and '.join(choice.per)})"
+            table.add_row(axis, listed)
     for label, spec in sweep.schedulers.items():
         table.add_row("scheduler", f"{label}: {_as_call({'class': spec.class_} | spec.arguments)}")
     table.add_row("seeds", f"{len(sweep.seeds)}, from {min(sweep.seeds)} to {max(sweep.seeds)}")
     table.add_row("reference", sweep.reference)
     out.print(table)
     cells, seeds = counted(sweep.cells, "cell"), counted(len(sweep.seeds), "seed")
-    out.print(f"{cells} x {seeds} = {counted(sweep.cells * len(sweep.seeds), 'run')}")
+    if choice is not None:
+        rates, own = counted(len(choice.choose), "rate"), counted(choice.seeds, "seed")
+        trials = counted(sweep.trials, "trial")
+        out.print(f"To choose base rates: {cells} x {rates} x {own} of their own = {trials}")
+    prefix = "" if choice is None else "To compare: "
+    out.print(f"{prefix}{cells} x {seeds} = {counted(sweep.cells * len(sweep.seeds), 'run')}")
 
 
 def _as_call(value: object) -> str:
@@ -113,7 +122,7 @@ def print_plan(
 
     With `plot` the schedules are drawn into that file as well.
     """
-    from lrdecay import executor, foresight, groups, sources
+    from lrdecay import choosing, executor, foresight, groups, sources
     from lrdecay.progress import counted, spell_seconds
     from lrdecay.runner import estimate_seconds, find_device
 
@@ -128,20 +137,27 @@ def print_plan(
             soft_wrap=True,
         )
         return []
-    runs = sweep.runs(dataset)
-    foreseen = foresight.foresee(runs, dataset.train_count - runs[0].validation)
+    matrix = sweep.matrix(dataset)
+    foreseen = foresight.foresee(matrix.cells, dataset.train_count - matrix.cells[0].validation)
     print_schedules(foreseen, plot)
     warnings = foresight.warnings(foreseen)
     for text in warnings:
         err.print(f"warning: {text}", soft_wrap=True)
     count = max(1, executor.default_workers(chosen) if workers is None else workers)
-    plan = groups.plan(runs, dataset, chosen, count, engine, group_size)
-    for note in plan.notes:
+    # no choice is made yet, and whichever it will be, the runs take as long
+    phases = [matrix.trials(), matrix.comparison(choosing.any_rates(matrix.cells))]
+    plans = [
+        groups.plan(runs, dataset, chosen, count, engine, group_size) for runs in phases if runs
+    ]
+    for note in dict.fromkeys(note for plan in plans for note in plan.notes):
         out.print(note, soft_wrap=True)
-    together = max(len(group.runs) for group in plan.groups)
-    seconds = estimate_seconds(plan, dataset, chosen) / count
+    together = max(len(group.runs) for plan in plans for group in plan.groups)
+    seconds = [estimate_seconds(plan, dataset, chosen) / count for plan in plans]
+    shown = " to choose base rates and ".join(map(spell_seconds, seconds))
+    if len(seconds) > 1:
+        shown += " to compare,"
     out.print(
-        f"About {spell_seconds(seconds)} on {chosen} with {counted(count, 'process')}, each "
+        f"About {shown} on {chosen} with {counted(count, 'process')}, each "
         f"training {counted(together, 'run')} at once, and some seconds for them to start.",
         soft_wrap=True,
     )
@@ -171,4 +187,6 @@ def print_failures(folder: Path) -> None:
     runs = read_runs(folder)
     for row in runs[runs.status == "failed"].itertuples():
         cell = f"{row.scheduler}, dropout {row.dropout:g}, seed {row.seed}"
+        if row.phase == "choose":
+            cell += f", base rate {row.lr:g}"
         err.print(f"failed: {cell}: {row.error}", soft_wrap=True)

@@ -1,15 +1,15 @@
-"""A sweep and a dataset -> the list of runs, each fully resolved."""
+"""A sweep and a dataset -> the matrix of cells, each fully resolved, and its runs."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from lrdecay import checks, models, schedulers
+from lrdecay import checks, choosing, models, schedulers
 from lrdecay.data import Dataset, default_validation
 from lrdecay.errors import InputError
 from lrdecay.run import Run, canonical
@@ -20,8 +20,38 @@ if TYPE_CHECKING:
 _WALKED = 20_000  # steps of a schedule that are tried before anything trains, about a second
 
 
-def expand(sweep: Sweep, dataset: Dataset) -> list[Run]:
-    """Return every run of a sweep, a whole block of one seed after the other.
+@dataclass(frozen=True)
+class Matrix:
+    """The cells of a sweep, each as a run of seed 0: one for each combination of the axes' values,
+    and for each base rate to choose from."""
+
+    cells: tuple[Run, ...]
+    seeds: tuple[int, ...]
+    trial_seeds: tuple[int, ...]
+
+    def trials(self) -> list[Run]:
+        """Return the runs that choose base rates, a whole block of one seed after the other."""
+        return [
+            replace(cell, seed=seed, phase="choose")
+            for seed in self.trial_seeds
+            for cell in self.cells
+        ]
+
+    def comparison(self, rates: Mapping[choosing.Cell, float | None]) -> list[Run]:
+        """Return the runs to compare, a whole block of one seed after the other.
+
+        Of cells whose base rate is to be chosen, those that have one in `rates`.
+        """
+        cells = [
+            cell
+            for cell in self.cells
+            if cell.lr_chosen_per is None or rates.get(choosing.cell(cell)) == cell.lr
+        ]
+        return [replace(cell, seed=seed) for seed in self.seeds for cell in cells]
+
+
+def expand(sweep: Sweep, dataset: Dataset) -> Matrix:
+    """Return the matrix of a sweep.
 
     Raises `InputError` where the dataset does not allow what the sweep asks for, and where a
     schedule cannot be run to its end.
@@ -40,7 +70,7 @@ def expand(sweep: Sweep, dataset: Dataset) -> list[Run]:
                 f"schedulers.{cell.scheduler}: the same scheduler as {twin} in runs of "
                 f"{cell.epochs} epochs; leave one of them out"
             )
-    return [replace(cell, seed=seed) for seed in sweep.seeds for cell in cells]
+    return Matrix(tuple(cells), sweep.seeds, sweep.trial_seeds)
 
 
 def _validation(sweep: Sweep, dataset: Dataset) -> int:
@@ -54,7 +84,9 @@ def _validation(sweep: Sweep, dataset: Dataset) -> int:
         )
     if validation == 0:
         specs = {label: (spec.class_, spec.arguments) for label, spec in sweep.schedulers.items()}
-        for why in checks.reasons_to_validate(specs, sweep.comparison.metric, sweep.target):
+        chooses = sweep.optimizer.choice is not None
+        metric, target = sweep.comparison.metric, sweep.target
+        for why in checks.reasons_to_validate(specs, metric, target, chooses):
             raise InputError(
                 f"{dataset.name}: its {count} training images are too few to hold some out for "
                 f"validation by default; give validation, since {why}"
@@ -66,6 +98,7 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
     """Yield one run for each combination of the axes, all of seed 0."""
     axes = sweep.axes()
     arguments = sweep.optimizer.arguments()
+    choice = sweep.optimizer.choice
 
     @cache
     def scheduler_args(label: str, horizon: schedulers.Horizon, stays: str | None) -> str:
@@ -88,6 +121,7 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
             scheduler_args=scheduler_args(label, horizon, stays),
             precision=sweep.precision,
             seed=0,
+            lr_chosen_per=None if choice is None else ", ".join(choice.per),
             **cell,
         )
 

@@ -173,7 +173,10 @@ def _problem(
     elif kind == "repeated":
         message = f"{show(value)} stands in the list already; leave it out"
     elif kind in ("too_short", "string_too_short"):
+        least = context.get("min_length", 1)
         message = "must not be empty; give at least one"
+        if least > 1:
+            message = f"must hold at least {least} values, not {context['actual_length']}"
     elif kind == "string_pattern_mismatch":
         message = (
             f"{show(value)} is no name for a folder; use letters, digits, '.', '_' and '-', "

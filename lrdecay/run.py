@@ -12,10 +12,17 @@ from typing import Any
 SEMANTICS = 3
 """Raised whenever a change of code changes results: runs made before it then train again."""
 
+ROLES = ("scheduler", "dataset", "phase", "lr_chosen_per")
+"""Fields of a run that its results do not depend on: what it is called, and what it is used for."""
+
 
 @dataclass(frozen=True)
 class Run:
-    """One training run, fully resolved. Two runs of one `run_id` are one run."""
+    """One training run, fully resolved. Two runs of one `run_id` are one run.
+
+    `phase` is `choose` for a trial of a base rate, else `compare`; `lr_chosen_per` says what such
+    rates are chosen for (`scheduler` or `scheduler, dropout`), and is None where the file gives lr.
+    """
 
     dataset: str
     dataset_digest: str
@@ -33,16 +40,18 @@ class Run:
     dropout: float
     precision: str
     seed: int
+    phase: str = "compare"
+    lr_chosen_per: str | None = None
 
     @cached_property
     def run_id(self) -> str:
         """The first 16 hex digits of the SHA-256 of all that results depend on.
 
-        The scheduler's label and the dataset's name are what the user calls things, so they do
-        not count; a field added later does.
+        The scheduler's label and the dataset's name are what the user calls things, and its phase
+        is what a run is used for, so they do not count; a field added later does.
         """
         counted = asdict(self) | {"semantics": SEMANTICS}
-        for name in ("scheduler", "dataset"):
+        for name in ROLES:
             del counted[name]
         return hashlib.sha256(canonical(counted).encode()).hexdigest()[:16]
 

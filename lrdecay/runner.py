@@ -1,23 +1,29 @@
-"""The coordinator: pending runs -> groups -> executor -> store, until nothing is pending."""
+"""The coordinator: pending runs -> groups -> executor -> store, until nothing is pending.
+
+What is pending is a function of the sweep and of what the store holds. Where base rates are to be
+chosen, the trials come first, and with their results what the sweep asks for grows.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 
-from lrdecay import executor, foresight, groups, sources
+from lrdecay import choosing, executor, foresight, groups, sources
 from lrdecay.data import Dataset
 from lrdecay.engine import lockstep, reference, stacked
 from lrdecay.errors import InputError
 from lrdecay.groups import ENGINES, Plan
+from lrdecay.matrix import Matrix
 from lrdecay.precision import training_settings
 from lrdecay.run import Run
 from lrdecay.store import Store
@@ -32,7 +38,10 @@ class Progress(Protocol):
     """Is told how a sweep goes."""
 
     def start(self, runs: Sequence[Run], done: int, workers: int) -> None:
-        """`done` of all `runs` are in the store already; the others train now."""
+        """`done` of all `runs` are in the store already; the others train now.
+
+        Runs whose base rate is still to be chosen are counted in, at one rate of the grid.
+        """
 
     def epoch(self, done: EpochDone) -> None:
         """One more epoch of one run is finished."""
@@ -46,7 +55,10 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Summary:
-    """How a sweep ended: where its results are, and how many runs of each outcome it trained."""
+    """How a sweep ended: where its results are, and how many runs of each outcome it trained.
+
+    `without_rate` names what is not in the comparison, since no base rate could be chosen for it.
+    """
 
     folder: Path
     total: int
@@ -55,6 +67,27 @@ class Summary:
     diverged: int
     failed: int
     seconds: float
+    without_rate: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a sweep asks for, as far as the runs that have ended tell.
+
+    `runs` are in the order of the tables, and `pending` those without a result. `whole` counts all
+    that there will be: cells whose base rate is still to be chosen stand in it at one of the grid.
+    `rates` are those chosen so far, None where none could be.
+    """
+
+    runs: list[Run]
+    pending: list[Run]
+    whole: list[Run]
+    rates: dict[choosing.Cell, float | None]
+
+    @property
+    def planned(self) -> int:
+        """How many runs the comparison is to have."""
+        return sum(run.phase == "compare" for run in self.whole)
 
 
 def run_sweep(
@@ -89,8 +122,9 @@ def run_sweep(
         raise InputError(f"group_size: must be at least 1, not {group_size}")
     chosen = find_device(device, sweep.precision)
     dataset = sources.load(sweep.dataset, data_dir)
-    runs = sweep.runs(dataset)
-    odd = foresight.warnings(foresight.foresee(runs, dataset.train_count - runs[0].validation))
+    matrix = sweep.matrix(dataset)
+    validation = matrix.cells[0].validation
+    odd = foresight.warnings(foresight.foresee(matrix.cells, dataset.train_count - validation))
     if odd and strict:
         raise InputError("\n".join(odd))
     folder = Path(results) / sweep.name
@@ -102,18 +136,32 @@ def run_sweep(
         raise InputError(f"{folder}: another sweep is writing to this folder") from None
     with lock:
         count = executor.default_workers(chosen) if workers is None else workers
-        store = Store(folder)
-        to_train = pending(runs, store.done())
         setup = Setup(
             dataset=sweep.dataset,
             data_dir=None if data_dir is None else str(data_dir),
             dataset_digest=dataset.digest,
-            validation=runs[0].validation,
+            validation=validation,
             device=str(chosen),
         )
-        plan = groups.plan(to_train, dataset, chosen, count, engine, group_size)
-        plan = replace(plan, notes=(*(f"warning: {text}" for text in odd), *plan.notes))
-        return _run_locked(sweep, runs, store, plan, setup, count, progress)
+
+        def plan(runs: Sequence[Run]) -> Plan:
+            return groups.plan(runs, dataset, chosen, count, engine, group_size)
+
+        notes = [f"warning: {text}" for text in odd]
+        return _run_locked(sweep, matrix, Store(folder), plan, setup, count, progress, notes)
+
+
+def ask(matrix: Matrix, outcomes: pd.DataFrame, done: Collection[str]) -> Asked:
+    """Return what a sweep asks for, given the outcomes of its trials.
+
+    `done` are the ids of runs that are not to train (again); a trial that is not among them has not
+    ended, whatever its outcome was.
+    """
+    trials = matrix.trials()
+    rates = choosing.choose(trials, outcomes[outcomes["run_id"].isin(list(done))])
+    runs = [*trials, *matrix.comparison(rates)]
+    whole = [*trials, *matrix.comparison({**choosing.any_rates(matrix.cells), **rates})]
+    return Asked(runs, pending(runs, done), whole, rates)
 
 
 def pending(runs: Sequence[Run], done: Collection[str]) -> list[Run]:
@@ -164,17 +212,17 @@ def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> floa
 
 def _run_locked(
     sweep: Sweep,
-    runs: Sequence[Run],
+    matrix: Matrix,
     store: Store,
-    plan: Plan,
+    plan: Callable[[Sequence[Run]], Plan],
     setup: Setup,
     workers: int,
     progress: Progress | None,
+    notes: Sequence[str],
 ) -> Summary:
     started = time.monotonic()
-    reused = len(runs) - sum(len(group.runs) for group in plan.groups)
-    # at once, so that a reader of an unfinished sweep knows what is still to come
-    store.compact(runs, sweep.text, sweep.target)
+    trials = matrix.trials()
+    tried: set[str] = set()  # in this call: what failed is tried once
     outcomes: Counter[str] = Counter()
     finished: list[Record] = []
     committed = -math.inf
@@ -204,24 +252,47 @@ def _run_locked(
             case Note() if progress is not None:
                 progress.note(message.text)
 
+    def asked_now() -> Asked:
+        return ask(matrix, store.outcomes(trials), store.done() | tried)
+
+    def write_tables() -> None:
+        store.compact(asked.runs, sweep.text, sweep.target, asked.planned)
+
+    asked = asked_now()
+    planned = plan(asked.pending)
+    # at once, so that a reader of an unfinished sweep knows what is still to come
+    write_tables()
     if progress is not None:
-        progress.start(runs, reused, min(workers, len(plan.groups)))
-    for text in plan.notes:
+        reused = len(asked.runs) - len(asked.pending)
+        progress.start(asked.whole, reused, min(workers, len(planned.groups)))
+    for text in notes:
         tell(Note(text))
-    if plan.groups:
+    announced: set[str] = set()
+    while True:
+        lines = [*choosing.announcements(matrix.cells, asked.rates), *planned.notes]
+        for text in dict.fromkeys(lines):
+            if text not in announced:
+                tell(Note(text))
+        announced.update(lines)
+        if not planned.groups:
+            break
         try:
-            executor.train(plan.groups, setup, workers, tell)
+            executor.train(planned.groups, setup, workers, tell)
+            tried.update(run.run_id for run in asked.pending)
         finally:
             try:
                 commit()
             finally:
-                store.compact(runs, sweep.text, sweep.target)
+                asked = asked_now()
+                write_tables()
+        planned = plan(asked.pending)
     return Summary(
         folder=store.folder,
-        total=len(runs),
-        reused=reused,
+        total=len(asked.runs),
+        reused=len(asked.runs) - outcomes.total(),
         completed=outcomes["completed"],
         diverged=outcomes["diverged"],
         failed=outcomes["failed"],
         seconds=time.monotonic() - started,
+        without_rate=choosing.without_rate(matrix.cells, asked.rates),
     )

@@ -11,7 +11,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -114,6 +116,39 @@ _TAKES = {
 _ARGUMENTS = tuple(dict.fromkeys(name for names in _TAKES.values() for name in names))
 
 
+Rate = Annotated[float, Field(gt=0)]
+
+
+def _with_scheduler(per: tuple[str, ...]) -> tuple[str, ...]:
+    if "scheduler" not in per:
+        raise ValueError("must name scheduler: give scheduler, or [scheduler, dropout]")
+    return tuple(name for name in ("scheduler", "dropout") if name in per)
+
+
+class RateChoice(Strict):
+    """A base rate that each scheduler picks for itself, on validation, before the comparison.
+
+    Every scheduler (and every dropout rate, if `per` names it) trains at each rate of the grid
+    `choose` on `seeds` seeds of their own.
+    """
+
+    choose: Annotated[
+        tuple[Rate, ...],
+        BeforeValidator(_as_tuple),
+        Field(min_length=2),
+        AfterValidator(distinct),
+    ]
+    per: Annotated[Axis[Literal["scheduler", "dropout"]], AfterValidator(_with_scheduler)] = (
+        "scheduler",
+    )
+    seeds: Annotated[int, Field(ge=1)] = 3
+
+
+def _rate_kind(value: Any) -> str:
+    # in brackets, since a key of the file could be called the same
+    return "(choice)" if isinstance(value, dict | RateChoice) else "(axis)"
+
+
 def _pair(value: Any) -> Any:
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise ValueError(f"must be a list of two numbers, such as [0.9, 0.999], not {show(value)}")
@@ -125,7 +160,10 @@ class OptimizerSpec(Strict):
     argument names."""
 
     name: Axis[Literal["Adam", "AdamW", "SGD", "RMSprop", "AdamWScheduleFree"]] = ("Adam",)
-    lr: Axis[Annotated[float, Field(gt=0)]] = (0.001,)
+    lr: Annotated[
+        Annotated[Axis[Rate], Tag("(axis)")] | Annotated[RateChoice, Tag("(choice)")],
+        Discriminator(_rate_kind),
+    ] = (0.001,)
     weight_decay: Axis[Count] | None = None
     eps: Axis[Annotated[float, Field(gt=0)]] | None = None
     betas: Annotated[tuple[Fraction, Fraction], BeforeValidator(_pair)] | None = None
@@ -163,6 +201,16 @@ class OptimizerSpec(Strict):
         if value is not None and value[0] == 0 and name in info.data.get("name", ()):
             raise ValueError(f"{name} needs a first number above 0, such as 0.9")
         return value
+
+    @property
+    def choice(self) -> RateChoice | None:
+        """How each scheduler's base rate is chosen; None where the file gives the rates."""
+        return self.lr if isinstance(self.lr, RateChoice) else None
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The base rates: the axis, or the grid to choose from."""
+        return self.lr.choose if isinstance(self.lr, RateChoice) else self.lr
 
     def arguments(self) -> dict[str, list[Any]]:
         """Return the arguments beside name and lr that the file gives, each with its values."""

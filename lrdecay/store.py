@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lrdecay.errors import InputError
+from lrdecay.run import ROLES
 from lrdecay.tables import SPLITS, TABLES, Record, read, read_facts, sync, table, write, write_text
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a results folder is to hold in the end: how many runs, after which sweep file."""
+    """What a results folder is to hold in the end: how many runs of the comparison, after which
+    sweep file."""
 
     runs: int
     sweep_text: str
@@ -113,9 +115,22 @@ class Store:
         ended = runs.filter(pc.not_equal(runs["status"], "failed"))
         return set(ended["run_id"].to_pylist())
 
-    def compact(self, runs: Sequence[Run], sweep_text: str, target: float | None = None) -> None:
+    def outcomes(self, runs: Sequence[Run]) -> pd.DataFrame:
+        """Return the rows of the given runs, as far as there are any, in the given order and under
+        their labels."""
+        frame: pd.DataFrame = _arrange(self._everything("runs"), runs).to_pandas()
+        return frame
+
+    def compact(
+        self,
+        runs: Sequence[Run],
+        sweep_text: str,
+        target: float | None = None,
+        planned: int | None = None,
+    ) -> None:
         """Write both tables anew: the given runs, in the given order and under their labels.
 
+        `planned` is how many runs the comparison is to have; those given, unless more are to come.
         Runs that the sweep does not ask for any more are kept in `earlier/`.
         """
         tables = {name: self._everything(name) for name in TABLES}
@@ -126,7 +141,7 @@ class Store:
         # epochs first: a run that a reader finds in `runs` has its epochs there already
         write(epochs, self.folder / "epochs.parquet")
         ended = _with_target(_arrange(tables["runs"], runs), epochs, target)
-        facts = {"planned": str(len(runs)), "sweep": sweep_text}
+        facts = {"planned": str(len(runs) if planned is None else planned), "sweep": sweep_text}
         write(ended, self.folder / "runs.parquet", facts)
         for part in parts:
             # renamed first, so that no reader meets a part that is half gone
@@ -208,7 +223,7 @@ def _unique(tables: Sequence[pa.Table], name: str) -> pa.Table:
 
 
 def _arrange(rows: pa.Table, runs: Sequence[Run]) -> pa.Table:
-    """Keep the rows of the given runs, in the sweep's order, under the sweep's names."""
+    """Keep the rows of the given runs, in the sweep's order, under its names and in its phases."""
     position = pc.index_in(rows["run_id"], pa.array([run.run_id for run in runs], pa.string()))
     order = {"position": position}
     if "split" in rows.column_names:
@@ -217,7 +232,7 @@ def _arrange(rows: pa.Table, runs: Sequence[Run]) -> pa.Table:
     index = pc.sort_indices(pa.table(order), [(key, "ascending") for key in order])
     index = index.filter(pc.is_valid(position.take(index)))
     rows, position = rows.take(index), position.take(index)
-    for name in ("scheduler", "dataset"):
+    for name in ROLES:
         if name in rows.column_names:
             names = pa.array([getattr(run, name) for run in runs], pa.string()).take(position)
             rows = _set_column(rows, name, names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from lrdecay.specs import (
     Fraction,
     ModelSpec,
     OptimizerSpec,
+    RateChoice,
     SchedulerSpec,
     Strict,
     distinct,
@@ -36,12 +38,14 @@ from lrdecay.yamlfile import Document, Problem, show
 
 if TYPE_CHECKING:
     from lrdecay.data import Dataset
+    from lrdecay.matrix import Matrix
 
 __all__ = [
     "Comparison",
     "DatasetSpec",
     "ModelSpec",
     "OptimizerSpec",
+    "RateChoice",
     "Run",
     "SchedulerSpec",
     "Sweep",
@@ -113,11 +117,31 @@ class Sweep(Strict):
 
     @property
     def cells(self) -> int:
-        """How many runs each seed has."""
-        return math.prod(len(values) for values in self.axes().values())
+        """How many runs of the comparison each seed has."""
+        axes = self.axes()
+        if self.optimizer.choice is not None:
+            del axes["lr"]  # one of them, once it is chosen
+        return math.prod(len(values) for values in axes.values())
 
-    def runs(self, dataset: Dataset) -> list[Run]:
-        """Return every run, a whole block of one seed after the other.
+    @property
+    def trial_seeds(self) -> tuple[int, ...]:
+        """The seeds of the trials that choose base rates; none where the file gives the rates.
+
+        They are the first ones from 1,000,000 on that the comparison does not use: `seeds: N` never
+        comes there, so that a choice stands however many seeds are added to the comparison.
+        """
+        choice, taken = self.optimizer.choice, set(self.seeds)
+        free = (seed for seed in itertools.count(MAX_RUNS) if seed not in taken)
+        return tuple(itertools.islice(free, 0 if choice is None else choice.seeds))
+
+    @property
+    def trials(self) -> int:
+        """How many runs choose base rates."""
+        choice = self.optimizer.choice
+        return 0 if choice is None else self.cells * len(choice.choose) * choice.seeds
+
+    def matrix(self, dataset: Dataset) -> Matrix:
+        """Return every cell resolved for a dataset: from it come the runs, once rates are chosen.
 
         Raises `InputError` where the dataset does not allow what the file asks for.
         """
@@ -125,18 +149,33 @@ class Sweep(Strict):
 
         return expand(self, dataset)
 
+    def runs(self, dataset: Dataset) -> list[Run]:
+        """Return every run that is known before any has trained, a whole block of one seed after
+        the other: all of them, or the trials where base rates are to be chosen.
+
+        Raises `InputError` as `matrix` does.
+        """
+        matrix = self.matrix(dataset)
+        return [*matrix.trials(), *matrix.comparison({})]
+
     def axes(self) -> dict[str, list[Any]]:
-        """Return every axis beside the seeds, by name, with its values."""
+        """Return every axis beside the seeds, by name, with its values.
+
+        Base rates to choose from come last, since they are no axis of the comparison.
+        """
+        rates = {"lr": list(self.optimizer.rates)}
+        chosen = self.optimizer.choice is not None
         return {
             "model": list(self.model.name),
             "batch_norm": list(self.model.batch_norm),
             "optimizer": list(self.optimizer.name),
-            "lr": list(self.optimizer.lr),
+            **({} if chosen else rates),
             **self.optimizer.arguments(),
             "batch_size": list(self.batch_size),
             "epochs": list(self.epochs),
             "scheduler": list(self.schedulers),
             "dropout": list(self.dropout),
+            **(rates if chosen else {}),
         }
 
 
@@ -204,10 +243,14 @@ def check(document: Document, source: str) -> Sweep:
     except ValidationError as error:
         problems += translate(error, document, _models(document))
         raise SweepFileError(source, problems) from None
-    runs = sweep.cells * len(sweep.seeds)
+    runs = sweep.cells * len(sweep.seeds) + sweep.trials
     if runs > MAX_RUNS:
         axes = {**{name: len(x) for name, x in sweep.axes().items()}, "seeds": len(sweep.seeds)}
+        if sweep.trials:
+            del axes["lr"]
         product = " x ".join(f"{n:,} {name}" for name, n in axes.items() if n > 1)
+        if sweep.trials:
+            product = f"{product or 1} to compare, {sweep.trials:,} to choose base rates"
         message = f"{runs:,} runs ({product}) are too many; at most {MAX_RUNS:,}"
         problems.append(Problem(*document.place(()), message))
     if problems:
@@ -227,6 +270,7 @@ def _models(document: Document) -> dict[yamlfile.Path, type[BaseModel]]:
         ("dataset",): DatasetSpec,
         ("model",): ModelSpec,
         ("optimizer",): OptimizerSpec,
+        ("optimizer", "lr"): RateChoice,
         ("comparison",): Comparison,
         **{
             ("schedulers", label): SchedulerSpec

@@ -41,6 +41,9 @@ RUNS = pa.schema(
         pa.field("dropout", pa.float64(), nullable=False),
         pa.field("precision", pa.string(), nullable=False),
         pa.field("seed", pa.int64(), nullable=False),
+        # choose: a trial of a base rate; compare: all else. Null where the sweep file gives lr
+        pa.field("phase", pa.string(), nullable=False),
+        pa.field("lr_chosen_per", pa.string()),
         # how it ended: numbers of the last epoch, and of the one with the lowest validation loss
         pa.field("status", pa.string(), nullable=False),
         pa.field("diverged_at_step", pa.int64()),
@@ -89,6 +92,7 @@ EPOCHS = pa.schema(
         pa.field("scheduler", pa.string(), nullable=False),
         pa.field("dropout", pa.float64(), nullable=False),
         pa.field("seed", pa.int64(), nullable=False),
+        pa.field("phase", pa.string(), nullable=False),
         pa.field("epoch", pa.int32(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
         pa.field("loss", pa.float64(), nullable=False),

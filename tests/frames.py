@@ -86,6 +86,7 @@ def _configuration(
         "dropout": dropout,
         "precision": "float32",
         "seed": seed,
+        "phase": "compare",
         "engine": "reference",
         "group_size": 1,
         "device": "cpu",
@@ -120,7 +121,7 @@ def _curves(run: Mapping[str, Any], place: int, random: np.random.Generator) -> 
         trained = {"train": 1.5 * run["dropout"] * limit, "train_eval": -0.01}.get(split, 0.0)
         error = limit + trained + 0.15 * math.exp(-epoch / 2) + random.normal(0, 0.0012)
         rate = _rate(run, epoch)
-        yield {name: run[name] for name in ("run_id", "scheduler", "dropout", "seed")} | {
+        yield {name: run[name] for name in ("run_id", "scheduler", "dropout", "seed", "phase")} | {
             "epoch": epoch,
             "split": split,
             "loss": 3.3 * error,

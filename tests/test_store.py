@@ -32,7 +32,7 @@ def record(run: Run, status: str = "completed", accuracy: float = 0.5) -> Record
     epochs = [
         dict.fromkeys(EPOCHS.names, 0.001)
         | {"run_id": run.run_id, "scheduler": run.scheduler, "dropout": run.dropout}
-        | {"seed": run.seed, "epoch": epoch, "split": split}
+        | {"seed": run.seed, "phase": run.phase, "epoch": epoch, "split": split}
         | {"accuracy": accuracy + 0.1 * (epoch - 1)}
         for epoch in (1, 2)
         for split in ("test", "val", "train_eval", "train")  # not the order of the table

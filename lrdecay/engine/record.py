@@ -131,6 +131,7 @@ def _epoch_rows(run: Run, epochs: Sequence[Epoch]) -> list[dict[str, object]]:
             "scheduler": run.scheduler,
             "dropout": run.dropout,
             "seed": run.seed,
+            "phase": run.phase,
             "epoch": epoch.number,
             "split": split,
             "loss": epoch.metrics[split].loss,
