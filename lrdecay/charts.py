@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,9 +57,12 @@ class Setting:
     epochs: pd.DataFrame
 
 
-def split_settings(runs: pd.DataFrame, epochs: pd.DataFrame) -> list[Setting]:
-    """Return the tables by combination of the extra axes' values, in their own order."""
-    by = extra_axes(runs)
+def split_settings(
+    runs: pd.DataFrame, epochs: pd.DataFrame, but: Collection[str] = ()
+) -> list[Setting]:
+    """Return the tables by combination of the values of the extra axes `but` some, in their own
+    order."""
+    by = [axis for axis in extra_axes(runs) if axis not in but]
     if not by:
         return [Setting(0, "", runs, epochs)]
     order = [axis_values(runs, axis) for axis in by]
@@ -135,19 +138,18 @@ def _curve_panels(
             legend=False,
             ax=_panel(PANEL_INCHES),
         )
+    return _panels(axes, f"{metric}-{setting.number}-{split}", f"{split} {metric} by epoch")
+
+
+def _panels(axes: Mapping[str, Axes], name: str, what: str) -> list[tuple[str, Markup]]:
+    """Put axes by dropout on one scale; `what` they show is said to readers who cannot see it."""
     limits = [ax.get_ylim() for ax in axes.values()]
     for ax in axes.values():
         ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
     return [
         (
             f"dropout {dropout}",
-            Markup(
-                to_svg(
-                    ax,
-                    f"{metric}-{setting.number}-{split}-{number}",
-                    f"{split} {metric} by epoch at dropout {dropout}",
-                )
-            ),
+            Markup(to_svg(ax, f"{name}-{number}", f"{what} at dropout {dropout}")),
         )
         for number, (dropout, ax) in enumerate(axes.items())
     ]
@@ -163,6 +165,31 @@ def accuracy_by_dropout(setting: Setting, styles: Mapping[str, plots.Style]) -> 
     )
     what = "Test accuracy after the last epoch, in percent"
     return _by_dropout_chart(setting, ax, "by-dropout", what, cells, styles)
+
+
+def accuracy_by_rate(setting: Setting, styles: Mapping[str, plots.Style]) -> Chart | None:
+    """Test accuracy after the last epoch, against the base rate: a panel per dropout."""
+    cells = cell_summary(setting.runs, "test_accuracy").query("n > 0")
+    if cells.empty:
+        return None
+    dropouts = axis_values(cells, "dropout")
+    axes = {
+        text_of(dropout): plots.plot_accuracy_by_rate(
+            setting.runs[setting.runs["dropout"] == dropout],
+            styles=styles,
+            legend=False,
+            ax=_panel(PANEL_INCHES),
+        )
+        for dropout in dropouts[:MAX_DROPOUTS]
+    }
+    panels = _panels(axes, f"by-rate-{setting.number}", "test accuracy by base learning rate")
+    caption = (
+        "Test accuracy after the last epoch, in percent, by base learning rate (log scale): mean "
+        f"over seeds{_band(cells['n'], 'bar')}. Each dot beside it is one run."
+    )
+    if left_out := [text_of(dropout) for dropout in dropouts[MAX_DROPOUTS:]]:
+        caption += f" Without a panel here: dropout {', '.join(left_out)}."
+    return Chart(setting.title, [Row("", panels)], caption, _keys(cells, styles))
 
 
 def gap_by_dropout(setting: Setting, styles: Mapping[str, plots.Style]) -> Chart | None:

@@ -48,7 +48,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 UNITS = {"loss": "loss (nats per image)", "accuracy": "accuracy (%)"}
 BAND_ALPHA = 0.18
 MARKERS_PER_LINE = 8
-SPREAD = 0.4  # of the smallest step in dropout: how far its schedulers are spread out
+SPREAD = 0.4  # of the smallest step on the axis: how far the schedulers of a value are spread out
 EARLY = 0.2  # share of the epochs whose accuracy may lie below the axis
 
 
@@ -212,7 +212,23 @@ def plot_accuracy_by_dropout(
         InputError: an extra axis has more than one value in `runs`.
     """
     percent = runs.assign(percent=100.0 * runs["test_accuracy"])
-    return _by_dropout(percent, "percent", "test accuracy (%)", styles, legend, ax)
+    return _by_axis("dropout", percent, "percent", "test accuracy (%)", styles, legend, ax)
+
+
+def plot_accuracy_by_rate(
+    runs: pd.DataFrame,
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Test accuracy (percent) against the base rate (log scale), drawn like that by dropout.
+
+    Raises:
+        InputError: dropout or an extra axis beside lr has more than one value in `runs`.
+    """
+    percent = runs.assign(percent=100.0 * runs["test_accuracy"])
+    return _by_axis("lr", percent, "percent", "test accuracy (%)", styles, legend, ax)
 
 
 def plot_gap_by_dropout(
@@ -229,14 +245,14 @@ def plot_gap_by_dropout(
         InputError: an extra axis has more than one value in `runs`.
     """
     gaps = train_test_gap(runs, epochs)
-    ax = _by_dropout(
-        gaps, "train_test_gap", "train \N{MINUS SIGN} test accuracy (pp)", styles, legend, ax
-    )
+    ylabel = "train \N{MINUS SIGN} test accuracy (pp)"
+    ax = _by_axis("dropout", gaps, "train_test_gap", ylabel, styles, legend, ax)
     ax.axhline(0, color="0.5", linewidth=0.8, zorder=0)
     return ax
 
 
-def _by_dropout(
+def _by_axis(
+    axis: str,
     runs: pd.DataFrame,
     metric: str,
     ylabel: str,
@@ -244,19 +260,25 @@ def _by_dropout(
     legend: bool,
     ax: Axes | None,
 ) -> Axes:
-    _one_value(runs, extra_axes(runs))
+    _one_value(runs, [name for name in (*extra_axes(runs), "dropout") if name != axis])
     styles = styles or scheduler_styles(runs)
     ax = ax or _new_axes()
+    log = axis == "lr"
+
+    def moved(values: pd.Series[float], shift: float) -> pd.Series[float]:
+        return values * 10**shift if log else values + shift
+
     present = cell_summary(runs, metric).query("n > 0")
     used = _used(present, styles)
     rows = runs[runs["status"] == "completed"].dropna(subset=[metric])
-    dropouts = sorted({float(str(dropout)) for dropout in axis_values(runs, "dropout")})
-    apart = SPREAD * min((b - a for a, b in pairwise(dropouts)), default=0.1) / max(1, len(used))
+    values = sorted({float(str(value)) for value in axis_values(runs, axis)})
+    steps = [math.log10(b / a) if log else b - a for a, b in pairwise(values)]
+    apart = SPREAD * min(steps, default=0.1) / max(1, len(used))
     for place, (scheduler, style) in enumerate(used.items()):
-        cells = present[present["scheduler"] == scheduler].sort_values("dropout")
+        cells = present[present["scheduler"] == scheduler].sort_values(axis)
         own = rows[rows["scheduler"] == scheduler]
         shift = apart * (place - (len(used) - 1) / 2)
-        x = cells["dropout"] + shift
+        x = moved(cells[axis], shift)
         ax.plot(
             x,
             cells["mean"],
@@ -269,12 +291,15 @@ def _by_dropout(
         for at, mean, sd in zip(x, cells["mean"], cells["sd"].fillna(0.0), strict=True):
             ax.plot([at, at], [mean - sd, mean + sd], color=style.color, linewidth=1.4)
         # beside the bar, or it would hide them
-        beside = own["dropout"] + shift + 0.4 * apart
+        beside = moved(own[axis], shift + 0.4 * apart)
         ax.scatter(beside, own[metric], s=5, color=style.color, alpha=0.5, linewidths=0)
-    ax.set_xticks(dropouts)
+    if log:
+        ax.set_xscale("log")
+        ax.minorticks_off()
+    ax.set_xticks(values)
     ax.margins(x=0.08)
     ax.xaxis.set_major_formatter(FuncFormatter(_plain))
-    ax.set(xlabel="dropout", ylabel=ylabel)
+    ax.set(xlabel="base learning rate" if log else axis, ylabel=ylabel)
     return _finish(ax, used, legend)
 
 
@@ -289,7 +314,7 @@ def _used(table: pd.DataFrame, styles: Mapping[str, Style]) -> dict[str, Style]:
 
 
 def _finish(ax: Axes, used: Mapping[str, Style], legend: bool) -> Axes:
-    if ax.get_xlabel() != "dropout":
+    if ax.get_xlabel().startswith("epoch"):
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     ax.grid(axis="y", color="0.5", alpha=0.25, linewidth=0.6)
     ax.set_axisbelow(True)

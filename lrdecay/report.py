@@ -14,12 +14,14 @@ import jinja2
 import matplotlib.style
 import pandas as pd
 
-from lrdecay import charts, plots, store
+from lrdecay import charts, choosing, plots, store
 from lrdecay.analysis import (
     axis_values,
     cell_summary,
+    compared,
     describe_matrix,
     extra_axes,
+    rates_chosen,
     status_counts,
 )
 from lrdecay.errors import InputError
@@ -45,12 +47,13 @@ def write_report(folder: str | Path, output: str | Path | None = None) -> Path:
         output: the file to write; `folder`/report.html unless given.
 
     Raises:
-        InputError: the folder is missing or holds no runs.
+        InputError: the folder is missing or holds no runs, or only trials of base rates.
     """
     folder = Path(folder)
     runs = store.read_runs(folder)
-    if runs.empty:
-        raise InputError(f"no runs in {folder}: `lrdecay sweep FILE` trains a sweep into it")
+    if compared(runs).empty:
+        found = "no runs" if runs.empty else f"only {len(runs)} trials of base rates"
+        raise InputError(f"{found} in {folder}: `lrdecay sweep FILE` trains a sweep into it")
     page = render_report(
         runs,
         store.read_epochs(folder),
@@ -64,9 +67,11 @@ def write_report(folder: str | Path, output: str | Path | None = None) -> Path:
 
 
 def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: Plan) -> str:
-    """Return the page as text; `runs` has at least one row."""
+    """Return the page as text; `runs` has at least one row of the comparison."""
+    trials, runs = runs[runs["phase"] == "choose"], compared(runs)
     settings = charts.split_settings(runs, epochs)
     shown = settings[:MAX_COMBINATIONS]
+    by_rate = charts.split_settings(runs, epochs, but=["lr"]) if "lr" in extra_axes(runs) else []
     styles = plots.scheduler_styles(runs)
     # The reader's own matplotlib settings must not change the page.
     with matplotlib.style.context(MATPLOTLIB_STYLE):
@@ -74,6 +79,7 @@ def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: 
             "rates": [charts.rates(setting, styles) for setting in shown],
             "loss": [charts.curves(setting, "loss", styles) for setting in shown],
             "accuracy": [charts.curves(setting, "accuracy", styles) for setting in shown],
+            "by_rate": [charts.accuracy_by_rate(s, styles) for s in by_rate[:MAX_COMBINATIONS]],
             "by_dropout": [charts.accuracy_by_dropout(setting, styles) for setting in shown],
             "gap": [charts.gap_by_dropout(setting, styles) for setting in shown],
         }
@@ -95,16 +101,76 @@ def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: 
         tables=[_mean_table(setting) for setting in settings],
         figures={title: [c for c in made if c is not None] for title, made in figures.items()},
         key_symbols=keys,
-        not_shown=[setting.title for setting in settings[MAX_COMBINATIONS:]],
+        not_shown={
+            title: [s.title for s in (by_rate if title == "by_rate" else settings)][
+                MAX_COMBINATIONS:
+            ]
+            for title in figures
+        },
+        choice=None if trials.empty else _choice(trials),
         ended_early=_ended_early(runs),
-        provenance=_provenance(runs),
+        provenance=_provenance(runs, trials),
     )
 
 
 def _matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
     table = describe_matrix(runs)
     rows = zip(table["axis"], table["values"], table["n_values"], strict=True)
-    return [(axis, _listed(values), n) for axis, values, n in rows]
+    chosen = " (chosen)" if rates_chosen(runs) else ""
+    return [
+        (axis, _listed(values) + (chosen if axis == "lr" else ""), n) for axis, values, n in rows
+    ]
+
+
+def _choice(trials: pd.DataFrame) -> dict[str, Any]:
+    """The mean validation loss of each base rate that was tried, a row for each choice."""
+    table = choosing.rate_table(trials)
+    by = choosing.cell_columns(trials["lr_chosen_per"].iloc[0])
+    axes = ["scheduler", *(a for a in by if a != "scheduler" and table[a].nunique() > 1)]
+    rates = sorted(table["lr"].unique())
+    rows, warnings = [], []
+    for _, cell in table.groupby(by, sort=False, dropna=False):
+        at = {row["lr"]: row for row in cell.to_dict("records")}
+        names = [charts.text_of(cell[axis].iloc[0]) for axis in axes]
+        rows.append((names, [_tried(at.get(rate)) for rate in rates]))
+        if (warning := _doubt(cell)) is not None:
+            others = [f"{axis} {name}" for axis, name in zip(axes[1:], names[1:], strict=True)]
+            warnings.append(f"{', '.join([names[0], *others])}: {warning}")
+    return {
+        "axes": axes,
+        "rates": [charts.text_of(rate) for rate in rates],
+        "rows": rows,
+        "warnings": warnings,
+        "per": trials["lr_chosen_per"].iloc[0].replace(", ", " and each "),
+        "trials": len(trials),
+        "seeds": _listed(axis_values(trials, "seed")),
+    }
+
+
+def _tried(rate: Mapping[Hashable, Any] | None) -> dict[str, Any]:
+    if rate is None:
+        return {"loss": "", "n": 0, "n_out": 0, "chosen": False}
+    loss = "" if pd.isna(rate["val_loss"]) else f"{rate['val_loss']:.4f}"
+    return {"loss": loss, **{key: rate[key] for key in ("n", "n_out", "chosen")}}
+
+
+def _doubt(rates: pd.DataFrame) -> str | None:
+    """What a reader should know of one choice; `rates` are its rows of `choosing.rate_table`."""
+    chosen = rates.loc[rates["chosen"], "lr"]
+    if chosen.empty:
+        return (
+            "no rate is chosen, since a trial diverged or failed at every rate of the grid; it is "
+            "not compared"
+            if (rates["n_out"] > 0).all()
+            else "no rate is chosen yet; trials are still to come"
+        )
+    rate = charts.text_of(chosen.item())
+    if len(rates) > 1 and rates["val_loss"].nunique(dropna=False) == 1:
+        return f"every rate gives the same loss, since it sets its own rates; {rate} stands"
+    for end, extreme in (("smallest", rates["lr"].min()), ("largest", rates["lr"].max())):
+        if chosen.item() == extreme:
+            return f"{rate} is the {end} of the grid; the best rate may lie outside the grid"
+    return None
 
 
 def _listed(values: Sequence[Any]) -> str:
@@ -160,7 +226,7 @@ def _what_happened(row: Mapping[Hashable, Any]) -> str:
     return "; ".join(parts)
 
 
-def _provenance(runs: pd.DataFrame) -> list[tuple[str, str]]:
+def _provenance(runs: pd.DataFrame, trials: pd.DataFrame) -> list[tuple[str, str]]:
     """What made the numbers, as far as the tables know it: pairs of a name and a text."""
 
     def listed(column: str) -> str:
@@ -180,6 +246,7 @@ def _provenance(runs: pd.DataFrame) -> list[tuple[str, str]]:
         "test images": listed("test_images"),
         "seeds": str(runs["seed"].nunique()),
         "training time, all runs": _duration(runs["seconds"].sum()),
+        "training time, trials": "" if trials.empty else _duration(trials["seconds"].sum()),
         "runs finished": " to ".join(dict.fromkeys([finished.min(), finished.max()])),
     }
     return [(name, text) for name, text in facts.items() if text]
