@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from lrdecay import checks, models, schedulers
+from lrdecay import checks, models, optimizers, plugins, schedulers
 from lrdecay.data import Dataset, default_validation
 from lrdecay.errors import InputError
 from lrdecay.run import Run, canonical
@@ -28,7 +29,7 @@ def expand(sweep: Sweep, dataset: Dataset) -> list[Run]:
     """
     for name in sweep.model.name:
         try:
-            models.check_shape(name, dataset.shape)
+            models.check_shape(name, dataset.shape, dataset.classes)
         except ValueError as error:
             raise InputError(f"{dataset.name}: {error}") from error
     cells = list(_cells(sweep, dataset, _validation(sweep, dataset)))
@@ -71,20 +72,29 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
     def scheduler_args(label: str, epochs: int, steps: int, momentum: float | None) -> str:
         return _scheduler_args(sweep, label, schedulers.Horizon(epochs, steps), momentum)
 
+    check_optimizer, digests = cache(_check_optimizer), cache(_digests)
+
     for values in itertools.product(*axes.values()):
         cell = dict(zip(axes, values, strict=True))
         given = {name: cell.pop(name) for name in arguments}
         label, epochs = cell["scheduler"], cell["epochs"]
-        optimizer_args = sweep.optimizer.resolve(cell["optimizer"], given)
+        resolved = sweep.optimizer.resolve(cell["optimizer"], given)
+        optimizer_args = canonical(resolved)
+        check_optimizer(cell["optimizer"], optimizer_args)
         steps = epochs * math.ceil((dataset.train_count - validation) / cell["batch_size"])
+        scheduler = (
+            sweep.schedulers[label].class_,
+            scheduler_args(label, epochs, steps, resolved.get("momentum")),
+        )
         yield Run(
             dataset=dataset.name,
             dataset_digest=dataset.digest,
             validation=validation,
-            optimizer_args=canonical(optimizer_args),
-            scheduler_class=sweep.schedulers[label].class_,
-            scheduler_args=scheduler_args(label, epochs, steps, optimizer_args.get("momentum")),
+            optimizer_args=optimizer_args,
+            scheduler_class=scheduler[0],
+            scheduler_args=scheduler[1],
             precision=sweep.precision,
+            plugins=digests(cell["model"], cell["optimizer"], *scheduler),
             seed=0,
             **cell,
         )
@@ -121,3 +131,17 @@ def _scheduler_args(
     except ValueError as error:
         raise InputError(f"schedulers.{label}: {error}") from error
     return canonical(resolved)
+
+
+def _check_optimizer(name: str, arguments: str) -> None:
+    try:
+        optimizers.check(name, json.loads(arguments))
+    except ValueError as error:
+        raise InputError(f"optimizer: {error}") from error
+
+
+def _digests(model: str, optimizer: str, scheduler: str, scheduler_args: str) -> str:
+    """Return what names the code of the plug-ins that a run uses."""
+    nodes = schedulers.nodes(scheduler, json.loads(scheduler_args))
+    used = [("model", model), ("optimizer", optimizer), *(("scheduler", name) for name, _ in nodes)]
+    return plugins.digests(used)

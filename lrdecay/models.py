@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
-from lrdecay import streams
+from lrdecay import plugins, streams
 
 
 class StreamDropout(nn.Module):
@@ -80,6 +81,12 @@ class CNN(nn.Sequential):
 
 
 MODELS: dict[str, Callable[..., nn.Module]] = {"cnn": CNN}
+"""Name in a sweep file -> class, or a function that takes what a class would."""
+
+
+def takes_batch_norm(name: str) -> bool:
+    """Return whether the network `name` can be had with batch normalisation."""
+    return "batch_norm" in inspect.signature(MODELS[name]).parameters
 
 
 def build(
@@ -97,7 +104,10 @@ def build(
     Each nn.Dropout in it becomes a `StreamDropout` of the run's rate.
     """
     with streams.seeded_init(seed):
-        network = MODELS[name](shape, classes, dropout, batch_norm)
+        options = {"batch_norm": batch_norm} if takes_batch_norm(name) else {}
+        network = MODELS[name](shape, classes, dropout, **options)
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"gives a {type(network).__name__}, and must give a torch.nn.Module")
     return _with_streams(network, dropout)
 
 
@@ -112,9 +122,41 @@ def _with_streams(network: nn.Module, dropout: float) -> nn.Module:
     return network
 
 
-def check_shape(name: str, shape: tuple[int, int, int]) -> None:
-    """Raise `ValueError` if the network `name` cannot be built for images of this shape."""
-    MODELS[name](shape, 2, 0.0)
+def check_shape(name: str, shape: tuple[int, int, int], classes: int = 2) -> None:
+    """Raise `ValueError` if the network `name` cannot be built for images of this shape, and if a
+    plug-in's does not make logits of them in a way that can be repeated."""
+    own = plugins.find("model", name)
+    if own is None:
+        MODELS[name](shape, classes, 0.0)
+        return
+    try:
+        problem = _trial(name, shape, classes)
+    except Exception as error:  # it may raise anything
+        raise ValueError(plugins.blame(own, error)) from error
+    if problem is not None:
+        raise ValueError(f"the plug-in model {name} of {own.origin}: {problem}")
+
+
+@torch.no_grad()
+def _trial(name: str, shape: tuple[int, int, int], classes: int) -> str | None:
+    """Say what is wrong with a network, from two passes over the same images and masks."""
+    with torch.random.fork_rng(devices=[]):
+        images = torch.rand(4, *shape)
+        passes, weights = [], set()
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            network = build(name, shape, classes, seed=0, dropout=0.5, batch_norm=False)
+            weights.add(digest(network))
+            set_dropout_step(network, seed=0, step=0)
+            passes.append(network.train()(images))
+    if len(weights) > 1:
+        return "begins with other weights each time; draw them with torch, which is seeded"
+    if not isinstance(passes[0], Tensor) or passes[0].shape != (4, classes):
+        given = tuple(passes[0].shape) if isinstance(passes[0], Tensor) else type(passes[0])
+        return f"gives {given} for 4 images of {classes} classes, and must give (4, {classes})"
+    if not torch.equal(*(torch.nan_to_num(logits) for logits in passes)):
+        return "draws random numbers of its own; use torch.nn.Dropout, which gets the run's masks"
+    return None
 
 
 def dropout_layers(model: nn.Module) -> Iterator[StreamDropout]:

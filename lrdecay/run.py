@@ -33,6 +33,8 @@ class Run:
     dropout: float
     precision: str
     seed: int
+    plugins: str = "{}"
+    """The digest of the code of each plug-in that the run uses, by kind and name, as JSON."""
 
     @cached_property
     def run_id(self) -> str:

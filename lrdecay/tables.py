@@ -41,6 +41,8 @@ RUNS = pa.schema(
         pa.field("dropout", pa.float64(), nullable=False),
         pa.field("precision", pa.string(), nullable=False),
         pa.field("seed", pa.int64(), nullable=False),
+        # what of these a plug-in gave: kind and name -> digest of its code, as JSON
+        pa.field("plugins", pa.string(), nullable=False),
         # how it ended: numbers of the last epoch, and of the one with the lowest validation loss
         pa.field("status", pa.string(), nullable=False),
         pa.field("diverged_at_step", pa.int64()),
