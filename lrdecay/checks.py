@@ -70,7 +70,7 @@ def _horizons(epochs: Any) -> list[Horizon]:
 
     given = epochs if isinstance(epochs, list) else [epochs]
     valid = [n for n in given if type(n) is int and 0 < n <= 100_000] or [10]
-    return [Horizon(n, n * 1_000_003) for n in valid[:_HORIZONS]]
+    return [Horizon.of(n, 1_000_003) for n in valid[:_HORIZONS]]
 
 
 def _reference_problems(document: Document) -> Iterator[Problem]:

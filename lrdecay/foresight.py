@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from lrdecay import schedulers
@@ -59,6 +59,8 @@ class Foreseen:
     horizon: Horizon
     every: schedulers.Interval
     rates: tuple[float, ...]
+    ignores_base_rate: bool = False
+    """Whether they are the same at another base rate of the sweep."""
 
     @property
     def label(self) -> str:
@@ -73,28 +75,35 @@ class Foreseen:
 
 
 def foresee(runs: Sequence[Run], train_images: int) -> list[Foreseen]:
-    """Walk through each scheduler once for each length of run, at the first base rate.
+    """Walk through each scheduler once for each length of run, at the first base rate, and at the
+    second, where there are several.
 
     `train_images` is how many a run trains on.
     """
-    found: dict[tuple[str, int, int], Foreseen] = {}
+    alike: dict[tuple[str, int, int], dict[float, Run]] = {}
     for run in runs:
-        key = (run.scheduler, run.epochs, run.batch_size)
-        if key not in found:
-            horizon = Horizon(run.epochs, run.epochs * math.ceil(train_images / run.batch_size))
-            arguments = json.loads(run.scheduler_args)
-            every = schedulers.clock(run.scheduler_class, arguments)
-            count = horizon.length(every)
-            if count <= MOST:
-                rates = schedulers.walk(
-                    run.scheduler_class,
-                    arguments,
-                    count - 1,
-                    run.lr,
-                    horizon.steps_per_epoch,
-                )
-                found[key] = Foreseen(run, horizon, every, tuple(rates))
-    return list(found.values())
+        by_rate = alike.setdefault((run.scheduler, run.epochs, run.batch_size), {})
+        by_rate.setdefault(run.lr, run)
+    found = []
+    for by_rate in alike.values():
+        first, *others = [_walked(run, train_images) for run in list(by_rate.values())[:2]]
+        if first is not None:
+            same = any(other is not None and other.rates == first.rates for other in others)
+            found.append(replace(first, ignores_base_rate=same))
+    return found
+
+
+def _walked(run: Run, train_images: int) -> Foreseen | None:
+    horizon = Horizon.of(run.epochs, math.ceil(train_images / run.batch_size), run.lr)
+    arguments = json.loads(run.scheduler_args)
+    every = schedulers.clock(run.scheduler_class, arguments)
+    count = horizon.length(every)
+    if count > MOST:
+        return None
+    rates = schedulers.walk(
+        run.scheduler_class, arguments, count - 1, run.lr, horizon.steps_per_epoch
+    )
+    return Foreseen(run, horizon, every, tuple(rates))
 
 
 def warnings(foreseen: Sequence[Foreseen]) -> list[str]:
@@ -111,6 +120,11 @@ def warnings(foreseen: Sequence[Foreseen]) -> list[str]:
 
 
 def _of_one(each: Foreseen) -> Iterator[str]:
+    if each.ignores_base_rate:
+        yield (
+            "its rates are the same at every base rate; give those that it sets as multiples of "
+            "it, such as max_lr: 2 lr"
+        )
     if each.run.scheduler_class == "constant":
         return
     if min(each.rates) < 0:

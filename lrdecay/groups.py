@@ -19,6 +19,7 @@ from lrdecay import plugins
 from lrdecay.data import Dataset, Split
 from lrdecay.engine import lockstep, reference, stacked
 from lrdecay.engine.stack import CannotStackError, Stack, check
+from lrdecay.precision import training_settings
 from lrdecay.run import Run
 
 ENGINES = ("auto", reference.NAME, stacked.NAME)
@@ -72,12 +73,16 @@ def plan(
         chosen, size = reference.NAME, 1
         if engine == stacked.NAME or (engine == "auto" and _gains(first, images)):
             try:
-                check_stackable(first, images, dataset.classes)
-                chosen = stacked.NAME
-                size = group_size or _size(first, images, dataset.classes, workers)
+                # as in a worker, whatever the calling program has set
+                with training_settings():
+                    check_stackable(first, images, dataset.classes)
+                    chosen = stacked.NAME
+                    size = group_size or _size(first, images, dataset.classes, workers)
             except CannotStackError as error:
                 notes[f"{first.model}: runs train one at a time, since {error}"] = None
         groups += [Group(chosen, part) for part in _parts(of_kind, size, workers)]
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # workers are processes of their own
     return Plan(tuple(groups), tuple(notes))
 
 

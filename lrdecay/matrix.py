@@ -69,8 +69,8 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
     arguments = sweep.optimizer.arguments()
 
     @cache
-    def scheduler_args(label: str, epochs: int, steps: int, momentum: float | None) -> str:
-        return _scheduler_args(sweep, label, schedulers.Horizon(epochs, steps), momentum)
+    def scheduler_args(label: str, horizon: schedulers.Horizon, momentum: float | None) -> str:
+        return _scheduler_args(sweep, label, horizon, momentum)
 
     check_optimizer, digests = cache(_check_optimizer), cache(_digests)
 
@@ -81,10 +81,11 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
         resolved = sweep.optimizer.resolve(cell["optimizer"], given)
         optimizer_args = canonical(resolved)
         check_optimizer(cell["optimizer"], optimizer_args)
-        steps = epochs * math.ceil((dataset.train_count - validation) / cell["batch_size"])
+        steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
+        horizon = schedulers.Horizon.of(epochs, steps, cell["lr"])
         scheduler = (
             sweep.schedulers[label].class_,
-            scheduler_args(label, epochs, steps, resolved.get("momentum")),
+            scheduler_args(label, horizon, resolved.get("momentum")),
         )
         yield Run(
             dataset=dataset.name,
@@ -126,6 +127,7 @@ def _scheduler_args(
             spec.class_,
             resolved,
             min(count, _WALKED),
+            horizon.lr,
             steps_per_epoch=horizon.steps_per_epoch,
         )
     except ValueError as error:

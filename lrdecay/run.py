@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -47,6 +47,10 @@ class Run:
         for name in ("scheduler", "dataset"):
             del counted[name]
         return hashlib.sha256(canonical(counted).encode()).hexdigest()[:16]
+
+    def at_constant_rate(self) -> Run:
+        """Return the run with no schedule, for a trial that only takes time."""
+        return replace(self, scheduler_class="constant", scheduler_args='{"interval":"epoch"}')
 
 
 def canonical(value: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Counter-based randomness: (seed, purpose, counters) -> bits, the same on every device.
 
-A run's seed names one stream per purpose (`init`, `order`, `dropout`). A stream depends on the
-seed and the purpose alone, so two runs that share a seed start from the same weights, see the
+A run's seed names one stream per purpose (`init`, `order`, `dropout`, `other`). A stream depends on
+the seed and the purpose alone, so two runs that share a seed start from the same weights, see the
 same batches and draw the same dropout uniforms, whatever else differs between them.
 
 The generator is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
@@ -119,14 +119,16 @@ def threshold(rate: float) -> int:
 
 
 @contextmanager
-def seeded_init(seed: int) -> Iterator[None]:
-    """Within the block torch's own CPU generator draws from the seed's `init` stream.
+def seeded(seed: int, purpose: str, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Within the block torch's own generators draw from one stream: the CPU's, and the device's.
 
-    Any module's usual initialisation is then a function of the seed alone; the generator's state
-    is put back afterwards.
+    Any module's usual initialisation (`init`) is then a function of the seed alone. The CPU
+    generator's state is put back afterwards.
     """
     state = torch.get_rng_state()
-    torch.default_generator.manual_seed(key(seed, "init") >> 1)
+    torch.default_generator.manual_seed(key(seed, purpose) >> 1)
+    if torch.device(device).type == "cuda":
+        torch.cuda.manual_seed(key(seed, purpose) >> 1)
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ does, at whatever moment and in whatever way that happens: the pipe then closes.
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Callable
@@ -90,9 +91,15 @@ class Trainer:
             for run in group.runs:
                 self._train_alone(run, tell)
             return
-        size = min(len(group.runs), self._at_most or len(group.runs))
-        for start in range(0, len(group.runs), size):
-            self._train_together(group.runs[start : start + size], tell)
+        self._train_in_parts(group.runs, len(group.runs), tell)
+
+    def _train_in_parts(self, runs: tuple[Run, ...], size: int, tell: Tell) -> None:
+        start = 0
+        while start < len(runs):
+            # memory may prove too small on the way
+            end = start + min(size, self._at_most or size)
+            self._train_together(runs[start:end], tell)
+            start = end
 
     def _train_alone(self, run: Run, tell: Tell) -> None:
         try:
@@ -117,12 +124,12 @@ class Trainer:
             return
         half = (len(runs) + 1) // 2
         if out_of_memory:
-            self._at_most = half
+            self._at_most = min(half, self._at_most or half)
             tell(Note(f"out of memory with {len(runs)} runs at once; going on with {half}"))
+            gc.collect()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-        self._train_together(runs[:half], tell)
-        self._train_together(runs[half:], tell)
+        self._train_in_parts(runs, half, tell)
 
 
 def _told(tell: Tell) -> OnEpoch:
@@ -133,12 +140,15 @@ def _cause(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".strip()
 
 
-def _out_of_memory(error: Exception) -> bool:
+def _out_of_memory(error: BaseException) -> bool:
     # torch has no class of its own for a CPU that has none left
     words = ("can't allocate memory", "not enough memory")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-        word in str(error) for word in words
-    )
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    if any(word in str(error) for word in words):
+        return True
+    # ending a capture may fail in its own way after it
+    return error.__context__ is not None and _out_of_memory(error.__context__)
 
 
 def epoch_done(run: Run, epoch: Epoch) -> EpochDone:

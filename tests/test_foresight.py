@@ -134,6 +134,21 @@ def test_the_patience_that_is_named_is_the_first_that_works():
     assert [falls(patience) for patience in (6, 7, 8)] == [True, True, False]
 
 
+def test_a_schedule_that_ignores_the_base_rate():
+    given = """
+        absolute: {class: OneCycleLR, max_lr: 0.01, total_steps: steps}
+        relative: {class: OneCycleLR, max_lr: 2 lr, total_steps: steps}
+        cosine: {class: CosineAnnealingLR, T_max: epochs}
+    """
+    assert warnings(given) == []
+    rates = "optimizer: {name: Adam, lr: [0.001, 0.01]}"
+    texts = foresight.warnings(foreseen(given, rates))
+    assert texts == [
+        "schedulers.absolute: its rates are the same at every base rate; give those that it sets "
+        "as multiples of it, such as max_lr: 2 lr"
+    ]
+
+
 def test_two_labels_with_one_curve():
     same = """
         one: {class: LinearToZeroLR, interval: epoch}

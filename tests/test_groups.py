@@ -211,6 +211,17 @@ def test_digits_are_stacked_as_many_as_stay_near_the_core():
     assert sizes(plan([replace(run, batch_size=4) for run in some(128)])) == [64, 64]
 
 
+def test_what_the_calling_program_has_set_changes_no_engine():
+    expected = plan(some(4)).groups
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.no_grad():
+            found = plan(some(4))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (found.groups, found.notes) == (expected, ())
+
+
 def test_stacked_is_stacked_where_auto_would_not():
     pending = some(4)
     found = plan(pending, noise((1, 28, 28)), engine="stacked", group_size=4)

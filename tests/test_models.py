@@ -103,7 +103,7 @@ def test_images_too_small_to_pool_twice_are_refused(shape):
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_initial_weights_are_torchs_own(batch_norm):
-    with streams.seeded_init(3):
+    with streams.seeded(3, "init"):
         other = tutorial(batch_norm=batch_norm)
     mine = build(seed=3, batch_norm=batch_norm).state_dict().values()
     for tensor, expected in zip(mine, other.state_dict().values(), strict=True):

@@ -575,11 +575,6 @@ def test_batch_norm_is_for_models_that_take_it(plug):
     ("old", "new", "message"),
     [
         (
-            "self.dropout(self.first(images.flatten(1)).relu())",
-            "nn.functional.dropout(self.first(images.flatten(1)))",
-            ": draws random numbers of its own; use torch.nn.Dropout, which gets the run's masks",
-        ),
-        (
             "nn.Linear(16, classes)",
             "nn.Linear(16, 3)",
             ": gives (4, 3) for 4 images of 10 classes, and must give (4, 10)",

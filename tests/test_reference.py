@@ -22,7 +22,7 @@ from lrdecay.tables import EPOCHS, RUNS
 def plain_loop(seed: int, epochs: int, rate_of_epoch) -> dict[str, list[float]]:
     """The tutorial's loop without dropout, in plain PyTorch and the tutorial's layer order."""
     data = split()
-    with streams.seeded_init(seed):
+    with streams.seeded(seed, "init"):
         model = nn.Sequential(
             nn.Conv2d(1, 16, 3, padding=1),
             nn.ReLU(),
@@ -108,6 +108,36 @@ def test_the_same_run_gives_the_same_bits_and_another_seed_does_not():
     assert first.epochs == second.epochs
     assert first.run["test_correct"] == second.run["test_correct"]
     assert train(replace(run, seed=1)).epochs != first.epochs
+
+
+class Own(nn.Sequential):
+    """A network that draws from torch's own generator, and works on its images in place."""
+
+    def __init__(self, shape, classes, dropout, batch_norm=False):
+        super().__init__(nn.Flatten(), nn.Linear(math.prod(shape), classes), nn.AlphaDropout(0.3))
+
+    def forward(self, x):
+        x -= 0.5
+        return super().forward(x)
+
+
+def test_a_network_s_own_randomness_is_the_seed_s(monkeypatch):
+    monkeypatch.setitem(models.MODELS, "cnn", Own)
+    run = runs("epochs: 2")["constant"]
+    first = train(run)
+    torch.manual_seed(123)
+    before = torch.get_rng_state()
+    assert train(run).epochs == first.epochs
+    assert torch.get_rng_state().equal(before)
+    assert train(replace(run, seed=1)).epochs != first.epochs
+
+
+def test_a_network_that_works_in_place_leaves_the_data_as_they_are(monkeypatch):
+    monkeypatch.setitem(models.MODELS, "cnn", Own)
+    parts = (split().train, split().train_eval, split().validation, split().test)
+    before = [part.images.clone() for part in parts]
+    train(runs("epochs: 1")["constant"])
+    assert all(part.images.equal(kept) for part, kept in zip(parts, before, strict=True))
 
 
 def test_torch_s_own_generator_plays_no_part():
@@ -362,6 +392,8 @@ def test_a_loss_that_is_not_finite_anywhere_but_on_test_is_divergence(broken, st
     record = reference.train(runs("epochs: 1")["constant"], odd, CPU)
     assert record.run["status"] == status
     assert record.run["diverged_at_step"] == (18 if status == "diverged" else None)
+    assert record.run["test_loss"] is None  # what is no number is none
+    assert (record.run["test_accuracy"] is None) == (status == "diverged")
 
 
 def test_every_change_of_the_rate_counts_also_back_to_one_it_had():

@@ -470,6 +470,44 @@ def test_hooks_on_parameters_are_not_lost():
         check(networks, images_of(0, SHAPES[0]))
 
 
+class Scaled(Plain):
+    """Its values are a plain network's, and its gradients are not."""
+
+    def between(self, h):
+        if h.requires_grad:
+            h.register_hook(lambda gradient: gradient / gradient.norm())
+        return h
+
+
+@pytest.mark.parametrize("kind", ["register_full_backward_hook", "register_full_backward_pre_hook"])
+@pytest.mark.parametrize("model", ["cnn", Plain])
+def test_hooks_that_change_gradients_are_not_lost(model, kind):
+    networks = [networks_of(model)(seed, 0.5) for seed in (0, 1)]
+    for network in networks:
+        last = list(network.modules())[-1]
+        getattr(last, kind)(lambda module, *gradients: (2 * gradients[-1][0],))
+    with pytest.raises(CannotStackError):
+        check(networks, images_of(0, SHAPES[0]))
+
+
+@pytest.mark.parametrize("model", ["cnn", Plain])
+def test_hooks_after_gradients_are_not_lost(model):
+    def double(parameter: nn.Parameter) -> None:
+        parameter.grad *= 2
+
+    networks = [networks_of(model)(seed, 0.5) for seed in (0, 1)]
+    for network in networks:
+        next(network.parameters()).register_post_accumulate_grad_hook(double)
+    with pytest.raises(CannotStackError, match="a hook on a parameter would be lost"):
+        check(networks, images_of(0, SHAPES[0]))
+
+
+def test_gradients_are_compared():
+    build = networks_of(Scaled)
+    with pytest.raises(CannotStackError, match="do not compute what they compute alone"):
+        check([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
+
+
 def test_layers_that_share_a_parameter_are_no_chain():
     network = nn.Sequential(nn.Flatten(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
     assert chain.layers(network) is not None
@@ -574,13 +612,35 @@ def test_anything_else_is_no_chain(network):
 
 
 @pytest.mark.parametrize("place", ["", "0", "0.0", "2"])
-@pytest.mark.parametrize("hook", ["register_forward_hook", "register_forward_pre_hook"])
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+    ],
+)
 def test_a_network_with_hooks_is_no_chain(hook, place):
     network = sequence()
     handle = getattr(network.get_submodule(place), hook)(lambda *_: None)
     assert chain.layers(network) is None
     handle.remove()
     assert chain.layers(network) is not None
+
+
+class StaysInEvaluation(nn.Sequential):
+    """Keeps its first layers as they are in evaluation, as one freezes batch normalisation."""
+
+    def train(self, mode: bool = True):
+        super().train(mode)
+        self[0].eval()
+        return self
+
+
+def test_a_network_with_a_mode_of_its_own_is_no_chain():
+    assert chain.layers(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))) is not None
+    assert chain.layers(StaysInEvaluation(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))) is None
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])

@@ -399,6 +399,12 @@ def test_the_time_of_an_image_is_measured():
     assert 0 < evaluation < training < 0.01
 
 
+def test_the_time_of_a_run_that_is_shorter_than_the_trial_is_measured_too():
+    one = "schedulers: {c: {class: OneCycleLR, max_lr: 0.01, total_steps: steps}}\n"
+    together = sweep("epochs: 1\nbatch_size: 600", one).runs(digits())
+    assert min(stacked.seconds_per_image(together, split(), CPU)) > 0
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_a_gpu_follows_the_reference_and_repeats_itself():
     """CUDA graphs, the batch fold and the device's own kernels, within single precision."""

@@ -209,7 +209,7 @@ def test_the_order_tells_nothing_of_the_mask():
 
 def test_initial_draws_depend_on_the_seed_alone():
     def draw(seed: int) -> list[float]:
-        with streams.seeded_init(seed):
+        with streams.seeded(seed, "init"):
             return torch.rand(4).tolist()
 
     first = draw(0)
@@ -226,7 +226,7 @@ def test_torch_goes_on_as_if_nothing_had_been_drawn(fails):
     torch.manual_seed(5)
     got = torch.rand(2).tolist()
     try:
-        with streams.seeded_init(0):
+        with streams.seeded(0, "init"):
             torch.rand(10)
             if fails:
                 raise KeyError("in the block")

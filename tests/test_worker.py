@@ -1,5 +1,8 @@
 """A training process: what it does when a group cannot be trained whole."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from training import digits, runs, sweep
@@ -51,11 +54,10 @@ def test_out_of_memory_halves_the_group_and_loses_nothing(monkeypatch, error):
     monkeypatch.setattr(stacked, "train", train)
     trainer = Trainer(SETUP)
     records, notes, _ = trained(together, trainer)
-    assert sizes == [7, 4, 2, 2, 3, 2, 1]
+    assert sizes == [7, 4, 2, 2, 2, 1]  # what was too much once is not tried again
     assert notes == [
         "out of memory with 7 runs at once; going on with 4",
         "out of memory with 4 runs at once; going on with 2",
-        "out of memory with 3 runs at once; going on with 2",
     ]
     assert [record.run["status"] for record in records] == ["completed"] * 7
     assert [record.epochs for record in records] == [record.epochs for record in whole]
@@ -73,6 +75,40 @@ def test_a_run_alone_that_finds_no_memory_has_failed(monkeypatch):
     assert record.run["status"] == "failed"
     assert record.run["error"] == "OutOfMemoryError: CUDA out of memory."
     assert record.run["engine"] == "stacked"
+
+
+def test_an_error_while_a_capture_ends_hides_no_lack_of_memory(monkeypatch):
+    try:
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        finally:
+            raise RuntimeError("CUDA error: operation failed due to a previous error")
+    except RuntimeError as error:
+        train, sizes = too_much(2, error)
+    monkeypatch.setattr(stacked, "train", train)
+    together = sweep("epochs: 1\nseeds: 4", "schedulers: {c: {class: constant}}\n").runs(digits())
+    records, notes, _ = trained(together)
+    assert (sizes, len(records)) == ([4, 2, 2], 4)
+    assert notes == ["out of memory with 4 runs at once; going on with 2"]
+
+
+def test_what_a_group_held_is_free_when_it_ends(monkeypatch):
+    """Else a group that found too little memory would still hold it when its halves are tried."""
+    groups = []
+    real = stacked.Lockstep
+
+    def lockstep(*args):
+        group = real(*args)
+        groups.append(weakref.ref(group))
+        return group
+
+    monkeypatch.setattr(stacked, "Lockstep", lockstep)
+    gc.disable()
+    try:
+        trained(list(runs("epochs: 1").values()))
+    finally:
+        gc.enable()
+    assert [group() for group in groups] == [None]
 
 
 def test_one_bad_run_fails_alone(monkeypatch):

@@ -44,14 +44,15 @@ class _Blocked(nn.Sequential):
         oneDNN's pooling and ReLU take a NaN for the least number, and a run that diverges would go
         on: where one could arise, the layers run in the usual layout.
         """
-        bound = images.abs().max()
+        bound = most = images.abs().max()
         for layer in self:
             if isinstance(layer, nn.Conv2d):
                 bound = bound * layer.weight.abs().sum((1, 2, 3)).max() + _largest(layer.bias)
             if isinstance(layer, nn.BatchNorm2d):
                 shifted = bound + _largest(layer.running_mean)
                 bound = shifted * _largest(layer.weight) / layer.eps**0.5 + _largest(layer.bias)
-        return bound
+            most = torch.maximum(most, bound)
+        return most
 
 
 def _largest(values: Tensor | None) -> Tensor | float:

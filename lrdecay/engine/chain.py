@@ -46,7 +46,11 @@ def layers(network: nn.Module) -> Layers | None:
 
 def _collect(module: nn.Module, name: str, found: Layers) -> bool:
     """Add the layers of nested sequences in order; say whether they are no more than that."""
-    if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
+    hooks = (
+        *(module._forward_hooks, module._forward_pre_hooks),
+        *(module._backward_hooks, module._backward_pre_hooks),
+    )
+    if any(hooks) or type(module).train is not nn.Module.train:
         return False
     if not isinstance(module, nn.Sequential):
         found.append((name, module))

@@ -142,10 +142,12 @@ class Lockstep:
             return losses.detach(), (logits.argmax(2) == labels).sum(1)
 
     def _step_for(self, *inputs: Tensor) -> graphs.Step:
+        if self._device.type != "cuda":
+            return self._step  # not kept: it would keep this object alive
         size = inputs[0].shape[1]
         if size not in self._steps:
             state = self._stack.state + self._update.state
-            self._steps[size] = graphs.compiled(self._step, inputs, state)
+            self._steps[size] = graphs.captured(self._step, inputs, state)
         return self._steps[size]
 
     def _order(self, epoch: int) -> Tensor:

@@ -109,7 +109,7 @@ def _row(
 def _final_and_best(epochs: Sequence[Epoch]) -> dict[str, object]:
     """Return the last epoch's numbers, and those of the epoch with the lowest validation loss."""
     last = epochs[-1].metrics
-    columns: dict[str, object] = {}
+    columns: dict[str, float] = {}
     for split in ("val", "test"):
         if split in last:
             columns[f"{split}_loss"] = last[split].loss
@@ -120,7 +120,8 @@ def _final_and_best(epochs: Sequence[Epoch]) -> dict[str, object]:
         for split in ("val", "test"):
             columns[f"best_{split}_loss"] = best.metrics[split].loss
             columns[f"best_{split}_accuracy"] = best.metrics[split].accuracy
-    return columns
+    # a test loss steers nothing, so it may be anything
+    return {key: x if math.isfinite(x) else None for key, x in columns.items()}
 
 
 def _epoch_rows(run: Run, epochs: Sequence[Epoch]) -> list[dict[str, object]]:

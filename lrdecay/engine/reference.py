@@ -49,9 +49,9 @@ def train(
     """Train one run from its first step to its last and return its rows.
 
     The test set is measured after every epoch and steers nothing: `_fit`, which trains, is not
-    given it.
+    given it. What a network draws from torch's own generator is a function of the seed as well.
     """
-    with computing_in(run.precision, device):
+    with computing_in(run.precision, device), streams.seeded(run.seed, "other", device):
         return _train(run, data, device, on_epoch, on_batch)
 
 
@@ -163,7 +163,7 @@ def evaluate(model: nn.Module, split: Split) -> tuple[Metrics, Tensor]:
     for images, labels in zip(
         split.images.split(_EVALUATION_BATCH), split.labels.split(_EVALUATION_BATCH), strict=True
     ):
-        logits = model(images)
+        logits = model(images.clone())  # a module may work in place
         losses.append(F.cross_entropy(logits, labels, reduction="none"))
         correct.append(logits.argmax(1) == labels)
     right = torch.cat(correct)
@@ -186,8 +186,7 @@ def seconds_per_image(run: Run, data: Data, device: torch.device) -> tuple[float
     )
     some = Split(data.test.images[:evaluated], data.test.labels[:evaluated])
     nothing = Split(few.images[:1], few.labels[:1])
-    always = '{"interval":"epoch"}'
-    short = replace(run, epochs=1, scheduler_class="constant", scheduler_args=always)
+    short = replace(run.at_constant_rate(), epochs=1)
     trial = Data(few, nothing, None, nothing, data.classes)
     train(short, trial, device)  # the first steps pay for what later ones find ready
     started = time.perf_counter()

@@ -179,7 +179,8 @@ def check(networks: Sequence[nn.Module], images: Tensor) -> None:
     """
     device = images.device
     try:
-        if any(p._backward_hooks for network in networks for p in network.parameters()):
+        parameters = [p for network in networks for p in network.parameters()]
+        if any(p._backward_hooks or p._post_accumulate_grad_hooks for p in parameters):
             raise CannotStackError("a hook on a parameter would be lost")
         stack = Stack(networks, device)
         alone = [deepcopy(network).to(device) for network in networks]
@@ -190,8 +191,8 @@ def check(networks: Sequence[nn.Module], images: Tensor) -> None:
         keys = streams.parts(streams.parts(keys, torch.zeros_like(keys)), layers[:, None])
         together = images.expand(len(networks), *images.shape)
         stacked = stack.logits(together, keys)
-        stacked.sum().backward()
-        same = _same(stacked, [network.train()(images) for network in alone])
+        lone = [network.train()(images) for network in alone]
+        same = _same(stacked, lone) and _same_gradients(stack, stacked, alone, lone)
         stacked = stack.logits(images, None)
         same = same and _same(stacked, [network.eval()(images) for network in alone])
     except CannotStackError:
@@ -201,6 +202,26 @@ def check(networks: Sequence[nn.Module], images: Tensor) -> None:
         raise CannotStackError(reason) from error
     if not same:
         raise CannotStackError("stacked, its copies do not compute what they compute alone")
+
+
+def _same_gradients(
+    stack: Stack, stacked: Tensor, alone: Sequence[nn.Module], lone: Sequence[Tensor]
+) -> bool:
+    """Compare the gradients of all that is trained: a hook may change them and nothing else."""
+    # not of the plain sum: batch normalisation takes the same from every image
+    weights = torch.linspace(-1, 1, stacked[0].numel(), device=stacked.device)
+    weights = weights.view(stacked.shape[1:]) / len(stacked[0])
+    (stacked * weights).sum().backward()
+    for logits in lone:
+        (logits * weights).sum().backward()
+    trained = [[p.grad for p in network.parameters() if p.requires_grad] for network in alone]
+    for together, *each in zip((p.grad for p in stack.parameters), *trained, strict=True):
+        if together is None or any(gradient is None for gradient in each):
+            if together is not None or any(gradient is not None for gradient in each):
+                return False
+        elif not _same(together, each):
+            return False
+    return True
 
 
 def _same(stacked: Tensor, alone: Sequence[Tensor]) -> bool:

@@ -103,6 +103,8 @@ def train(
 
 def seconds_per_image(runs: Sequence[Run], data: Data, device: torch.device) -> tuple[float, float]:
     """Return how long an image of one run takes to train on and to evaluate, from a short trial."""
+    # a schedule may be shorter than the trial
+    runs = [run.at_constant_rate() for run in runs]
     count = 8 * runs[0].batch_size
     few = Split(data.train.images[:count], data.train.labels[:count])
     some = Split(data.test.images[:1000], data.test.labels[:1000])

@@ -125,8 +125,8 @@ def _at(place: tuple[str, ...], message: str, value: Any) -> ValidationError:
 def resolve(name: str, given: Mapping[str, Any], horizon: Horizon) -> dict[str, Any]:
     """Return all arguments of scheduler `name` as plain values, defaults filled in.
 
-    The words `epochs` and `steps` become the horizon's numbers, and fractions of them too. Within
-    a scheduler that another holds they stand for its own part of the run.
+    The words `epochs`, `steps` and `lr`, and parts or multiples of them, become the horizon's
+    numbers. Within a scheduler that another holds they stand for its own part of the run.
 
     Raises pydantic's `ValidationError` for arguments that the class does not take, and
     `ValueError` for values that torch refuses or that cannot work here.
@@ -142,7 +142,7 @@ def resolve(name: str, given: Mapping[str, Any], horizon: Horizon) -> dict[str, 
 def is_fixed(name: str, given: Mapping[str, Any]) -> bool:
     """Return whether the arguments are the same for every length of run."""
     whole = any(hasattr(CLASSES[each], "whole") for each, _ in nodes(name, given))
-    return not (whole or "epochs" in repr(given) or "steps" in repr(given))
+    return not (whole or any(word in repr(given) for word in ("epochs", "steps")))
 
 
 def _numbers(

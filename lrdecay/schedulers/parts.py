@@ -57,14 +57,7 @@ def parts(name: str, values: Mapping[str, Any], horizon: Horizon, every: Interva
     if any(length < 1 for length in lengths):
         return whole
     last = horizon.after(milestones[-1], every) if milestones else horizon
-    return [*(_first(horizon, length, every) for length in lengths), last]
-
-
-def _first(horizon: Horizon, count: int, every: Interval) -> Horizon:
-    per_epoch = horizon.steps_per_epoch
-    if every == "epoch":
-        return Horizon(count, count * per_epoch)
-    return Horizon(-(-count // per_epoch), count)
+    return [*(horizon.first(length, every) for length in lengths), last]
 
 
 def _is_count(value: Any) -> bool:
