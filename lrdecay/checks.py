@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -13,7 +15,9 @@ from lrdecay.yamlfile import Document, Problem, show
 if TYPE_CHECKING:
     from lrdecay.schedulers import Horizon
 
-_HORIZONS = 1000  # a file that gives more numbers of epochs is checked with the first of them
+_HORIZONS = 1000  # a file that gives more lengths and rates is checked with the first of them
+
+_STEPS = (1, 10, 100, 1000, 10_000)
 
 
 def problems(document: Document) -> Iterator[Problem]:
@@ -27,7 +31,7 @@ def _scheduler_problems(document: Document) -> Iterator[Problem]:
     """Check each scheduler's arguments against torch's own signature, and that no two are one."""
     from lrdecay import schedulers
 
-    horizons = _horizons(document.value.get("epochs"))
+    horizons = _horizons(document.value)
     seen: dict[tuple[Horizon, str], str] = {}
     for label, spec in _mapping(document.value.get("schedulers")).items():
         path = ("schedulers", label)
@@ -50,6 +54,8 @@ def _scheduler_problems(document: Document) -> Iterator[Problem]:
                 yield from translate(error, document, models, path)
                 break
             except ValueError as error:
+                if any(_works(name, arguments, horizon, steps) for steps in _STEPS):
+                    continue  # it depends on the data: expanding the matrix says so
                 values = ", ".join(f"{key}: {show(value)}" for key, value in arguments.items())
                 what = " ".join(str(error).split()) + (f" (given {values})" if values else "")
                 yield Problem(*place, f"{named(path)}: {what}")
@@ -61,16 +67,22 @@ def _scheduler_problems(document: Document) -> Iterator[Problem]:
                 break
 
 
-def _horizons(epochs: Any) -> list[Horizon]:
-    """Return the lengths of run that the file asks for, as far as they are valid.
+def _horizons(given: Mapping[str, Any]) -> list[Horizon]:
+    """Return the lengths of run and base rates that the file asks for, as far as they are valid.
 
-    Any number of steps will do to check a scheduler's arguments; the true one depends on the data.
+    Any number of steps will do to check the types of a scheduler's arguments; the true one depends
+    on the data.
     """
     from lrdecay.schedulers import Horizon
 
-    given = epochs if isinstance(epochs, list) else [epochs]
-    valid = [n for n in given if type(n) is int and 0 < n <= 100_000] or [10]
-    return [Horizon.of(n, 1_000_003) for n in valid[:_HORIZONS]]
+    lengths = [n for n in _listed(given.get("epochs")) if type(n) is int and 0 < n <= 100_000]
+    rates = [
+        float(lr)
+        for lr in _listed(_mapping(given.get("optimizer")).get("lr"))
+        if type(lr) in (int, float) and 0 < lr < math.inf
+    ]
+    all_of_them = product(lengths or [10], [1_000_003], rates or [0.001])
+    return [Horizon.of(*each) for each in islice(all_of_them, _HORIZONS)]
 
 
 def _reference_problems(document: Document) -> Iterator[Problem]:
@@ -117,6 +129,21 @@ def reasons_to_validate(
     if target is not None:
         reasons.append("target is a validation accuracy")
     return reasons
+
+
+def _works(name: str, arguments: Mapping[str, Any], horizon: Horizon, steps: int) -> bool:
+    """Return whether torch takes a scheduler's arguments at this number of steps in an epoch."""
+    from lrdecay import schedulers
+
+    try:
+        schedulers.resolve(name, arguments, type(horizon).of(horizon.epochs, steps, horizon.lr))
+    except ValueError:
+        return False
+    return True
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

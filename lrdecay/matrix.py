@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lrdecay import checks, models, optimizers, plugins, schedulers
 from lrdecay.data import Dataset, default_validation
@@ -69,8 +69,8 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
     arguments = sweep.optimizer.arguments()
 
     @cache
-    def scheduler_args(label: str, horizon: schedulers.Horizon, momentum: float | None) -> str:
-        return _scheduler_args(sweep, label, horizon, momentum)
+    def scheduler_args(label: str, horizon: schedulers.Horizon, stays: str | None) -> str:
+        return _scheduler_args(sweep, label, horizon, stays)
 
     check_optimizer, digests = cache(_check_optimizer), cache(_digests)
 
@@ -80,13 +80,11 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
         label, epochs = cell["scheduler"], cell["epochs"]
         resolved = sweep.optimizer.resolve(cell["optimizer"], given)
         optimizer_args = canonical(resolved)
+        stays = _why_momentum_stays(cell["optimizer"], resolved)
         check_optimizer(cell["optimizer"], optimizer_args)
         steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
         horizon = schedulers.Horizon.of(epochs, steps, cell["lr"])
-        scheduler = (
-            sweep.schedulers[label].class_,
-            scheduler_args(label, horizon, resolved.get("momentum")),
-        )
+        scheduler = sweep.schedulers[label].class_, scheduler_args(label, horizon, stays)
         yield Run(
             dataset=dataset.name,
             dataset_digest=dataset.digest,
@@ -101,28 +99,35 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
         )
 
 
+def _why_momentum_stays(optimizer: str, arguments: Mapping[str, Any]) -> str | None:
+    """Return what a scheduler that cycles the momentum would do that the optimizer forbids."""
+    if arguments.get("momentum") == 0:
+        return (
+            f"would give {optimizer} a momentum that it does not have; "
+            f"give cycle_momentum: false, or the optimizer a momentum"
+        )
+    if optimizer == "AdamWScheduleFree":
+        return (
+            f"would cycle the first beta, on which {optimizer}'s average rests; "
+            f"give cycle_momentum: false"
+        )
+    if not {"betas", "momentum"} & arguments.keys():
+        return f"would cycle a momentum, and {optimizer} takes none; give cycle_momentum: false"
+    return None
+
+
 def _scheduler_args(
-    sweep: Sweep, label: str, horizon: schedulers.Horizon, momentum: float | None
+    sweep: Sweep, label: str, horizon: schedulers.Horizon, stays: str | None
 ) -> str:
     """Return a scheduler's arguments for runs of this length; its schedule was walked through."""
     spec = sweep.schedulers[label]
     try:
         resolved = schedulers.resolve(spec.class_, spec.arguments, horizon)
-        for name, arguments in schedulers.nodes(spec.class_, resolved):
-            if arguments.get("cycle_momentum") and momentum == 0:
-                raise ValueError(
-                    f"{name} would give SGD a momentum that it does not have; "
-                    f"give cycle_momentum: false, or the optimizer a momentum"
-                )
+        for part in schedulers.all_parts(spec.class_, resolved, horizon):
+            if part.arguments.get("cycle_momentum") and stays is not None:
+                raise ValueError(f"{part.name} {stays}")
+            _check_cycle(part, horizon)
         count = horizon.length(schedulers.clock(spec.class_, resolved))
-        if spec.class_ == "OneCycleLR":  # torch's own words for this help nobody
-            total = resolved["total_steps"] or resolved["epochs"] * resolved["steps_per_epoch"]
-            if total < count:
-                every = resolved["interval"]
-                raise ValueError(
-                    f"OneCycleLR ends after {total} {every}s, and the run has {count}; "
-                    f"give total_steps: {every}s"
-                )
         schedulers.walk(
             spec.class_,
             resolved,
@@ -133,6 +138,20 @@ def _scheduler_args(
     except ValueError as error:
         raise InputError(f"schedulers.{label}: {error}") from error
     return canonical(resolved)
+
+
+def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:
+    """Refuse a OneCycleLR that ends before its part of the run; torch would, on the way."""
+    if part.name != "OneCycleLR":
+        return
+    given = part.arguments
+    total = given["total_steps"] or given["epochs"] * given["steps_per_epoch"]
+    if total < part.length:
+        whole = "the run" if part.horizon == horizon else "its part of the run"
+        raise ValueError(
+            f"OneCycleLR ends after {total} {part.every}s, and {whole} has {part.length}; "
+            f"give total_steps: {part.every}s"
+        )
 
 
 def _check_optimizer(name: str, arguments: str) -> None:

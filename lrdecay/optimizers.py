@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter
+from schedulefree import AdamWScheduleFree
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
@@ -18,16 +19,22 @@ CLASSES: dict[str, Callable[..., Optimizer]] = {
     "Adam": torch.optim.Adam,
     "AdamW": torch.optim.AdamW,
     "SGD": torch.optim.SGD,
+    "RMSprop": torch.optim.RMSprop,
+    "AdamWScheduleFree": AdamWScheduleFree,
 }
 
 
 def build(
     name: str, parameters: Iterable[Parameter], lr: float, arguments: Mapping[str, Any]
 ) -> Optimizer:
-    """Return torch's own optimizer, in its fused form (one kernel for all parameters), or a
-    plug-in's as it is."""
-    fused = {} if plugins.find("optimizer", name) else {"fused": True}
-    return CLASSES[name](parameters, lr=lr, **fused, **arguments)
+    """Return the optimizer, ready to train: in its fused form (one kernel for all parameters) where
+    it has one and is no plug-in's, and in training mode where it has modes."""
+    can_fuse = "fused" in inspect.signature(CLASSES[name]).parameters
+    fused = {"fused": True} if can_fuse and not plugins.find("optimizer", name) else {}
+    optimizer = CLASSES[name](parameters, lr=lr, **fused, **arguments)
+    if isinstance(optimizer, AdamWScheduleFree):
+        optimizer.train()
+    return optimizer
 
 
 def arguments(name: str) -> dict[str, tuple[Any, Any]]:

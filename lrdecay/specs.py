@@ -70,6 +70,7 @@ def _unsigned(value: float) -> float:
 
 Fraction = Annotated[float, Field(ge=0, lt=1), AfterValidator(_unsigned)]
 Count = Annotated[float, Field(ge=0), AfterValidator(_unsigned)]
+Power = Annotated[float, Field(ge=0, le=10), AfterValidator(_unsigned)]
 
 
 def _known(kind: str, value: Any) -> str:
@@ -131,6 +132,11 @@ _TAKES = {
     "Adam": ("weight_decay", "eps", "betas"),
     "AdamW": ("weight_decay", "eps", "betas"),
     "SGD": ("weight_decay", "momentum", "nesterov"),
+    "RMSprop": ("weight_decay", "eps", "alpha", "momentum", "centered"),
+    "AdamWScheduleFree": (
+        *("weight_decay", "eps", "betas"),
+        *("warmup_steps", "r", "weight_lr_power"),
+    ),
 }
 
 
@@ -148,7 +154,8 @@ def _pair(value: Any) -> Any:
 
 
 class OptimizerSpec(Strict):
-    """The optimizer: torch's class of that name, with torch's own argument names."""
+    """The optimizer: the class of that name in torch, or in the package schedulefree, with its own
+    argument names."""
 
     one_value: ClassVar[frozenset[str]] = frozenset({"betas"})
     """Arguments of which a list is one value, and no axis."""
@@ -160,6 +167,11 @@ class OptimizerSpec(Strict):
     betas: Annotated[tuple[Fraction, Fraction], BeforeValidator(_pair)] | None = None
     momentum: Axis[Fraction] | None = None
     nesterov: Axis[bool] | None = None
+    alpha: Axis[Fraction] | None = None
+    centered: Axis[bool] | None = None
+    warmup_steps: Axis[Annotated[int, Field(ge=0)]] | None = None
+    r: Axis[Power] | None = None
+    weight_lr_power: Axis[Power] | None = None
 
     @field_validator("*", mode="before")
     @classmethod
@@ -179,6 +191,14 @@ class OptimizerSpec(Strict):
             raise ValueError("true needs a momentum above 0, such as 0.9")
         return value
 
+    @field_validator("betas")
+    @classmethod
+    def _can_average(cls, value: Any, info: ValidationInfo) -> Any:
+        name = "AdamWScheduleFree"
+        if value is not None and value[0] == 0 and name in info.data.get("name", ()):
+            raise ValueError(f"{name} needs a first number above 0, such as 0.9")
+        return value
+
     def arguments(self) -> dict[str, list[Any]]:
         """Return the arguments beside name and lr that the file gives, each with its values."""
         fields = [name for name in type(self).model_fields if name not in ("name", "lr")]
@@ -191,7 +211,7 @@ class OptimizerSpec(Strict):
 
     @staticmethod
     def resolve(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all arguments of optimizer `name` beside lr, torch's defaults filled in."""
+        """Return all arguments of optimizer `name` beside lr, its class's defaults filled in."""
         from lrdecay import optimizers
 
         if plugins.find("optimizer", name):

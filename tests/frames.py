@@ -82,7 +82,7 @@ def _configuration(
         "epochs": n_epochs,
         "scheduler": scheduler,
         "scheduler_class": "LambdaLR",
-        "scheduler_args": "{}",
+        "scheduler_args": '{"interval":"epoch"}',
         "dropout": dropout,
         "precision": "float32",
         "seed": seed,

@@ -732,6 +732,17 @@ def test_an_optimizer_trains_as_its_formula_says(plug):
     assert [json.loads(run.optimizer_args)["powers"] for run in given] == [[2, 3]]
 
 
+def test_no_momentum_is_cycled_that_an_optimizer_does_not_take(plug):
+    plug(PLAIN)
+    cycle = "schedulers: {c: {class: OneCycleLR, max_lr: 0.1, total_steps: steps}}\n"
+    with pytest.raises(InputError) as caught:
+        sweep("optimizer: Plain\n", cycle).runs(digits())
+    assert str(caught.value) == (
+        "schedulers.c: OneCycleLR would cycle a momentum, and Plain takes none; "
+        "give cycle_momentum: false"
+    )
+
+
 def test_the_stacked_engine_leaves_an_optimizer_that_it_does_not_know_to_the_other(plug, tmp_path):
     path = plug(PLAIN)
     file = tmp_path / "small.yaml"
@@ -764,7 +775,8 @@ def test_an_optimizer_s_arguments_are_checked(plug):
         "small.yaml:3:54: optimizer.momentum: Plain does not take it; "
         "Plain takes lr, shrink, powers",
         "small.yaml:3:59: optimizer: the key 'shrnk' is unknown; did you mean shrink? (choices: "
-        "name, lr, weight_decay, eps, betas, momentum, nesterov, shrink, powers)",
+        "name, lr, weight_decay, eps, betas, momentum, nesterov, alpha, centered, warmup_steps, r, "
+        "weight_lr_power, shrink, powers)",
     ]
 
 

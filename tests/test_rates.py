@@ -1,9 +1,10 @@
-"""The rates of many runs against torch's schedulers, stepped in a plain loop on real optimizers."""
+"""The rates of many runs against schedulers that step in a plain loop on real optimizers."""
 
 import json
 from dataclasses import replace
 
 import pytest
+import schedulefree
 import torch
 from torch.optim import lr_scheduler
 
@@ -15,6 +16,18 @@ EPOCHS, STEPS = 3, 5
 LOSSES = [2.0, 2.0, 1.0]
 ARGUMENTS = {
     "constant": {},
+    "CosineToFloorLR": {"total_iters": 12},
+    "InverseSquareRootLR": {"warmup_iters": 4},
+    "LinearToZeroLR": {},
+    "RexLR": {"interval": "epoch"},
+    "WarmupStableDecayLR": {"decay_iters": "0.4 steps", "warmup_iters": 3},
+    "WarmupLR": {"warmup_iters": 7, "then": {"class": "ReduceLROnPlateau", "patience": 0}},
+    "ChainedScheduler": {
+        "schedulers": [
+            {"class": "LinearLR", "total_iters": 2},
+            {"class": "ExponentialLR", "gamma": 0.7},
+        ],
+    },
     "ConstantLR": {"factor": 0.5, "total_iters": 2},
     "CosineAnnealingLR": {"T_max": "epochs"},
     "CosineAnnealingWarmRestarts": {"T_0": 2},
@@ -25,18 +38,29 @@ ARGUMENTS = {
     "OneCycleLR": {"max_lr": 0.02, "total_steps": "steps"},
     "PolynomialLR": {"total_iters": "epochs"},
     "ReduceLROnPlateau": {"factor": 0.5, "patience": 0},
+    "SequentialLR": {
+        "schedulers": [
+            {"class": "LinearLR", "total_iters": 6},
+            {"class": "OneCycleLR", "max_lr": 0.02, "total_steps": "steps"},
+        ],
+        "milestones": [6],
+    },
     "StepLR": {"step_size": 1, "gamma": 0.3},
 }
-PER_STEP = ("CyclicLR", "OneCycleLR")
+CYCLING = ("CyclicLR", "OneCycleLR", "SequentialLR")
+"""Those that cycle the momentum too."""
 OPTIMIZERS = {
     "Adam": {"betas": [0.87, 0.999], "eps": 1e-8, "weight_decay": 0.0},
     "AdamW": {"betas": [0.6, 0.99], "eps": 1e-8, "weight_decay": 0.1},
     "SGD": {"momentum": 0.77, "nesterov": True, "weight_decay": 0.0},
+    "RMSprop": {"momentum": 0.66, "alpha": 0.9, "centered": True},
+    "AdamWScheduleFree": {"betas": [0.95, 0.99], "warmup_steps": 4},
 }
+CLASSES = {**vars(torch.optim), "AdamWScheduleFree": schedulefree.AdamWScheduleFree}
 
 
 def make(name: str, optimizer: str = "Adam", lr: float = 0.01, given=None, **fields) -> Run:
-    horizon = schedulers.Horizon(EPOCHS, EPOCHS * STEPS)
+    horizon = schedulers.Horizon.of(EPOCHS, STEPS)
     arguments = schedulers.resolve(name, ARGUMENTS[name] if given is None else given, horizon)
     return Run(
         **{
@@ -62,27 +86,41 @@ def make(name: str, optimizer: str = "Adam", lr: float = 0.01, given=None, **fie
 
 
 def plain(run: Run, losses=LOSSES) -> tuple[list[float], list[float]]:
-    """Rates and momenta by step, from torch's objects and an ordinary training loop."""
+    """Rates and momenta by step, from an ordinary training loop; torch's own classes are stepped as
+    torch means them to be, and the others as they say."""
     weight = torch.nn.Parameter(torch.ones(2))
-    optimizer = getattr(torch.optim, run.optimizer)(
-        [weight], lr=run.lr, **json.loads(run.optimizer_args)
-    )
-    scheduler = schedulers.CLASSES[run.scheduler_class](optimizer, **json.loads(run.scheduler_args))
+    arguments = json.loads(run.optimizer_args)
+    optimizer = CLASSES[run.optimizer]([weight], lr=run.lr, **arguments)
+    if run.optimizer == "AdamWScheduleFree":
+        optimizer.train()
+    after_step, after_epoch = occasions(run, optimizer)
     (group,) = optimizer.param_groups
     rates, momenta = [], []
     for loss in losses:
         for _ in range(STEPS):
             rates.append(group["lr"])
-            momenta.append(group["momentum"] if run.optimizer == "SGD" else group["betas"][0])
+            momenta.append(group["momentum"] if "momentum" in arguments else group["betas"][0])
             weight.grad = torch.ones(2)
             optimizer.step()
-            if run.scheduler_class in PER_STEP:
-                scheduler.step()
-        if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
-            scheduler.step(loss)
-        elif run.scheduler_class not in PER_STEP:
-            scheduler.step()
+            after_step()
+        after_epoch(loss)
     return rates, momenta
+
+
+def occasions(run: Run, optimizer):
+    """What to call after a step, and with the loss after an epoch: torch's own object where it is
+    one, else what the reference engine has."""
+    arguments = json.loads(run.scheduler_args)
+    if run.scheduler_class not in vars(lr_scheduler) or "schedulers" in arguments:
+        stepper = schedulers.build(run.scheduler_class, arguments, optimizer)
+        return stepper.after_step, stepper.after_epoch
+    by_step = arguments.pop("interval") == "step"
+    scheduler = getattr(lr_scheduler, run.scheduler_class)(optimizer, **arguments)
+    if by_step:
+        return scheduler.step, lambda loss: None
+    if run.scheduler_class == "ReduceLROnPlateau":
+        return lambda: None, scheduler.step
+    return lambda: None, lambda loss: scheduler.step()
 
 
 def walked(runs: list[Run], losses) -> tuple[torch.Tensor, torch.Tensor]:
@@ -110,11 +148,12 @@ def test_rates_are_those_of_a_plain_loop(name, optimizer):
     assert rates[:, 0].tolist() == expected[0]
     assert momenta[:, 0].tolist() == expected[1]
     assert (len(set(expected[0])) == 1) == (name == "constant")
-    if name in PER_STEP:
+    if name in CYCLING:
         assert len(set(expected[0])) > EPOCHS
         assert len(set(expected[1])) > EPOCHS  # or the momentum is not cycled at all
     else:
-        assert set(expected[1]) == {{"Adam": 0.87, "AdamW": 0.6, "SGD": 0.77}[optimizer]}
+        given = OPTIMIZERS[optimizer]
+        assert set(expected[1]) == {given["momentum"] if "momentum" in given else given["betas"][0]}
 
 
 def test_all_schedulers_go_side_by_side():

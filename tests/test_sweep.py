@@ -68,7 +68,7 @@ def test_bad_sweep(path: Path) -> None:
 
 
 def test_the_corpus_is_whole() -> None:
-    assert len(BAD_SWEEPS) >= 131
+    assert len(BAD_SWEEPS) >= 140
     assert [path.stem for path in BAD_SWEEPS] == sorted(
         path.stem for path in (HERE / "bad_sweeps").glob("*.txt")
     )
@@ -159,6 +159,41 @@ def test_a_cycle_that_is_shorter_than_the_run() -> None:
         runs_of(text % "epochs: epochs, steps_per_epoch: 1", count=164)
 
 
+def test_what_depends_on_the_number_of_steps_is_said_where_the_data_are_known() -> None:
+    """Without the data it is not known whether 0.5 steps is above or below 30."""
+    text = (
+        "dataset: digits\nvalidation: 36\nbatch_size: 16\nschedulers: {a: {class: SequentialLR, "
+        "milestones: [0.5 steps, 30], schedulers: "
+        "[{class: constant}, {class: LinearLR}, {class: constant}]}}"
+    )
+    [run] = runs_of(text, count=100)  # ten epochs of four steps
+    assert json.loads(run.scheduler_args)["milestones"] == [20, 30]
+    with pytest.raises(InputError) as caught:
+        runs_of(text, count=196)  # of ten
+    assert str(caught.value) == "schedulers.a: milestones: must rise from 1 on, not [50, 30]"
+    assert "must rise" in errors_of(text.replace("30]", "0.3 steps]"))
+
+
+def test_a_multiple_of_the_base_rate_is_that_of_the_run() -> None:
+    text = (
+        "dataset: digits\noptimizer: {lr: %s}\nschedulers:\n"
+        "  a: {class: CyclicLR, base_lr: 0.5 lr, max_lr: 1}\n"
+        "  b: {class: CyclicLR, base_lr: 0.001, max_lr: 1}\n"
+    )
+    bases = {
+        (run.lr, run.scheduler): json.loads(run.scheduler_args)["base_lr"]
+        for run in runs_of(text % "[0.01, 0.004]")
+    }
+    assert bases == {
+        (0.01, "a"): 0.005,
+        (0.01, "b"): 0.001,
+        (0.004, "a"): 0.002,
+        (0.004, "b"): 0.001,
+    }
+    assert "b: the same scheduler as a" in errors_of(text % "0.002")
+    assert "b: the same scheduler as a" in errors_of(text % "[0.01, 0.002]")
+
+
 # ---- good files
 
 
@@ -198,7 +233,7 @@ def test_defaults_are_the_tutorials() -> None:
         epochs=10,
         scheduler="constant",
         scheduler_class="constant",
-        scheduler_args="{}",
+        scheduler_args='{"interval":"epoch"}',
         dropout=0.3,
         precision="float32",
         seed=0,
@@ -296,7 +331,7 @@ def test_words_stand_for_the_horizon() -> None:
     for epochs in (3, 5):
         for batch_size in (32, 70):
             cosine = horizons["cosine", epochs, batch_size]
-            assert cosine == {"T_max": epochs, "eta_min": 0.0}
+            assert cosine == {"T_max": epochs, "eta_min": 0.0, "interval": "epoch"}
             steps = epochs * math.ceil(70 / batch_size)
             assert horizons["cycle", epochs, batch_size]["total_steps"] == steps
 
@@ -454,6 +489,7 @@ BASE = "dataset: digits\nschedulers: {a: {class: StepLR, step_size: 10}}\n"
         BASE.replace("a:", "another:"),
         BASE.replace("step_size: 10", "step_size: epochs"),
         BASE.replace("step_size: 10", "gamma: 0.1, step_size: 10"),
+        BASE.replace("step_size: 10", "step_size: 10, interval: epoch"),
         BASE.replace("step_size: 10", "step_size: 10, gamma: 1e-1"),
         "epochs: 10\n" + "\n".join(reversed(BASE.splitlines())),
         BASE + "name: other\nbatch_size: 64\ndropout: 0.3\nmodel: cnn\nvalidation: 16\n",
@@ -470,18 +506,25 @@ def test_identity_is_of_what_runs_not_of_how_it_is_written(text: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(schedulers.CLASSES))
 def test_explicit_defaults_are_the_defaults(name: str) -> None:
+    constant, step = {"class": "constant"}, {"class": "StepLR", "step_size": 5}
     needed: dict[str, dict[str, Any]] = {
+        "ChainedScheduler": {"schedulers": [constant, step]},
         "CosineAnnealingLR": {"T_max": 10},
         "CosineAnnealingWarmRestarts": {"T_0": 5},
         "CyclicLR": {"base_lr": 0.001, "max_lr": 0.1},
         "ExponentialLR": {"gamma": 0.5},
         "MultiStepLR": {"milestones": [3, 6]},
         "OneCycleLR": {"max_lr": 0.1, "total_steps": 20},
+        "SequentialLR": {"schedulers": [constant, step], "milestones": [5]},
         "StepLR": {"step_size": 5},
+        "WarmupLR": {"warmup_iters": 5, "then": step},
+        "WarmupStableDecayLR": {"decay_iters": 5},
     }
     given = needed.get(name, {})
     fields = schedulers.arguments(name).model_fields
     defaults = {key: field.default for key, field in fields.items() if not field.is_required()}
+    if hasattr(schedulers.CLASSES[name], "whole"):
+        defaults[schedulers.CLASSES[name].whole] = "steps"
     plain, explicit = (
         parse_sweep(
             f"dataset: digits\nschedulers: {{x: {json.dumps({'class': name, **arguments})}}}"
@@ -517,7 +560,16 @@ schedulers:
     T_max: epochs
   cycle: {class: OneCycleLR, max_lr: 0.1, total_steps: steps}
   plateau: {class: ReduceLROnPlateau, factor: 0.5, patience: 1}
-  stones: {class: MultiStepLR, milestones: [3, 6]}
+  stones: {class: MultiStepLR, milestones: [3, 0.6 epochs]}
+  warm: {class: WarmupLR, warmup_iters: 0.1 steps, then: {class: RexLR, interval: epoch}}
+  parts:
+    class: SequentialLR
+    milestones: [0.3 epochs]
+    schedulers:
+      - {class: constant}
+      - class: LinearLR
+        total_iters: epochs
+  both: {class: ChainedScheduler, schedulers: [{class: LinearLR}, {class: StepLR, step_size: 2}]}
 dropout:
   - 0.0
   - 0.5
@@ -530,6 +582,7 @@ PIECES = [
     *("- ", ": ", "<<: ", "*a", "&a ", "!!str ", "---\n", "...\n", "null", "true", "on", ".nan"),
     *(".inf", "1e999", "-1", "0.5", "9" * 41, '"\\U99999999"', '"\\ud800"', "{}", "[]", "epochs"),
     *("steps", "class", "constant", "StepLR", "OneCycleLR", "CyclicLR", "%YAML 9" + "9" * 5000),
+    *("then", "schedulers", "interval", "WarmupLR", "SequentialLR", "0.5 epochs", "2 lr", "[{}]"),
     *("? ", "!<x> ", "!%ff ", "|9\n", ">+\n", "0x1F", "\r\n", "x" * 1100, "[" * 30),
 ]
 

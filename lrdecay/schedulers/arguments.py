@@ -14,7 +14,6 @@ from pydantic_core import InitErrorDetails
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from lrdecay.problems import suggest
 from lrdecay.schedulers.horizon import Horizon, Interval, in_numbers
 from lrdecay.schedulers.parts import parts
 from lrdecay.schedulers.registry import (
@@ -27,6 +26,7 @@ from lrdecay.schedulers.registry import (
 )
 from lrdecay.schedulers.stepper import Stepper
 from lrdecay.schedulers.stepping import walk
+from lrdecay.specs import SchedulerSpec
 from lrdecay.yamlfile import show
 
 _NOT_GIVEN = ("optimizer", "last_epoch", "verbose")
@@ -86,9 +86,11 @@ def _models(
     found = {path: arguments(name, holder)}
     for index, child in enumerate(children(name, given)):
         inner = child.get("class") if isinstance(child, Mapping) else None
+        place = (*path, NESTED[name], *(() if name == "WarmupLR" else (index,)))
         if isinstance(inner, str) and inner in CLASSES:
-            place = (*path, NESTED[name], *(() if name == "WarmupLR" else (index,)))
             found |= _models(inner, child, place, name)
+        else:
+            found[place] = SchedulerSpec
     return found
 
 
@@ -97,29 +99,29 @@ def _held(holder: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         example = "{class: StepLR, step_size: 5}"
         raise ValueError(f"must be a scheduler, such as {example}, not {show(value)}")
-    name = value.get("class")
-    if not isinstance(name, str) or name not in CLASSES:
-        what = suggest(name, CLASSES) if isinstance(name, str) else "must be a scheduler's class"
-        raise _at(("class",) if "class" in value else (), what, name)
+    name = SchedulerSpec.model_validate(value).class_
     known = CLASSES[name]
     reason = None
     if name == "WarmupLR":
         reason = "WarmupLR cannot be held by another; let it hold the others"
+    elif holder == "SequentialLR" and name in ("ChainedScheduler", "SequentialLR"):
+        reason = (
+            f"SequentialLR cannot hold {name}, which torch starts at the wrong rate; WarmupLR can"
+        )
     elif holder != "WarmupLR" and inspect.isclass(known) and issubclass(known, ReduceLROnPlateau):
         reason = f"{holder} cannot hold {name}, which is steered by the loss; WarmupLR can"
     elif holder == "ChainedScheduler" and name in SETS_OUTRIGHT:
-        reason = f"{name} sets the rate outright, which undoes the others; SequentialLR can hold it"
+        other = "WarmupLR" if name == "SequentialLR" else "SequentialLR"
+        reason = f"{name} sets the rate outright, which undoes the others; {other} can hold it"
     if reason is not None:
-        raise _at(("class",), reason, name)
+        detail = InitErrorDetails(
+            type="value_error", loc=("class",), input=name, ctx={"error": ValueError(reason)}
+        )
+        raise ValidationError.from_exception_data("scheduler", [detail])
     rest = {key: each for key, each in value.items() if key != "class"}
+    if holder == "WarmupLR":
+        rest = {"interval": interval(name, rest), **rest}
     return {"class": name, **arguments(name, holder).model_validate(rest).model_dump()}
-
-
-def _at(place: tuple[str, ...], message: str, value: Any) -> ValidationError:
-    detail = InitErrorDetails(
-        type="value_error", loc=place, input=value, ctx={"error": ValueError(message)}
-    )
-    return ValidationError.from_exception_data("scheduler", [detail])
 
 
 def resolve(name: str, given: Mapping[str, Any], horizon: Horizon) -> dict[str, Any]:
@@ -140,9 +142,9 @@ def resolve(name: str, given: Mapping[str, Any], horizon: Horizon) -> dict[str, 
 
 
 def is_fixed(name: str, given: Mapping[str, Any]) -> bool:
-    """Return whether the arguments are the same for every length of run."""
+    """Return whether the arguments are the same for every length of run and base rate."""
     whole = any(hasattr(CLASSES[each], "whole") for each, _ in nodes(name, given))
-    return not (whole or any(word in repr(given) for word in ("epochs", "steps")))
+    return not (whole or any(word in repr(given) for word in ("epochs", "steps", "lr'")))
 
 
 def _numbers(
@@ -152,12 +154,13 @@ def _numbers(
     every = every or interval(name, given)
     held = NESTED.get(name)
     values = {
-        key: value if key == held else in_numbers(value, horizon) for key, value in given.items()
+        key: value if key in (held, "interval") else in_numbers(value, horizon)
+        for key, value in given.items()
     }
     whole = getattr(CLASSES[name], "whole", None)
     if whole is not None:
         values.setdefault(whole, horizon.length(every))
-    if held in values:
+    if held is not None and values.get(held) is not None:
         own = every if name != "WarmupLR" else None
         within = [
             _numbers_within(child, part, own)
@@ -166,7 +169,7 @@ def _numbers(
             )
         ]
         one = not isinstance(values[held], list | tuple)
-        values[held] = within[0] if one and within else within
+        values[held] = within[0] if one else within
     return values
 
 

@@ -25,6 +25,10 @@ class ConstantRate(LRScheduler):
         """Return each parameter group's rate, unchanged."""
         return [group["lr"] for group in self.optimizer.param_groups]
 
+    def _get_closed_form_lr(self) -> list[float | Tensor]:
+        # SequentialLR calls this where its turn comes, at whatever rate the one before it left
+        return list(self.base_lrs)
+
 
 class Schedule(LRScheduler):
     """The base rate times a function of the step alone."""

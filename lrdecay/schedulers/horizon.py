@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 Interval = Literal["epoch", "step"]
 
-_WORD = re.compile(r"(?:(\d*\.?\d+)\s+)?(epochs|steps|lr)")
+_WORD = re.compile(r"(?:([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s+)?(epochs|steps|lr)")
 
 
 @dataclass(frozen=True)

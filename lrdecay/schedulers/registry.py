@@ -39,7 +39,7 @@ CLASSES: dict[str, Callable[..., Any]] = {
 """Class name in a sweep file -> class, or a function that takes what a class would."""
 
 SETS_OUTRIGHT = {
-    *("CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"),
+    *("CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR", "SequentialLR"),
     *(name for name, value in families.CLASSES.items() if issubclass(value, families.Schedule)),
 }
 """Classes that set the rate whatever it was before: chained, the last one would undo the others."""

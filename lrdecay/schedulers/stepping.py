@@ -107,7 +107,8 @@ def walk(
         for own in filter(None, used):  # which may raise anything
             raise ValueError(plugins.blame(own, error)) from error
         if isinstance(error, TypeError | ValueError | ArithmeticError):
-            raise ValueError(f"torch refuses these arguments: {error}") from error
+            who = "torch" if CLASSES[name].__module__.startswith("torch.") else name
+            raise ValueError(f"{who} refuses these arguments: {error}") from error
         raise
     for index, rate in enumerate(rates):
         if isinstance(rate, complex) or not math.isfinite(rate):
