@@ -98,6 +98,14 @@ GroupSize = Annotated[
 ]
 
 
+Plugin = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE_OR_MODULE",
+        help="Schedulers, models, datasets or optimizers of your own; repeat it.",
+    ),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Take warnings about the schedules for errors.")
 ]
@@ -131,6 +139,7 @@ def plan(
     engine: EngineOption = Engine.auto,
     group_size: GroupSize = None,
     strict: Strict = False,
+    plugin: Plugin = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -140,8 +149,10 @@ def plan(
 ) -> None:
     """Print the matrix, the schedules and about how long the runs take. Nothing trains."""
     with _errors_in_one_line():
+        from lrdecay import plugins
         from lrdecay.sweep import load_sweep
 
+        plugins.load(plugin or ())
         sweep = load_sweep(file)
         print_matrix(sweep)
         found = print_plan(sweep, data, device.value, workers, engine.value, group_size, plot)
@@ -159,16 +170,19 @@ def sweep(
     engine: EngineOption = Engine.auto,
     group_size: GroupSize = None,
     strict: Strict = False,
+    plugin: Plugin = None,
 ) -> None:
     """Train every run of a sweep file that has no result yet.
 
     Interrupt it whenever you like: the same command goes on from there.
     """
     with _errors_in_one_line():
+        from lrdecay import plugins
         from lrdecay.progress import Bar, Lines, counted, spell_seconds
         from lrdecay.runner import run_sweep
         from lrdecay.sweep import load_sweep
 
+        plugins.load(plugin or ())
         loaded = load_sweep(file)
         folder = results / loaded.name
         progress = Bar(out) if out.is_terminal else Lines(out)
@@ -222,14 +236,17 @@ def report(
         typer.Option("--output", help="File to write. [default: FOLDER/report.html]"),
     ] = None,
     results: ResultsDir = Path("results"),
+    plugin: Plugin = None,
 ) -> None:
     """Write the report of a sweep: one HTML file that needs no network."""
     with _errors_in_one_line():
         from lrdecay.report import write_report
 
         if folder.suffix in (".yaml", ".yml") and not folder.is_dir():
+            from lrdecay import plugins
             from lrdecay.sweep import load_sweep
 
+            plugins.load(plugin or ())
             folder = results / load_sweep(folder).name
         out.print(str(write_report(folder, output)), soft_wrap=True)
 
@@ -263,6 +280,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Of weights, batches and dropout.")] = 0,
     data: DataDir = None,
     device: DeviceOption = Device.auto,
+    plugin: Plugin = None,
 ) -> None:
     """Train one run and print how it goes: the tutorial as one command.
 
@@ -270,9 +288,11 @@ def train(
     Nothing is stored.
     """
     with _errors_in_one_line():
+        from lrdecay import plugins
         from lrdecay.sweep import check
         from lrdecay.yamlfile import Document
 
+        plugins.load(plugin or ())
         document = {
             "dataset": dataset,
             **({} if validation is None else {"validation": validation}),
@@ -291,12 +311,15 @@ def train(
 @app.command(epilog="Example:  lrdecay schedulers CosineAnnealingLR")
 def schedulers(
     name: Annotated[str | None, typer.Argument(help="One class, to see it in full.")] = None,
+    plugin: Plugin = None,
 ) -> None:
     """List the schedulers that a sweep file may name, with their arguments."""
     with _errors_in_one_line():
+        from lrdecay import plugins
         from lrdecay import schedulers as known
         from lrdecay.problems import suggest
 
+        plugins.load(plugin or ())
         if name is not None and name not in known.CLASSES:
             raise InputError(f"scheduler {suggest(name, known.CLASSES)}")
         table = Table("class", "stepped every", "arguments (= default)", box=None, pad_edge=False)

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lrdecay import plugins
 from lrdecay.data import Dataset, Split
 from lrdecay.engine import lockstep, reference, stacked
 from lrdecay.engine.stack import CannotStackError, Stack, check
@@ -150,7 +151,9 @@ def _parts(runs: Sequence[Run], size: int, workers: int) -> list[tuple[Run, ...]
 
 
 def check_stackable(run: Run, images: Tensor, classes: int) -> None:
-    """Raise `CannotStackError` where the run's network cannot train in company."""
+    """Raise `CannotStackError` where the run's network or optimizer cannot train in company."""
+    if plugins.find("optimizer", run.optimizer):
+        raise CannotStackError(f"the stacked engine does not know the optimizer {run.optimizer}")
     check(_two(run, images, classes), images)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from lrdecay import checks, choosing, models, schedulers
+from lrdecay import checks, choosing, models, optimizers, plugins, schedulers
 from lrdecay.data import Dataset, default_validation
 from lrdecay.errors import InputError
 from lrdecay.run import Run, canonical
@@ -58,7 +59,7 @@ def expand(sweep: Sweep, dataset: Dataset) -> Matrix:
     """
     for name in sweep.model.name:
         try:
-            models.check_shape(name, dataset.shape)
+            models.check_shape(name, dataset.shape, dataset.classes)
         except ValueError as error:
             raise InputError(f"{dataset.name}: {error}") from error
     cells = list(_cells(sweep, dataset, _validation(sweep, dataset)))
@@ -104,22 +105,28 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
     def scheduler_args(label: str, horizon: schedulers.Horizon, stays: str | None) -> str:
         return _scheduler_args(sweep, label, horizon, stays)
 
+    check_optimizer, digests = cache(_check_optimizer), cache(_digests)
+
     for values in itertools.product(*axes.values()):
         cell = dict(zip(axes, values, strict=True))
         given = {name: cell.pop(name) for name in arguments}
         label, epochs = cell["scheduler"], cell["epochs"]
-        optimizer_args = sweep.optimizer.resolve(cell["optimizer"], given)
-        stays = _why_momentum_stays(cell["optimizer"], optimizer_args)
+        resolved = sweep.optimizer.resolve(cell["optimizer"], given)
+        optimizer_args = canonical(resolved)
+        stays = _why_momentum_stays(cell["optimizer"], resolved)
+        check_optimizer(cell["optimizer"], optimizer_args)
         steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
         horizon = schedulers.Horizon.of(epochs, steps, cell["lr"])
+        scheduler = sweep.schedulers[label].class_, scheduler_args(label, horizon, stays)
         yield Run(
             dataset=dataset.name,
             dataset_digest=dataset.digest,
             validation=validation,
-            optimizer_args=canonical(optimizer_args),
-            scheduler_class=sweep.schedulers[label].class_,
-            scheduler_args=scheduler_args(label, horizon, stays),
+            optimizer_args=optimizer_args,
+            scheduler_class=scheduler[0],
+            scheduler_args=scheduler[1],
             precision=sweep.precision,
+            plugins=digests(cell["model"], cell["optimizer"], *scheduler),
             seed=0,
             lr_chosen_per=None if choice is None else ", ".join(choice.per),
             **cell,
@@ -138,6 +145,8 @@ def _why_momentum_stays(optimizer: str, arguments: Mapping[str, Any]) -> str | N
             f"would cycle the first beta, on which {optimizer}'s average rests; "
             f"give cycle_momentum: false"
         )
+    if not {"betas", "momentum"} & arguments.keys():
+        return f"would cycle a momentum, and {optimizer} takes none; give cycle_momentum: false"
     return None
 
 
@@ -177,3 +186,17 @@ def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:
             f"OneCycleLR ends after {total} {part.every}s, and {whole} has {part.length}; "
             f"give total_steps: {part.every}s"
         )
+
+
+def _check_optimizer(name: str, arguments: str) -> None:
+    try:
+        optimizers.check(name, json.loads(arguments))
+    except ValueError as error:
+        raise InputError(f"optimizer: {error}") from error
+
+
+def _digests(model: str, optimizer: str, scheduler: str, scheduler_args: str) -> str:
+    """Return what names the code of the plug-ins that a run uses."""
+    nodes = schedulers.nodes(scheduler, json.loads(scheduler_args))
+    used = [("model", model), ("optimizer", optimizer), *(("scheduler", name) for name, _ in nodes)]
+    return plugins.digests(used)

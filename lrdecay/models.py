@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
-from lrdecay import streams
+from lrdecay import plugins, streams
 
 
 class StreamDropout(nn.Module):
@@ -80,6 +81,12 @@ class CNN(nn.Sequential):
 
 
 MODELS: dict[str, Callable[..., nn.Module]] = {"cnn": CNN}
+"""Name in a sweep file -> class, or a function that takes what a class would."""
+
+
+def takes_batch_norm(name: str) -> bool:
+    """Return whether the network `name` can be had with batch normalisation."""
+    return "batch_norm" in inspect.signature(MODELS[name]).parameters
 
 
 def build(
@@ -97,7 +104,10 @@ def build(
     Each nn.Dropout in it becomes a `StreamDropout` of the run's rate.
     """
     with streams.seeded(seed, "init"):
-        network = MODELS[name](shape, classes, dropout, batch_norm)
+        options = {"batch_norm": batch_norm} if takes_batch_norm(name) else {}
+        network = MODELS[name](shape, classes, dropout, **options)
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"gives a {type(network).__name__}, and must give a torch.nn.Module")
     return _with_streams(network, dropout)
 
 
@@ -112,9 +122,37 @@ def _with_streams(network: nn.Module, dropout: float) -> nn.Module:
     return network
 
 
-def check_shape(name: str, shape: tuple[int, int, int]) -> None:
-    """Raise `ValueError` if the network `name` cannot be built for images of this shape."""
-    MODELS[name](shape, 2, 0.0)
+def check_shape(name: str, shape: tuple[int, int, int], classes: int = 2) -> None:
+    """Raise `ValueError` if the network `name` cannot be built for images of this shape, and if a
+    plug-in's does not make logits of them, or not from the seed's weights."""
+    own = plugins.find("model", name)
+    if own is None:
+        MODELS[name](shape, classes, 0.0)
+        return
+    try:
+        problem = _trial(name, shape, classes)
+    except Exception as error:  # it may raise anything
+        raise ValueError(plugins.blame(own, error)) from error
+    if problem is not None:
+        raise ValueError(f"the plug-in model {name} of {own.origin}: {problem}")
+
+
+@torch.no_grad()
+def _trial(name: str, shape: tuple[int, int, int], classes: int) -> str | None:
+    """Say what is wrong with a network that was built twice and saw a few images."""
+    with torch.random.fork_rng(devices=[]):
+        weights = set()
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            network = build(name, shape, classes, seed=0, dropout=0.5, batch_norm=False)
+            weights.add(digest(network))
+        logits = network.train()(torch.rand(4, *shape))
+    if len(weights) > 1:
+        return "begins with other weights each time; draw them with torch, which is seeded"
+    given = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    if given != (4, classes):
+        return f"gives {given} for 4 images of {classes} classes, and must give (4, {classes})"
+    return None
 
 
 def dropout_layers(model: nn.Module) -> Iterator[StreamDropout]:

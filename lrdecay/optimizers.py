@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from schedulefree import AdamWScheduleFree
 from torch.nn import Parameter
 from torch.optim import Optimizer
+
+from lrdecay import plugins
 
 CLASSES: dict[str, Callable[..., Optimizer]] = {
     "Adam": torch.optim.Adam,
@@ -24,9 +28,44 @@ def build(
     name: str, parameters: Iterable[Parameter], lr: float, arguments: Mapping[str, Any]
 ) -> Optimizer:
     """Return the optimizer, ready to train: in its fused form (one kernel for all parameters) where
-    it has one, and in training mode where it has modes."""
-    fused = {"fused": True} if "fused" in inspect.signature(CLASSES[name]).parameters else {}
+    it has one and is no plug-in's, and in training mode where it has modes."""
+    can_fuse = "fused" in inspect.signature(CLASSES[name]).parameters
+    fused = {"fused": True} if can_fuse and not plugins.find("optimizer", name) else {}
     optimizer = CLASSES[name](parameters, lr=lr, **fused, **arguments)
     if isinstance(optimizer, AdamWScheduleFree):
         optimizer.train()
     return optimizer
+
+
+def arguments(name: str) -> dict[str, tuple[Any, Any]]:
+    """Return the arguments beside lr that a file may give a plug-in's optimizer: type and default.
+
+    They are those of its signature, but for functions and tensors.
+    """
+    known: Any = CLASSES[name]
+    hints = typing.get_type_hints(known.__init__)
+    _, *parameters = inspect.signature(known).parameters.values()
+    return {
+        each.name: (hint, TypeAdapter(hint).validate_python(each.default))
+        for each in parameters
+        if each.name != "lr"
+        and not any(word in str(hint := hints[each.name]) for word in ("Callable", "Tensor"))
+    }
+
+
+def check(name: str, given: Mapping[str, Any]) -> None:
+    """Raise `ValueError` if a plug-in's optimizer cannot take two steps with these arguments, one
+    of them without a gradient."""
+    own = plugins.find("optimizer", name)
+    if own is None:
+        return
+    weight = Parameter(torch.ones(2))
+    try:
+        optimizer = build(name, [weight], 0.001, given)
+        for gradient in (torch.ones(2), None):
+            weight.grad = gradient
+            optimizer.step()
+    except Exception as error:  # it may raise anything
+        raise ValueError(plugins.blame(own, error)) from error
+    if "lr" not in optimizer.param_groups[0]:
+        raise ValueError(f"the plug-in optimizer {name} of {own.origin}: has no lr in its groups")

@@ -20,7 +20,10 @@ _LINE_SECONDS = 5.0
 _BURST_SECONDS = 0.05
 _NAMED = ("scheduler", "dropout", "seed")
 # given by the others, or no part of what the user wrote as an axis
-_UNNAMED = ("dataset_digest", "scheduler_class", "scheduler_args", "phase", "lr_chosen_per")
+_UNNAMED = (
+    *("dataset_digest", "scheduler_class", "scheduler_args", "plugins"),
+    *("phase", "lr_chosen_per"),
+)
 
 
 class _State:

@@ -40,6 +40,8 @@ class Run:
     dropout: float
     precision: str
     seed: int
+    plugins: str = "{}"
+    """The digest of the code of each plug-in that the run uses, by kind and name, as JSON."""
     phase: str = "compare"
     lr_chosen_per: str | None = None
 

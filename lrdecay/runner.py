@@ -24,6 +24,8 @@ from lrdecay.engine import lockstep, reference, stacked
 from lrdecay.errors import InputError
 from lrdecay.groups import ENGINES, Plan
 from lrdecay.matrix import Matrix
+from lrdecay.plugins import load as load_plugins
+from lrdecay.plugins import loaded as loaded_plugins
 from lrdecay.precision import training_settings
 from lrdecay.run import Run
 from lrdecay.store import Store
@@ -100,6 +102,7 @@ def run_sweep(
     engine: str = "auto",
     group_size: int | None = None,
     strict: bool = False,
+    plugins: Sequence[str | Path] = (),
 ) -> Summary:
     """Train what a sweep asks for and the results folder does not have yet.
 
@@ -110,8 +113,11 @@ def run_sweep(
 
     What is probably not meant in the schedules is told to `progress`, or, if `strict`, an error.
 
-    Raises `InputError` for a sweep, data or device that cannot be used.
+    `plugins` are those that the sweep file may use: Python files, or modules.
+
+    Raises `InputError` for a sweep, plug-in, data or device that cannot be used.
     """
+    load_plugins(plugins)
     if not isinstance(sweep, Sweep):
         sweep = load_sweep(sweep)
     if workers is not None and workers < 0:
@@ -142,6 +148,7 @@ def run_sweep(
             dataset_digest=dataset.digest,
             validation=validation,
             device=str(chosen),
+            plugins=loaded_plugins(),
         )
 
         def plan(runs: Sequence[Run]) -> Plan:

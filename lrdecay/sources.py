@@ -40,9 +40,7 @@ def load(spec: DatasetSpec, data_dir: Path | str | None = None, download: bool =
     if spec.folder is not None:
         return _image_folder(Path(spec.folder), spec.size, spec.channels)
     assert spec.name is not None
-    if spec.name == "digits":
-        return _digits()
-    return _torchvision(spec.name, data_folder(data_dir), download)
+    return DATASETS[spec.name](spec.name, data_folder(data_dir), download)
 
 
 def data_folder(data_dir: Path | str | None = None) -> Path:
@@ -50,7 +48,7 @@ def data_folder(data_dir: Path | str | None = None) -> Path:
     return Path(data_dir or os.environ.get(DATA_VARIABLE) or "data")
 
 
-def _digits() -> Dataset:
+def _digits(name: str, root: Path, download: bool) -> Dataset:
     """Return scikit-learn's 1,797 real 8x8 digits, a fixed 360 of them for testing."""
     from sklearn.datasets import load_digits
 
@@ -58,7 +56,7 @@ def _digits() -> Dataset:
     pixels = torch.from_numpy(images.astype(np.uint8)).view(-1, 1, 8, 8)
     classes = torch.from_numpy(labels).long()
     train, test = _hold_out(pixels, classes, _DIGITS_TEST, "digits test")
-    return make_dataset("digits", train, test, full_scale=16)
+    return make_dataset(name, train, test, full_scale=16)
 
 
 def _hold_out(
@@ -112,6 +110,14 @@ def _torchvision(name: str, root: Path, download: bool) -> Dataset:
         return images.contiguous(), labels
 
     return make_dataset(name, part(train=True), part(train=False))
+
+
+DATASETS: dict[str, Callable[[str, Path, bool], Dataset]] = {
+    "digits": _digits,
+    **dict.fromkeys(("mnist", "fashion_mnist", "kmnist", "cifar10"), _torchvision),
+}
+"""Dataset name -> what reads it, given the name, the folder of the datasets, and whether it may be
+downloaded."""
 
 
 _ABSENT = "download=True"  # what torchvision's error says to try where files are missing

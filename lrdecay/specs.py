@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -16,11 +17,13 @@ from pydantic import (
     Tag,
     ValidationError,
     ValidationInfo,
+    create_model,
     field_validator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from lrdecay import plugins
 from lrdecay.problems import suggest
 from lrdecay.yamlfile import show
 
@@ -53,6 +56,10 @@ Axis = Annotated[
 """A scalar, or a list of them: then one more axis of the matrix."""
 
 
+def _axis(hint: Any) -> Any:
+    return Axis[hint]
+
+
 class Strict(BaseModel):
     """Unknown keys, other types and numbers that are not finite are refused."""
 
@@ -68,10 +75,20 @@ Count = Annotated[float, Field(ge=0), AfterValidator(_unsigned)]
 Power = Annotated[float, Field(ge=0, le=10), AfterValidator(_unsigned)]
 
 
+def _known(kind: str, value: Any) -> str:
+    """Refuse a name that the registry of a kind does not have; plug-ins add to it."""
+    choices = plugins.registry(kind)
+    if not isinstance(value, str):
+        raise ValueError(f"must be one of {', '.join(choices)}, not {show(value)}")
+    if value not in choices:
+        raise ValueError(suggest(value, choices))
+    return value
+
+
 class DatasetSpec(Strict):
     """A dataset by name, or a folder of images of the user's own."""
 
-    name: Literal["digits", "mnist", "fashion_mnist", "kmnist", "cifar10"] | None = None
+    name: Annotated[str, BeforeValidator(partial(_known, "dataset"))] | None = None
     folder: str | None = None
     size: Annotated[int, Field(ge=4, le=1024)] | None = None
     channels: Literal[1, 3] = 3
@@ -91,7 +108,7 @@ class DatasetSpec(Strict):
     @model_validator(mode="after")
     def _something(self) -> DatasetSpec:
         if self.name is None and self.folder is None:
-            names = ", ".join(get_args(get_args(type(self).model_fields["name"].annotation)[0]))
+            names = ", ".join(plugins.registry("dataset"))
             raise ValueError(f"give a name ({names}) or a folder of images")
         return self
 
@@ -99,8 +116,18 @@ class DatasetSpec(Strict):
 class ModelSpec(Strict):
     """The network."""
 
-    name: Axis[Literal["cnn"]] = ("cnn",)
+    name: Axis[Annotated[str, BeforeValidator(partial(_known, "model"))]] = ("cnn",)
     batch_norm: Axis[bool] = (False,)
+
+    @field_validator("batch_norm")
+    @classmethod
+    def _has_batch_norm(cls, value: Any, info: ValidationInfo) -> Any:
+        from lrdecay.models import takes_batch_norm
+
+        for name in info.data.get("name", ()) if True in value else ():
+            if not takes_batch_norm(name):
+                raise ValueError(f"true needs a network that can have it; {name} takes none")
+        return value
 
 
 _TAKES = {
@@ -113,7 +140,13 @@ _TAKES = {
         *("warmup_steps", "r", "weight_lr_power"),
     ),
 }
-_ARGUMENTS = tuple(dict.fromkeys(name for names in _TAKES.values() for name in names))
+
+
+def _takes(name: str) -> tuple[str, ...]:
+    """Return the arguments of optimizer `name` beside lr."""
+    from lrdecay import optimizers
+
+    return _TAKES.get(name) or tuple(optimizers.arguments(name))
 
 
 Rate = Annotated[float, Field(gt=0)]
@@ -159,7 +192,10 @@ class OptimizerSpec(Strict):
     """The optimizer: the class of that name in torch, or in the package schedulefree, with its own
     argument names."""
 
-    name: Axis[Literal["Adam", "AdamW", "SGD", "RMSprop", "AdamWScheduleFree"]] = ("Adam",)
+    one_value: ClassVar[frozenset[str]] = frozenset({"betas"})
+    """Arguments of which a list is one value, and no axis."""
+
+    name: Axis[Annotated[str, BeforeValidator(partial(_known, "optimizer"))]] = ("Adam",)
     lr: Annotated[
         Annotated[Axis[Rate], Tag("(axis)")] | Annotated[RateChoice, Tag("(choice)")],
         Discriminator(_rate_kind),
@@ -175,14 +211,13 @@ class OptimizerSpec(Strict):
     r: Axis[Power] | None = None
     weight_lr_power: Axis[Power] | None = None
 
-    @field_validator(*_ARGUMENTS, mode="before")
+    @field_validator("*", mode="before")
     @classmethod
     def _is_argument(cls, value: Any, info: ValidationInfo) -> Any:
         for name in info.data.get("name", ()):
-            if info.field_name not in _TAKES[name]:
-                raise ValueError(
-                    f"{name} does not take it; {name} takes lr, {', '.join(_TAKES[name])}"
-                )
+            takes = ("lr", *_takes(name))
+            if info.field_name not in takes:
+                raise ValueError(f"{name} does not take it; {name} takes {', '.join(takes)}")
         return value
 
     @field_validator("nesterov")
@@ -214,10 +249,10 @@ class OptimizerSpec(Strict):
 
     def arguments(self) -> dict[str, list[Any]]:
         """Return the arguments beside name and lr that the file gives, each with its values."""
-        given = {name: getattr(self, name) for name in _ARGUMENTS}
+        fields = [name for name in type(self).model_fields if name not in ("name", "lr")]
+        given = {name: getattr(self, name) for name in fields}
         return {
-            # betas is one value, a pair
-            name: [list(values)] if name == "betas" else list(values)
+            name: [list(values)] if name in self.one_value else list(values)
             for name, values in given.items()
             if values is not None
         }
@@ -225,28 +260,42 @@ class OptimizerSpec(Strict):
     @staticmethod
     def resolve(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return all arguments of optimizer `name` beside lr, its class's defaults filled in."""
-        from lrdecay.optimizers import CLASSES
+        from lrdecay import optimizers
 
-        parameters = inspect.signature(CLASSES[name]).parameters
+        if plugins.find("optimizer", name):
+            taken = optimizers.arguments(name).items()
+            return {key: default for key, (_, default) in taken} | dict(given)
+        parameters = inspect.signature(optimizers.CLASSES[name]).parameters
         defaults = {key: parameters[key].default for key in _TAKES[name]}
         return {key: float(x) if type(x) is int else x for key, x in {**defaults, **given}.items()}
 
 
-def _known_class(value: Any) -> Any:
-    from lrdecay.schedulers import CLASSES
+def optimizer_spec() -> type[OptimizerSpec]:
+    """Return the model of an optimizer, with the arguments of those that plug-ins gave."""
+    from lrdecay import optimizers
 
-    if not isinstance(value, str):
-        raise ValueError(f"must be one of {', '.join(CLASSES)}, not {show(value)}")
-    if value not in CLASSES:
-        raise ValueError(suggest(value, CLASSES))
-    return value
+    hints: dict[str, Any] = {}
+    for name in plugins.names("optimizer"):
+        for key, (hint, _) in optimizers.arguments(name).items():
+            if key not in OptimizerSpec.model_fields:
+                hints[key] = hints[key] | hint if key in hints else hint
+    if not hints:
+        return OptimizerSpec
+    lists = {key for key, hint in hints.items() if "tuple" in str(hint)}
+    fields: dict[str, Any] = {
+        key: (Annotated[hint, BeforeValidator(_as_tuple)] if key in lists else _axis(hint), None)
+        for key, hint in hints.items()
+    }
+    spec = create_model("OptimizerSpec", __base__=OptimizerSpec, **fields)
+    spec.one_value = OptimizerSpec.one_value | lists
+    return spec
 
 
 class SchedulerSpec(BaseModel):
     """One scheduler of the matrix: a class, and its arguments as given."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-    class_: Annotated[str, BeforeValidator(_known_class)] = Field(
+    class_: Annotated[str, BeforeValidator(partial(_known, "scheduler"))] = Field(
         alias="class", description="a class of torch.optim.lr_scheduler, or constant"
     )
 

@@ -18,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
-from lrdecay import checks, yamlfile
+from lrdecay import checks, plugins, yamlfile
 from lrdecay.errors import InputError
 from lrdecay.problems import SweepFileError, translate
 from lrdecay.run import Run
@@ -33,6 +33,7 @@ from lrdecay.specs import (
     SchedulerSpec,
     Strict,
     distinct,
+    optimizer_spec,
 )
 from lrdecay.yamlfile import Document, Problem, show
 
@@ -62,6 +63,11 @@ def _shorthand(value: Any) -> Any:
     return value if isinstance(value, dict | BaseModel) else {"name": value}
 
 
+def _optimizer(value: Any) -> Any:
+    # plug-ins may have added arguments
+    return optimizer_spec().model_validate(value) if isinstance(value, dict) else value
+
+
 def _seed_list(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if not 1 <= value <= MAX_RUNS:
@@ -87,7 +93,9 @@ class Sweep(Strict):
     dataset: Annotated[DatasetSpec, BeforeValidator(_shorthand)]
     validation: Annotated[int, Field(ge=0)] | None = None
     model: Annotated[ModelSpec, BeforeValidator(_shorthand)] = ModelSpec()
-    optimizer: Annotated[OptimizerSpec, BeforeValidator(_shorthand)] = OptimizerSpec()
+    optimizer: Annotated[
+        OptimizerSpec, BeforeValidator(_optimizer), BeforeValidator(_shorthand)
+    ] = OptimizerSpec()
     batch_size: Axis[Positive] = (64,)
     epochs: Axis[Annotated[int, Field(ge=1, le=100_000)]] = (10,)
     schedulers: Annotated[dict[str, SchedulerSpec], Field(min_length=1)]
@@ -232,7 +240,11 @@ def _further_problems(document: Document, source: str, known: Sequence[Problem])
 
 
 def check(document: Document, source: str) -> Sweep:
-    """Return the sweep that a parsed document states, or raise every mistake in it at once."""
+    """Return the sweep that a parsed document states, or raise every mistake in it at once.
+
+    Names may be those of installed plug-ins, and of others that `plugins.load` has loaded.
+    """
+    plugins.installed()
     value = document.value
     if not isinstance(value, dict):
         message = f"must be keys and values, such as dataset: digits, not {show(value)}"
@@ -269,7 +281,7 @@ def _models(document: Document) -> dict[yamlfile.Path, type[BaseModel]]:
         (): Sweep,
         ("dataset",): DatasetSpec,
         ("model",): ModelSpec,
-        ("optimizer",): OptimizerSpec,
+        ("optimizer",): optimizer_spec(),
         ("optimizer", "lr"): RateChoice,
         ("comparison",): Comparison,
         **{

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from lrdecay.errors import InputError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SPLITS = ("train", "train_eval", "val", "test")
 STATUSES = ("completed", "diverged", "failed")
 
@@ -41,6 +41,8 @@ RUNS = pa.schema(
         pa.field("dropout", pa.float64(), nullable=False),
         pa.field("precision", pa.string(), nullable=False),
         pa.field("seed", pa.int64(), nullable=False),
+        # what of these a plug-in gave: kind and name -> digest of its code, as JSON
+        pa.field("plugins", pa.string(), nullable=False),
         # choose: a trial of a base rate; compare: all else. Null where the sweep file gives lr
         pa.field("phase", pa.string(), nullable=False),
         pa.field("lr_chosen_per", pa.string()),

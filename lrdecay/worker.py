@@ -10,7 +10,7 @@ import gc
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
@@ -22,6 +22,7 @@ from lrdecay.engine import record, reference, stacked
 from lrdecay.engine.record import Epoch, OnEpoch
 from lrdecay.errors import InputError
 from lrdecay.groups import Group
+from lrdecay.plugins import Loaded, load_again
 from lrdecay.precision import training_settings
 from lrdecay.run import Run
 from lrdecay.specs import DatasetSpec
@@ -37,6 +38,7 @@ class Setup:
     dataset_digest: str
     validation: int
     device: str
+    plugins: Loaded = field(default_factory=Loaded)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Trainer:
 
     def __init__(self, setup: Setup) -> None:
         self.device = torch.device(setup.device)
+        load_again(setup.plugins)
         dataset = sources.load(setup.dataset, setup.data_dir, download=False)
         if dataset.digest != setup.dataset_digest:
             raise InputError(f"{dataset.name}: the data have changed since the sweep began")

@@ -86,6 +86,7 @@ def _configuration(
         "dropout": dropout,
         "precision": "float32",
         "seed": seed,
+        "plugins": "{}",
         "phase": "compare",
         "engine": "reference",
         "group_size": 1,

@@ -210,7 +210,7 @@ def _check(name: str, resolved: Mapping[str, Any]) -> None:
     """Refuse values that torch takes and that cannot work here."""
     for key in ("base_momentum", "max_momentum"):
         value = resolved.get(key)
-        if isinstance(value, float) and resolved["cycle_momentum"] and not 0 <= value < 1:
+        if isinstance(value, float) and resolved.get("cycle_momentum") and not 0 <= value < 1:
             raise ValueError(f"{key}: must be at least 0 and below 1, not {value}")
     if name == "ReduceLROnPlateau":
         if resolved["mode"] == "max":

@@ -10,8 +10,9 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from lrdecay import plugins
 from lrdecay.schedulers.horizon import Interval
-from lrdecay.schedulers.registry import CLASSES, NESTED, nodes
+from lrdecay.schedulers.registry import CLASSES, NESTED, needs_validation, nodes
 from lrdecay.schedulers.stepper import Stepper, WarmupLR
 
 
@@ -58,6 +59,10 @@ def _of_torch(name: str, given: Mapping[str, Any], optimizer: Optimizer) -> LRSc
         scheduler: LRScheduler = CLASSES[name](**arguments)
     else:
         scheduler = CLASSES[name](optimizer, **arguments)
+    if not isinstance(scheduler, LRScheduler):
+        raise TypeError(f"{name} returns a {type(scheduler).__name__}, and no LRScheduler")
+    if isinstance(scheduler, ReduceLROnPlateau) and not needs_validation(name):
+        raise TypeError(f"{name} returns a ReduceLROnPlateau; make it a subclass of that")
     return scheduler
 
 
@@ -97,9 +102,14 @@ def walk(
             if every == "epoch" or done % steps_per_epoch == 0:
                 stepper.after_epoch(validation_loss=1.0)
             rates.append(optimizer.param_groups[0]["lr"])
-    except (TypeError, ValueError, ArithmeticError) as error:
-        who = "torch" if CLASSES[name].__module__.startswith("torch.") else name
-        raise ValueError(f"{who} refuses these arguments: {error}") from error
+    except Exception as error:
+        used = [plugins.find("scheduler", each) for each, _ in nodes(name, resolved)]
+        for own in filter(None, used):  # which may raise anything
+            raise ValueError(plugins.blame(own, error)) from error
+        if isinstance(error, TypeError | ValueError | ArithmeticError):
+            who = "torch" if CLASSES[name].__module__.startswith("torch.") else name
+            raise ValueError(f"{who} refuses these arguments: {error}") from error
+        raise
     for index, rate in enumerate(rates):
         if isinstance(rate, complex) or not math.isfinite(rate):
             raise ValueError(f"the learning rate is {rate} after {index} {every}s")
