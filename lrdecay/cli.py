@@ -243,7 +243,9 @@ def train(
     dropout: Annotated[float, typer.Option(help="Dropout rate, from 0 to below 1.")] = 0.3,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 10,
     lr: Annotated[float, typer.Option(help="Base learning rate.")] = 0.001,
-    optimizer: Annotated[str, typer.Option(help="Adam, AdamW or SGD.")] = "Adam",
+    optimizer: Annotated[
+        str, typer.Option(help="Adam, AdamW, SGD, RMSprop, AdamWScheduleFree.")
+    ] = "Adam",
     batch_size: Annotated[int, typer.Option(help="Images per step.")] = 64,
     batch_norm: Annotated[
         bool, typer.Option("--batch-norm", help="Batch normalisation after each convolution.")

@@ -89,8 +89,8 @@ def bytes_per_run(run: Run, images: Tensor, classes: int) -> int:
     """Return about how much memory one more run in a group takes, from a trial step of two.
 
     That is what the forward pass keeps for the backward pass, as much again for gradients, and
-    weights with their gradients and the optimizer's state. `images` (batch, channels, height,
-    width) are as many as are ever used at once.
+    weights with their gradients and three times as much for the optimizer. `images` (batch,
+    channels, height, width) are as many as are ever used at once.
     """
     stack = Stack(_two(run, images, classes), images.device)
     kept: dict[int, int] = {}
@@ -105,7 +105,7 @@ def bytes_per_run(run: Run, images: Tensor, classes: int) -> int:
         logits = stack.logits(images.expand(2, *images.shape), keys)
     del logits
     weights = sum(tensor.nbytes for tensor in stack.state)
-    return (2 * sum(kept.values()) + 4 * weights) // 2
+    return (2 * sum(kept.values()) + 5 * weights) // 2
 
 
 def free_memory(device: torch.device) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lrdecay import checks, models, schedulers
 from lrdecay.data import Dataset, default_validation
@@ -68,14 +68,15 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
     arguments = sweep.optimizer.arguments()
 
     @cache
-    def scheduler_args(label: str, horizon: schedulers.Horizon, momentum: float | None) -> str:
-        return _scheduler_args(sweep, label, horizon, momentum)
+    def scheduler_args(label: str, horizon: schedulers.Horizon, stays: str | None) -> str:
+        return _scheduler_args(sweep, label, horizon, stays)
 
     for values in itertools.product(*axes.values()):
         cell = dict(zip(axes, values, strict=True))
         given = {name: cell.pop(name) for name in arguments}
         label, epochs = cell["scheduler"], cell["epochs"]
         optimizer_args = sweep.optimizer.resolve(cell["optimizer"], given)
+        stays = _why_momentum_stays(cell["optimizer"], optimizer_args)
         steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
         horizon = schedulers.Horizon.of(epochs, steps, cell["lr"])
         yield Run(
@@ -84,26 +85,38 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
             validation=validation,
             optimizer_args=canonical(optimizer_args),
             scheduler_class=sweep.schedulers[label].class_,
-            scheduler_args=scheduler_args(label, horizon, optimizer_args.get("momentum")),
+            scheduler_args=scheduler_args(label, horizon, stays),
             precision=sweep.precision,
             seed=0,
             **cell,
         )
 
 
+def _why_momentum_stays(optimizer: str, arguments: Mapping[str, Any]) -> str | None:
+    """Return what a scheduler that cycles the momentum would do that the optimizer forbids."""
+    if arguments.get("momentum") == 0:
+        return (
+            f"would give {optimizer} a momentum that it does not have; "
+            f"give cycle_momentum: false, or the optimizer a momentum"
+        )
+    if optimizer == "AdamWScheduleFree":
+        return (
+            f"would cycle the first beta, on which {optimizer}'s average rests; "
+            f"give cycle_momentum: false"
+        )
+    return None
+
+
 def _scheduler_args(
-    sweep: Sweep, label: str, horizon: schedulers.Horizon, momentum: float | None
+    sweep: Sweep, label: str, horizon: schedulers.Horizon, stays: str | None
 ) -> str:
     """Return a scheduler's arguments for runs of this length; its schedule was walked through."""
     spec = sweep.schedulers[label]
     try:
         resolved = schedulers.resolve(spec.class_, spec.arguments, horizon)
         for part in schedulers.all_parts(spec.class_, resolved, horizon):
-            if part.arguments.get("cycle_momentum") and momentum == 0:
-                raise ValueError(
-                    f"{part.name} would give SGD a momentum that it does not have; "
-                    f"give cycle_momentum: false, or the optimizer a momentum"
-                )
+            if part.arguments.get("cycle_momentum") and stays is not None:
+                raise ValueError(f"{part.name} {stays}")
             _check_cycle(part, horizon)
         count = horizon.length(schedulers.clock(spec.class_, resolved))
         schedulers.walk(

@@ -134,6 +134,16 @@ def set_dropout_step(model: nn.Module, seed: int, step: int) -> None:
         layer.key = streams.key(seed, "dropout", step, index)
 
 
+REFRESHED_BATCHES = 50
+"""How many batches renew batch normalisation's statistics before an evaluation at averaged weights:
+those of the first steps of a run (or of its first epoch, if that has fewer), with their masks."""
+
+
+def has_running_statistics(model: nn.Module) -> bool:
+    """Return whether the model normalises by means and variances that training gathers."""
+    return any(name.split(".")[-1] == "running_mean" for name, _ in model.named_buffers())
+
+
 def digest(model: nn.Module) -> str:
     """Return the first 16 hex digits of the SHA-256 of all parameters and buffers, in order."""
     sha = hashlib.sha256()

@@ -63,6 +63,7 @@ def _unsigned(value: float) -> float:
 
 Fraction = Annotated[float, Field(ge=0, lt=1), AfterValidator(_unsigned)]
 Count = Annotated[float, Field(ge=0), AfterValidator(_unsigned)]
+Power = Annotated[float, Field(ge=0, le=10), AfterValidator(_unsigned)]
 
 
 class DatasetSpec(Strict):
@@ -104,8 +105,13 @@ _TAKES = {
     "Adam": ("weight_decay", "eps", "betas"),
     "AdamW": ("weight_decay", "eps", "betas"),
     "SGD": ("weight_decay", "momentum", "nesterov"),
+    "RMSprop": ("weight_decay", "eps", "alpha", "momentum", "centered"),
+    "AdamWScheduleFree": (
+        *("weight_decay", "eps", "betas"),
+        *("warmup_steps", "r", "weight_lr_power"),
+    ),
 }
-_ARGUMENTS = ("weight_decay", "eps", "betas", "momentum", "nesterov")
+_ARGUMENTS = tuple(dict.fromkeys(name for names in _TAKES.values() for name in names))
 
 
 def _pair(value: Any) -> Any:
@@ -115,15 +121,21 @@ def _pair(value: Any) -> Any:
 
 
 class OptimizerSpec(Strict):
-    """The optimizer: torch's class of that name, with torch's own argument names."""
+    """The optimizer: the class of that name in torch, or in the package schedulefree, with its own
+    argument names."""
 
-    name: Axis[Literal["Adam", "AdamW", "SGD"]] = ("Adam",)
+    name: Axis[Literal["Adam", "AdamW", "SGD", "RMSprop", "AdamWScheduleFree"]] = ("Adam",)
     lr: Axis[Annotated[float, Field(gt=0)]] = (0.001,)
     weight_decay: Axis[Count] | None = None
     eps: Axis[Annotated[float, Field(gt=0)]] | None = None
     betas: Annotated[tuple[Fraction, Fraction], BeforeValidator(_pair)] | None = None
     momentum: Axis[Fraction] | None = None
     nesterov: Axis[bool] | None = None
+    alpha: Axis[Fraction] | None = None
+    centered: Axis[bool] | None = None
+    warmup_steps: Axis[Annotated[int, Field(ge=0)]] | None = None
+    r: Axis[Power] | None = None
+    weight_lr_power: Axis[Power] | None = None
 
     @field_validator(*_ARGUMENTS, mode="before")
     @classmethod
@@ -144,6 +156,14 @@ class OptimizerSpec(Strict):
             raise ValueError("true needs a momentum above 0, such as 0.9")
         return value
 
+    @field_validator("betas")
+    @classmethod
+    def _can_average(cls, value: Any, info: ValidationInfo) -> Any:
+        name = "AdamWScheduleFree"
+        if value is not None and value[0] == 0 and name in info.data.get("name", ()):
+            raise ValueError(f"{name} needs a first number above 0, such as 0.9")
+        return value
+
     def arguments(self) -> dict[str, list[Any]]:
         """Return the arguments beside name and lr that the file gives, each with its values."""
         given = {name: getattr(self, name) for name in _ARGUMENTS}
@@ -156,7 +176,7 @@ class OptimizerSpec(Strict):
 
     @staticmethod
     def resolve(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all arguments of optimizer `name` beside lr, torch's defaults filled in."""
+        """Return all arguments of optimizer `name` beside lr, its class's defaults filled in."""
         from lrdecay.optimizers import CLASSES
 
         parameters = inspect.signature(CLASSES[name]).parameters

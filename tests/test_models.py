@@ -229,3 +229,10 @@ def test_the_masks_of_a_step_depend_on_nothing_before_it():
         models.set_dropout_step(model, 1, 5)
     keys, others = ([layer.key for layer in models.dropout_layers(m)] for m in (used, fresh))
     assert keys == others
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_running_statistics_are_seen(batch_norm):
+    model = models.build("cnn", (1, 8, 8), 10, seed=0, dropout=0.0, batch_norm=batch_norm)
+    assert models.has_running_statistics(model) == batch_norm
+    assert not models.has_running_statistics(nn.BatchNorm1d(3, track_running_stats=False))

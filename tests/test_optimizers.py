@@ -1,4 +1,4 @@
-"""The optimizers against torch's plain ones, and Adam against its formula."""
+"""The optimizers against torch's plain ones, and Adam and AdamWScheduleFree against formulas."""
 
 import pytest
 import torch
@@ -17,7 +17,18 @@ CASES = [
     ("SGD", {"weight_decay": 0.1}),
     ("SGD", {"momentum": 0.9}),
     ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    ("RMSprop", {}),
+    ("RMSprop", {"alpha": 0.9, "eps": 1e-4, "weight_decay": 0.1}),
+    ("RMSprop", {"momentum": 0.9, "centered": True}),
 ]
+FREE = {
+    "betas": (0.8, 0.95),
+    "eps": 1e-4,
+    "weight_decay": 0.1,
+    "warmup_steps": 7,
+    "r": 1.5,
+    "weight_lr_power": 2.0,
+}
 
 
 def problem(dtype: torch.dtype) -> tuple[list[nn.Parameter], Tensor, Tensor]:
@@ -50,9 +61,8 @@ def train(build, dtype: torch.dtype) -> list[Tensor]:
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_fused_equals_plain(name, arguments, dtype, rtol, atol):
     plain = getattr(torch.optim, name)
-    expected = train(
-        lambda weights, lr: plain(weights, lr=lr, foreach=False, fused=False, **arguments), dtype
-    )
+    loop = {"foreach": False} if name == "RMSprop" else {"foreach": False, "fused": False}
+    expected = train(lambda weights, lr: plain(weights, lr=lr, **loop, **arguments), dtype)
     got = train(lambda weights, lr: optimizers.build(name, weights, lr, arguments), dtype)
     for mine, theirs, start in zip(got, expected, problem(dtype)[0], strict=True):
         assert (mine - start).abs().min() > 1e-6
@@ -89,7 +99,50 @@ def test_adam_is_its_formula():
         assert weight.tolist() == pytest.approx(values, rel=1e-10)
 
 
+@pytest.mark.parametrize("arguments", [{}, FREE])
+def test_schedule_free_is_its_recursion(arguments):
+    """x, y and z of the paper, each kept for itself; the rate falls to a tenth on the way."""
+    defaults = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "weight_lr_power": 2.0}
+    given = {**defaults, "warmup_steps": 0, "r": 0.0, **arguments}
+    (beta1, beta2), eps, decay = given["betas"], given["eps"], given["weight_decay"]
+    target = torch.tensor([0.3, -2.0, 5.0], dtype=torch.float64)
+    weight = nn.Parameter(torch.tensor([1.0, -1.0, 0.5], dtype=torch.float64))
+    optimizer = optimizers.build("AdamWScheduleFree", [weight], 0.1, arguments)
+    x = y = z = weight.tolist()
+    squares, highest, total = [0.0] * 3, 0.0, 0.0
+    for step in range(1, STEPS + 1):
+        rate = optimizer.param_groups[0]["lr"] = 0.1 if step <= 20 else 0.01
+        optimizer.zero_grad()
+        (weight - target).square().sum().backward()
+        optimizer.step()
+        rate *= min(1.0, step / given["warmup_steps"]) if given["warmup_steps"] else 1.0
+        highest = max(highest, rate)
+        share = step ** given["r"] * highest ** given["weight_lr_power"]
+        total += share
+        gradients = [2 * (at - goal) for at, goal in zip(y, target.tolist(), strict=True)]
+        squares = [beta2 * s + (1 - beta2) * g**2 for s, g in zip(squares, gradients, strict=True)]
+        moves = [
+            g / ((s / (1 - beta2**step)) ** 0.5 + eps) + decay * at
+            for g, s, at in zip(gradients, squares, y, strict=True)
+        ]
+        z = [at - rate * move for at, move in zip(z, moves, strict=True)]
+        x = [at + share / total * (new - at) for at, new in zip(x, z, strict=True)]
+        y = [(1 - beta1) * new + beta1 * at for at, new in zip(x, z, strict=True)]
+        assert weight.tolist() == pytest.approx(y, rel=1e-9)
+    optimizer.eval()
+    assert weight.tolist() == pytest.approx(x, rel=1e-9)
+    assert weight.tolist() != pytest.approx(y, rel=1e-3)
+
+
+def test_what_is_built_is_ready_to_train():
+    """The package's class refuses a step unless it was put into training mode."""
+    weight = nn.Parameter(torch.ones(1))
+    weight.grad = torch.ones(1)
+    optimizers.build("AdamWScheduleFree", [weight], 0.1, {}).step()
+    assert weight.item() == pytest.approx(0.9)
+
+
 def test_one_kernel_updates_all_weights():
-    for name in optimizers.CLASSES:
+    for name in ("Adam", "AdamW", "SGD"):  # RMSprop and schedule-free have none
         optimizer = optimizers.build(name, problem(torch.float32)[0], 0.01, {})
         assert [group["fused"] for group in optimizer.param_groups] == [True]

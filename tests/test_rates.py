@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import schedulefree
 import torch
 from torch.optim import lr_scheduler
 
@@ -52,7 +53,10 @@ OPTIMIZERS = {
     "Adam": {"betas": [0.87, 0.999], "eps": 1e-8, "weight_decay": 0.0},
     "AdamW": {"betas": [0.6, 0.99], "eps": 1e-8, "weight_decay": 0.1},
     "SGD": {"momentum": 0.77, "nesterov": True, "weight_decay": 0.0},
+    "RMSprop": {"momentum": 0.66, "alpha": 0.9, "centered": True},
+    "AdamWScheduleFree": {"betas": [0.95, 0.99], "warmup_steps": 4},
 }
+CLASSES = {**vars(torch.optim), "AdamWScheduleFree": schedulefree.AdamWScheduleFree}
 
 
 def make(name: str, optimizer: str = "Adam", lr: float = 0.01, given=None, **fields) -> Run:
@@ -85,16 +89,17 @@ def plain(run: Run, losses=LOSSES) -> tuple[list[float], list[float]]:
     """Rates and momenta by step, from an ordinary training loop; torch's own classes are stepped as
     torch means them to be, and the others as they say."""
     weight = torch.nn.Parameter(torch.ones(2))
-    optimizer = getattr(torch.optim, run.optimizer)(
-        [weight], lr=run.lr, **json.loads(run.optimizer_args)
-    )
+    arguments = json.loads(run.optimizer_args)
+    optimizer = CLASSES[run.optimizer]([weight], lr=run.lr, **arguments)
+    if run.optimizer == "AdamWScheduleFree":
+        optimizer.train()
     after_step, after_epoch = occasions(run, optimizer)
     (group,) = optimizer.param_groups
     rates, momenta = [], []
     for loss in losses:
         for _ in range(STEPS):
             rates.append(group["lr"])
-            momenta.append(group["momentum"] if run.optimizer == "SGD" else group["betas"][0])
+            momenta.append(group["momentum"] if "momentum" in arguments else group["betas"][0])
             weight.grad = torch.ones(2)
             optimizer.step()
             after_step()
@@ -147,7 +152,8 @@ def test_rates_are_those_of_a_plain_loop(name, optimizer):
         assert len(set(expected[0])) > EPOCHS
         assert len(set(expected[1])) > EPOCHS  # or the momentum is not cycled at all
     else:
-        assert set(expected[1]) == {{"Adam": 0.87, "AdamW": 0.6, "SGD": 0.77}[optimizer]}
+        given = OPTIMIZERS[optimizer]
+        assert set(expected[1]) == {given["momentum"] if "momentum" in given else given["betas"][0]}
 
 
 def test_all_schedulers_go_side_by_side():

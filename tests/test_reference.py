@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import schedulefree
 import torch
 import torch.nn.functional as F
 from torch import nn
-from training import CPU, curve, runs, split, train
+from training import CPU, curve, data_of, runs, split, train
 
 from lrdecay import models, streams
 from lrdecay.data import Split
@@ -271,6 +272,8 @@ def test_without_validation_there_is_no_val_row_and_no_best():
     [
         "{name: AdamW, lr: 0.002, weight_decay: 0.1}",
         "{name: SGD, lr: 0.1, momentum: 0.9, nesterov: true}",
+        "{name: RMSprop, lr: 0.001, momentum: 0.9}",
+        "{name: AdamWScheduleFree, lr: 0.0025, warmup_steps: 20}",
     ],
 )
 def test_other_optimizers_and_batch_norm_learn(optimizer):
@@ -331,6 +334,52 @@ def test_every_step_of_every_epoch_has_the_masks_of_its_seed(seed):
     run = runs(f"dropout: 0.5\nepochs: 2\nseeds: [{seed}]")["constant"]
     expected = masked_loop(seed, epochs=2, dropout=0.5)
     assert curve(train(run), "train") == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.fixture(params=[(torch.float64, 1e-9), (torch.float32, 2e-3)], ids=["double", "single"])
+def tolerance(request):
+    """How near two loops come in the precision that is set here."""
+    dtype, near = request.param
+    torch.set_default_dtype(dtype)
+    yield near
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_schedule_free_is_trained_and_evaluated_as_its_package_asks(batch_norm, tolerance):
+    """A plain loop after the package's README; an epoch has 60 batches, of which 50 refresh."""
+    optimizer = "{name: AdamWScheduleFree, lr: 0.005, warmup_steps: 30}"
+    text = f"optimizer: {optimizer}\nepochs: 2\nbatch_size: 20\ndropout: 0.3\n"
+    run = runs(f"{text}model: {{batch_norm: {str(batch_norm).lower()}}}")["cosine"]
+    data, step, expected = data_of(run), 0, []
+    model = models.build("cnn", (1, 8, 8), 10, seed=0, dropout=0.3, batch_norm=batch_norm)
+    free = schedulefree.AdamWScheduleFree(model.parameters(), lr=0.005, warmup_steps=30)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(free, T_max=2)
+    for epoch in range(2):
+        model.train()
+        free.train()
+        for batch in streams.order(0, epoch, len(data.train)).split(20):
+            models.set_dropout_step(model, 0, step)
+            free.zero_grad()
+            F.cross_entropy(model(data.train.images[batch]), data.train.labels[batch]).backward()
+            free.step()
+            step += 1
+        free.eval()
+        statistics = [buffer.clone() for buffer in model.buffers()]
+        with torch.no_grad():
+            for number, batch in enumerate(streams.order(0, 0, len(data.train)).split(20)[:50]):
+                models.set_dropout_step(model, 0, number)
+                model(data.train.images[batch])
+        model.eval()
+        with torch.no_grad():
+            logits = model(data.validation.images)
+        expected.append(F.cross_entropy(logits, data.validation.labels).item())
+        for buffer, value in zip(model.buffers(), statistics, strict=True):
+            buffer.copy_(value)
+        scheduler.step()
+    record = reference.train(run, data, CPU)
+    assert curve(record, "val") == pytest.approx(expected, rel=tolerance)
+    assert curve(record, "train", "learning_rate") == pytest.approx([0.005, 0.0025])
 
 
 def test_train_eval_is_its_own_sample_with_dropout_off():

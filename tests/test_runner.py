@@ -466,6 +466,15 @@ def test_what_cannot_work_is_refused_before_anything_trains(file, tmp_path):
             parse_sweep(sgd + one).runs(digits())
     off = "{class: OneCycleLR, max_lr: 0.1, total_steps: steps, cycle_momentum: false}\n"
     assert len(parse_sweep(sgd + off).runs(digits())) == 1
+    rmsprop = sgd.replace("SGD", "RMSprop")
+    with pytest.raises(InputError, match="OneCycleLR would give RMSprop a momentum"):
+        parse_sweep(rmsprop + one).runs(digits())
+    moved = sgd.replace("SGD", "{name: RMSprop, momentum: 0.9}")
+    assert len(parse_sweep(moved + one).runs(digits())) == 1
+    free = sgd.replace("SGD", "[Adam, AdamWScheduleFree]")
+    with pytest.raises(InputError, match="cycle the first beta, on which AdamWScheduleFree's"):
+        parse_sweep(free + one).runs(digits())
+    assert len(parse_sweep(free + off).runs(digits())) == 2
 
 
 def test_progress_is_told_of_the_validation_accuracy():

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
-from training import CPU, curve, digits, runs, split, sweep
+from training import CPU, curve, data_of, digits, runs, split, sweep
 
 from lrdecay import models, schedulers
-from lrdecay.data import Data, Split
+from lrdecay.data import Split
 from lrdecay.engine import lockstep, reference, stacked
 from lrdecay.engine.lockstep import Lockstep
 from lrdecay.run import Run
@@ -55,51 +55,64 @@ OPTIMIZERS = {
     "sgd": "{name: SGD, lr: 0.01}",
     "momentum": "{name: SGD, lr: 0.005, momentum: 0.9}",
     "nesterov": "{name: SGD, lr: 0.005, momentum: 0.9, nesterov: true, weight_decay: 0.001}",
+    "rmsprop": "{name: RMSprop, lr: 0.0005}",
+    "rmsprop_all": (
+        "{name: RMSprop, lr: 0.0001, alpha: 0.9, eps: 1e-6, momentum: 0.9, centered: true, "
+        "weight_decay: 0.001}"
+    ),
+    "free": "{name: AdamWScheduleFree, lr: 0.0025, warmup_steps: 25}",
+    "free_all": (
+        "{name: AdamWScheduleFree, lr: 0.002, betas: [0.95, 0.99], eps: 1e-6, weight_decay: 0.1, "
+        "warmup_steps: 10, r: 1, weight_lr_power: 1}"
+    ),
 }
+CYCLE_NOTHING = ("sgd", "rmsprop", "free", "free_all")
 # what may differ between two trainings of one run
 TIMES = ("seconds", "samples_per_second", "group_size", "finished_at")
 
 
 def every_scheduler(optimizer: str) -> str:
-    """The scheduler section of a sweep file with every class; plain SGD cycles no momentum."""
+    """The scheduler section of a sweep file with every class; what has no momentum cycles none."""
     lines = []
     for name, arguments in SCHEDULERS.items():
-        arguments = arguments.replace("MOMENTUM", "false" if optimizer == "sgd" else "true")
+        cycles = "false" if optimizer in CYCLE_NOTHING else "true"
+        arguments = arguments.replace("MOMENTUM", cycles)
         given = f", {arguments}" if arguments else ""
         lines.append(f"  {name}: {{class: {name}{given}}}")
     return "\n".join(["schedulers:", *lines, ""])
 
 
-def data_of(run: Run) -> Data:
-    """The digits, in the precision that is set."""
-    data = split(run.validation)
-    parts = {name: getattr(data, name) for name in ("train", "train_eval", "validation", "test")}
-    dtype = torch.get_default_dtype()
-    return replace(data, **{n: Split(p.images.to(dtype), p.labels) for n, p in parts.items()})
-
-
-def reference_losses(run: Run) -> np.ndarray:
-    """The loss of every step."""
+def reference_course(run: Run) -> tuple[np.ndarray, list[object]]:
+    """The loss of every step, and the validation loss of every epoch."""
     losses: list[float] = []
 
     def remember(epoch, batches, of_epoch):
         if len(of_epoch) == batches:
             losses.extend(loss.item() for loss in of_epoch)
 
-    reference.train(run, data_of(run), CPU, on_batch=remember)
-    return np.array(losses)
+    record = reference.train(run, data_of(run), CPU, on_batch=remember)
+    return np.array(losses), curve(record, "val")
 
 
-def stacked_losses(together: list[Run]) -> np.ndarray:
-    """The loss of every step, one column a run."""
+def reference_losses(run: Run) -> np.ndarray:
+    return reference_course(run)[0]
+
+
+def stacked_course(together: list[Run]) -> tuple[np.ndarray, np.ndarray]:
+    """The loss of every step, and the validation loss of every epoch, one column a run."""
     data = data_of(together[0])
     group = Lockstep(together, data.train, data.classes, CPU)
-    losses = []
+    losses, held_out = [], []
     for _ in range(together[0].epochs):
         losses.append(group.train_epoch().losses.numpy()[:, : len(together)])
         metrics, _ = group.evaluate(data.validation)
-        group.end_epoch([m.loss for m in metrics[: len(together)]])
-    return np.concatenate(losses)
+        held_out.append([m.loss for m in metrics[: len(together)]])
+        group.end_epoch(held_out[-1])
+    return np.concatenate(losses), np.array(held_out)
+
+
+def stacked_losses(together: list[Run]) -> np.ndarray:
+    return stacked_course(together)[0]
 
 
 def stacked_train(together: list[Run], **changed: Split):
@@ -126,13 +139,15 @@ def double_precision():
 
 
 def assert_first_steps(together: list[Run], tolerance: float) -> None:
-    found = stacked_losses(together)
+    found, held_out = stacked_course(together)
     assert len(found) >= STEPS
     for place, run in enumerate(together):
-        expected = reference_losses(run)[:STEPS]
-        np.testing.assert_allclose(
-            found[:STEPS, place], expected, rtol=tolerance, err_msg=run.scheduler
-        )
+        expected, of_epochs = reference_course(run)
+        for mine, theirs in (
+            (found[:STEPS, place], expected[:STEPS]),
+            (held_out[:, place], of_epochs),
+        ):
+            np.testing.assert_allclose(mine, theirs, rtol=tolerance, err_msg=run.scheduler)
 
 
 @pytest.mark.parametrize("batch_norm", ["false", "true"])
@@ -164,6 +179,56 @@ def test_in_single_precision_too(optimizer):
     assert np.median(apart) < 1e-5
     assert (apart > 1e-4).sum() <= 2
     assert apart.max() < 2e-2
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_statistics_are_refreshed_by_the_same_batches(monkeypatch):
+    """An epoch has 60 batches here, and no more than 50 of them are used."""
+    text = f"optimizer: {OPTIMIZERS['free']}\nmodel: {{batch_norm: true}}\n"
+    text += "batch_size: 20\nepochs: 2\ndropout: 0.3\nseeds: 2"
+    together = sweep(text, "schedulers: {c: {class: constant}}\n").runs(digits())
+    assert_first_steps(together, 1e-9)
+    losses, held_out = stacked_course(together)
+    for count, same in ((49, False), (51, False), (50, True)):
+        monkeypatch.setattr(models, "REFRESHED_BATCHES", count)
+        again, other = stacked_course(together)
+        assert (other == held_out).all() == same
+        assert (again == losses).all()  # whatever is evaluated, it steers nothing
+
+
+@pytest.mark.parametrize("batch_norm", ["false", "true"])
+def test_to_be_evaluated_elsewhere_steers_nothing(monkeypatch, batch_norm):
+    """Training goes on from its own weights and statistics, to the bit, in either engine."""
+    text = f"optimizer: {OPTIMIZERS['free']}\nmodel: {{batch_norm: {batch_norm}}}\nepochs: 3"
+    together = list(runs(text).values())
+    together = [run for run in together if run.scheduler != "plateau"]
+    averaged, alone = stacked_course(together), reference_course(together[0])
+    monkeypatch.setattr(Lockstep, "_to_evaluation", lambda group: None)
+    monkeypatch.setattr(reference, "_to_evaluation", lambda *args: {})
+    as_trained, alone_as_trained = stacked_course(together), reference_course(together[0])
+    assert (as_trained[0] == averaged[0]).all()
+    assert (as_trained[1] != averaged[1]).all()
+    assert (alone_as_trained[0] == alone[0]).all()
+    assert set(alone_as_trained[1]).isdisjoint(alone[1])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_all_that_trains_keeps_its_addresses(optimizer):
+    """A CUDA graph knows its tensors by them; they change only where runs are left out."""
+    text = f"optimizer: {OPTIMIZERS[optimizer]}\nmodel: {{batch_norm: true}}\nseeds: 3"
+    together = sweep(text, "schedulers: {c: {class: constant}}\n").runs(digits())
+    data = split()
+    group = Lockstep(together, data.train, data.classes, CPU)
+
+    def addresses() -> list[int]:
+        return [tensor.data_ptr() for tensor in group._stack.state + group._update.state]
+
+    before = addresses()
+    for _ in range(2):
+        group.train_epoch()
+        group.evaluate(data.test)
+        group.end_epoch([1.0, 1.0, 1.0])
+        assert addresses() == before
 
 
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
@@ -218,7 +283,7 @@ def test_whole_runs_end_where_the_reference_s_end():
 
 
 @pytest.mark.parametrize("batch_norm", ["false", "true"])
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "nesterov"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "nesterov", "rmsprop_all", "free_all"])
 def test_a_run_is_the_same_to_the_bit_alone_and_in_any_company(optimizer, batch_norm):
     text = f"optimizer: {OPTIMIZERS[optimizer]}\nmodel: {{batch_norm: {batch_norm}}}\n"
     text += "epochs: 2\ndropout: [0.0, 0.3]\nseeds: 2\nbatch_size: 50"
@@ -242,11 +307,14 @@ def test_runs_of_different_rates_and_arguments_share_a_group():
         np.testing.assert_allclose(found[:, place], reference_losses(run)[:STEPS], rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "too_fast"), [("sgd", 1e6), ("rmsprop_all", 1e38), ("free", 1e38)]
+)
 @pytest.mark.parametrize("wild", [[0], [1], [0, 2], [0, 1, 2]])
-def test_a_diverging_run_disturbs_no_other(wild):
-    text = "optimizer: {name: SGD, lr: 0.05}\nepochs: 3\nseeds: 3"
+def test_a_diverging_run_disturbs_no_other(wild, optimizer, too_fast):
+    text = f"optimizer: {OPTIMIZERS[optimizer]}\nepochs: 3\nseeds: 3"
     calm = sweep(text, "schedulers: {c: {class: constant}}\n").runs(digits())
-    together = [replace(run, lr=1e6) if i in wild else run for i, run in enumerate(calm)]
+    together = [replace(run, lr=too_fast) if i in wild else run for i, run in enumerate(calm)]
     for place, record in enumerate(stacked_train(together)):
         if place in wild:
             alone = reference.train(together[place], split(), CPU)
@@ -407,6 +475,23 @@ def test_a_model_of_one_s_own_trains_together_as_alone(monkeypatch, batch_norm):
         again = stacked_train([together[place] for place in places])
         assert all(same_bits(one, records[place]) for one, place in zip(again, places, strict=True))
     assert {record.run["applied_dropout"] for record in records} == {0.4}
+
+
+class Masked(nn.Sequential):
+    """Batch normalisation of what dropout leaves: its statistics depend on the masks."""
+
+    def __init__(self, shape, classes, dropout, batch_norm):
+        width = math.prod(shape)
+        layers = (nn.Dropout(dropout), nn.BatchNorm1d(width), nn.Linear(width, classes))
+        super().__init__(nn.Flatten(), *layers)
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_statistics_are_refreshed_with_the_same_masks(monkeypatch):
+    monkeypatch.setitem(models.MODELS, "mine", Masked)
+    found = runs(f"optimizer: {OPTIMIZERS['free']}\nepochs: 3\ndropout: 0.5").values()
+    together = [replace(run, model="mine", seed=seed) for seed, run in enumerate(found)]
+    assert_first_steps(together, 1e-9)
 
 
 def test_the_time_of_an_image_is_measured():

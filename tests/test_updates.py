@@ -1,8 +1,9 @@
-"""The optimizers for stacked parameters against torch's own, run by run, and to the bit."""
+"""The optimizers for stacked parameters against their own classes, run by run, and to the bit."""
 
 import math
 
 import pytest
+import schedulefree
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
@@ -47,14 +48,62 @@ SGD = {
         {"momentum": 0.6, "nesterov": False, "weight_decay": 0.2},
     ],
 }
-CASES = [
-    *((name, case) for name in ("Adam", "AdamW") for case in ADAM),
-    *(("SGD", case) for case in SGD),
-]
+_RMSPROP = {"alpha": 0.99, "eps": 1e-8, "weight_decay": 0.0, "momentum": 0.0, "centered": False}
+RMSPROP = {
+    "default": [_RMSPROP] * 3,
+    "alpha": [{**_RMSPROP, "alpha": alpha} for alpha in (0.9, 0.5, 0.0)],
+    "eps": [{**_RMSPROP, "eps": eps} for eps in (1e-10, 1e-3, 0.5)],
+    "weight_decay": [{**_RMSPROP, "weight_decay": decay} for decay in (0.01, 0.1, 1.0)],
+    "momentum": [{**_RMSPROP, "momentum": momentum} for momentum in (0.9, 0.5, 0.99)],
+    "centered": [{**_RMSPROP, "centered": True, "alpha": alpha} for alpha in (0.9, 0.5, 0.99)],
+    "all": [
+        {**_RMSPROP, "alpha": 0.9, "momentum": 0.9, "centered": True, "weight_decay": 0.01},
+        {**_RMSPROP, "alpha": 0.5, "momentum": 0.5, "eps": 1e-3},
+        {**_RMSPROP, "alpha": 0.99, "momentum": 0.6, "eps": 1e-4, "weight_decay": 0.2},
+    ],
+    "some": [
+        _RMSPROP,
+        {**_RMSPROP, "alpha": 0.9, "momentum": 0.9},
+        {**_RMSPROP, "alpha": 0.9, "centered": True},
+    ],
+}
+_FREE = {
+    "betas": (0.9, 0.999),
+    "eps": 1e-8,
+    "weight_decay": 0.0,
+    "warmup_steps": 0,
+    "r": 0.0,
+    "weight_lr_power": 2.0,
+}
+SCHEDULE_FREE = {
+    "default": [_FREE] * 3,
+    "betas": [{**_FREE, "betas": betas} for betas in [(0.9, 0.999), (0.5, 0.9), (0.98, 0.0)]],
+    "eps": [{**_FREE, "eps": eps} for eps in (1e-10, 1e-3, 0.5)],
+    "weight_decay": [{**_FREE, "weight_decay": decay} for decay in (0.01, 0.1, 1.0)],
+    "warmup_steps": [{**_FREE, "warmup_steps": count} for count in (0, 10, 40)],
+    "r": [{**_FREE, "r": r} for r in (0.5, 1.0, 3.0)],
+    "weight_lr_power": [
+        {**_FREE, "weight_lr_power": power, "warmup_steps": 20} for power in (0.0, 1.0, 2.5)
+    ],
+    "all": [
+        {**_FREE, "betas": (0.8, 0.95), "eps": 1e-2, "weight_decay": 0.3, "warmup_steps": 30},
+        {**_FREE, "betas": (0.95, 0.5), "r": 2.0},
+        {**_FREE, "eps": 1e-4, "weight_decay": 0.05, "weight_lr_power": 0.5, "warmup_steps": 7},
+    ],
+}
+GIVEN = {
+    "Adam": ADAM,
+    "AdamW": ADAM,
+    "SGD": SGD,
+    "RMSprop": RMSPROP,
+    "AdamWScheduleFree": SCHEDULE_FREE,
+}
+CASES = [(name, case) for name, cases in GIVEN.items() for case in cases]
+CLASSES = {**vars(torch.optim), "AdamWScheduleFree": schedulefree.AdamWScheduleFree}
 
 
 def arguments(name: str, case: str) -> list[dict]:
-    return (SGD if name == "SGD" else ADAM)[case]
+    return GIVEN[name][case]
 
 
 def draws(runs: int, shapes=SHAPES, steps: int = STEPS, dtype=torch.float32) -> list[list[Tensor]]:
@@ -68,7 +117,10 @@ def draws(runs: int, shapes=SHAPES, steps: int = STEPS, dtype=torch.float32) -> 
 
 
 def schedules(given: list[dict], steps: int = STEPS, cycled: bool = True) -> tuple[Tensor, Tensor]:
-    """Rates, and the momenta around each run's own, (steps, runs): no two runs have the same."""
+    """Rates, and the momenta around each run's own, (steps, runs): no two runs have the same.
+
+    What is cycled here is nothing to schedule-free: its betas stay.
+    """
     step = torch.arange(steps, dtype=torch.float64)[:, None]
     place = torch.arange(len(given), dtype=torch.float64)
     rates = 0.02 * (1 + place) * (1 + 0.9 * torch.cos(step / 5 + place))
@@ -109,15 +161,17 @@ def alone(
     values: list[list[Tensor]],
     place: int,
 ) -> list[Tensor]:
-    """One run's parameters from torch's own optimizer."""
+    """One run's parameters from the optimizer's own class."""
     parameters = [nn.Parameter(start[place].clone()) for start in values[0]]
-    optimizer = getattr(torch.optim, name)(parameters, lr=1.0, foreach=False, **given)
+    optimizer = CLASSES[name](parameters, lr=1.0, foreach=False, **given)
+    if name == "AdamWScheduleFree":
+        optimizer.train()
     (group,) = optimizer.param_groups
     for rate, momentum, gradients in zip(rates, momenta, values[1:], strict=True):
         group["lr"] = rate
-        if name == "SGD":
+        if "momentum" in given:
             group["momentum"] = momentum
-        else:
+        elif name != "AdamWScheduleFree":
             group["betas"] = (momentum, given["betas"][1])
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = None if gradient is None else gradient[place].clone()
@@ -142,7 +196,7 @@ def assert_as_alone(name, given, rates, momenta, values, found, rtol=1e-5, atol=
 )
 @pytest.mark.parametrize("cycled", [False, True])
 @pytest.mark.parametrize(("name", "case"), CASES)
-def test_each_run_moves_as_with_torchs_optimizer(name, case, cycled, dtype, rtol, atol):
+def test_each_run_moves_as_with_the_optimizer_itself(name, case, cycled, dtype, rtol, atol):
     given = arguments(name, case)
     rates, momenta = schedules(given, cycled=cycled)
     values = draws(3, dtype=dtype)
@@ -170,7 +224,67 @@ def test_sgd_leaves_the_buffer_alone_while_a_cycled_momentum_is_zero(zero, neste
     assert (other[0][1] - found[0][1]).abs().min() > 1e-4
 
 
-@pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD"])
+@pytest.mark.parametrize("zero", [range(20, 30), [5, 6, 59]])
+def test_so_does_rmsprop(zero):
+    """Torch's can only begin with a momentum above zero."""
+    given = [{**_RMSPROP, "momentum": momentum, "centered": True} for momentum in (0.9, 0.6)]
+    rates, momenta = schedules(given)
+    momenta[list(zero), 1] = 0.0
+    values = draws(2, dtype=torch.float64)
+    found = stacked("RMSprop", given, rates, momenta, values)
+    assert_as_alone("RMSprop", given, rates, momenta, values, found, 1e-10, 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rtol", "atol"), [(torch.float64, 1e-10, 1e-12), (torch.float32, 1e-5, 5e-6)]
+)
+@pytest.mark.parametrize("case", SCHEDULE_FREE)
+def test_schedule_free_is_evaluated_where_its_package_evaluates(case, dtype, rtol, atol):
+    """After 1, 25, 50 and 60 steps; the package's own way back to training rounds a little."""
+    given = arguments("AdamWScheduleFree", case)
+    rates, momenta = schedules(given)
+    values = draws(3, dtype=dtype)
+    parameters = [start.clone() for start in values[0]]
+    update = updates.build("AdamWScheduleFree", parameters, given)
+    assert all(x.equal(y) for x, y in zip(update.averaged(parameters), parameters, strict=True))
+    found = []
+    for start, end in [(0, 1), (1, 25), (25, 50), (50, 60)]:
+        part = slice(start, end)
+        go(update, parameters, rates[part], momenta[part], values[1:][part], start)
+        before = [y.clone() for y in parameters]
+        found.append(update.averaged(parameters))
+        assert all(y.equal(old) for y, old in zip(parameters, before, strict=True))
+        if end > 1:  # the average of one is where it is
+            assert not any(x.equal(y) for x, y in zip(found[-1], parameters, strict=True))
+    for place, of_run in enumerate(given):
+        weights = [nn.Parameter(start[place].clone()) for start in values[0]]
+        optimizer = CLASSES["AdamWScheduleFree"](weights, lr=1.0, **of_run)
+        expected = []
+        for step, gradients in enumerate(values[1:]):
+            optimizer.train()
+            optimizer.param_groups[0]["lr"] = rates[step, place].item()
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.grad = gradient[place].clone()
+            optimizer.step()
+            if step + 1 in (1, 25, 50, 60):
+                optimizer.eval()
+                expected.append([weight.detach().clone() for weight in weights])
+        for mine, theirs in zip(found, expected, strict=True):
+            for x, of_package in zip(mine, theirs, strict=True):
+                assert_close(x[place], of_package, rtol=rtol, atol=atol)
+
+
+@pytest.mark.parametrize("power", [0.0, 2.0])
+def test_schedule_free_waits_while_the_rate_is_zero(power):
+    given = [{**_FREE, "weight_lr_power": power, "weight_decay": 0.1}] * 2
+    rates, momenta = schedules(given)
+    rates[:30, 0] = rates[10:50, 1] = 0.0
+    values = draws(2, dtype=torch.float64)
+    found = stacked("AdamWScheduleFree", given, rates, momenta, values)
+    assert_as_alone("AdamWScheduleFree", given, rates, momenta, values, found, 1e-10, 1e-12)
+
+
+@pytest.mark.parametrize("name", GIVEN)
 def test_a_parameter_without_a_gradient_is_left_alone(name):
     given = arguments(name, "all")
     rates, momenta = schedules(given)
@@ -200,7 +314,7 @@ def test_every_argument_of_a_run_is_its_own(name, case):
 
 
 @pytest.mark.parametrize("places", [[1], [2, 0], [0, 1, 2], [1, 1], [2, 2, 0]])
-@pytest.mark.parametrize(("name", "case"), [("Adam", "all"), ("AdamW", "all"), ("SGD", "all")])
+@pytest.mark.parametrize(("name", "case"), [(name, "all") for name in GIVEN])
 def test_those_who_are_kept_go_on_as_before(name, case, places):
     given = arguments(name, case)
     rates, momenta = schedules(given)
@@ -221,7 +335,7 @@ def test_those_who_are_kept_go_on_as_before(name, case, places):
 
 def test_the_state_is_all_that_a_step_changes():
     """What a step needs is in `state`: put back, the same step gives the same bits."""
-    for name in ("Adam", "AdamW", "SGD"):
+    for name in GIVEN:
         given = arguments(name, "all")
         rates, momenta = schedules(given)
         values = draws(3)
@@ -230,12 +344,15 @@ def test_the_state_is_all_that_a_step_changes():
         go(update, parameters, rates[:10], momenta[:10], values[1:11], 0)
         changed = [*parameters, *update.state]
         before = [tensor.clone() for tensor in changed]
-        go(update, parameters, rates[10:20], momenta[10:20], values[11:21], 10)
+        rows = update.coefficients(rates[10:20], momenta[10:20], 10).float()
+        for row, of_step in zip(rows, values[11:21], strict=True):
+            update.apply(parameters, of_step, row)
         after = [tensor.clone() for tensor in changed]
         assert not any(a.equal(b) for a, b in zip(after, before, strict=True))
         for tensor, value in zip(changed, before, strict=True):
             tensor.copy_(value)
-        go(update, parameters, rates[10:20], momenta[10:20], values[11:21], 10)
+        for row, of_step in zip(rows, values[11:21], strict=True):
+            update.apply(parameters, of_step, row)
         assert all(a.equal(b) for a, b in zip(changed, after, strict=True))
 
 
@@ -252,7 +369,7 @@ def test_plain_sgd_keeps_nothing():
     "shape", [(), (1,), (1, 1), (2,), (3,), (7,), (3, 5), (13, 3, 3, 3), (129,), (16, 33)]
 )
 @pytest.mark.parametrize(
-    ("name", "case"), [("Adam", "default"), ("Adam", "all"), ("AdamW", "all"), ("SGD", "all")]
+    ("name", "case"), [("Adam", "default"), *((name, "all") for name in GIVEN)]
 )
 def test_a_run_s_bits_do_not_depend_on_the_company(name, case, shape):
     steps, most = 20, 16

@@ -1,11 +1,12 @@
 """Small sweeps and runs on the real digits, for tests that train."""
 
+from dataclasses import replace
 from functools import cache
 
 import torch
 
 from lrdecay import sources
-from lrdecay.data import Data, Dataset
+from lrdecay.data import Data, Dataset, Split
 from lrdecay.engine import reference
 from lrdecay.run import Run
 from lrdecay.sweep import DatasetSpec, Sweep, parse_sweep
@@ -31,6 +32,14 @@ def digits() -> Dataset:
 @cache
 def split(validation: int = 239) -> Data:
     return digits().split(validation)
+
+
+def data_of(run: Run) -> Data:
+    """The digits, in the precision that is set."""
+    data = split(run.validation)
+    parts = {name: getattr(data, name) for name in ("train", "train_eval", "validation", "test")}
+    dtype = torch.get_default_dtype()
+    return replace(data, **{n: Split(p.images.to(dtype), p.labels) for n, p in parts.items()})
 
 
 def sweep(text: str = "", schedulers: str = SCHEDULERS) -> Sweep:

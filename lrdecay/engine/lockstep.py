@@ -36,7 +36,11 @@ def kind(run: Run) -> tuple[object, ...]:
     """Return what runs must have in common to be trained together."""
     arguments = json.loads(run.optimizer_args)
     # what some runs of a group need and others do not would change the others' bits
-    parts = (arguments.get("weight_decay", 0) > 0, arguments.get("momentum", 0) > 0)
+    parts = (
+        arguments.get("weight_decay", 0) > 0,
+        arguments.get("momentum", 0) > 0,
+        arguments.get("centered", False),
+    )
     return (*(getattr(run, name) for name in _SHARED), *parts)
 
 
@@ -78,15 +82,18 @@ class Lockstep:
             self._stack.parameters,
             [json.loads(run.optimizer_args) for run in runs],
         )
+        self._refreshes = models.has_running_statistics(networks[0])
+        self._of_training: list[Tensor] = []
         self._steps: dict[int, graphs.Step] = {}
 
     def train_epoch(self) -> Trained:
-        """Train every run for one epoch."""
+        """Train every run for one epoch; after it the weights are those of evaluation."""
+        self._to_training()
         epoch = self._done // len(self._sizes)
         rates, momenta = self._rates.next_epoch()
         rows = self._update.coefficients(rates, momenta, self._done)
         rows = rows.to(self._device, self._train.images.dtype)
-        keys, order = self._keys(), self._order(epoch)
+        keys, order = self._keys(self._done), self._order(epoch)
         losses = rows.new_empty(len(rows), len(self._runs))
         correct = torch.zeros(len(self._runs), dtype=torch.int64, device=self._device)
         for number, batch in enumerate(order.split(self._sizes, dim=1)):
@@ -94,6 +101,7 @@ class Lockstep:
             losses[number], right = step(batch, rows[number], keys[number])
             correct += right
         first, self._done = self._done, self._done + len(self._sizes)
+        self._to_evaluation()
         by_step = losses.cpu().double()
         sizes = torch.tensor(self._sizes, dtype=torch.float64)
         means = ((by_step * sizes[:, None]).sum(0) / len(self._train)).tolist()
@@ -127,7 +135,32 @@ class Lockstep:
         self._stack.keep(places)
         self._update.keep(places)
         self._rates.keep(places)
+        self._of_training = [tensor[places] for tensor in self._of_training]
         self._steps.clear()
+
+    @torch.no_grad()
+    def _to_evaluation(self) -> None:
+        """Move to the weights that evaluations are at, where training is at others."""
+        averaged = self._update.averaged(self._stack.parameters)
+        if averaged is None:
+            return
+        self._of_training = [tensor.clone() for tensor in self._stack.state]
+        for parameter, value in zip(self._stack.parameters, averaged, strict=True):
+            parameter.copy_(value)
+        if not self._refreshes:
+            return
+        keys, batches = self._keys(0), self._order(0).split(self._sizes, dim=1)
+        for number, batch in enumerate(batches[: models.REFRESHED_BATCHES]):
+            self._stack.logits(self._train.images[batch], keys[number])
+
+    @torch.no_grad()
+    def _to_training(self) -> None:
+        """Move back, to the bit: evaluating steers nothing."""
+        if self._of_training:
+            # in place: a captured step knows its tensors by their addresses
+            for tensor, value in zip(self._stack.state, self._of_training, strict=True):
+                tensor.copy_(value)
+            self._of_training = []
 
     def _step(self, batch: Tensor, row: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Train every run on its batch, images given by index (runs, b); return the loss of each
@@ -156,10 +189,11 @@ class Lockstep:
         of_seed = cache(lambda seed: streams.order(seed, epoch, count, device))
         return torch.stack([of_seed(run.seed) for run in self._runs])
 
-    def _keys(self) -> Tensor:
-        """Return the keys of the coming epoch's dropout masks (steps, layers, runs)."""
+    def _keys(self, first: int) -> Tensor:
+        """Return the keys of the dropout masks of an epoch that begins with step `first`, (steps,
+        layers, runs)."""
         runs = streams.keys([run.seed for run in self._runs], "dropout", self._device)
-        numbers = torch.arange(self._done, self._done + len(self._sizes), device=self._device)
+        numbers = torch.arange(first, first + len(self._sizes), device=self._device)
         layers = torch.arange(self._stack.dropout_layers, device=self._device)
         return streams.parts(streams.parts(runs, numbers[:, None, None]), layers[:, None])
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
+from schedulefree import AdamWScheduleFree
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from lrdecay import models, optimizers, schedulers, streams
 from lrdecay.data import Data, Split
@@ -118,7 +120,9 @@ def _fit(
     )
     scheduler = schedulers.build(run.scheduler_class, json.loads(run.scheduler_args), optimizer)
     step = 0
+    of_training: dict[str, Tensor] = {}
     for epoch in range(run.epochs):
+        _to_training(model, optimizer, of_training)
         model.train()
         order = streams.order(run.seed, epoch, len(train), train.labels.device)
         batches = order.split(run.batch_size)
@@ -150,9 +154,41 @@ def _fit(
             first = step - len(losses) + int(finite.int().argmin())
             yield _Trained(step, rates, measured, None, diverged_at_step=first)
             return
+        of_training = _to_evaluation(run, model, optimizer, train)
         held_out = None if validation is None else evaluate(model, validation)[0]
         scheduler.after_epoch(None if held_out is None else held_out.loss)
         yield _Trained(step, rates, measured, held_out, diverged_at_step=None)
+
+
+def _to_evaluation(
+    run: Run, model: nn.Module, optimizer: Optimizer, train: Split
+) -> dict[str, Tensor]:
+    """Move to the weights that evaluations are at, and return those that training goes on from,
+    where they are others."""
+    if not isinstance(optimizer, AdamWScheduleFree):
+        return {}
+    of_training = {name: value.clone() for name, value in model.state_dict().items()}
+    optimizer.eval()
+    if models.has_running_statistics(model):
+        _refresh_statistics(run, model, train)
+    return of_training
+
+
+def _to_training(model: nn.Module, optimizer: Optimizer, of_training: dict[str, Tensor]) -> None:
+    """Move back, to the bit: evaluating steers nothing."""
+    if isinstance(optimizer, AdamWScheduleFree) and of_training:
+        optimizer.train()
+        model.load_state_dict(of_training)  # the optimizer's own way back rounds
+
+
+@torch.no_grad()
+def _refresh_statistics(run: Run, model: nn.Module, train: Split) -> None:
+    """Renew batch normalisation's running statistics at the weights as they are."""
+    model.train()
+    order = streams.order(run.seed, 0, len(train), train.labels.device)
+    for step, batch in enumerate(order.split(run.batch_size)[: models.REFRESHED_BATCHES]):
+        models.set_dropout_step(model, run.seed, step)
+        model(train.images[batch])
 
 
 @torch.inference_mode()

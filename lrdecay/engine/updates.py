@@ -1,4 +1,4 @@
-"""Torch's optimizers for many runs at once: each parameter has a leading run axis.
+"""The optimizers for many runs at once: each parameter has a leading run axis.
 
 What differs between runs and steps (learning rate, momentum, bias correction, weight decay) is
 computed ahead in float64 and comes to the device as coefficients, one row of (numbers, runs) a
@@ -6,7 +6,9 @@ step; the update itself is a few passes over each parameter. An operation that r
 is used only where it runs along one run's elements at a time: a run's bits then do not depend on
 where in the group it stands.
 
-Formulas: torch.optim's documentation of Adam, AdamW and SGD.
+Formulas: torch.optim's documentation of Adam, AdamW, SGD and RMSprop; for AdamWScheduleFree the
+package schedulefree (Defazio, Yang, Mehta, Mishchenko, Khaled and Cutkosky, "The Road Less
+Scheduled", 2024).
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ class Update(ABC):
 
     @abstractmethod
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
-        """Return (steps, numbers, runs) for steps `first`, `first` + 1, ...
+        """Return (steps, numbers, runs) for steps `first`, `first` + 1, ...; ask in order, once.
 
         `rates` and `momenta` are (steps, runs); a momentum is Adam's first beta. All in float64.
         """
@@ -45,6 +47,10 @@ class Update(ABC):
 
         A parameter without a gradient is left alone, in every step: Adam counts steps for all.
         """
+
+    def averaged(self, parameters: Sequence[Tensor]) -> list[Tensor] | None:
+        """Return where the parameters are to be evaluated, or None: where training has them."""
+        return None
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with the runs at these places."""
@@ -105,18 +111,42 @@ class SGD(Update):
         super().__init__(arguments, buffers)
 
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
-        """Return how much of buffer and gradient go into the buffer, how much of each goes into the
-        parameter, and the weight decay."""
-        nesterov = self._of_runs("nesterov")
-        # torch leaves the buffer alone while a cycled momentum is zero
-        moves = momenta > 0
+        """Return the weight decay, and what `_move` takes."""
+        decay = self._of_runs("weight_decay").expand_as(rates)
+        return _stacked(decay, *_by_momentum(rates, momenta, self._of_runs("nesterov")))
+
+    def apply(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], row: Tensor
+    ) -> None:
+        """Change the parameters in place by one step."""
+        for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
+            if g is None:
+                continue
+            decay, *numbers = _like(p, row)
+            gradient = torch.addcmul(g, p, decay) if self._decays else g
+            _move(p, gradient, self.state[index] if self._has_momentum else None, numbers)
+
+
+class RMSprop(Update):
+    """torch.optim.RMSprop, with momentum and centered."""
+
+    def __init__(self, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> None:
+        self._centered = any(a["centered"] for a in arguments)
+        self._has_momentum = any(a["momentum"] for a in arguments)
+        self._tensors = 1 + self._centered + self._has_momentum
+        super().__init__(
+            arguments, [torch.zeros_like(p) for p in parameters for _ in range(self._tensors)]
+        )
+
+    def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
+        """Return 1 - alpha, eps, how much of the squared average gradient is taken off, the weight
+        decay, and what `_move` takes."""
         return _stacked(
-            torch.where(moves, momenta, 1.0),
-            moves.double(),
-            # Nesterov goes along gradient and buffer, the others along the buffer
-            -rates * torch.where(nesterov > 0, momenta, moves.double()),
-            torch.where(moves, -rates * nesterov, -rates),
+            (1 - self._of_runs("alpha")).expand_as(rates),
+            self._of_runs("eps").expand_as(rates),
+            -self._of_runs("centered").expand_as(rates),
             self._of_runs("weight_decay").expand_as(rates),
+            *_by_momentum(rates, momenta, torch.zeros_like(rates)),
         )
 
     def apply(
@@ -126,20 +156,130 @@ class SGD(Update):
         for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
             if g is None:
                 continue
-            kept, added, along_buffer, along_gradient, decay = _like(p, row)
+            weight, eps, taken, decay, *numbers = _like(p, row)
+            square, *others = self.state[index * self._tensors : (index + 1) * self._tensors]
             gradient = torch.addcmul(g, p, decay) if self._decays else g
-            if self._has_momentum:
-                # it begins at zero: after the first step it is the gradient, as torch's
-                buffer = self.state[index].mul_(kept).addcmul_(gradient, added)
-                p.addcmul_(buffer, along_buffer)
-            p.addcmul_(gradient, along_gradient)
+            square.lerp_(gradient * gradient, weight)
+            variance = square
+            if self._centered:
+                average = others[0].lerp_(gradient, weight)
+                variance = torch.addcmul(square, average * average, taken)
+            direction = gradient / variance.sqrt().add_(eps)
+            _move(p, direction, others[-1] if self._has_momentum else None, numbers)
+
+
+class AdamWScheduleFree(Update):
+    """schedulefree.AdamWScheduleFree.
+
+    Plain steps move z; x is a weighted average of all z, and is what is evaluated. Gradients are
+    taken at y = (1 - beta1) z + beta1 x, which is where training has the parameters.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> None:
+        starts = [(p.detach().clone(), torch.zeros_like(p)) for p in parameters]
+        super().__init__(arguments, [tensor for pair in starts for tensor in pair])
+        self._highest = torch.zeros(len(arguments), dtype=torch.float64)
+        self._total = torch.zeros(len(arguments), dtype=torch.float64)
+
+    def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
+        """Return 1 - beta2, the bias correction and eps with it, the weight decay, the weight of z
+        in its average, and how far y and z go."""
+        beta1, beta2 = self._betas()
+        number = torch.arange(first + 1, first + 1 + len(rates), dtype=torch.float64)[:, None]
+        warmed = rates * (number / self._of_runs("warmup_steps").clamp(min=1)).clamp(max=1)
+        share = self._shares(warmed, number[:, 0])
+        correction = (1 - beta2**number).sqrt()
+        return _stacked(
+            (1 - beta2).expand_as(rates),
+            correction,
+            self._of_runs("eps") * correction,
+            self._of_runs("weight_decay").expand_as(rates),
+            share,
+            warmed * (beta1 * (1 - share) - 1),
+            -warmed,
+        )
+
+    def apply(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], row: Tensor
+    ) -> None:
+        """Change the parameters, which are y, in place by one step."""
+        states = zip(self.state[::2], self.state[1::2], strict=True)
+        for p, g, (z, square) in zip(parameters, gradients, states, strict=True):
+            if g is None:
+                continue
+            weight2, correction, eps, decay, share, along_y, along_z = _like(p, row)
+            square.lerp_(g * g, weight2)
+            direction = (g * correction).div_(square.sqrt().add_(eps))
+            if self._decays:
+                direction.addcmul_(p, decay)
+            p.lerp_(z, share).addcmul_(direction, along_y)
+            z.addcmul_(direction, along_z)
+
+    def averaged(self, parameters: Sequence[Tensor]) -> list[Tensor]:
+        """Return x, from y and z."""
+        row = 1 - 1 / self._betas()[:1]
+        pairs = zip(parameters, self.state[::2], strict=True)
+        return [torch.lerp(p, z, *_like(p, row.to(p))) for p, z in pairs]
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with the runs at these places."""
+        super().keep(places)
+        self._highest, self._total = self._highest[list(places)], self._total[list(places)]
+
+    def _betas(self) -> Tensor:
+        """Return both betas (2, runs), which no scheduler may cycle: x would be no average."""
+        return torch.tensor([a["betas"] for a in self._arguments], dtype=torch.float64).T
+
+    def _shares(self, warmed: Tensor, number: Tensor) -> Tensor:
+        """Return each step's weight over the sum of all so far (steps, runs)."""
+        highest = torch.cat([self._highest[None], warmed]).cummax(0).values
+        arguments = zip(
+            highest[1:].T.contiguous(),
+            self._of_runs("r").tolist(),
+            self._of_runs("weight_lr_power").tolist(),
+            strict=True,
+        )
+        # run by run, for how a power rounds may depend on where in a tensor it stands
+        weights = torch.stack([number**r * rate**power for rate, r, power in arguments], 1)
+        totals = torch.cat([self._total[None], weights]).cumsum(0)
+        self._highest, self._total = highest[-1], totals[-1]
+        return torch.where(totals[1:] == 0, 0.0, weights / totals[1:])
 
 
 def build(name: str, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> Update:
     """Return optimizer `name` for stacked parameters, with each run's arguments."""
-    if name == "SGD":
-        return SGD(parameters, arguments)
+    match name:
+        case "SGD":
+            return SGD(parameters, arguments)
+        case "RMSprop":
+            return RMSprop(parameters, arguments)
+        case "AdamWScheduleFree":
+            return AdamWScheduleFree(parameters, arguments)
     return Adam(parameters, arguments, decoupled=name == "AdamW")
+
+
+def _by_momentum(rates: Tensor, momenta: Tensor, nesterov: Tensor) -> tuple[Tensor, ...]:
+    """Return how much of buffer and direction go into the buffer, and how much of each goes into
+    the parameter."""
+    # torch leaves the buffer alone while a cycled momentum is zero
+    moves = momenta > 0
+    return (
+        torch.where(moves, momenta, 1.0),
+        moves.double(),
+        # Nesterov goes along direction and buffer, the others along the buffer
+        -rates * torch.where(nesterov > 0, momenta, moves.double()),
+        torch.where(moves, -rates * nesterov, -rates),
+    )
+
+
+def _move(p: Tensor, direction: Tensor, buffer: Tensor | None, numbers: Sequence[Tensor]) -> None:
+    """Move a parameter along a direction, and along its momentum's buffer if it has one."""
+    kept, added, along_buffer, along_direction = numbers
+    if buffer is not None:
+        # it begins at zero: after the first step it is the direction, as torch's
+        buffer.mul_(kept).addcmul_(direction, added)
+        p.addcmul_(buffer, along_buffer)
+    p.addcmul_(direction, along_direction)
 
 
 def _stacked(*numbers: Tensor) -> Tensor:
