@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from lrdecay import schedulers
+from lrdecay.errors import InputError
 from lrdecay.run import Run
 from lrdecay.schedulers import Horizon, Part
 
@@ -100,9 +101,12 @@ def _walked(run: Run, train_images: int) -> Foreseen | None:
     count = horizon.length(every)
     if count > MOST:
         return None
-    rates = schedulers.walk(
-        run.scheduler_class, arguments, count - 1, run.lr, horizon.steps_per_epoch
-    )
+    try:
+        rates = schedulers.walk(
+            run.scheduler_class, arguments, count - 1, run.lr, horizon.steps_per_epoch
+        )
+    except ValueError as error:
+        raise InputError(f"schedulers.{run.scheduler}: {error}") from error
     return Foreseen(run, horizon, every, tuple(rates))
 
 

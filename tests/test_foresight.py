@@ -327,3 +327,16 @@ def test_a_seed_adds_nothing_to_what_is_foreseen():
     runs = sweep("", "schedulers:\n  step: {class: StepLR, step_size: 5}\n").runs(digits())
     more = [replace(run, seed=seed) for seed in range(3) for run in runs]
     assert foresight.foresee(more, 1198) == foresight.foresee(runs, 1198)
+
+
+def test_what_fails_late_in_a_run_is_refused_in_one_line(tmp_path):
+    """After more steps than are tried when the matrix is made: 1,198 in each of 35 epochs."""
+    path = tmp_path / "late.yaml"
+    path.write_text(
+        "dataset: digits\nbatch_size: 1\nepochs: 35\nschedulers:\n"
+        "  up: {class: ExponentialLR, gamma: 1.02, interval: step}\n"
+    )
+    result = CliRunner().invoke(app, ["plan", str(path)])
+    assert result.exit_code == 2
+    expected = "lrdecay: schedulers.up: the learning rate is inf after 36192 steps"
+    assert result.output.splitlines()[-1] == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from lrdecay.run import Run
 if TYPE_CHECKING:
     from lrdecay.engine.record import Epoch
 
-Curve = tuple[tuple[float, ...], ...]
+Curve = tuple["array[float]", ...]
 
 
 def difference(run: Run, epochs: Sequence[Epoch]) -> str | None:
@@ -65,5 +66,5 @@ def _meant(
             rates.append(moved.param_groups[0]["lr"])
             stepper.after_step()
         stepper.after_epoch(loss)
-        epochs.append(tuple(rates))
+        epochs.append(array("d", rates))  # a quarter of a tuple's memory, for there may be many
     return tuple(epochs)
