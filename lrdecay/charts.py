@@ -20,6 +20,7 @@ from lrdecay.analysis import (
     learning_rate_curves,
     train_test_gap,
 )
+from lrdecay.styles import Style
 from lrdecay.svg import to_svg
 
 MAX_DROPOUTS = 6
@@ -75,7 +76,7 @@ def split_settings(
     ]
 
 
-def rates(setting: Setting, styles: Mapping[str, plots.Style]) -> Chart | None:
+def rates(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     """Learning rates as applied; None without a completed run, as for all charts here."""
     curves = learning_rate_curves(setting.runs, setting.epochs)
     if curves.empty:
@@ -95,7 +96,7 @@ def rates(setting: Setting, styles: Mapping[str, plots.Style]) -> Chart | None:
     return Chart(setting.title, [Row("", [("", svg)])], caption, _keys(curves, styles))
 
 
-def curves(setting: Setting, metric: str, styles: Mapping[str, plots.Style]) -> Chart | None:
+def curves(setting: Setting, metric: str, styles: Mapping[str, Style]) -> Chart | None:
     """Loss or accuracy by epoch: a row of panels per split, a panel per dropout."""
     curves = learning_curves(setting.runs, setting.epochs, metric)
     curves = curves[curves["split"].isin(list(SPLIT_TITLES))]
@@ -123,7 +124,7 @@ def _curve_panels(
     metric: str,
     split: str,
     dropouts: Iterable[Any],
-    styles: Mapping[str, plots.Style],
+    styles: Mapping[str, Style],
 ) -> list[tuple[str, Markup]]:
     """One panel per dropout, all on one scale."""
     axes: dict[str, Axes] = {}
@@ -155,7 +156,7 @@ def _panels(axes: Mapping[str, Axes], name: str, what: str) -> list[tuple[str, M
     ]
 
 
-def accuracy_by_dropout(setting: Setting, styles: Mapping[str, plots.Style]) -> Chart | None:
+def accuracy_by_dropout(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     """Test accuracy after the last epoch, against dropout."""
     cells = cell_summary(setting.runs, "test_accuracy").query("n > 0")
     if cells.empty:
@@ -167,7 +168,7 @@ def accuracy_by_dropout(setting: Setting, styles: Mapping[str, plots.Style]) -> 
     return _by_dropout_chart(setting, ax, "by-dropout", what, cells, styles)
 
 
-def accuracy_by_rate(setting: Setting, styles: Mapping[str, plots.Style]) -> Chart | None:
+def accuracy_by_rate(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     """Test accuracy after the last epoch, against the base rate: a panel per dropout."""
     cells = cell_summary(setting.runs, "test_accuracy").query("n > 0")
     if cells.empty:
@@ -192,7 +193,7 @@ def accuracy_by_rate(setting: Setting, styles: Mapping[str, plots.Style]) -> Cha
     return Chart(setting.title, [Row("", panels)], caption, _keys(cells, styles))
 
 
-def gap_by_dropout(setting: Setting, styles: Mapping[str, plots.Style]) -> Chart | None:
+def gap_by_dropout(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     """Training minus test accuracy after the last epoch, against dropout."""
     gaps = train_test_gap(setting.runs, setting.epochs)
     cells = cell_summary(gaps, "train_test_gap").query("n > 0")
@@ -214,7 +215,7 @@ def _by_dropout_chart(
     name: str,
     what: str,
     cells: pd.DataFrame,
-    styles: Mapping[str, plots.Style],
+    styles: Mapping[str, Style],
 ) -> Chart:
     svg = Markup(to_svg(ax, f"{name}-{setting.number}", f"{ax.get_ylabel()} by dropout"))
     caption = f"{what}: mean over seeds{_band(cells['n'], 'bar')}. Each dot beside it is one run."
@@ -236,7 +237,7 @@ def _panel(inches: tuple[float, float]) -> Axes:
     return Figure(figsize=inches, layout="constrained").subplots()
 
 
-def legend_key(style: plots.Style, number: int) -> Markup:
+def legend_key(style: Style, number: int) -> Markup:
     """The legend's picture of one scheduler, drawn once and referred to by its id."""
     figure = Figure(figsize=(0.5, 0.17))
     ax = figure.add_axes((0, 0, 1, 1))
@@ -248,7 +249,7 @@ def legend_key(style: plots.Style, number: int) -> Markup:
     return Markup(to_svg(ax, f"key-{number}", ""))
 
 
-def _keys(table: pd.DataFrame, styles: Mapping[str, plots.Style]) -> list[tuple[str, str]]:
+def _keys(table: pd.DataFrame, styles: Mapping[str, Style]) -> list[tuple[str, str]]:
     present = set(table["scheduler"])
     return [(f"key-{i}", name) for i, name in enumerate(styles) if name in present]
 

@@ -7,29 +7,40 @@ at once.
 from __future__ import annotations
 
 import errno
-import inspect
 import io
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from lrdecay.console import (
     err,
     out,
     print_failures,
+    print_known,
     print_matrix,
     print_plan,
     program,
     train_and_print,
 )
 from lrdecay.errors import InputError, WorkerError
+from lrdecay.options import (
+    DataDir,
+    Device,
+    DeviceOption,
+    Engine,
+    EngineOption,
+    GroupSize,
+    Plugin,
+    ResultsDir,
+    Strict,
+    SweepFile,
+    Workers,
+)
 
 BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 130
 _NOT_INPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENOMEM}
@@ -42,73 +53,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-
-class Device(StrEnum):
-    """Where runs train."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class Engine(StrEnum):
-    """How runs train."""
-
-    auto = "auto"
-    reference = "reference"
-    stacked = "stacked"
-
-
-SweepFile = Annotated[Path, typer.Argument(help="A sweep file, such as bench/sweeps/digits.yaml.")]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data", help="Folder of the datasets. [default: $LRDECAY_DATA, else data]", metavar="DIR"
-    ),
-]
-ResultsDir = Annotated[
-    Path, typer.Option("--results", help="A sweep's results are in DIR/NAME.", metavar="DIR")
-]
-DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if there is one.")]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers",
-        min=0,
-        help="Processes that train; 0: this one. [default: one per core; 1 on a GPU]",
-    ),
-]
-
-
-EngineOption = Annotated[
-    Engine,
-    typer.Option(
-        "--engine", help="reference trains one run at a time, stacked many; auto: the faster one."
-    ),
-]
-GroupSize = Annotated[
-    int | None,
-    typer.Option(
-        "--group-size",
-        min=1,
-        metavar="K",
-        help="Most runs that a process trains at once. [default: the fastest that fits]",
-    ),
-]
-
-
-Plugin = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--plugin",
-        metavar="FILE_OR_MODULE",
-        help="Schedulers, models, datasets or optimizers of your own; repeat it.",
-    ),
-]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Take warnings about the schedules for errors.")
-]
 
 
 @contextmanager
@@ -322,31 +266,7 @@ def schedulers(
         plugins.load(plugin or ())
         if name is not None and name not in known.CLASSES:
             raise InputError(f"scheduler {suggest(name, known.CLASSES)}")
-        table = Table("class", "stepped every", "arguments (= default)", box=None, pad_edge=False)
-        for each in known.CLASSES if name is None else [name]:
-            whole = getattr(known.CLASSES[each], "whole", None)
-            arguments = [
-                f"{key}=the run"
-                if key == whole
-                else key
-                if field.is_required()
-                else f"{key}={field.default!r}"
-                for key, field in known.arguments(each).model_fields.items()
-                if key != "interval"
-            ]
-            table.add_row(each, known.interval(each), ", ".join(arguments) or "none")
-        out.print(table)
-        if name is not None:
-            # torch's docstrings go on with formulas in markup
-            text = inspect.cleandoc(known.CLASSES[name].__doc__ or "").split("\n\n")
-            ours = known.CLASSES[name].__module__.startswith("lrdecay.")
-            for paragraph in text[: 2 if ours else 1]:
-                out.print(" ".join(paragraph.splitlines()), soft_wrap=True)
-        out.print(
-            "The words epochs and steps stand for the length of a run, 0.5 epochs for half of it; "
-            "interval: step or epoch says when a scheduler is stepped.",
-            soft_wrap=True,
-        )
+        print_known(name)
 
 
 _TUTORIAL_ARGUMENTS: dict[str, dict[str, Any]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import sys
 from pathlib import Path
@@ -178,6 +179,37 @@ def print_schedules(foreseen: list[Foreseen], plot: Path | None) -> None:
     if plot is not None:
         preview.save(foreseen, plot)
         out.print(f"The schedules are drawn in {plot}.", soft_wrap=True)
+
+
+def print_known(name: str | None) -> None:
+    """Print all schedulers that a sweep file may name, or one of them in full."""
+    from lrdecay import schedulers
+
+    table = Table("class", "stepped every", "arguments (= default)", box=None, pad_edge=False)
+    for each in schedulers.CLASSES if name is None else [name]:
+        whole = getattr(schedulers.CLASSES[each], "whole", None)
+        arguments = [
+            f"{key}=the run"
+            if key == whole
+            else key
+            if field.is_required()
+            else f"{key}={field.default!r}"
+            for key, field in schedulers.arguments(each).model_fields.items()
+            if key != "interval"
+        ]
+        table.add_row(each, schedulers.interval(each), ", ".join(arguments) or "none")
+    out.print(table)
+    if name is not None:
+        # torch's docstrings go on with formulas in markup
+        text = inspect.cleandoc(schedulers.CLASSES[name].__doc__ or "").split("\n\n")
+        ours = schedulers.CLASSES[name].__module__.startswith("lrdecay.")
+        for paragraph in text[: 2 if ours else 1]:
+            out.print(" ".join(paragraph.splitlines()), soft_wrap=True)
+    out.print(
+        "The words epochs and steps stand for the length of a run, 0.5 epochs for half of it; "
+        "interval: step or epoch says when a scheduler is stepped.",
+        soft_wrap=True,
+    )
 
 
 def print_failures(folder: Path) -> None:

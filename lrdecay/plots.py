@@ -10,16 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import (
     axis_values,
@@ -30,54 +25,22 @@ from lrdecay.analysis import (
     train_test_gap,
 )
 from lrdecay.errors import InputError
-from lrdecay.tables import SPLITS
-
-# Okabe and Ito's hues, yellow and black left out and the light ones darkened, so that each keeps
-# a contrast of about 3:1 on white and on a dark page.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#c774a3", "#b98500", "#3f9bd6", "#808080", "#9467bd")
-Dash = tuple[float, tuple[float, ...]] | Literal["-"]
-DASHES: tuple[Dash, ...] = (
-    "-",
-    (0, (5, 1.5)),
-    (0, (1.5, 1.2)),
-    (0, (6, 1.5, 1.5, 1.5)),
-    (0, (9, 2)),
+from lrdecay.styles import (
+    Style,
+    finish,
+    log_scale,
+    new_axes,
+    plain,
+    scheduler_styles,
+    used_styles,
 )
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+from lrdecay.tables import SPLITS
 
 UNITS = {"loss": "loss (nats per image)", "accuracy": "accuracy (%)"}
 BAND_ALPHA = 0.18
 MARKERS_PER_LINE = 8
 SPREAD = 0.4  # of the smallest step on the axis: how far the schedulers of a value are spread out
 EARLY = 0.2  # share of the epochs whose accuracy may lie below the axis
-
-
-@dataclass(frozen=True)
-class Style:
-    """How one scheduler is drawn, in every figure."""
-
-    color: str
-    dash: Dash
-    marker: str
-
-    def line(self, label: str | None = None) -> Line2D:
-        """An empty line in this style, for a legend."""
-        return Line2D(
-            [], [], color=self.color, linestyle=self.dash, marker=self.marker, label=label
-        )
-
-
-def scheduler_styles(runs: pd.DataFrame) -> dict[str, Style]:
-    """A style for each scheduler, by order of first appearance.
-
-    Colours, dashes and markers are 8, 5 and 7: the same three never meet twice below 280.
-    """
-    return {
-        str(scheduler): Style(
-            COLORS[i % len(COLORS)], DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)]
-        )
-        for i, scheduler in enumerate(axis_values(runs, "scheduler"))
-    }
 
 
 def plot_learning_rates(
@@ -98,7 +61,7 @@ def plot_learning_rates(
     """
     _one_value(runs, extra_axes(runs))
     styles = styles or scheduler_styles(runs)
-    ax = ax or _new_axes()
+    ax = ax or new_axes()
     curves = learning_rate_curves(runs, epochs)
     for scheduler, courses in curves.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
@@ -116,8 +79,8 @@ def plot_learning_rates(
             )
     ax.set(xlabel="epochs trained", ylabel="learning rate")
     ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_formatter(FuncFormatter(_plain))
-    return _finish(ax, _used(curves, styles), legend)
+    ax.yaxis.set_major_formatter(FuncFormatter(plain))
+    return finish(ax, used_styles(curves, styles), legend)
 
 
 def plot_schedules(
@@ -133,7 +96,7 @@ def plot_schedules(
     `learning_rate`, as `lrdecay.preview.curves` returns them, for runs of one length.
     """
     styles = styles or scheduler_styles(curves)
-    ax = ax or _new_axes()
+    ax = ax or new_axes()
     for scheduler, course in curves.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
         ax.plot(
@@ -146,8 +109,8 @@ def plot_schedules(
         )
     ax.set(xlabel="epochs trained", ylabel="learning rate")
     ax.set_ylim(bottom=min(0.0, float(curves["learning_rate"].min())))
-    ax.yaxis.set_major_formatter(FuncFormatter(_plain))
-    return _finish(ax, _used(curves, styles), legend)
+    ax.yaxis.set_major_formatter(FuncFormatter(plain))
+    return finish(ax, used_styles(curves, styles), legend)
 
 
 def plot_curves(
@@ -170,7 +133,7 @@ def plot_curves(
     _one_of("split", split, SPLITS)
     _one_value(runs, [*extra_axes(runs), "dropout"])
     styles = styles or scheduler_styles(runs)
-    ax = ax or _new_axes()
+    ax = ax or new_axes()
     scale = 100.0 if metric == "accuracy" else 1.0
     curves = learning_curves(runs, epochs, metric)
     curves = curves[curves["split"] == split]
@@ -195,8 +158,8 @@ def plot_curves(
     if not curves.empty:
         ax.set_ylim(*_limits(curves, metric, scale))
     if metric == "loss":
-        _log_scale(ax)
-    return _finish(ax, _used(curves, styles), legend)
+        log_scale(ax)
+    return finish(ax, used_styles(curves, styles), legend)
 
 
 def plot_accuracy_by_dropout(
@@ -262,14 +225,14 @@ def _by_axis(
 ) -> Axes:
     _one_value(runs, [name for name in (*extra_axes(runs), "dropout") if name != axis])
     styles = styles or scheduler_styles(runs)
-    ax = ax or _new_axes()
+    ax = ax or new_axes()
     log = axis == "lr"
 
     def moved(values: pd.Series[float], shift: float) -> pd.Series[float]:
         return values * 10**shift if log else values + shift
 
     present = cell_summary(runs, metric).query("n > 0")
-    used = _used(present, styles)
+    used = used_styles(present, styles)
     rows = runs[runs["status"] == "completed"].dropna(subset=[metric])
     values = sorted({float(str(value)) for value in axis_values(runs, axis)})
     steps = [math.log10(b / a) if log else b - a for a, b in pairwise(values)]
@@ -298,33 +261,9 @@ def _by_axis(
         ax.minorticks_off()
     ax.set_xticks(values)
     ax.margins(x=0.08)
-    ax.xaxis.set_major_formatter(FuncFormatter(_plain))
+    ax.xaxis.set_major_formatter(FuncFormatter(plain))
     ax.set(xlabel="base learning rate" if log else axis, ylabel=ylabel)
-    return _finish(ax, used, legend)
-
-
-def _new_axes() -> Axes:
-    return Figure(figsize=(4.8, 3.4), layout="constrained").subplots()
-
-
-def _used(table: pd.DataFrame, styles: Mapping[str, Style]) -> dict[str, Style]:
-    """The styles of the schedulers that a table mentions, in the styles' own order."""
-    present = set(table["scheduler"])
-    return {scheduler: style for scheduler, style in styles.items() if scheduler in present}
-
-
-def _finish(ax: Axes, used: Mapping[str, Style], legend: bool) -> Axes:
-    if ax.get_xlabel().startswith("epoch"):
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    ax.grid(axis="y", color="0.5", alpha=0.25, linewidth=0.6)
-    ax.set_axisbelow(True)
-    sns.despine(ax=ax)
-    if legend and used:
-        # Handles are given explicitly: a label that starts with "_" would be left out otherwise.
-        drawn = ax.legend([style.line() for style in used.values()], list(used), frameon=False)
-        for text in drawn.get_texts():
-            text.set_parse_math(False)
-    return ax
+    return finish(ax, used, legend)
 
 
 def _limits(curves: pd.DataFrame, metric: str, scale: float) -> tuple[float, float]:
@@ -337,21 +276,6 @@ def _limits(curves: pd.DataFrame, metric: str, scale: float) -> tuple[float, flo
     low, high = float(late.min()), float(means.max())
     pad = max(0.1 * (high - low), 0.1)
     return low - pad, min(high + pad, scale)
-
-
-def _log_scale(ax: Axes) -> None:
-    """A log axis labelled in plain numbers, with enough of them on a short range."""
-    ax.set_yscale("log")
-    low, high = ax.get_ylim()
-    decades = math.log10(high / low)
-    subs = (1.0, 2.0, 3.0, 5.0) if decades < 1.5 else (1.0, 3.0) if decades < 3 else (1.0,)
-    ax.yaxis.set_major_locator(LogLocator(subs=subs))
-    ax.yaxis.set_major_formatter(FuncFormatter(_plain))
-    ax.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _plain(value: float, position: int | None = None) -> str:
-    return f"{value:g}"
 
 
 def _one_of(what: str, value: str, choices: Iterable[str]) -> None:

@@ -77,7 +77,8 @@ def save(foreseen: Sequence[Foreseen], path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    from lrdecay.plots import plot_schedules, scheduler_styles
+    from lrdecay.plots import plot_schedules
+    from lrdecay.styles import scheduler_styles
 
     frame = curves(foreseen)
     panels = list(frame.groupby(["epochs", "batch_size"], sort=False))

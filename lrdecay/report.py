@@ -14,7 +14,7 @@ import jinja2
 import matplotlib.style
 import pandas as pd
 
-from lrdecay import charts, choosing, plots, store
+from lrdecay import charts, choosing, store
 from lrdecay.analysis import (
     axis_values,
     cell_summary,
@@ -26,6 +26,7 @@ from lrdecay.analysis import (
 )
 from lrdecay.errors import InputError
 from lrdecay.store import Plan
+from lrdecay.styles import scheduler_styles
 from lrdecay.tables import write_text
 
 MAX_COMBINATIONS = 4
@@ -72,7 +73,7 @@ def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: 
     settings = charts.split_settings(runs, epochs)
     shown = settings[:MAX_COMBINATIONS]
     by_rate = charts.split_settings(runs, epochs, but=["lr"]) if "lr" in extra_axes(runs) else []
-    styles = plots.scheduler_styles(runs)
+    styles = scheduler_styles(runs)
     # The reader's own matplotlib settings must not change the page.
     with matplotlib.style.context(MATPLOTLIB_STYLE):
         figures = {

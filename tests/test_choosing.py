@@ -21,6 +21,7 @@ from lrdecay.errors import InputError
 from lrdecay.report import write_report
 from lrdecay.runner import ask, run_sweep
 from lrdecay.store import read_epochs, read_plan, read_runs
+from lrdecay.styles import scheduler_styles
 from lrdecay.sweep import parse_sweep
 
 GRID = (0.001, 0.01, 0.1)
@@ -577,7 +578,7 @@ def test_accuracy_by_rate_draws_means_and_deviations_over_a_log_scale() -> None:
     cells = percent.groupby(["scheduler", "lr"])["percent"].agg(["mean", "std"])
     assert ax.get_xscale() == "log"
     assert ax.get_xticks().tolist() == list(GRID)
-    for label, style in plots.scheduler_styles(runs).items():
+    for label, style in scheduler_styles(runs).items():
         mean, *bars = (line for line in ax.lines if line.get_color() == style.color)
         own = cells.loc[label]
         assert np.asarray(mean.get_ydata()) == pytest.approx(own["mean"].to_numpy())

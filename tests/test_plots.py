@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from lrdecay import analysis, plots
 from lrdecay.errors import InputError
+from lrdecay.styles import COLORS, scheduler_styles
 from lrdecay.svg import to_svg
 
 RUNS, EPOCHS = make_tables(("constant", "plateau", "cosine"), (0.0, 0.2, 0.5), seeds=4, n_epochs=8)
@@ -70,7 +71,7 @@ def test_learning_rates_draw_each_distinct_course() -> None:
     curves = analysis.learning_rate_curves(RUNS, EPOCHS)
     courses = curves[["scheduler", "curve"]].drop_duplicates()
     assert len(ax.lines) == len(courses) > 3
-    styles = plots.scheduler_styles(RUNS)
+    styles = scheduler_styles(RUNS)
     (constant,) = of_color(ax, styles["constant"].color)
     trained = [epoch - before for epoch in range(1, 9) for before in (1.0, 0.0)]
     assert points(constant) == [[at, 0.001] for at in trained]
@@ -85,7 +86,7 @@ def test_learning_rates_draw_each_distinct_course() -> None:
 
 def check_by_dropout(ax: Axes, cells: pd.DataFrame) -> None:
     """Means, bars of 1 sd and nothing else, for each scheduler in its own colour."""
-    for scheduler, style in plots.scheduler_styles(RUNS).items():
+    for scheduler, style in scheduler_styles(RUNS).items():
         own = cells[cells["scheduler"] == scheduler]
         mean, *bars = of_color(ax, style.color)
         x = np.asarray(mean.get_xdata())
@@ -115,20 +116,20 @@ def test_gap_by_dropout() -> None:
 
 
 def test_a_scheduler_keeps_its_style_when_others_are_filtered_out() -> None:
-    styles = plots.scheduler_styles(RUNS)
+    styles = scheduler_styles(RUNS)
     cosine = DRY[DRY["scheduler"] == "cosine"]
     for ax in (
         plots.plot_curves(cosine, EPOCHS, styles=styles),
         plots.plot_learning_rates(cosine, EPOCHS, styles=styles),
         plots.plot_accuracy_by_dropout(cosine, styles=styles),
     ):
-        assert ax.lines[0].get_color() == styles["cosine"].color == plots.COLORS[2]
+        assert ax.lines[0].get_color() == styles["cosine"].color == COLORS[2]
 
 
 def test_styles_follow_first_appearance_and_never_repeat() -> None:
     labels = [f"s{i}" for i in range(40)]
     runs, _ = make_tables(labels, (0.0,), seeds=1, n_epochs=1)
-    styles = plots.scheduler_styles(runs)
+    styles = scheduler_styles(runs)
     assert list(styles) == labels
     assert len(set(styles.values())) == 40
 

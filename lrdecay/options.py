@@ -1,0 +1,72 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Device(StrEnum):
+    """Where runs train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Engine(StrEnum):
+    """How runs train."""
+
+    auto = "auto"
+    reference = "reference"
+    stacked = "stacked"
+
+
+SweepFile = Annotated[Path, typer.Argument(help="A sweep file, such as bench/sweeps/digits.yaml.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Folder of the datasets. [default: $LRDECAY_DATA, else data]", metavar="DIR"
+    ),
+]
+ResultsDir = Annotated[
+    Path, typer.Option("--results", help="A sweep's results are in DIR/NAME.", metavar="DIR")
+]
+DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if there is one.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=0,
+        help="Processes that train; 0: this one. [default: one per core; 1 on a GPU]",
+    ),
+]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        "--engine", help="reference trains one run at a time, stacked many; auto: the faster one."
+    ),
+]
+GroupSize = Annotated[
+    int | None,
+    typer.Option(
+        "--group-size",
+        min=1,
+        metavar="K",
+        help="Most runs that a process trains at once. [default: the fastest that fits]",
+    ),
+]
+Plugin = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE_OR_MODULE",
+        help="Schedulers, models, datasets or optimizers of your own; repeat it.",
+    ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Take warnings about the schedules for errors.")
+]
