@@ -94,6 +94,7 @@ def plan(
     """Print the matrix, the schedules and about how long the runs take. Nothing trains."""
     with _errors_in_one_line():
         from lrdecay import plugins
+        from lrdecay.progress import counted
         from lrdecay.sweep import load_sweep
 
         plugins.load(plugin or ())
@@ -101,7 +102,7 @@ def plan(
         print_matrix(sweep)
         found = print_plan(sweep, data, device.value, workers, engine.value, group_size, plot)
         if found and strict:
-            raise typer.Exit(BAD_INPUT)
+            raise InputError(f"--strict: {counted(len(found), 'warning')} about the schedules")
 
 
 @app.command(epilog="Example:  lrdecay sweep bench/sweeps/mnist.yaml --data ~/data --workers 4")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from pydantic_core import ErrorDetails
 
 from lrdecay.errors import InputError
 from lrdecay.yamlfile import Document, Path, Problem, show, walk
+
+_COUNT = re.compile(r"([1-9]\d*) (?:epochs?|steps?)")
 
 
 class SweepFileError(InputError):
@@ -165,6 +168,8 @@ def _problem(
         elif kind == "int_type" and isinstance(value, str) and _takes_words(path):
             expected += ", or the word epochs or steps, or a part of it such as 0.5 epochs"
         message = f"must be {expected}, not {show(value)}"
+        if kind == "int_type" and (counted := _COUNT.fullmatch(str(value))):
+            message += f"; {counted[1]} alone counts what the scheduler is stepped by"
         if kind == "string_type" and isinstance(value, int | float):
             message += "; put it in quotes if it is one"
     elif kind in _BOUNDS:

@@ -301,6 +301,7 @@ def test_plan_in_strict_is_an_error(file):
     result = invoke("plan", file, "--strict")
     assert result.exit_code == 2
     assert WARNING in result.output
+    assert result.output.endswith("lrdecay: --strict: 1 warning about the schedules\n")
 
 
 def test_a_picture_of_no_known_format(file, tmp_path):
