@@ -11,12 +11,14 @@ import io
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from lrdecay import signals
 from lrdecay.console import (
     err,
     out,
@@ -24,11 +26,14 @@ from lrdecay.console import (
     print_known,
     print_matrix,
     print_plan,
+    print_status,
+    print_verification,
     program,
     train_and_print,
 )
 from lrdecay.errors import InputError, WorkerError
 from lrdecay.options import (
+    AllowMixed,
     DataDir,
     Device,
     DeviceOption,
@@ -37,8 +42,10 @@ from lrdecay.options import (
     GroupSize,
     Plugin,
     ResultsDir,
+    ResultsFolder,
     Strict,
     SweepFile,
+    TimeLimit,
     Workers,
 )
 
@@ -72,6 +79,29 @@ def _errors_in_one_line() -> Iterator[None]:
         raise typer.Exit(RUN_FAILED if error.errno in _NOT_INPUT else BAD_INPUT) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+
+
+@dataclass
+class _Place:
+    """Where the results of a sweep are, once its file has been read."""
+
+    folder: Path | None = None
+
+
+@contextmanager
+def _stoppable() -> Iterator[_Place]:
+    """Let SIGINT, SIGTERM and SIGHUP end the block with their own exit code, and with a line on how
+    to go on."""
+    place = _Place()
+    try:
+        with signals.stoppable():
+            yield place
+    except signals.Stopped as stop:
+        done = f"finished runs are in {place.folder}" if place.folder else "nothing was begun"
+        again = shlex.join([program(), *sys.argv[1:]])
+        with suppress(OSError):  # after SIGHUP there may be no terminal
+            err.print(f"\nInterrupted; {done}. To go on: {again}", soft_wrap=True)
+        raise typer.Exit(stop.exit_code) from None
 
 
 @app.command(epilog="Example:  lrdecay plan bench/sweeps/mnist.yaml --data ~/data")
@@ -116,12 +146,14 @@ def sweep(
     group_size: GroupSize = None,
     strict: Strict = False,
     plugin: Plugin = None,
+    allow_mixed: AllowMixed = False,
+    time_limit: TimeLimit = None,
 ) -> None:
     """Train every run of a sweep file that has no result yet.
 
     Interrupt it whenever you like: the same command goes on from there.
     """
-    with _errors_in_one_line():
+    with _errors_in_one_line(), _stoppable() as place:
         from lrdecay import plugins
         from lrdecay.progress import Bar, Lines, counted, spell_seconds
         from lrdecay.runner import run_sweep
@@ -129,7 +161,7 @@ def sweep(
 
         plugins.load(plugin or ())
         loaded = load_sweep(file)
-        folder = results / loaded.name
+        place.folder = results / loaded.name
         progress = Bar(out) if out.is_terminal else Lines(out)
         try:
             summary = run_sweep(
@@ -142,13 +174,9 @@ def sweep(
                 engine.value,
                 group_size,
                 strict,
+                allow_mixed=allow_mixed,
+                time_limit=time_limit,
             )
-        except KeyboardInterrupt:
-            progress.stop()
-            again = shlex.join([program(), *sys.argv[1:]])
-            message = f"\nInterrupted; finished runs are in {folder}. To go on: {again}"
-            err.print(message, soft_wrap=True)
-            raise typer.Exit(INTERRUPTED) from None
         finally:
             progress.stop()
         trained = summary.completed + summary.diverged + summary.failed
@@ -194,6 +222,30 @@ def report(
             plugins.load(plugin or ())
             folder = results / load_sweep(folder).name
         out.print(str(write_report(folder, output)), soft_wrap=True)
+
+
+@app.command(epilog="Example:  lrdecay status results/digits")
+def status(folder: ResultsFolder) -> None:
+    """Say how far a sweep is, also while it trains elsewhere."""
+    with _errors_in_one_line():
+        from lrdecay.status import status
+
+        print_status(*status(folder))
+
+
+@app.command(epilog="Example:  lrdecay verify results/digits")
+def verify(folder: ResultsFolder) -> None:
+    """Check every byte, key and count of a results folder; exit with 1 if something is wrong.
+
+    Damaged files are moved to FOLDER/quarantine, never deleted, and their undamaged runs kept.
+    """
+    with _errors_in_one_line():
+        from lrdecay.integrity import verify
+
+        found = verify(folder)
+        print_verification(folder, found)
+        if found.findings:
+            raise typer.Exit(RUN_FAILED)
 
 
 @app.command(

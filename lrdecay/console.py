@@ -12,12 +12,17 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from torch import Tensor
 
     from lrdecay.engine.record import Epoch
     from lrdecay.foresight import Foreseen
+    from lrdecay.integrity import Verification
+    from lrdecay.lock import Holder
     from lrdecay.run import Run
     from lrdecay.sweep import Sweep
+
+_LISTED = 20
 
 # Labels are the user's: nothing in them is markup.
 out = Console(markup=False, emoji=False, highlight=False)
@@ -214,7 +219,7 @@ def print_known(name: str | None) -> None:
 
 def print_failures(folder: Path) -> None:
     """Print the runs of a results folder that an error ended, and the errors."""
-    from lrdecay.store import read_runs
+    from lrdecay.results import read_runs
 
     runs = read_runs(folder)
     for row in runs[runs.status == "failed"].itertuples():
@@ -222,3 +227,49 @@ def print_failures(folder: Path) -> None:
         if row.phase == "choose":
             cell += f", base rate {row.lr:g}"
         err.print(f"failed: {cell}: {row.error}", soft_wrap=True)
+
+
+def print_status(counts: DataFrame, holder: Holder | None) -> None:
+    """Print how many runs are in which state, by scheduler, and who trains them."""
+    from lrdecay.status import COLUMNS
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("scheduler")
+    shown = ["runs", *COLUMNS]
+    for name in shown:
+        table.add_column(name, justify="right")
+    for row in counts.to_dict("records"):
+        trials = " (trials of base rates)" if row["phase"] == "choose" else ""
+        table.add_row(f"{row['scheduler']}{trials}", *(str(row[name]) for name in shown))
+    if len(counts) > 1:
+        table.add_row("all", *(str(counts[name].sum()) for name in shown))
+    out.print(table)
+    out.print(f"Training: {holder}" if holder else "No sweep is at work here.", soft_wrap=True)
+
+
+def print_verification(folder: Path, found: Verification) -> None:
+    """Print what was checked, what was wrong with it, and what is to train again."""
+    from lrdecay.progress import counted
+
+    checked = (
+        f"{folder}: {counted(found.runs, 'run')} with {counted(found.epochs, 'epoch')} in "
+        f"{counted(found.files, 'file')}"
+    )
+    if not found.findings:
+        out.print(f"{checked}: every checksum, key, count and identity is right", soft_wrap=True)
+    for finding in found.findings[:_LISTED]:
+        err.print(f"{folder / finding.path}: {finding.reason}; moved to quarantine", soft_wrap=True)
+    if len(found.findings) > _LISTED:
+        err.print(f"... and {len(found.findings) - _LISTED} more", soft_wrap=True)
+    if found.findings:
+        out.print(f"{checked} are undamaged", soft_wrap=True)
+    if found.pending is None:
+        out.print("Which runs are missing, `lrdecay sweep FILE` will find", soft_wrap=True)
+        return
+    if found.pending:
+        out.print(f"{counted(len(found.pending), 'run')} to train: `lrdecay sweep FILE`")
+    for run in found.pending[:_LISTED]:
+        name = f"{run.scheduler}, dropout {run.dropout:g}, seed {run.seed}, lr {run.lr:g}"
+        out.print(f"  {run.run_id}  {name}", soft_wrap=True)
+    if len(found.pending) > _LISTED:
+        out.print(f"  ... and {len(found.pending) - _LISTED} more", soft_wrap=True)

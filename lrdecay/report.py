@@ -14,7 +14,7 @@ import jinja2
 import matplotlib.style
 import pandas as pd
 
-from lrdecay import charts, choosing, store
+from lrdecay import charts, choosing, results
 from lrdecay.analysis import (
     axis_values,
     cell_summary,
@@ -25,9 +25,9 @@ from lrdecay.analysis import (
     status_counts,
 )
 from lrdecay.errors import InputError
-from lrdecay.store import Plan
+from lrdecay.files import write_text
+from lrdecay.results import Plan
 from lrdecay.styles import scheduler_styles
-from lrdecay.tables import write_text
 
 MAX_COMBINATIONS = 4
 """Combinations of extra axes that get figures; all of them get a table."""
@@ -51,15 +51,15 @@ def write_report(folder: str | Path, output: str | Path | None = None) -> Path:
         InputError: the folder is missing or holds no runs, or only trials of base rates.
     """
     folder = Path(folder)
-    runs = store.read_runs(folder)
+    runs = results.read_runs(folder)
     if compared(runs).empty:
         found = "no runs" if runs.empty else f"only {len(runs)} trials of base rates"
         raise InputError(f"{found} in {folder}: `lrdecay sweep FILE` trains a sweep into it")
     page = render_report(
         runs,
-        store.read_epochs(folder),
+        results.read_epochs(folder),
         name=folder.resolve().name,
-        plan=store.read_plan(folder),
+        plan=results.read_plan(folder),
     )
     path = folder / "report.html" if output is None else Path(output)
     path.parent.mkdir(parents=True, exist_ok=True)

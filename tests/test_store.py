@@ -1,5 +1,6 @@
 """What is written is what is read, whatever was interrupted in between."""
 
+import os
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,11 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from training import runs
 
-from lrdecay import store
+from lrdecay import files, results, store
 from lrdecay.errors import InputError
+from lrdecay.files import write
+from lrdecay.results import read_epochs, read_plan, read_runs
 from lrdecay.run import Run
-from lrdecay.store import Store, read_epochs, read_plan, read_runs
-from lrdecay.tables import EPOCHS, RUNS, Record, read, table, write
+from lrdecay.store import Store
+from lrdecay.tables import EPOCHS, RUNS, Record, read, table
 
 RUN = runs("epochs: 2\nseeds: [0]")["constant"]
 SIX = [replace(RUN, seed=seed) for seed in range(6)]
@@ -89,7 +92,7 @@ def test_types_and_nulls_are_the_schema_s_even_when_a_column_is_empty(tmp_path):
 
 def test_the_plan_is_kept_with_the_tables(tmp_path):
     filled(tmp_path)
-    assert read_plan(tmp_path) == store.Plan(6, TEXT)
+    assert read_plan(tmp_path) == results.Plan(6, TEXT)
     assert (tmp_path / "sweep.yaml").read_text() == TEXT
 
 
@@ -146,17 +149,17 @@ def test_a_success_after_a_failure_is_kept_when_it_is_no_longer_wanted(tmp_path)
 def test_the_sweep_file_is_the_last_one(tmp_path):
     filled(tmp_path).compact(SIX[:2], "name: other\n")
     assert (tmp_path / "sweep.yaml").read_text() == "name: other\n"
-    assert read_plan(tmp_path) == store.Plan(2, "name: other\n")
+    assert read_plan(tmp_path) == results.Plan(2, "name: other\n")
 
 
 def test_epochs_are_in_place_before_their_runs(tmp_path, monkeypatch):
-    opened, order, real = filled(tmp_path), [], store.write
+    opened, order, real = filled(tmp_path), [], os.replace
 
-    def spy(content, path, facts=None):
+    def spy(scratch, path):
         order.append(path.name)
-        real(content, path, facts)
+        real(scratch, path)
 
-    monkeypatch.setattr(store, "write", spy)
+    monkeypatch.setattr(os, "replace", spy)
     opened.compact(SIX, TEXT)
     assert order == ["epochs.parquet", "runs.parquet"]
 
@@ -166,11 +169,11 @@ def test_a_table_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "runs.parquet"
     before = path.read_bytes()
 
-    def breaks(content, file, **_):
+    def breaks(file):
         file.write(b"half of a tab")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pq, "write_table", breaks)
+    monkeypatch.setattr(files, "_seal", breaks)
     with pytest.raises(OSError, match="No space"):
         write(RUNS.empty_table(), path)
     assert path.read_bytes() == before
@@ -320,7 +323,7 @@ def test_tables_of_another_version_are_refused_by_name(tmp_path):
     path = tmp_path / "runs.parquet"
     plain = RUNS.empty_table().replace_schema_metadata({"lrdecay.schema": "99"})
     pq.write_table(plain, path)
-    with pytest.raises(InputError, match=r"runs\.parquet: .*version 3.*has version 99"):
+    with pytest.raises(InputError, match=r"newer lrdecay \(version 99.*reads up to 4\)"):
         read_runs(tmp_path)
 
 
