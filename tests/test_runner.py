@@ -29,7 +29,7 @@ from lrdecay.specs import DatasetSpec
 from lrdecay.store import Store
 from lrdecay.sweep import load_sweep, parse_sweep
 from lrdecay.tables import Record
-from lrdecay.worker import EpochDone, Note, Setup, epoch_done
+from lrdecay.worker import EpochDone, Note, Setup, Training, epoch_done
 
 TEXT = """\
 name: small
@@ -183,7 +183,7 @@ def test_a_killed_sweep_goes_on_to_the_same_tables(fresh, file, tmp_path, stop):
     output, errors = process.communicate(timeout=60)
     done = len(read_runs(tmp_path / "small"))
     assert 1 <= done < 16, output
-    assert read_plan(tmp_path / "small") == Plan(16, TEXT)
+    assert read_plan(tmp_path / "small") == Plan(16, TEXT, target=0.85)
     if stop == signal.SIGINT:
         assert process.returncode == 130
         assert "To go on: lrdecay sweep" in errors
@@ -321,7 +321,7 @@ def test_workers_that_cannot_start_end_the_sweep_and_fail_no_run(file, setup, me
     records = []
     with pytest.raises(WorkerError, match=rf"a worker process cannot train: {message}"):
         executor.train([Group("reference", tuple(runs))] * 2, setup, 2, records.append)
-    assert records == []
+    assert {type(message) for message in records} <= {Training}
 
 
 def test_files_in_the_current_folder_hide_no_module(file, tmp_path, monkeypatch):

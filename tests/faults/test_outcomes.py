@@ -260,7 +260,8 @@ def test_workers_that_only_ever_die_at_the_start_end_the_sweep(monkeypatch):
     monkeypatch.setattr("sys.executable", "/bin/false")
     group = Group("stacked", tuple(seeds(2).runs(digits())))
     with pytest.raises(WorkerError, match=r"ended before it could train \(exit status 1\)"):
-        executor.train([group], SETUP, 1, lambda message: notes.append(message.text))
+        executor.train([group], SETUP, 1, notes.append)
+    notes = [message.text for message in notes if isinstance(message, Note)]
     line = "the worker process died (exit status 1) while it started; another one starts"
     assert notes == [line] * 2
 
