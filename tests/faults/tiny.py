@@ -1,0 +1,170 @@
+"""A sweep that is over in an instant, here or in a process of its own, and what it leaves."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from disk import Changes
+from test_runner import TIMES
+
+from lrdecay import executor, runner, store
+from lrdecay.integrity import verify
+from lrdecay.results import current_files, read_epochs, read_runs
+from lrdecay.tables import Record, read
+
+SCHEDULERS = """\
+schedulers:
+  constant: {class: constant}
+  plateau:  {class: ReduceLROnPlateau, factor: 0.5, patience: 0}
+"""
+
+
+def text(dropout: str = "[0.0, 0.3]", seeds: object = 2, schedulers: str = SCHEDULERS) -> str:
+    return (
+        f"name: tiny\ndataset: digits\nepochs: 2\n{schedulers}dropout: {dropout}\nseeds: {seeds}\n"
+    )
+
+
+TEXT = text()
+RUNS_OF_TEXT = 8
+
+Records = Mapping[str, Record]
+
+
+def records_of(folder: Path) -> Records:
+    """The outcomes in a results folder, by run_id, as if they had been trained again."""
+    runs = [row for path in current_files(folder, "runs") for row in read(path).to_pylist()]
+    epochs: dict[str, list[dict[str, Any]]] = {row["run_id"]: [] for row in runs}
+    for path in current_files(folder, "epochs"):
+        for row in read(path).to_pylist():
+            epochs[row["run_id"]].append(row)
+    return {row["run_id"]: Record(row, epochs[row["run_id"]]) for row in runs}
+
+
+def replay(records: Records) -> Callable[..., None]:
+    """`executor.train` in no time: what was recorded once is told again."""
+
+    def train(groups, setup, workers, tell, time_limit=None):
+        for group in groups:
+            for run in group.runs:
+                tell(records[run.run_id])
+
+    return train
+
+
+@contextmanager
+def in_no_time(records: Records | None, parts_in_batch: int = 3):
+    """Replay what is trained; a commit for each run, so that few runs are many commits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "_COMMIT_SECONDS", 0.0)
+        patch.setattr(store, "_PARTS_IN_BATCH", parts_in_batch)
+        if records is not None:
+            patch.setattr(executor, "train", replay(records))
+        yield patch
+
+
+def run_ids(folder: Path) -> set[str]:
+    """The runs that a reader finds, each once, with all of its epochs."""
+    if not current_files(folder, "runs"):
+        return set()
+    runs, epochs = read_runs(folder), read_epochs(folder)
+    assert runs["run_id"].is_unique
+    assert not epochs.duplicated(["run_id", "epoch", "split"]).any()
+    counts = epochs.groupby("run_id").size()
+    for row in runs[runs["status"] == "completed"].itertuples():
+        assert counts[row.run_id] == row.epochs * (4 if row.validation else 3), row.run_id
+    return set(runs["run_id"])
+
+
+def assert_same(folder: Path, other: Path) -> None:
+    """Assert that two results folders hold the same, to the bit."""
+    for one, expected in zip(frames(folder), frames(other), strict=True):
+        pd.testing.assert_frame_equal(one, expected, check_exact=True)
+
+
+def frames(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return read_runs(folder).drop(columns=TIMES), read_epochs(folder)
+
+
+# In a process of its own, which may be killed
+
+_forks = multiprocessing.get_context("forkserver")
+
+
+def begin(target: Callable[..., None], *args: object) -> BaseProcess:
+    """Call a function in a fork of a process that has imported torch, and read the digits, once."""
+    here = Path(__file__).parent
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(here), str(here.parent)])
+    try:
+        _forks.set_forkserver_preload(["tiny", "warm"])
+        process = _forks.Process(target=target, args=args, daemon=True)
+        process.start()
+        return process
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+def sweep_in_process(
+    told: Any, file: Path, results: Path, records: Records | None, kill_before: int | None = None
+) -> None:
+    """Run a sweep; tell of each commit the ids of its runs, once it has returned. Before change
+    `kill_before` to the disk the process is killed; what would have been the last is told."""
+    commit = store.Store.commit
+
+    def telling(self, records):
+        records = list(records)
+        commit(self, records)
+        told.send([record.run["run_id"] for record in records])
+
+    with in_no_time(records) as patch, Changes(results, kill_before, kill=True):
+        patch.setattr(store.Store, "commit", telling)
+        runner.run_sweep(file, results, workers=0, group_size=2)
+
+
+def verify_in_process(told: Any, folder: Path, kill_before: int | None = None) -> None:
+    """Verify a results folder."""
+    with in_no_time(None), Changes(folder, kill_before, kill=True):
+        verify(folder)
+
+
+def received(connection: Any) -> list[list[str]]:
+    """All that a process has told before it ended."""
+    found = []
+    try:
+        while True:
+            found.append(connection.recv())
+    except EOFError:
+        return found
+
+
+def pipe() -> tuple[Any, Any]:
+    return _forks.Pipe(duplex=False)
+
+
+def in_process(
+    target: Callable[..., None], *args: object, seconds: float | None = None
+) -> tuple[bool, set[str]]:
+    """Call a function in a process of its own, killed after so many seconds; say whether it came to
+    its end, and which runs it told were committed."""
+    told, tell = pipe()
+    process = begin(target, tell, *args)
+    tell.close()
+    process.join(seconds)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode == 0, {run for commit in received(told) for run in commit}
