@@ -74,8 +74,7 @@ def _errors_in_one_line() -> Iterator[None]:
         err.print(f"lrdecay: {error}", soft_wrap=True)
         raise typer.Exit(RUN_FAILED) from None
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        err.print(f"lrdecay: {where}{error.strerror or error}", soft_wrap=True)
+        err.print(f"lrdecay: {_as_text(error)}", soft_wrap=True)
         raise typer.Exit(RUN_FAILED if error.errno in _NOT_INPUT else BAD_INPUT) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
@@ -90,18 +89,32 @@ class _Place:
 
 @contextmanager
 def _stoppable() -> Iterator[_Place]:
-    """Let SIGINT, SIGTERM and SIGHUP end the block with their own exit code, and with a line on how
-    to go on."""
+    """Let SIGINT, SIGTERM and SIGHUP end the block with their own exit code; say then, and if the
+    disk is full, how to go on."""
     place = _Place()
     try:
         with signals.stoppable():
             yield place
     except signals.Stopped as stop:
-        done = f"finished runs are in {place.folder}" if place.folder else "nothing was begun"
-        again = shlex.join([program(), *sys.argv[1:]])
         with suppress(OSError):  # after SIGHUP there may be no terminal
-            err.print(f"\nInterrupted; {done}. To go on: {again}", soft_wrap=True)
+            err.print(f"\nInterrupted; {_how_to_go_on(place)}", soft_wrap=True)
         raise typer.Exit(stop.exit_code) from None
+    except OSError as error:
+        if error.errno not in _NOT_INPUT:
+            raise
+        with suppress(OSError):
+            err.print(f"lrdecay: {_as_text(error)}; {_how_to_go_on(place)}", soft_wrap=True)
+        raise typer.Exit(RUN_FAILED) from None
+
+
+def _how_to_go_on(place: _Place) -> str:
+    done = f"finished runs are in {place.folder}" if place.folder else "nothing was begun"
+    return f"{done}. To go on: {shlex.join([program(), *sys.argv[1:]])}"
+
+
+def _as_text(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
 
 
 @app.command(epilog="Example:  lrdecay plan bench/sweeps/mnist.yaml --data ~/data")

@@ -30,19 +30,22 @@ def test_kills_at_random_moments(trained, tmp_path, often, figure):
     wanted = often(6, 200)
     for results in (tmp_path / "to warm up", tmp_path / "to take the time"):
         started = time.monotonic()
-        assert in_process(sweep_in_process, trained.file, results, None)[0]
+        assert in_process(sweep_in_process, trained.file, results, None).itself
         whole = time.monotonic() - started
     while kills < wanted:
         results = tmp_path / str(sweeps)
-        committed, ended = set(), False
-        while not ended:
+        committed: set[str] = set()
+        itself = False
+        while not itself:
             patience = chance.uniform(0.05, whole) if kills < wanted else None
-            ended, now = in_process(sweep_in_process, trained.file, results, None, seconds=patience)
-            committed |= now
+            ended = in_process(sweep_in_process, trained.file, results, None, seconds=patience)
+            itself = ended.itself
+            committed |= ended.committed
             there = run_ids(results / "tiny")
             lost += len(committed - there)
-            kills += not ended
-            kept = max(kept, len(committed)) if not ended else kept
+            if not itself:
+                kills += 1
+                kept = max(kept, len(committed))
         assert lost == 0
         assert_same(results / "tiny", trained.folder)
         sweeps += 1
@@ -94,13 +97,13 @@ def test_a_kill_before_each_change_to_the_disk(
         sound = set() if before is None else set(records)
         if before is with_damage:
             sound -= {run_of_damage(with_damage)}
-        ended, committed = in_process(target, *args, at)
-        assert not ended
+        ended = in_process(target, *args, at)
+        assert not ended.itself
         folder = tmp_path / "tiny"
         if before is with_damage:
             verify(folder)
         there = run_ids(folder) | run_ids(folder / "earlier")
-        lost += len((committed | sound) - there)
+        lost += len((ended.committed | sound) - there)
         assert lost == 0, changes.names[at]
         with in_no_time(records):
             summary = run_sweep(trained.file, tmp_path, workers=0)

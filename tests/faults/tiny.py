@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
+import resource
 import signal
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -91,13 +94,21 @@ def assert_same(folder: Path, other: Path) -> None:
         pd.testing.assert_frame_equal(one, expected, check_exact=True)
 
 
+def flip_a_bit(path: Path, chance: random.Random) -> None:
+    """Change one bit of a file."""
+    data = bytearray(path.read_bytes())
+    bit = chance.randrange(8 * len(data))
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)
+
+
 def frames(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return read_runs(folder).drop(columns=TIMES), read_epochs(folder)
 
 
 # In a process of its own, which may be killed
 
-_forks = multiprocessing.get_context("forkserver")
+fork_context = multiprocessing.get_context("forkserver")
 
 
 def begin(target: Callable[..., None], *args: object) -> BaseProcess:
@@ -106,8 +117,8 @@ def begin(target: Callable[..., None], *args: object) -> BaseProcess:
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(here), str(here.parent)])
     try:
-        _forks.set_forkserver_preload(["tiny", "warm"])
-        process = _forks.Process(target=target, args=args, daemon=True)
+        fork_context.set_forkserver_preload(["tiny", "warm"])
+        process = fork_context.Process(target=target, args=args, daemon=True)
         process.start()
         return process
     finally:
@@ -118,20 +129,38 @@ def begin(target: Callable[..., None], *args: object) -> BaseProcess:
 
 
 def sweep_in_process(
-    told: Any, file: Path, results: Path, records: Records | None, kill_before: int | None = None
+    told: Any,
+    file: Path,
+    results: Path,
+    records: Records | None,
+    kill_before: int | None = None,
+    most_bytes: int | None = None,
 ) -> None:
-    """Run a sweep; tell of each commit the ids of its runs, once it has returned. Before change
-    `kill_before` to the disk the process is killed; what would have been the last is told."""
+    """Run a sweep, and tell the ids of the runs of each commit once it has returned.
+
+    Before change `kill_before` to the disk the process is killed; no file may be longer than
+    `most_bytes`, and the error that this makes is told.
+    """
+    with in_no_time(records) as patch, Changes(results, kill_before, kill=True):
+        watch_commits(patch, told.send)
+        if most_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+        try:
+            runner.run_sweep(file, results, workers=0, group_size=2)
+        except OSError as error:
+            told.send(error)
+
+
+def watch_commits(patch: pytest.MonkeyPatch, tell: Callable[[list[str]], None]) -> None:
+    """Have the ids of the runs of each commit told once it has returned."""
     commit = store.Store.commit
 
     def telling(self, records):
         records = list(records)
         commit(self, records)
-        told.send([record.run["run_id"] for record in records])
+        tell([record.run["run_id"] for record in records])
 
-    with in_no_time(records) as patch, Changes(results, kill_before, kill=True):
-        patch.setattr(store.Store, "commit", telling)
-        runner.run_sweep(file, results, workers=0, group_size=2)
+    patch.setattr(store.Store, "commit", telling)
 
 
 def verify_in_process(told: Any, folder: Path, kill_before: int | None = None) -> None:
@@ -140,25 +169,21 @@ def verify_in_process(told: Any, folder: Path, kill_before: int | None = None) -
         verify(folder)
 
 
-def received(connection: Any) -> list[list[str]]:
-    """All that a process has told before it ended."""
-    found = []
-    try:
-        while True:
-            found.append(connection.recv())
-    except EOFError:
-        return found
-
-
 def pipe() -> tuple[Any, Any]:
-    return _forks.Pipe(duplex=False)
+    return fork_context.Pipe(duplex=False)
 
 
-def in_process(
-    target: Callable[..., None], *args: object, seconds: float | None = None
-) -> tuple[bool, set[str]]:
-    """Call a function in a process of its own, killed after so many seconds; say whether it came to
-    its end, and which runs it told were committed."""
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: whether by itself, which runs it had committed, and by which error."""
+
+    itself: bool
+    committed: set[str]
+    error: OSError | None
+
+
+def in_process(target: Callable[..., None], *args: object, seconds: float | None = None) -> Ended:
+    """Call a function in a process of its own, which is killed after so many seconds."""
     told, tell = pipe()
     process = begin(target, tell, *args)
     tell.close()
@@ -167,4 +192,13 @@ def in_process(
         process.kill()
         process.join()
     assert process.exitcode in (0, -signal.SIGKILL)
-    return process.exitcode == 0, {run for commit in received(told) for run in commit}
+    committed: set[str] = set()
+    error = None
+    with suppress(EOFError):
+        while True:
+            match told.recv():
+                case OSError() as error:
+                    pass
+                case runs:
+                    committed.update(runs)
+    return Ended(process.exitcode == 0, committed, error)
