@@ -266,6 +266,13 @@ def _run_locked(
     if progress is not None:
         reused = len(asked.runs) - len(asked.pending)
         progress.start(asked.whole, reused, min(workers, len(planned.groups)))
+    if apart := store.apart(asked.whole):
+        kept = (
+            "run that this sweep does not ask for is"
+            if apart == 1
+            else ("runs that this sweep does not ask for are")
+        )
+        tell(Note(f"{apart} {kept} kept in {store.folder / 'earlier'}"))
     for text in notes:
         tell(Note(text))
     announced: set[str] = set()

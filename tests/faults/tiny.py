@@ -54,12 +54,17 @@ def records_of(folder: Path) -> Records:
 
 
 def replay(records: Records) -> Callable[..., None]:
-    """`executor.train` in no time: what was recorded once is told again."""
+    """`executor.train` in no time: what was recorded once is told again.
+
+    It ends with a `KeyError` if there are runs of which no record is there.
+    """
 
     def train(groups, setup, workers, tell, time_limit=None):
-        for group in groups:
-            for run in group.runs:
-                tell(records[run.run_id])
+        asked = {run.run_id for group in groups for run in group.runs}
+        for run in asked & records.keys():
+            tell(records[run])
+        if asked - records.keys():
+            raise KeyError(asked - records.keys())
 
     return train
 
