@@ -95,7 +95,8 @@ def planned_runs(folder: str | Path) -> list[Run]:
     """Return the runs of the plan."""
     columns = [name for name in PLAN.names if name != "run_id"]
     rows = planned(folder, columns).astype(object)
-    return [Run(**row) for row in rows.where(rows.notna(), None).to_dict("records")]
+    rows = rows.where(rows.notna(), None)
+    return [Run(**dict(zip(columns, row, strict=True))) for row in rows.itertuples(index=False)]
 
 
 def folders_of(folder: Path, kind: str) -> list[Path]:
