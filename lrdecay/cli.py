@@ -10,6 +10,7 @@ import errno
 import io
 import shlex
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -361,4 +362,8 @@ def main() -> None:
             stream, io.TextIOWrapper
         ):  # a terminal that cannot show a label shows its code
             stream.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    except Exception:  # a mistake of ours: shown as Python does, but what it quotes is not obeyed
+        err.print(traceback.format_exc(), soft_wrap=True)
+        sys.exit(RUN_FAILED)

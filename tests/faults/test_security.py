@@ -32,7 +32,7 @@ from test_store import filled
 from training import runs
 
 import lrdecay
-from lrdecay import console, files, progress, sources
+from lrdecay import cli, console, files, progress, sources
 from lrdecay.errors import InputError
 from lrdecay.inert import inert
 from lrdecay.lock import holding
@@ -316,6 +316,20 @@ def test_paths_in_messages_are_inert(command, tmp_path):
     folder.mkdir()
     printed = said(command, folder, code=2)
     assert r"\x1b[2J\u202e" in printed
+
+
+def test_a_traceback_obeys_nothing(theirs, monkeypatch, capsys):
+    def mistaken(folder: Path) -> None:
+        raise ValueError(f"\x1b[2J {folder}")
+
+    monkeypatch.setattr("lrdecay.status.status", mistaken)
+    monkeypatch.setattr(sys, "argv", ["lrdecay", "status", str(theirs)])
+    with pytest.raises(SystemExit, match="1"):
+        cli.main()
+    printed = capsys.readouterr().err
+    assert printed.startswith("Traceback (most recent call last):\n")
+    assert rf"ValueError: \x1b[2J {theirs}" in printed.splitlines()
+    assert not ACTIVE.search(printed)
 
 
 HOLDERS = {
