@@ -54,7 +54,7 @@ SHOWN = [
     "../../up",
     "[red]r[/red][link=x]",
     "%s%n{0}",
-    r"$\frac",
+    r"$\frac$",
     "&lt;b&gt;",
     ":skull:",
     "_hidden",
@@ -351,6 +351,13 @@ def test_a_note_of_who_trains_may_hold_anything(kind, theirs):
         assert "Training: process 0 on unknown, since now UTC" in said("status", theirs)
 
 
+def test_a_note_of_who_trains_may_be_a_pipe(theirs):
+    with holding(theirs):
+        (theirs / ".holder").unlink()
+        os.mkfifo(theirs / ".holder")
+        assert "Training: process 0 on unknown, since now UTC" in said("status", theirs)
+
+
 def test_a_note_of_who_trains_is_inert(theirs):
     with holding(theirs):
         (theirs / ".holder").write_text(
@@ -469,9 +476,10 @@ def test_nothing_is_written_where_a_link_leads(tmp_path):
     victim.write_text("mine")
     pid = os.getpid()
     names = [".holder.tmp", ".holder", f".report.html.{pid}.tmp", f".runs.parquet.{pid}.tmp"]
-    for name in [*names, "report.html", "parts/.left", f".plan.parquet.{pid}.tmp"]:
+    for name in [*names, "report.html", f".plan.parquet.{pid}.tmp"]:
         (folder / name).symlink_to(victim)
-    (folder / "parts" / "linked").symlink_to(tmp_path)
+    for name in ("linked", ".left"):
+        (folder / "parts" / name).symlink_to(tmp_path)
     said("verify", folder)
     said("report", folder)
     assert victim.read_text() == "mine"
