@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lrdecay.catalog import Places, Rows, catalog
+from lrdecay.errors import InputError
 from lrdecay.files import opened, sync, write, write_text, writing
 from lrdecay.results import current_files, earlier_files, folders_of, name_of, unique
 from lrdecay.run import ROLES, Run
@@ -38,10 +39,15 @@ class Store:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        for kind in ("parts", "batches", "earlier", "quarantine"):
+            if (self.folder / kind).is_symlink():  # things are moved and removed in there
+                raise InputError(
+                    f"{self.folder / kind}: a link; a results folder must hold its {kind} itself"
+                )
         for kind in ("parts", "batches"):
             (self.folder / kind).mkdir(parents=True, exist_ok=True)
             for left_over in (self.folder / kind).glob(".*"):  # of a process that was killed
-                if left_over.is_dir():
+                if left_over.is_dir() and not left_over.is_symlink():
                     shutil.rmtree(left_over)
         for home in (self.folder, self.folder / "earlier"):
             for name in (*TABLES, "sweep"):
