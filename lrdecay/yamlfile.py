@@ -218,7 +218,7 @@ class _Builder:
         text: str = event.value
         half = _SURROGATE.search(text)
         if half:
-            self._say(place, f"{half[0]!r} is half of a character; write the whole one, or neither")
+            self._say(place, f"{half[0]!r} is half of a character; write the character itself")
         return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
     def _value(self, event: yaml.ScalarEvent, place: tuple[int, int]) -> Any:

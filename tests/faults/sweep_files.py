@@ -108,7 +108,9 @@ def valid(rng: random.Random) -> str:
     else:
         inner = ", ".join(f"{label}: {{{each}}}" for label, each in labelled)
         lines += [f"schedulers: {{{inner}}}"]
-    others = {line.partition(":")[0]: line for line in rng.sample(_OTHERS, rng.choice((0, 0, 1, 2)))}
+    others = {
+        line.partition(":")[0]: line for line in rng.sample(_OTHERS, rng.choice((0, 0, 1, 2)))
+    }
     return "\n".join([*lines, *others.values()]) + "\n"
 
 
@@ -293,7 +295,15 @@ def _lines(text: str, rng: random.Random) -> str:
     at, other = rng.randrange(len(lines)), rng.randrange(len(lines))
     line = lines[at]
     lines[at : at + 1] = rng.choice(
-        ([], [line, line], [lines[other]], [" " + line], ["\t" + line], [line.lstrip()], [line[:-2]])
+        (
+            [],
+            [line, line],
+            [lines[other]],
+            [" " + line],
+            ["\t" + line],
+            [line.lstrip()],
+            [line[:-2]],
+        )
     )
     return "".join(lines)
 
