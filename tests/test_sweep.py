@@ -144,6 +144,19 @@ def test_a_long_list_of_mistakes_is_quick() -> None:
     assert time.monotonic() - start < 60
 
 
+def test_the_schedulers_of_a_large_file_are_tried_at_so_many_rates_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = []
+    resolve = schedulers.resolve
+    monkeypatch.setattr(schedulers, "resolve", lambda *a: tried.append(a[2].lr) or resolve(*a))
+    cycle = "class: OneCycleLR, total_steps: steps"
+    given = "".join(f"  s{n}: {{{cycle}, max_lr: {n} lr}}\n" for n in range(1, 101))
+    rates = [n / 1000 for n in range(1, 301)]
+    parse_sweep(f"dataset: digits\noptimizer: {{lr: {rates}}}\nschedulers:\n{given}")
+    assert tried == rates[:100] * 100
+
+
 def test_a_cycle_that_is_shorter_than_the_run() -> None:
     """Torch would refuse in the middle of training: said before anything trains."""
     text = "dataset: digits\nvalidation: 36\nschedulers: {a: {class: OneCycleLR, max_lr: 0.1, %s}}"

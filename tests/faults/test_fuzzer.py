@@ -23,6 +23,8 @@ SMALL_SWEEP = 24  # runs
 SMALL_WALK = 1000  # steps in all schedules of a sweep that are walked through
 EXPANDED = 20  # one in so many of the small sweeps, as that takes twenty times as long as reading
 
+MINIMAL = "dataset: digits\nschedulers: {a: {class: constant}}\n"
+
 
 class HangError(BaseException):
     """Nothing in the program catches it."""
@@ -108,6 +110,45 @@ def test_the_files_that_are_mutated_have_every_key_and_class():
     parts = [Sweep, *(Sweep.model_fields[n].annotation for n in ("dataset", "model", "optimizer"))]
     missing += [key for part in parts for key in part.model_fields if f"{key}:" not in whole]
     assert not missing
+
+
+RATES = ", ".join(f"{n}e-9" for n in range(1, 1000))
+CYCLE = "class: OneCycleLR, total_steps: steps"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "x0: &x0 [y, y, y, y, y, y, y, y, y]\n"
+            + "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 20)),
+            "refused",
+        ),
+        ("a: " + "[]" * 500_000, "refused"),
+        ("'" * 1_000_000, "refused"),
+        (":" * 1_000_000, "refused"),
+        ("\n" * 1_000_000, "refused"),
+        (MINIMAL + "dropout: 0." + "9" * 1_000_000, "refused"),
+        (MINIMAL + f"epochs: {'0' * 1_000_000} epochs", "refused"),
+        (MINIMAL + "seeds: 1000000000000", "refused"),
+        (
+            f"dataset: digits\noptimizer: {{lr: [{RATES}]}}\nschedulers:\n"
+            + "".join(f"  s{n}: {{{CYCLE}, max_lr: {n} lr}}\n" for n in range(1, 1000)),
+            "understood",
+        ),
+        (
+            "dataset: digits\nschedulers: {a: {class: SequentialLR, milestones: "
+            f"{list(range(1, 2001))}, schedulers: [{', '.join(['{class: constant}'] * 2001)}]}}}}",
+            "understood",
+        ),
+    ],
+    ids=[
+        *("aliases", "brackets", "quotes", "colons", "lines", "decimals", "word", "seeds"),
+        *("schedulers and rates", "milestones"),
+    ],
+)
+def test_a_file_that_is_made_to_take_long_does_not(tmp_path, text, expected):
+    assert outcome(tmp_path / "s.yaml", text.encode(), number=1) == expected
 
 
 def test_any_file_is_understood_or_refused(tmp_path, often, figure):
