@@ -27,9 +27,11 @@ from lrdecay.sweep import (
     Run,
     Sweep,
     SweepFileError,
+    check,
     load_sweep,
     parse_sweep,
 )
+from lrdecay.yamlfile import Document
 
 HERE = Path(__file__).parent
 BAD_SWEEPS = sorted((HERE / "bad_sweeps").glob("*.yaml"))
@@ -128,6 +130,21 @@ def test_no_file(tmp_path: Path) -> None:
         load_sweep(tmp_path)
     with pytest.raises(InputError, match=r"^'a\\x00b': embedded null byte$"):
         load_sweep("a\0b")
+
+
+def test_a_file_with_a_line_break_in_its_name_is_named_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a\nb\x1b[31m.yaml"
+    path.write_text("dataset: digits\n")
+    with pytest.raises(SweepFileError) as caught:
+        load_sweep(path)
+    assert str(caught.value).startswith(f"{str(path)!r}:1:1: the key schedulers is missing")
+    assert str(caught.value).isprintable()
+
+
+def test_bytes_of_the_command_line_that_are_no_text() -> None:
+    given = {"dataset": "digits", "schedulers": {"a": {"class": "constant", "x\udcff": 1}}}
+    with pytest.raises(SweepFileError, match=r"^schedulers\.a: must be whole characters, not 'x"):
+        check(Document(given), source="")
 
 
 def test_byte_order_mark_and_windows_newlines(tmp_path: Path) -> None:
