@@ -164,6 +164,6 @@ def test_any_file_is_understood_or_refused(tmp_path, often, figure):
     assert not wrong, f"{len(wrong)} of {count}\n" + "\n".join(wrong[:10])
     understood = count - found["refused"]
     assert min(understood, found["refused"]) > count / 10
-    assert min(found["expanded"], found["refused on the data"]) > 0
+    assert found["expanded"] > count / 200
     shares = ", ".join(f"{n:,} {name}" for name, n in sorted(found.items()))
     figure("fuzzed sweep files", f"{count:,} in {seconds:.0f} s of one core: {shares}")
