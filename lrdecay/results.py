@@ -176,7 +176,6 @@ def unique(tables: Sequence[pa.Table]) -> pa.Table:
     for number, rows in enumerate(tables):
         own = [run for run in ids[number] if chosen[run][1] == number]
         whole = len(own) == len(ids[number])
-        kept.append(
-            rows if whole else rows.filter(pc.is_in(rows["run_id"], pa.array(own, pa.string())))
-        )
+        chosen_here = pa.array(own, pa.string())
+        kept.append(rows if whole else rows.filter(pc.is_in(rows["run_id"], chosen_here)))
     return pa.concat_tables(kept)
