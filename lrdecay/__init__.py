@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lrdecay.errors import InputError, WorkerError
     from lrdecay.report import write_report
+    from lrdecay.results import read_epochs, read_runs
     from lrdecay.runner import run_sweep
-    from lrdecay.store import read_epochs, read_runs
     from lrdecay.sweep import load_sweep
 
 __all__ = [
@@ -30,8 +30,8 @@ _HOMES = {
     "InputError": "errors",
     "WorkerError": "errors",
     "load_sweep": "sweep",
-    "read_epochs": "store",
-    "read_runs": "store",
+    "read_epochs": "results",
+    "read_runs": "results",
     "run_sweep": "runner",
     "write_report": "report",
 }

@@ -6,22 +6,42 @@ import inspect
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from lrdecay.inert import inert, one_line
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from torch import Tensor
 
     from lrdecay.engine.record import Epoch
     from lrdecay.foresight import Foreseen
+    from lrdecay.integrity import Verification
+    from lrdecay.lock import Holder
     from lrdecay.run import Run
     from lrdecay.sweep import Sweep
 
-# Labels are the user's: nothing in them is markup.
-out = Console(markup=False, emoji=False, highlight=False)
-err = Console(markup=False, emoji=False, highlight=False, stderr=True)
+_LISTED = 20
+
+
+class _Inert(Console):
+    """A console that obeys nothing in what it prints: labels, paths and errors are the user's, or
+    come with a folder that someone else filled."""
+
+    def __init__(self, stderr: bool = False) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, stderr=stderr)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return any text that is printed, also that of a table's cells."""
+        return super().render_str(inert(text), **options)
+
+
+out = _Inert()
+err = _Inert(stderr=True)
 
 
 def program() -> str:
@@ -33,9 +53,9 @@ def program() -> str:
 def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
     """Train the one run of a sweep, print its losses as it goes, and say whether it completed."""
     from lrdecay import sources
+    from lrdecay.devices import find_device
     from lrdecay.engine import reference
     from lrdecay.precision import training_settings
-    from lrdecay.runner import find_device
 
     chosen = find_device(device)
     dataset = sources.load(sweep.dataset, data_dir)
@@ -123,9 +143,10 @@ def print_plan(
 
     With `plot` the schedules are drawn into that file as well.
     """
-    from lrdecay import choosing, executor, foresight, groups, sources
+    from lrdecay import choosing, foresight, groups, sources
+    from lrdecay.devices import default_workers, find_device
+    from lrdecay.estimate import estimate_seconds
     from lrdecay.progress import counted, spell_seconds
-    from lrdecay.runner import estimate_seconds, find_device
 
     chosen = find_device(device, sweep.precision)
     try:
@@ -144,7 +165,7 @@ def print_plan(
     warnings = foresight.warnings(foreseen)
     for text in warnings:
         err.print(f"warning: {text}", soft_wrap=True)
-    count = max(1, executor.default_workers(chosen) if workers is None else workers)
+    count = max(1, default_workers(chosen) if workers is None else workers)
     # no choice is made yet, and whichever it will be, the runs take as long
     phases = [matrix.trials(), matrix.comparison(choosing.any_rates(matrix.cells))]
     plans = [
@@ -214,11 +235,59 @@ def print_known(name: str | None) -> None:
 
 def print_failures(folder: Path) -> None:
     """Print the runs of a results folder that an error ended, and the errors."""
-    from lrdecay.store import read_runs
+    from lrdecay.results import read_runs
 
     runs = read_runs(folder)
     for row in runs[runs.status == "failed"].itertuples():
         cell = f"{row.scheduler}, dropout {row.dropout:g}, seed {row.seed}"
         if row.phase == "choose":
             cell += f", base rate {row.lr:g}"
-        err.print(f"failed: {cell}: {row.error}", soft_wrap=True)
+        err.print(one_line(f"failed: {cell}: {row.error}"), soft_wrap=True)
+
+
+def print_status(counts: DataFrame, holder: Holder | None) -> None:
+    """Print how many runs are in which state, by scheduler, and who trains them."""
+    from lrdecay.status import COLUMNS
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("scheduler")
+    shown = ["runs", *COLUMNS]
+    for name in shown:
+        table.add_column(name, justify="right")
+    for row in counts.to_dict("records"):
+        trials = " (trials of base rates)" if row["phase"] == "choose" else ""
+        label = one_line(row["scheduler"])
+        table.add_row(f"{label}{trials}", *(str(row[name]) for name in shown))
+    if len(counts) > 1:
+        table.add_row("all", *(str(counts[name].sum()) for name in shown))
+    out.print(table)
+    out.print(f"Training: {holder}" if holder else "No sweep is at work here.", soft_wrap=True)
+
+
+def print_verification(folder: Path, found: Verification) -> None:
+    """Print what was checked, what was wrong with it, and what is to train again."""
+    from lrdecay.progress import counted
+
+    checked = (
+        f"{folder}: {counted(found.runs, 'run')} with {counted(found.epochs, 'epoch')} in "
+        f"{counted(found.files, 'file')}"
+    )
+    if not found.findings:
+        out.print(f"{checked}: every checksum, key, count and identity is right", soft_wrap=True)
+    for finding in found.findings[:_LISTED]:
+        where = f"{folder / finding.path}: {finding.reason}"
+        err.print(one_line(f"{where}; moved to quarantine"), soft_wrap=True)
+    if len(found.findings) > _LISTED:
+        err.print(f"... and {len(found.findings) - _LISTED} more", soft_wrap=True)
+    if found.findings:
+        out.print(f"{checked} are undamaged", soft_wrap=True)
+    if found.pending is None:
+        out.print("Which runs are missing, `lrdecay sweep FILE` will find", soft_wrap=True)
+        return
+    if found.pending:
+        out.print(f"{counted(len(found.pending), 'run')} to train: `lrdecay sweep FILE`")
+    for run in found.pending[:_LISTED]:
+        name = f"{run.scheduler}, dropout {run.dropout:g}, seed {run.seed}, lr {run.lr:g}"
+        out.print(one_line(f"  {run.run_id}  {name}"), soft_wrap=True)
+    if len(found.pending) > _LISTED:
+        out.print(f"  ... and {len(found.pending) - _LISTED} more", soft_wrap=True)

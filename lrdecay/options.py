@@ -35,6 +35,9 @@ DataDir = Annotated[
 ResultsDir = Annotated[
     Path, typer.Option("--results", help="A sweep's results are in DIR/NAME.", metavar="DIR")
 ]
+ResultsFolder = Annotated[
+    Path, typer.Argument(help="A results folder, such as results/digits.", metavar="FOLDER")
+]
 DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if there is one.")]
 Workers = Annotated[
     int | None,
@@ -65,6 +68,19 @@ Plugin = Annotated[
         "--plugin",
         metavar="FILE_OR_MODULE",
         help="Schedulers, models, datasets or optimizers of your own; repeat it.",
+    ),
+]
+AllowMixed = Annotated[
+    bool,
+    typer.Option("--allow-mixed", help="Go on with results of another device or version of torch."),
+]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        min=0.001,
+        metavar="SECONDS",
+        help="Longest that runs may take from one epoch's end to the next's. [default: none]",
     ),
 ]
 Strict = Annotated[

@@ -13,21 +13,24 @@ from typing import Any
 import jinja2
 import matplotlib.style
 import pandas as pd
+from markupsafe import Markup
 
-from lrdecay import charts, choosing, store
+from lrdecay import charts, choosing, results
 from lrdecay.analysis import (
     axis_values,
     cell_summary,
     compared,
     describe_matrix,
     extra_axes,
+    made_with,
     rates_chosen,
     status_counts,
 )
 from lrdecay.errors import InputError
-from lrdecay.store import Plan
+from lrdecay.files import write_text
+from lrdecay.inert import inert
+from lrdecay.results import Plan
 from lrdecay.styles import scheduler_styles
-from lrdecay.tables import write_text
 
 MAX_COMBINATIONS = 4
 """Combinations of extra axes that get figures; all of them get a table."""
@@ -51,15 +54,15 @@ def write_report(folder: str | Path, output: str | Path | None = None) -> Path:
         InputError: the folder is missing or holds no runs, or only trials of base rates.
     """
     folder = Path(folder)
-    runs = store.read_runs(folder)
+    runs = results.read_runs(folder)
     if compared(runs).empty:
         found = "no runs" if runs.empty else f"only {len(runs)} trials of base rates"
         raise InputError(f"{found} in {folder}: `lrdecay sweep FILE` trains a sweep into it")
     page = render_report(
         runs,
-        store.read_epochs(folder),
+        results.read_epochs(folder),
         name=folder.resolve().name,
-        plan=store.read_plan(folder),
+        plan=results.read_plan(folder),
     )
     path = folder / "report.html" if output is None else Path(output)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +91,7 @@ def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lrdecay"),
         autoescape=True,
+        finalize=_inert,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -98,6 +102,7 @@ def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: 
         counts=status_counts(runs).to_dict(),
         planned=plan.runs,
         missing=max(0, plan.runs - len(runs)),
+        mixed=_mixed(runs),
         matrix=_matrix(runs),
         tables=[_mean_table(setting) for setting in settings],
         figures={title: [c for c in made if c is not None] for title, made in figures.items()},
@@ -114,6 +119,11 @@ def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: 
     )
 
 
+def _inert(value: object) -> object:
+    """Return any value of the page, text without what a browser would obey; figures as they are."""
+    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
     table = describe_matrix(runs)
     rows = zip(table["axis"], table["values"], table["n_values"], strict=True)
@@ -121,6 +131,17 @@ def _matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
     return [
         (axis, _listed(values) + (chosen if axis == "lr" else ""), n) for axis, values, n in rows
     ]
+
+
+def _mixed(runs: pd.DataFrame) -> list[str]:
+    """How many runs were made on what, if not all were made alike."""
+    rows = made_with(runs).to_dict("records")
+    texts = [
+        f"{row['runs']} with torch {charts.text_of(row['torch_version'])} on "
+        f"{charts.text_of(row['device'])}"
+        for row in rows
+    ]
+    return texts if len(texts) > 1 else []
 
 
 def _choice(trials: pd.DataFrame) -> dict[str, Any]:

@@ -16,22 +16,20 @@ from typing import Protocol
 
 import pandas as pd
 import torch
-from filelock import FileLock, Timeout
 
-from lrdecay import choosing, executor, foresight, groups, sources
-from lrdecay.data import Dataset
-from lrdecay.engine import lockstep, reference, stacked
+from lrdecay import choosing, executor, foresight, groups, signals, sources
+from lrdecay.devices import default_workers, device_name, find_device
 from lrdecay.errors import InputError
-from lrdecay.groups import ENGINES, Plan
+from lrdecay.groups import ENGINES, Group, Plan
+from lrdecay.lock import Hold, holding
 from lrdecay.matrix import Matrix
 from lrdecay.plugins import load as load_plugins
 from lrdecay.plugins import loaded as loaded_plugins
-from lrdecay.precision import training_settings
 from lrdecay.run import Run
 from lrdecay.store import Store
 from lrdecay.sweep import Sweep, load_sweep
 from lrdecay.tables import Record
-from lrdecay.worker import EpochDone, Message, Note, Setup
+from lrdecay.worker import EpochDone, Message, Note, Setup, Tell, Training
 
 _COMMIT_SECONDS = 1.0
 
@@ -103,6 +101,8 @@ def run_sweep(
     group_size: int | None = None,
     strict: bool = False,
     plugins: Sequence[str | Path] = (),
+    allow_mixed: bool = False,
+    time_limit: float | None = None,
 ) -> Summary:
     """Train what a sweep asks for and the results folder does not have yet.
 
@@ -111,11 +111,18 @@ def run_sweep(
     GPU; 0: this process). `engine` is auto, reference (one run at a time) or stacked (many at once,
     at most `group_size`); auto is the one that is faster for each run.
 
+    A run that fails is tried again, at most twice, alone in a process of its own; with 0 `workers`
+    it is tried once. `time_limit` is the longest, in seconds, that runs may take from the end of
+    one epoch to the end of the next (None: any time); with 0 `workers` nothing limits it.
+
     What is probably not meant in the schedules is told to `progress`, or, if `strict`, an error.
 
     `plugins` are those that the sweep file may use: Python files, or modules.
 
-    Raises `InputError` for a sweep, plug-in, data or device that cannot be used.
+    Results of another version of torch or another device are not continued, unless `allow_mixed`.
+
+    Raises `InputError` for a sweep, plug-in, data or device that cannot be used, for a folder that
+    another process writes to, and for results that would be mixed.
     """
     load_plugins(plugins)
     if not isinstance(sweep, Sweep):
@@ -126,6 +133,8 @@ def run_sweep(
         raise InputError(f"engine: must be one of {', '.join(ENGINES)}, not {engine}")
     if group_size is not None and group_size < 1:
         raise InputError(f"group_size: must be at least 1, not {group_size}")
+    if time_limit is not None and not time_limit > 0:
+        raise InputError(f"time_limit: must be more than 0 seconds, not {time_limit:g}")
     chosen = find_device(device, sweep.precision)
     dataset = sources.load(sweep.dataset, data_dir)
     matrix = sweep.matrix(dataset)
@@ -135,13 +144,8 @@ def run_sweep(
         raise InputError("\n".join(odd))
     folder = Path(results) / sweep.name
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(f"{folder}: another sweep is writing to this folder") from None
-    with lock:
-        count = executor.default_workers(chosen) if workers is None else workers
+    with holding(folder) as hold:
+        count = default_workers(chosen) if workers is None else workers
         setup = Setup(
             dataset=sweep.dataset,
             data_dir=None if data_dir is None else str(data_dir),
@@ -154,8 +158,16 @@ def run_sweep(
         def plan(runs: Sequence[Run]) -> Plan:
             return groups.plan(runs, dataset, chosen, count, engine, group_size)
 
+        def check(asked: Asked) -> None:
+            if not allow_mixed:
+                _refuse_mixture(store, asked, chosen)
+
+        def train(groups: Sequence[Group], tell: Tell) -> None:
+            executor.train(groups, setup, count, tell, time_limit)
+
+        store = Store(folder)
         notes = [f"warning: {text}" for text in odd]
-        return _run_locked(sweep, matrix, Store(folder), plan, setup, count, progress, notes)
+        return _run_locked(sweep, matrix, store, hold, check, plan, train, count, progress, notes)
 
 
 def ask(matrix: Matrix, outcomes: pd.DataFrame, done: Collection[str]) -> Asked:
@@ -176,53 +188,32 @@ def pending(runs: Sequence[Run], done: Collection[str]) -> list[Run]:
     return [run for run in runs if run.run_id not in done]
 
 
-def find_device(device: str, precision: str = "float32") -> torch.device:
-    """Return the device that `auto`, `cpu` or `cuda` names here.
-
-    Raises `InputError` where there is none, and where it cannot compute in `precision`.
-    """
-    available = torch.cuda.is_available()
-    if device == "auto":
-        device = "cuda" if available else "cpu"
-    if device == "cuda" and not available:
-        raise InputError("--device cuda: torch finds no GPU here; use cpu or auto")
-    if device not in ("cpu", "cuda"):
-        raise InputError(f"--device {device}: expected auto, cpu or cuda")
-    if device == "cpu" and precision == "tf32":
-        raise InputError("precision: tf32 needs a GPU; a CPU computes in float32 or bfloat16")
-    return torch.device(device)
-
-
-def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> float:
-    """Return about how long the groups take, one after the other, from a few measured steps."""
-    if not plan.groups:
-        return 0.0
-    whole = dataset.split(plan.groups[0].runs[0].validation, device)
-    evaluated = len(whole.train_eval) + len(whole.test) + len(whole.validation or ())
-    rates: dict[tuple[object, ...], tuple[float, float]] = {}
-    seconds = 0.0
-    with training_settings():
-        for group in plan.groups:
-            first = group.runs[0]
-            alike = (group.engine, len(group.runs), lockstep.kind(first), first.dropout > 0)
-            if alike not in rates:
-                rates[alike] = (
-                    stacked.seconds_per_image(group.runs, whole, device)
-                    if group.engine == stacked.NAME
-                    else reference.seconds_per_image(first, whole, device)
-                )
-            training, evaluation = rates[alike]
-            of_epoch = training * len(whole.train) + evaluation * evaluated
-            seconds += len(group.runs) * first.epochs * of_epoch
-    return seconds
+def _refuse_mixture(store: Store, asked: Asked, device: torch.device) -> None:
+    """Raise `InputError` if the comparison would have runs of several devices or torch versions."""
+    waiting = {run.run_id for run in asked.pending}
+    made_with = store.made_with([run for run in asked.runs if run.run_id not in waiting])
+    ours = (device_name(device), torch.__version__)
+    if len({*made_with, *([ours] if waiting else [])}) > 1:
+        there = " and ".join(
+            f"{count} with torch {version} on {name}"
+            for (name, version), count in made_with.items()
+        )
+        raise InputError(
+            f"{store.folder}: of the runs that this sweep asks for there are {there}; "
+            f"here is torch {ours[1]} on {ours[0]}. Such numbers are not compared unless you ask "
+            f"for it: --allow-mixed goes on, and the report says so; --results DIR starts anew "
+            f"elsewhere"
+        )
 
 
 def _run_locked(
     sweep: Sweep,
     matrix: Matrix,
     store: Store,
+    hold: Hold,
+    check: Callable[[Asked], None],
     plan: Callable[[Sequence[Run]], Plan],
-    setup: Setup,
+    train: Callable[[Sequence[Group], Tell], None],
     workers: int,
     progress: Progress | None,
     notes: Sequence[str],
@@ -258,6 +249,8 @@ def _run_locked(
                 progress.epoch(message)
             case Note() if progress is not None:
                 progress.note(message.text)
+            case Training():
+                hold.training(message.runs)
 
     def asked_now() -> Asked:
         return ask(matrix, store.outcomes(trials), store.done() | tried)
@@ -266,12 +259,20 @@ def _run_locked(
         store.compact(asked.runs, sweep.text, sweep.target, asked.planned)
 
     asked = asked_now()
+    check(asked)
     planned = plan(asked.pending)
     # at once, so that a reader of an unfinished sweep knows what is still to come
     write_tables()
     if progress is not None:
         reused = len(asked.runs) - len(asked.pending)
         progress.start(asked.whole, reused, min(workers, len(planned.groups)))
+    if apart := store.apart(asked.whole):
+        kept = (
+            "run that this sweep does not ask for is"
+            if apart == 1
+            else ("runs that this sweep does not ask for are")
+        )
+        tell(Note(f"{apart} {kept} kept in {store.folder / 'earlier'}"))
     for text in notes:
         tell(Note(text))
     announced: set[str] = set()
@@ -284,14 +285,16 @@ def _run_locked(
         if not planned.groups:
             break
         try:
-            executor.train(planned.groups, setup, workers, tell)
+            train(planned.groups, tell)
             tried.update(run.run_id for run in asked.pending)
         finally:
-            try:
-                commit()
-            finally:
-                asked = asked_now()
-                write_tables()
+            with signals.held():
+                try:
+                    commit()
+                finally:
+                    asked = asked_now()
+                    write_tables()
+        check(asked)
         planned = plan(asked.pending)
     return Summary(
         folder=store.folder,

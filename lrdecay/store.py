@@ -1,75 +1,37 @@
-"""Where finished runs live: two parquet tables, written atomically, read back whole.
+"""Writes a results folder (laid out as `results` says): finished runs, and the tables of a sweep.
 
-A results folder holds
-
-    runs.parquet     one row per run of the sweep as it stands now
-    epochs.parquet   one row per run x epoch x split
-    sweep.yaml       the sweep file that the two tables belong to
-    parts/           runs committed since the tables were last written
-    earlier/         runs that the sweep file no longer asks for; used again if it does
-
-A part is a folder that appears by one rename, so both of its tables exist or neither does.
-Writing the tables (`Store.compact`) replaces each file by one rename as well and takes the parts
-away last, so a process killed at any point loses nothing that was committed.
+A part is a folder that appears by one rename, so both of its tables exist or neither does. A table
+is replaced by one rename too, and what has moved on is taken away last: a process killed at any
+point loses nothing that was committed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lrdecay.catalog import Places, Rows, catalog
 from lrdecay.errors import InputError
-from lrdecay.run import ROLES
-from lrdecay.tables import SPLITS, TABLES, Record, read, read_facts, sync, table, write, write_text
+from lrdecay.files import opened, sync, write, write_text, writing
+from lrdecay.results import current_files, earlier_files, folders_of, name_of, unique
+from lrdecay.run import ROLES, Run
+from lrdecay.tables import EPOCHS, MADE_WITH, PLAN, RUNS, SPLITS, TABLES, Record, read, table
 
-if TYPE_CHECKING:
-    from lrdecay.run import Run
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a results folder is to hold in the end: how many runs of the comparison, after which
-    sweep file."""
-
-    runs: int
-    sweep_text: str
-
-
-def read_runs(folder: str | Path) -> pd.DataFrame:
-    """Return the runs table of a results folder, one row per run, finished parts included.
-
-    Raises `InputError` where there are no results.
-    """
-    return _current(Path(folder), "runs")
-
-
-def read_epochs(folder: str | Path) -> pd.DataFrame:
-    """Return the epochs table of a results folder, one row per run, epoch and split.
-
-    Raises `InputError` where there are no results.
-    """
-    return _current(Path(folder), "epochs")
-
-
-def read_plan(folder: str | Path) -> Plan:
-    """Return what the folder's last sweep asked for; it is kept in the metadata of `runs`.
-
-    Raises `InputError` where there are no results.
-    """
-    path = Path(folder) / "runs.parquet"
-    if not path.exists():
-        raise _no_results(Path(folder))
-    facts = read_facts(path)
-    return Plan(int(facts["planned"]), facts["sweep"])
+_PARTS_IN_BATCH = 64
+_ROW_GROUPS, _FEWEST_RUNS = 256, 16
+"""Row groups of a table, and runs in each: that many are in memory at once, and lost by one damaged
+page."""
 
 
 class Store:
@@ -77,14 +39,20 @@ class Store:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._parts.mkdir(parents=True, exist_ok=True)
-        for left_over in self._parts.glob(".*"):  # of a process that was killed
-            if left_over.is_dir():
-                shutil.rmtree(left_over)
-
-    @property
-    def _parts(self) -> Path:
-        return self.folder / "parts"
+        for kind in ("parts", "batches", "earlier", "quarantine"):
+            if (self.folder / kind).is_symlink():  # things are moved and removed in there
+                raise InputError(
+                    f"{self.folder / kind}: a link; a results folder must hold its {kind} itself"
+                )
+        for kind in ("parts", "batches"):
+            (self.folder / kind).mkdir(parents=True, exist_ok=True)
+            for left_over in (self.folder / kind).glob(".*"):  # of a process that was killed
+                if left_over.is_dir() and not left_over.is_symlink():
+                    shutil.rmtree(left_over)
+        for home in (self.folder, self.folder / "earlier"):
+            for name in (*TABLES, "sweep"):
+                for left_over in home.glob(f".{name}.*.tmp"):
+                    left_over.unlink()
 
     def commit(self, records: Iterable[Record]) -> None:
         """Put finished runs on the disk: on return they survive a kill and a power cut.
@@ -94,31 +62,41 @@ class Store:
         records = list(records)
         rows = {
             "runs": [record.run for record in records],
-            "epochs": [row for record in records for row in record.epochs],
+            "epochs": [row for record in records for row in sorted(record.epochs, key=_place)],
         }
-        scratch = self._parts / ".new"
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
-        sha = hashlib.sha256()
-        for name, schema in TABLES.items():
-            path = scratch / f"{name}.parquet"
-            write(table(rows[name], schema), path)
-            sha.update(path.read_bytes())
-        part = self._parts / sha.hexdigest()[:16]
-        if not part.exists():
-            os.rename(scratch, part)
-        sync(self._parts)
+        with self._appearing("parts") as scratch:
+            for name, of_table in rows.items():
+                write(table(of_table, TABLES[name]), scratch / f"{name}.parquet")
+        parts = folders_of(self.folder, "parts")
+        if len(parts) >= _PARTS_IN_BATCH:
+            self._join(parts)
 
     def done(self) -> set[str]:
         """Return the ids of the runs that need no more training: completed or diverged."""
-        runs = self._everything("runs")
-        ended = runs.filter(pc.not_equal(runs["status"], "failed"))
-        return set(ended["run_id"].to_pylist())
+        return {run for run, place in self._catalog("runs").items() if not place.failed}
+
+    def apart(self, runs: Sequence[Run]) -> int:
+        """Return how many runs the folder keeps that are not among the given ones."""
+        return len(self._catalog("runs").keys() - {run.run_id for run in runs})
+
+    def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
+        """Return how many of the given runs were made with what: the values of `MADE_WITH`."""
+        files = [*current_files(self.folder, "runs"), *earlier_files(self.folder, "runs")]
+        if not files:
+            return Counter()
+        rows = unique([read(path, ["run_id", "status", *MADE_WITH]) for path in files])
+        wanted = pa.array([run.run_id for run in runs], pa.string())
+        rows = rows.filter(pc.is_in(rows["run_id"], wanted))
+        return Counter(tuple(row[name] for name in MADE_WITH) for row in rows.to_pylist())
 
     def outcomes(self, runs: Sequence[Run]) -> pd.DataFrame:
         """Return the rows of the given runs, as far as there are any, in the given order and under
         their labels."""
-        frame: pd.DataFrame = _arrange(self._everything("runs"), runs).to_pandas()
+        places = self._catalog("runs") if runs else {}
+        runs = [run for run in runs if run.run_id in places]
+        with Rows("runs") as rows:
+            found = rows.take([places[run.run_id] for run in runs])
+        frame: pd.DataFrame = _under_roles(found, runs).to_pandas()
         return frame
 
     def compact(
@@ -128,114 +106,135 @@ class Store:
         target: float | None = None,
         planned: int | None = None,
     ) -> None:
-        """Write both tables anew: the given runs, in the given order and under their labels.
+        """Write the tables anew: the given runs, in the given order and under their labels.
 
         `planned` is how many runs the comparison is to have; those given, unless more are to come.
         Runs that the sweep does not ask for any more are kept in `earlier/`.
         """
-        tables = {name: self._everything(name) for name in TABLES}
-        parts = _part_folders(self.folder)
-        self._keep_earlier(tables, [run.run_id for run in runs])
-        write_text(sweep_text, self.folder / "sweep.yaml")
-        epochs = _arrange(tables["epochs"], runs)
-        # epochs first: a run that a reader finds in `runs` has its epochs there already
-        write(epochs, self.folder / "epochs.parquet")
-        ended = _with_target(_arrange(tables["runs"], runs), epochs, target)
+        passing = [part for kind in ("parts", "batches") for part in folders_of(self.folder, kind)]
+        before = self._plan()  # at first: one of a newer lrdecay must stop this before it writes
+        self._keep_earlier({run.run_id for run in runs})
         facts = {"planned": str(len(runs) if planned is None else planned), "sweep": sweep_text}
-        write(ended, self.folder / "runs.parquet", facts)
+        facts |= {} if target is None else {"target": repr(target)}
+        planned_rows = table([{"run_id": run.run_id, **asdict(run)} for run in runs], PLAN)
+        if before is None or before[0] != facts or not before[1].equals(planned_rows):
+            write_text(sweep_text, self.folder / "sweep.yaml")
+            write(planned_rows, self.folder / "plan.parquet", facts)
+        places = self._catalogs()
+        there = [run for run in runs if run.run_id in places["runs"]]
+        arrangement = _arrangement(there, target)
+        if passing or arrangement != self._arranged():
+            self._write_tables(self.folder, places, there, target, {"arranged": arrangement})
+        self._take_away(passing)
+
+    def rescue(self, places: Mapping[str, Places]) -> None:
+        """Make a part of runs that are found at these places."""
+        with self._appearing("parts") as scratch:
+            self._write_tables(scratch, places, list(places["runs"]))
+
+    def _catalogs(self) -> dict[str, Places]:
+        return {name: self._catalog(name) for name in ("runs", "epochs")}
+
+    def _catalog(self, name: str) -> Places:
+        """Return the place of every run that the folder knows."""
+        return catalog([*current_files(self.folder, name), *earlier_files(self.folder, name)])
+
+    def _join(self, parts: Sequence[Path]) -> None:
+        """Make one batch of many parts, so that a long sweep stays quick to read."""
+        places = {
+            name: catalog([part / f"{name}.parquet" for part in parts])
+            for name in ("runs", "epochs")
+        }
+        with self._appearing("batches") as scratch:
+            self._write_tables(scratch, places, list(places["runs"]))
+        self._take_away(parts)
+
+    @contextmanager
+    def _appearing(self, kind: str) -> Iterator[Path]:
+        """Give a scratch folder for two tables; it then appears under a name of what it holds."""
+        home = self.folder / kind
+        scratch = home / ".new"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        yield scratch
+        final = home / name_of(scratch)
+        if not final.exists():
+            os.rename(scratch, final)
+        sync(home)
+
+    def _take_away(self, parts: Sequence[Path]) -> None:
         for part in parts:
             # renamed first, so that no reader meets a part that is half gone
             shutil.rmtree(part.rename(part.with_name(f".{part.name}")))
 
-    def _keep_earlier(self, tables: dict[str, pa.Table], ids: Sequence[str]) -> None:
+    def _keep_earlier(self, wanted: set[str]) -> None:
         """Add what the tables are about to lose to `earlier/`, from which nothing is taken away:
         so no moment exists at which a run is in neither place."""
-        wanted = pa.array(ids, pa.string())
-        for name, everything in tables.items():
-            path = self.folder / "earlier" / f"{name}.parquet"
-            kept = read(path) if path.exists() else None
-            keep = pc.invert(pc.is_in(everything["run_id"], wanted))
-            if kept is not None:
-                keep = pc.or_(keep, pc.is_in(everything["run_id"], kept["run_id"].unique()))
-            rest = everything.filter(keep)
-            if len(rest) and (kept is None or not rest.equals(kept.replace_schema_metadata(None))):
-                path.parent.mkdir(exist_ok=True)
-                write(rest, path)
+        places = self._catalogs()
+        kept = catalog(earlier_files(self.folder, "runs"))
+        keep = [run for run in places["runs"] if run in kept or run not in wanted]
+        if any(run not in kept or kept[run].failed > places["runs"][run].failed for run in keep):
+            (self.folder / "earlier").mkdir(exist_ok=True)
+            self._write_tables(self.folder / "earlier", places, keep)
 
-    def _everything(self, name: str) -> pa.Table:
-        """Return the rows of every run the folder knows, each run once."""
-        earlier = self.folder / "earlier" / f"{name}.parquet"
-        found = _stored(self.folder, name)
-        return _unique([*found, *([read(earlier)] if earlier.exists() else [])], name)
+    def _plan(self) -> tuple[dict[str, str], pa.Table] | None:
+        """Return the facts and rows of the plan that is there, None where there is none."""
+        path = self.folder / "plan.parquet"
+        if not path.exists():
+            return None
+        with opened(path) as sealed:
+            facts = {key: text for key, text in sealed.facts.items() if key != "schema"}
+        return facts, read(path)
 
+    def _arranged(self) -> str | None:
+        """Return what the tables were last arranged as, None where one of them is missing."""
+        if not (self.folder / "epochs.parquet").exists():
+            return None
+        path = self.folder / "runs.parquet"
+        if not path.exists():
+            return None
+        with opened(path) as sealed:
+            return sealed.facts.get("arranged")
 
-def _current(folder: Path, name: str) -> pd.DataFrame:
-    for _ in range(5):
-        try:
-            found = _stored(folder, name)
-            break
-        except FileNotFoundError:  # a sweep has just moved its parts into the tables: look again
-            continue
-    else:
-        raise InputError(f"{folder}: cannot be read while a sweep writes to it; try again")
-    if not found:
-        raise _no_results(folder)
-    frame: pd.DataFrame = _unique(found, name).to_pandas()
-    return frame
-
-
-def _no_results(folder: Path) -> InputError:
-    return InputError(f"no results in {folder}: `lrdecay sweep FILE` puts a sweep's results there")
-
-
-def _stored(folder: Path, name: str) -> list[pa.Table]:
-    parts = _part_folders(folder)  # before the main table: what leaves a part is in there then
-    main = folder / f"{name}.parquet"
-    paths = [*([main] if main.exists() else []), *(part / main.name for part in parts)]
-    return [read(path) for path in paths]
-
-
-def _part_folders(folder: Path) -> list[Path]:
-    """Return the committed parts, oldest first."""
-    parts = folder / "parts"
-    found = (
-        [p for p in parts.iterdir() if p.name[0] != "." and p.is_dir()] if parts.is_dir() else []
-    )
-    return sorted(found, key=lambda part: (part.stat().st_mtime_ns, part.name))
-
-
-def _unique(tables: Sequence[pa.Table], name: str) -> pa.Table:
-    """Join tables and keep one outcome per run.
-
-    A run can be found twice: in a part that a killed process has already moved into the table, or
-    failed first and completed later. Copies are equal, except that a failure gives way.
-    """
-    joined = pa.concat_tables([TABLES[name].empty_table(), *tables]).combine_chunks()
-    joined = joined.replace_schema_metadata(None)
-    keys = ["run_id"] if name == "runs" else ["run_id", "epoch", "split"]
-    index = joined.select(keys)
-    if name == "runs":
-        index = index.append_column("failed", pc.equal(joined["status"], "failed"))
-    index = index.append_column("row", pa.array(range(len(joined)), pa.int64()))
-    ordered = index.sort_by([(column, "ascending") for column in index.column_names])
-    first = ordered.group_by(keys, use_threads=False).aggregate([("row", "first")])
-    return joined.take(first["row_first"].combine_chunks().sort())
+    def _write_tables(
+        self,
+        folder: Path,
+        places: Mapping[str, Places],
+        runs: Sequence[Run] | Sequence[str],
+        target: float | None = None,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write both tables, a row group at a time: runs under their labels, or ids as they are."""
+        # epochs are in place first: a run that a reader finds in `runs` has its epochs there then
+        with (
+            Rows("runs") as runs_from,
+            Rows("epochs") as epochs_from,
+            writing(folder / "runs.parquet", RUNS, facts) as to_runs,
+            writing(folder / "epochs.parquet", EPOCHS) as to_epochs,
+        ):
+            size = max(_FEWEST_RUNS, math.ceil(len(runs) / _ROW_GROUPS))
+            for start in range(0, len(runs), size):
+                some = runs[start : start + size]
+                ids = [run if isinstance(run, str) else run.run_id for run in some]
+                of_runs = runs_from.take([places["runs"][run] for run in ids])
+                there = [places["epochs"][run] for run in ids if run in places["epochs"]]
+                of_epochs = epochs_from.take(there)
+                labelled = [run for run in some if not isinstance(run, str)]
+                if labelled:
+                    of_runs = _under_roles(of_runs, labelled)
+                    of_runs = _with_target(of_runs, of_epochs, target)
+                    of_epochs = _under_roles(of_epochs, labelled)
+                to_runs.write_table(of_runs, len(of_runs))
+                to_epochs.write_table(of_epochs, max(len(of_epochs), 1))
 
 
-def _arrange(rows: pa.Table, runs: Sequence[Run]) -> pa.Table:
-    """Keep the rows of the given runs, in the sweep's order, under its names and in its phases."""
+def _under_roles(rows: pa.Table, runs: Sequence[Run]) -> pa.Table:
+    """Give rows, which are in the order of the runs, the names and phases of these."""
     position = pc.index_in(rows["run_id"], pa.array([run.run_id for run in runs], pa.string()))
-    order = {"position": position}
-    if "split" in rows.column_names:
-        splits = pc.index_in(rows["split"], pa.array(SPLITS))
-        order |= {"epoch": rows["epoch"], "split": splits}
-    index = pc.sort_indices(pa.table(order), [(key, "ascending") for key in order])
-    index = index.filter(pc.is_valid(position.take(index)))
-    rows, position = rows.take(index), position.take(index)
     for name in ROLES:
         if name in rows.column_names:
-            names = pa.array([getattr(run, name) for run in runs], pa.string()).take(position)
-            rows = _set_column(rows, name, names)
+            names = pa.array([getattr(run, name) for run in runs], pa.string())
+            rows = _set_column(rows, name, names.take(position.combine_chunks()))
     return rows
 
 
@@ -253,5 +252,17 @@ def _with_target(runs: pa.Table, epochs: pa.Table, target: float | None) -> pa.T
     return _set_column(runs, "epochs_to_target", pa.array(reached_at, pa.int32()))
 
 
-def _set_column(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:
+def _arrangement(runs: Sequence[Run], target: float | None) -> str:
+    """Return a digest of what the tables depend on beside the rows themselves."""
+    sha = hashlib.sha256(repr(target).encode())
+    for run in runs:
+        sha.update(repr([run.run_id, *(getattr(run, name) for name in ROLES)]).encode())
+    return sha.hexdigest()
+
+
+def _place(row: Mapping[str, object]) -> tuple[object, int]:
+    return row["epoch"], SPLITS.index(str(row["split"]))
+
+
+def _set_column(rows: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
     return rows.set_column(rows.column_names.index(name), rows.schema.field(name), values)

@@ -1,23 +1,20 @@
-"""The two tables: their columns, and how they are written to and read from parquet.
+"""The tables: their columns, and how those of any version are read.
 
-One versioned schema for every write; page checksums written always and verified on every read.
+One versioned schema for every write (`files.SCHEMA_VERSION`); what older versions lacked is filled
+in as it is read.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from lrdecay.errors import InputError
+from lrdecay.errors import DamagedError
+from lrdecay.files import Sealed, opened
 
-SCHEMA_VERSION = 3
 SPLITS = ("train", "train_eval", "val", "test")
 STATUSES = ("completed", "diverged", "failed")
 
@@ -46,6 +43,8 @@ RUNS = pa.schema(
         # choose: a trial of a base rate; compare: all else. Null where the sweep file gives lr
         pa.field("phase", pa.string(), nullable=False),
         pa.field("lr_chosen_per", pa.string()),
+        # the `SEMANTICS` of the code that trained it: with what was asked for, that is the run_id
+        pa.field("semantics", pa.int32()),
         # how it ended: numbers of the last epoch, and of the one with the lowest validation loss
         pa.field("status", pa.string(), nullable=False),
         pa.field("diverged_at_step", pa.int64()),
@@ -107,9 +106,23 @@ EPOCHS = pa.schema(
 """One row per run, epoch (from 1) and split: loss in nats per image, accuracy in 0..1, and the
 learning rate applied in that epoch (its mean, first and last over the epoch's steps)."""
 
-TABLES = {"runs": RUNS, "epochs": EPOCHS}
+PLAN = pa.schema([RUNS.field(i) for i in range(RUNS.get_field_index("semantics"))])
+"""One row per run that the sweep asks for, trained or not."""
 
-_PREFIX = "lrdecay."
+TABLES = {"runs": RUNS, "epochs": EPOCHS, "plan": PLAN}
+
+MADE_WITH = ("device", "torch_version")
+"""The columns of `runs` on which its numbers depend beside what was asked for."""
+
+# the version of the tables that brought a column, and its value in all runs before
+_ADDED = {
+    "precision": (2, "float32"),
+    "group_size": (2, None),
+    "plugins": (3, "{}"),
+    "phase": (3, "compare"),
+    "lr_chosen_per": (3, None),
+    "semantics": (4, None),
+}
 
 
 @dataclass(frozen=True)
@@ -129,77 +142,39 @@ def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=schema)
 
 
-def read(path: Path) -> pa.Table:
-    """Return a table as it was written, checksums verified.
+def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a table as it was written, in the columns that it has today.
 
-    Raises `InputError` for a damaged file and for one of another version of the schema.
+    Raises `DamagedError` for a damaged file, `InputError` for one of a newer lrdecay.
     """
-    try:
-        file = pq.ParquetFile(path, page_checksum_verification=True)
-        version = _metadata(file).get("schema", "none")
-        found: pa.Table = file.read()
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: damaged, or no table of lrdecay's ({reason})") from error
-    if version != str(SCHEMA_VERSION):
-        raise InputError(
-            f"{path}: this lrdecay reads version {SCHEMA_VERSION} of the tables; "
-            f"the file has version {version}"
-        )
-    return found
+    with opened(path) as sealed:
+        return read_groups(sealed, range(sealed.file.num_row_groups), columns)
 
 
-def read_facts(path: Path) -> dict[str, str]:
-    """Return the facts that were written with a table."""
-    return _metadata(pq.ParquetFile(path))
-
-
-def write(content: pa.Table, path: Path, facts: Mapping[str, str] | None = None) -> None:
-    """Write a table so that `path` holds either what it held before or all of the new one.
-
-    `facts` go into the file's own metadata.
-    """
-    facts = {"schema": str(SCHEMA_VERSION), **(facts or {})}
-    content = content.replace_schema_metadata({_PREFIX + k: v for k, v in facts.items()})
-    with _replacing(path) as file:
-        pq.write_table(content, file, compression="zstd", write_page_checksum=True)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write text in the same way: all of it, or nothing."""
-    with _replacing(path) as file:
-        file.write(text.encode())
-
-
-def sync(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with scratch.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
-    sync(path.parent)
-
-
-def _metadata(file: pq.ParquetFile) -> dict[str, str]:
-    stored = file.schema_arrow.metadata or {}
-    return {
-        key.decode().removeprefix(_PREFIX): value.decode()
-        for key, value in stored.items()
-        if key.decode().startswith(_PREFIX)
-    }
+def read_groups(
+    sealed: Sealed, groups: Iterable[int], columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Return row groups of a table in the columns of today: one that older files lack has the value
+    that all runs had then."""
+    schema = TABLES[sealed.path.stem]
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    stored = sealed.file.schema_arrow
+    there = [name for name in schema.names if name in stored.names]
+    for name in there:
+        if stored.field(name).type != schema.field(name).type:
+            raise DamagedError(sealed.path, f"its column {name} is not {schema.field(name).type}")
+    parts = [sealed.rows(group, there).replace_schema_metadata(None) for group in groups]
+    nothing = pa.schema([schema.field(name) for name in there]).empty_table()
+    found = pa.concat_tables(parts or [nothing])
+    count = sum(sealed.file.metadata.row_group(group).num_rows for group in groups)
+    arrays = []
+    for field in schema:
+        if field.name in there:
+            arrays.append(found[field.name])
+            continue
+        since, value = _ADDED.get(field.name, (1, None))
+        if sealed.version >= since:
+            raise DamagedError(sealed.path, f"it has no column {field.name}")
+        arrays.append(pa.chunked_array([pa.array([value] * count, field.type)]))
+    return pa.Table.from_arrays(arrays, schema=schema)

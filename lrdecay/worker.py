@@ -9,7 +9,9 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -49,6 +51,11 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Beat:
+    """A worker's process is at work, even if it has nothing else to tell yet."""
+
+
+@dataclass(frozen=True)
 class EpochDone:
     """A run has finished one more epoch: its accuracy on `split`, validation if it has any."""
 
@@ -65,8 +72,17 @@ class Note:
     text: str
 
 
-Message = EpochDone | Note | Record
+@dataclass(frozen=True)
+class Training:
+    """The ids of the runs that are at work now, or wait for the process that has them."""
+
+    runs: tuple[str, ...]
+
+
+Message = EpochDone | Note | Record | Training
 Tell = Callable[[Message], None]
+
+_BEAT_SECONDS = 1.0
 
 
 class Trainer:
@@ -161,6 +177,11 @@ def main(descriptor: int) -> None:
     """Train what comes through the pipe with this file descriptor until it closes."""
     connection: Connection[Any, Any] = Connection(descriptor)
     inbox: SimpleQueue[Any] = SimpleQueue()
+    one_at_a_time = threading.Lock()
+
+    def send(message: object) -> None:
+        with one_at_a_time:
+            connection.send(message)
 
     def receive() -> None:
         try:
@@ -169,13 +190,20 @@ def main(descriptor: int) -> None:
         except (EOFError, OSError):  # the coordinator is gone, and with it the need to go on
             os._exit(1)
 
-    threading.Thread(target=receive, daemon=True).start()
+    def beat() -> None:
+        while True:
+            time.sleep(_BEAT_SECONDS)
+            with suppress(OSError):  # `receive` ends the process
+                send(Beat())
+
+    for task in (receive, beat):
+        threading.Thread(target=task, daemon=True).start()
     with training_settings():
         try:
             trainer = Trainer(inbox.get())
         except Exception as error:
-            connection.send(Ready(error=f"{type(error).__name__}: {error}"))
+            send(Ready(error=f"{type(error).__name__}: {error}"))
             return
-        connection.send(Ready())
+        send(Ready())
         while True:
-            trainer.train(inbox.get(), connection.send)
+            trainer.train(inbox.get(), send)

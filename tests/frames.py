@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from lrdecay.tables import EPOCHS, RUNS, write
+from lrdecay.files import write
+from lrdecay.tables import EPOCHS, RUNS
 
 TEST_IMAGES = 1000
 SWEEP_TEXT = "name: synthetic\ndataset: digits\n"

@@ -19,8 +19,8 @@ from lrdecay.cli import app
 from lrdecay.engine import stacked
 from lrdecay.errors import InputError
 from lrdecay.report import write_report
+from lrdecay.results import read_epochs, read_plan, read_runs
 from lrdecay.runner import ask, run_sweep
-from lrdecay.store import read_epochs, read_plan, read_runs
 from lrdecay.styles import scheduler_styles
 from lrdecay.sweep import parse_sweep
 

@@ -63,7 +63,8 @@ def test_importing_the_package_imports_nothing_heavy():
 def test_the_reading_half_does_not_import_torch():
     code = """
 import sys
-import lrdecay.analysis, lrdecay.plots, lrdecay.charts, lrdecay.report, lrdecay.store
+import lrdecay.analysis, lrdecay.plots, lrdecay.charts, lrdecay.report
+import lrdecay.store, lrdecay.status, lrdecay.integrity
 print('torch' in sys.modules)
 """
     assert python(code).stdout == "False\n"
@@ -290,7 +291,7 @@ def test_one_epoch_of_real_mnist_learns_and_applies_the_rate(data_dir):
 
 
 def test_engine_and_group_size_are_followed_and_recorded(file, tmp_path):
-    from lrdecay.store import read_runs
+    from lrdecay.results import read_runs
 
     for engine, size, expected in (("reference", 4, 1), ("stacked", 2, 2), ("auto", 3, 2)):
         results = tmp_path / engine

@@ -16,10 +16,10 @@ from lrdecay import groups, plugins, schedulers, sources
 from lrdecay.cli import app
 from lrdecay.engine import reference, stacked
 from lrdecay.errors import InputError, WorkerError
+from lrdecay.results import read_epochs, read_runs
 from lrdecay.run import canonical
 from lrdecay.runner import run_sweep
 from lrdecay.specs import DatasetSpec
-from lrdecay.store import read_epochs, read_runs
 from lrdecay.sweep import SweepFileError, parse_sweep
 
 HOME = Path(__file__).parent.parent

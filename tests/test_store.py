@@ -1,5 +1,6 @@
 """What is written is what is read, whatever was interrupted in between."""
 
+import os
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,11 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from training import runs
 
-from lrdecay import store
+from lrdecay import files, results, store
 from lrdecay.errors import InputError
+from lrdecay.files import write
+from lrdecay.results import read_epochs, read_plan, read_runs
 from lrdecay.run import Run
-from lrdecay.store import Store, read_epochs, read_plan, read_runs
-from lrdecay.tables import EPOCHS, RUNS, Record, read, table, write
+from lrdecay.store import Store
+from lrdecay.tables import EPOCHS, RUNS, Record, read, table
 
 RUN = runs("epochs: 2\nseeds: [0]")["constant"]
 SIX = [replace(RUN, seed=seed) for seed in range(6)]
@@ -89,7 +92,7 @@ def test_types_and_nulls_are_the_schema_s_even_when_a_column_is_empty(tmp_path):
 
 def test_the_plan_is_kept_with_the_tables(tmp_path):
     filled(tmp_path)
-    assert read_plan(tmp_path) == store.Plan(6, TEXT)
+    assert read_plan(tmp_path) == results.Plan(6, TEXT)
     assert (tmp_path / "sweep.yaml").read_text() == TEXT
 
 
@@ -116,6 +119,14 @@ def test_runs_that_are_not_wanted_are_kept_and_come_back(tmp_path):
     opened.compact(SIX, TEXT)
     assert seeds(tmp_path) == [0, 1, 2]
     assert len(read_epochs(tmp_path)) == 3 * 8
+
+
+def test_runs_that_are_in_other_places_too_are_counted_once(tmp_path):
+    opened = filled(tmp_path)
+    opened.compact([], TEXT)  # all to earlier/
+    opened.compact(SIX, TEXT)  # and back: all of it is in the tables as well
+    assert opened.done() == {run.run_id for run in SIX[:3]}
+    assert opened.made_with(SIX) == {("none", "2"): 3}
 
 
 def test_a_failed_run_is_not_done_and_gives_way_to_its_success(tmp_path):
@@ -146,17 +157,17 @@ def test_a_success_after_a_failure_is_kept_when_it_is_no_longer_wanted(tmp_path)
 def test_the_sweep_file_is_the_last_one(tmp_path):
     filled(tmp_path).compact(SIX[:2], "name: other\n")
     assert (tmp_path / "sweep.yaml").read_text() == "name: other\n"
-    assert read_plan(tmp_path) == store.Plan(2, "name: other\n")
+    assert read_plan(tmp_path) == results.Plan(2, "name: other\n")
 
 
 def test_epochs_are_in_place_before_their_runs(tmp_path, monkeypatch):
-    opened, order, real = filled(tmp_path), [], store.write
+    opened, order, real = filled(tmp_path), [], os.replace
 
-    def spy(content, path, facts=None):
+    def spy(scratch, path):
         order.append(path.name)
-        real(content, path, facts)
+        real(scratch, path)
 
-    monkeypatch.setattr(store, "write", spy)
+    monkeypatch.setattr(os, "replace", spy)
     opened.compact(SIX, TEXT)
     assert order == ["epochs.parquet", "runs.parquet"]
 
@@ -166,11 +177,11 @@ def test_a_table_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "runs.parquet"
     before = path.read_bytes()
 
-    def breaks(content, file, **_):
+    def breaks(file):
         file.write(b"half of a tab")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pq, "write_table", breaks)
+    monkeypatch.setattr(files, "_seal", breaks)
     with pytest.raises(OSError, match="No space"):
         write(RUNS.empty_table(), path)
     assert path.read_bytes() == before
@@ -320,8 +331,19 @@ def test_tables_of_another_version_are_refused_by_name(tmp_path):
     path = tmp_path / "runs.parquet"
     plain = RUNS.empty_table().replace_schema_metadata({"lrdecay.schema": "99"})
     pq.write_table(plain, path)
-    with pytest.raises(InputError, match=r"runs\.parquet: .*version 3.*has version 99"):
+    with pytest.raises(InputError, match=r"newer lrdecay \(version 99.*reads up to 4\)"):
         read_runs(tmp_path)
+
+
+def test_a_plan_of_another_version_stops_before_anything_is_written(tmp_path, monkeypatch):
+    opened = filled(tmp_path)
+    with monkeypatch.context() as newer:
+        newer.setattr(files, "SCHEMA_VERSION", 99)
+        write(read(tmp_path / "plan.parquet"), tmp_path / "plan.parquet")
+    with pytest.raises(InputError, match=r"plan\.parquet: written by a newer lrdecay"):
+        opened.compact(SIX[1:], "name: other\n")
+    assert not (tmp_path / "earlier").exists()
+    assert (tmp_path / "sweep.yaml").read_text() == TEXT
 
 
 @pytest.mark.parametrize("reader", [read_runs, read_epochs, read_plan])

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from lrdecay import provenance
+from lrdecay.devices import device_name
 from lrdecay.engine import applied
-from lrdecay.run import Run
+from lrdecay.run import SEMANTICS, Run
 from lrdecay.tables import RUNS, SPLITS, Record
 
 
@@ -39,8 +40,9 @@ class Epoch:
 class Measured:
     """All that an engine knows of a run at its end.
 
-    `diverged_at_step` counts from 0; `seconds` are the run's share where `group_size` runs trained
-    at once.
+    `diverged_at_step` counts from 0: the first step whose loss is not finite, so the one after the
+    step whose gradient was not, or an epoch's last where only its evaluation shows it.
+    `seconds` are the run's share where `group_size` runs trained at once.
     """
 
     epochs: Sequence[Epoch]
@@ -98,9 +100,10 @@ def _row(
     return row | {
         "run_id": run.run_id,
         **asdict(run),
+        "semantics": SEMANTICS,
         **results,
         "engine": engine,
-        "device": provenance.device_name(device),
+        "device": device_name(device),
         **provenance.versions(),
         "finished_at": datetime.now(UTC),
     }

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 import torch
@@ -99,7 +100,7 @@ class Adam(Update):
             gradient = g if self._decoupled or not self._decays else torch.addcmul(g, p, decay)
             average.lerp_(gradient, weight1)
             square.lerp_(gradient * gradient, weight2)
-            p.addcdiv_(average * size, square.sqrt().add_(eps))
+            p.addcdiv_(average * size, _root(square).add_(eps))
 
 
 class SGD(Update):
@@ -164,7 +165,7 @@ class RMSprop(Update):
             if self._centered:
                 average = others[0].lerp_(gradient, weight)
                 variance = torch.addcmul(square, average * average, taken)
-            direction = gradient / variance.sqrt().add_(eps)
+            direction = gradient / _root(variance).add_(eps)
             _move(p, direction, others[-1] if self._has_momentum else None, numbers)
 
 
@@ -209,7 +210,7 @@ class AdamWScheduleFree(Update):
                 continue
             weight2, correction, eps, decay, share, along_y, along_z = _like(p, row)
             square.lerp_(g * g, weight2)
-            direction = (g * correction).div_(square.sqrt().add_(eps))
+            direction = (g * correction).div_(_root(square).add_(eps))
             if self._decays:
                 direction.addcmul_(p, decay)
             p.lerp_(z, share).addcmul_(direction, along_y)
@@ -256,6 +257,17 @@ def build(name: str, parameters: Sequence[Tensor], arguments: Sequence[Arguments
         case "AdamWScheduleFree":
             return AdamWScheduleFree(parameters, arguments)
     return Adam(parameters, arguments, decoupled=name == "AdamW")
+
+
+def _root(square: Tensor) -> Tensor:
+    """Return the root of an average of squares; infinite where one of them was too large to hold.
+
+    There the parameter stays where it is from then on, as with torch, which for its order of
+    multiplying can hold a few larger ones: up to 6e20 with Adam's defaults, not 1.8e19.
+    `lerp_`, which keeps the average, makes NaN of infinity; a gradient that is not finite itself
+    shows in what is divided.
+    """
+    return square.nan_to_num(nan=inf, posinf=inf, neginf=-inf).sqrt_()
 
 
 def _by_momentum(rates: Tensor, momenta: Tensor, nesterov: Tensor) -> tuple[Tensor, ...]:

@@ -1,0 +1,181 @@
+"""How a results folder is laid out, and read.
+
+It holds
+
+    runs.parquet     one row per run of the sweep as it stands now
+    epochs.parquet   one row per run x epoch x split
+    plan.parquet     one row per run that the sweep asks for, trained or not
+    sweep.yaml       the sweep file that they belong to
+    parts/           runs committed since the tables were last written
+    batches/         parts of a long sweep, joined
+    earlier/         runs that the sweep file no longer asks for; used again if it does
+    quarantine/      files that were found damaged (`lrdecay verify`)
+
+Runs go from parts to batches to the tables, and are in the next place before they leave the last.
+Whoever reads lists the places in that order, so that it misses none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lrdecay.errors import DamagedError, InputError
+from lrdecay.files import opened
+from lrdecay.run import Run
+from lrdecay.tables import PLAN, read
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a results folder is to hold in the end: how many runs of the comparison, after which
+    sweep file; and the validation accuracy to reach, if it asks for one."""
+
+    runs: int
+    sweep_text: str
+    target: float | None = None
+
+
+def read_runs(folder: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the runs table of a results folder, one row per run, finished parts included.
+
+    `columns` are those that are wanted, run_id and status among them; all unless given.
+
+    Raises `InputError` where there are no results.
+    """
+    return _current(Path(folder), "runs", columns)
+
+
+def read_epochs(folder: str | Path) -> pd.DataFrame:
+    """Return the epochs table of a results folder, one row per run, epoch and split.
+
+    Raises `InputError` where there are no results.
+    """
+    return _current(Path(folder), "epochs")
+
+
+def read_plan(folder: str | Path) -> Plan:
+    """Return what the folder's last sweep asked for.
+
+    Raises `InputError` where there are no results.
+    """
+    for name in ("plan", "runs"):  # before version 4 the facts were with the runs
+        path = Path(folder) / f"{name}.parquet"
+        if path.exists():
+            with opened(path) as sealed:
+                facts = sealed.facts
+            if "planned" not in facts:
+                continue
+            try:
+                target = float(facts["target"]) if "target" in facts else None
+                return Plan(int(facts["planned"]), facts["sweep"], target)
+            except (KeyError, ValueError) as error:
+                raise DamagedError(path, "what it says of its sweep is not readable") from error
+    runs = read_runs(folder)  # the plan was set aside as damaged
+    file = Path(folder) / "sweep.yaml"
+    text = file.read_text("utf-8", "replace") if file.is_file() else ""
+    known = int((runs["phase"] == "compare").sum())
+    return Plan(known, text)
+
+
+def planned(folder: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Return columns of the plan: one row per run that the folder's last sweep asked for, trained
+    or not, in its order.
+
+    There are no rows where an lrdecay before version 4 of the tables wrote the folder.
+    """
+    path = Path(folder) / "plan.parquet"
+    rows = read(path, columns) if path.exists() else PLAN.empty_table().select(list(columns))
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame
+
+
+def planned_runs(folder: str | Path) -> list[Run]:
+    """Return the runs of the plan."""
+    columns = [name for name in PLAN.names if name != "run_id"]
+    rows = planned(folder, columns).astype(object)
+    rows = rows.where(rows.notna(), None)
+    return [Run(**dict(zip(columns, row, strict=True))) for row in rows.itertuples(index=False)]
+
+
+def folders_of(folder: Path, kind: str) -> list[Path]:
+    """Return the committed parts or batches, oldest first."""
+    home = folder / kind
+    there = home.iterdir() if home.is_dir() else ()
+    found = [p for p in there if p.name[0] != "." and p.is_dir() and not p.is_symlink()]
+    return sorted(found, key=lambda part: (part.stat().st_mtime_ns, part.name))
+
+
+def name_of(part: Path) -> str:
+    """Return the name of a part or batch: a digest of what it holds, and of nothing else."""
+    sha = hashlib.sha256()
+    for name in ("runs", "epochs"):
+        sha.update((part / f"{name}.parquet").read_bytes())
+    return sha.hexdigest()[:16]
+
+
+def current_files(folder: Path, name: str) -> list[Path]:
+    """Return the files of a table. The order in which they are looked for is that in which runs
+    move on; of copies the last place is to count."""
+    moving = [
+        part / f"{name}.parquet"
+        for kind in ("parts", "batches")
+        for part in folders_of(folder, kind)
+    ]
+    main = folder / f"{name}.parquet"
+    return [*([main] if main.exists() else []), *moving]
+
+
+def earlier_files(folder: Path, name: str) -> list[Path]:
+    """Return the file of a table of runs that the sweep no longer asks for, if there is one."""
+    path = folder / "earlier" / f"{name}.parquet"
+    return [path] if path.exists() else []
+
+
+def _current(folder: Path, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    for _ in range(5):
+        paths = current_files(folder, name)
+        try:
+            found = [read(path, columns) for path in paths]
+            break
+        except FileNotFoundError:  # a sweep has just moved its parts on: look again
+            continue
+    else:
+        raise InputError(
+            f"{folder}: files vanish while they are read; is a sweep writing there? Try again, or "
+            f"`lrdecay verify {folder}`"
+        )
+    if not found:
+        raise InputError(
+            f"no results in {folder}: `lrdecay sweep FILE` puts a sweep's results there"
+        )
+    frame: pd.DataFrame = unique(found).to_pandas()
+    return frame
+
+
+def unique(tables: Sequence[pa.Table]) -> pa.Table:
+    """Join one or more tables of one kind, each run once, as `catalog` has it."""
+    chosen: dict[str, tuple[bool, int]] = {}
+    ids: list[list[str]] = []
+    for number, rows in enumerate(tables):
+        unfinished = (
+            set(rows.filter(pc.equal(rows["status"], "failed"))["run_id"].to_pylist())
+            if "status" in rows.column_names
+            else set()
+        )
+        ids.append(rows["run_id"].unique().to_pylist())
+        for run in ids[-1]:
+            chosen[run] = min(chosen.get(run, (True, number)), (run in unfinished, number))
+    kept = []
+    for number, rows in enumerate(tables):
+        own = [run for run in ids[number] if chosen[run][1] == number]
+        whole = len(own) == len(ids[number])
+        chosen_here = pa.array(own, pa.string())
+        kept.append(rows if whole else rows.filter(pc.is_in(rows["run_id"], chosen_here)))
+    return pa.concat_tables(kept)

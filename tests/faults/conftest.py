@@ -1,0 +1,85 @@
+"""How often faults are tried, and the figures that come of it."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+from disk import Changes
+from tiny import (
+    RUNS_OF_TEXT,
+    TEXT,
+    Trained,
+    in_no_time,
+    in_process,
+    records_of,
+    run_ids,
+    sweep_in_process,
+    text,
+)
+
+from lrdecay.runner import run_sweep
+
+FULL_VARIABLE = "LRDECAY_FAULTS"
+"""`full` tries each fault as often as a statement about it needs, and prints the figures."""
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Trained:
+    """The tiny sweep, trained once."""
+    file = tmp_path_factory.mktemp("sweep") / "tiny.yaml"
+    file.write_text(TEXT)
+    folder = run_sweep(file, tmp_path_factory.mktemp("trained"), workers=0).folder
+    return Trained(file, folder, records_of(folder))
+
+
+@pytest.fixture(scope="session")
+def on_the_way(trained, tmp_path_factory):
+    """Results of a sweep that was killed when the last part was in place: parts and a batch."""
+    results = tmp_path_factory.mktemp("on_the_way")
+    with in_no_time(trained.records), Changes(results / "count") as changes:
+        run_sweep(trained.file, results / "count", workers=0)
+    last = max(i for i, name in enumerate(changes.names) if name.endswith("tiny/parts/ID"))
+    in_process(sweep_in_process, trained.file, results, trained.records, last + 1)
+    folder = results / "tiny"
+    assert len(run_ids(folder)) == RUNS_OF_TEXT
+    assert len(list((folder / "batches").iterdir())) == 2
+    assert len(list((folder / "parts").iterdir())) == 2
+    return results
+
+
+@pytest.fixture(scope="session")
+def narrower(tmp_path_factory):
+    """The sweep without dropout 0.3."""
+    file = tmp_path_factory.mktemp("narrower") / "tiny.yaml"
+    file.write_text(text(dropout="[0.0]"))
+    return file
+
+
+@pytest.fixture(scope="session")
+def often() -> Callable[[int, int], int]:
+    """`often(short, full)` is how many times to try something."""
+    full = os.environ.get(FULL_VARIABLE) == "full"
+    return lambda short, long: long if full else short
+
+
+@pytest.fixture
+def figure(request) -> Callable[[str, object], None]:
+    """`figure(name, value)` has a line printed after the tests."""
+    return lambda name, value: request.node.user_properties.append(("figure", (name, str(value))))
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Print the figures; reports bring them here from whichever process ran the test."""
+    reports = [r for of_kind in terminalreporter.stats.values() for r in of_kind]
+    figures = [
+        value
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for kind, value in report.user_properties
+        if kind == "figure"
+    ]
+    if figures and os.environ.get(FULL_VARIABLE) == "full":
+        terminalreporter.section("faults")
+        width = max(len(name) for name, _ in figures)
+        for name, value in figures:
+            terminalreporter.write_line(f"{name:<{width}}  {value}")
