@@ -78,12 +78,9 @@ def seed_blocks(
     axes = cell_axes(asked)
     cells = in_axis_order(asked[axes].drop_duplicates(), asked, axes)
     seeds = np.sort(asked["seed"].unique())
-    place = {
-        name: _numbered(frame, cells, axes) for name, frame in (("runs", runs), ("asked", asked))
-    }
     shape = len(cells), len(seeds)
     row = np.full(shape, -1)
-    at = place["runs"], np.searchsorted(seeds, runs["seed"].to_numpy())
+    at = _numbered(runs, cells, axes), np.searchsorted(seeds, runs["seed"].to_numpy())
     row[at] = np.arange(len(runs))
     _refuse_doubles(runs, row[at], axes)
     strata = axes[:-2]
@@ -97,7 +94,7 @@ def seed_blocks(
         for number in np.unique(stratum):
             wanted[stratum == number] = (row[stratum == number] >= 0).any(axis=0)
     else:
-        wanted[place["asked"], np.searchsorted(seeds, asked["seed"].to_numpy())] = True
+        wanted[_numbered(asked, cells, axes), np.searchsorted(seeds, asked["seed"])] = True
     values = np.where(row >= 0, metric_values(runs, metric, epochs)[row], np.nan)
     return Blocks(
         runs=runs,
@@ -135,7 +132,8 @@ def _with_planned(runs: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
     require(planned, ["run_id"])
     others = runs[~runs["run_id"].isin(planned["run_id"])]
     shared = [name for name in runs if name in planned]
-    return pd.concat([planned[shared], others[shared]], ignore_index=True)
+    parts = [part[shared] for part in (planned, others) if len(part)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _numbered(frame: pd.DataFrame, cells: pd.DataFrame, axes: list[str]) -> np.ndarray:

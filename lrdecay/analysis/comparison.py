@@ -144,7 +144,7 @@ def best_set(
             excluded[loser].append(names[winner])
     return blocks.cells.assign(
         n_compared=compared_with,
-        excluded_by=[tuple(others) for others in excluded],
+        excluded_by=pd.Series([tuple(others) for others in excluded], dtype=object),
         in_set=[not others for others in excluded],
     )
 

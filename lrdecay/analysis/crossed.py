@@ -7,14 +7,15 @@ each run got right is stored, one bit per image.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from lrdecay.analysis.blocks import Blocks
 from lrdecay.analysis.sequences import Numbers, fixed_radius
 
-_ROWS = 256
-"""Bitmaps that are unpacked at once, a byte per image."""
+_ROWS = 255
+"""Bitmaps that are unpacked at once, a byte per image: as many as a byte can count."""
 
 
 def crossed_variance(
@@ -28,8 +29,9 @@ def crossed_variance(
     chapter 4).
     """
     by_seeds = s2_rows / n
-    whole: np.ndarray = by_seeds + s2_columns / images - s2_residual / (n * images)
-    return np.maximum(whole, by_seeds)
+    whole = by_seeds + s2_columns / images - s2_residual / (n * images)
+    variance: np.ndarray = np.maximum(whole, by_seeds)
+    return variance
 
 
 def crossed_interval(
@@ -71,7 +73,7 @@ class Bitmaps:
         self._images[np.ceil(self._images / 8) != sizes] = np.nan
         self._stratum = -1
         self._packed: dict[int, np.ndarray] = {}
-        self._counts: dict[tuple[int, bytes], np.ndarray] = {}
+        self._kept: dict[tuple[Any, ...], Any] = {}
 
     def variance(self, cells: Sequence[int], weights: Sequence[float], used: np.ndarray) -> float:
         """Return the variance of a contrast's mean on new images, in squared points.
@@ -79,20 +81,18 @@ class Bitmaps:
         `used` says which seeds count (bool, at least two); NaN where one of their runs has no
         bitmap, or they are of different numbers of images.
         """
-        self._enter(int(self._blocks.stratum[cells[0]]))
-        rows = self._blocks.row[np.ix_(cells, np.flatnonzero(used))]
+        self._enter(cells[0])
+        at = np.flatnonzero(used)
+        rows = self._blocks.row[np.asarray(cells)[:, None], at]
         if not (self._images[rows] == self._images[rows[0, 0]]).all():
             return np.nan
-        images, n = int(self._images[rows[0, 0]]), int(used.sum())
-        w = np.asarray(weights)
-        bits = [packed if used.all() else packed[used] for packed in map(self._of_cell, cells)]
-        right = np.array([np.bitwise_count(each).sum(axis=1, dtype=np.int64) for each in bits])
-        by_seed = w @ right / images
-        counts = [self._by_image(c, b, images, used) for c, b in zip(cells, bits, strict=True)]
-        by_image = w @ np.array(counts) / n
+        images, n = int(self._images[rows[0, 0]]), len(at)
+        w, key = np.asarray(weights), used.tobytes()
+        by_seed = w @ np.array([self._right(cell, at, key) for cell in cells]) / images
+        by_image = w @ np.array([self._by_image(c, at, key, images) for c in cells]) / n
         squares = sum(
-            (1 if i == j else 2) * w[i] * w[j] * _both_right(bits[i], bits[j])
-            for i in range(len(bits))
+            (1 if i == j else 2) * w[i] * w[j] * self._both_right(cells[i], cells[j], at, key)
+            for i in range(len(cells))
             for j in range(i + 1)
         )
         mean = by_seed.mean()
@@ -109,40 +109,57 @@ class Bitmaps:
 
     def by_image(self, cell: int, used: np.ndarray) -> np.ndarray | None:
         """Return at how many of the used seeds a cell got each image right; None as NaN above."""
-        self._enter(int(self._blocks.stratum[cell]))
-        images = self._images[self._blocks.row[cell, used]]
+        self._enter(cell)
+        at = np.flatnonzero(used)
+        images = self._images[self._blocks.row[cell, at]]
         if not len(images) or not (images == images[0]).all():
             return None
-        return self._by_image(cell, self._of_cell(cell)[used], int(images[0]), used)
+        return self._by_image(cell, at, used.tobytes(), int(images[0]))
 
-    def _enter(self, stratum: int) -> None:
+    def _enter(self, cell: int) -> None:
+        stratum = int(self._blocks.stratum[cell])
         if stratum != self._stratum:
             self._stratum = stratum
             self._packed.clear()
-            self._counts.clear()
+            self._kept.clear()
 
-    def _of_cell(self, cell: int) -> np.ndarray:
-        """Seeds x bytes; zeros where there is no bitmap."""
+    def _bits(self, cell: int, at: np.ndarray) -> np.ndarray:
+        """Seeds x words of 64 images; zeros where there is no bitmap."""
         if cell not in self._packed:
             rows = self._blocks.row[cell]
             found = [
                 self._bitmaps[row] if row >= 0 and self._images[row] > 0 else None for row in rows
             ]
-            size = max((len(bits) for bits in found if bits is not None), default=0)
+            size = 8 * -(-max((len(bits) for bits in found if bits is not None), default=0) // 8)
             joined = b"".join((bits or b"").ljust(size, b"\0") for bits in found)
-            self._packed[cell] = np.frombuffer(joined, np.uint8).reshape(len(rows), size)
-        return self._packed[cell]
+            self._packed[cell] = np.frombuffer(joined, np.uint64).reshape(len(rows), size // 8)
+        packed = self._packed[cell]
+        return packed if len(at) == len(packed) else packed[at]
 
-    def _by_image(self, cell: int, bits: np.ndarray, images: int, used: np.ndarray) -> np.ndarray:
-        key = cell, used.tobytes()
-        if key not in self._counts:
+    # Contrasts share cells and pairs of cells: what is computed of them is kept within a stratum.
+
+    def _right(self, cell: int, at: np.ndarray, key: bytes) -> np.ndarray:
+        """How many images were right at each seed."""
+        if (name := (cell, key)) not in self._kept:
+            self._kept[name] = np.bitwise_count(self._bits(cell, at)).sum(axis=1, dtype=np.int64)
+        right: np.ndarray = self._kept[name]
+        return right
+
+    def _both_right(self, a: int, b: int, at: np.ndarray, key: bytes) -> int:
+        """How often, over seeds and images, both cells were right."""
+        if (name := (min(a, b), max(a, b), key)) not in self._kept:
+            both = self._bits(a, at) & self._bits(b, at)
+            self._kept[name] = int(np.bitwise_count(both).sum(dtype=np.int64))
+        return int(self._kept[name])
+
+    def _by_image(self, cell: int, at: np.ndarray, key: bytes, images: int) -> np.ndarray:
+        """At how many seeds each image was right."""
+        if (name := ("images", cell, key)) not in self._kept:
             counts = np.zeros(images, np.int64)
+            bits = self._bits(cell, at).view(np.uint8)
             for start in range(0, len(bits), _ROWS):
                 chunk = np.unpackbits(bits[start : start + _ROWS], axis=1, count=images)
-                counts += chunk.sum(axis=0, dtype=np.int64)
-            self._counts[key] = counts
-        return self._counts[key]
-
-
-def _both_right(a: np.ndarray, b: np.ndarray) -> int:
-    return int(np.bitwise_count(a & b).sum(dtype=np.int64))
+                counts += chunk.sum(axis=0, dtype=np.uint8)
+            self._kept[name] = counts
+        counted: np.ndarray = self._kept[name]
+        return counted

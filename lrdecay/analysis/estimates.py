@@ -48,12 +48,12 @@ def estimates(
         differences; the `correlation` that pairing found between the sides, and `unpaired_sd`,
         the sd without it; `wins`, the share of seeds where a beats b, ties half, with its 95%
         Wilson interval; p-values for a number of seeds fixed beforehand, `p_t` (t) and
-        `p_signflip` (if `sign_flips` are asked for; up to 64 seeds); and `images_sd`, the standard error on new
-        images, if `images` are asked for and stored.
+        `p_signflip` (if `sign_flips` are asked for; up to 64 seeds); and `images_sd`, the standard
+        error on new images, if `images` are asked for and stored.
     """
     columns = {name: np.zeros(len(contrasts), int) for name in COUNTS}
     columns |= {name: np.full(len(contrasts), np.nan) for name in NUMBERS}
-    bitmaps = Bitmaps(blocks) if images else None
+    on_images: list[tuple[int, np.ndarray]] = []
     for places, cells, weights in _alike(blocks, contrasts):
         counts, paired = _counts(blocks, cells, weights)
         for name, numbers in counts.items():
@@ -67,11 +67,15 @@ def estimates(
             found = paired_statistics(a, b, higher_is_better, sign_flips)
             for name, numbers in found.items():
                 columns[name][places[those]] = numbers
-            if bitmaps is not None and n > 1:
-                columns["images_sd"][places[those]] = [
-                    np.sqrt(bitmaps.variance(c, w, u))
-                    for c, w, u in zip(cells[those], weights[those], used, strict=True)
-                ]
+            if images and n > 1:
+                on_images += zip(places[those].tolist(), used, strict=True)
+    if on_images:
+        bitmaps = Bitmaps(blocks)
+        # stratum by stratum, as the bitmaps are read
+        for place, seeds in sorted(on_images, key=lambda each: contrasts[each[0]].stratum):
+            contrast = contrasts[place]
+            variance = bitmaps.variance(contrast.cells, contrast.weights, seeds)
+            columns["images_sd"][place] = np.sqrt(variance)
     return pd.DataFrame(columns)
 
 

@@ -123,13 +123,13 @@ def _reasons(row: Row) -> Iterator[str]:
             yield f"{row[count]} of {asked} seeds {what}"
     for name, what in DIGESTS.items():
         if row[f"n_unlike_{name}"]:
-            yield f"the {what} differ at {seeds(row[f'n_unlike_{name}'])}, so that they are no pairs"
+            yield f"the {what} differ at {seeds(row[f'n_unlike_{name}'])}: these are no pairs"
     if row["n"] < FEWEST_SEEDS and not any(
         row[name] for name in row if str(name).startswith(("n_diverged", "n_unlike"))
     ):
         yield (
-            f"there are {seeds(row['n'])} so far, and the interval that may be looked at after every "
-            f"seed begins at {FEWEST_SEEDS}"
+            f"there are {seeds(row['n'])} so far, and the interval that may be looked at after "
+            f"every seed begins at {FEWEST_SEEDS}"
         )
 
 

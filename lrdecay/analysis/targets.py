@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -51,12 +53,11 @@ def _curve(cell: pd.DataFrame, confidence: float) -> pd.DataFrame:
     data = stats.CensoredData(uncensored=epochs[reached], right=last[~reached])
     share = stats.ecdf(data).cdf
     at = np.isin(share.quantiles, epochs[reached])
-    low, high = np.full(at.sum(), np.nan), np.full(at.sum(), np.nan)
-    if 0 < share.probabilities[at][0] < 1:
-        with np.errstate(divide="ignore", invalid="ignore"):  # no interval where all got there
-            both = share.confidence_interval(confidence, method="log-log")
-        low, high = both.low.probabilities[at], both.high.probabilities[at]
     shares = share.probabilities[at]
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # there is none where all got there
+        both = share.confidence_interval(confidence, method="log-log")
+    low, high = both.low.probabilities[at], both.high.probabilities[at]
     half = share.quantiles[at][shares >= 0.5]
     curve = pd.DataFrame(
         {

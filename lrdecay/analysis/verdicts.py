@@ -93,21 +93,21 @@ def _size(low: np.ndarray, high: np.ndarray, margin: float | None) -> np.ndarray
     """How the nearer and the farther end of an interval that excludes 0 compare with the margin."""
     near, far = np.minimum(abs(low), abs(high)), np.maximum(abs(low), abs(high))
     excludes = (low > 0) | (high < 0)
-    if margin is None:
-        return np.full(len(low), None, object)
-    cases = [excludes & (near >= margin), excludes & (far < margin)]
-    return np.select(cases, [np.array("at least", object), np.array("less than", object)], None)
+    size = np.full(len(low), None, object)
+    if margin is not None:
+        size[excludes & (near >= margin)] = "at least"
+        size[excludes & (far < margin)] = "less than"
+    return size
 
 
 def _on_new_images(table: pd.DataFrame, margin: float | None) -> np.ndarray:
     low, high = table["images_low"].to_numpy(), table["images_high"].to_numpy()
-    same = np.select(
-        [table["verdict"] == HIGHER, table["verdict"] == LOWER, table["verdict"] == EQUIVALENT],
-        [low > 0, high < 0, _inside(low, high, margin)],
-        False,
-    )
-    known = np.isfinite(low) & table["verdict"].isin(RESOLVED)
-    return np.where(known, same.astype(object), None)
+    same = {HIGHER: low > 0, LOWER: high < 0, EQUIVALENT: _inside(low, high, margin)}
+    found = np.full(len(table), None, object)
+    for verdict, holds in same.items():
+        known = np.isfinite(low) & (table["verdict"] == verdict).to_numpy()
+        found[known] = holds[known]
+    return found
 
 
 def _more_seeds(table: pd.DataFrame, margin: float | None, budget: int) -> np.ndarray:
