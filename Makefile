@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup sweep report test bench check format clean
+.PHONY: help setup sweep report test faults bench check format clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ report: setup  ## write the HTML report of SWEEP's results
 
 test: setup  ## run the test suite
 	$(BIN)/python -m pytest --numprocesses=2 --quiet
+
+faults: setup  ## kills, damage, full disks: each as often as README says; half an hour
+	LRDECAY_FAULTS=full $(BIN)/python -m pytest tests/faults --numprocesses=2 --quiet
 
 bench: setup  ## time things against each other
 	$(BIN)/python -m pytest bench --benchmark-only --quiet --override-ini=addopts=

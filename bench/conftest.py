@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from lrdecay import executor, provenance
+from lrdecay import provenance
+from lrdecay.devices import default_workers, device_name
+from lrdecay.process import environment
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-CORES = executor.default_workers(torch.device("cpu"))
+CORES = default_workers(torch.device("cpu"))
 PROCESSES = 1 if DEVICE == "cuda" else CORES
 
 
@@ -51,7 +53,7 @@ def tables() -> Tables:
 @pytest.fixture(scope="session")
 def processes() -> Iterator[ProcessPoolExecutor]:
     """As many processes as `lrdecay sweep` would use here, with one thread each."""
-    os.environ.update(executor.environment())
+    os.environ.update(environment())
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
         yield pool
 
@@ -59,7 +61,7 @@ def processes() -> Iterator[ProcessPoolExecutor]:
 @pytest.fixture(scope="session")
 def one_process() -> Iterator[ProcessPoolExecutor]:
     """One such process."""
-    os.environ.update(executor.environment())
+    os.environ.update(environment())
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         yield pool
 
@@ -84,7 +86,7 @@ def _machine() -> str:
     versions = provenance.versions()
     commit = str(versions["git_commit"] or "unknown")[:12]
     parts = [
-        f"{provenance.device_name(device)}",
+        f"{device_name(device)}",
         f"{CORES} cores used by each side" if DEVICE == "cpu" else f"one GPU, {CORES} CPU cores",
         f"torch {versions['torch_version']}",
         f"Python {versions['python_version']}",

@@ -6,19 +6,13 @@ at once.
 
 from __future__ import annotations
 
-import errno
 import io
-import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from lrdecay import signals
 from lrdecay.console import (
     err,
     out,
@@ -31,7 +25,8 @@ from lrdecay.console import (
     program,
     train_and_print,
 )
-from lrdecay.errors import InputError, WorkerError
+from lrdecay.errors import InputError
+from lrdecay.exits import RUN_FAILED, errors_in_one_line, stoppable
 from lrdecay.options import (
     AllowMixed,
     DataDir,
@@ -49,9 +44,6 @@ from lrdecay.options import (
     Workers,
 )
 
-BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 130
-_NOT_INPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENOMEM}
-
 app = typer.Typer(
     help="Which learning-rate scheduler, at which dropout, and is the difference real?",
     epilog="Start with:  lrdecay sweep bench/sweeps/digits.yaml",
@@ -60,48 +52,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-
-@contextmanager
-def _errors_in_one_line() -> Iterator[None]:
-    """Turn bad input into its message and exit code 2, without a traceback."""
-    try:
-        yield
-    except InputError as error:
-        err.print(f"lrdecay: {error}", soft_wrap=True)
-        raise typer.Exit(BAD_INPUT) from None
-    except WorkerError as error:
-        err.print(f"lrdecay: {error}", soft_wrap=True)
-        raise typer.Exit(RUN_FAILED) from None
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        err.print(f"lrdecay: {where}{error.strerror or error}", soft_wrap=True)
-        raise typer.Exit(RUN_FAILED if error.errno in _NOT_INPUT else BAD_INPUT) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
-
-
-@dataclass
-class _Place:
-    """Where the results of a sweep are, once its file has been read."""
-
-    folder: Path | None = None
-
-
-@contextmanager
-def _stoppable() -> Iterator[_Place]:
-    """Let SIGINT, SIGTERM and SIGHUP end the block with their own exit code, and with a line on how
-    to go on."""
-    place = _Place()
-    try:
-        with signals.stoppable():
-            yield place
-    except signals.Stopped as stop:
-        done = f"finished runs are in {place.folder}" if place.folder else "nothing was begun"
-        again = shlex.join([program(), *sys.argv[1:]])
-        with suppress(OSError):  # after SIGHUP there may be no terminal
-            err.print(f"\nInterrupted; {done}. To go on: {again}", soft_wrap=True)
-        raise typer.Exit(stop.exit_code) from None
 
 
 @app.command(epilog="Example:  lrdecay plan bench/sweeps/mnist.yaml --data ~/data")
@@ -122,7 +72,7 @@ def plan(
     ] = None,
 ) -> None:
     """Print the matrix, the schedules and about how long the runs take. Nothing trains."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from lrdecay import plugins
         from lrdecay.progress import counted
         from lrdecay.sweep import load_sweep
@@ -153,7 +103,7 @@ def sweep(
 
     Interrupt it whenever you like: the same command goes on from there.
     """
-    with _errors_in_one_line(), _stoppable() as place:
+    with errors_in_one_line(), stoppable() as place:
         from lrdecay import plugins
         from lrdecay.progress import Bar, Lines, counted, spell_seconds
         from lrdecay.runner import run_sweep
@@ -212,7 +162,7 @@ def report(
     plugin: Plugin = None,
 ) -> None:
     """Write the report of a sweep: one HTML file that needs no network."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from lrdecay.report import write_report
 
         if folder.suffix in (".yaml", ".yml") and not folder.is_dir():
@@ -227,7 +177,7 @@ def report(
 @app.command(epilog="Example:  lrdecay status results/digits")
 def status(folder: ResultsFolder) -> None:
     """Say how far a sweep is, also while it trains elsewhere."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from lrdecay.status import status
 
         print_status(*status(folder))
@@ -239,7 +189,7 @@ def verify(folder: ResultsFolder) -> None:
 
     Damaged files are moved to FOLDER/quarantine, never deleted, and their undamaged runs kept.
     """
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from lrdecay.integrity import verify
 
         found = verify(folder)
@@ -284,7 +234,7 @@ def train(
     Without --set, StepLR, CosineAnnealingLR and ReduceLROnPlateau take the tutorial's arguments.
     Nothing is stored.
     """
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from lrdecay import plugins
         from lrdecay.sweep import check
         from lrdecay.yamlfile import Document
@@ -311,7 +261,7 @@ def schedulers(
     plugin: Plugin = None,
 ) -> None:
     """List the schedulers that a sweep file may name, with their arguments."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from lrdecay import plugins
         from lrdecay import schedulers as known
         from lrdecay.problems import suggest

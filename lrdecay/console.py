@@ -38,9 +38,9 @@ def program() -> str:
 def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
     """Train the one run of a sweep, print its losses as it goes, and say whether it completed."""
     from lrdecay import sources
+    from lrdecay.devices import find_device
     from lrdecay.engine import reference
     from lrdecay.precision import training_settings
-    from lrdecay.runner import find_device
 
     chosen = find_device(device)
     dataset = sources.load(sweep.dataset, data_dir)
@@ -128,9 +128,10 @@ def print_plan(
 
     With `plot` the schedules are drawn into that file as well.
     """
-    from lrdecay import choosing, executor, foresight, groups, sources
+    from lrdecay import choosing, foresight, groups, sources
+    from lrdecay.devices import default_workers, find_device
+    from lrdecay.estimate import estimate_seconds
     from lrdecay.progress import counted, spell_seconds
-    from lrdecay.runner import estimate_seconds, find_device
 
     chosen = find_device(device, sweep.precision)
     try:
@@ -149,7 +150,7 @@ def print_plan(
     warnings = foresight.warnings(foreseen)
     for text in warnings:
         err.print(f"warning: {text}", soft_wrap=True)
-    count = max(1, executor.default_workers(chosen) if workers is None else workers)
+    count = max(1, default_workers(chosen) if workers is None else workers)
     # no choice is made yet, and whichever it will be, the runs take as long
     phases = [matrix.trials(), matrix.comparison(choosing.any_rates(matrix.cells))]
     plans = [

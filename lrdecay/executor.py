@@ -7,18 +7,10 @@ interrupted, since its process or the sweep was ended, is not recorded.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection, Pipe
-from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
 
 import torch
 
@@ -27,18 +19,11 @@ from lrdecay.engine import record, stacked
 from lrdecay.errors import WorkerError
 from lrdecay.groups import Group
 from lrdecay.precision import training_settings
+from lrdecay.process import LOOK_SECONDS, Clock, Inbox, Worker
 from lrdecay.run import Run
 from lrdecay.tables import Record
-from lrdecay.worker import Beat, Message, Note, Ready, Setup, Tell, Trainer, Training
+from lrdecay.worker import Message, Note, Ready, Setup, Tell, Trainer, Training
 
-_HOME = Path(__file__).resolve().parent.parent
-
-SILENCE_SECONDS = 120.0
-"""So long a process may say nothing, not even that it is at work, before it is ended."""
-
-_START_SECONDS = 600.0  # the same while it starts: a slow disk has torch to read, and the data
-_LOOK_SECONDS = 0.25
-_PIPE_SECONDS = 5.0  # a process's own child may hold its pipe open
 _TRIES = 3
 
 
@@ -65,156 +50,11 @@ def train(
             _Pool(groups, setup, workers, tell, time_limit).train()
 
 
-def default_workers(device: torch.device) -> int:
-    """Return one worker per core that this process may use; one for a GPU."""
-    if device.type == "cuda":
-        return 1
-    available = getattr(os, "sched_getaffinity", None)
-    return len(available(0)) if available else os.cpu_count() or 1
-
-
-def environment() -> dict[str, str]:
-    """Return the environment variables of a training process: one thread, and memory that is kept.
-
-    By default glibc gives the memory of each step back to the system and takes it again with a page
-    fault for every 4 KiB, which costs a fifth of the time on small images.
-    """
-    tunables = {
-        "mmap_threshold": 2**32,
-        "trim_threshold": 2**32,
-        "top_pad": 2**26,
-        "hugetlb": 1,
-    }
-    ours = [f"glibc.malloc.{name}={value}" for name, value in tunables.items()]
-    theirs = os.environ.get("GLIBC_TUNABLES")
-    return {
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "GLIBC_TUNABLES": ":".join([*ours, *filter(None, [theirs])]),
-    }
-
-
 def _train_here(groups: Sequence[Group], setup: Setup, tell: Tell) -> None:
     with training_settings():
         trainer = Trainer(setup)
         for group in groups:
             trainer.train(group, tell)
-
-
-class _Clock:
-    """Seconds that this process has been at work: none pass while it is stopped or the computer
-    sleeps, so that nobody is blamed for a silence that nobody could have heard end."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self._seen = time.monotonic()
-
-    def tick(self) -> None:
-        seen = time.monotonic()
-        self.now += min(seen - self._seen, 4 * _LOOK_SECONDS)
-        self._seen = seen
-
-
-class _Worker:
-    """A process that trains, and a thread that hears what it says.
-
-    The thread puts it into an inbox, with None after the last; a message of which only a part ever
-    comes then holds up nobody else.
-    """
-
-    def __init__(
-        self,
-        process: subprocess.Popen[bytes],
-        connection: Connection[Any, Any],
-        clock: _Clock,
-        inbox: _Inbox,
-    ) -> None:
-        self.process = process
-        self.engine = ""
-        self.runs: list[Run] = []
-        """Those it has not finished."""
-        self.ready = False
-        self.cause = ""
-        """Why it was ended; empty if it ended by itself."""
-        self._connection = connection
-        self._clock = clock
-        self._inbox = inbox
-        self._heard = self._moved = clock.now
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
-
-    @classmethod
-    def start(cls, setup: Setup, group: Group, clock: _Clock, inbox: _Inbox) -> _Worker:
-        ours, theirs = Pipe()
-        # A process of our own making rather than multiprocessing's: it does not import the
-        # caller's script again, and a Ctrl-C in the terminal reaches the coordinator alone.
-        # -P: files in the current folder do not hide modules; lrdecay itself is found all the same.
-        code = f"from lrdecay import worker; worker.main({theirs.fileno()})"
-        paths = [str(_HOME), *filter(None, [os.environ.get("PYTHONPATH")])]
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            env=os.environ | environment() | {"PYTHONPATH": os.pathsep.join(paths)},
-            process_group=0,
-        )
-        signals.children.add(process)
-        theirs.close()
-        worker = cls(process, ours, clock, inbox)
-        worker._send(setup)
-        worker.take(group)
-        return worker
-
-    def take(self, group: Group) -> None:
-        self.engine, self.runs = group.engine, list(group.runs)
-        self._moved = self._clock.now
-        self._send(group)
-
-    def finished(self, done: Record) -> Run:
-        """Strike a run off those to be trained, and return it."""
-        (run,) = (run for run in self.runs if run.run_id == done.run["run_id"])
-        self.runs.remove(run)
-        return run
-
-    def overdue(self, time_limit: float | None) -> str:
-        """Return why it is to be ended, if it is: for too long it told of nothing."""
-        now = self._clock.now
-        silence = SILENCE_SECONDS if self.ready else _START_SECONDS
-        if now - self._heard > silence:
-            return f"the worker process said nothing for {silence:g} s and was ended"
-        if self.ready and time_limit is not None and now - self._moved > time_limit:
-            return f"no epoch was finished within {time_limit:g} s (--time-limit)"
-        return ""
-
-    def end(self) -> int:
-        """End the process, which has nothing to lose, and return its exit status.
-
-        All that it has said is in the inbox then.
-        """
-        self.process.kill()  # a stopped process would not hear a gentler signal
-        status = self.process.wait()
-        self._listener.join(_PIPE_SECONDS)
-        if not self._listener.is_alive():
-            self._connection.close()
-        signals.children.discard(self.process)
-        return status
-
-    def _listen(self) -> None:
-        with suppress(EOFError, OSError):  # the process is gone
-            while True:
-                message = self._connection.recv()
-                self._heard = self._clock.now
-                if not isinstance(message, Beat):
-                    self._moved = self._heard
-                    self._inbox.put((self, message))
-        self._inbox.put((self, None))
-
-    def _send(self, message: object) -> None:
-        with suppress(OSError):  # that a process is gone, its listener tells
-            self._connection.send(message)
-
-
-_Inbox = SimpleQueue[tuple[_Worker, Ready | Message | None]]
 
 
 class _Pool:
@@ -235,10 +75,10 @@ class _Pool:
         self._size = workers
         self._tell = tell
         self._time_limit = time_limit
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._lost_starts = 0
-        self._clock = _Clock()
-        self._inbox: _Inbox = SimpleQueue()
+        self._clock = Clock()
+        self._inbox: Inbox = SimpleQueue()
 
     def train(self) -> None:
         told: tuple[str, ...] = ()
@@ -258,7 +98,7 @@ class _Pool:
     def _fill(self) -> bool:
         """Start processes as long as there is work and room for them; say whether any is there."""
         while len(self._workers) < self._size and (queue := self._waiting or self._again):
-            worker = _Worker.start(self._setup, queue.pop(), self._clock, self._inbox)
+            worker = Worker.start(self._setup, queue.pop(), self._clock, self._inbox)
             self._workers.append(worker)
         return bool(self._workers)
 
@@ -266,7 +106,7 @@ class _Pool:
         """Wait a moment for a message and follow it; end who is overdue."""
         signals.check()
         with suppress(Empty):
-            worker, message = self._inbox.get(timeout=_LOOK_SECONDS)
+            worker, message = self._inbox.get(timeout=LOOK_SECONDS)
             if worker in self._workers:
                 self._follow(worker, message)
         self._clock.tick()
@@ -276,7 +116,7 @@ class _Pool:
                 worker.end()
                 self._inbox.put((worker, None))  # should its pipe have outlived it
 
-    def _follow(self, worker: _Worker, message: Ready | Message | None) -> None:
+    def _follow(self, worker: Worker, message: Ready | Message | None) -> None:
         match message:
             case Ready(error=None):
                 worker.ready = True
@@ -296,14 +136,14 @@ class _Pool:
             case _:
                 self._tell(message)
 
-    def _free(self, worker: _Worker) -> None:
+    def _free(self, worker: Worker) -> None:
         if self._waiting:
             worker.take(self._waiting.pop())
         else:
             self._workers.remove(worker)
             worker.end()
 
-    def _ended(self, worker: _Worker) -> None:
+    def _ended(self, worker: Worker) -> None:
         """Let another process train what one that ended has not: a group's runs in halves, so that
         one run that kills, or a memory too small for all, costs no other run its result. A run that
         was alone has failed.

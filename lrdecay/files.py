@@ -125,6 +125,10 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(scratch, path)
+    except OSError as error:
+        if error.filename is None:  # a write that did not fit does not say of which file
+            error.filename = str(path)
+        raise
     finally:
         scratch.unlink(missing_ok=True)
     sync(path.parent)

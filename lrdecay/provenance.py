@@ -22,19 +22,6 @@ def versions() -> dict[str, str | None]:
     }
 
 
-@cache
-def device_name(device: torch.device) -> str:
-    """Return the model name of a processor or GPU, such as `NVIDIA H200`."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def _own_version() -> str:
     try:
         return version("lrdecay")

@@ -21,6 +21,7 @@ from lrdecay.analysis import (
     compared,
     describe_matrix,
     extra_axes,
+    made_with,
     rates_chosen,
     status_counts,
 )
@@ -98,6 +99,7 @@ def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: 
         counts=status_counts(runs).to_dict(),
         planned=plan.runs,
         missing=max(0, plan.runs - len(runs)),
+        mixed=_mixed(runs),
         matrix=_matrix(runs),
         tables=[_mean_table(setting) for setting in settings],
         figures={title: [c for c in made if c is not None] for title, made in figures.items()},
@@ -121,6 +123,17 @@ def _matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
     return [
         (axis, _listed(values) + (chosen if axis == "lr" else ""), n) for axis, values, n in rows
     ]
+
+
+def _mixed(runs: pd.DataFrame) -> list[str]:
+    """How many runs were made on what, if not all were made alike."""
+    rows = made_with(runs).to_dict("records")
+    texts = [
+        f"{row['runs']} with torch {charts.text_of(row['torch_version'])} on "
+        f"{charts.text_of(row['device'])}"
+        for row in rows
+    ]
+    return texts if len(texts) > 1 else []
 
 
 def _choice(trials: pd.DataFrame) -> dict[str, Any]:

@@ -79,14 +79,24 @@ def read_plan(folder: str | Path) -> Plan:
     return Plan(known, text.read_text() if text.exists() else "")
 
 
-def planned_runs(folder: str | Path) -> list[Run]:
-    """Return the runs that the folder's last sweep asked for, trained or not, in its order.
+def planned(folder: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Return columns of the plan: one row per run that the folder's last sweep asked for, trained
+    or not, in its order.
 
-    None of them are known where an lrdecay before version 4 of the tables wrote the folder.
+    There are no rows where an lrdecay before version 4 of the tables wrote the folder.
     """
     path = Path(folder) / "plan.parquet"
-    rows = read(path) if path.exists() else PLAN.empty_table()
-    return [Run(**row) for row in rows.drop_columns(["run_id"]).to_pylist()]
+    rows = read(path, columns) if path.exists() else PLAN.empty_table().select(list(columns))
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame
+
+
+def planned_runs(folder: str | Path) -> list[Run]:
+    """Return the runs of the plan."""
+    columns = [name for name in PLAN.names if name != "run_id"]
+    rows = planned(folder, columns).astype(object)
+    rows = rows.where(rows.notna(), None)
+    return [Run(**dict(zip(columns, row, strict=True))) for row in rows.itertuples(index=False)]
 
 
 def folders_of(folder: Path, kind: str) -> list[Path]:
@@ -160,5 +170,7 @@ def unique(tables: Sequence[pa.Table]) -> pa.Table:
     for number, rows in enumerate(tables):
         own = [run for run in ids[number] if chosen[run][1] == number]
         whole = len(own) == len(ids[number])
-        kept.append(rows if whole else rows.filter(pc.is_in(rows["run_id"], pa.array(own))))
+        kept.append(
+            rows if whole else rows.filter(pc.is_in(rows["run_id"], pa.array(own, pa.string())))
+        )
     return pa.concat_tables(kept)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-SEMANTICS = 3
+SEMANTICS = 4
 """Raised whenever a change of code changes results: runs made before it then train again."""
 
 ROLES = ("scheduler", "dataset", "phase", "lr_chosen_per")

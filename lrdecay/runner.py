@@ -17,16 +17,14 @@ from typing import Protocol
 import pandas as pd
 import torch
 
-from lrdecay import choosing, executor, foresight, groups, provenance, signals, sources
-from lrdecay.data import Dataset
-from lrdecay.engine import lockstep, reference, stacked
+from lrdecay import choosing, executor, foresight, groups, signals, sources
+from lrdecay.devices import default_workers, device_name, find_device
 from lrdecay.errors import InputError
 from lrdecay.groups import ENGINES, Group, Plan
 from lrdecay.lock import Hold, holding
 from lrdecay.matrix import Matrix
 from lrdecay.plugins import load as load_plugins
 from lrdecay.plugins import loaded as loaded_plugins
-from lrdecay.precision import training_settings
 from lrdecay.run import Run
 from lrdecay.store import Store
 from lrdecay.sweep import Sweep, load_sweep
@@ -147,7 +145,7 @@ def run_sweep(
     folder = Path(results) / sweep.name
     folder.mkdir(parents=True, exist_ok=True)
     with holding(folder) as hold:
-        count = executor.default_workers(chosen) if workers is None else workers
+        count = default_workers(chosen) if workers is None else workers
         setup = Setup(
             dataset=sweep.dataset,
             data_dir=None if data_dir is None else str(data_dir),
@@ -190,52 +188,11 @@ def pending(runs: Sequence[Run], done: Collection[str]) -> list[Run]:
     return [run for run in runs if run.run_id not in done]
 
 
-def find_device(device: str, precision: str = "float32") -> torch.device:
-    """Return the device that `auto`, `cpu` or `cuda` names here.
-
-    Raises `InputError` where there is none, and where it cannot compute in `precision`.
-    """
-    available = torch.cuda.is_available()
-    if device == "auto":
-        device = "cuda" if available else "cpu"
-    if device == "cuda" and not available:
-        raise InputError("--device cuda: torch finds no GPU here; use cpu or auto")
-    if device not in ("cpu", "cuda"):
-        raise InputError(f"--device {device}: expected auto, cpu or cuda")
-    if device == "cpu" and precision == "tf32":
-        raise InputError("precision: tf32 needs a GPU; a CPU computes in float32 or bfloat16")
-    return torch.device(device)
-
-
-def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> float:
-    """Return about how long the groups take, one after the other, from a few measured steps."""
-    if not plan.groups:
-        return 0.0
-    whole = dataset.split(plan.groups[0].runs[0].validation, device)
-    evaluated = len(whole.train_eval) + len(whole.test) + len(whole.validation or ())
-    rates: dict[tuple[object, ...], tuple[float, float]] = {}
-    seconds = 0.0
-    with training_settings():
-        for group in plan.groups:
-            first = group.runs[0]
-            alike = (group.engine, len(group.runs), lockstep.kind(first), first.dropout > 0)
-            if alike not in rates:
-                rates[alike] = (
-                    stacked.seconds_per_image(group.runs, whole, device)
-                    if group.engine == stacked.NAME
-                    else reference.seconds_per_image(first, whole, device)
-                )
-            training, evaluation = rates[alike]
-            of_epoch = training * len(whole.train) + evaluation * evaluated
-            seconds += len(group.runs) * first.epochs * of_epoch
-    return seconds
-
-
 def _refuse_mixture(store: Store, asked: Asked, device: torch.device) -> None:
     """Raise `InputError` if the comparison would have runs of several devices or torch versions."""
     waiting = {run.run_id for run in asked.pending}
     made_with = store.made_with([run for run in asked.runs if run.run_id not in waiting])
-    ours = (provenance.device_name(device), torch.__version__)
+    ours = (device_name(device), torch.__version__)
     if len({*made_with, *([ours] if waiting else [])}) > 1:
         there = " and ".join(
             f"{count} with torch {version} on {name}"
@@ -309,6 +266,13 @@ def _run_locked(
     if progress is not None:
         reused = len(asked.runs) - len(asked.pending)
         progress.start(asked.whole, reused, min(workers, len(planned.groups)))
+    if apart := store.apart(asked.whole):
+        kept = (
+            "run that this sweep does not ask for is"
+            if apart == 1
+            else ("runs that this sweep does not ask for are")
+        )
+        tell(Note(f"{apart} {kept} kept in {store.folder / 'earlier'}"))
     for text in notes:
         tell(Note(text))
     announced: set[str] = set()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from lrdecay.lock import Holder, holder
-from lrdecay.results import planned_runs, read_runs
+from lrdecay.results import planned, read_runs
 
 COLUMNS = ("completed", "diverged", "failed", "running", "missing")
 
@@ -24,16 +24,12 @@ def status(folder: str | Path) -> tuple[pd.DataFrame, Holder | None]:
         InputError: there are no results.
     """
     folder = Path(folder)
-    ended = read_runs(folder, ["run_id", "status", "phase", "scheduler"])
+    ended = read_runs(folder, ["run_id", "phase", "scheduler", "status"])
     writer = holder(folder)
-    planned = planned_runs(folder)
-    asked = (
-        pd.DataFrame(
-            [{n: getattr(run, n) for n in ("run_id", "phase", "scheduler")} for run in planned]
-        )
-        if planned
-        else ended[["run_id", "phase", "scheduler"]]
-    )
+    columns = ["run_id", "phase", "scheduler"]
+    asked = planned(folder, columns)
+    if asked.empty:
+        asked = ended[columns]
     asked = asked.merge(ended[["run_id", "status"]], on="run_id", how="left")
     training = asked["run_id"].isin(writer.training if writer else ())
     # a run that failed before may be at work again

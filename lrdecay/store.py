@@ -69,6 +69,10 @@ class Store:
         """Return the ids of the runs that need no more training: completed or diverged."""
         return {run for run, place in self._catalog("runs").items() if not place.failed}
 
+    def apart(self, runs: Sequence[Run]) -> int:
+        """Return how many runs the folder keeps that are not among the given ones."""
+        return len(self._catalog("runs").keys() - {run.run_id for run in runs})
+
     def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
         """Return how many of the given runs were made with what: the values of `MADE_WITH`."""
         files = [*current_files(self.folder, "runs"), *earlier_files(self.folder, "runs")]

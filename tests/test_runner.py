@@ -19,12 +19,15 @@ from PIL import Image
 from training import digits
 
 from lrdecay import executor, groups, models, streams
+from lrdecay.devices import find_device
 from lrdecay.engine import reference, stacked
 from lrdecay.engine.record import Epoch, Metrics
 from lrdecay.errors import InputError, WorkerError
+from lrdecay.estimate import estimate_seconds
 from lrdecay.groups import Group
+from lrdecay.process import Worker
 from lrdecay.results import Plan, read_epochs, read_plan, read_runs
-from lrdecay.runner import estimate_seconds, find_device, pending, run_sweep
+from lrdecay.runner import pending, run_sweep
 from lrdecay.specs import DatasetSpec
 from lrdecay.store import Store
 from lrdecay.sweep import load_sweep, parse_sweep
@@ -274,13 +277,13 @@ def test_a_worker_that_dies_fails_no_other_run(file, monkeypatch, engine):
                 notes.append(message.text)
 
     workers = []
-    start = executor._Worker.start.__func__
+    start = Worker.start.__func__
 
     def remember(cls, *args):
         workers.append(start(cls, *args))
         return workers[-1]
 
-    monkeypatch.setattr(executor._Worker, "start", classmethod(remember))
+    monkeypatch.setattr(Worker, "start", classmethod(remember))
     setup = Setup(load_sweep(file).dataset, None, digits().digest, 239, "cpu")
     executor.train(groups, setup, 1, tell)
     assert len(killed) == 1

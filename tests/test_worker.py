@@ -7,10 +7,10 @@ import pytest
 import torch
 from training import digits, runs, sweep
 
-from lrdecay import executor
 from lrdecay.engine import stacked
 from lrdecay.groups import Group
 from lrdecay.precision import computing_in, training_settings
+from lrdecay.process import environment
 from lrdecay.specs import DatasetSpec
 from lrdecay.tables import Record
 from lrdecay.worker import EpochDone, Note, Setup, Trainer
@@ -131,12 +131,12 @@ def test_one_bad_run_fails_alone(monkeypatch):
 def test_a_training_process_keeps_its_memory(monkeypatch):
     """By default glibc gives a step's memory back and faults it in again: 1,400 times a step."""
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
-    alone = executor.environment()["GLIBC_TUNABLES"]
+    alone = environment()["GLIBC_TUNABLES"]
     assert "glibc.malloc.trim_threshold=4294967296" in alone.split(":")
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0")
     # of two equal names glibc takes the last
-    assert executor.environment()["GLIBC_TUNABLES"] == f"{alone}:glibc.malloc.hugetlb=0"
-    assert executor.environment()["OMP_NUM_THREADS"] == "1"
+    assert environment()["GLIBC_TUNABLES"] == f"{alone}:glibc.malloc.hugetlb=0"
+    assert environment()["OMP_NUM_THREADS"] == "1"
 
 
 def test_tf32_holds_within_its_block_alone():

@@ -13,7 +13,7 @@ from lrdecay.analysis.axes import (
     require,
 )
 from lrdecay.errors import InputError
-from lrdecay.tables import STATUSES
+from lrdecay.tables import MADE_WITH, STATUSES
 
 METRICS = ("loss", "accuracy", "learning_rate")
 
@@ -39,6 +39,17 @@ def status_counts(runs: pd.DataFrame) -> pd.Series[int]:
     require(runs, ["status"])
     counts = runs["status"].value_counts()
     return counts.reindex(list(STATUSES), fill_value=0).astype("int64").rename("runs")
+
+
+def made_with(runs: pd.DataFrame) -> pd.DataFrame:
+    """What the numbers depend on beside what was asked for: one row if all were made alike.
+
+    Returns:
+        One row per combination that occurs, the most frequent first: the columns of `MADE_WITH`
+        (`device`, `torch_version`), and `runs`, how many have it.
+    """
+    _require(runs, MADE_WITH)
+    return runs.value_counts(list(MADE_WITH)).rename("runs").reset_index()
 
 
 def cell_summary(runs: pd.DataFrame, metric: str = "test_accuracy") -> pd.DataFrame:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lrdecay import provenance
+from lrdecay.devices import device_name
 from lrdecay.engine import applied
 from lrdecay.run import SEMANTICS, Run
 from lrdecay.tables import RUNS, SPLITS, Record
@@ -102,7 +103,7 @@ def _row(
         "semantics": SEMANTICS,
         **results,
         "engine": engine,
-        "device": provenance.device_name(device),
+        "device": device_name(device),
         **provenance.versions(),
         "finished_at": datetime.now(UTC),
     }

@@ -2,11 +2,68 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from disk import Changes
+from tiny import (
+    RUNS_OF_TEXT,
+    TEXT,
+    Records,
+    in_no_time,
+    in_process,
+    records_of,
+    run_ids,
+    sweep_in_process,
+    text,
+)
+
+from lrdecay.runner import run_sweep
 
 FULL_VARIABLE = "LRDECAY_FAULTS"
 """`full` tries each fault as often as a statement about it needs, and prints the figures."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A sweep file, its results folder when nothing went wrong, and the outcomes in that."""
+
+    file: Path
+    folder: Path
+    records: Records
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Trained:
+    """The tiny sweep, trained once."""
+    file = tmp_path_factory.mktemp("sweep") / "tiny.yaml"
+    file.write_text(TEXT)
+    folder = run_sweep(file, tmp_path_factory.mktemp("trained"), workers=0).folder
+    return Trained(file, folder, records_of(folder))
+
+
+@pytest.fixture(scope="session")
+def on_the_way(trained, tmp_path_factory):
+    """Results of a sweep that was killed when the last part was in place: parts and a batch."""
+    results = tmp_path_factory.mktemp("on_the_way")
+    with in_no_time(trained.records), Changes(results / "count") as changes:
+        run_sweep(trained.file, results / "count", workers=0)
+    last = max(i for i, name in enumerate(changes.names) if name.endswith("tiny/parts/ID"))
+    in_process(sweep_in_process, trained.file, results, trained.records, last + 1)
+    folder = results / "tiny"
+    assert len(run_ids(folder)) == RUNS_OF_TEXT
+    assert len(list((folder / "batches").iterdir())) == 2
+    assert len(list((folder / "parts").iterdir())) == 2
+    return results
+
+
+@pytest.fixture(scope="session")
+def narrower(tmp_path_factory):
+    """The sweep without dropout 0.3."""
+    file = tmp_path_factory.mktemp("narrower") / "tiny.yaml"
+    file.write_text(text(dropout="[0.0]"))
+    return file
 
 
 @pytest.fixture(scope="session")

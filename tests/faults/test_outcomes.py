@@ -12,11 +12,12 @@ import torch
 from test_runner import assert_same
 from training import CPU, data_of, digits, sweep
 
-from lrdecay import executor, optimizers
+from lrdecay import executor, optimizers, process
 from lrdecay.engine import reference, stacked, updates
 from lrdecay.errors import WorkerError
 from lrdecay.groups import Group
 from lrdecay.plugins import Loaded
+from lrdecay.process import Clock, Worker
 from lrdecay.results import read_runs
 from lrdecay.runner import run_sweep
 from lrdecay.specs import DatasetSpec
@@ -197,13 +198,13 @@ class Strikes:
         self.struck: list[int] = []
         self._number = number
         self._workers = []
-        start = executor._Worker.start.__func__
+        start = Worker.start.__func__
 
         def remember(cls, *args):
             self._workers.append(start(cls, *args))
             return self._workers[-1]
 
-        monkeypatch.setattr(executor._Worker, "start", classmethod(remember))
+        monkeypatch.setattr(Worker, "start", classmethod(remember))
 
     def start(self, runs, done, workers):
         """Nothing is shown."""
@@ -232,7 +233,7 @@ def test_runs_of_a_worker_that_is_struck_end_the_same(tmp_path, monkeypatch, num
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
     fresh = run_sweep(file, tmp_path / "fresh", workers=0).folder
-    monkeypatch.setattr(executor, "SILENCE_SECONDS", 5.0)
+    monkeypatch.setattr(process, "SILENCE_SECONDS", 5.0)
     progress = Strikes(monkeypatch, number)
     summary = run_sweep(file, tmp_path, workers=1, group_size=size, progress=progress)
     assert len(progress.struck) == 1
@@ -247,8 +248,8 @@ def test_runs_of_a_worker_that_is_struck_end_the_same(tmp_path, monkeypatch, num
 
 def test_time_that_the_coordinator_slept_is_nobody_s_silence(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(executor.time, "monotonic", lambda: now[0])
-    clock = executor._Clock()
+    monkeypatch.setattr(process.time, "monotonic", lambda: now[0])
+    clock = Clock()
     for seconds, expected in ((0.5, 0.5), (3600, 1.5), (0.25, 1.75)):
         now[0] += seconds
         clock.tick()
@@ -269,7 +270,7 @@ def test_workers_that_only_ever_die_at_the_start_end_the_sweep(monkeypatch):
 def test_what_had_finished_is_told_when_a_sweep_is_interrupted(monkeypatch):
     """The runs of a group end together: two wait while the first is told."""
     told, inboxes = [], []
-    start = executor._Worker.start.__func__
+    start = Worker.start.__func__
 
     def remember(cls, *args):
         inboxes.append(args[-1])
@@ -283,7 +284,7 @@ def test_what_had_finished_is_told_when_a_sweep_is_interrupted(monkeypatch):
                     time.sleep(0.01)
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(executor._Worker, "start", classmethod(remember))
+    monkeypatch.setattr(Worker, "start", classmethod(remember))
     with pytest.raises(KeyboardInterrupt):
         executor.train([Group("stacked", tuple(seeds(3).runs(digits())))], SETUP, 1, tell)
     assert told == [0, 1, 2]

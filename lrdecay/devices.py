@@ -1,0 +1,50 @@
+"""Where this machine can train: its processor or a GPU, and how many processes at once."""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from lrdecay.errors import InputError
+
+
+def find_device(device: str, precision: str = "float32") -> torch.device:
+    """Return the device that `auto`, `cpu` or `cuda` names here.
+
+    Raises `InputError` where there is none, and where it cannot compute in `precision`.
+    """
+    available = torch.cuda.is_available()
+    if device == "auto":
+        device = "cuda" if available else "cpu"
+    if device == "cuda" and not available:
+        raise InputError("--device cuda: torch finds no GPU here; use cpu or auto")
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"--device {device}: expected auto, cpu or cuda")
+    if device == "cpu" and precision == "tf32":
+        raise InputError("precision: tf32 needs a GPU; a CPU computes in float32 or bfloat16")
+    return torch.device(device)
+
+
+def default_workers(device: torch.device) -> int:
+    """Return one worker per core that this process may use; one for a GPU."""
+    if device.type == "cuda":
+        return 1
+    available = getattr(os, "sched_getaffinity", None)
+    return len(available(0)) if available else os.cpu_count() or 1
+
+
+@cache
+def device_name(device: torch.device) -> str:
+    """Return the model name of a processor or GPU, such as `NVIDIA H200`."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

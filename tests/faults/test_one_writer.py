@@ -1,0 +1,87 @@
+"""Several processes that want to write to one folder at the same moment: one of them does."""
+
+import os
+import shutil
+
+import pytest
+from tiny import RUNS_OF_TEXT, assert_same, begin, fork_context, in_no_time, replay
+
+from lrdecay import executor, runner
+from lrdecay.errors import InputError
+from lrdecay.integrity import verify
+from lrdecay.lock import holder, holding
+from lrdecay.status import status
+
+
+def attempt(told, together, end, trained, results) -> None:
+    """Sweep when all others do; who trains goes on until all others have given up."""
+    told.send(os.getpid())
+
+    def train(*args):
+        told.send("trains")
+        assert end.wait(60)
+        replay(trained.records)(*args)
+
+    with in_no_time(trained.records) as patch:
+        patch.setattr(executor, "train", train)
+        together.wait(60)
+        try:
+            summary = runner.run_sweep(trained.file, results, workers=0)
+        except InputError as error:
+            told.send(str(error))
+        else:
+            told.send(summary.completed)
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_of_processes_that_start_at_once_one_runs(trained, tmp_path, often, figure, count):
+    times = often(2, 100)
+    for number in range(times):
+        results = tmp_path / str(number)
+        together, end = fork_context.Barrier(count), fork_context.Event()
+        pipes = [fork_context.Pipe(duplex=False) for _ in range(count)]
+        args = (together, end, trained, results)
+        processes = [begin(attempt, tell, *args) for _, tell in pipes]
+        pids = [told.recv() for told, _ in pipes]
+        said = [told.recv() for told, _ in pipes]
+        (first,) = (i for i, what in enumerate(said) if what == "trains")
+        for i, what in enumerate(said):
+            if i != first:
+                assert what.startswith(f"{results}/tiny: another sweep is writing to this folder")
+                assert f"(process {pids[first]} on " in what
+        end.set()
+        assert pipes[first][0].recv() == RUNS_OF_TEXT
+        for process in processes:
+            process.join(60)
+            assert process.exitcode == 0
+        assert_same(results / "tiny", trained.folder)
+        shutil.rmtree(results)
+    figure(f"{count} processes at once", f"{times} times, exactly one trained")
+
+
+def test_who_holds_a_folder_is_seen_and_forgotten(trained, tmp_path):
+    results = shutil.copytree(trained.folder, tmp_path / "tiny")
+    assert holder(results) is None
+    run = next(iter(trained.records))
+    with holding(results) as hold:
+        hold.training([run])
+        found = holder(results)
+        assert (found.pid, found.training) == (os.getpid(), (run,))
+        with pytest.raises(InputError, match=rf"another sweep .* \(process {os.getpid()} on "):
+            verify(results)
+        assert status(results)[1] == found
+    assert holder(results) is None
+    assert not (results / ".holder").exists()
+
+
+def test_the_kernel_lets_go_of_what_a_killed_process_held(trained, tmp_path):
+    together, end = fork_context.Barrier(1), fork_context.Event()
+    told, tell = fork_context.Pipe(duplex=False)
+    process = begin(attempt, tell, together, end, trained, tmp_path)
+    assert (told.recv(), told.recv()) == (process.pid, "trains")
+    assert holder(tmp_path / "tiny").pid == process.pid
+    process.kill()
+    process.join()
+    assert holder(tmp_path / "tiny") is None
+    with in_no_time(trained.records):
+        assert runner.run_sweep(trained.file, tmp_path, workers=0).completed == RUNS_OF_TEXT
