@@ -17,7 +17,7 @@ from typing import Protocol
 import pandas as pd
 import torch
 
-from lrdecay import choosing, executor, foresight, groups, signals, sources
+from lrdecay import adding, choosing, executor, foresight, groups, signals, sources
 from lrdecay.devices import default_workers, device_name, find_device
 from lrdecay.errors import InputError
 from lrdecay.groups import ENGINES, Group, Plan
@@ -42,6 +42,9 @@ class Progress(Protocol):
 
         Runs whose base rate is still to be chosen are counted in, at one rate of the grid.
         """
+
+    def grow(self, runs: Sequence[Run]) -> None:
+        """There are more runs now than were told of at the start: these."""
 
     def epoch(self, done: EpochDone) -> None:
         """One more epoch of one run is finished."""
@@ -83,6 +86,7 @@ class Asked:
     pending: list[Run]
     whole: list[Run]
     rates: dict[choosing.Cell, float | None]
+    added: adding.Added | None = None
 
     @property
     def planned(self) -> int:
@@ -170,17 +174,38 @@ def run_sweep(
         return _run_locked(sweep, matrix, store, hold, check, plan, train, count, progress, notes)
 
 
-def ask(matrix: Matrix, outcomes: pd.DataFrame, done: Collection[str]) -> Asked:
-    """Return what a sweep asks for, given the outcomes of its trials.
+def ask(
+    sweep: Sweep,
+    matrix: Matrix,
+    outcomes: Callable[[Sequence[Run]], pd.DataFrame],
+    done: Collection[str],
+) -> Asked:
+    """Return what a sweep asks for, given the outcomes of its runs.
 
-    `done` are the ids of runs that are not to train (again); a trial that is not among them has not
+    `done` are the ids of runs that are not to train (again); a run that is not among them has not
     ended, whatever its outcome was.
     """
+
+    def ended(runs: Sequence[Run]) -> pd.DataFrame:
+        return outcomes([run for run in runs if run.run_id in done])
+
     trials = matrix.trials()
-    rates = choosing.choose(trials, outcomes[outcomes["run_id"].isin(list(done))])
-    runs = [*trials, *matrix.comparison(rates)]
-    whole = [*trials, *matrix.comparison({**choosing.any_rates(matrix.cells), **rates})]
-    return Asked(runs, pending(runs, done), whole, rates)
+    rates = choosing.choose(trials, ended(trials))
+    rates_of_all = {**choosing.any_rates(matrix.cells), **rates}
+    added, counts = None, None
+    if sweep.adding is not None:
+        added = adding.add(
+            matrix.compared(rates),
+            matrix.seeds,
+            sweep.adding,
+            sweep.comparison,
+            sweep.reference,
+            ended(matrix.comparison(rates)),
+        )
+        counts = dict.fromkeys(matrix.compared(rates_of_all), sweep.adding.min) | added.counts
+    runs = [*trials, *matrix.comparison(rates, counts)]
+    whole = [*trials, *matrix.comparison(rates_of_all, counts)]
+    return Asked(runs, pending(runs, done), whole, rates, added)
 
 
 def pending(runs: Sequence[Run], done: Collection[str]) -> list[Run]:
@@ -219,7 +244,6 @@ def _run_locked(
     notes: Sequence[str],
 ) -> Summary:
     started = time.monotonic()
-    trials = matrix.trials()
     tried: set[str] = set()  # in this call: what failed is tried once
     outcomes: Counter[str] = Counter()
     finished: list[Record] = []
@@ -253,7 +277,7 @@ def _run_locked(
                 hold.training(message.runs)
 
     def asked_now() -> Asked:
-        return ask(matrix, store.outcomes(trials), store.done() | tried)
+        return ask(sweep, matrix, store.outcomes, store.done() | tried)
 
     def write_tables() -> None:
         store.compact(asked.runs, sweep.text, sweep.target, asked.planned)
@@ -277,7 +301,10 @@ def _run_locked(
         tell(Note(text))
     announced: set[str] = set()
     while True:
-        lines = [*choosing.announcements(matrix.cells, asked.rates), *planned.notes]
+        lines = choosing.announcements(matrix.cells, asked.rates)
+        if sweep.adding is not None and asked.added is not None:
+            lines += adding.announcements(asked.added, sweep.adding)
+        lines += planned.notes
         for text in dict.fromkeys(lines):
             if text not in announced:
                 tell(Note(text))
@@ -296,6 +323,8 @@ def _run_locked(
                     write_tables()
         check(asked)
         planned = plan(asked.pending)
+        if progress is not None and asked.pending and sweep.adding is not None:
+            progress.grow(asked.whole)
     return Summary(
         folder=store.folder,
         total=len(asked.runs),

@@ -29,6 +29,7 @@ from lrdecay.analysis.summaries import (
     describe_matrix,
     learning_curves,
     learning_rate_curves,
+    made_with,
     status_counts,
     train_test_gap,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "fixed_radius",
     "learning_curves",
     "learning_rate_curves",
+    "made_with",
     "open_questions",
     "rates_chosen",
     "seed_spread",

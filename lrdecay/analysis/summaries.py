@@ -48,7 +48,7 @@ def made_with(runs: pd.DataFrame) -> pd.DataFrame:
         One row per combination that occurs, the most frequent first: the columns of `MADE_WITH`
         (`device`, `torch_version`), and `runs`, how many have it.
     """
-    _require(runs, MADE_WITH)
+    require(runs, MADE_WITH)
     return runs.value_counts(list(MADE_WITH)).rename("runs").reset_index()
 
 
