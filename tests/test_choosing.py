@@ -148,19 +148,27 @@ def outcomes_of(runs: list, losses: dict[float, float]) -> pd.DataFrame:
 
 
 def test_what_a_sweep_asks_for_grows_as_its_trials_end() -> None:
-    matrix = parse_sweep(TEXT).matrix(digits())
+    sweep = parse_sweep(TEXT)
+    matrix = sweep.matrix(digits())
     first = matrix.trials()
     assert parse_sweep(TEXT).runs(digits()) == first
+
+    def asked_with(done):
+        def rows(runs):
+            return outcomes[outcomes["run_id"].isin([run.run_id for run in runs])]
+
+        return ask(sweep, matrix, rows, done)
+
     outcomes = outcomes_of(first, {0.1: 0.5, 0.001: 0.9, 0.01: 0.2})
     ids = outcomes["run_id"].tolist()
     # nothing has ended, all but one trial of step, all
-    asked = ask(matrix, outcomes.iloc[:0], set())
+    asked = asked_with(set())
     assert (asked.runs, asked.pending, asked.rates) == (first, first, {})
     late = next(run for run in reversed(first) if run.scheduler == "step")
-    asked = ask(matrix, outcomes, set(ids) - {late.run_id})
+    asked = asked_with(set(ids) - {late.run_id})
     assert asked.pending[0] == late
     assert {run.scheduler for run in asked.pending[1:]} == {"constant"}
-    asked = ask(matrix, outcomes, ids)
+    asked = asked_with(ids)
     assert asked.runs[:TRIALS] == first
     assert asked.pending == asked.runs[TRIALS:] == matrix.comparison(asked.rates)
     assert [(r.phase, r.seed, r.scheduler, r.dropout, r.lr) for r in asked.pending] == [
@@ -172,7 +180,7 @@ def test_what_a_sweep_asks_for_grows_as_its_trials_end() -> None:
     assert asked.planned == len(asked.pending) == COMPARED
     # step is out of the comparison
     outcomes.loc[outcomes["scheduler"] == "step", "status"] = "diverged"
-    asked = ask(matrix, outcomes, ids)
+    asked = asked_with(ids)
     assert {run.scheduler for run in asked.pending} == {"constant"}
     assert asked.planned == COMPARED / 2
     assert choosing.without_rate(matrix.cells, asked.rates) == ("step",)
