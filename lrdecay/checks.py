@@ -15,7 +15,7 @@ from lrdecay.yamlfile import Document, Problem, show
 if TYPE_CHECKING:
     from lrdecay.schedulers import Horizon
 
-_HORIZONS = 1000  # a file that gives more lengths and rates is checked with the first of them
+_TRIED = 10_000  # schedulers x lengths and rates: of more, the first ones are checked
 
 _STEPS = (1, 10, 100, 1000, 10_000)
 
@@ -40,9 +40,10 @@ def _scheduler_problems(document: Document) -> Iterator[Problem]:
     """Check each scheduler's arguments against torch's own signature, and that no two are one."""
     from lrdecay import schedulers
 
-    horizons = _horizons(document.value)
+    labelled = _mapping(document.value.get("schedulers"))
+    horizons = _horizons(document.value, max(1, _TRIED // max(1, len(labelled))))
     seen: dict[tuple[Horizon, str], str] = {}
-    for label, spec in _mapping(document.value.get("schedulers")).items():
+    for label, spec in labelled.items():
         path = ("schedulers", label)
         place = document.place(path, key=True)
         if not label.strip() or len(label) > 64 or not label.isprintable():
@@ -76,8 +77,8 @@ def _scheduler_problems(document: Document) -> Iterator[Problem]:
                 break
 
 
-def _horizons(given: Mapping[str, Any]) -> list[Horizon]:
-    """Return the lengths of run and base rates that the file asks for, as far as they are valid.
+def _horizons(given: Mapping[str, Any], most: int) -> list[Horizon]:
+    """Return the first lengths of run and base rates that the file asks for, if they are valid.
 
     Any number of steps will do to check the types of a scheduler's arguments; the true one depends
     on the data.
@@ -91,7 +92,7 @@ def _horizons(given: Mapping[str, Any]) -> list[Horizon]:
         if type(lr) in (int, float) and 0 < lr < math.inf
     ]
     all_of_them = product(lengths or [10], [1_000_003], rates or [0.001])
-    return [Horizon.of(*each) for each in islice(all_of_them, _HORIZONS)]
+    return [Horizon.of(*each) for each in islice(all_of_them, most)]
 
 
 def _reference_problems(document: Document) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -311,4 +312,8 @@ def main() -> None:
             stream, io.TextIOWrapper
         ):  # a terminal that cannot show a label shows its code
             stream.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    except Exception:  # a mistake of ours: shown as Python does, but what it quotes is not obeyed
+        err.print(traceback.format_exc(), soft_wrap=True)
+        sys.exit(RUN_FAILED)

@@ -6,10 +6,13 @@ import inspect
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from lrdecay.inert import inert, one_line
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,9 +27,21 @@ if TYPE_CHECKING:
 
 _LISTED = 20
 
-# Labels are the user's: nothing in them is markup.
-out = Console(markup=False, emoji=False, highlight=False)
-err = Console(markup=False, emoji=False, highlight=False, stderr=True)
+
+class _Inert(Console):
+    """A console that obeys nothing in what it prints: labels, paths and errors are the user's, or
+    come with a folder that someone else filled."""
+
+    def __init__(self, stderr: bool = False) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, stderr=stderr)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return any text that is printed, also that of a table's cells."""
+        return super().render_str(inert(text), **options)
+
+
+out = _Inert()
+err = _Inert(stderr=True)
 
 
 def program() -> str:
@@ -233,7 +248,7 @@ def print_failures(folder: Path) -> None:
         cell = f"{row.scheduler}, dropout {row.dropout:g}, seed {row.seed}"
         if row.phase == "choose":
             cell += f", base rate {row.lr:g}"
-        err.print(f"failed: {cell}: {row.error}", soft_wrap=True)
+        err.print(one_line(f"failed: {cell}: {row.error}"), soft_wrap=True)
 
 
 def print_status(counts: DataFrame, holder: Holder | None) -> None:
@@ -247,7 +262,8 @@ def print_status(counts: DataFrame, holder: Holder | None) -> None:
         table.add_column(name, justify="right")
     for row in counts.to_dict("records"):
         trials = " (trials of base rates)" if row["phase"] == "choose" else ""
-        table.add_row(f"{row['scheduler']}{trials}", *(str(row[name]) for name in shown))
+        label = one_line(row["scheduler"])
+        table.add_row(f"{label}{trials}", *(str(row[name]) for name in shown))
     if len(counts) > 1:
         table.add_row("all", *(str(counts[name].sum()) for name in shown))
     out.print(table)
@@ -265,7 +281,8 @@ def print_verification(folder: Path, found: Verification) -> None:
     if not found.findings:
         out.print(f"{checked}: every checksum, key, count and identity is right", soft_wrap=True)
     for finding in found.findings[:_LISTED]:
-        err.print(f"{folder / finding.path}: {finding.reason}; moved to quarantine", soft_wrap=True)
+        where = f"{folder / finding.path}: {finding.reason}"
+        err.print(one_line(f"{where}; moved to quarantine"), soft_wrap=True)
     if len(found.findings) > _LISTED:
         err.print(f"... and {len(found.findings) - _LISTED} more", soft_wrap=True)
     if found.findings:
@@ -277,6 +294,6 @@ def print_verification(folder: Path, found: Verification) -> None:
         out.print(f"{counted(len(found.pending), 'run')} to train: `lrdecay sweep FILE`")
     for run in found.pending[:_LISTED]:
         name = f"{run.scheduler}, dropout {run.dropout:g}, seed {run.seed}, lr {run.lr:g}"
-        out.print(f"  {run.run_id}  {name}", soft_wrap=True)
+        out.print(one_line(f"  {run.run_id}  {name}"), soft_wrap=True)
     if len(found.pending) > _LISTED:
         out.print(f"  ... and {len(found.pending) - _LISTED} more", soft_wrap=True)

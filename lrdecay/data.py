@@ -139,3 +139,12 @@ def make_dataset(
 def fixed_order(count: int, purpose: str) -> Tensor:
     """Return a shuffle that is the same in every run: it belongs to the data, not to a seed."""
     return torch.argsort(streams.bits(streams.key(0, purpose), count), stable=True)
+
+
+def hold_out(
+    images: Tensor, labels: Tensor, count: int, purpose: str
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return a training and a test part of (images, labels), the latter of `count` fixed ones."""
+    chosen = fixed_order(len(labels), purpose)
+    test, train = chosen[:count].sort().values, chosen[count:].sort().values
+    return (images[train], labels[train]), (images[test], labels[test])

@@ -55,6 +55,8 @@ def opened(path: Path, trust: bool = False) -> Iterator[Sealed]:
     Raises `FileNotFoundError`; `DamagedError` for a damaged file; `InputError` for one that a newer
     lrdecay wrote.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise DamagedError(path, "not a file")
     with path.open("rb") as file:
         with _damage(path):
             sealed = _open(path, file, trust)
@@ -120,7 +122,8 @@ def _open(path: Path, file: IO[bytes], trust: bool) -> Sealed:
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with scratch.open("w+b") as file:
+        scratch.unlink(missing_ok=True)
+        with scratch.open("x+b") as file:  # never through a link that someone laid there
             yield file
             file.flush()
             os.fsync(file.fileno())

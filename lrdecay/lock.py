@@ -10,27 +10,35 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 from filelock import FileLock, Timeout
+from pydantic import Field, TypeAdapter
 
 from lrdecay.errors import InputError
+from lrdecay.inert import one_line
 
 _HOLDER = ".holder"
+_LONGEST = 2**20
+"""Bytes of the note that are read."""
 _PATIENCE = 0.5
 """Seconds; who only asks for the holder holds the folder for an instant."""
+
+
+_Word = Annotated[str, Field(max_length=255)]
 
 
 @dataclass(frozen=True)
 class Holder:
     """The process that writes to a folder; `since` is in UTC, `training` are ids of runs."""
 
-    host: str
+    host: _Word
     pid: int
-    since: str
+    since: _Word
     training: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}, since {self.since} UTC"
+        return one_line(f"process {self.pid} on {self.host}, since {self.since} UTC")
 
 
 class Hold:
@@ -46,7 +54,9 @@ class Hold:
         """Let others know the ids of the runs that train at the moment."""
         holder = asdict(self._holder) | {"training": list(runs)}
         scratch = self._path.with_name(f"{_HOLDER}.tmp")
-        scratch.write_text(json.dumps(holder))
+        scratch.unlink(missing_ok=True)
+        with scratch.open("x") as file:  # never through a link that someone laid there
+            file.write(json.dumps(holder))
         os.replace(scratch, self._path)  # not synced: it is worth nothing after a power cut
 
     def end(self) -> None:
@@ -92,8 +102,12 @@ def _lock(folder: Path) -> FileLock:
 
 
 def _read(folder: Path) -> Holder | None:
+    """Return who the note names; None where there is none, or one that no sweep has written."""
+    path = folder / _HOLDER
+    if not path.is_file():
+        return None
     try:
-        facts = json.loads((folder / _HOLDER).read_text())
-        return Holder(**facts | {"training": tuple(facts["training"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        with path.open("rb") as file:
+            return TypeAdapter(Holder).validate_json(file.read(_LONGEST))
+    except (OSError, ValueError):
         return None

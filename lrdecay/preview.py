@@ -25,10 +25,13 @@ def sparkline(rates: Sequence[float], top: float, width: int, levels: str = BLOC
     >>> sparkline([1.0, 0.75, 0.5, 0.25, 0.0], top=1.0, width=10)
     '██▆▆▅▅▃▃▁▁'
     """
-    fine = np.repeat(np.array(rates), -(-width // len(rates)))
-    means = [part.mean() for part in np.array_split(fine, width)]
-    last = len(levels) - 1
-    return "".join(levels[round(last * min(max(mean / top, 0.0), 1.0))] for mean in means)
+    if top <= 0:
+        return levels[0] * width
+    shares = np.clip(np.array(rates), 0.0, top) / top  # in this order, or large rates overflow
+    fine = np.repeat(shares, -(-width // len(rates)))
+    return "".join(
+        levels[round((len(levels) - 1) * part.mean())] for part in np.array_split(fine, width)
+    )
 
 
 def lines(

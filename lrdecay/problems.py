@@ -23,6 +23,8 @@ class SweepFileError(InputError):
     """
 
     def __init__(self, source: str, problems: Iterable[Problem]) -> None:
+        if not source.isprintable():
+            source = repr(source)
         unique = sorted(set(problems), key=lambda p: (p.line, p.column, p.message))
         lines = [
             f"{source}:{p.line}:{p.column}: {p.message}" if source else p.message for p in unique
@@ -105,6 +107,7 @@ _EXPECTED = {
     "finite_number": "a finite number",
     "bool_type": "true or false",
     "string_type": "a word",
+    "string_unicode": "whole characters",
     "dict_type": "keys and values",
     "model_type": "keys and values",
     "model_attributes_type": "keys and values",

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
+from lrdecay.inert import inert
+
 if TYPE_CHECKING:
     from lrdecay.run import Run
     from lrdecay.tables import Record
@@ -109,7 +111,7 @@ class Bar:
         self._state.count_epoch()
         name = self._state.name(asdict(done.run))
         now = f"{done.accuracy:.1%} {done.split}, epoch {done.epoch}: {name}"
-        self._bar.update(self._task, advance=1, left=self._state.left(), now=now)
+        self._bar.update(self._task, advance=1, left=self._state.left(), now=inert(now))
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""

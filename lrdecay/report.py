@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 import matplotlib.style
 import pandas as pd
+from markupsafe import Markup
 
 from lrdecay import charts, choosing, results
 from lrdecay.analysis import (
@@ -27,6 +28,7 @@ from lrdecay.analysis import (
 )
 from lrdecay.errors import InputError
 from lrdecay.files import write_text
+from lrdecay.inert import inert
 from lrdecay.results import Plan
 from lrdecay.styles import scheduler_styles
 
@@ -89,6 +91,7 @@ def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lrdecay"),
         autoescape=True,
+        finalize=_inert,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -114,6 +117,11 @@ def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: 
         ended_early=_ended_early(runs),
         provenance=_provenance(runs, trials),
     )
+
+
+def _inert(value: object) -> object:
+    """Return any value of the page, text without what a browser would obey; figures as they are."""
+    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:

@@ -26,7 +26,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lrdecay.errors import InputError
+from lrdecay.errors import DamagedError, InputError
 from lrdecay.files import opened
 from lrdecay.run import Run
 from lrdecay.tables import PLAN, read
@@ -70,13 +70,18 @@ def read_plan(folder: str | Path) -> Plan:
         if path.exists():
             with opened(path) as sealed:
                 facts = sealed.facts
-                if "planned" in facts:
-                    target = float(facts["target"]) if "target" in facts else None
-                    return Plan(int(facts["planned"]), facts["sweep"], target)
+            if "planned" not in facts:
+                continue
+            try:
+                target = float(facts["target"]) if "target" in facts else None
+                return Plan(int(facts["planned"]), facts["sweep"], target)
+            except (KeyError, ValueError) as error:
+                raise DamagedError(path, "what it says of its sweep is not readable") from error
     runs = read_runs(folder)  # the plan was set aside as damaged
-    text = Path(folder) / "sweep.yaml"
+    file = Path(folder) / "sweep.yaml"
+    text = file.read_text("utf-8", "replace") if file.is_file() else ""
     known = int((runs["phase"] == "compare").sum())
-    return Plan(known, text.read_text() if text.exists() else "")
+    return Plan(known, text)
 
 
 def planned(folder: str | Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -102,7 +107,8 @@ def planned_runs(folder: str | Path) -> list[Run]:
 def folders_of(folder: Path, kind: str) -> list[Path]:
     """Return the committed parts or batches, oldest first."""
     home = folder / kind
-    found = [p for p in home.iterdir() if p.name[0] != "." and p.is_dir()] if home.is_dir() else []
+    there = home.iterdir() if home.is_dir() else ()
+    found = [p for p in there if p.name[0] != "." and p.is_dir() and not p.is_symlink()]
     return sorted(found, key=lambda part: (part.stat().st_mtime_ns, part.name))
 
 
@@ -170,7 +176,6 @@ def unique(tables: Sequence[pa.Table]) -> pa.Table:
     for number, rows in enumerate(tables):
         own = [run for run in ids[number] if chosen[run][1] == number]
         whole = len(own) == len(ids[number])
-        kept.append(
-            rows if whole else rows.filter(pc.is_in(rows["run_id"], pa.array(own, pa.string())))
-        )
+        chosen_here = pa.array(own, pa.string())
+        kept.append(rows if whole else rows.filter(pc.is_in(rows["run_id"], chosen_here)))
     return pa.concat_tables(kept)

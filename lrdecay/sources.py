@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lrdecay.data import Dataset, fixed_order, make_dataset
+from lrdecay.data import Dataset, hold_out, make_dataset
 from lrdecay.errors import InputError
+from lrdecay.images import image_folder
 from lrdecay.specs import DatasetSpec
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 DATA_VARIABLE = "LRDECAY_DATA"
 _DIGITS_TEST = 360
-_FOLDER_TEST_SHARE = 5  # one image in five, where a folder has no test part of its own
 _TIMEOUT_SECONDS = 60.0
 
 
@@ -38,7 +35,7 @@ def load(spec: DatasetSpec, data_dir: Path | str | None = None, download: bool =
     Raises `InputError` if the data are not there, cannot be had, or cannot be used.
     """
     if spec.folder is not None:
-        return _image_folder(Path(spec.folder), spec.size, spec.channels)
+        return image_folder(Path(spec.folder), spec.size, spec.channels)
     assert spec.name is not None
     return DATASETS[spec.name](spec.name, data_folder(data_dir), download)
 
@@ -55,17 +52,8 @@ def _digits(name: str, root: Path, download: bool) -> Dataset:
     images, labels = load_digits(return_X_y=True)
     pixels = torch.from_numpy(images.astype(np.uint8)).view(-1, 1, 8, 8)
     classes = torch.from_numpy(labels).long()
-    train, test = _hold_out(pixels, classes, _DIGITS_TEST, "digits test")
+    train, test = hold_out(pixels, classes, _DIGITS_TEST, "digits test")
     return make_dataset(name, train, test, full_scale=16)
-
-
-def _hold_out(
-    images: Tensor, labels: Tensor, count: int, purpose: str
-) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Return a training and a test part of (images, labels), the latter of `count` fixed ones."""
-    chosen = fixed_order(len(labels), purpose)
-    test, train = chosen[:count].sort().values, chosen[count:].sort().values
-    return (images[train], labels[train]), (images[test], labels[test])
 
 
 def _torchvision(name: str, root: Path, download: bool) -> Dataset:
@@ -148,88 +136,3 @@ def _damaged(name: str, root: Path, error: Exception) -> InputError:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def _image_folder(root: Path, size: int | None, channels: int) -> Dataset:
-    """Return images laid out as ROOT/train/CLASS/* and ROOT/test/CLASS/*, or as ROOT/CLASS/*.
-
-    Raises `InputError` for a folder that is not laid out so or holds files that are no images.
-    """
-    name = root.resolve().name
-    if (root / "train").is_dir() and (root / "test").is_dir():
-        parts = [_read_images(root / part, size, channels) for part in ("train", "test")]
-        (train_images, _, train_classes), (test_images, _, test_classes) = parts
-        if train_images.shape[1:] != test_images.shape[1:]:
-            raise _mixed(root, {images.shape[2:] for images in (train_images, test_images)})
-        if train_classes != test_classes:
-            raise InputError(
-                f"{root}: train has the classes {', '.join(train_classes)}, and test has "
-                f"{', '.join(test_classes)}; they must be the same"
-            )
-        return make_dataset(name, parts[0][:2], parts[1][:2])
-    if (root / "train").is_dir() and any(path.is_dir() for path in (root / "train").iterdir()):
-        raise InputError(f"{root}: beside the folder train there must be one named test")
-    images, labels, _ = _read_images(root, size, channels)
-    count = len(labels) // _FOLDER_TEST_SHARE
-    if count == 0:
-        raise InputError(f"{root}: {len(labels)} images are too few to hold a test set out")
-    return make_dataset(name, *_hold_out(images, labels, count, "folder test"))
-
-
-def _read_images(
-    root: Path, size: int | None, channels: int
-) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    from PIL.Image import Resampling
-    from PIL.Image import open as open_image
-    from torchvision.datasets import ImageFolder
-
-    try:
-        folder = ImageFolder(str(root))
-    except OSError as error:
-        raise InputError(
-            f"{root.absolute()} holds no images to train on: {str(error).splitlines()[0]}\n"
-            f"Expected FOLDER/train/CLASS/*.png and FOLDER/test/CLASS/*.png, or FOLDER/CLASS/*.png"
-        ) from error
-    if len(folder.classes) < 2:
-        raise InputError(
-            f"{root}: only one class, {folder.classes[0]}; each class is a folder of images, and "
-            f"there must be two or more"
-        )
-    arrays = []
-    for path, _ in folder.samples:
-        try:
-            with open_image(path) as opened:
-                image = _eight_bits(opened).convert("L" if channels == 1 else "RGB")
-        except Exception as error:  # Pillow's readers raise many kinds on a damaged file
-            raise InputError(f"{path}: not a readable image ({error})") from error
-        if size is not None and image.size != (size, size):
-            image = image.resize((size, size), Resampling.BILINEAR)
-        arrays.append(np.asarray(image))
-    sizes = {array.shape[:2] for array in arrays}
-    if len(sizes) > 1:
-        raise _mixed(root, sizes)
-    pixels = torch.from_numpy(np.stack(arrays))
-    pixels = pixels.unsqueeze(1) if channels == 1 else pixels.permute(0, 3, 1, 2)
-    labels = torch.tensor([label for _, label in folder.samples])
-    return pixels.contiguous(), labels, tuple(folder.classes)
-
-
-def _mixed(root: Path, sizes: Collection[tuple[int, ...]]) -> InputError:
-    return InputError(
-        f"{root}: images of {len(sizes)} sizes, such as "
-        f"{' and '.join(f'{w}x{h}' for h, w in sorted(sizes)[:2])}; "
-        f"say in the sweep file what to resize them to, as in "
-        f"dataset: {{folder: {root}, size: 32}}"
-    )
-
-
-def _eight_bits(image: Image) -> Image:
-    """Return the image with 8-bit values and nothing that Pillow would convert wrongly."""
-    from PIL.Image import fromarray
-
-    if image.mode.startswith("I;16"):  # Pillow would make all above 255 white
-        return fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError("its grey values have 32 bits; save it with 8 or 16")
-    # transparency is dropped, as torchvision does; without this step Pillow may warn
-    return image.convert("RGBA") if "transparency" in image.info else image

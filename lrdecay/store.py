@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lrdecay.catalog import Places, Rows, catalog
+from lrdecay.errors import InputError
 from lrdecay.files import opened, sync, write, write_text, writing
 from lrdecay.results import current_files, earlier_files, folders_of, name_of, unique
 from lrdecay.run import ROLES, Run
@@ -38,10 +39,15 @@ class Store:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        for kind in ("parts", "batches", "earlier", "quarantine"):
+            if (self.folder / kind).is_symlink():  # things are moved and removed in there
+                raise InputError(
+                    f"{self.folder / kind}: a link; a results folder must hold its {kind} itself"
+                )
         for kind in ("parts", "batches"):
             (self.folder / kind).mkdir(parents=True, exist_ok=True)
             for left_over in (self.folder / kind).glob(".*"):  # of a process that was killed
-                if left_over.is_dir():
+                if left_over.is_dir() and not left_over.is_symlink():
                     shutil.rmtree(left_over)
         for home in (self.folder, self.folder / "earlier"):
             for name in (*TABLES, "sweep"):
@@ -106,9 +112,14 @@ class Store:
         Runs that the sweep does not ask for any more are kept in `earlier/`.
         """
         passing = [part for kind in ("parts", "batches") for part in folders_of(self.folder, kind)]
+        before = self._plan()  # at first: one of a newer lrdecay must stop this before it writes
         self._keep_earlier({run.run_id for run in runs})
         facts = {"planned": str(len(runs) if planned is None else planned), "sweep": sweep_text}
-        self._write_plan(runs, facts | ({} if target is None else {"target": repr(target)}))
+        facts |= {} if target is None else {"target": repr(target)}
+        planned_rows = table([{"run_id": run.run_id, **asdict(run)} for run in runs], PLAN)
+        if before is None or before[0] != facts or not before[1].equals(planned_rows):
+            write_text(sweep_text, self.folder / "sweep.yaml")
+            write(planned_rows, self.folder / "plan.parquet", facts)
         places = self._catalogs()
         there = [run for run in runs if run.run_id in places["runs"]]
         arrangement = _arrangement(there, target)
@@ -166,16 +177,14 @@ class Store:
             (self.folder / "earlier").mkdir(exist_ok=True)
             self._write_tables(self.folder / "earlier", places, keep)
 
-    def _write_plan(self, runs: Sequence[Run], facts: Mapping[str, str]) -> None:
+    def _plan(self) -> tuple[dict[str, str], pa.Table] | None:
+        """Return the facts and rows of the plan that is there, None where there is none."""
         path = self.folder / "plan.parquet"
-        rows = table([{"run_id": run.run_id, **asdict(run)} for run in runs], PLAN)
-        if path.exists():
-            with opened(path) as sealed:
-                kept = {key: text for key, text in sealed.facts.items() if key != "schema"}
-            if kept == facts and read(path).equals(rows):
-                return
-        write_text(facts["sweep"], self.folder / "sweep.yaml")
-        write(rows, path, facts)
+        if not path.exists():
+            return None
+        with opened(path) as sealed:
+            facts = {key: text for key, text in sealed.facts.items() if key != "schema"}
+        return facts, read(path)
 
     def _arranged(self) -> str | None:
         """Return what the tables were last arranged as, None where one of them is missing."""

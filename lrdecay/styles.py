@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from lrdecay.analysis import axis_values
+from lrdecay.inert import one_line
 
 # Okabe and Ito's hues, yellow and black left out and the light ones darkened, so that each keeps
 # a contrast of about 3:1 on white and on a dark page.
@@ -78,7 +79,8 @@ def finish(ax: Axes, used: Mapping[str, Style], legend: bool) -> Axes:
     sns.despine(ax=ax)
     if legend and used:
         # Handles are given explicitly: a label that starts with "_" would be left out otherwise.
-        drawn = ax.legend([style.line() for style in used.values()], list(used), frameon=False)
+        labels = list(map(one_line, used))
+        drawn = ax.legend([style.line() for style in used.values()], labels, frameon=False)
         for text in drawn.get_texts():
             text.set_parse_math(False)
     return ax

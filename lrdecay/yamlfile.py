@@ -29,6 +29,7 @@ _INT = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INF = re.compile(r"([-+]?)\.(inf|Inf|INF)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NAN = {".nan", ".NaN", ".NAN"}
 
 
@@ -203,7 +204,7 @@ class _Builder:
         if parent is None or not parent.wants_key:
             self._add(self._value(event, place), place)
             return
-        key = event.value
+        key = self._text(event, place)
         path = (*parent.path, key)
         if key in parent.value:
             first = self.document.keys[path][0]
@@ -213,9 +214,16 @@ class _Builder:
         self.document.keys.setdefault(path, place)
         parent.key = key
 
+    def _text(self, event: yaml.ScalarEvent, place: tuple[int, int]) -> str:
+        text: str = event.value
+        half = _SURROGATE.search(text)
+        if half:
+            self._say(place, f"{half[0]!r} is half of a character; write the character itself")
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+
     def _value(self, event: yaml.ScalarEvent, place: tuple[int, int]) -> Any:
         if not event.implicit[0]:  # in quotes
-            return event.value
+            return self._text(event, place)
         digits = len(event.value.lstrip("+-"))
         if digits > MAX_DIGITS and _INT.fullmatch(event.value):
             self._say(place, f"a number of {digits:,} digits; give {MAX_DIGITS} at most")

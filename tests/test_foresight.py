@@ -250,6 +250,14 @@ def test_negative_rates_stay_on_the_lowest_line():
     assert preview.sparkline([1.0, -1.0], top=1.0, width=2, levels=preview.ASCII) == "@_"
 
 
+@pytest.mark.parametrize(
+    ("rates", "drawn"),
+    [([0.0, 0.0], "__"), ([-1.0, -2.0], "__"), ([1e308, 1e308], "@@"), ([0.001, -1e308], "@_")],
+)
+def test_a_curve_of_odd_rates(rates, drawn):
+    assert preview.sparkline(rates, max(rates), width=2, levels=preview.ASCII) == drawn
+
+
 def test_the_picture_shows_the_rates(tmp_path):
     from lrdecay.plots import plot_schedules
 

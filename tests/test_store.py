@@ -121,6 +121,14 @@ def test_runs_that_are_not_wanted_are_kept_and_come_back(tmp_path):
     assert len(read_epochs(tmp_path)) == 3 * 8
 
 
+def test_runs_that_are_in_other_places_too_are_counted_once(tmp_path):
+    opened = filled(tmp_path)
+    opened.compact([], TEXT)  # all to earlier/
+    opened.compact(SIX, TEXT)  # and back: all of it is in the tables as well
+    assert opened.done() == {run.run_id for run in SIX[:3]}
+    assert opened.made_with(SIX) == {("none", "2"): 3}
+
+
 def test_a_failed_run_is_not_done_and_gives_way_to_its_success(tmp_path):
     opened = filled(tmp_path, parts=())
     opened.commit([record(SIX[0], "failed"), record(SIX[1], "diverged")])
@@ -325,6 +333,17 @@ def test_tables_of_another_version_are_refused_by_name(tmp_path):
     pq.write_table(plain, path)
     with pytest.raises(InputError, match=r"newer lrdecay \(version 99.*reads up to 4\)"):
         read_runs(tmp_path)
+
+
+def test_a_plan_of_another_version_stops_before_anything_is_written(tmp_path, monkeypatch):
+    opened = filled(tmp_path)
+    with monkeypatch.context() as newer:
+        newer.setattr(files, "SCHEMA_VERSION", 99)
+        write(read(tmp_path / "plan.parquet"), tmp_path / "plan.parquet")
+    with pytest.raises(InputError, match=r"plan\.parquet: written by a newer lrdecay"):
+        opened.compact(SIX[1:], "name: other\n")
+    assert not (tmp_path / "earlier").exists()
+    assert (tmp_path / "sweep.yaml").read_text() == TEXT
 
 
 @pytest.mark.parametrize("reader", [read_runs, read_epochs, read_plan])

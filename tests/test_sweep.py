@@ -27,9 +27,11 @@ from lrdecay.sweep import (
     Run,
     Sweep,
     SweepFileError,
+    check,
     load_sweep,
     parse_sweep,
 )
+from lrdecay.yamlfile import Document
 
 HERE = Path(__file__).parent
 BAD_SWEEPS = sorted((HERE / "bad_sweeps").glob("*.yaml"))
@@ -130,6 +132,21 @@ def test_no_file(tmp_path: Path) -> None:
         load_sweep("a\0b")
 
 
+def test_a_file_with_a_line_break_in_its_name_is_named_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a\nb\x1b[31m.yaml"
+    path.write_text("dataset: digits\n")
+    with pytest.raises(SweepFileError) as caught:
+        load_sweep(path)
+    assert str(caught.value).startswith(f"{str(path)!r}:1:1: the key schedulers is missing")
+    assert str(caught.value).isprintable()
+
+
+def test_bytes_of_the_command_line_that_are_no_text() -> None:
+    given = {"dataset": "digits", "schedulers": {"a": {"class": "constant", "x\udcff": 1}}}
+    with pytest.raises(SweepFileError, match=r"^schedulers\.a: must be whole characters, not 'x"):
+        check(Document(given), source="")
+
+
 def test_byte_order_mark_and_windows_newlines(tmp_path: Path) -> None:
     path = tmp_path / "windows.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode() + b"seeds: 0\r\n")
@@ -142,6 +159,19 @@ def test_a_long_list_of_mistakes_is_quick() -> None:
     message = errors_of(MINIMAL + "seeds: [" + "x, " * 20_000 + "]\n")
     assert message.count("\n") == 19_999
     assert time.monotonic() - start < 60
+
+
+def test_the_schedulers_of_a_large_file_are_tried_at_so_many_rates_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = []
+    resolve = schedulers.resolve
+    monkeypatch.setattr(schedulers, "resolve", lambda *a: tried.append(a[2].lr) or resolve(*a))
+    cycle = "class: OneCycleLR, total_steps: steps"
+    given = "".join(f"  s{n}: {{{cycle}, max_lr: {n} lr}}\n" for n in range(1, 101))
+    rates = [n / 1000 for n in range(1, 301)]
+    parse_sweep(f"dataset: digits\noptimizer: {{lr: {rates}}}\nschedulers:\n{given}")
+    assert tried == rates[:100] * 100
 
 
 def test_a_cycle_that_is_shorter_than_the_run() -> None:
