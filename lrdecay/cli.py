@@ -20,6 +20,7 @@ from lrdecay.console import (
     print_failures,
     print_known,
     print_matrix,
+    print_noise,
     print_plan,
     print_status,
     print_verification,
@@ -37,6 +38,7 @@ from lrdecay.options import (
     EngineOption,
     GroupSize,
     Plugin,
+    Repeat,
     ResultsDir,
     ResultsFolder,
     Strict,
@@ -99,6 +101,7 @@ def sweep(
     plugin: Plugin = None,
     allow_mixed: AllowMixed = False,
     time_limit: TimeLimit = None,
+    repeat: Repeat = 0,
 ) -> None:
     """Train every run of a sweep file that has no result yet.
 
@@ -127,6 +130,7 @@ def sweep(
                 strict,
                 allow_mixed=allow_mixed,
                 time_limit=time_limit,
+                repeat=repeat,
             )
         finally:
             progress.stop()
@@ -144,6 +148,8 @@ def sweep(
                 f"so it is not in the comparison; give smaller rates"
             )
             err.print(message, soft_wrap=True)
+        if summary.repeats is not None:
+            print_noise(summary.folder, summary.repeats.folder)
         if summary.failed:
             print_failures(summary.folder)
         if summary.failed or summary.without_rate:

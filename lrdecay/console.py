@@ -251,6 +251,22 @@ def print_failures(folder: Path) -> None:
         err.print(one_line(f"failed: {cell}: {row.error}"), soft_wrap=True)
 
 
+def print_noise(folder: Path, repeats: Path) -> None:
+    """Print how far runs that were trained twice lie apart."""
+    from lrdecay.analysis import METRICS_COMPARED, noise_floor
+    from lrdecay.progress import counted
+    from lrdecay.results import read_runs
+
+    for row in noise_floor(read_runs(folder), read_runs(repeats)).to_dict("records"):
+        metric = METRICS_COMPARED[row["metric"]]
+        if row["n"]:
+            out.print(
+                f"Trained twice: {counted(row['n'], 'run')}; {metric.title} the same to the bit in "
+                f"{row['identical']}, at most {row['largest']:.3g} {metric.unit} apart",
+                soft_wrap=True,
+            )
+
+
 def print_status(counts: DataFrame, holder: Holder | None) -> None:
     """Print how many runs are in which state, by scheduler, and who trains them."""
     from lrdecay.status import COLUMNS

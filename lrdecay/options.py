@@ -74,6 +74,15 @@ AllowMixed = Annotated[
     bool,
     typer.Option("--allow-mixed", help="Go on with results of another device or version of torch."),
 ]
+Repeat = Annotated[
+    int,
+    typer.Option(
+        "--repeat",
+        min=0,
+        metavar="SEEDS",
+        help="Train the runs at so many seeds once more, to see what hardware alone changes.",
+    ),
+]
 TimeLimit = Annotated[
     float | None,
     typer.Option(

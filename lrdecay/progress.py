@@ -41,7 +41,7 @@ class _State:
         self.runs, self.runs_done = len(runs), done
         self.of_all = sum(run.epochs for run in runs)
         mean = self.of_all / len(runs) if runs else 0
-        self.epochs = round(mean * (len(runs) - done))
+        self.epochs, self.epochs_done = round(mean * (len(runs) - done)), 0
         values = [asdict(run) for run in runs]
         varying = [
             key for key in (values[0] if values else ()) if len({v[key] for v in values}) > 1
@@ -98,7 +98,7 @@ class Bar:
     def start(self, runs: Sequence[Run], done: int, workers: int) -> None:
         """Show the bar."""
         self._state.begin(runs, done)
-        self._bar.update(self._task, total=self._state.epochs, runs=self._runs())
+        self._bar.reset(self._task, total=self._state.epochs, runs=self._runs())
         self._bar.start()
 
     def grow(self, runs: Sequence[Run]) -> None:

@@ -15,12 +15,13 @@ from training import digits
 from typer.testing import CliRunner
 
 from lrdecay import analysis, choosing, plots
+from lrdecay.asking import ask
 from lrdecay.cli import app
 from lrdecay.engine import stacked
 from lrdecay.errors import InputError
 from lrdecay.report import write_report
 from lrdecay.results import read_epochs, read_plan, read_runs
-from lrdecay.runner import ask, run_sweep
+from lrdecay.runner import run_sweep
 from lrdecay.styles import scheduler_styles
 from lrdecay.sweep import parse_sweep
 

@@ -22,7 +22,7 @@ from lrdecay.analysis.comparison import best_set, compare, open_questions
 from lrdecay.analysis.contrasts import EXPLORATORY, FAMILIES, PRIMARY
 from lrdecay.analysis.metrics import METRICS_COMPARED
 from lrdecay.analysis.sequences import FEWEST_SEEDS, fixed_radius, seeds_needed, sequence_radius
-from lrdecay.analysis.spread import seed_spread
+from lrdecay.analysis.spread import noise_floor, seed_spread
 from lrdecay.analysis.summaries import (
     METRICS,
     cell_summary,
@@ -57,6 +57,7 @@ __all__ = [
     "learning_curves",
     "learning_rate_curves",
     "made_with",
+    "noise_floor",
     "open_questions",
     "rates_chosen",
     "seed_spread",

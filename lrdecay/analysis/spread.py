@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from lrdecay.analysis.axes import require
 from lrdecay.analysis.blocks import State, seed_blocks
 from lrdecay.analysis.crossed import Bitmaps
 from lrdecay.analysis.metrics import metric_named
@@ -37,6 +38,40 @@ def seed_spread(runs: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.concat([blocks.cells, pd.DataFrame(rows)], axis=1)
+
+
+def noise_floor(runs: pd.DataFrame, repeats: pd.DataFrame) -> pd.DataFrame:
+    """Compare runs that were trained twice, of which only the hardware can make two.
+
+    Args:
+        runs: rows of the runs table.
+        repeats: rows of the table of repeats; those of which no run is in `runs`, or of which
+            either did not complete, are left out.
+
+    Returns:
+        One row per metric, test accuracy (percentage points) and test loss (nats per image):
+        `metric`; `n` pairs; `identical`, how many are equal to the bit; `largest`, the largest
+        difference; and `sd` of one run about its mean, from the differences of two. Null where
+        there is no pair.
+    """
+    require(runs, ["run_id", "status"])
+    require(repeats, ["run_id", "status"])
+    completed = [table[table["status"] == "completed"] for table in (runs, repeats)]
+    pairs = completed[0].merge(completed[1], on="run_id", suffixes=("", "_again"))
+    rows = []
+    for name in ("test_accuracy", "test_loss"):
+        metric = metric_named(name)
+        d = metric.scale * (pairs[name] - pairs[f"{name}_again"]).to_numpy(dtype=float)
+        rows.append(
+            {
+                "metric": name,
+                "n": len(d),
+                "identical": int((d == 0).sum()),
+                "largest": np.abs(d).max() if len(d) else np.nan,
+                "sd": np.sqrt((d**2).mean() / 2) if len(d) else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _yardsticks(right: np.ndarray | None, n: int) -> dict[str, float]:
