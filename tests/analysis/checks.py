@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from simulated import ALPHA, bound, random, running, runs_of, statistics
+from training import split
+
+from lrdecay.data import Data
 
 Radius = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 """n, sd, alpha -> half the width of an interval that is looked at after every pair."""
@@ -84,9 +88,9 @@ def paired_runs(effect: float, seeds: int = 16) -> pd.DataFrame:
 def check_pairing(compare: Compare) -> None:
     """A difference that only pairing can show is shown, and the correlation said."""
     row = compare(paired_runs(0.5), margin=0.1).iloc[0]
-    assert row["verdict"] == "higher"
-    assert 0.95 < row["correlation"] < 1
-    assert row["sd"] < 0.3 < 1 < row["unpaired_sd"]
+    assert row["verdict"] == "higher", row["sentence"]
+    assert 0.95 < row["correlation"] < 1, row["correlation"]
+    assert row["sd"] < 0.3 < 1 < row["unpaired_sd"], row["sd"]
 
 
 def check_diverged(compare: Compare) -> None:
@@ -96,9 +100,9 @@ def check_diverged(compare: Compare) -> None:
     runs.loc[lost, "status"] = "diverged"
     runs.loc[lost, "test_accuracy"] = np.nan
     (row,) = compare(runs, margin=0.1).to_dict("records")
-    assert row["verdict"] == "not evaluated"
-    assert "3 of 16 seeds diverged for step" in row["sentence"]
-    assert np.isnan(row["mean"])
+    assert row["verdict"] == "not evaluated", row["sentence"]
+    assert "3 of 16 seeds diverged for step" in row["sentence"], row["sentence"]
+    assert np.isnan(row["mean"]), row["mean"]
 
 
 def false_claims(judge: Judge, effect: float, sd: float, repetitions: int = 2000) -> pd.DataFrame:
@@ -115,8 +119,16 @@ def false_claims(judge: Judge, effect: float, sd: float, repetitions: int = 2000
         "at least": judged["size"] == "at least",
         "less than": judged["size"] == "less than",
     }
-    made = pd.DataFrame(claims).groupby(whose).any()
-    return made
+    return pd.DataFrame(claims).groupby(whose).any()
+
+
+def check_test_data_steer_nothing(rates_of: Callable[[Data], list[object]]) -> None:
+    """The rates of a plateau scheduler are the same whatever the test images are called."""
+    data = split(239)
+    wrong = replace(data, test=replace(data.test, labels=(data.test.labels + 1) % 10))
+    true, other = rates_of(data), rates_of(wrong)
+    assert len(set(true)) > 2, "the plateau scheduler never fell, so nothing was tried"
+    assert true == other, f"rates follow the test images: {true} and {other}"
 
 
 FALSE = {
@@ -143,8 +155,8 @@ def check_verdicts(judge: Judge) -> None:
 def check_family(judge_family: Callable[[np.ndarray], np.ndarray]) -> None:
     """Nine schedulers, none of which differs from the reference with which all are compared.
 
-    `judge_family` takes means, sds (both families x contrasts) at each look, and says which
-    contrasts have a side.
+    `judge_family` takes differences (families x contrasts x pairs), and says which contrasts have
+    a side at any look.
     """
     repetitions, m = 2000, 9
     accuracy = random(6).normal(0, 1, (repetitions, m + 1, int(LOOKS[-1])))
