@@ -6,6 +6,8 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 from frames import make_tables, write_folder
@@ -207,3 +209,22 @@ print("torch" in sys.modules)
 def test_a_sweep_file_may_ask_for_every_metric_that_can_be_compared():
     choices = Comparison.model_json_schema()["properties"]["metric"]["enum"]
     assert choices == list(analysis.METRICS_COMPARED)
+
+
+def test_the_example_in_readme_reproduces_a_verdict(tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (code,) = [c for c in re.findall(r"```python\n(.*?)```", page, re.S) if "sequence_radius" in c]
+    schedulers = ("constant", "step", "cosine", "plateau")
+    tables = make_tables(schedulers, (0.0, 0.3, 0.5), 8, n_epochs=1)
+    write_folder(tmp_path / "results" / "digits", tables)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    shown = capsys.readouterr().out.strip()
+    whole = analysis.compare(tables[0], margin=0.5)
+    (row,) = whole.query(
+        "family == 'scheduler' and where == 'dropout 0.3' and a == 'step'"
+    ).to_dict("records")
+    assert shown == f"{row['low']:.2f} to {row['high']:.2f}"
+    call = re.search(r"`lrdecay\.analysis\.(compare\(some,[^`]*)`", page)[1]
+    assert eval(call, names | {"compare": analysis.compare}) == row["sentence"]

@@ -68,6 +68,10 @@ def test_equivalent():
     assert "No difference resolved" in sentence(pair(0.05), margin=0.1)
 
 
+def test_the_ends_can_be_told_from_the_margin():
+    assert "(family-wise interval -0.0906 to 0.0906, 16 seeds)" in sentence(pair(0.0), margin=0.091)
+
+
 def test_the_same_at_every_seed():
     assert sentence(pair(0.0, scale=0.0), margin=0.1) == (
         "dropout 0.3, step against constant: Equivalent within 0.1 points on this test set "
