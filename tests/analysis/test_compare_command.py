@@ -222,9 +222,8 @@ def test_the_example_in_readme_reproduces_a_verdict(tmp_path, monkeypatch, capsy
     exec(code, names)
     shown = capsys.readouterr().out.strip()
     whole = analysis.compare(tables[0], margin=0.5)
-    (row,) = whole.query(
-        "family == 'scheduler' and where == 'dropout 0.3' and a == 'step'"
-    ).to_dict("records")
+    own = whole.query("family == 'scheduler' and where == 'dropout 0.3' and a == 'step'")
+    (row,) = own.to_dict("records")
     assert shown == f"{row['low']:.2f} to {row['high']:.2f}"
     call = re.search(r"`lrdecay\.analysis\.(compare\(some,[^`]*)`", page)[1]
     assert eval(call, names | {"compare": analysis.compare}) == row["sentence"]

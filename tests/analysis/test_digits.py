@@ -9,8 +9,8 @@ from lrdecay import analysis
 from lrdecay.results import read_epochs, read_runs
 from lrdecay.runner import run_sweep
 
-# StepLR that multiplies by 1 is the constant schedule by another name. With 1,000 images held out 437
-# are left to train on, few enough for a gap that dropout makes smaller.
+# StepLR that multiplies by 1 is the constant schedule by another name. With 1,000 images held out,
+# 437 are left to train on, few enough for a gap that dropout makes smaller.
 TEXT = """\
 name: twins
 optimizer: {name: Adam, lr: 0.003}
