@@ -138,7 +138,7 @@ def reasons_to_validate(
         for label, (name, given) in specs.items()
         if schedulers.needs_validation(name, given)
     ]
-    if metric in ("val_accuracy", "val_loss"):
+    if metric in ("val_accuracy", "val_loss", "best_test_accuracy"):
         reasons.append(f"comparison.metric is {metric}")
     if target is not None:
         reasons.append("target is a validation accuracy")

@@ -104,6 +104,13 @@ def planned_runs(folder: str | Path) -> list[Run]:
     return [Run(**dict(zip(columns, row, strict=True))) for row in rows.itertuples(index=False)]
 
 
+def read_planned(folder: str | Path) -> pd.DataFrame | None:
+    """Return the same as rows with run_id and every field of a run; None where it is not known."""
+    path = Path(folder) / "plan.parquet"
+    rows: pd.DataFrame | None = read(path).to_pandas() if path.exists() else None
+    return rows if rows is not None and len(rows) else None
+
+
 def folders_of(folder: Path, kind: str) -> list[Path]:
     """Return the committed parts or batches, oldest first."""
     home = folder / kind

@@ -325,9 +325,12 @@ class SeedsUntil(Strict):
 
 
 class Comparison(Strict):
-    """What the sweep is to decide, fixed before it runs. `margin` is in percentage points."""
+    """What the sweep is to decide, fixed before it runs. `margin` is in percentage points, or in
+    nats per image where the metric is a loss."""
 
     reference: str | None = None
-    metric: Literal["test_accuracy", "test_loss", "val_accuracy", "val_loss"] = "test_accuracy"
+    metric: Literal[
+        "test_accuracy", "test_loss", "val_accuracy", "val_loss", "best_test_accuracy", "gap"
+    ] = "test_accuracy"
     margin: Count = 0.05
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95

@@ -112,7 +112,7 @@ def test_the_bar_fits_80_columns_and_tells_the_time_left_first():
     assert re.match(r"1/5 runs .+ \d+ s left 87\.[67]% val, epoch 2: onecycle, drop", last)
 
 
-@pytest.mark.parametrize("command", ["plan", "sweep", "report", "train", "schedulers"])
+@pytest.mark.parametrize("command", ["plan", "sweep", "report", "compare", "train", "schedulers"])
 def test_every_command_has_help_with_an_example(command):
     result = call(command, "--help")
     assert result.exit_code == 0

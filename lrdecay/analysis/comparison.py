@@ -178,15 +178,15 @@ def _sizes(family: np.ndarray, given: Mapping[str, int]) -> np.ndarray:
 
 
 def _holm(p: np.ndarray, family: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Holm's adjusted p-values by family; contrasts without one take a place all the same."""
-    from statsmodels.stats.multitest import multipletests
+    """Return Holm's adjusted p-values by family; contrasts without one take a place all the same.
 
+    As `statsmodels.stats.multitest.multipletests(p, method="holm")`, which collects garbage at
+    every call, and so would take nine tenths of the time of a comparison.
+    """
     adjusted = np.full(len(p), np.nan)
     for name in np.unique(family.astype(str)):
-        own = family == name
-        known = own & np.isfinite(p)
-        if known.any():
-            padded = np.ones(int(sizes[own][0]))
-            padded[: known.sum()] = p[known]
-            adjusted[known] = multipletests(padded, method="holm")[1][: known.sum()]
+        known = np.flatnonzero((family == name) & np.isfinite(p))
+        order = known[np.argsort(p[known], kind="stable")]
+        left = sizes[order] - np.arange(len(order))
+        adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * left), 1.0)
     return adjusted

@@ -28,7 +28,7 @@ _FLIPS = 9999
 _FEWEST_FLIPS = 999
 _FLIPPED = 100_000_000  # numbers that are flipped at most, for one number of pairs
 _MOST_FLIPPED_SEEDS = 64
-_ROUNDING = 10  # decimals: what differs by less is one number
+_SAME = 1e-9  # what differs by less does so by rounding
 
 
 def estimates(
@@ -86,7 +86,8 @@ def paired_statistics(
     sign_flips: bool = True,
 ) -> dict[str, np.ndarray]:
     """Return the statistics of paired values, contrasts x seeds, as `estimates` names them."""
-    differences = np.round(a - b, _ROUNDING)
+    differences = a - b
+    differences[abs(differences) < _SAME] = 0.0
     k, n = differences.shape
     found = {name: np.full(k, np.nan) for name in NUMBERS if name != "images_sd"}
     found["mean"] = differences.mean(axis=1)
@@ -98,11 +99,11 @@ def paired_statistics(
     found["wins_high"] = np.array([_wilson((int(twice) + 1) // 2, n)[1] for twice in doubled])
     if n < 2:
         return found
-    vary = np.ptp(differences, axis=1) > 0
+    vary = np.ptp(differences, axis=1) >= _SAME
     found["sd"] = np.where(vary, differences.std(axis=1, ddof=1), 0.0)
     variances = a.var(axis=1, ddof=1), b.var(axis=1, ddof=1)
     found["unpaired_sd"] = np.sqrt(variances[0] + variances[1])
-    both = (np.ptp(a, axis=1) > 0) & (np.ptp(b, axis=1) > 0)
+    both = (np.ptp(a, axis=1) >= _SAME) & (np.ptp(b, axis=1) >= _SAME)
     centred = (side[both] - side[both].mean(axis=1, keepdims=True) for side in (a, b))
     spread = (n - 1) * np.sqrt(variances[0] * variances[1])[both]
     found["correlation"][both] = np.prod(list(centred), axis=0).sum(axis=1) / spread

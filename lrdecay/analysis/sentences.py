@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -30,17 +30,18 @@ def sentences(
     return [_sentence(row, metric, margin, budget) for row in table.to_dict("records")]
 
 
-def interval(low: float, high: float, *more: float) -> str:
-    """Return an interval as text: two digits of its half-width, and enough to tell its ends from 0.
+def interval(low: float, high: float, *marks: float) -> str:
+    """Return an interval as text: two digits of its half-width, and enough to tell its ends from 0
+    and from the `marks`.
 
     >>> interval(-0.2, 0.4), interval(0.0004, 0.3), interval(-0.001, 0.002)
     ('-0.20 to 0.40', '0.0004 to 0.3000', '-0.0010 to 0.0020')
-    >>> interval(-math.inf, math.inf)
-    'unbounded'
+    >>> interval(-0.4996, 0.2, 0.5), interval(-math.inf, math.inf)
+    ('-0.4996 to 0.2000', 'unbounded')
     """
     if math.isinf(low) or math.isinf(high):
         return "unbounded"
-    decimals = _decimals(low, high, *more)
+    decimals = _decimals(low, high, marks)
     return f"{low:.{decimals}f} to {high:.{decimals}f}"
 
 
@@ -49,10 +50,11 @@ def seeds(count: float) -> str:
     return "1 seed" if count == 1 else f"{count:,.0f} seeds"
 
 
-def _decimals(low: float, high: float, *more: float) -> int:
+def _decimals(low: float, high: float, marks: Sequence[float] = ()) -> int:
     half = (high - low) / 2
-    decimals = 2 if half == 0 or math.isinf(half) else max(2, 1 - math.floor(math.log10(half)))
-    while decimals < 6 and any(x and not round(x, decimals) for x in (low, high, *more)):
+    decimals = 2 if half == 0 else max(2, 1 - math.floor(math.log10(half)))
+    near = [abs(abs(end) - abs(mark)) for end in (low, high) for mark in (0.0, *marks)]
+    while decimals < 6 and any(apart and not round(apart, decimals) for apart in near):
         decimals += 1
     return min(decimals, 6)
 
@@ -64,24 +66,25 @@ def _sentence(row: Row, metric: Metric, margin: float | None, budget: int) -> st
     low, high, mean = row["low"], row["high"], row["mean"]
     same = "; the same at every one" if row["sd"] == 0 and mean == 0 else ""
     within = "" if margin is None else f"{margin:g} {metric.unit}"
+    marks = () if margin is None else (margin,)
     if verdict in (HIGHER, LOWER):
         # what is said is how much the one has more, so the interval is of that too
         near, far = sorted((abs(low), abs(high)))
-        amount = f"{abs(mean):.{_decimals(near, far, mean)}f} {metric.unit}"
+        amount = f"{abs(mean):.{_decimals(near, far, marks)}f} {metric.unit}"
         size = f", by {row['size']} {within}" if isinstance(row["size"], str) else ""
         text = (
             f"{row['where']}: {_claim(row, metric, amount)} on {metric.images} "
-            f"(family-wise interval {interval(near, far, mean)}, {n}){size}"
+            f"(family-wise interval {interval(near, far, *marks)}, {n}){size}"
         )
     elif verdict == EQUIVALENT:
         text = (
             f"{_subject(row)}: Equivalent within {within} on {metric.images} "
-            f"(family-wise interval {interval(low, high)}, {n}{same})"
+            f"(family-wise interval {interval(low, high, *marks)}, {n}{same})"
         )
     else:
         text = (
             f"{_subject(row)}: No difference resolved at {n} on {metric.images} "
-            f"(family-wise interval {interval(low, high)}{same}); {_outlook(row, budget)}"
+            f"(family-wise interval {interval(low, high, *marks)}{same}); {_outlook(row, budget)}"
         )
     return f"{text}.{_new_images(row)}"
 

@@ -40,7 +40,7 @@ def sequence_radius(
     is 1/alpha (Wang and Ramdas, Anytime-valid t-tests and confidence sequences for Gaussian means
     with unknown variance, Sequential Analysis 44, 2025).
 
-    >>> float(round(sequence_radius(16, 0.2, 0.05), 3))
+    >>> round(float(sequence_radius(16, 0.2, 0.05)), 3)
     0.175
     """
     n, sd, alpha = np.broadcast_arrays(

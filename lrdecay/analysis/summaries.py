@@ -145,7 +145,11 @@ def train_test_gap(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `runs` with one more column, `train_test_gap`: `cell_summary` then gives its mean.
     """
-    rows = _completed_epochs(runs, epochs)
+    require(runs, ["run_id", "status"])
+    require(epochs, ["run_id", "epoch", "split", "accuracy"])
+    completed = runs.loc[runs["status"] == "completed", "run_id"]
+    of_both = epochs["split"].isin(["train_eval", "test"]) & epochs["run_id"].isin(completed)
+    rows = epochs.loc[of_both, ["run_id", "epoch", "split", "accuracy"]]
     last = rows[rows["epoch"] == rows.groupby("run_id")["epoch"].transform("max")]
     accuracy = {
         split: last[last["split"] == split].set_index("run_id")["accuracy"]

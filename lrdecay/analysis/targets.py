@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,40 +34,49 @@ def time_to_target(runs: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame
     if runs.empty:
         raise InputError("no run has a target: give target: 0.98, or the like, in the sweep file")
     axes = cell_axes(runs)
-    parts = []
-    for _, cell in runs.groupby(axes, sort=False, dropna=False):
-        curve = _curve(cell[cell["status"] != "failed"], confidence)
-        curve["n_failed"] = int((cell["status"] == "failed").sum())
-        parts.append(curve.assign(**{axis: cell[axis].iloc[0] for axis in axes}))
-    table = pd.concat(parts, ignore_index=True)
-    ordered = in_axis_order(table, runs, axes, then=["epoch"])
-    return ordered[[*axes, *(name for name in table if name not in axes)]]
+    cells = in_axis_order(runs[axes].drop_duplicates(), runs, axes)
+    numbered = runs[axes].merge(cells.assign(cell=np.arange(len(cells))), on=axes, how="left")
+    failed = (runs["status"] == "failed").to_numpy()
+    columns = {
+        "reached": runs["epochs_to_target"].to_numpy(float, na_value=np.nan),
+        "last": runs["epochs"].to_numpy(float),
+    }
+    order = np.argsort(numbered["cell"].to_numpy(), kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(numbered["cell"]))[:-1])
+    curves = []
+    for rows in parts:
+        used = rows[~failed[rows]]
+        curve = _curve(columns["reached"][used], columns["last"][used], confidence)
+        curves.append(curve | {"n_failed": int(failed[rows].sum())})
+    lengths = [len(curve["epoch"]) for curve in curves]
+    table = cells.loc[np.repeat(np.arange(len(cells)), lengths)].reset_index(drop=True)
+    for name in ("epoch", "share", "low", "high"):
+        table[name] = np.concatenate([curve[name] for curve in curves])
+    for name in ("n", "n_reached", "n_failed", "median"):
+        table[name] = np.repeat([curve[name] for curve in curves], lengths)
+    return table.astype({"epoch": "int64"})
 
 
-def _curve(cell: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    reached = cell["epochs_to_target"].notna().to_numpy()
+def _curve(epochs: np.ndarray, last: np.ndarray, confidence: float) -> dict[str, Any]:
+    """Of runs that reached the target at `epochs`, NaN if not by their `last` one."""
+    reached = np.isfinite(epochs)
+    counts = {"n": len(epochs), "n_reached": int(reached.sum()), "median": np.nan}
+    start = {"epoch": [0.0], "share": [0.0], "low": [np.nan], "high": [np.nan]}
     if not reached.any():
-        first = pd.DataFrame({"epoch": [0], "share": [0.0], "low": [np.nan], "high": [np.nan]})
-        return first.assign(n=len(cell), n_reached=0, median=np.nan)
-    last = cell["epochs"].to_numpy(float)
-    epochs = cell["epochs_to_target"].to_numpy(float, na_value=np.nan)
+        return start | counts
     data = stats.CensoredData(uncensored=epochs[reached], right=last[~reached])
     share = stats.ecdf(data).cdf
-    at = np.isin(share.quantiles, epochs[reached])
-    shares = share.probabilities[at]
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # there is none where all got there
-        both = share.confidence_interval(confidence, method="log-log")
-    low, high = both.low.probabilities[at], both.high.probabilities[at]
-    half = share.quantiles[at][shares >= 0.5]
-    curve = pd.DataFrame(
-        {
-            "epoch": [0, *share.quantiles[at].astype(int)],
-            "share": [0.0, *shares],
-            "low": [np.nan, *low],
-            "high": [np.nan, *high],
-        }
-    )
-    return curve.assign(
-        n=len(cell), n_reached=int(reached.sum()), median=half[0] if len(half) else np.nan
-    )
+        ends = share.confidence_interval(confidence, method="log-log")
+    at = np.isin(share.quantiles, epochs[reached])
+    found = {
+        "epoch": share.quantiles,
+        "share": share.probabilities,
+        "low": ends.low.probabilities,
+        "high": ends.high.probabilities,
+    }
+    half = share.quantiles[at & (share.probabilities >= 0.5)]
+    if len(half):
+        counts["median"] = float(half[0])
+    return {name: [*start[name], *found[name][at]] for name in start} | counts

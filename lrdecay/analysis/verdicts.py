@@ -69,8 +69,8 @@ def judge(
         [NOT_EVALUATED, HIGHER, LOWER, EQUIVALENT],
         UNRESOLVED,
     )
-    table["size"] = _size(low, high, margin)
-    table["new_images"] = _on_new_images(table, margin)
+    table["size"] = pd.array(_size(low, high, margin), dtype="string")
+    table["new_images"] = pd.array(_on_new_images(table, margin), dtype="boolean")
     table["more_seeds"] = _more_seeds(table, margin, budget)
     return table
 
