@@ -109,32 +109,39 @@ def assert_goes_on(file: Path, results: Path, fresh: Path) -> int:
     return done
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_a_sweep_in_order(file, fresh, tmp_path, stop):
-    process = start_sweep(file, tmp_path)
-    until(lambda: committed(tmp_path), process)
-    process.send_signal(stop)
-    output, errors = process.communicate(timeout=SECONDS)
-    assert process.returncode == 128 + stop, (output, errors)
-    assert errors == (
-        f"\nInterrupted; finished runs are in {tmp_path}/tiny. To go on: lrdecay sweep {file} "
-        f"--results {tmp_path} --workers 2 --group-size 1\n"
-    )
-    assert_nobody_is_left(process)
-    assert 1 <= assert_goes_on(file, tmp_path, fresh) < RUNS
+def test_a_signal_stops_a_sweep_in_order(file, fresh, tmp_path, often):
+    for stop in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)[: often(1, 3)]:
+        results = tmp_path / stop.name
+        process = start_sweep(file, results)
+        until(lambda process=process, results=results: committed(results), process)
+        process.send_signal(stop)
+        output, errors = process.communicate(timeout=SECONDS)
+        assert process.returncode == 128 + stop, (output, errors)
+        assert errors == (
+            f"\nInterrupted; finished runs are in {results}/tiny. To go on: lrdecay sweep {file} "
+            f"--results {results} --workers 2 --group-size 1\n"
+        )
+        assert_nobody_is_left(process)
+        assert 1 <= assert_goes_on(file, results, fresh) < RUNS
 
 
-@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGKILL])
-def test_two_signals_do_no_damage(file, fresh, tmp_path, second):
-    process = start_sweep(file, tmp_path)
-    until(lambda: committed(tmp_path), process)
-    process.send_signal(signal.SIGINT if second == signal.SIGINT else signal.SIGTERM)
-    time.sleep(0.05)
-    process.send_signal(second)
-    process.communicate(timeout=SECONDS)
-    assert process.returncode == (130 if second == signal.SIGINT else -9)
-    assert_nobody_is_left(process)
-    assert_goes_on(file, tmp_path, fresh)
+def test_two_signals_do_no_damage(file, fresh, tmp_path, often, figure):
+    times = often(1, 10)
+    for number in range(times):
+        for second in (signal.SIGINT, signal.SIGKILL):
+            results = tmp_path / f"{second.name}{number}"
+            process = start_sweep(file, results)
+            until(lambda process=process, results=results: committed(results), process)
+            process.send_signal(signal.SIGINT if second == signal.SIGINT else signal.SIGTERM)
+            time.sleep(0.05 if second == signal.SIGKILL else random.Random(number).uniform(0, 1))
+            process.send_signal(second)
+            process.communicate(timeout=SECONDS)
+            # the first one may have been followed to the end by then
+            expected = (130,) if second == signal.SIGINT else (-9, 143)
+            assert process.returncode in expected
+            assert_nobody_is_left(process)
+            assert_goes_on(file, results, fresh)
+    figure("TERM then KILL; INT then INT", f"{times} times each")
 
 
 def test_a_signal_at_any_moment_does_no_damage(file, fresh, tmp_path, often, figure):
