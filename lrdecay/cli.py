@@ -199,7 +199,7 @@ def compare(
 
     Look as often as you like, also while the sweep trains: the error rate holds all the same.
     """
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from lrdecay import answers
 
         folder = _results_folder(folder, results, plugin)
