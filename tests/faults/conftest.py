@@ -2,15 +2,13 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from disk import Changes
 from tiny import (
     RUNS_OF_TEXT,
     TEXT,
-    Records,
+    Trained,
     in_no_time,
     in_process,
     records_of,
@@ -23,15 +21,6 @@ from lrdecay.runner import run_sweep
 
 FULL_VARIABLE = "LRDECAY_FAULTS"
 """`full` tries each fault as often as a statement about it needs, and prints the figures."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A sweep file, its results folder when nothing went wrong, and the outcomes in that."""
-
-    file: Path
-    folder: Path
-    records: Records
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,15 @@ RUNS_OF_TEXT = 8
 Records = Mapping[str, Record]
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A sweep file, its results folder when nothing went wrong, and the outcomes in that."""
+
+    file: Path
+    folder: Path
+    records: Records
+
+
 def records_of(folder: Path) -> Records:
     """The outcomes in a results folder, by run_id, as if they had been trained again."""
     runs = [row for path in current_files(folder, "runs") for row in read(path).to_pylist()]
