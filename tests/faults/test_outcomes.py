@@ -158,7 +158,7 @@ def test_what_fails_is_tried_again_and_what_succeeds_is_as_ever(tmp_path):
                 notes.append(message.text)
 
     groups = [Group("stacked", (run,)) for run in runs]
-    executor.train(groups, fragile(tmp_path), 2, tell, time_limit=10)
+    executor.train(groups, fragile(tmp_path), 2, tell, time_limit=30)
     assert {seed: record.run["status"] for seed, record in records.items()} == {
         seed: "failed" if seed in (1, 4) else "completed" for seed in range(6)
     }
@@ -173,7 +173,7 @@ def test_what_fails_is_tried_again_and_what_succeeds_is_as_ever(tmp_path):
         f"{name} 1: {died}; {again} (2 of 3)",
         f"{name} 1: {died}; {again} (3 of 3)",
         f"{name} 2: ValueError: no such luck; {again} (2 of 3)",
-        f"{name} 3: no epoch was finished within 10 s (--time-limit); {again} (2 of 3)",
+        f"{name} 3: no epoch was finished within 30 s (--time-limit); {again} (2 of 3)",
         f"{name} 4: ValueError: never any luck; {again} (2 of 3)",
         f"{name} 4: ValueError: never any luck; {again} (3 of 3)",
     ]
