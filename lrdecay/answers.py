@@ -98,7 +98,8 @@ def read_answer(
     best = None
     if chosen.higher_is_better is not None:
         best = analysis.best_set(runs, metric=chosen.name, confidence=confidence, planned=planned)
-    labels = [str(label) for label in analysis.axis_values(analysis.compared(runs), "scheduler")]
+    tables = [runs] if planned is None else [planned, runs]
+    labels = list(dict.fromkeys(label for rows in tables for label in rows["scheduler"]))
     return Answer(
         folder=str(folder),
         metric=chosen,
@@ -116,7 +117,7 @@ def _notes(table: pd.DataFrame, metric: Metric) -> Iterator[str]:
         yield "There is one cell only, so nothing to compare."
     waiting = int(table["n_waiting"].max()) if len(table) else 0
     if waiting:
-        yield f"Of up to {counted(waiting, 'seed')} runs are still to come; these do not count yet."
+        yield f"Runs of up to {counted(waiting, 'seed')} are still to come: these do not count yet."
     if metric.name != "test_accuracy":
         yield (
             "Whether it holds for new images is not known: only test accuracy is stored image by "

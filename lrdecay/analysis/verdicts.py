@@ -85,7 +85,7 @@ def spoilt(table: pd.DataFrame) -> np.ndarray:
 def _inside(low: np.ndarray, high: np.ndarray, margin: float | None) -> np.ndarray:
     if margin is None:
         return np.zeros(len(low), bool)
-    inside: np.ndarray = (-margin < low) & (low <= 0) & (high >= 0) & (high < margin)
+    inside: np.ndarray = (-margin < low) & (high < margin)
     return inside
 
 

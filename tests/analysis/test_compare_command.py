@@ -144,17 +144,30 @@ def test_an_unfinished_sweep_may_be_looked_at(tmp_path):
     answer = answers.read_answer(folder)
     assert answer.table["n"].tolist() == [9]
     assert answer.table["verdict"].tolist() != ["not evaluated"]
-    assert answer.notes == ("Of up to 3 seeds runs are still to come; these do not count yet.",)
+    assert answer.notes == ("Runs of up to 3 seeds are still to come: these do not count yet.",)
 
 
-def _write_plan(folder, runs):
+def test_a_reference_without_a_run_so_far_is_still_the_reference(tmp_path):
+    runs, epochs = make_tables(("constant", "step", "cosine"), (0.0,), 8, n_epochs=1)
+    rest = runs[runs["scheduler"] != "constant"]
+    folder = write_folder(tmp_path / "late", (rest, epochs), planned=len(runs))
+    _write_plan(folder, runs, "name: late\ndataset: digits\n")
+    answer = answers.read_answer(folder)
+    assert answer.reference == "constant"
+    assert answer.table["sentence"].str.contains("there are 0 seeds so far").tolist() == [
+        True,
+        True,
+    ]
+
+
+def _write_plan(folder, runs, text=SWEEP):
     import pyarrow as pa
 
     from lrdecay.files import write
     from lrdecay.tables import PLAN
 
     rows = pa.Table.from_pandas(runs[PLAN.names], schema=PLAN, preserve_index=False)
-    write(rows, folder / "plan.parquet", {"planned": str(len(runs)), "sweep": SWEEP})
+    write(rows, folder / "plan.parquet", {"planned": str(len(runs)), "sweep": text})
 
 
 def test_one_cell_has_nothing_to_compare(tmp_path):

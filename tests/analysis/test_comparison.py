@@ -317,6 +317,10 @@ def test_the_best_set_is_at_the_level_of_all_its_pairs():
     assert analysis.best_set(runs)["in_set"].tolist()[1]
     two = analysis.best_set(runs[runs["scheduler"].isin(["a", "b"])])
     assert two["in_set"].tolist() == [True, False]
+    # each dropout and each stratum is for itself
+    pair = runs[runs["scheduler"].isin(["a", "b"])]
+    more = [pair, pair.assign(dropout=0.5), pair.assign(lr=0.1), pair.assign(lr=0.1, dropout=0.5)]
+    assert analysis.best_set(pd.concat(more))["in_set"].tolist() == 2 * [True, True, False, False]
 
 
 def test_no_frame_of_the_caller_changes(runs):

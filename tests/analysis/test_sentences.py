@@ -65,7 +65,9 @@ def test_equivalent():
     )
     # an interval that reaches the margin is not inside
     assert "No difference resolved" in sentence(pair(0.0), margin=0.09)
-    assert "No difference resolved" in sentence(pair(0.05), margin=0.1)
+    for x in (0.02, -0.02):
+        assert "No difference resolved" in sentence(pair(x), margin=0.11)
+        assert "Equivalent" in sentence(pair(x), margin=0.111)
 
 
 def test_the_ends_can_be_told_from_the_margin():
