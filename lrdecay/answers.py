@@ -21,9 +21,10 @@ from lrdecay import analysis, results, yamlfile
 from lrdecay.analysis.contrasts import reference_of
 from lrdecay.analysis.metrics import Metric, metric_named
 from lrdecay.analysis.sentences import interval
+from lrdecay.analysis.verdicts import DEFAULT_BUDGET
 from lrdecay.errors import InputError
 from lrdecay.progress import counted
-from lrdecay.specs import Comparison
+from lrdecay.specs import Comparison, SeedsUntil
 
 _SHOWN = 100  # sentences of a family; all of them are in the machines' formats
 
@@ -42,8 +43,9 @@ class Answer:
     notes: tuple[str, ...]
 
 
-def asked(folder: Path) -> Comparison:
-    """Return what the sweep file stored with the results asks of the comparison.
+def asked(folder: Path) -> tuple[Comparison, int]:
+    """Return what the sweep file stored with the results asks of the comparison, and how many seeds
+    it may take.
 
     Raises:
         InputError: there are no results, or their sweep file cannot be read.
@@ -52,7 +54,9 @@ def asked(folder: Path) -> Comparison:
     try:
         value = yamlfile.parse(text).value if text.strip() else {}
         given = value.get("comparison") if isinstance(value, dict) else None
-        return Comparison.model_validate(given or {})
+        seeds = value.get("seeds") if isinstance(value, dict) else None
+        budget = SeedsUntil.model_validate(seeds).max if isinstance(seeds, dict) else DEFAULT_BUDGET
+        return Comparison.model_validate(given or {}), budget
     except (yamlfile.YamlError, ValidationError) as error:
         raise InputError(
             f"{folder}: the sweep file stored there has no comparison that this version reads: "
@@ -73,7 +77,7 @@ def read_answer(
     Raises:
         InputError: there are no results, or as `analysis.compare`.
     """
-    question = asked(folder)
+    question, budget = asked(folder)
     chosen = metric_named(metric or question.metric)
     notes = []
     if margin is None and chosen.unit == metric_named(question.metric).unit:
@@ -94,6 +98,7 @@ def read_answer(
         confidence=confidence,
         exploratory=exploratory,
         planned=planned,
+        budget=budget,
     )
     best = None
     if chosen.higher_is_better is not None:

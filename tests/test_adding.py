@@ -9,6 +9,7 @@ from training import digits
 from lrdecay import adding
 from lrdecay.adding import Added, add
 from lrdecay.analysis import sequence_radius
+from lrdecay.answers import read_answer
 from lrdecay.results import read_plan, read_runs
 from lrdecay.runner import run_sweep
 from lrdecay.sweep import parse_sweep
@@ -173,6 +174,10 @@ def test_on_digits_an_easy_difference_takes_fewer_seeds_than_a_hard_one(tmp_path
     assert (summary.total, summary.completed) == (40, 40)
     assert watched.grown == [40]
     assert read_plan(summary.folder).runs == 40
+    far, near = read_answer(summary.folder).table.query("family == 'scheduler'").to_dict("records")
+    assert (far["verdict"], far["n"]) == ("lower", 8)
+    assert (near["verdict"], near["n"]) == ("unresolved", 16)
+    assert "it may not be resolvable within 16 seeds" in near["sentence"]
     # interrupted in the second round, it goes on to the same tables
     for after in (26, 10):
         with pytest.raises(KeyboardInterrupt):
