@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lrdecay import reading
 from lrdecay.console import (
     err,
     out,
@@ -53,6 +54,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(reading.commands)
 
 
 @app.command(epilog="Example:  lrdecay plan bench/sweeps/mnist.yaml --data ~/data")
@@ -148,31 +150,6 @@ def sweep(
             print_failures(summary.folder)
         if summary.failed or summary.without_rate:
             raise typer.Exit(RUN_FAILED)
-
-
-@app.command(epilog="Example:  lrdecay report results/digits")
-def report(
-    folder: Annotated[
-        Path, typer.Argument(help="A results folder, such as results/digits, or a sweep file.")
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", help="File to write. [default: FOLDER/report.html]"),
-    ] = None,
-    results: ResultsDir = Path("results"),
-    plugin: Plugin = None,
-) -> None:
-    """Write the report of a sweep: one HTML file that needs no network."""
-    with errors_in_one_line():
-        from lrdecay.report import write_report
-
-        if folder.suffix in (".yaml", ".yml") and not folder.is_dir():
-            from lrdecay import plugins
-            from lrdecay.sweep import load_sweep
-
-            plugins.load(plugin or ())
-            folder = results / load_sweep(folder).name
-        out.print(str(write_report(folder, output)), soft_wrap=True)
 
 
 @app.command(epilog="Example:  lrdecay status results/digits")

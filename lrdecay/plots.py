@@ -290,5 +290,6 @@ def _one_value(runs: pd.DataFrame, axes: Iterable[str]) -> None:
         if len(values) > 1:
             raise InputError(
                 f"a figure shows one {axis} and the table has {', '.join(map(str, values))}: "
-                f"filter first, e.g. runs[runs[{axis!r}] == {values[0]!r}]"
+                f"filter first, e.g. runs[runs[{axis!r}] == {values[0]!r}], "
+                f"or --where {axis}={values[0]}"
             )
