@@ -57,6 +57,11 @@ def overview(folder: Path) -> Overview:
     )
 
 
+def beside(folder: Path) -> Path:
+    """Return the directory that a results folder lies in."""
+    return folder.parent if folder.name not in ("", "..") else folder.resolve().parent
+
+
 def write_index(home: Path) -> Path | None:
     """Write the list of the reports that lie in the folders of `home`, and return its path.
 

@@ -74,17 +74,16 @@ def report(
             _watch(places[0], output)
             return
         if len(places) > 1:
-            from lrdecay.side_by_side import beside, write_comparison
+            from lrdecay.side_by_side import write_comparison
 
-            path, home = write_comparison(places, output), beside(places[0])
+            path = write_comparison(places, output)
         else:
             from lrdecay.report import write_report
-            from lrdecay.side_by_side import beside
 
-            path, home = write_report(places[0], output), beside(places[0])
+            path = write_report(places[0], output)
         out.print(str(path), soft_wrap=True)
         if output is None:
-            _list_reports(home)
+            _list_reports(places[0])
 
 
 @commands.command(
@@ -159,25 +158,28 @@ def _results_of(given: Path, results: Path, plugin: list[str] | None) -> Path:
 
 
 def _watch(folder: Path, output: Path | None) -> None:
-    from lrdecay.side_by_side import beside
     from lrdecay.watch import watch
 
     def say(line: str) -> None:
         out.print(line, soft_wrap=True)
 
+    code = 0
     try:
         with signals.stoppable():
             watch(folder, folder / "report.html" if output is None else output, say)
     except signals.Stopped as stop:
         err.print("\nStopped watching; the page stays as it is.", soft_wrap=True)
-        raise typer.Exit(stop.exit_code) from None
+        code = stop.exit_code
     if output is None:
-        _list_reports(beside(folder))
+        _list_reports(folder)
+    raise typer.Exit(code)
 
 
-def _list_reports(home: Path) -> None:
-    from lrdecay.index import INDEX, write_index
+def _list_reports(folder: Path) -> None:
+    """Keep the list of the reports beside a results folder true."""
+    from lrdecay.index import INDEX, beside, write_index
 
+    home = beside(folder)
     if write_index(home) is None:
         err.print(
             f"{home / INDEX} was not written by lrdecay and stays; it does not list the reports",

@@ -58,15 +58,10 @@ def write_comparison(folders: Sequence[Path], output: Path | None = None) -> Pat
     Raises:
         InputError: a folder is given twice, is missing or holds no runs of a comparison.
     """
-    path = beside(folders[0]) / index.COMPARED if output is None else output
+    path = index.beside(folders[0]) / index.COMPARED if output is None else output
     labels = _labels(folders)
     sweeps = [_read(*each, path.parent) for each in zip(folders, labels, strict=True)]
     return pages.write_page(render_comparison(sweeps), path)
-
-
-def beside(folder: Path) -> Path:
-    """Return the directory that a results folder lies in."""
-    return folder.parent if folder.name not in ("", "..") else folder.resolve().parent
 
 
 def render_comparison(sweeps: Sequence[Sweep]) -> str:

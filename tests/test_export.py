@@ -204,6 +204,18 @@ def test_tensorboard_reads_every_run_back(folder: Path) -> None:
         assert start["dropout"].number_value == row["dropout"]
         assert start["batch_norm"].bool_value is False
         assert ("_hparams_/session_end_info" in plugin) == (row["status"] == "completed")
+        (text,) = events.Tensors("made_by/text_summary")
+        assert f"    run_id: {row['run_id']}\n" in text.tensor_proto.string_val[0].decode()
+
+
+@installed("tensorboardX")
+def test_the_same_tables_give_the_same_events(folder: Path, tmp_path: Path) -> None:
+    first, second = (export(folder, "tensorboard", tmp_path / name) for name in "ab")
+    files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert len(files) == 14  # one for each run, and the mark
+    assert files == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())
+    for file in files:
+        assert (first / file).read_bytes() == (second / file).read_bytes()
 
 
 @installed("mlflow", "sqlalchemy", "alembic")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ MADE_BY = (
 """The columns that say how it ended and what made it."""
 
 _PARAMETERS = [name for name in PLAN.names if name != "run_id"]
+_CURVES = ("epoch", "split", "loss", "accuracy", "learning_rate")
+_AT_ONCE = 1000
 _OTHERS = re.compile(r"[^A-Za-z0-9._=-]+")
 
 
@@ -54,38 +56,42 @@ class Run:
 
 def runs_of(tables: Tables) -> Iterator[Run]:
     """Give the runs one by one, in the order of the table, trials of base rates included."""
-    curves = dict(list(tables.epochs.groupby("run_id", sort=False)))
-    for row in tables.runs.to_dict("records"):
-        parameters = _known(row, _PARAMETERS)
-        outcomes = {name: float(value) for name, value in _known(row, OUTCOMES).items()}
-        seconds = outcomes.get("seconds", 0.0)
-        yield Run(
-            row["run_id"],
-            _name(row),
-            parameters,
-            outcomes,
-            {name: str(value) for name, value in _known(row, MADE_BY).items()},
-            _by_epoch(curves.get(row["run_id"], tables.epochs.iloc[:0])),
-            row["finished_at"],
-            seconds,
-        )
+    rows_of = tables.epochs.groupby("run_id", sort=False).indices
+    columns = [tables.epochs[name].to_numpy() for name in _CURVES]
+    for start in range(0, len(tables.runs), _AT_ONCE):
+        for row in tables.runs.iloc[start : start + _AT_ONCE].to_dict("records"):
+            own = rows_of.get(row["run_id"], [])
+            yield _run(row, zip(*(column[own] for column in columns), strict=True))
 
 
-def _known(row: Any, names: Any) -> dict[str, Any]:
+def _run(row: Mapping[Hashable, Any], epochs: Iterable[tuple[Any, ...]]) -> Run:
+    outcomes = {name: float(value) for name, value in _known(row, OUTCOMES).items()}
+    return Run(
+        row["run_id"],
+        _name(row),
+        _known(row, _PARAMETERS),
+        outcomes,
+        {name: str(value) for name, value in _known(row, MADE_BY).items()},
+        _by_epoch(epochs),
+        row["finished_at"],
+        outcomes.get("seconds", 0.0),
+    )
+
+
+def _known(row: Mapping[Hashable, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: row[name] for name in names if pd.notna(row[name])}
 
 
-def _name(row: Any) -> str:
+def _name(row: Mapping[Hashable, Any]) -> str:
     """Return scheduler, dropout, seed and identity; a label may hold any character."""
     label = _OTHERS.sub("_", str(row["scheduler"])).strip("._")[:40] or "scheduler"
     phase = "trial-" if row["phase"] == "choose" else ""
     return f"{phase}{label}-dropout{row['dropout']:g}-seed{row['seed']}-{row['run_id']}"
 
 
-def _by_epoch(rows: pd.DataFrame) -> dict[int, dict[str, float]]:
+def _by_epoch(rows: Iterable[tuple[Any, ...]]) -> dict[int, dict[str, float]]:
     found: dict[int, dict[str, float]] = {}
-    columns = ["epoch", "split", "loss", "accuracy", "learning_rate"]
-    for epoch, split, loss, accuracy, rate in rows[columns].itertuples(index=False):
+    for epoch, split, loss, accuracy, rate in rows:
         numbers = found.setdefault(int(epoch), {"learning_rate": float(rate)})
         numbers |= {f"loss/{split}": float(loss), f"accuracy/{split}": float(accuracy)}
     return found

@@ -1,15 +1,19 @@
 """Runs to TensorBoard's event files, a folder for each run.
 
 TensorBoard keeps scalars in single precision. Every event has the time at which its run ended,
-since no other is recorded.
+since no other is recorded; so the same tables give the same bytes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
-from tensorboardX import SummaryWriter
-from tensorboardX.summary import hparams
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.record_writer import RecordWriter
+from tensorboardX.summary import hparams, text
 
 from lrdecay.export.exporting import Tables
 from lrdecay.export.rows import Run, runs_of
@@ -18,24 +22,34 @@ from lrdecay.export.rows import Run, runs_of
 def write(tables: Tables, folder: Path) -> None:
     """Write the events of every run into a folder of its own."""
     for run in runs_of(tables):
-        _write_run(run, folder / run.name)
+        home = folder.resolve() / run.name
+        home.mkdir()
+        at = run.finished.timestamp()
+        # not SummaryWriter, which keeps something of every run in memory until the program ends
+        with closing(RecordWriter(str(home / f"events.out.tfevents.{at:.0f}.lrdecay"))) as file:
+            file.write(Event(wall_time=at, file_version="brain.Event:2").SerializeToString())
+            for step, summary in _summaries(run):
+                event = Event(wall_time=at, step=step, summary=summary)
+                file.write(event.SerializeToString())
 
 
-def _write_run(run: Run, folder: Path) -> None:
-    at = run.finished.timestamp()
+def _summaries(run: Run) -> Iterator[tuple[int, Summary]]:
+    """Give summaries, each with its epoch."""
     outcomes = {f"final/{name}": value for name, value in run.outcomes.items()}
     begun, parameters, ended = hparams(run.parameters, outcomes)
-    with SummaryWriter(str(folder)) as writer:
-        to_file = writer.file_writer
-        # a run that diverged or failed has no end: the page of hyperparameters shows it so
-        for summary in (begun, parameters, *([ended] if run.completed else [])):
-            to_file.add_summary(summary, walltime=at)
-        for name, value in outcomes.items():
-            writer.add_scalar(name, value, max(run.curves, default=0), at)
-        for epoch, numbers in run.curves.items():
-            for name, value in numbers.items():
-                writer.add_scalar(name, value, epoch, at)
-        writer.add_text("made_by", _as_text(run), 0, at)
+    yield 0, begun
+    yield 0, parameters
+    if run.completed:  # without an end the table of hyperparameters shows no success
+        yield 0, ended
+    yield 0, text("made_by", _as_text(run))
+    for epoch, numbers in run.curves.items():
+        yield epoch, _scalars(numbers)
+    yield max(run.curves, default=0), _scalars(outcomes)
+
+
+def _scalars(numbers: Mapping[str, float]) -> Summary:
+    values = [Summary.Value(tag=name, simple_value=value) for name, value in numbers.items()]
+    return Summary(value=values)
 
 
 def _as_text(run: Run) -> str:
