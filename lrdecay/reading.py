@@ -5,6 +5,8 @@ Whatever is heavy is imported by the commands that need it, as in `cli`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -106,7 +108,8 @@ def export_command(
     An earlier export in the same folder is replaced; no other files are.
     """
     with errors_in_one_line():
-        written = export(folder, to.value, output)
+        with _stoppable("Stopped; nothing was exported."):
+            written = export(folder, to.value, output)
         out.print(str(written), soft_wrap=True)
         if look := FORMATS[to.value].look:
             out.print(f"Next:  {look.format(folder=written)}", soft_wrap=True)
@@ -158,21 +161,30 @@ def _results_of(given: Path, results: Path, plugin: list[str] | None) -> Path:
 
 
 def _watch(folder: Path, output: Path | None) -> None:
+    from lrdecay.index import REPORT
     from lrdecay.watch import watch
 
     def say(line: str) -> None:
         out.print(line, soft_wrap=True)
 
-    code = 0
+    path = folder / REPORT if output is None else output
+    with _stoppable("Stopped watching; the page stays as it is."):
+        try:
+            watch(folder, path, say)
+        finally:
+            if output is None and path.is_file():
+                _list_reports(folder)
+
+
+@contextmanager
+def _stoppable(says: str) -> Iterator[None]:
+    """Let a signal end the block with one line and its own exit code."""
     try:
         with signals.stoppable():
-            watch(folder, folder / "report.html" if output is None else output, say)
+            yield
     except signals.Stopped as stop:
-        err.print("\nStopped watching; the page stays as it is.", soft_wrap=True)
-        code = stop.exit_code
-    if output is None:
-        _list_reports(folder)
-    raise typer.Exit(code)
+        err.print(f"\n{says}", soft_wrap=True)
+        raise typer.Exit(stop.exit_code) from None
 
 
 def _list_reports(folder: Path) -> None:

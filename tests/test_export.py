@@ -2,6 +2,7 @@
 is for."""
 
 import importlib.util
+import signal
 import sqlite3
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from lrdecay.cli import app
 from lrdecay.errors import InputError
 from lrdecay.export import FORMATS, export, exporting
+from lrdecay.reading import To
 from lrdecay.results import read_epochs, read_runs
 
 HOSTILE = "../../=cmd, <b>\n"
@@ -141,6 +143,25 @@ def test_a_format_without_its_packages_says_how_to_install_them(
     assert not (folder / "export").exists()
 
 
+def test_a_signal_leaves_nothing_behind(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lrdecay import signals
+    from lrdecay.export import to_csv
+
+    def is_stopped(tables: object, folder: Path) -> None:
+        (folder / "runs.csv").write_text("half")
+        raise signals.Stopped(signal.SIGTERM)
+
+    monkeypatch.setattr(to_csv, "write", is_stopped)
+    output = tmp_path / "out"
+    command = ["export", str(folder), "--to", "csv", "--output", str(output)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 143
+    assert result.output == "\nStopped; nothing was exported.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep"]
+
+
 def test_bad_input(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(InputError, match="no results in"):
         export(tmp_path / "nowhere", "csv")
@@ -154,7 +175,7 @@ def test_bad_input(tmp_path: Path, folder: Path) -> None:
 def test_the_command_says_where_it_is(folder: Path) -> None:
     result = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["export", str(folder), "--to", "csv"])
     assert (result.exit_code, result.output) == (0, f"{folder}/export/csv\n")
-    assert set(FORMATS) == {"csv", "tensorboard", "mlflow"}
+    assert list(FORMATS) == list(To)
 
 
 def expected_scalars(folder: Path, run: str) -> dict[str, dict[int, float]]:
