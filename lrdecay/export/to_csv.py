@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 
 from lrdecay.export.exporting import Tables
@@ -25,8 +24,3 @@ def write(tables: Tables, folder: Path) -> None:
 
 def _hex(bits: object) -> str | None:
     return bits.hex() if isinstance(bits, bytes) else None
-
-
-def read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return `(runs, epochs)` as pandas reads them back."""
-    return pd.read_csv(folder / "runs.csv"), pd.read_csv(folder / "epochs.csv")
