@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lrdecay import reading
 from lrdecay.console import (
     err,
     out,
@@ -31,25 +32,16 @@ from lrdecay.errors import InputError
 from lrdecay.exits import RUN_FAILED, errors_in_one_line, stoppable
 from lrdecay.options import (
     AllowMixed,
-    Confidence,
     DataDir,
     Device,
     DeviceOption,
     Engine,
     EngineOption,
-    Format,
-    FormatOption,
     GroupSize,
-    Margin,
-    Metric,
-    Pairs,
-    PairsOption,
     Plugin,
-    Reference,
     Repeat,
     ResultsDir,
     ResultsFolder,
-    ResultsOrSweep,
     Strict,
     SweepFile,
     TimeLimit,
@@ -64,6 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(reading.commands)
 
 
 @app.command(epilog="Example:  lrdecay plan bench/sweeps/mnist.yaml --data ~/data")
@@ -163,69 +156,6 @@ def sweep(
             print_failures(summary.folder)
         if summary.failed or summary.without_rate:
             raise typer.Exit(RUN_FAILED)
-
-
-@app.command(epilog="Example:  lrdecay report results/digits")
-def report(
-    folder: ResultsOrSweep,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", help="File to write. [default: FOLDER/report.html]"),
-    ] = None,
-    results: ResultsDir = Path("results"),
-    plugin: Plugin = None,
-) -> None:
-    """Write the report of a sweep: one HTML file that needs no network."""
-    with errors_in_one_line():
-        from lrdecay.report import write_report
-
-        folder = _results_folder(folder, results, plugin)
-        out.print(str(write_report(folder, output)), soft_wrap=True)
-
-
-@app.command(epilog="Example:  lrdecay compare results/digits")
-def compare(
-    folder: ResultsOrSweep,
-    reference: Reference = None,
-    metric: Metric = None,
-    margin: Margin = None,
-    confidence: Confidence = None,
-    pairs: PairsOption = Pairs.reference,
-    format: FormatOption = Format.text,
-    results: ResultsDir = Path("results"),
-    plugin: Plugin = None,
-) -> None:
-    """Say which differences are real: one sentence per contrast, and a table.
-
-    Look as often as you like, also while the sweep trains: the error rate holds all the same.
-    """
-    with errors_in_one_line():
-        from lrdecay import answers
-
-        folder = _results_folder(folder, results, plugin)
-        answer = answers.read_answer(
-            folder,
-            reference=reference,
-            metric=metric,
-            margin=margin,
-            confidence=confidence,
-            exploratory=pairs is Pairs.all,
-        )
-        if format is Format.text:
-            answers.print_answer(answer, out)
-        else:
-            typer.echo(answers.FORMATS[format.value](answer), nl=False)
-
-
-def _results_folder(given: Path, results: Path, plugin: list[str] | None) -> Path:
-    """Return a results folder, given it or its sweep file."""
-    if given.suffix not in (".yaml", ".yml") or given.is_dir():
-        return given
-    from lrdecay import plugins
-    from lrdecay.sweep import load_sweep
-
-    plugins.load(plugin or ())
-    return results / load_sweep(given).name
 
 
 @app.command(epilog="Example:  lrdecay status results/digits")

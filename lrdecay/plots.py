@@ -188,7 +188,8 @@ def plot_accuracy_by_rate(
     """Test accuracy (percent) against the base rate (log scale), drawn like that by dropout.
 
     Raises:
-        InputError: dropout or an extra axis beside lr has more than one value in `runs`.
+        InputError: dropout or an extra axis beside lr has more than one value in `runs`, or lr is
+            no axis of them.
     """
     percent = runs.assign(percent=100.0 * runs["test_accuracy"])
     return _by_axis("lr", percent, "percent", "test accuracy (%)", styles, legend, ax)
@@ -223,7 +224,10 @@ def _by_axis(
     legend: bool,
     ax: Axes | None,
 ) -> Axes:
-    _one_value(runs, [name for name in (*extra_axes(runs), "dropout") if name != axis])
+    varied = [*extra_axes(runs), "dropout"]
+    if axis not in varied:
+        raise InputError(f"no axis {axis} to draw against: the runs have one, or each its own")
+    _one_value(runs, [name for name in varied if name != axis])
     styles = styles or scheduler_styles(runs)
     ax = ax or new_axes()
     log = axis == "lr"
@@ -290,5 +294,6 @@ def _one_value(runs: pd.DataFrame, axes: Iterable[str]) -> None:
         if len(values) > 1:
             raise InputError(
                 f"a figure shows one {axis} and the table has {', '.join(map(str, values))}: "
-                f"filter first, e.g. runs[runs[{axis!r}] == {values[0]!r}]"
+                f"filter first, e.g. runs[runs[{axis!r}] == {values[0]!r}], "
+                f"or --where {axis}={values[0]}"
             )

@@ -10,12 +10,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import matplotlib.style
 import pandas as pd
-from markupsafe import Markup
 
-from lrdecay import charts, choosing, results
+from lrdecay import charts, choosing, pages, results
 from lrdecay.analysis import (
     axis_values,
     cell_summary,
@@ -27,8 +25,6 @@ from lrdecay.analysis import (
     status_counts,
 )
 from lrdecay.errors import InputError
-from lrdecay.files import write_text
-from lrdecay.inert import inert
 from lrdecay.results import Plan
 from lrdecay.styles import scheduler_styles
 
@@ -54,20 +50,22 @@ def write_report(folder: str | Path, output: str | Path | None = None) -> Path:
         InputError: the folder is missing or holds no runs, or only trials of base rates.
     """
     folder = Path(folder)
+    page = read_and_render(folder)
+    return pages.write_page(page, folder / "report.html" if output is None else Path(output))
+
+
+def read_and_render(folder: Path) -> str:
+    """Return the page of a results folder as text; raises as `write_report`."""
     runs = results.read_runs(folder)
     if compared(runs).empty:
         found = "no runs" if runs.empty else f"only {len(runs)} trials of base rates"
         raise InputError(f"{found} in {folder}: `lrdecay sweep FILE` trains a sweep into it")
-    page = render_report(
+    return render_report(
         runs,
         results.read_epochs(folder),
         name=folder.resolve().name,
         plan=results.read_plan(folder),
     )
-    path = folder / "report.html" if output is None else Path(output)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(page, path)
-    return path
 
 
 def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: Plan) -> str:
@@ -88,15 +86,8 @@ def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: 
             "gap": [charts.gap_by_dropout(setting, styles) for setting in shown],
         }
         keys = [charts.legend_key(style, number) for number, style in enumerate(styles.values())]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("lrdecay"),
-        autoescape=True,
-        finalize=_inert,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
+    return pages.render(
+        "report.html.j2",
         name=name,
         sweep_text=plan.sweep_text.strip(),
         counts=status_counts(runs).to_dict(),
@@ -117,11 +108,6 @@ def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: 
         ended_early=_ended_early(runs),
         provenance=_provenance(runs, trials),
     )
-
-
-def _inert(value: object) -> object:
-    """Return any value of the page, text without what a browser would obey; figures as they are."""
-    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:

@@ -105,10 +105,9 @@ def planned_runs(folder: str | Path) -> list[Run]:
 
 
 def read_planned(folder: str | Path) -> pd.DataFrame | None:
-    """Return the same as rows with run_id and every field of a run; None where it is not known."""
-    path = Path(folder) / "plan.parquet"
-    rows: pd.DataFrame | None = read(path).to_pandas() if path.exists() else None
-    return rows if rows is not None and len(rows) else None
+    """Return every column of the plan; None where it is not known."""
+    rows = planned(folder, PLAN.names)
+    return None if rows.empty else rows
 
 
 def folders_of(folder: Path, kind: str) -> list[Path]:
