@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -29,13 +29,16 @@ SPLIT_TITLES = {"train": "Training images", "val": "Validation images", "test": 
 PANEL_INCHES = (4.2, 2.9)
 SINGLE_INCHES = (4.8, 3.2)
 
+Panel = tuple[str, Markup, Mapping[str, str]]
+"""A title, a figure, and what it is about: an axis's value as the page shows it."""
+
 
 @dataclass(frozen=True)
 class Row:
     """Panels that belong side by side."""
 
     title: str
-    panels: Sequence[tuple[str, Markup]]
+    panels: Sequence[Panel]
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Chart:
     rows: Sequence[Row]
     caption: str
     keys: Sequence[tuple[str, str]]
+    about: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Setting:
     title: str
     runs: pd.DataFrame
     epochs: pd.DataFrame
+    about: Mapping[str, str] = field(default_factory=dict)
+    """Each extra axis's value, as the page shows it."""
 
 
 def split_settings(
@@ -69,10 +75,11 @@ def split_settings(
     order = [axis_values(runs, axis) for axis in by]
     groups = dict(list(runs.groupby(by, dropna=False)))
     keys = sorted(groups, key=lambda key: [o.index(v) for o, v in zip(order, key, strict=True)])
-    titles = [", ".join(f"{a} {text_of(v)}" for a, v in zip(by, key, strict=True)) for key in keys]
+    abouts = [{a: text_of(v) for a, v in zip(by, key, strict=True)} for key in keys]
+    titles = [", ".join(f"{a} {text}" for a, text in about.items()) for about in abouts]
     return [
-        Setting(i, title, groups[key], epochs[epochs["run_id"].isin(groups[key]["run_id"])])
-        for i, (key, title) in enumerate(zip(keys, titles, strict=True))
+        Setting(i, title, groups[key], epochs[epochs["run_id"].isin(groups[key]["run_id"])], about)
+        for i, (key, title, about) in enumerate(zip(keys, titles, abouts, strict=True))
     ]
 
 
@@ -93,7 +100,8 @@ def rates(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
         caption += ", ".join(several) + "."
     n = int(curves.drop_duplicates(["scheduler", "curve"])["n_runs"].sum())
     caption += f" n = {n} completed run{'s' if n > 1 else ''}."
-    return Chart(setting.title, [Row("", [("", svg)])], caption, _keys(curves, styles))
+    rows = [Row("", [("", svg, {})])]
+    return Chart(setting.title, rows, caption, _keys(curves, styles), setting.about)
 
 
 def curves(setting: Setting, metric: str, styles: Mapping[str, Style]) -> Chart | None:
@@ -116,7 +124,7 @@ def curves(setting: Setting, metric: str, styles: Mapping[str, Style]) -> Chart 
         caption += " The first epochs may lie below the axis."
     if left_out := [text_of(dropout) for dropout in dropouts[MAX_DROPOUTS:]]:
         caption += f" Without a panel here: dropout {', '.join(left_out)}."
-    return Chart(setting.title, rows, caption, _keys(curves, styles))
+    return Chart(setting.title, rows, caption, _keys(curves, styles), setting.about)
 
 
 def _curve_panels(
@@ -125,7 +133,7 @@ def _curve_panels(
     split: str,
     dropouts: Iterable[Any],
     styles: Mapping[str, Style],
-) -> list[tuple[str, Markup]]:
+) -> list[Panel]:
     """One panel per dropout, all on one scale."""
     axes: dict[str, Axes] = {}
     for dropout in dropouts:
@@ -142,7 +150,7 @@ def _curve_panels(
     return _panels(axes, f"{metric}-{setting.number}-{split}", f"{split} {metric} by epoch")
 
 
-def _panels(axes: Mapping[str, Axes], name: str, what: str) -> list[tuple[str, Markup]]:
+def _panels(axes: Mapping[str, Axes], name: str, what: str) -> list[Panel]:
     """Put axes by dropout on one scale; `what` they show is said to readers who cannot see it."""
     limits = [ax.get_ylim() for ax in axes.values()]
     for ax in axes.values():
@@ -151,6 +159,7 @@ def _panels(axes: Mapping[str, Axes], name: str, what: str) -> list[tuple[str, M
         (
             f"dropout {dropout}",
             Markup(to_svg(ax, f"{name}-{number}", f"{what} at dropout {dropout}")),
+            {"dropout": dropout},
         )
         for number, (dropout, ax) in enumerate(axes.items())
     ]
@@ -190,7 +199,7 @@ def accuracy_by_rate(setting: Setting, styles: Mapping[str, Style]) -> Chart | N
     )
     if left_out := [text_of(dropout) for dropout in dropouts[MAX_DROPOUTS:]]:
         caption += f" Without a panel here: dropout {', '.join(left_out)}."
-    return Chart(setting.title, [Row("", panels)], caption, _keys(cells, styles))
+    return Chart(setting.title, [Row("", panels)], caption, _keys(cells, styles), setting.about)
 
 
 def gap_by_dropout(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
@@ -221,7 +230,8 @@ def _by_dropout_chart(
     caption = f"{what}: mean over seeds{_band(cells['n'], 'bar')}. Each dot beside it is one run."
     if len(styles) > 1:
         caption += " Schedulers are shifted sideways around each dropout to keep them apart."
-    return Chart(setting.title, [Row("", [("", svg)])], caption, _keys(cells, styles))
+    rows = [Row("", [("", svg, {})])]
+    return Chart(setting.title, rows, caption, _keys(cells, styles), setting.about)
 
 
 def _band(n: pd.Series[int], what: str = "band") -> str:

@@ -25,6 +25,7 @@ from lrdecay.analysis import (
     train_test_gap,
 )
 from lrdecay.errors import InputError
+from lrdecay.marks import mark
 from lrdecay.styles import (
     Style,
     finish,
@@ -69,7 +70,7 @@ def plot_learning_rates(
         for _, course in courses.groupby("curve"):
             rates = course[["learning_rate_first", "learning_rate_last"]]
             trained = [epoch - before for epoch in course["epoch"] for before in (1.0, 0.0)]
-            ax.plot(
+            line = ax.plot(
                 trained,
                 rates.to_numpy().ravel(),
                 color=style.color,
@@ -77,6 +78,7 @@ def plot_learning_rates(
                 linewidth=0.8 if thin else 1.6,
                 alpha=0.6 if thin else 1.0,
             )
+            mark(line, {"scheduler": str(scheduler)}, str(scheduler))
     ax.set(xlabel="epochs trained", ylabel="learning rate")
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_formatter(FuncFormatter(plain))
@@ -139,7 +141,7 @@ def plot_curves(
     curves = curves[curves["split"] == split]
     for scheduler, curve in curves.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
-        ax.plot(
+        line = ax.plot(
             curve["epoch"],
             scale * curve["mean"],
             color=style.color,
@@ -151,9 +153,13 @@ def plot_curves(
         )
         if curve["sd"].notna().any():
             low, high = scale * curve["low"], scale * curve["high"]
-            ax.fill_between(
+            band = ax.fill_between(
                 curve["epoch"], low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0
             )
+            mark(
+                [band], {"scheduler": str(scheduler)}, f"{scheduler}, mean \N{PLUS-MINUS SIGN} 1 sd"
+            )
+        mark(line, {"scheduler": str(scheduler)}, str(scheduler))
     ax.set(xlabel="epoch", ylabel=f"{split} {UNITS[metric]}")
     if not curves.empty:
         ax.set_ylim(*_limits(curves, metric, scale))
@@ -242,7 +248,8 @@ def _by_axis(
         own = rows[rows["scheduler"] == scheduler]
         shift = apart * (place - (len(used) - 1) / 2)
         x = moved(cells[axis], shift)
-        ax.plot(
+        about = {"scheduler": str(scheduler)}
+        means = ax.plot(
             x,
             cells["mean"],
             color=style.color,
@@ -251,11 +258,24 @@ def _by_axis(
             linewidth=1.4,
             markersize=4.5,
         )
-        for at, mean, sd in zip(x, cells["mean"], cells["sd"].fillna(0.0), strict=True):
-            ax.plot([at, at], [mean - sd, mean + sd], color=style.color, linewidth=1.4)
+        names = [
+            f"{scheduler}, {axis} {cell[axis]:g}: mean {cell['mean']:.4g}, n = {cell['n']}"
+            for cell in cells.to_dict("records")
+        ]
+        mark(means, about, str(scheduler), names)
+        for name, at, mean, sd in zip(
+            names, x, cells["mean"], cells["sd"].fillna(0.0), strict=True
+        ):
+            bar = ax.plot([at, at], [mean - sd, mean + sd], color=style.color, linewidth=1.4)
+            mark(bar, about, f"{name}, sd {sd:.2g}" if sd else name)
         # beside the bar, or it would hide them
         beside = moved(own[axis], shift + 0.4 * apart)
-        ax.scatter(beside, own[metric], s=5, color=style.color, alpha=0.5, linewidths=0)
+        dots = ax.scatter(beside, own[metric], s=5, color=style.color, alpha=0.5, linewidths=0)
+        runs_named = [
+            f"{scheduler}, {axis} {run[axis]:g}, seed {run['seed']}: {run[metric]:.4g}"
+            for run in own.to_dict("records")
+        ]
+        mark([dots], about, str(scheduler), runs_named)
     if log:
         ax.set_xscale("log")
         ax.minorticks_off()

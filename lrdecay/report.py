@@ -1,4 +1,4 @@
-"""One results folder to one HTML page that needs nothing else: no network, no font, no script.
+"""One results folder to one HTML page that needs nothing else: no network, no font, no library.
 
 The page is a function of the tables and the sweep file alone, so the same input gives the same
 bytes. `write_report` reads, renders and writes; `render_report` is the pure part.
@@ -26,6 +26,7 @@ from lrdecay.analysis import (
     rates_chosen,
     status_counts,
 )
+from lrdecay.assets import page_assets
 from lrdecay.errors import InputError
 from lrdecay.files import write_text
 from lrdecay.inert import inert
@@ -97,6 +98,7 @@ def render_report(runs: pd.DataFrame, epochs: pd.DataFrame, *, name: str, plan: 
         lstrip_blocks=True,
     )
     return environment.get_template("report.html.j2").render(
+        **page_assets(),
         name=name,
         sweep_text=plan.sweep_text.strip(),
         counts=status_counts(runs).to_dict(),
@@ -207,6 +209,7 @@ def _mean_table(setting: charts.Setting) -> dict[str, Any]:
     cells = {
         (cell["scheduler"], cell["dropout"]): {
             "value": _mean_and_sd(cell["mean"], cell["sd"]),
+            "sort": "" if pd.isna(cell["mean"]) else f"{100 * cell['mean']:.6f}",
             "n": int(cell["n"]),
             "diverged": int(cell["n_diverged"]),
             "failed": int(cell["n_failed"]),
@@ -216,6 +219,7 @@ def _mean_table(setting: charts.Setting) -> dict[str, Any]:
     dropouts = axis_values(setting.runs, "dropout")
     return {
         "setting": setting.title,
+        "about": setting.about,
         "dropouts": [charts.text_of(dropout) for dropout in dropouts],
         "rows": [
             (scheduler, [cells.get((scheduler, dropout)) for dropout in dropouts])
@@ -234,7 +238,12 @@ def _ended_early(runs: pd.DataFrame) -> dict[str, Any]:
     ended = runs[runs["status"] != "completed"]
     axes = [*extra_axes(runs), "scheduler", "dropout", "seed"]
     rows = [
-        ([charts.text_of(row[axis]) for axis in axes], row["status"], _what_happened(row))
+        (
+            {axis: charts.text_of(row[axis]) for axis in axes if axis != "seed"},
+            [charts.text_of(row[axis]) for axis in axes],
+            row["status"],
+            _what_happened(row),
+        )
         for row in ended.head(MAX_ENDED_EARLY).to_dict("records")
     ]
     return {"axes": axes, "rows": rows, "left_out": len(ended) - len(rows)}

@@ -12,6 +12,7 @@ from lrdecay import analysis, charts, report
 from lrdecay.errors import InputError
 from lrdecay.report import write_report
 
+TEMPLATES = Path(report.__file__).parent / "templates"
 HOSTILE = "<script>alert(1)</script> $x_{"
 
 
@@ -24,6 +25,7 @@ class Page(HTMLParser):
         self.tables: dict[str, list[list[list[str]]]] = {}
         self.sections: list[str] = []
         self.text = ""
+        self.inlined: dict[str, str] = {}
         self._cell: list[str] | None = None
         self.source = path.read_text(encoding="utf-8")
         self.feed(self.source)
@@ -45,6 +47,9 @@ class Page(HTMLParser):
             self._cell = None
 
     def handle_data(self, data: str) -> None:
+        if self.cdata_elem:  # within <style> or <script>
+            self.inlined[self.cdata_elem] = self.inlined.get(self.cdata_elem, "") + data
+            return
         self.text += data
         if self._cell is not None and data.strip():
             self._cell.append(data.strip())
@@ -130,13 +135,15 @@ def test_ids_are_unique_and_references_resolve(page: Page) -> None:
 
 
 def test_nothing_is_fetched_and_nothing_runs(page: Page) -> None:
-    assert not {"script", "link", "iframe", "img", "object"} & {tag for tag, _ in page.tags}
+    assert not {"link", "iframe", "img", "object"} & {tag for tag, _ in page.tags}
+    assert [attrs for tag, attrs in page.tags if tag == "script"] == [{}]
+    assert page.inlined["script"] == (TEMPLATES / "report.js").read_text(encoding="utf-8")
     for tag, attrs in page.tags:
         assert "src" not in attrs
         assert (attrs.get("href") or "#").startswith("#"), tag
     assert re.findall(r"url\((?!#)", page.source) == []
     assert "@import" not in page.source
-    assert "http" not in page.source
+    assert re.findall(r"https?:", page.source) == []
 
 
 def test_the_wording_names_no_winner(page: Page) -> None:
@@ -158,7 +165,8 @@ def test_labels_and_texts_are_inert(tmp_path: Path) -> None:
     runs.loc[0, "status"] = "failed"
     runs.loc[0, "error"] = f"</pre>{HOSTILE}"
     page = build(tmp_path, (runs, epochs), f"# </pre>{HOSTILE} & more\n")
-    assert "script" not in {tag for tag, _ in page.tags}
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert HOSTILE not in page.inlined["script"]
     assert page.tables["means"][1][0] == [HOSTILE]
     assert page.tables["means"][2][0] == ["{{ 7 * 7 }}"]
     assert page.tables["ended-early"][1][-1] == [f"</pre>{HOSTILE}"]

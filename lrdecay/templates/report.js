@@ -1,0 +1,388 @@
+/* The report page at work: filters, sorting, names of marks, copies of tables, colours.
+
+The page is whole without this script; all controls are made here. What is filtered and sorted stands
+in the URL's fragment alone, e.g. #scheduler=cosine&scheduler=step&dropout=0.3&sort-runs=-4, so a
+link or the back button brings it back. Every element of <main> that carries data-AXIS is about that
+value and is hidden while the filter excludes it. All text reaches the page as text, never as HTML. */
+"use strict";
+
+const THEME = "lrdecay-colours";
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function button(text, attributes, act) {
+  const element = make("button", { type: "button", ...attributes }, text);
+  element.addEventListener("click", act);
+  return element;
+}
+
+const visible = (element) => !element.closest("[hidden]");
+
+/* Text as a number, or NaN; the page writes U+2212 for minus. */
+function numberOf(text) {
+  const plain = text.trim().replace(/^\u2212/, "-");
+  return plain === "" ? NaN : Number(plain);
+}
+
+/* ---- the state: { only: Map axis -> Set of values, sorts: Map table id -> column, at: id } ---- */
+
+/* Columns count from 1 and are negative for a descending order. */
+function parseState(fragment, axes) {
+  const state = { only: new Map(), sorts: new Map(), at: null };
+  for (const [key, value] of new URLSearchParams(fragment.replace(/^#/, ""))) {
+    if (axes.get(key)?.includes(value)) {
+      if (!state.only.has(key)) state.only.set(key, new Set());
+      state.only.get(key).add(value);
+    } else if (/^sort-./.test(key) && /^-?[1-9]\d{0,3}$/.test(value)) {
+      state.sorts.set(key.slice(5), Number(value));
+    } else if (key === "at") {
+      state.at = value;
+    }
+  }
+  return state;
+}
+
+function formatState({ only, sorts, at }) {
+  const pairs = [...only].flatMap(([axis, values]) => [...values].map((value) => [axis, value]));
+  for (const [id, column] of sorts) pairs.push([`sort-${id}`, String(column)]);
+  if (at) pairs.push(["at", at]);
+  return `#${new URLSearchParams(pairs)}`;
+}
+
+/* ---- axes and filters ---- */
+
+function attributesOf(element) {
+  const named = [...element.attributes].filter(({ name }) => /^data-(?!sort$)/.test(name));
+  return named.map(({ name, value }) => [name.slice(5), value]);
+}
+
+/* Axis -> its values: numbers in order, names as they first appear. */
+function findAxes(elements) {
+  const found = new Map([["scheduler", new Set()], ["dropout", new Set()]]);
+  for (const element of elements) {
+    for (const [axis, value] of attributesOf(element)) {
+      if (!found.has(axis)) found.set(axis, new Set());
+      found.get(axis).add(value);
+    }
+  }
+  const axes = new Map();
+  for (const [axis, values] of found) {
+    const list = [...values];
+    if (!list.some((value) => Number.isNaN(numberOf(value)))) list.sort((a, b) => a - b);
+    if (list.length > 1) axes.set(axis, list);
+  }
+  return axes;
+}
+
+function excluded(element, only) {
+  return attributesOf(element).some(([axis, value]) => only.has(axis) && !only.get(axis).has(value));
+}
+
+function filterGroup(axis, values, changed) {
+  const boxes = values.map((value) => {
+    const box = make("input", { type: "checkbox", name: axis });
+    box.value = value;
+    box.addEventListener("change", changed);
+    return make("label", {}, box, value || "(empty)");
+  });
+  return make("fieldset", {}, make("legend", {}, axis), ...boxes);
+}
+
+/* ---- tables ---- */
+
+function textOf(cell) {
+  const parts = [...cell.childNodes].map((node) => node.textContent.trim().replace(/\s+/g, " "));
+  return parts.filter(Boolean).join(" ");
+}
+
+const sortKey = (cell) => cell?.dataset.sort ?? (cell ? textOf(cell) : "");
+
+/* Numbers by size before texts; what is missing comes last in either direction. */
+function compareKeys(a, b, direction) {
+  if (a === "" || b === "") return (a === "") - (b === "");
+  const [x, y] = [numberOf(a), numberOf(b)];
+  const texts = Number.isNaN(x) - Number.isNaN(y);
+  const order = Number.isNaN(x) ? a.localeCompare(b, "en", { numeric: true }) : x - y;
+  return direction * (texts || order);
+}
+
+function sortTable(table, column = 0) {
+  const heads = [...table.tHead.rows[0].cells];
+  const place = Math.abs(column) - 1;
+  const rows = [...table.originalRows];
+  if (heads[place]) {
+    const keys = new Map(rows.map((row) => [row, sortKey(row.cells[place])]));
+    rows.sort((a, b) => compareKeys(keys.get(a), keys.get(b), Math.sign(column)));
+  }
+  table.tBodies[0].append(...rows);
+  heads.forEach((head, i) => {
+    if (i === place) head.setAttribute("aria-sort", column > 0 ? "ascending" : "descending");
+    else head.removeAttribute("aria-sort");
+  });
+}
+
+/* The cells shown, as text, with the header first. */
+function shownCells(table) {
+  const rows = [table.tHead.rows[0], ...table.tBodies[0].rows].filter(visible);
+  return rows.map((row) => [...row.cells].filter(visible).map(textOf));
+}
+
+/* A text that a spreadsheet would take for a formula is led by an apostrophe. */
+function toCsv(cells) {
+  const field = (text) => {
+    if (!Number.isNaN(numberOf(text))) return text.replace("\u2212", "-");
+    const inert = /^[=+\-@]/.test(text) ? `'${text}` : text;
+    return /[",\r\n]/.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert;
+  };
+  return cells.map((row) => `${row.map(field).join(",")}\r\n`).join("");
+}
+
+function toMarkdown([head, ...rows]) {
+  const line = (fields) => `| ${fields.join(" | ")} |\n`;
+  const inert = (text) => text.replace(/[\\`*_[\]<>|&]/g, "\\$&");
+  return [head.map(inert), head.map(() => "---"), ...rows.map((row) => row.map(inert))]
+    .map(line)
+    .join("");
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // no clipboard for pages of a server without TLS
+    const area = make("textarea", { readonly: "" });
+    area.value = text;
+    const before = document.activeElement;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    before?.focus();
+    if (!done) throw new Error("the browser refused");
+  }
+}
+
+function download(text, name) {
+  // the mark at its start tells spreadsheets that it is UTF-8
+  const url = URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" }));
+  make("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+function tableTools(table, say) {
+  const heading = table.closest("section")?.querySelector("h2")?.textContent ?? table.id;
+  const count = make("span", { class: "count" });
+  const rows = () => `${shownCells(table).length - 1} rows`;
+  const copier = (kind, write) => async () => {
+    try {
+      await copy(write(shownCells(table)));
+      say(`Copied ${rows()} as ${kind}.`);
+    } catch (error) {
+      say(`Not copied: ${error.message}.`);
+    }
+  };
+  const name = `${document.title.split(":")[0]}-${table.id}`.replace(/[^\w.-]+/g, "-");
+  const tools = make(
+    "div",
+    { class: "tools", role: "group", "aria-label": `Table: ${heading}` },
+    count,
+    button("Copy as CSV", {}, copier("CSV", toCsv)),
+    button("Copy as Markdown", {}, copier("Markdown", toMarkdown)),
+    button("Download CSV", {}, () => {
+      download(toCsv(shownCells(table)), `${name}.csv`);
+      say(`Downloaded ${rows()} as CSV.`);
+    }),
+  );
+  (table.closest(".scroll") ?? table).before(tools);
+  return count;
+}
+
+function makeSortable(table, sorted) {
+  table.originalRows = [...table.tBodies[0].rows];
+  [...table.tHead.rows[0].cells].forEach((head, i) => {
+    const next = { ascending: -(i + 1), descending: 0 };
+    const press = () => sorted(table.id, next[head.getAttribute("aria-sort")] ?? i + 1);
+    const sorter = button("", { class: "sorter" }, press);
+    sorter.append(...head.childNodes);
+    head.append(sorter);
+  });
+}
+
+/* ---- names of marks: on hover, and by arrow keys in a focused figure ---- */
+
+function nameMarks(main) {
+  const names = new Map();
+  const tip = make("div", { id: "tip", role: "status" });
+  let current = null;
+  document.body.append(tip);
+
+  function show(mark) {
+    current?.classList.remove("named");
+    current = mark;
+    tip.textContent = mark ? names.get(mark) : "";
+    if (!mark) return;
+    mark.classList.add("named");
+    const { left, right, top, bottom } = mark.getBoundingClientRect();
+    const below = top < tip.offsetHeight + 16;
+    const wanted = (left + right - tip.offsetWidth) / 2;
+    const most = document.documentElement.clientWidth - tip.offsetWidth - 8;
+    tip.style.left = `${Math.max(8, Math.min(wanted, most))}px`;
+    tip.style.top = `${below ? bottom + 8 : top - tip.offsetHeight - 8}px`;
+  }
+
+  for (const title of main.querySelectorAll("svg.plot title")) {
+    names.set(title.parentNode, title.textContent);
+    title.remove(); // or the browser would show it too
+  }
+  for (const plot of main.querySelectorAll("svg.plot")) {
+    const marks = [...plot.querySelectorAll("*")].filter((element) => names.has(element));
+    if (!marks.length) continue;
+    plot.setAttribute("tabindex", "0");
+    plot.setAttribute("aria-description", "Left and right arrow keys name its marks.");
+    plot.addEventListener("pointerover", ({ target }) => {
+      let mark = target;
+      while (mark !== plot && !names.has(mark)) mark = mark.parentNode;
+      show(mark === plot ? null : mark);
+    });
+    plot.addEventListener("pointerleave", () => show(null));
+    plot.addEventListener("blur", () => show(null));
+    plot.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      const shown = marks.filter(visible);
+      if (!step || !shown.length) return;
+      event.preventDefault();
+      const at = shown.indexOf(current);
+      show(shown.at(at < 0 && step < 0 ? -1 : (at + step) % shown.length));
+    });
+  }
+  document.addEventListener("keydown", ({ key }) => key === "Escape" && show(null));
+  document.addEventListener("scroll", () => show(null), { passive: true });
+}
+
+/* ---- colours ---- */
+
+function remembered() {
+  try {
+    return localStorage.getItem(THEME);
+  } catch {
+    return null; // a page without storage, such as one in a sandbox
+  }
+}
+
+function setTheme(theme) {
+  const known = ["light", "dark"].includes(theme);
+  document.documentElement.style.colorScheme = known ? theme : "";
+  return known ? theme : "system";
+}
+
+function themeChoice() {
+  const options = ["system", "light", "dark"].map((theme) => make("option", {}, theme));
+  const select = make("select", {}, ...options);
+  select.value = setTheme(remembered());
+  select.addEventListener("change", () => {
+    setTheme(select.value);
+    try {
+      localStorage.setItem(THEME, select.value);
+    } catch {
+      // then it holds until the page is closed
+    }
+  });
+  return make("label", { class: "theme" }, "Colours ", select);
+}
+
+/* ---- all together ---- */
+
+function start() {
+  const main = document.querySelector("main");
+  const tables = [...main.querySelectorAll("table.listing[id]")];
+  const about = [...main.querySelectorAll("*")].filter((element) => attributesOf(element).length);
+  const axes = findAxes(about);
+  const readState = () => parseState(location.hash, axes);
+
+  function go(state) {
+    history.pushState(null, "", formatState(state));
+    apply(state);
+  }
+
+  const changed = () => {
+    const only = new Map();
+    for (const { name, value } of panel.querySelectorAll("input:checked")) {
+      only.set(name, (only.get(name) ?? new Set()).add(value));
+    }
+    go({ ...readState(), only, at: null });
+  };
+  const sorted = (id, column) => {
+    const state = readState();
+    state.sorts.delete(id);
+    if (column) state.sorts.set(id, column);
+    go({ ...state, at: null });
+  };
+
+  const status = make("span", { role: "status", id: "shown" });
+  const said = make("span", { role: "status", id: "said" });
+  const say = (text) => (said.textContent = text);
+  const groups = [...axes].map(([axis, values]) => filterGroup(axis, values, changed));
+  const hint = make("p", { class: "hint" }, "Tick what to show; an axis without a tick shows all.");
+  const panel = make("div", { class: "filters" }, hint, ...groups);
+  const names = [...axes.keys()].join(", ");
+  const everything = button("Show all", { id: "show-all" }, () =>
+    go({ ...readState(), only: new Map(), at: null }),
+  );
+  const bar = make("div", { id: "bar", role: "search", "aria-label": "What the page shows" });
+  if (axes.size) bar.append(make("details", {}, make("summary", {}, `Filter by ${names}`), panel));
+  bar.append(status, everything, said, themeChoice());
+  main.before(bar);
+  const counts = tables.map((table) => tableTools(table, say));
+  for (const table of tables) makeSortable(table, sorted);
+  nameMarks(main);
+
+  function apply({ only, sorts, at }) {
+    for (const box of panel.querySelectorAll("input")) {
+      box.checked = only.get(box.name)?.has(box.value) ?? false;
+    }
+    for (const element of about) element.toggleAttribute("hidden", excluded(element, only));
+    tables.forEach((table, i) => {
+      sortTable(table, sorts.get(table.id));
+      const shown = table.originalRows.filter(visible).length;
+      counts[i].textContent = `${shown} of ${table.originalRows.length} rows`;
+    });
+    const rows = tables.flatMap((table) => table.originalRows);
+    const chosen = [...only].map(([axis, values]) => `${axis} ${[...values].join(" or ")}`);
+    const shown = `${rows.filter(visible).length} of ${rows.length} rows shown`;
+    status.textContent = only.size ? `${chosen.join(", ")}: ${shown}` : shown;
+    everything.hidden = only.size === 0;
+    say("");
+    if (at) document.getElementById(at)?.scrollIntoView();
+  }
+
+  // A link within the page keeps what is filtered and sorted.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href^='#']");
+    const state = readState();
+    if (!link || !(state.only.size || state.sorts.size)) return;
+    event.preventDefault();
+    const at = decodeURIComponent(link.hash.slice(1));
+    go({ ...state, at });
+    document.getElementById(at)?.focus();
+  });
+  window.addEventListener("popstate", () => apply(readState()));
+  makeScrollable();
+  window.addEventListener("resize", makeScrollable);
+  apply(readState());
+}
+
+/* What scrolls sideways can be scrolled by the keyboard. */
+function makeScrollable() {
+  for (const element of document.querySelectorAll(".scroll, pre")) {
+    if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
+    else element.removeAttribute("tabindex");
+  }
+}
+
+setTheme(remembered());
+document.addEventListener("DOMContentLoaded", start);
