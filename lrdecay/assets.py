@@ -8,6 +8,9 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
+SCRIPTS = ("tables.js", "report.js")
+"""The parts of the script, in order."""
+
 
 def page_assets() -> dict[str, Markup]:
     """Return what the template needs: `style`, `script` and `policy`.
@@ -15,10 +18,7 @@ def page_assets() -> dict[str, Markup]:
     The policy forbids every request and any script but this one, which it knows by its digest.
     Style attributes are allowed, since figures have them.
     """
-    folder = files("lrdecay") / "templates"
-    style, script = (
-        (folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js")
-    )
+    script = "\n".join(map(_text, SCRIPTS))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = {
         "default-src": "'none'",
@@ -28,7 +28,11 @@ def page_assets() -> dict[str, Markup]:
         "form-action": "'none'",
     }
     return {
-        "style": Markup(style),
+        "style": Markup(_text("report.css")),
         "script": Markup(script),
         "policy": Markup("; ".join(f"{name} {value}" for name, value in policy.items())),
     }
+
+
+def _text(name: str) -> str:
+    return (files("lrdecay") / "templates" / name).read_text(encoding="utf-8")

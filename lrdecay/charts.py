@@ -20,6 +20,7 @@ from lrdecay.analysis import (
     learning_rate_curves,
     train_test_gap,
 )
+from lrdecay.marks import text_of as text_of
 from lrdecay.styles import Style
 from lrdecay.svg import to_svg
 
@@ -262,8 +263,3 @@ def legend_key(style: Style, number: int) -> Markup:
 def _keys(table: pd.DataFrame, styles: Mapping[str, Style]) -> list[tuple[str, str]]:
     present = set(table["scheduler"])
     return [(f"key-{i}", name) for i, name in enumerate(styles) if name in present]
-
-
-def text_of(value: object) -> str:
-    """Return a value of an axis as the page shows it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)

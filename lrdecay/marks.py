@@ -11,24 +11,33 @@ from matplotlib.artist import Artist
 from lrdecay.inert import one_line
 
 MAX_POINTS = 2000
-"""Points of one artist that are named one by one; they would make the page large."""
+"""Points of one artist that are named one by one; more would make the page large."""
+
+About = Mapping[str, object]
+"""Axis -> value."""
+
 _PREFIX = "mark:"
 _NAME, _POINT = "-name", "-point"  # no axis begins with a dash
 
 
-def mark(
-    artists: Iterable[Artist], about: Mapping[str, str], name: str, points: Sequence[str] = ()
-) -> None:
-    """Say what artists show.
+def text_of(value: object) -> str:
+    """Return a value of an axis as the page shows it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
-    In SVG they become groups with an attribute `data-AXIS` for each axis of `about` and the title
-    `name`, and their points, if there are as many, have the titles `points`.
+
+def mark(
+    artists: Iterable[Artist], about: About, name: str, points: Sequence[tuple[About, str]] = ()
+) -> None:
+    """Say what artists show, and each of their points.
+
+    In SVG an artist becomes a group with an attribute `data-AXIS` for each axis of `about`, and
+    `name` as its title. So do its points, if all of them are within the figure.
     """
-    pairs = [*about.items(), (_NAME, name)]
+    said = _said(about, name)
     if len(points) <= MAX_POINTS:
-        pairs += [(_POINT, point) for point in points]
+        said += [(_POINT, urlencode(_said(*point))) for point in points]
     for artist in artists:
-        artist.set_gid(_PREFIX + urlencode([(key, one_line(value)) for key, value in pairs]))
+        artist.set_gid(_PREFIX + urlencode(said))
 
 
 def read_mark(group: ElementTree.Element) -> None:
@@ -36,20 +45,28 @@ def read_mark(group: ElementTree.Element) -> None:
     said = group.attrib.pop("id", "")
     if not said.startswith(_PREFIX):
         return
-    pairs = parse_qsl(said.removeprefix(_PREFIX), keep_blank_values=True)
+    pairs = _pairs(said.removeprefix(_PREFIX))
     points = [value for key, value in pairs if key == _POINT]
     drawn = [element for element in group.iter() if element.tag.rpartition("}")[2] == "use"]
     if len(drawn) == len(points):
         for element, point in zip(drawn, points, strict=True):
-            _title(element, point)
+            _say(element, _pairs(point))
+    _say(group, [pair for pair in pairs if pair[0] != _POINT])
+
+
+def _said(about: About, name: str) -> list[tuple[str, str]]:
+    return [(key, one_line(text_of(value))) for key, value in (*about.items(), (_NAME, name))]
+
+
+def _pairs(said: str) -> list[tuple[str, str]]:
+    return parse_qsl(said, keep_blank_values=True, errors="strict")
+
+
+def _say(element: ElementTree.Element, pairs: Iterable[tuple[str, str]]) -> None:
     for key, value in pairs:
         if key == _NAME:
-            _title(group, value)
-        elif key != _POINT:
-            group.set(f"data-{key}", value)
-
-
-def _title(element: ElementTree.Element, text: str) -> None:
-    title = ElementTree.Element("title")
-    title.text = text
-    element.insert(0, title)
+            title = ElementTree.Element("title")
+            title.text = value
+            element.insert(0, title)
+        else:
+            element.set(f"data-{key}", value)

@@ -258,24 +258,32 @@ def _by_axis(
             linewidth=1.4,
             markersize=4.5,
         )
-        names = [
-            f"{scheduler}, {axis} {cell[axis]:g}: mean {cell['mean']:.4g}, n = {cell['n']}"
+        points = [
+            (
+                {axis: cell[axis]},
+                f"{scheduler}, {axis} {cell[axis]:g}: mean {cell['mean']:.4g}"
+                + ("" if math.isnan(cell["sd"]) else f", sd {cell['sd']:.2g}")
+                + f", n = {cell['n']}",
+            )
             for cell in cells.to_dict("records")
         ]
-        mark(means, about, str(scheduler), names)
-        for name, at, mean, sd in zip(
-            names, x, cells["mean"], cells["sd"].fillna(0.0), strict=True
+        mark(means, about, str(scheduler), points)
+        for (value, name), at, mean, sd in zip(
+            points, x, cells["mean"], cells["sd"].fillna(0.0), strict=True
         ):
             bar = ax.plot([at, at], [mean - sd, mean + sd], color=style.color, linewidth=1.4)
-            mark(bar, about, f"{name}, sd {sd:.2g}" if sd else name)
+            mark(bar, {**about, **value}, name)
         # beside the bar, or it would hide them
         beside = moved(own[axis], shift + 0.4 * apart)
         dots = ax.scatter(beside, own[metric], s=5, color=style.color, alpha=0.5, linewidths=0)
-        runs_named = [
-            f"{scheduler}, {axis} {run[axis]:g}, seed {run['seed']}: {run[metric]:.4g}"
+        named_runs = [
+            (
+                {axis: run[axis]},
+                f"{scheduler}, {axis} {run[axis]:g}, seed {run['seed']}: {run[metric]:.4g}",
+            )
             for run in own.to_dict("records")
         ]
-        mark([dots], about, str(scheduler), runs_named)
+        mark([dots], about, str(scheduler), named_runs)
     if log:
         ax.set_xscale("log")
         ax.minorticks_off()

@@ -9,10 +9,10 @@ import pytest
 from frames import Tables, make_tables, write_folder
 
 from lrdecay import analysis, charts, report
+from lrdecay.assets import page_assets
 from lrdecay.errors import InputError
 from lrdecay.report import write_report
 
-TEMPLATES = Path(report.__file__).parent / "templates"
 HOSTILE = "<script>alert(1)</script> $x_{"
 
 
@@ -137,7 +137,7 @@ def test_ids_are_unique_and_references_resolve(page: Page) -> None:
 def test_nothing_is_fetched_and_nothing_runs(page: Page) -> None:
     assert not {"link", "iframe", "img", "object"} & {tag for tag, _ in page.tags}
     assert [attrs for tag, attrs in page.tags if tag == "script"] == [{}]
-    assert page.inlined["script"] == (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    assert page.inlined["script"] == page_assets()["script"]
     for tag, attrs in page.tags:
         assert "src" not in attrs
         assert (attrs.get("href") or "#").startswith("#"), tag
