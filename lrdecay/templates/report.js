@@ -72,15 +72,30 @@ function filterGroup(axis, values, changed) {
 
 /* ---- names of marks: on hover, and by arrow keys in a focused figure ---- */
 
+const NEAR = 8; // pixels
+
+/* The points of a figure next to a place: those that lie on one another, if one is near. */
+function pointsAt(marks, x, y) {
+  const measured = marks
+    .filter((mark) => mark.localName === "use" && visible(mark))
+    .map((mark) => {
+      const { left, right, top, bottom } = mark.getBoundingClientRect();
+      return { mark, distance: Math.hypot((left + right) / 2 - x, (top + bottom) / 2 - y) };
+    });
+  const least = Math.min(NEAR, ...measured.map(({ distance }) => distance));
+  const near = measured.filter(({ distance }) => distance < NEAR && distance < least + 0.5);
+  return near.map(({ mark }) => mark);
+}
+
 function nameMarks(main) {
   const names = new Map();
   const tip = make("div", { id: "tip", role: "status" });
-  let current = null;
+  let current = [];
   document.body.append(tip);
 
   function place() {
-    if (!current) return;
-    const { left, right, top, bottom } = current.getBoundingClientRect();
+    if (!current.length) return;
+    const { left, right, top, bottom } = current[0].getBoundingClientRect();
     const below = top < tip.offsetHeight + 16;
     const wanted = (left + right - tip.offsetWidth) / 2;
     const most = document.documentElement.clientWidth - tip.offsetWidth - 8;
@@ -88,11 +103,11 @@ function nameMarks(main) {
     tip.style.top = `${below ? bottom + 8 : top - tip.offsetHeight - 8}px`;
   }
 
-  function show(mark) {
-    current?.classList.remove("named");
-    current = mark;
-    tip.textContent = mark ? names.get(mark) : "";
-    mark?.classList.add("named");
+  function show(...marks) {
+    for (const mark of current) mark.classList.remove("named");
+    for (const mark of marks) mark.classList.add("named");
+    current = marks;
+    tip.textContent = marks.map((mark) => names.get(mark)).join("\n");
     place();
   }
 
@@ -105,23 +120,23 @@ function nameMarks(main) {
     if (!marks.length) continue;
     plot.setAttribute("tabindex", "0");
     plot.setAttribute("aria-description", "Left and right arrow keys name its marks.");
-    plot.addEventListener("pointerover", ({ target }) => {
-      let mark = target;
-      while (mark !== plot && !names.has(mark)) mark = mark.parentNode;
-      show(mark === plot ? null : mark);
+    plot.addEventListener("pointermove", ({ target, clientX, clientY }) => {
+      const points = pointsAt(marks, clientX, clientY);
+      const under = marks.filter((mark) => mark.contains(target)).slice(-1);
+      show(...(points.length ? points : under));
     });
-    plot.addEventListener("pointerleave", () => show(null));
-    plot.addEventListener("blur", () => show(null));
+    plot.addEventListener("pointerleave", () => show());
+    plot.addEventListener("blur", () => show());
     plot.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       const shown = marks.filter(visible);
       if (!step || !shown.length) return;
       event.preventDefault();
-      const at = shown.indexOf(current);
+      const at = shown.indexOf(current[0]);
       show(shown.at(at < 0 && step < 0 ? -1 : (at + step) % shown.length));
     });
   }
-  document.addEventListener("keydown", ({ key }) => key === "Escape" && show(null));
+  document.addEventListener("keydown", ({ key }) => key === "Escape" && show());
   document.addEventListener("scroll", place, { passive: true });
 }
 
@@ -143,7 +158,7 @@ function setTheme(theme) {
 
 function themeChoice() {
   const options = ["system", "light", "dark"].map((theme) => make("option", {}, theme));
-  const select = make("select", {}, ...options);
+  const select = make("select", { "aria-label": "Colours" }, ...options);
   select.value = setTheme(remembered());
   select.addEventListener("change", () => {
     setTheme(select.value);
@@ -153,7 +168,7 @@ function themeChoice() {
       // then it holds until the page is closed
     }
   });
-  return make("label", { class: "theme" }, "Colours ", select);
+  return make("div", { class: "theme" }, make("span", { "aria-hidden": "true" }, "Colours "), select);
 }
 
 /* ---- all together ---- */
@@ -232,8 +247,13 @@ function start() {
     document.getElementById(at)?.focus();
   });
   window.addEventListener("popstate", () => apply(readState()));
-  makeScrollable();
-  window.addEventListener("resize", makeScrollable);
+  const fit = () => {
+    makeScrollable();
+    document.documentElement.style.scrollPaddingTop = `${bar.offsetHeight + 8}px`;
+  };
+  new ResizeObserver(fit).observe(bar);
+  window.addEventListener("resize", fit);
+  fit();
   apply(readState());
 }
 
