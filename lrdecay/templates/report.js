@@ -157,7 +157,8 @@ function setTheme(theme) {
 }
 
 function themeChoice() {
-  const options = ["system", "light", "dark"].map((theme) => make("option", {}, theme));
+  const words = { system: "system colours", light: "light", dark: "dark" };
+  const options = Object.entries(words).map(([value, text]) => make("option", { value }, text));
   const select = make("select", { "aria-label": "Colours" }, ...options);
   select.value = setTheme(remembered());
   select.addEventListener("change", () => {
@@ -168,7 +169,7 @@ function themeChoice() {
       // then it holds until the page is closed
     }
   });
-  return make("div", { class: "theme" }, make("span", { "aria-hidden": "true" }, "Colours "), select);
+  return select;
 }
 
 /* ---- all together ---- */
