@@ -20,6 +20,7 @@ from lrdecay.analysis import (
     learning_rate_curves,
     train_test_gap,
 )
+from lrdecay.plots.curves import EARLY
 from lrdecay.styles import Style
 from lrdecay.svg import to_svg
 
@@ -112,7 +113,7 @@ def curves(setting: Setting, metric: str, styles: Mapping[str, Style]) -> Chart 
     caption = f"{metric.capitalize()} ({unit}) by epoch, mean over seeds{_band(curves['n'])}."
     if "train" in set(curves["split"]):
         caption += " On training images: the running mean over the epoch's batches, dropout on."
-    if metric == "accuracy" and int(curves["epoch"].max()) > 1 / plots.EARLY:
+    if metric == "accuracy" and int(curves["epoch"].max()) > 1 / EARLY:
         caption += " The first epochs may lie below the axis."
     if left_out := [text_of(dropout) for dropout in dropouts[MAX_DROPOUTS:]]:
         caption += f" Without a panel here: dropout {', '.join(left_out)}."

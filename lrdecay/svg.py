@@ -9,6 +9,10 @@ from xml.etree import ElementTree
 import matplotlib
 from matplotlib.axes import Axes
 
+OF_SCHEDULER = "scheduler="
+"""An artist's gid that begins so says which scheduler its marks are of: `data-scheduler` on them.
+"""
+
 
 def to_svg(ax: Axes, name: str, label: str) -> str:
     """The figure of `ax` as a small `<svg>` element to put inside an HTML page.
@@ -43,7 +47,9 @@ def _simplify(element: ElementTree.Element, name: str) -> None:
     element.tag = element.tag.rpartition("}")[2]
     attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
     if element.tag == "g":
-        attributes.pop("id", None)
+        group = attributes.pop("id", "")
+        if group.startswith(OF_SCHEDULER):
+            attributes["data-scheduler"] = group.removeprefix(OF_SCHEDULER)
     if "id" in attributes:
         attributes["id"] = f"{name}-{attributes['id']}"
     if "href" in attributes:
