@@ -16,6 +16,7 @@ from lrdecay.analysis.verdicts import judge, spoilt
 
 def verdicts_by_seeds(
     runs: pd.DataFrame,
+    epochs: pd.DataFrame | None = None,
     *,
     reference: str | None = None,
     metric: str = "test_accuracy",
@@ -30,7 +31,7 @@ def verdicts_by_seeds(
 
     Args:
         runs: rows of the runs table; trials of base rates are left out.
-        reference: as for `compare`, as are the others.
+        epochs: as for `compare`, as are the others.
 
     Returns:
         One row per contrast and number of seeds: the axes that have several values, `scheduler`,
@@ -40,7 +41,7 @@ def verdicts_by_seeds(
         InputError: as `compare`.
     """
     asked = metric_named(metric)
-    blocks = seed_blocks(runs, asked, planned=planned)
+    blocks = seed_blocks(runs, asked, epochs, planned)
     label = reference_of([str(s) for s in axis_values(blocks.cells, "scheduler")], reference)
     listed = [each for each in contrasts(blocks, label) if each.family == PRIMARY]
     frame = as_frame(listed, blocks)

@@ -7,6 +7,7 @@ written; a dollar sign starts no formula.
 """
 
 from lrdecay.plots.cells import (
+    MOST_DOTS,
     plot_accuracy_by_dropout,
     plot_accuracy_by_epochs,
     plot_accuracy_by_rate,
@@ -23,6 +24,7 @@ from lrdecay.plots.differences import (
 from lrdecay.plots.outcomes import plot_spread, plot_time_to_target
 
 __all__ = [
+    "MOST_DOTS",
     "plot_accuracy_by_dropout",
     "plot_accuracy_by_epochs",
     "plot_accuracy_by_rate",

@@ -17,6 +17,8 @@ from lrdecay.inert import one_line
 from lrdecay.plots.shared import SPREAD, of_scheduler, one_value
 from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, used_styles
 
+MOST_DOTS = 50
+"""Runs of a cell, by ascending seed, that get a dot each."""
 LOG_AXES = {"lr": "base learning rate", "epochs": "length of the run (epochs)"}
 """Axes whose values are a row of factors, and what they are called."""
 
@@ -28,7 +30,8 @@ def plot_accuracy_by_dropout(
     legend: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """Test accuracy (percent) against dropout: mean, +- 1 sd over seeds, and each run as a dot.
+    """Test accuracy (percent) against dropout: mean, +- 1 sd over seeds, and runs as dots,
+    `MOST_DOTS` of a cell at most.
 
     Raises:
         InputError: an extra axis has more than one value in `runs`.
@@ -114,7 +117,8 @@ def _by_axis(
     apart = SPREAD * min(steps, default=0.1) / max(1, len(used))
     for place, (scheduler, style) in enumerate(used.items()):
         cells = present[present["scheduler"] == scheduler].sort_values(axis)
-        own = rows[rows["scheduler"] == scheduler]
+        own = rows[rows["scheduler"] == scheduler].sort_values("seed", kind="stable")
+        own = own.groupby(axis, sort=False).head(MOST_DOTS)
         shift = apart * (place - (len(used) - 1) / 2)
         x = moved(cells[axis], shift)
         drawn = ax.plot(
