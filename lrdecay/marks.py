@@ -31,7 +31,8 @@ def mark(
     """Say what artists show, and each of their points.
 
     In SVG an artist becomes a group with an attribute `data-AXIS` for each axis of `about`, and
-    `name` as its title. So do its points, if all of them are within the figure.
+    `name`, if it has one, as its title. So do its points, or the paths of a collection, if all of
+    them are within the figure.
     """
     said = _said(about, name)
     if len(points) <= MAX_POINTS:
@@ -47,11 +48,15 @@ def read_mark(group: ElementTree.Element) -> None:
         return
     pairs = _pairs(said.removeprefix(_PREFIX))
     points = [value for key, value in pairs if key == _POINT]
-    drawn = [element for element in group.iter() if element.tag.rpartition("}")[2] == "use"]
+    drawn = _all(group, "use") or _all(group, "path")
     if len(drawn) == len(points):
         for element, point in zip(drawn, points, strict=True):
             _say(element, _pairs(point))
     _say(group, [pair for pair in pairs if pair[0] != _POINT])
+
+
+def _all(group: ElementTree.Element, tag: str) -> list[ElementTree.Element]:
+    return [element for element in group.iter() if element.tag.rpartition("}")[2] == tag]
 
 
 def _said(about: About, name: str) -> list[tuple[str, str]]:
@@ -64,9 +69,9 @@ def _pairs(said: str) -> list[tuple[str, str]]:
 
 def _say(element: ElementTree.Element, pairs: Iterable[tuple[str, str]]) -> None:
     for key, value in pairs:
-        if key == _NAME:
+        if key == _NAME and value:
             title = ElementTree.Element("title")
             title.text = value
             element.insert(0, title)
-        else:
+        elif key != _NAME:
             element.set(f"data-{key}", value)

@@ -8,8 +8,9 @@ import matplotlib
 import pytest
 from frames import Tables, make_tables, write_folder
 
-from lrdecay import analysis, charts, report
+from lrdecay import analysis, report
 from lrdecay.assets import page_assets
+from lrdecay.charts import parts
 from lrdecay.errors import InputError
 from lrdecay.report import write_report
 
@@ -24,6 +25,7 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.tables: dict[str, list[list[list[str]]]] = {}
         self.sections: list[str] = []
+        self.rows: list[dict[str, str | None]] = []
         self.text = ""
         self.inlined: dict[str, str] = {}
         self._cell: list[str] | None = None
@@ -35,12 +37,13 @@ class Page(HTMLParser):
         if tag == "section":
             self.sections.append(dict(attrs)["id"] or "")
         if tag == "table":
-            self.tables.setdefault(self.sections[-1], [])
+            self._table = self.tables.setdefault(dict(attrs).get("id") or self.sections[-1], [])
         if tag == "tr":
-            self.tables[self.sections[-1]].append([])
+            self._table.append([])
+            self.rows.append(dict(attrs))
         if tag in ("td", "th"):
             self._cell = []
-            self.tables[self.sections[-1]][-1].append(self._cell)
+            self._table[-1].append(self._cell)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("td", "th"):
@@ -77,19 +80,19 @@ def page(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Page:
 
 def test_the_mean_table_states_what_pandas_computes(page: Page, tables: Tables) -> None:
     runs = tables[0]
-    head, *rows = page.tables["means"]
-    assert head == [["scheduler"], ["dropout 0"], ["dropout 0.3"]]
-    assert [row[0] for row in rows] == [["constant"], ["step"], ["cosine"]]
+    head, *rows = page.tables["table-cells"]
+    names = ("scheduler", "dropout", "mean", "sd", "n", "diverged", "failed")
+    assert head == [[name] for name in names]
     percent = (
         100
         * runs[runs["status"] == "completed"].set_index(["scheduler", "dropout"])["test_accuracy"]
     )
-    for (scheduler,), *cells in rows:
-        for dropout, cell in zip((0.0, 0.3), cells, strict=True):
-            own = percent.loc[(scheduler, dropout)]
-            assert cell[0] == f"{own.mean():.2f} \N{PLUS-MINUS SIGN} {own.std(ddof=1):.2f}"
-            assert cell[1] == f"n = {len(own)}"
-    assert rows[1][2][2:] == ["1 diverged", "1 failed"]
+    cells = [(s, d) for s in ("constant", "step", "cosine") for d in (0.0, 0.3)]
+    for (scheduler, dropout), row in zip(cells, rows, strict=True):
+        own = percent.loc[(scheduler, dropout)]
+        ended = ["1", "1"] if (scheduler, dropout) == ("step", 0.3) else ["0", "0"]
+        numbers = [f"{own.mean():.2f}", f"{own.std(ddof=1):.2f}", str(len(own)), *ended]
+        assert row == [[text] for text in (scheduler, f"{dropout:g}", *numbers)]
 
 
 def test_the_page_says_how_far_and_what(page: Page) -> None:
@@ -103,7 +106,7 @@ def test_the_page_says_how_far_and_what(page: Page) -> None:
 
 
 def test_runs_that_ended_early_are_listed(page: Page) -> None:
-    assert page.tables["ended-early"][1:] == [
+    assert page.tables["table-ended-early"][1:] == [
         [["step"], ["0.3"], ["0"], ["diverged"], ["diverged at step 17"]],
         [["step"], ["0.3"], ["1"], ["failed"], ["RuntimeError: out of memory <seed 1>"]],
     ]
@@ -111,18 +114,21 @@ def test_runs_that_ended_early_are_listed(page: Page) -> None:
 
 def test_every_figure_and_every_fact_is_there(page: Page) -> None:
     assert page.sections == [
-        *("means", "matrix", "by_dropout", "rates", "loss", "accuracy", "gap"),
-        *("ended-early", "made"),
+        *("answer", "contrasts", "means", "slopes", "by_dropout", "gap", "interaction", "spread"),
+        *("rates", "loss", "accuracy", "ended-early", "made", "matrix"),
     ]
     plots = [attrs["id"] for tag, attrs in page.tags if tag == "svg" and attrs.get("role")]
     curves = [
         f"{metric}-0-{split}-{dropout}"
         for metric in ("loss", "accuracy")
-        for split in ("train", "val", "test")
+        for split in ("train", "val", "test", "rate")
         for dropout in (0, 1)
     ]
     keys = ["key-0", "key-1", "key-2"]
-    assert plots == [*keys, "by-dropout-0", "rates-0", *curves, "gap-0"]
+    assert plots == [
+        *(*keys, "differences-0", "heat-map-0", "slopes-0-0", "slopes-0-1"),
+        *("by-dropout-0", "gap-0", "gain-0", "spread-0", "rates-0", *curves),
+    ]
     for fact in ("2.15.0", "3.12.1", "0.1.0", "d1" * 32, "name: synthetic", "2026-01-02 03:04 UTC"):
         assert fact in page.text
     assert 'pd.read_parquet("results/synthetic/runs.parquet")' in page.text
@@ -147,8 +153,7 @@ def test_nothing_is_fetched_and_nothing_runs(page: Page) -> None:
 
 
 def test_the_wording_names_no_winner(page: Page) -> None:
-    assert re.findall(r"(?i)significan|trend|\bbest\b|\bwin|better|beats", page.text) == []
-    assert "paired comparisons with a stated error rate" in page.text
+    assert re.findall(r"(?i)significan|trend|\bwinner|\bwon\b", page.text) == []
 
 
 def test_the_same_input_gives_the_same_bytes(tables: Tables, page: Page, tmp_path: Path) -> None:
@@ -167,16 +172,21 @@ def test_labels_and_texts_are_inert(tmp_path: Path) -> None:
     page = build(tmp_path, (runs, epochs), f"# </pre>{HOSTILE} & more\n")
     assert [tag for tag, _ in page.tags].count("script") == 1
     assert HOSTILE not in page.inlined["script"]
-    assert page.tables["means"][1][0] == [HOSTILE]
-    assert page.tables["means"][2][0] == ["{{ 7 * 7 }}"]
-    assert page.tables["ended-early"][1][-1] == [f"</pre>{HOSTILE}"]
+    assert page.tables["table-cells"][1][0] == [HOSTILE]
+    assert page.tables["table-cells"][2][0] == ["{{ 7 * 7 }}"]
+    assert {row.get("data-scheduler") for row in page.rows} == {None, HOSTILE, "{{ 7 * 7 }}"}
+    marks = [
+        attrs["data-scheduler"] for _, attrs in page.tags if attrs.keys() == {"data-scheduler"}
+    ]
+    assert set(marks) == {HOSTILE, "{{ 7 * 7 }}"}
+    assert page.tables["table-ended-early"][1][-1] == [f"</pre>{HOSTILE}"]
     assert f"# </pre>{HOSTILE} & more" in page.text
 
 
 def test_one_run_without_validation(tmp_path: Path) -> None:
     page = build(tmp_path, make_tables(("step",), (0.3,), seeds=1, n_epochs=1, validation=False))
-    assert page.tables["means"][1][1][1] == "n = 1"
-    assert "\N{PLUS-MINUS SIGN}" not in "".join(page.tables["means"][1][1])
+    assert page.tables["table-cells"][1][3:5] == [[], ["1"]]
+    assert "There is one scheduler, step, so none to compare it with." in page.text
     assert "one run each, so no band" in page.text
     assert "1 run in the tables" in page.text
     assert "Validation images" not in page.text
@@ -185,8 +195,10 @@ def test_one_run_without_validation(tmp_path: Path) -> None:
 
 def test_nothing_completed_leaves_the_figures_out(tmp_path: Path) -> None:
     page = build(tmp_path, make_tables(seeds=1, n_epochs=2, status=lambda *cell: "diverged"))
-    assert page.sections == ["means", "matrix", "ended-early", "made"]
-    assert page.tables["means"][1][1] == ["no mean", "n = 0", "1 diverged"]
+    sections = ["answer", "contrasts", "means", "ended-early", "made", "matrix"]
+    assert page.sections == sections
+    assert page.tables["table-cells"][1][2:] == [["no mean"], [], ["0"], ["1"], ["0"]]
+    assert "1 of 1 seeds diverged for step" in page.text
 
 
 def test_an_unfinished_sweep_says_what_is_missing(tmp_path: Path) -> None:
@@ -194,22 +206,24 @@ def test_an_unfinished_sweep_says_what_is_missing(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, (runs.iloc[:5], epochs), planned=8)
     page = Page(write_report(folder))
     assert "3 of the sweep's 8 runs are still to come." in page.text
-    assert page.tables["means"][2][2] == ["no run"]
+    assert [row[4] for row in page.tables["table-cells"][1:]] == [["2"], ["2"], ["1"]]
 
 
 def test_extra_axes_get_tables_and_a_bounded_number_of_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report, "MAX_COMBINATIONS", 1)
-    monkeypatch.setattr(charts, "MAX_DROPOUTS", 1)
+    monkeypatch.setattr(parts, "MAX_DROPOUTS", 1)
     runs, epochs = make_tables(("step",), (0.0, 0.3), seeds=1, n_epochs=2, lr=[0.1, 0.01])
     page = build(tmp_path, (runs, epochs))
-    small, large = (
-        100 * runs[(runs["lr"] == lr) & (runs["dropout"] == 0.3)]["test_accuracy"].item()
-        for lr in (0.01, 0.1)
-    )
-    assert [row[2][0] for row in page.tables["means"]] == [
-        *("dropout 0.3", f"{small:.2f}", "dropout 0.3", f"{large:.2f}")
+    table = runs.sort_values(["lr", "dropout"])
+    assert [row[0] + row[3] for row in page.tables["table-cells"][1:]] == [
+        [f"{lr:g}", f"{100 * accuracy:.2f}"]
+        for lr, accuracy in zip(table["lr"], table["test_accuracy"], strict=True)
+    ]
+    about = [row for row in page.rows if "data-lr" in row and row["data-dropout"] == "0.3"]
+    assert about[:2] == [
+        {"data-lr": lr, "data-scheduler": "step", "data-dropout": "0.3"} for lr in ("0.01", "0.1")
     ]
     assert "first 1 of 2 combinations of the other axes. Left out: lr 0.1." in page.text
     assert "Without a panel here: dropout 0.3." in page.text
