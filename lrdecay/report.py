@@ -132,7 +132,7 @@ def render_report(
             )
         ],
         matrix=making.matrix(runs),
-        key_symbols=keys,
+        key_symbols=list(zip(styles, keys, strict=True)),
         left_out=left_out[:MAX_NAMED],
         more_left_out=max(0, len(left_out) - MAX_NAMED),
         shown=MAX_COMBINATIONS,

@@ -140,7 +140,8 @@ def plot_curves(
             band = ax.fill_between(
                 curve["epoch"], low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0
             )
-            of_scheduler([band], str(scheduler))
+            words = f"{scheduler}, mean \N{PLUS-MINUS SIGN} 1 sd"
+            of_scheduler([band], str(scheduler), words)
     ax.set(xlabel="epoch", ylabel=f"{split} {UNITS[metric]}")
     if not curves.empty:
         ax.set_ylim(*_limits(curves, metric, scale))

@@ -178,7 +178,7 @@ function start() {
   const main = document.querySelector("main");
   const tables = [...main.querySelectorAll("table.listing[id]")];
   const about = [...main.querySelectorAll("*")].filter((element) => attributesOf(element).length);
-  const axes = findAxes(about);
+  const axes = findAxes([...document.querySelectorAll(".keys > *"), ...about]);
   const readState = () => parseState(location.hash, axes);
 
   function go(state) {

@@ -22,12 +22,18 @@ function numberOf(text) {
   return plain === "" ? NaN : Number(plain);
 }
 
-function textOf(cell) {
+function partsOf(cell) {
   const parts = [...cell.childNodes].map((node) => node.textContent.trim().replace(/\s+/g, " "));
-  return parts.filter(Boolean).join(" ");
+  return parts.filter(Boolean);
 }
 
-const sortKey = (cell) => cell?.dataset.sort ?? (cell ? textOf(cell) : "");
+const textOf = (cell) => partsOf(cell).join(" ");
+
+/* What a cell is sorted by; notes are not, and words in place of a number are a missing number. */
+function sortKey(cell) {
+  const key = cell.dataset.sort ?? partsOf(cell)[0] ?? "";
+  return cell.classList.contains("number") && Number.isNaN(numberOf(key)) ? "" : key;
+}
 
 /* Numbers by size before texts; what is missing comes last in either direction. */
 function compareKeys(a, b, direction) {
@@ -63,7 +69,8 @@ function shownCells(table) {
 function toCsv(cells) {
   const field = (text) => {
     if (!Number.isNaN(numberOf(text))) return text.replace("\u2212", "-");
-    const inert = /^[=+\-@]/.test(text) ? `'${text}` : text;
+    const interval = text.split(" to ").every((end) => !Number.isNaN(numberOf(end)));
+    const inert = /^[=+\-@]/.test(text) && !interval ? `'${text}` : text;
     return /[",\r\n]/.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert;
   };
   return cells.map((row) => `${row.map(field).join(",")}\r\n`).join("");
@@ -102,7 +109,8 @@ function download(text, name) {
 }
 
 function tableTools(table, say) {
-  const heading = table.closest("section")?.querySelector("h2")?.textContent ?? table.id;
+  const heading = table.closest("details")?.querySelector("summary")
+    ?? table.closest("section")?.querySelector("h2");
   const count = make("span", { class: "count" });
   const rows = () => `${shownCells(table).length - 1} rows`;
   const copier = (kind, write) => async () => {
@@ -116,7 +124,7 @@ function tableTools(table, say) {
   const name = `${document.title.split(":")[0]}-${table.id}`.replace(/[^\w.-]+/g, "-");
   const tools = make(
     "div",
-    { class: "tools", role: "group", "aria-label": `Table: ${heading}` },
+    { class: "tools", role: "group", "aria-label": `Table: ${heading?.textContent ?? table.id}` },
     count,
     button("Copy as CSV", {}, copier("CSV", toCsv)),
     button("Copy as Markdown", {}, copier("Markdown", toMarkdown)),

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from frames import Tables
+from pages import example_tables, write_page
 from playwright.sync_api import Browser, Page, sync_playwright
 
 REQUIRE_VARIABLE = "LRDECAY_REQUIRE_BROWSER"
@@ -29,6 +31,18 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def tables() -> Tables:
+    """The tables of the example page."""
+    return example_tables()
+
+
+@pytest.fixture(scope="session")
+def path(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example page."""
+    return write_page(tmp_path_factory.mktemp("page") / "example", tables)
 
 
 @pytest.fixture

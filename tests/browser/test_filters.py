@@ -12,7 +12,6 @@ from pages import (
     RATES,
     SCHEDULERS,
     ended,
-    example_tables,
     table_rows,
     tick,
     write_page,
@@ -20,18 +19,8 @@ from pages import (
 from playwright.sync_api import Page, expect
 
 
-@pytest.fixture(scope="module")
-def tables() -> Tables:
-    return example_tables()
-
-
-@pytest.fixture(scope="module")
-def path(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_page(tmp_path_factory.mktemp("filters") / "example", tables)
-
-
 def ended_rows(page: Page) -> list[list[str]]:
-    return [row[:4] for row in table_rows(page, "ended")]
+    return [row[:4] for row in table_rows(page, "table-ended-early")]
 
 
 def marks(page: Page, figure: str, axis: str) -> set[str]:
@@ -69,10 +58,8 @@ def test_datasets_and_sizes_are_axes_too(open_page: OpenPage, tmp_path: Path) ->
     assert page.locator("#bar legend").all_inner_texts() == ["dataset", "batch_size"]
     assert page.locator("#bar fieldset label").all_inner_texts() == ["mnist", "digits", "64", "128"]
     tick(page, "batch_size", "64")
-    assert page.locator("#means h3:visible").all_inner_texts() == [
-        "dataset mnist, batch_size 64",
-        "dataset digits, batch_size 64",
-    ]
+    cells = [row[:2] for row in table_rows(page, "table-cells")]
+    assert cells == [["mnist", "64"], ["digits", "64"]]
 
 
 def test_rows_follow_the_filter_as_they_do_in_pandas(
@@ -81,7 +68,7 @@ def test_rows_follow_the_filter_as_they_do_in_pandas(
     runs = tables[0]
     page = open_page(path)
     assert ended_rows(page) == ended(runs)
-    assert page.locator("#ended tbody tr").count() == len(ended(runs)) > 20
+    assert page.locator("#table-ended-early tbody tr").count() == len(ended(runs)) > 20
 
     tick(page, "scheduler", "step", "cosine")
     some = runs[runs["scheduler"].isin(["step", "cosine"])]
@@ -94,27 +81,18 @@ def test_rows_follow_the_filter_as_they_do_in_pandas(
     assert ended_rows(page) == ended(some)
     assert 0 < len(ended(some)) < 10
 
-    # of the tables of means only that of the rate is left, with a column for one dropout
-    assert page.locator("#means h3:visible").all_inner_texts() == ["lr 0.01"]
-    means = (
-        100
-        * some[some["status"] == "completed"]
-        .groupby("scheduler", sort=False)["test_accuracy"]
-        .mean()
-    )
-    assert page.locator("#cells-2 thead th:visible").all_inner_texts() == [
-        "scheduler",
-        "dropout 0.5",
-    ]
-    step, cosine = table_rows(page, "cells-2")
-    assert step[0] == "step"
-    assert step[1].startswith(f"{means['step']:.2f} ")
-    assert cosine == ["cosine", "no mean\nn = 0\n4 diverged"]
+    percent = 100 * some[some["scheduler"] == "step"]["test_accuracy"].dropna()
+    numbers = [f"{percent.mean():.2f}", f"{percent.std():.2f}", str(len(percent))]
+    step, cosine = table_rows(page, "table-cells")
+    assert step[:6] == ["0.01", "step", "0.5", *numbers]
+    assert cosine == ["0.01", "cosine", "0.5", "no mean", "", "0", "4", "0"]
 
     chosen = "scheduler step or cosine, dropout 0.5, lr 0.01"
     expect(page.locator("#shown")).to_have_text(
-        f"{chosen}: {len(ended(some)) + 2} of {len(ended(runs)) + 8} rows shown"
+        re.compile(rf"^{chosen}: (\d+) of (\d+) rows shown$")
     )
+    counts = [page.locator(f".listing tbody tr{which}").count() for which in (":not([hidden])", "")]
+    assert re.findall(r"\d+", page.locator("#shown").inner_text())[-2:] == list(map(str, counts))
     assert page.locator("#shown").get_attribute("role") == "status"
     page.get_by_role("button", name="Show all").click()
     assert ended_rows(page) == ended(runs)
@@ -129,9 +107,11 @@ def test_marks_follow_the_filter(open_page: OpenPage, path: Path) -> None:
     tick(page, "scheduler", "step")
     for figure in ("rates-0", "by-dropout-0", "loss-0-test-1", "accuracy-1-val-0", "gap-1"):
         assert marks(page, figure, "scheduler") == {"step"}, figure
-    assert set(page.locator(".legend li:visible").all_inner_texts()) == {"step"}
+    assert set(page.locator("#rates .legend li:visible").all_inner_texts()) == {"step"}
     tick(page, "dropout", "0.3")
     assert marks(page, "by-dropout-0", "dropout") == {"0.3"}
+    assert marks(page, "heat-map-0", "scheduler") == {"step"}
+    assert marks(page, "heat-map-0", "dropout") == {"0.3"}
     titles = page.locator("#loss .panel-title:visible").all_inner_texts()
     assert set(titles) == {"dropout 0.3"}
     tick(page, "lr", "0.001")
@@ -150,7 +130,7 @@ def test_a_column_sorts_as_in_pandas(
     frame = pd.DataFrame(ended(tables[0]), columns=COLUMNS)
     name = COLUMNS[column]
     page = open_page(path)
-    head = page.locator("#ended thead th").nth(column)
+    head = page.locator("#table-ended-early thead th").nth(column)
     key = None if name == "scheduler" else pd.to_numeric
     for direction in ("ascending", "descending"):
         head.get_by_role("button", name=name).click()
@@ -159,45 +139,57 @@ def test_a_column_sorts_as_in_pandas(
             name, key=key, ascending=direction == "ascending", kind="stable"
         )
         assert ended_rows(page) == ordered.to_numpy().tolist()
-        assert page.locator("#ended [aria-sort]").count() == 1
+        assert page.locator("#table-ended-early [aria-sort]").count() == 1
     head.get_by_role("button").click()
     assert ended_rows(page) == ended(tables[0])
     assert page.locator("[aria-sort]").count() == 0
 
 
-def test_means_sort_by_their_number_and_what_is_missing_comes_last(
+def test_numbers_that_are_missing_come_last(
     open_page: OpenPage, path: Path, tables: Tables
 ) -> None:
     runs = tables[0].query("lr == 0.001 and dropout == 0.5 and status == 'completed'")
     means = runs.groupby("scheduler")["test_accuracy"].mean().sort_values()
-    page = open_page(path)
-    button = page.locator("#cells-1 thead").get_by_role("button", name="dropout 0.5")
+    page = open_page(path, "#lr=0.001&dropout=0.5")
+    button = page.locator("#table-cells thead").get_by_role("button", name="mean")
     for order in (list(means.index), list(means.index[::-1])):
         button.focus()
         page.keyboard.press("Enter")
-        assert [row[0] for row in table_rows(page, "cells-1")] == [*order, "cosine"]
+        assert [row[1] for row in table_rows(page, "table-cells")] == [*order, "cosine"]
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "order"),
-    [
-        ("9", "10", -1),
-        ("\N{MINUS SIGN}2", "1", -1),
-        ("1e-3", "0.01", -1),
-        ("b", "a", 1),
-        ("10", "a", -1),
-        ("epoch 9", "epoch 10", -1),
-        ("", "1", 1),
-        ("x", "", -1),
-        ("2", "2.0", 0),
-    ],
-)
-def test_keys_compare(open_page: OpenPage, path: Path, a: str, b: str, order: int) -> None:
+def test_differences_sort_by_what_they_are_and_not_by_how_they_look(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    whole = make_tables(SCHEDULERS, (0.0, 0.3), seeds=8, n_epochs=1)
+    page = open_page(write_page(tmp_path, whole), "#sort-table-differences=3")
+    exact = page.locator("#table-differences tbody td:nth-child(3)").evaluate_all(
+        "all => all.map(e => e.dataset.sort).filter(Boolean).map(Number)"
+    )
+    assert len(exact) == 6
+    assert exact == sorted(exact) != sorted(exact, key=str)
+
+
+KEYS = [
+    ("9", "10", -1),
+    ("\N{MINUS SIGN}2", "1", -1),
+    ("1e-3", "0.01", -1),
+    ("b", "a", 1),
+    ("10", "a", -1),
+    ("epoch 9", "epoch 10", -1),
+    ("", "1", 1),
+    ("x", "", -1),
+    ("2", "2.0", 0),
+]
+
+
+def test_keys_compare(open_page: OpenPage, path: Path) -> None:
     page = open_page(path)
     compare = "([a, b, way]) => Math.sign(compareKeys(a, b, way))"
-    assert page.evaluate(compare, [a, b, 1]) == order
-    missing = "" in (a, b)
-    assert page.evaluate(compare, [a, b, -1]) == (order if missing else -order)
+    for a, b, order in KEYS:
+        assert page.evaluate(compare, [a, b, 1]) == order, (a, b)
+        backwards = order if "" in (a, b) else -order
+        assert page.evaluate(compare, [a, b, -1]) == backwards, (a, b)
 
 
 def test_the_fragment_holds_the_state_and_back_returns_to_it(
@@ -208,8 +200,8 @@ def test_the_fragment_holds_the_state_and_back_returns_to_it(
     tick(page, "scheduler", "cosine")
     assert page.url.endswith("#scheduler=cosine")
     tick(page, "dropout", "0.5")
-    page.locator("#ended thead").get_by_role("button", name="seed").click()
-    assert page.url.endswith("#scheduler=cosine&dropout=0.5&sort-ended=4")
+    page.locator("#table-ended-early thead").get_by_role("button", name="seed").click()
+    assert page.url.endswith("#scheduler=cosine&dropout=0.5&sort-table-ended-early=4")
 
     link = open_page(path, page.url[page.url.index("#") :])
     some = runs[(runs["scheduler"] == "cosine") & (runs["dropout"] == 0.5)]
@@ -236,11 +228,11 @@ def test_the_fragment_holds_the_state_and_back_returns_to_it(
 @pytest.mark.parametrize(
     "fragment",
     [
-        "#scheduler=none&colour=red&sort-ended=99&sort-=1&sort-other=1",
+        "#scheduler=none&colour=red&sort-table-ended-early=99&sort-=1&sort-other=1",
         "#<img src=x onerror=alert(1)>=1&at=%3Cscript%3E",
         "#scheduler",
         "#%%%=&&&==",
-        "#sort-ended=0&sort-ended=-0&sort-ended=1e9",
+        "#sort-table-ended-early=0&sort-table-ended-early=-0&sort-table-ended-early=1e9",
     ],
 )
 def test_what_a_fragment_says_that_the_page_does_not_know_is_ignored(
@@ -277,8 +269,8 @@ def test_without_script_all_is_there_and_nothing_promises_more(
     open_page: OpenPage, path: Path, tables: Tables
 ) -> None:
     page = open_page(path, "#scheduler=step", java_script_enabled=False)
-    assert page.locator("#ended tbody tr").count() == len(ended(tables[0]))
-    assert page.locator("tr:visible").count() == page.locator("tr").count()
+    assert page.locator("#table-ended-early tbody tr").count() == len(ended(tables[0]))
+    assert page.locator("[hidden]").count() == 0
     assert page.locator("button, input, select").count() == 0
     assert "by-dropout" in page.content()
     assert page.locator("#by-dropout-0 title").count() > len(SCHEDULERS) * len(DROPOUTS)
