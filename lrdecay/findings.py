@@ -141,13 +141,12 @@ def summary(found: Findings) -> str:
     primary = found.primary
     if primary.empty:
         return ""
-    verdicts = primary["verdict"]
-    most = int(primary["n"].max())
-    if most < FEWEST_SEEDS and (verdicts == NOT_EVALUATED).all():
+    verdicts, still_open = primary["verdict"], open_questions(found.table)
+    if len(still_open) and (verdicts == NOT_EVALUATED).all():
         return (
-            f"Too few seeds to say whether a difference is real: there are {seeds(most)} of a pair "
-            f"at most, and the interval that may be looked at after every seed begins at "
-            f"{FEWEST_SEEDS}."
+            f"Too few seeds to say whether a difference is real: a pair has "
+            f"{seeds(int(still_open['n'].max()))} at most, and the interval that may be looked at "
+            f"after every seed begins at {FEWEST_SEEDS}."
         )
     equivalent = int((verdicts == EQUIVALENT).sum())
     counts = {
@@ -157,7 +156,9 @@ def summary(found: Findings) -> str:
         "not evaluated": int((verdicts == NOT_EVALUATED).sum()),
     }
     parts = [f"{count} {what}" for what, count in counts.items() if count]
-    return f"Of {counted(len(primary), 'difference')} at {seeds(most)}: {listed(parts)}."
+    most = int(primary["n"].max())
+    where = f" at {seeds(most)}" if most else ""
+    return f"Of {counted(len(primary), 'difference')}{where}: {listed(parts)}."
 
 
 def grouped(found: Findings, most: int) -> list[tuple[str, list[str]]]:

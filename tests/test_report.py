@@ -252,3 +252,84 @@ def test_reading_never_imports_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_page_says_each_verdict_as_compare_does_with_the_sweeps_settings(
+    tmp_path: Path,
+) -> None:
+    tables = make_tables(seeds=9, n_epochs=1)
+    text = "name: x\ncomparison: {reference: step, margin: 0.3, confidence: 0.9}\n"
+    page = build(tmp_path, tables, text)
+    table = analysis.compare(tables[0], reference="step", margin=0.3, confidence=0.9)
+    primary, others = table[table["family"] == "scheduler"], table[table["family"] != "scheduler"]
+    for sentence in primary["sentence"]:
+        assert page.source.count(f"<li>{sentence}</li>") == 1
+    for name, rows in (("differences", primary), ("other-differences", others)):
+        head, *lines = page.tables[f"table-{name}"]
+        assert [column for (column,) in head][:4] == ["contrast", "n", "difference", "interval"]
+        assert len(lines) == len(rows)
+        for line, row in zip(lines, rows.to_dict("records"), strict=True):
+            assert line[0] == [f"{row['where']}: {row['a']} \N{MINUS SIGN} {row['b']}"]
+            assert line[1] == [str(row["n"])]
+            assert float(line[2][0]) == pytest.approx(row["mean"], abs=0.006)
+            assert line[-1] == [row["verdict"]]
+    about = [row for row in page.rows if "data-scheduler" in row][: len(primary)]
+    assert [(row["data-scheduler"], row["data-dropout"]) for row in about] == [
+        (row["scheduler"], f"{row['dropout']:g}") for row in primary.to_dict("records")
+    ]
+    assert "Not excluded as best" in page.text
+    assert "90% confidence" in page.text
+
+
+def test_numbers_that_sort_otherwise_than_they_look_say_so(tmp_path: Path) -> None:
+    page = build(tmp_path, make_tables(seeds=9, n_epochs=1))
+    rows = re.findall(r"<tr data-scheduler=.*?</tr>", page.source, re.DOTALL)
+    for row in rows[:4]:
+        interval = re.findall(r'data-sort="([^"]+)">([^<]+) to ', row)
+        assert len(interval) == 2
+        for sort, low in interval:
+            assert float(sort) == pytest.approx(float(low), abs=0.006)
+
+
+def test_settings_that_cannot_be_read_leave_the_rest_of_the_page(tmp_path: Path) -> None:
+    page = build(tmp_path, make_tables(seeds=2, n_epochs=1), "comparison: {metric: speed}\n")
+    assert "No verdicts: the sweep file stored with the results has no comparison" in page.text
+    assert page.sections[:3] == ["answer", "means", "by_dropout"]
+    missing = build(tmp_path, make_tables(seeds=2, n_epochs=1), "comparison: {reference: x}\n")
+    assert "No verdicts: no run of the reference 'x'" in missing.text
+
+
+def test_one_dropout_has_no_map_and_no_interaction_but_panels_side_by_side(tmp_path: Path) -> None:
+    page = build(tmp_path, make_tables(("constant", "step"), (0.3,), seeds=9, n_epochs=2))
+    assert page.sections == [
+        *("answer", "contrasts", "means", "slopes", "closing", "by_dropout", "gap", "spread"),
+        *("rates", "loss", "accuracy", "made", "matrix"),
+    ]
+    assert "heat-map" not in page.source
+    titles = re.findall(r'<div class="panel-title">([^<]*)</div>', page.source)
+    images = ["Training images", "Validation images", "Test images", "Learning rate"]
+    assert titles == ["dropout 0.3", "dropout 0.3", *images, *images]
+
+
+def test_a_target_and_an_axis_of_epochs_have_figures(tmp_path: Path) -> None:
+    runs, epochs = make_tables(("constant", "step"), (0.0, 0.3), seeds=2, epochs=[2, 4])
+    runs["target"] = 0.9
+    runs["epochs_to_target"] = runs["seed"].map({0: 2}).astype("Int32")
+    page = build(tmp_path, (runs, epochs))
+    assert {"by_epochs", "target"} < set(page.sections)
+    assert "by number of epochs trained (log scale)" in page.text
+    assert "had reached 90%" in page.text
+    assert "4 of 8 runs got there" in page.text  # of each length of run
+
+
+def test_schedulers_that_applied_the_same_rates_are_named(tmp_path: Path) -> None:
+    page = build(tmp_path, make_tables(("constant", "flat", "step"), (0.3,), seeds=2))
+    assert "constant and flat applied the same learning rate in every epoch: here" in page.text
+    assert page.text.count("applied the same learning rate") == 1
+
+
+def test_how_to_make_it_again_survives_odd_names(tmp_path: Path) -> None:
+    folder = tmp_path / 'a "b"; echo $HOME'
+    page = build(folder, make_tables(("step",), (0.3,), seeds=1, n_epochs=1))
+    assert """lrdecay report 'results/a "b"; echo $HOME'""" in page.text
+    assert r'pd.read_parquet("results/a \"b\"; echo $HOME/runs.parquet")' in page.text
