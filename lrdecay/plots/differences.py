@@ -86,10 +86,15 @@ def _difference(ax: Axes, place: int, row: Mapping[Hashable, Any], style: Style)
         markersize=5.5,
         markerfacecolor=style.color if bounded else "none",
     )
-    words = f"{row['where']}: {row['a']} \N{MINUS SIGN} {row['b']}: {mean:.2g}"
     about = {} if pd.isna(row["dropout"]) else {"dropout": row["dropout"]}
-    words += f", {interval(low, high)}" if bounded else ""
-    of_scheduler(drawn, str(row["scheduler"]), words, about=about)
+    of_scheduler(drawn, str(row["scheduler"]), _in_words(row), about=about)
+
+
+def _in_words(row: Mapping[Hashable, Any]) -> str:
+    bounded = math.isfinite(row["low"]) and math.isfinite(row["high"])
+    return f"{row['where']}: {row['a']} \N{MINUS SIGN} {row['b']}: {row['mean']:.2g}" + (
+        f", {interval(row['low'], row['high'])}" if bounded else ""
+    )
 
 
 def plot_gain_by_dropout(
@@ -126,10 +131,14 @@ def plot_gain_by_dropout(
             linewidth=1.2,
             markersize=4.5,
         )
-        for at, low, high in zip(x, own["low"], own["high"], strict=True):
+        points: list[tuple[About, str]] = [
+            ({"dropout": row["dropout"]}, _in_words(row)) for row in own.to_dict("records")
+        ]
+        of_scheduler(drawn, scheduler, points=points)
+        for (about, words), at, low, high in zip(points, x, own["low"], own["high"], strict=True):
             if math.isfinite(low) and math.isfinite(high):
-                drawn += ax.plot([at, at], [low, high], color=style.color, linewidth=1.4)
-        of_scheduler(drawn, scheduler)
+                bar = ax.plot([at, at], [low, high], color=style.color, linewidth=1.4)
+                of_scheduler(bar, scheduler, words, about=about)
     ax.set_xticks(dropouts)
     ax.xaxis.set_major_formatter(FuncFormatter(plain))
     ax.margins(x=0.08)

@@ -38,14 +38,12 @@ function attributesOf(element) {
   return named.map(({ name, value }) => [name.slice(5), value]);
 }
 
-/* Axis -> its values: numbers in order, names as they first appear. */
-function findAxes(elements) {
-  const found = new Map([["scheduler", new Set()], ["dropout", new Set()]]);
+/* Axis -> its values: numbers in order, names as they first appear. What rows are about are axes. */
+function findAxes(rows, elements) {
+  const named = rows.flatMap(attributesOf).map(([axis]) => axis);
+  const found = new Map(["scheduler", "dropout", ...named].map((axis) => [axis, new Set()]));
   for (const element of elements) {
-    for (const [axis, value] of attributesOf(element)) {
-      if (!found.has(axis)) found.set(axis, new Set());
-      found.get(axis).add(value);
-    }
+    for (const [axis, value] of attributesOf(element)) found.get(axis)?.add(value);
   }
   const axes = new Map();
   for (const [axis, values] of found) {
@@ -178,7 +176,8 @@ function start() {
   const main = document.querySelector("main");
   const tables = [...main.querySelectorAll("table.listing[id]")];
   const about = [...main.querySelectorAll("*")].filter((element) => attributesOf(element).length);
-  const axes = findAxes([...document.querySelectorAll(".keys > *"), ...about]);
+  const rows = tables.flatMap((table) => [...table.tBodies[0].rows]);
+  const axes = findAxes(rows, [...document.querySelectorAll(".keys > *"), ...about]);
   const readState = () => parseState(location.hash, axes);
 
   function go(state) {
@@ -228,12 +227,12 @@ function start() {
       const shown = table.originalRows.filter(visible).length;
       counts[i].textContent = `${shown} of ${table.originalRows.length} rows`;
     });
-    const rows = tables.flatMap((table) => table.originalRows);
     const chosen = [...only].map(([axis, values]) => `${axis} ${[...values].join(" or ")}`);
     const shown = `${rows.filter(visible).length} of ${rows.length} rows shown`;
     status.textContent = only.size ? `${chosen.join(", ")}: ${shown}` : shown;
     everything.hidden = only.size === 0;
     say("");
+    fit();
     if (at) document.getElementById(at)?.scrollIntoView();
   }
 
@@ -254,7 +253,7 @@ function start() {
   };
   new ResizeObserver(fit).observe(bar);
   window.addEventListener("resize", fit);
-  fit();
+  document.addEventListener("toggle", fit, true);
   apply(readState());
 }
 
