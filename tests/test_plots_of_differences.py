@@ -68,7 +68,7 @@ def test_a_difference_without_an_interval_is_hollow_and_one_without_pairs_says_s
     assert dot.get_markerfacecolor() == "none"
     assert of_color(ax, STYLES["cosine"].color) == []
     (text,) = ax.texts
-    assert (text.get_text().strip(), text.get_position()) == ("not evaluated", (0, 2))
+    assert (text.get_text(), text.get_position()) == ("not evaluated", (0.5, 2))
 
 
 def test_gain_by_dropout_has_the_same_numbers() -> None:

@@ -69,7 +69,16 @@ def plot_differences(
 def _difference(ax: Axes, place: int, row: Mapping[object, object], style: Style) -> None:
     mean, low, high = (float(str(row[name])) for name in ("mean", "low", "high"))
     if math.isnan(mean):
-        ax.text(0, place, "  not evaluated", color="0.5", fontsize=8, va="center")
+        ax.text(
+            0.5,
+            place,
+            "not evaluated",
+            color="0.5",
+            fontsize=8,
+            ha="center",
+            va="center",
+            transform=ax.get_yaxis_transform(),
+        )
         return
     bounded = math.isfinite(low) and math.isfinite(high)
     drawn: list[Artist] = []
