@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 import matplotlib
 from matplotlib.axes import Axes
 
+from lrdecay.inert import one_line
+
 OF_SCHEDULER = "scheduler="
 """An artist's gid that begins so says which scheduler its marks are of: `data-scheduler` on them.
 """
@@ -35,7 +37,13 @@ def to_svg(ax: Axes, name: str, label: str) -> str:
     view = svg.attrib["viewBox"]
     for element in svg.iter():
         _simplify(element, name)
-    svg.attrib = {"id": name, "class": "plot", "viewBox": view, "role": "img", "aria-label": label}
+    svg.attrib = {
+        "id": name,
+        "class": "plot",
+        "viewBox": view,
+        "role": "img",
+        "aria-label": one_line(label),
+    }
     for child in svg.findall("metadata") + svg.findall("defs"):
         if child.find("style") is not None or child.tag == "metadata":
             svg.remove(child)

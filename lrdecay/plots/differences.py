@@ -187,7 +187,7 @@ def plot_slopes(
     ax.set_xlim(-0.6, max(len(others), 1) - 0.4)
     ax.autoscale_view(scalex=False)
     unit = "nats" if asked.unit == NATS else "%" if metric != "gap" else "pp"
-    ax.set_ylabel(f"{asked.title if len(asked.title) < 20 else 'test accuracy'} ({unit})")
+    ax.set_ylabel(f"{metric.replace('_', ' ')} ({unit})")
     return finish(ax, {}, legend=False)
 
 
