@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import matplotlib
 from matplotlib.axes import Axes
 
+from lrdecay.inert import one_line
 from lrdecay.marks import read_mark
 
 
@@ -37,7 +38,13 @@ def to_svg(ax: Axes, name: str, label: str) -> str:
             read_mark(element)
     for element in svg.iter():
         _simplify(element, name)
-    svg.attrib = {"id": name, "class": "plot", "viewBox": view, "role": "img", "aria-label": label}
+    svg.attrib = {
+        "id": name,
+        "class": "plot",
+        "viewBox": view,
+        "role": "img",
+        "aria-label": one_line(label),
+    }
     for child in svg.findall("metadata") + svg.findall("defs"):
         if child.find("style") is not None or child.tag == "metadata":
             svg.remove(child)

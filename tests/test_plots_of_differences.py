@@ -68,7 +68,7 @@ def test_a_difference_without_an_interval_is_hollow_and_one_without_pairs_says_s
     assert dot.get_markerfacecolor() == "none"
     assert of_color(ax, STYLES["cosine"].color) == []
     (text,) = ax.texts
-    assert (text.get_text().strip(), text.get_position()) == ("not evaluated", (0, 2))
+    assert (text.get_text(), text.get_position()) == ("not evaluated", (0.5, 2))
 
 
 def test_gain_by_dropout_has_the_same_numbers() -> None:
@@ -202,10 +202,29 @@ def test_accuracy_by_epochs_is_on_the_axis_of_epochs() -> None:
     assert np.asarray(line.get_ydata()) == pytest.approx(means.loc["step"].to_numpy())
 
 
+def test_of_many_runs_of_a_cell_the_first_seeds_get_a_dot_and_of_many_rates_some_a_label() -> None:
+    rates = [0.001 * (1 + place) for place in range(12)]
+    runs, _ = make_tables(("step",), (0.3,), seeds=plots.MOST_DOTS + 2, n_epochs=1, lr=rates[:1])
+    (dots,) = plots.plot_accuracy_by_dropout(runs.iloc[::-1]).collections
+    first = runs[runs["seed"] < plots.MOST_DOTS]
+    assert sorted(np.asarray(dots.get_offsets())[:, 1]) == pytest.approx(
+        sorted(100 * first["test_accuracy"])
+    )
+    many, _ = make_tables(("step",), (0.3,), seeds=1, n_epochs=1, lr=rates)
+    assert plots.plot_accuracy_by_rate(many).get_xticks().tolist() == rates[::2]
+
+
+def test_one_dropout_stands_in_the_middle() -> None:
+    runs, _ = make_tables(("constant", "step", "cosine"), (0.3,), seeds=2, n_epochs=1)
+    low, high = plots.plot_accuracy_by_dropout(runs).get_xlim()
+    assert (low + high) / 2 == pytest.approx(0.3)
+
+
 def test_marks_say_whose_they_are() -> None:
     runs, _ = make_tables(("constant", '"><script>', "a\x1bb"), (0.3,), seeds=8)
     table = analysis.compare(runs).query("family == 'scheduler'")
-    svg = ElementTree.fromstring(to_svg(plots.plot_differences(table), "f", "differences"))
+    svg = ElementTree.fromstring(to_svg(plots.plot_differences(table), "f", "to a\x1bb"))
+    assert svg.attrib["aria-label"] == "to a\\x1bb"
     groups = [g.attrib["data-scheduler"] for g in svg.iter("g") if "data-scheduler" in g.attrib]
     assert groups == ['"><script>'] * 2 + ["a\\x1bb"] * 2
     assert "script" not in {element.tag for element in svg.iter()}

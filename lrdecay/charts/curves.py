@@ -68,7 +68,7 @@ def curves(metric: str, setting: Setting, styles: Mapping[str, Style]) -> Chart 
         caption += " On training images: the running mean over the epoch's batches, dropout on."
     if metric == "accuracy" and int(epochs["epoch"].max()) > 1 / EARLY:
         caption += " The first epochs may lie below the axis."
-    caption += " Beneath: the learning rate as applied." + parts.without_panel(dropouts)
+    caption += " The learning rate is the one that was applied." + parts.without_panel(dropouts)
     return Chart(setting, rows, caption, parts.keys_of(completed["scheduler"], styles))
 
 
@@ -95,6 +95,8 @@ def _rates_beneath(
     settings: Sequence[Setting], metric: str, split: str, styles: Mapping[str, Style]
 ) -> list[Panel]:
     axes: dict[str, Axes] = {}
+    width, height = parts.PANEL_INCHES
+    inches = width, (0.6 * height if len(settings) > 1 else height)
     for setting in settings:
         axes[_dropout(setting.runs)] = plots.plot_learning_rates(
             setting.runs,
@@ -102,7 +104,7 @@ def _rates_beneath(
             setting.epochs[setting.epochs["split"] == split],
             styles=styles,
             legend=False,
-            ax=parts.new_panel((parts.PANEL_INCHES[0], 1.7)),
+            ax=parts.new_panel(inches),
         )
     return parts.panels(axes, f"{metric}-{settings[0].number}-rate", "learning rate by epoch")
 

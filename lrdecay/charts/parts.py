@@ -19,7 +19,7 @@ from lrdecay.svg import to_svg
 
 MAX_DROPOUTS = 6
 """Dropouts that get a panel each."""
-PANEL_INCHES = (4.2, 2.9)
+PANEL_INCHES = (3.8, 2.6)
 SINGLE_INCHES = (5.1, 3.3)
 
 

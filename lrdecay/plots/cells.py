@@ -20,6 +20,7 @@ from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, use
 
 MOST_DOTS = 50
 """Runs of a cell, by ascending seed, that get a dot each."""
+MOST_TICKS = 10
 LOG_AXES = {"lr": "base learning rate", "epochs": "length of the run (epochs)"}
 """Axes whose values are a row of factors, and what they are called."""
 
@@ -155,8 +156,11 @@ def _by_axis(
     if log:
         ax.set_xscale("log")
         ax.minorticks_off()
-    ax.set_xticks(values)
+    ax.set_xticks(values[:: -(-len(values) // MOST_TICKS)])
     ax.margins(x=0.08)
+    if len(values) == 1:
+        only = pd.Series(values)
+        ax.set_xlim(*moved(only, -SPREAD / 4), *moved(only, SPREAD / 4))
     ax.xaxis.set_major_formatter(FuncFormatter(plain))
     ax.set(xlabel=LOG_AXES.get(axis, axis), ylabel=ylabel)
     return finish(ax, used, legend)

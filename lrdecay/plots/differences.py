@@ -72,7 +72,16 @@ def plot_differences(
 def _difference(ax: Axes, place: int, row: Mapping[Hashable, Any], style: Style) -> None:
     mean, low, high = (float(str(row[name])) for name in ("mean", "low", "high"))
     if math.isnan(mean):
-        ax.text(0, place, "  not evaluated", color="0.5", fontsize=8, va="center")
+        ax.text(
+            0.5,
+            place,
+            "not evaluated",
+            color="0.5",
+            fontsize=8,
+            ha="center",
+            va="center",
+            transform=ax.get_yaxis_transform(),
+        )
         return
     bounded = math.isfinite(low) and math.isfinite(high)
     drawn: list[Artist] = []
@@ -199,7 +208,7 @@ def plot_slopes(
     ax.set_xlim(-0.6, max(len(others), 1) - 0.4)
     ax.autoscale_view(scalex=False)
     unit = "nats" if asked.unit == NATS else "%" if metric != "gap" else "pp"
-    ax.set_ylabel(f"{asked.title if len(asked.title) < 20 else 'test accuracy'} ({unit})")
+    ax.set_ylabel(f"{metric.replace('_', ' ')} ({unit})")
     return finish(ax, {}, legend=False)
 
 

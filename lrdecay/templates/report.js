@@ -257,10 +257,11 @@ function start() {
   apply(readState());
 }
 
-/* What scrolls sideways can be scrolled by the keyboard. */
+/* What scrolls can be scrolled by the keyboard. */
 function makeScrollable() {
   for (const element of document.querySelectorAll(".scroll, pre")) {
-    if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
+    const { scrollWidth, clientWidth, scrollHeight, clientHeight } = element;
+    if (scrollWidth > clientWidth || scrollHeight > clientHeight) element.tabIndex = 0;
     else element.removeAttribute("tabindex");
   }
 }
