@@ -50,16 +50,31 @@ def asked(folder: Path) -> tuple[Comparison, int]:
     Raises:
         InputError: there are no results, or their sweep file cannot be read.
     """
-    text = results.read_plan(folder).sweep_text
     try:
-        value = yamlfile.parse(text).value if text.strip() else {}
-        given = value.get("comparison") if isinstance(value, dict) else None
-        seeds = value.get("seeds") if isinstance(value, dict) else None
+        return asked_in(results.read_plan(folder).sweep_text)
+    except UnreadableError as error:
+        raise InputError(f"{folder}: {error}") from error
+
+
+class UnreadableError(InputError):
+    """The sweep file that is stored with results is not one that this version reads."""
+
+
+def asked_in(sweep_text: str) -> tuple[Comparison, int]:
+    """Return the same of a sweep file's text; the defaults where it says nothing.
+
+    Raises:
+        UnreadableError: it cannot be read.
+    """
+    try:
+        value = yamlfile.parse(sweep_text).value if sweep_text.strip() else {}
+        given = value if isinstance(value, dict) else {}
+        seeds = given.get("seeds")
         budget = SeedsUntil.model_validate(seeds).max if isinstance(seeds, dict) else DEFAULT_BUDGET
-        return Comparison.model_validate(given or {}), budget
+        return Comparison.model_validate(given.get("comparison") or {}), budget
     except (yamlfile.YamlError, ValidationError) as error:
-        raise InputError(
-            f"{folder}: the sweep file stored there has no comparison that this version reads: "
+        raise UnreadableError(
+            f"the sweep file stored with the results has no comparison that this version reads: "
             f"{str(error).splitlines()[0]}"
         ) from error
 

@@ -38,6 +38,16 @@ KINDS: dict[str, tuple[str, str]] = {
         "lrdecay.plots:plot_accuracy_by_rate",
         "test accuracy against the base rate, at one dropout",
     ),
+    "accuracy-by-epochs": (
+        "lrdecay.plots:plot_accuracy_by_epochs",
+        "test accuracy against the length of the run, at one dropout",
+    ),
+    "heat-map": ("lrdecay.plots:plot_heat_map", "test accuracy of each scheduler and dropout"),
+    "spread": ("lrdecay.plots:plot_spread", "how far seeds lie apart, beside two yardsticks"),
+    "time-to-target": (
+        "lrdecay.plots:plot_time_to_target",
+        "share of runs that have reached the sweep's target, by epoch, at one dropout",
+    ),
     "gap-by-dropout": (
         "lrdecay.plots:plot_gap_by_dropout",
         "training minus test accuracy against dropout",

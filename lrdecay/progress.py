@@ -98,8 +98,9 @@ class Bar:
     def start(self, runs: Sequence[Run], done: int, workers: int) -> None:
         """Show the bar."""
         self._state.begin(runs, done)
-        shown = {"runs": self._runs(), "left": "", "now": "starting"}
-        self._bar.reset(self._task, total=self._state.epochs, **shown)
+        self._bar.reset(
+            self._task, total=self._state.epochs, runs=self._runs(), left="", now="starting"
+        )
         self._bar.start()
 
     def grow(self, runs: Sequence[Run]) -> None:

@@ -100,7 +100,7 @@ def _read(folder: Path, label: str, home: Path) -> Sweep:
 def _verdicts(folder: Path, runs: pd.DataFrame) -> tuple[str, list[str]]:
     """What the sweep asks, and the sentences of its primary family or why there are none."""
     try:
-        question, budget = answers.asked(folder)
+        question, budget = answers.asked_in(results.read_plan(folder).sweep_text)
         metric = METRICS_COMPARED[question.metric]
         table = compare(
             runs,

@@ -524,15 +524,15 @@ def test_the_report_shows_the_choice_and_compares_without_the_trials(tmp_path: P
     assert "2 of the sweep's 20 runs are still to come." in text
     assert "Before them, 36 trials chose base rates" in text
     plain = page(tmp_path / "plain", tuple(f[f["phase"] == "compare"] for f in (runs, epochs)))
-    for name in ("means", "by_dropout", "loss", "accuracy", "gap", "rates"):
+    for name in ("answer", "means", "by_dropout", "loss", "accuracy", "gap", "rates"):
         assert section(text, name) == section(plain, name)
     assert 'id="choice"' not in plain
     choice = section(text, "choice")
     means = runs[of_trials].groupby(["scheduler", "lr"])["val_loss"].mean()
-    rows = re.findall(r"<tr><th>(\w+)</th>(.*?)</tr>", choice)[1:]
+    rows = re.findall(r'<tr data-scheduler="(\w+)"><td>\w+</td>(.*?)</tr>', choice)
     assert [label for label, _ in rows] == ["constant", "step", "cosine"]
     for label, cells in rows:
-        shown = re.findall(r"<td>(.*?)</td>", cells)
+        shown = re.findall(r'<td class="number">(.*?)</td>', cells)
         assert re.findall(r"\d\.\d{4}", cells) == [f"{means[label, rate]:.4f}" for rate in GRID]
         assert [rate for cell, rate in zip(shown, GRID, strict=True) if "chosen" in cell] == [
             chosen[label]
@@ -542,7 +542,9 @@ def test_the_report_shows_the_choice_and_compares_without_the_trials(tmp_path: P
         warning = f"{label}: {rate:g} is the {end} of the grid; the best rate may lie outside"
         assert (warning in choice) is (end is not None)
     assert "1000000, 1000001" in choice
-    assert re.search(r"<th>lr</th><td[^>]*>[\d., ]+ \(chosen\)</td>", section(text, "matrix"))
+    assert re.search(
+        r"<th scope=.row.>lr</th><td[^>]*>[\d., ]+ \(chosen\)</td>", section(text, "matrix")
+    )
 
 
 def test_the_report_says_where_no_rate_was_chosen_or_needed(tmp_path: Path) -> None:
@@ -569,7 +571,9 @@ def test_trials_alone_make_no_report(tmp_path: Path) -> None:
 def test_a_list_of_rates_shows_the_sensitivity_to_them(tmp_path: Path) -> None:
     frames = make_tables(lr=[0.01, 0.1], batch_size=[32, 64], n_epochs=2)
     text = section(page(tmp_path, frames), "by_rate")
-    assert text.count("<figure>") == 2  # one for each size of batch, a panel for each dropout
+    assert (
+        text.count("<figure data-batch_size=") == 2
+    )  # one for each size of batch, a panel for each dropout
     assert (
         re.findall(r'aria-label="([^"]*)"', text)
         == [f"test accuracy by base learning rate at dropout {dropout}" for dropout in ("0", "0.3")]

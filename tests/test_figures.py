@@ -22,6 +22,9 @@ RUNS, EPOCHS = make_tables(
 PLAIN = RUNS[~RUNS["batch_norm"]]
 
 
+SCHEDULERS = ["constant", "step", "cosine"]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("results") / "s", (RUNS, EPOCHS))
@@ -44,14 +47,19 @@ def test_every_figure_of_results_has_a_kind_and_every_kind_can_be_drawn() -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws_its_runs(kind: str) -> None:
-    rates = [0.001, 0.01] if kind == "accuracy-by-rate" else [0.001]
-    runs, epochs = make_tables(dropouts=(0.0,), seeds=2, n_epochs=2, lr=rates)
+    axes = {"accuracy-by-rate": {"lr": [0.001, 0.01]}, "accuracy-by-epochs": {"epochs": [2, 4]}}
+    runs, epochs = make_tables(dropouts=(0.0,), seeds=2, n_epochs=2, **axes.get(kind, {}))
+    runs = runs.assign(target=0.9, epochs_to_target=1.0)
     (ax,) = draw(kind, runs, epochs).axes
     assert isinstance(ax, Axes)
     assert ax.get_xlabel() != ""
+    if kind in ("heat-map", "spread"):  # they name schedulers beside their rows
+        named = [text.get_text() for text in ax.get_yticklabels()]
+        assert [n for n in named if n in SCHEDULERS] == SCHEDULERS
+        return
     legend = ax.get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["constant", "step", "cosine"]
+    assert [text.get_text() for text in legend.get_texts()] == SCHEDULERS
 
 
 def test_a_figure_shows_what_the_library_draws() -> None:

@@ -21,6 +21,7 @@ from lrdecay.analysis.axes import (
 from lrdecay.analysis.comparison import best_set, compare, open_questions
 from lrdecay.analysis.contrasts import EXPLORATORY, FAMILIES, PRIMARY
 from lrdecay.analysis.metrics import METRICS_COMPARED
+from lrdecay.analysis.prefixes import verdicts_by_seeds
 from lrdecay.analysis.sequences import FEWEST_SEEDS, fixed_radius, seeds_needed, sequence_radius
 from lrdecay.analysis.spread import noise_floor, seed_spread
 from lrdecay.analysis.summaries import (
@@ -66,4 +67,5 @@ __all__ = [
     "status_counts",
     "time_to_target",
     "train_test_gap",
+    "verdicts_by_seeds",
 ]

@@ -67,7 +67,7 @@ class Bitmaps:
         runs = blocks.runs
         self._bitmaps = list(runs["test_correct"]) if "test_correct" in runs else [None] * len(runs)
         images = runs["test_images"] if "test_images" in runs else np.full(len(runs), np.nan)
-        self._images = np.asarray(images, float)
+        self._images = np.array(images, float)
         sizes = [len(bits) if isinstance(bits, bytes) else -1 for bits in self._bitmaps]
         # NaN where a run has no bitmap, or not one of as many images as it says
         self._images[np.ceil(self._images / 8) != sizes] = np.nan
