@@ -135,11 +135,12 @@ def spread(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     inches = parts.SINGLE_INCHES[0], 0.8 + 0.2 * (len(cells) + groups)
     ax = plots.plot_spread(setting.runs, styles=styles, ax=parts.new_panel(inches))
     images = setting.runs["test_images"].dropna()
+    of_images = "that size" if images.empty else f"{int(images.max()):,} images"
     caption = (
         "Standard deviations of test accuracy, a row per cell. Coloured: between seeds. Bar: what "
         "it would be if each run erred on each image independently, at that image's own rate "
         "(after Jordan, 2023). Cross: of one run's accuracy over test sets of "
-        f"{int(images.max()):,} images, which more seeds do not shrink. "
+        f"{of_images}, which more seeds do not shrink. "
         f"{parts.n_of(cells['n'])} runs per cell."
     )
     name = f"spread-{setting.number}"

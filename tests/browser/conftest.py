@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from frames import Tables
-from pages import example_tables, write_page
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from browser.pages import example_tables, write_page
 
 REQUIRE_VARIABLE = "LRDECAY_REQUIRE_BROWSER"
 """Set where a browser must be there, so that no test is skipped for want of one unnoticed."""

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import OpenPage
 from frames import Tables, make_tables
-from pages import (
+from playwright.sync_api import Page, expect
+
+from browser.conftest import OpenPage
+from browser.pages import (
     DROPOUTS,
     RATES,
     SCHEDULERS,
@@ -16,7 +18,6 @@ from pages import (
     tick,
     write_page,
 )
-from playwright.sync_api import Page, expect
 
 
 def ended_rows(page: Page) -> list[list[str]]:

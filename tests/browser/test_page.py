@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import OpenPage
 from frames import Tables, make_tables
-from pages import SCHEDULERS, table_rows, tick, write_page
 from playwright.sync_api import Page, expect
+
+from browser.conftest import OpenPage
+from browser.pages import SCHEDULERS, table_rows, tick, write_page
 
 HOSTILE = (
     "<script>window.ran = 1</script>",

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import OpenPage
 from frames import Tables, make_tables
-from pages import ended, table_rows, write_page
 from playwright.sync_api import Page, expect
+
+from browser.conftest import OpenPage
+from browser.pages import ended, table_rows, write_page
 
 FORMULA = "=HYPERLINK(1)"
 ODD = 'a "b", c|d * <i>'
