@@ -33,6 +33,7 @@ from training import runs
 
 import lrdecay
 from lrdecay import cli, console, files, progress, sources
+from lrdecay.assets import page_assets
 from lrdecay.errors import InputError
 from lrdecay.inert import inert
 from lrdecay.lock import holding
