@@ -25,6 +25,15 @@ def problems(document: Document) -> Iterator[Problem]:
     yield from _scheduler_problems(document)
     yield from _reference_problems(document)
     yield from _validation_problems(document)
+    yield from _seed_problems(document)
+
+
+def _seed_problems(document: Document) -> Iterator[Problem]:
+    """Check that there is something to decide where seeds are added until it is."""
+    schedulers = _mapping(document.value.get("schedulers"))
+    if isinstance(document.value.get("seeds"), dict) and len(schedulers) == 1:
+        message = "until: resolved needs a second scheduler, to compare with the reference"
+        yield Problem(*document.place(("seeds",)), f"seeds: {message}")
 
 
 def _scheduler_problems(document: Document) -> Iterator[Problem]:
@@ -129,7 +138,7 @@ def reasons_to_validate(
         for label, (name, given) in specs.items()
         if schedulers.needs_validation(name, given)
     ]
-    if metric in ("val_accuracy", "val_loss"):
+    if metric in ("val_accuracy", "val_loss", "best_test_accuracy"):
         reasons.append(f"comparison.metric is {metric}")
     if target is not None:
         reasons.append("target is a validation accuracy")

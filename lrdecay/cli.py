@@ -14,12 +14,14 @@ from typing import Annotated, Any
 
 import typer
 
+from lrdecay import reading
 from lrdecay.console import (
     err,
     out,
     print_failures,
     print_known,
     print_matrix,
+    print_noise,
     print_plan,
     print_status,
     print_verification,
@@ -37,6 +39,7 @@ from lrdecay.options import (
     EngineOption,
     GroupSize,
     Plugin,
+    Repeat,
     ResultsDir,
     ResultsFolder,
     Strict,
@@ -53,6 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(reading.commands)
 
 
 @app.command(epilog="Example:  lrdecay plan bench/sweeps/mnist.yaml --data ~/data")
@@ -99,6 +103,7 @@ def sweep(
     plugin: Plugin = None,
     allow_mixed: AllowMixed = False,
     time_limit: TimeLimit = None,
+    repeat: Repeat = 0,
 ) -> None:
     """Train every run of a sweep file that has no result yet.
 
@@ -127,6 +132,7 @@ def sweep(
                 strict,
                 allow_mixed=allow_mixed,
                 time_limit=time_limit,
+                repeat=repeat,
             )
         finally:
             progress.stop()
@@ -144,35 +150,12 @@ def sweep(
                 f"so it is not in the comparison; give smaller rates"
             )
             err.print(message, soft_wrap=True)
+        if summary.repeats is not None:
+            print_noise(summary.folder, summary.repeats.folder)
         if summary.failed:
             print_failures(summary.folder)
         if summary.failed or summary.without_rate:
             raise typer.Exit(RUN_FAILED)
-
-
-@app.command(epilog="Example:  lrdecay report results/digits")
-def report(
-    folder: Annotated[
-        Path, typer.Argument(help="A results folder, such as results/digits, or a sweep file.")
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", help="File to write. [default: FOLDER/report.html]"),
-    ] = None,
-    results: ResultsDir = Path("results"),
-    plugin: Plugin = None,
-) -> None:
-    """Write the report of a sweep: one HTML file that needs no network."""
-    with errors_in_one_line():
-        from lrdecay.report import write_report
-
-        if folder.suffix in (".yaml", ".yml") and not folder.is_dir():
-            from lrdecay import plugins
-            from lrdecay.sweep import load_sweep
-
-            plugins.load(plugin or ())
-            folder = results / load_sweep(folder).name
-        out.print(str(write_report(folder, output)), soft_wrap=True)
 
 
 @app.command(epilog="Example:  lrdecay status results/digits")

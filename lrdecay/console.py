@@ -107,16 +107,22 @@ def print_matrix(sweep: Sweep) -> None:
             table.add_row(axis, listed)
     for label, spec in sweep.schedulers.items():
         table.add_row("scheduler", f"{label}: {_as_call({'class': spec.class_} | spec.arguments)}")
-    table.add_row("seeds", f"{len(sweep.seeds)}, from {min(sweep.seeds)} to {max(sweep.seeds)}")
+    adding = sweep.adding
+    listed = f"{len(sweep.seeds)}, from {min(sweep.seeds)} to {max(sweep.seeds)}"
+    if adding is not None:
+        listed = f"{adding.min} to {adding.max}, until each difference is resolved"
+    table.add_row("seeds", listed)
     table.add_row("reference", sweep.reference)
     out.print(table)
-    cells, seeds = counted(sweep.cells, "cell"), counted(len(sweep.seeds), "seed")
+    fewest = len(sweep.seeds) if adding is None else adding.min
+    cells, seeds = counted(sweep.cells, "cell"), counted(fewest, "seed")
     if choice is not None:
         rates, own = counted(len(choice.choose), "rate"), counted(choice.seeds, "seed")
         trials = counted(sweep.trials, "trial")
         out.print(f"To choose base rates: {cells} x {rates} x {own} of their own = {trials}")
     prefix = "" if choice is None else "To compare: "
-    out.print(f"{prefix}{cells} x {seeds} = {counted(sweep.cells * len(sweep.seeds), 'run')}")
+    at_most = "" if adding is None else f" to {counted(sweep.cells * adding.max, 'run')}"
+    out.print(f"{prefix}{cells} x {seeds} = {counted(sweep.cells * fewest, 'run')}{at_most}")
 
 
 def _as_call(value: object) -> str:
@@ -243,6 +249,22 @@ def print_failures(folder: Path) -> None:
         if row.phase == "choose":
             cell += f", base rate {row.lr:g}"
         err.print(one_line(f"failed: {cell}: {row.error}"), soft_wrap=True)
+
+
+def print_noise(folder: Path, repeats: Path) -> None:
+    """Print how far runs that were trained twice lie apart."""
+    from lrdecay.analysis import METRICS_COMPARED, noise_floor
+    from lrdecay.progress import counted
+    from lrdecay.results import read_runs
+
+    for row in noise_floor(read_runs(folder), read_runs(repeats)).to_dict("records"):
+        metric = METRICS_COMPARED[row["metric"]]
+        if row["n"]:
+            out.print(
+                f"Trained twice: {counted(row['n'], 'run')}; {metric.title} the same to the bit in "
+                f"{row['identical']}, at most {row['largest']:.3g} {metric.unit} apart",
+                soft_wrap=True,
+            )
 
 
 def print_status(counts: DataFrame, holder: Holder | None) -> None:

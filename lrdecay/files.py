@@ -85,8 +85,13 @@ def write(content: pa.Table, path: Path, facts: Mapping[str, str] | None = None)
 
 def write_text(text: str, path: Path) -> None:
     """Write text in the same way: all of it, or nothing."""
+    write_bytes(text.encode(), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write bytes in the same way."""
     with _replacing(path) as file:
-        file.write(text.encode())
+        file.write(content)
 
 
 def sync(folder: Path) -> None:

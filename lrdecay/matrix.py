@@ -38,17 +38,33 @@ class Matrix:
             for cell in self.cells
         ]
 
-    def comparison(self, rates: Mapping[choosing.Cell, float | None]) -> list[Run]:
-        """Return the runs to compare, a whole block of one seed after the other.
+    def compared(self, rates: Mapping[choosing.Cell, float | None]) -> list[Run]:
+        """Return the cells to compare, each as a run of seed 0.
 
         Of cells whose base rate is to be chosen, those that have one in `rates`.
         """
-        cells = [
+        return [
             cell
             for cell in self.cells
             if cell.lr_chosen_per is None or rates.get(choosing.cell(cell)) == cell.lr
         ]
-        return [replace(cell, seed=seed) for seed in self.seeds for cell in cells]
+
+    def comparison(
+        self,
+        rates: Mapping[choosing.Cell, float | None],
+        counts: Mapping[Run, int] | None = None,
+    ) -> list[Run]:
+        """Return the runs to compare, a whole block of one seed after the other.
+
+        `counts` says how many of the seeds each of the `compared` cells has; all unless given.
+        """
+        cells = self.compared(rates)
+        return [
+            replace(cell, seed=seed)
+            for place, seed in enumerate(self.seeds)
+            for cell in cells
+            if counts is None or place < counts[cell]
+        ]
 
 
 def expand(sweep: Sweep, dataset: Dataset) -> Matrix:

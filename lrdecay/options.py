@@ -25,6 +25,22 @@ class Engine(StrEnum):
     stacked = "stacked"
 
 
+class Format(StrEnum):
+    """How a command writes its answer."""
+
+    text = "text"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+
+
+class Pairs(StrEnum):
+    """Which schedulers are compared with which."""
+
+    reference = "reference"
+    all = "all"
+
+
 SweepFile = Annotated[Path, typer.Argument(help="A sweep file, such as bench/sweeps/digits.yaml.")]
 DataDir = Annotated[
     Path | None,
@@ -74,6 +90,15 @@ AllowMixed = Annotated[
     bool,
     typer.Option("--allow-mixed", help="Go on with results of another device or version of torch."),
 ]
+Repeat = Annotated[
+    int,
+    typer.Option(
+        "--repeat",
+        min=0,
+        metavar="SEEDS",
+        help="Train the runs at so many seeds once more, to see what hardware alone changes.",
+    ),
+]
 TimeLimit = Annotated[
     float | None,
     typer.Option(
@@ -85,4 +110,45 @@ TimeLimit = Annotated[
 ]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Take warnings about the schedules for errors.")
+]
+ResultsOrSweep = Annotated[
+    Path, typer.Argument(help="A results folder, such as results/digits, or a sweep file.")
+]
+Reference = Annotated[
+    str | None,
+    typer.Option(
+        "--reference", metavar="LABEL", help="Compare with this scheduler. [default: sweep file's]"
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="test_accuracy, test_loss, val_accuracy, val_loss, best_test_accuracy or gap (train "
+        "minus test accuracy). [default: sweep file's]",
+    ),
+]
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        "--margin",
+        metavar="X",
+        help="Less than this is equivalent; percentage points, or nats of a loss. "
+        "[default: sweep file's]",
+    ),
+]
+Confidence = Annotated[
+    float | None,
+    typer.Option(
+        "--confidence",
+        metavar="P",
+        help="Of all verdicts of a family together. [default: sweep file's]",
+    ),
+]
+PairsOption = Annotated[
+    Pairs, typer.Option("--pairs", help="all compares every two schedulers too: exploratory.")
+]
+FormatOption = Annotated[
+    Format, typer.Option("--format", help="json, csv and markdown are for machines and documents.")
 ]

@@ -207,4 +207,7 @@ def _plain(bound: float) -> float:
 
 
 def _keys(model: type[BaseModel] | None) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+    fields = model.model_fields if model else {}
+    # two fields may come from one key
+    names = [(field.validation_alias or field.alias or name) for name, field in fields.items()]
+    return [str(name) for name in dict.fromkeys(names)]

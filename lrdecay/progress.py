@@ -32,21 +32,28 @@ class _State:
     """What has been done, what is left, and how to call a run."""
 
     def __init__(self) -> None:
-        self.runs = self.runs_done = self.epochs = self.epochs_done = 0
+        self.runs = self.runs_done = self.epochs = self.epochs_done = self.of_all = 0
         self.started = 0.0
         self.first_burst = 0
         self.axes: list[str] = []
 
     def begin(self, runs: Sequence[Run], done: int) -> None:
         self.runs, self.runs_done = len(runs), done
-        mean = sum(run.epochs for run in runs) / len(runs) if runs else 0
-        self.epochs = round(mean * (len(runs) - done))
+        self.of_all = sum(run.epochs for run in runs)
+        mean = self.of_all / len(runs) if runs else 0
+        self.epochs, self.epochs_done = round(mean * (len(runs) - done)), 0
         values = [asdict(run) for run in runs]
         varying = [
             key for key in (values[0] if values else ()) if len({v[key] for v in values}) > 1
         ]
         others = [key for key in varying if key not in (*_NAMED, *_UNNAMED)]
         self.axes = [*_NAMED, *others]
+
+    def grow(self, runs: Sequence[Run]) -> None:
+        """Count the epochs of runs that have been added."""
+        of_all = sum(run.epochs for run in runs)
+        self.epochs += of_all - self.of_all
+        self.runs, self.of_all = len(runs), of_all
 
     def count_epoch(self) -> None:
         self.epochs_done += 1
@@ -91,8 +98,15 @@ class Bar:
     def start(self, runs: Sequence[Run], done: int, workers: int) -> None:
         """Show the bar."""
         self._state.begin(runs, done)
-        self._bar.update(self._task, total=self._state.epochs, runs=self._runs())
+        self._bar.reset(
+            self._task, total=self._state.epochs, runs=self._runs(), left="", now="starting"
+        )
         self._bar.start()
+
+    def grow(self, runs: Sequence[Run]) -> None:
+        """Make the bar longer."""
+        self._state.grow(runs)
+        self._bar.update(self._task, total=self._state.epochs, runs=self._runs())
 
     def epoch(self, done: EpochDone) -> None:
         """Move the bar by one epoch."""
@@ -133,6 +147,10 @@ class Lines:
         if workers > 1:
             parts.append(f"{workers} processes")
         self._print("; ".join(parts))
+
+    def grow(self, runs: Sequence[Run]) -> None:
+        """Count what has been added."""
+        self._state.grow(runs)
 
     def epoch(self, done: EpochDone) -> None:
         """Count an epoch."""

@@ -104,6 +104,12 @@ def planned_runs(folder: str | Path) -> list[Run]:
     return [Run(**dict(zip(columns, row, strict=True))) for row in rows.itertuples(index=False)]
 
 
+def read_planned(folder: str | Path) -> pd.DataFrame | None:
+    """Return every column of the plan; None where it is not known."""
+    rows = planned(folder, PLAN.names)
+    return None if rows.empty else rows
+
+
 def folders_of(folder: Path, kind: str) -> list[Path]:
     """Return the committed parts or batches, oldest first."""
     home = folder / kind

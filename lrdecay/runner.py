@@ -9,20 +9,20 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import pandas as pd
 import torch
 
 from lrdecay import choosing, executor, foresight, groups, signals, sources
+from lrdecay.asking import Asked, Outcomes, announcements, ask
 from lrdecay.devices import default_workers, device_name, find_device
 from lrdecay.errors import InputError
 from lrdecay.groups import ENGINES, Group, Plan
 from lrdecay.lock import Hold, holding
-from lrdecay.matrix import Matrix
 from lrdecay.plugins import load as load_plugins
 from lrdecay.plugins import loaded as loaded_plugins
 from lrdecay.run import Run
@@ -30,6 +30,9 @@ from lrdecay.store import Store
 from lrdecay.sweep import Sweep, load_sweep
 from lrdecay.tables import Record
 from lrdecay.worker import EpochDone, Message, Note, Setup, Tell, Training
+
+REPEATS = "repeats"
+"""The folder, within that of a sweep, of runs that trained once more."""
 
 _COMMIT_SECONDS = 1.0
 
@@ -42,6 +45,9 @@ class Progress(Protocol):
 
         Runs whose base rate is still to be chosen are counted in, at one rate of the grid.
         """
+
+    def grow(self, runs: Sequence[Run]) -> None:
+        """There are more runs now than were told of at the start: these."""
 
     def epoch(self, done: EpochDone) -> None:
         """One more epoch of one run is finished."""
@@ -57,7 +63,8 @@ class Progress(Protocol):
 class Summary:
     """How a sweep ended: where its results are, and how many runs of each outcome it trained.
 
-    `without_rate` names what is not in the comparison, since no base rate could be chosen for it.
+    `without_rate` names what is not in the comparison, since no base rate could be chosen for it;
+    `repeats` is how the runs that were to train once more ended.
     """
 
     folder: Path
@@ -68,26 +75,7 @@ class Summary:
     failed: int
     seconds: float
     without_rate: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a sweep asks for, as far as the runs that have ended tell.
-
-    `runs` are in the order of the tables, and `pending` those without a result. `whole` counts all
-    that there will be: cells whose base rate is still to be chosen stand in it at one of the grid.
-    `rates` are those chosen so far, None where none could be.
-    """
-
-    runs: list[Run]
-    pending: list[Run]
-    whole: list[Run]
-    rates: dict[choosing.Cell, float | None]
-
-    @property
-    def planned(self) -> int:
-        """How many runs the comparison is to have."""
-        return sum(run.phase == "compare" for run in self.whole)
+    repeats: Summary | None = None
 
 
 def run_sweep(
@@ -103,6 +91,7 @@ def run_sweep(
     plugins: Sequence[str | Path] = (),
     allow_mixed: bool = False,
     time_limit: float | None = None,
+    repeat: int = 0,
 ) -> Summary:
     """Train what a sweep asks for and the results folder does not have yet.
 
@@ -116,6 +105,9 @@ def run_sweep(
     one epoch to the end of the next (None: any time); with 0 `workers` nothing limits it.
 
     What is probably not meant in the schedules is told to `progress`, or, if `strict`, an error.
+
+    With `repeat` the runs at so many of the seeds then train once more, into ``repeats`` within the
+    folder: `lrdecay.analysis.noise_floor` compares them.
 
     `plugins` are those that the sweep file may use: Python files, or modules.
 
@@ -135,6 +127,8 @@ def run_sweep(
         raise InputError(f"group_size: must be at least 1, not {group_size}")
     if time_limit is not None and not time_limit > 0:
         raise InputError(f"time_limit: must be more than 0 seconds, not {time_limit:g}")
+    if repeat < 0:
+        raise InputError(f"repeat: must be at least 0 seeds, not {repeat}")
     chosen = find_device(device, sweep.precision)
     dataset = sources.load(sweep.dataset, data_dir)
     matrix = sweep.matrix(dataset)
@@ -158,34 +152,25 @@ def run_sweep(
         def plan(runs: Sequence[Run]) -> Plan:
             return groups.plan(runs, dataset, chosen, count, engine, group_size)
 
-        def check(asked: Asked) -> None:
+        def check(store: Store, asked: Asked) -> None:
             if not allow_mixed:
                 _refuse_mixture(store, asked, chosen)
 
         def train(groups: Sequence[Group], tell: Tell) -> None:
             executor.train(groups, setup, count, tell, time_limit)
 
-        store = Store(folder)
-        notes = [f"warning: {text}" for text in odd]
-        return _run_locked(sweep, matrix, store, hold, check, plan, train, count, progress, notes)
-
-
-def ask(matrix: Matrix, outcomes: pd.DataFrame, done: Collection[str]) -> Asked:
-    """Return what a sweep asks for, given the outcomes of its trials.
-
-    `done` are the ids of runs that are not to train (again); a trial that is not among them has not
-    ended, whatever its outcome was.
-    """
-    trials = matrix.trials()
-    rates = choosing.choose(trials, outcomes[outcomes["run_id"].isin(list(done))])
-    runs = [*trials, *matrix.comparison(rates)]
-    whole = [*trials, *matrix.comparison({**choosing.any_rates(matrix.cells), **rates})]
-    return Asked(runs, pending(runs, done), whole, rates)
-
-
-def pending(runs: Sequence[Run], done: Collection[str]) -> list[Run]:
-    """Return what is to train next: the runs whose results are not there yet, in order."""
-    return [run for run in runs if run.run_id not in done]
+        course = _Course(sweep, hold, check, plan, train, count, progress)
+        asks = partial(ask, sweep, matrix)
+        lines = partial(announcements, sweep, matrix)
+        summary, asked = course.run(Store(folder), asks, lines, [f"warning: {t}" for t in odd])
+        summary = replace(summary, without_rate=choosing.without_rate(matrix.cells, asked.rates))
+        if repeat == 0:
+            return summary
+        again = asked.at_seeds(matrix.seeds[:repeat])
+        with holding(folder / REPEATS):
+            store = Store(folder / REPEATS)
+            repeats, _ = course.run(store, lambda _, done: again.without(done))
+        return replace(summary, repeats=repeats)
 
 
 def _refuse_mixture(store: Store, asked: Asked, device: torch.device) -> None:
@@ -206,103 +191,130 @@ def _refuse_mixture(store: Store, asked: Asked, device: torch.device) -> None:
         )
 
 
-def _run_locked(
-    sweep: Sweep,
-    matrix: Matrix,
-    store: Store,
-    hold: Hold,
-    check: Callable[[Asked], None],
-    plan: Callable[[Sequence[Run]], Plan],
-    train: Callable[[Sequence[Group], Tell], None],
-    workers: int,
-    progress: Progress | None,
-    notes: Sequence[str],
-) -> Summary:
-    started = time.monotonic()
-    trials = matrix.trials()
-    tried: set[str] = set()  # in this call: what failed is tried once
-    outcomes: Counter[str] = Counter()
-    finished: list[Record] = []
-    committed = -math.inf
+@dataclass(frozen=True)
+class _Course:
+    """How runs are trained and committed until nothing that is asked for is pending."""
 
-    def commit() -> None:
-        nonlocal committed
-        if finished:
-            store.commit(finished)
-            finished.clear()
-            committed = time.monotonic()
+    sweep: Sweep
+    hold: Hold
+    check: Callable[[Store, Asked], None]
+    plan: Callable[[Sequence[Run]], Plan]
+    train: Callable[[Sequence[Group], Tell], None]
+    workers: int
+    progress: Progress | None
 
-    def on_record(record: Record) -> None:
-        outcomes[str(record.run["status"])] += 1
-        finished.append(record)
-        # a sweep of very short runs commits them in groups
-        if time.monotonic() - committed > _COMMIT_SECONDS:
-            commit()
-        if progress is not None:
-            progress.finished(record)
+    def run(
+        self,
+        store: Store,
+        asks: Callable[[Outcomes, set[str]], Asked],
+        lines: Callable[[Asked], list[str]] = lambda _: [],
+        notes: Sequence[str] = (),
+    ) -> tuple[Summary, Asked]:
+        """Train into a store what is asked for, and what is asked for then; tell of `notes` first,
+        and of each of the `lines` once."""
+        started = time.monotonic()
+        finished = _Finished(store)
+        tried: set[str] = set()  # in this call: what failed is tried once
 
-    def tell(message: Message) -> None:
-        match message:
-            case Record():
-                on_record(message)
-            case EpochDone() if progress is not None:
-                progress.epoch(message)
-            case Note() if progress is not None:
-                progress.note(message.text)
-            case Training():
-                hold.training(message.runs)
+        def asked_now() -> Asked:
+            return asks(store.outcomes, store.done() | tried)
 
-    def asked_now() -> Asked:
-        return ask(matrix, store.outcomes(trials), store.done() | tried)
+        def write_tables() -> None:
+            store.compact(asked.runs, self.sweep.text, self.sweep.target, asked.planned)
 
-    def write_tables() -> None:
-        store.compact(asked.runs, sweep.text, sweep.target, asked.planned)
+        def tell(message: Message) -> None:
+            if isinstance(message, Record):
+                finished.add(message)
+            self._tell(message)
 
-    asked = asked_now()
-    check(asked)
-    planned = plan(asked.pending)
-    # at once, so that a reader of an unfinished sweep knows what is still to come
-    write_tables()
-    if progress is not None:
-        reused = len(asked.runs) - len(asked.pending)
-        progress.start(asked.whole, reused, min(workers, len(planned.groups)))
-    if apart := store.apart(asked.whole):
-        kept = (
-            "run that this sweep does not ask for is"
-            if apart == 1
-            else ("runs that this sweep does not ask for are")
+        asked = asked_now()
+        self.check(store, asked)
+        planned = self.plan(asked.pending)
+        # at once, so that a reader of an unfinished sweep knows what is still to come
+        write_tables()
+        if self.progress is not None:
+            reused = len(asked.runs) - len(asked.pending)
+            self.progress.start(asked.whole, reused, min(self.workers, len(planned.groups)))
+        told: set[str] = set()
+        fresh = [*_kept_apart(store, asked), *notes]
+        while True:
+            fresh += [*lines(asked), *planned.notes]
+            for text in dict.fromkeys(fresh):
+                if text not in told:
+                    tell(Note(text))
+            told.update(fresh)
+            if not planned.groups:
+                break
+            try:
+                self.train(planned.groups, tell)
+                tried.update(run.run_id for run in asked.pending)
+            finally:
+                with signals.held():
+                    try:
+                        finished.commit()
+                    finally:
+                        before, asked = asked, asked_now()
+                        write_tables()
+            self.check(store, asked)
+            planned = self.plan(asked.pending)
+            if self.progress is not None and len(asked.whole) > len(before.whole):
+                self.progress.grow(asked.whole)
+        summary = Summary(
+            folder=store.folder,
+            total=len(asked.runs),
+            reused=len(asked.runs) - finished.outcomes.total(),
+            completed=finished.outcomes["completed"],
+            diverged=finished.outcomes["diverged"],
+            failed=finished.outcomes["failed"],
+            seconds=time.monotonic() - started,
         )
-        tell(Note(f"{apart} {kept} kept in {store.folder / 'earlier'}"))
-    for text in notes:
-        tell(Note(text))
-    announced: set[str] = set()
-    while True:
-        lines = [*choosing.announcements(matrix.cells, asked.rates), *planned.notes]
-        for text in dict.fromkeys(lines):
-            if text not in announced:
-                tell(Note(text))
-        announced.update(lines)
-        if not planned.groups:
-            break
-        try:
-            train(planned.groups, tell)
-            tried.update(run.run_id for run in asked.pending)
-        finally:
-            with signals.held():
-                try:
-                    commit()
-                finally:
-                    asked = asked_now()
-                    write_tables()
-        check(asked)
-        planned = plan(asked.pending)
-    return Summary(
-        folder=store.folder,
-        total=len(asked.runs),
-        reused=len(asked.runs) - outcomes.total(),
-        completed=outcomes["completed"],
-        diverged=outcomes["diverged"],
-        failed=outcomes["failed"],
-        seconds=time.monotonic() - started,
-        without_rate=choosing.without_rate(matrix.cells, asked.rates),
+        return summary, asked
+
+    def _tell(self, message: Message) -> None:
+        match message:
+            case Training():
+                self.hold.training(message.runs)
+            case _ if self.progress is None:
+                pass
+            case Record():
+                self.progress.finished(message)
+            case EpochDone():
+                self.progress.epoch(message)
+            case Note():
+                self.progress.note(message.text)
+
+
+class _Finished:
+    """The runs that have ended: counted, and committed as they come."""
+
+    def __init__(self, store: Store) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self._store = store
+        self._waiting: list[Record] = []
+        self._committed = -math.inf
+
+    def add(self, record: Record) -> None:
+        """Take a run; a sweep of very short ones has them committed in groups."""
+        self.outcomes[str(record.run["status"])] += 1
+        self._waiting.append(record)
+        if time.monotonic() - self._committed > _COMMIT_SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        """Put all that have ended on the disk."""
+        if self._waiting:
+            self._store.commit(self._waiting)
+            self._waiting.clear()
+            self._committed = time.monotonic()
+
+
+def _kept_apart(store: Store, asked: Asked) -> list[str]:
+    count = store.apart(asked.whole)
+    if count == 0:
+        return []
+    runs = (
+        "run that this sweep does not ask for is"
+        if count == 1
+        else ("runs that this sweep does not ask for are")
     )
+    return [f"{count} {runs} kept in {store.folder / 'earlier'}"]

@@ -305,10 +305,32 @@ class SchedulerSpec(BaseModel):
         return dict(self.model_extra or {})
 
 
+class SeedsUntil(Strict):
+    """Seeds that are added until the comparison is decided: 0 to at least `min`, at most `max`.
+
+    From 8 on a difference has an interval that may be looked at after every seed.
+    """
+
+    min: Annotated[int, Field(ge=8, le=1_000_000)] = 8
+    max: Annotated[int, Field(ge=8, le=1_000_000)] = 64
+    until: Literal["resolved"] = "resolved"
+
+    @field_validator("max")
+    @classmethod
+    def _not_less(cls, value: int, info: ValidationInfo) -> int:
+        least = info.data.get("min")
+        if least is not None and value < least:
+            raise ValueError(f"must be at least min, {least}, not {value}")
+        return value
+
+
 class Comparison(Strict):
-    """What the sweep is to decide, fixed before it runs. `margin` is in percentage points."""
+    """What the sweep is to decide, fixed before it runs. `margin` is in percentage points, or in
+    nats per image where the metric is a loss."""
 
     reference: str | None = None
-    metric: Literal["test_accuracy", "test_loss", "val_accuracy", "val_loss"] = "test_accuracy"
+    metric: Literal[
+        "test_accuracy", "test_loss", "val_accuracy", "val_loss", "best_test_accuracy", "gap"
+    ] = "test_accuracy"
     margin: Count = 0.05
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95

@@ -9,12 +9,16 @@ from xml.etree import ElementTree
 import matplotlib
 from matplotlib.axes import Axes
 
+from lrdecay.inert import one_line
+from lrdecay.marks import read_mark
+
 
 def to_svg(ax: Axes, name: str, label: str) -> str:
     """The figure of `ax` as a small `<svg>` element to put inside an HTML page.
 
     Black becomes `currentColor`, text stays text in the page's own font, numbers keep two
-    decimals, and every id starts with `name`. The same figure gives the same text.
+    decimals, every id starts with `name`, and marks say what they are of (`lrdecay.marks`). The
+    same figure gives the same text.
 
     Args:
         ax: the axes whose figure is written.
@@ -29,9 +33,18 @@ def to_svg(ax: Axes, name: str, label: str) -> str:
         figure.savefig(written, format="svg", transparent=True)
     svg = ElementTree.fromstring(written.getvalue())
     view = svg.attrib["viewBox"]
+    for element in list(svg.iter()):
+        if element.tag.endswith("}g"):
+            read_mark(element)
     for element in svg.iter():
         _simplify(element, name)
-    svg.attrib = {"id": name, "class": "plot", "viewBox": view, "role": "img", "aria-label": label}
+    svg.attrib = {
+        "id": name,
+        "class": "plot",
+        "viewBox": view,
+        "role": "img",
+        "aria-label": one_line(label),
+    }
     for child in svg.findall("metadata") + svg.findall("defs"):
         if child.find("style") is not None or child.tag == "metadata":
             svg.remove(child)
@@ -42,8 +55,6 @@ def _simplify(element: ElementTree.Element, name: str) -> None:
     """Drop what inline HTML does not need and make ids the page's own; see `to_svg`."""
     element.tag = element.tag.rpartition("}")[2]
     attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
-    if element.tag == "g":
-        attributes.pop("id", None)
     if "id" in attributes:
         attributes["id"] = f"{name}-{attributes['id']}"
     if "href" in attributes:
@@ -57,7 +68,7 @@ def _simplify(element: ElementTree.Element, name: str) -> None:
         plain = re.sub(r"-?\d+\.\d+", lambda number: _short(number[0]), attributes[key])
         attributes[key] = " ".join(plain.split())
     element.attrib = attributes
-    if element.tag != "text":
+    if element.tag not in ("text", "title"):
         element.text = None
     element.tail = None
 

@@ -31,6 +31,7 @@ from lrdecay.specs import (
     OptimizerSpec,
     RateChoice,
     SchedulerSpec,
+    SeedsUntil,
     Strict,
     distinct,
     optimizer_spec,
@@ -69,17 +70,29 @@ def _optimizer(value: Any) -> Any:
 
 
 def _seed_list(value: Any) -> Any:
+    if isinstance(value, dict):  # `adding` says what is wrong with it
+        most = value.get("max", SeedsUntil().max)
+        return tuple(range(most)) if _is_count(most) else (0,)
     if isinstance(value, int) and not isinstance(value, bool):
-        if not 1 <= value <= MAX_RUNS:
+        if not _is_count(value):
             raise ValueError(
                 f"must be from 1 to {MAX_RUNS:,}, or a list of seeds, not {show(value)}"
             )
         return tuple(range(value))
     if not isinstance(value, list | tuple):
         raise ValueError(
-            f"must be a number of seeds, such as 8, or a list of them, not {show(value)}"
+            f"must be a number of seeds, such as 8, a list of them, or "
+            f"{{min: 8, max: 64, until: resolved}}, not {show(value)}"
         )
     return tuple(value)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_RUNS
+
+
+def _until(value: Any) -> Any:
+    return value if isinstance(value, dict | SeedsUntil) else None
 
 
 Positive = Annotated[int, Field(ge=1, le=10**9)]
@@ -107,6 +120,11 @@ class Sweep(Strict):
         Field(min_length=1),
         AfterValidator(distinct),
     ] = (0,)
+    """All that there may be."""
+    adding: Annotated[
+        SeedsUntil | None, BeforeValidator(_until), Field(validation_alias="seeds")
+    ] = None
+    """How they are added, if only as many train as it takes to decide."""
     target: Annotated[float, Field(gt=0, le=1)] | None = None
     comparison: Comparison = Comparison()
     _text: str = PrivateAttr(default="")
@@ -284,6 +302,7 @@ def _models(document: Document) -> dict[yamlfile.Path, type[BaseModel]]:
         ("optimizer",): optimizer_spec(),
         ("optimizer", "lr"): RateChoice,
         ("comparison",): Comparison,
+        ("seeds",): SeedsUntil,
         **{
             ("schedulers", label): SchedulerSpec
             for label in (labels if isinstance(labels, dict) else ())

@@ -9,6 +9,9 @@ import torch
 
 from lrdecay.sources import DATA_VARIABLE
 
+# in a process of xdist's it is set, and a console keeps what it finds when it is made
+os.environ.pop("COLUMNS", None)
+
 REQUIRE_VARIABLE = "LRDECAY_REQUIRE_DATA"
 """Set where the data must be there, so that no test is skipped for want of them unnoticed."""
 

@@ -15,12 +15,13 @@ from training import digits
 from typer.testing import CliRunner
 
 from lrdecay import analysis, choosing, plots
+from lrdecay.asking import ask
 from lrdecay.cli import app
 from lrdecay.engine import stacked
 from lrdecay.errors import InputError
 from lrdecay.report import write_report
 from lrdecay.results import read_epochs, read_plan, read_runs
-from lrdecay.runner import ask, run_sweep
+from lrdecay.runner import run_sweep
 from lrdecay.styles import scheduler_styles
 from lrdecay.sweep import parse_sweep
 
@@ -148,19 +149,27 @@ def outcomes_of(runs: list, losses: dict[float, float]) -> pd.DataFrame:
 
 
 def test_what_a_sweep_asks_for_grows_as_its_trials_end() -> None:
-    matrix = parse_sweep(TEXT).matrix(digits())
+    sweep = parse_sweep(TEXT)
+    matrix = sweep.matrix(digits())
     first = matrix.trials()
     assert parse_sweep(TEXT).runs(digits()) == first
+
+    def asked_with(done):
+        def rows(runs):
+            return outcomes[outcomes["run_id"].isin([run.run_id for run in runs])]
+
+        return ask(sweep, matrix, rows, done)
+
     outcomes = outcomes_of(first, {0.1: 0.5, 0.001: 0.9, 0.01: 0.2})
     ids = outcomes["run_id"].tolist()
     # nothing has ended, all but one trial of step, all
-    asked = ask(matrix, outcomes.iloc[:0], set())
+    asked = asked_with(set())
     assert (asked.runs, asked.pending, asked.rates) == (first, first, {})
     late = next(run for run in reversed(first) if run.scheduler == "step")
-    asked = ask(matrix, outcomes, set(ids) - {late.run_id})
+    asked = asked_with(set(ids) - {late.run_id})
     assert asked.pending[0] == late
     assert {run.scheduler for run in asked.pending[1:]} == {"constant"}
-    asked = ask(matrix, outcomes, ids)
+    asked = asked_with(ids)
     assert asked.runs[:TRIALS] == first
     assert asked.pending == asked.runs[TRIALS:] == matrix.comparison(asked.rates)
     assert [(r.phase, r.seed, r.scheduler, r.dropout, r.lr) for r in asked.pending] == [
@@ -172,7 +181,7 @@ def test_what_a_sweep_asks_for_grows_as_its_trials_end() -> None:
     assert asked.planned == len(asked.pending) == COMPARED
     # step is out of the comparison
     outcomes.loc[outcomes["scheduler"] == "step", "status"] = "diverged"
-    asked = ask(matrix, outcomes, ids)
+    asked = asked_with(ids)
     assert {run.scheduler for run in asked.pending} == {"constant"}
     assert asked.planned == COMPARED / 2
     assert choosing.without_rate(matrix.cells, asked.rates) == ("step",)
@@ -515,15 +524,15 @@ def test_the_report_shows_the_choice_and_compares_without_the_trials(tmp_path: P
     assert "2 of the sweep's 20 runs are still to come." in text
     assert "Before them, 36 trials chose base rates" in text
     plain = page(tmp_path / "plain", tuple(f[f["phase"] == "compare"] for f in (runs, epochs)))
-    for name in ("means", "by_dropout", "loss", "accuracy", "gap", "rates"):
+    for name in ("answer", "means", "by_dropout", "loss", "accuracy", "gap", "rates"):
         assert section(text, name) == section(plain, name)
     assert 'id="choice"' not in plain
     choice = section(text, "choice")
     means = runs[of_trials].groupby(["scheduler", "lr"])["val_loss"].mean()
-    rows = re.findall(r"<tr><th>(\w+)</th>(.*?)</tr>", choice)[1:]
+    rows = re.findall(r'<tr data-scheduler="(\w+)"><td>\w+</td>(.*?)</tr>', choice)
     assert [label for label, _ in rows] == ["constant", "step", "cosine"]
     for label, cells in rows:
-        shown = re.findall(r"<td>(.*?)</td>", cells)
+        shown = re.findall(r'<td class="number">(.*?)</td>', cells)
         assert re.findall(r"\d\.\d{4}", cells) == [f"{means[label, rate]:.4f}" for rate in GRID]
         assert [rate for cell, rate in zip(shown, GRID, strict=True) if "chosen" in cell] == [
             chosen[label]
@@ -533,7 +542,9 @@ def test_the_report_shows_the_choice_and_compares_without_the_trials(tmp_path: P
         warning = f"{label}: {rate:g} is the {end} of the grid; the best rate may lie outside"
         assert (warning in choice) is (end is not None)
     assert "1000000, 1000001" in choice
-    assert re.search(r"<th>lr</th><td[^>]*>[\d., ]+ \(chosen\)</td>", section(text, "matrix"))
+    assert re.search(
+        r"<th scope=.row.>lr</th><td[^>]*>[\d., ]+ \(chosen\)</td>", section(text, "matrix")
+    )
 
 
 def test_the_report_says_where_no_rate_was_chosen_or_needed(tmp_path: Path) -> None:
@@ -560,7 +571,9 @@ def test_trials_alone_make_no_report(tmp_path: Path) -> None:
 def test_a_list_of_rates_shows_the_sensitivity_to_them(tmp_path: Path) -> None:
     frames = make_tables(lr=[0.01, 0.1], batch_size=[32, 64], n_epochs=2)
     text = section(page(tmp_path, frames), "by_rate")
-    assert text.count("<figure>") == 2  # one for each size of batch, a panel for each dropout
+    assert (
+        text.count("<figure data-batch_size=") == 2
+    )  # one for each size of batch, a panel for each dropout
     assert (
         re.findall(r'aria-label="([^"]*)"', text)
         == [f"test accuracy by base learning rate at dropout {dropout}" for dropout in ("0", "0.3")]

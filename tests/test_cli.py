@@ -65,6 +65,7 @@ def test_the_reading_half_does_not_import_torch():
 import sys
 import lrdecay.analysis, lrdecay.plots, lrdecay.charts, lrdecay.report
 import lrdecay.store, lrdecay.status, lrdecay.integrity
+import lrdecay.side_by_side, lrdecay.watch, lrdecay.figures, lrdecay.export.to_csv
 print('torch' in sys.modules)
 """
     assert python(code).stdout == "False\n"
@@ -112,7 +113,9 @@ def test_the_bar_fits_80_columns_and_tells_the_time_left_first():
     assert re.match(r"1/5 runs .+ \d+ s left 87\.[67]% val, epoch 2: onecycle, drop", last)
 
 
-@pytest.mark.parametrize("command", ["plan", "sweep", "report", "train", "schedulers"])
+@pytest.mark.parametrize(
+    "command", ["plan", "sweep", "report", "compare", "export", "plot", "train", "schedulers"]
+)
 def test_every_command_has_help_with_an_example(command):
     result = call(command, "--help")
     assert result.exit_code == 0
@@ -175,8 +178,29 @@ def test_sweep_then_report(file, tmp_path):
         assert made.output.strip() == str(page)
         assert "[b]flat[/b]" in page.read_text()
         page.unlink()
+    assert not (tmp_path / "index.html").exists()  # no report lies beside it so far
     assert call("report", tmp_path / "tiny").exit_code == 0
     assert (tmp_path / "tiny" / "report.html").stat().st_size > 10_000
+    assert 'href="tiny/report.html"' in (tmp_path / "index.html").read_text()
+
+
+def test_reports_of_several_sweeps_are_one_page_and_listed(tmp_path):
+    from frames import make_tables, write_folder
+
+    folders = [write_folder(tmp_path / name, make_tables(seeds=1, n_epochs=1)) for name in "ab"]
+    made = call("report", *folders)
+    assert (made.exit_code, made.output) == (0, f"{tmp_path / 'compared.html'}\n")
+    assert 'href="compared.html"' in (tmp_path / "index.html").read_text()
+    (tmp_path / "index.html").write_text("mine")
+    elsewhere = call("report", *folders, "--output", tmp_path / "x.html")
+    assert (elsewhere.exit_code, elsewhere.output) == (0, f"{tmp_path / 'x.html'}\n")
+    beside = call("report", folders[0])
+    assert beside.exit_code == 0
+    assert "index.html was not written by lrdecay and stays" in beside.output
+    assert (tmp_path / "index.html").read_text() == "mine"
+    both = call("report", *folders, "--watch")
+    assert both.exit_code == 2
+    assert "--watch takes one results folder, not 2" in both.output
 
 
 def test_a_bad_file_gives_2_and_trains_nothing(file, tmp_path):

@@ -8,7 +8,9 @@ import matplotlib
 import pytest
 from frames import Tables, make_tables, write_folder
 
-from lrdecay import analysis, charts, report
+from lrdecay import analysis, report
+from lrdecay.assets import page_assets
+from lrdecay.charts import parts
 from lrdecay.errors import InputError
 from lrdecay.report import write_report
 
@@ -23,7 +25,9 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.tables: dict[str, list[list[list[str]]]] = {}
         self.sections: list[str] = []
+        self.rows: list[dict[str, str | None]] = []
         self.text = ""
+        self.inlined: dict[str, str] = {}
         self._cell: list[str] | None = None
         self.source = path.read_text(encoding="utf-8")
         self.feed(self.source)
@@ -33,18 +37,22 @@ class Page(HTMLParser):
         if tag == "section":
             self.sections.append(dict(attrs)["id"] or "")
         if tag == "table":
-            self.tables.setdefault(self.sections[-1], [])
+            self._table = self.tables.setdefault(dict(attrs).get("id") or self.sections[-1], [])
         if tag == "tr":
-            self.tables[self.sections[-1]].append([])
+            self._table.append([])
+            self.rows.append(dict(attrs))
         if tag in ("td", "th"):
             self._cell = []
-            self.tables[self.sections[-1]][-1].append(self._cell)
+            self._table[-1].append(self._cell)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("td", "th"):
             self._cell = None
 
     def handle_data(self, data: str) -> None:
+        if self.cdata_elem:  # within <style> or <script>
+            self.inlined[self.cdata_elem] = self.inlined.get(self.cdata_elem, "") + data
+            return
         self.text += data
         if self._cell is not None and data.strip():
             self._cell.append(data.strip())
@@ -72,19 +80,19 @@ def page(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Page:
 
 def test_the_mean_table_states_what_pandas_computes(page: Page, tables: Tables) -> None:
     runs = tables[0]
-    head, *rows = page.tables["means"]
-    assert head == [["scheduler"], ["dropout 0"], ["dropout 0.3"]]
-    assert [row[0] for row in rows] == [["constant"], ["step"], ["cosine"]]
+    head, *rows = page.tables["table-cells"]
+    names = ("scheduler", "dropout", "mean", "sd", "n", "diverged", "failed")
+    assert head == [[name] for name in names]
     percent = (
         100
         * runs[runs["status"] == "completed"].set_index(["scheduler", "dropout"])["test_accuracy"]
     )
-    for (scheduler,), *cells in rows:
-        for dropout, cell in zip((0.0, 0.3), cells, strict=True):
-            own = percent.loc[(scheduler, dropout)]
-            assert cell[0] == f"{own.mean():.2f} \N{PLUS-MINUS SIGN} {own.std(ddof=1):.2f}"
-            assert cell[1] == f"n = {len(own)}"
-    assert rows[1][2][2:] == ["1 diverged", "1 failed"]
+    cells = [(s, d) for s in ("constant", "step", "cosine") for d in (0.0, 0.3)]
+    for (scheduler, dropout), row in zip(cells, rows, strict=True):
+        own = percent.loc[(scheduler, dropout)]
+        ended = ["1", "1"] if (scheduler, dropout) == ("step", 0.3) else ["0", "0"]
+        numbers = [f"{own.mean():.2f}", f"{own.std(ddof=1):.2f}", str(len(own)), *ended]
+        assert row == [[text] for text in (scheduler, f"{dropout:g}", *numbers)]
 
 
 def test_the_page_says_how_far_and_what(page: Page) -> None:
@@ -98,7 +106,7 @@ def test_the_page_says_how_far_and_what(page: Page) -> None:
 
 
 def test_runs_that_ended_early_are_listed(page: Page) -> None:
-    assert page.tables["ended-early"][1:] == [
+    assert page.tables["table-ended-early"][1:] == [
         [["step"], ["0.3"], ["0"], ["diverged"], ["diverged at step 17"]],
         [["step"], ["0.3"], ["1"], ["failed"], ["RuntimeError: out of memory <seed 1>"]],
     ]
@@ -106,18 +114,21 @@ def test_runs_that_ended_early_are_listed(page: Page) -> None:
 
 def test_every_figure_and_every_fact_is_there(page: Page) -> None:
     assert page.sections == [
-        *("means", "matrix", "by_dropout", "rates", "loss", "accuracy", "gap"),
-        *("ended-early", "made"),
+        *("answer", "contrasts", "means", "slopes", "by_dropout", "gap", "interaction", "spread"),
+        *("rates", "loss", "accuracy", "ended-early", "made", "matrix"),
     ]
     plots = [attrs["id"] for tag, attrs in page.tags if tag == "svg" and attrs.get("role")]
     curves = [
         f"{metric}-0-{split}-{dropout}"
         for metric in ("loss", "accuracy")
-        for split in ("train", "val", "test")
+        for split in ("train", "val", "test", "rate")
         for dropout in (0, 1)
     ]
     keys = ["key-0", "key-1", "key-2"]
-    assert plots == [*keys, "by-dropout-0", "rates-0", *curves, "gap-0"]
+    assert plots == [
+        *(*keys, "differences-0", "heat-map-0", "slopes-0-0", "slopes-0-1"),
+        *("by-dropout-0", "gap-0", "gain-0", "spread-0", "rates-0", *curves),
+    ]
     for fact in ("2.15.0", "3.12.1", "0.1.0", "d1" * 32, "name: synthetic", "2026-01-02 03:04 UTC"):
         assert fact in page.text
     assert 'pd.read_parquet("results/synthetic/runs.parquet")' in page.text
@@ -130,18 +141,19 @@ def test_ids_are_unique_and_references_resolve(page: Page) -> None:
 
 
 def test_nothing_is_fetched_and_nothing_runs(page: Page) -> None:
-    assert not {"script", "link", "iframe", "img", "object"} & {tag for tag, _ in page.tags}
+    assert not {"link", "iframe", "img", "object"} & {tag for tag, _ in page.tags}
+    assert [attrs for tag, attrs in page.tags if tag == "script"] == [{}]
+    assert page.inlined["script"] == page_assets()["script"]
     for tag, attrs in page.tags:
         assert "src" not in attrs
         assert (attrs.get("href") or "#").startswith("#"), tag
     assert re.findall(r"url\((?!#)", page.source) == []
     assert "@import" not in page.source
-    assert "http" not in page.source
+    assert re.findall(r"https?:", page.source) == []
 
 
 def test_the_wording_names_no_winner(page: Page) -> None:
-    assert re.findall(r"(?i)significan|trend|\bbest\b|\bwin|better|beats", page.text) == []
-    assert "paired comparisons with a stated error rate" in page.text
+    assert re.findall(r"(?i)significan|trend|\bwinner|\bwon\b", page.text) == []
 
 
 def test_the_same_input_gives_the_same_bytes(tables: Tables, page: Page, tmp_path: Path) -> None:
@@ -158,17 +170,23 @@ def test_labels_and_texts_are_inert(tmp_path: Path) -> None:
     runs.loc[0, "status"] = "failed"
     runs.loc[0, "error"] = f"</pre>{HOSTILE}"
     page = build(tmp_path, (runs, epochs), f"# </pre>{HOSTILE} & more\n")
-    assert "script" not in {tag for tag, _ in page.tags}
-    assert page.tables["means"][1][0] == [HOSTILE]
-    assert page.tables["means"][2][0] == ["{{ 7 * 7 }}"]
-    assert page.tables["ended-early"][1][-1] == [f"</pre>{HOSTILE}"]
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert HOSTILE not in page.inlined["script"]
+    assert page.tables["table-cells"][1][0] == [HOSTILE]
+    assert page.tables["table-cells"][2][0] == ["{{ 7 * 7 }}"]
+    assert {row.get("data-scheduler") for row in page.rows} == {None, HOSTILE, "{{ 7 * 7 }}"}
+    marks = [
+        attrs["data-scheduler"] for _, attrs in page.tags if attrs.keys() == {"data-scheduler"}
+    ]
+    assert set(marks) == {HOSTILE, "{{ 7 * 7 }}"}
+    assert page.tables["table-ended-early"][1][-1] == [f"</pre>{HOSTILE}"]
     assert f"# </pre>{HOSTILE} & more" in page.text
 
 
 def test_one_run_without_validation(tmp_path: Path) -> None:
     page = build(tmp_path, make_tables(("step",), (0.3,), seeds=1, n_epochs=1, validation=False))
-    assert page.tables["means"][1][1][1] == "n = 1"
-    assert "\N{PLUS-MINUS SIGN}" not in "".join(page.tables["means"][1][1])
+    assert page.tables["table-cells"][1][3:5] == [[], ["1"]]
+    assert "There is one scheduler, step, so none to compare it with." in page.text
     assert "one run each, so no band" in page.text
     assert "1 run in the tables" in page.text
     assert "Validation images" not in page.text
@@ -177,8 +195,10 @@ def test_one_run_without_validation(tmp_path: Path) -> None:
 
 def test_nothing_completed_leaves_the_figures_out(tmp_path: Path) -> None:
     page = build(tmp_path, make_tables(seeds=1, n_epochs=2, status=lambda *cell: "diverged"))
-    assert page.sections == ["means", "matrix", "ended-early", "made"]
-    assert page.tables["means"][1][1] == ["no mean", "n = 0", "1 diverged"]
+    sections = ["answer", "contrasts", "means", "ended-early", "made", "matrix"]
+    assert page.sections == sections
+    assert page.tables["table-cells"][1][2:] == [["no mean"], [], ["0"], ["1"], ["0"]]
+    assert "1 of 1 seeds diverged for step" in page.text
 
 
 def test_an_unfinished_sweep_says_what_is_missing(tmp_path: Path) -> None:
@@ -186,22 +206,24 @@ def test_an_unfinished_sweep_says_what_is_missing(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, (runs.iloc[:5], epochs), planned=8)
     page = Page(write_report(folder))
     assert "3 of the sweep's 8 runs are still to come." in page.text
-    assert page.tables["means"][2][2] == ["no run"]
+    assert [row[4] for row in page.tables["table-cells"][1:]] == [["2"], ["2"], ["1"]]
 
 
 def test_extra_axes_get_tables_and_a_bounded_number_of_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report, "MAX_COMBINATIONS", 1)
-    monkeypatch.setattr(charts, "MAX_DROPOUTS", 1)
+    monkeypatch.setattr(parts, "MAX_DROPOUTS", 1)
     runs, epochs = make_tables(("step",), (0.0, 0.3), seeds=1, n_epochs=2, lr=[0.1, 0.01])
     page = build(tmp_path, (runs, epochs))
-    small, large = (
-        100 * runs[(runs["lr"] == lr) & (runs["dropout"] == 0.3)]["test_accuracy"].item()
-        for lr in (0.01, 0.1)
-    )
-    assert [row[2][0] for row in page.tables["means"]] == [
-        *("dropout 0.3", f"{small:.2f}", "dropout 0.3", f"{large:.2f}")
+    table = runs.sort_values(["lr", "dropout"])
+    assert [row[0] + row[3] for row in page.tables["table-cells"][1:]] == [
+        [f"{lr:g}", f"{100 * accuracy:.2f}"]
+        for lr, accuracy in zip(table["lr"], table["test_accuracy"], strict=True)
+    ]
+    about = [row for row in page.rows if "data-lr" in row and row["data-dropout"] == "0.3"]
+    assert about[:2] == [
+        {"data-lr": lr, "data-scheduler": "step", "data-dropout": "0.3"} for lr in ("0.01", "0.1")
     ]
     assert "first 1 of 2 combinations of the other axes. Left out: lr 0.1." in page.text
     assert "Without a panel here: dropout 0.3." in page.text
@@ -230,3 +252,84 @@ def test_reading_never_imports_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_page_says_each_verdict_as_compare_does_with_the_sweeps_settings(
+    tmp_path: Path,
+) -> None:
+    tables = make_tables(seeds=9, n_epochs=1)
+    text = "name: x\ncomparison: {reference: step, margin: 0.3, confidence: 0.9}\n"
+    page = build(tmp_path, tables, text)
+    table = analysis.compare(tables[0], reference="step", margin=0.3, confidence=0.9)
+    primary, others = table[table["family"] == "scheduler"], table[table["family"] != "scheduler"]
+    for sentence in primary["sentence"]:
+        assert page.source.count(f"<li>{sentence}</li>") == 1
+    for name, rows in (("differences", primary), ("other-differences", others)):
+        head, *lines = page.tables[f"table-{name}"]
+        assert [column for (column,) in head][:4] == ["contrast", "n", "difference", "interval"]
+        assert len(lines) == len(rows)
+        for line, row in zip(lines, rows.to_dict("records"), strict=True):
+            assert line[0] == [f"{row['where']}: {row['a']} \N{MINUS SIGN} {row['b']}"]
+            assert line[1] == [str(row["n"])]
+            assert float(line[2][0]) == pytest.approx(row["mean"], abs=0.006)
+            assert line[-1] == [row["verdict"]]
+    about = [row for row in page.rows if "data-scheduler" in row][: len(primary)]
+    assert [(row["data-scheduler"], row["data-dropout"]) for row in about] == [
+        (row["scheduler"], f"{row['dropout']:g}") for row in primary.to_dict("records")
+    ]
+    assert "Not excluded as best" in page.text
+    assert "90% confidence" in page.text
+
+
+def test_numbers_that_sort_otherwise_than_they_look_say_so(tmp_path: Path) -> None:
+    page = build(tmp_path, make_tables(seeds=9, n_epochs=1))
+    rows = re.findall(r"<tr data-scheduler=.*?</tr>", page.source, re.DOTALL)
+    for row in rows[:4]:
+        interval = re.findall(r'data-sort="([^"]+)">([^<]+) to ', row)
+        assert len(interval) == 2
+        for sort, low in interval:
+            assert float(sort) == pytest.approx(float(low), abs=0.006)
+
+
+def test_settings_that_cannot_be_read_leave_the_rest_of_the_page(tmp_path: Path) -> None:
+    page = build(tmp_path, make_tables(seeds=2, n_epochs=1), "comparison: {metric: speed}\n")
+    assert "No verdicts: the sweep file stored with the results has no comparison" in page.text
+    assert page.sections[:3] == ["answer", "means", "by_dropout"]
+    missing = build(tmp_path, make_tables(seeds=2, n_epochs=1), "comparison: {reference: x}\n")
+    assert "No verdicts: no run of the reference 'x'" in missing.text
+
+
+def test_one_dropout_has_no_map_and_no_interaction_but_panels_side_by_side(tmp_path: Path) -> None:
+    page = build(tmp_path, make_tables(("constant", "step"), (0.3,), seeds=9, n_epochs=2))
+    assert page.sections == [
+        *("answer", "contrasts", "means", "slopes", "closing", "by_dropout", "gap", "spread"),
+        *("rates", "loss", "accuracy", "made", "matrix"),
+    ]
+    assert "heat-map" not in page.source
+    titles = re.findall(r'<div class="panel-title">([^<]*)</div>', page.source)
+    images = ["Training images", "Validation images", "Test images", "Learning rate"]
+    assert titles == ["dropout 0.3", "dropout 0.3", *images, *images]
+
+
+def test_a_target_and_an_axis_of_epochs_have_figures(tmp_path: Path) -> None:
+    runs, epochs = make_tables(("constant", "step"), (0.0, 0.3), seeds=2, epochs=[2, 4])
+    runs["target"] = 0.9
+    runs["epochs_to_target"] = runs["seed"].map({0: 2}).astype("Int32")
+    page = build(tmp_path, (runs, epochs))
+    assert {"by_epochs", "target"} < set(page.sections)
+    assert "by number of epochs trained (log scale)" in page.text
+    assert "had reached 90%" in page.text
+    assert "4 of 8 runs got there" in page.text  # of each length of run
+
+
+def test_schedulers_that_applied_the_same_rates_are_named(tmp_path: Path) -> None:
+    page = build(tmp_path, make_tables(("constant", "flat", "step"), (0.3,), seeds=2))
+    assert "constant and flat applied the same learning rate in every epoch: here" in page.text
+    assert page.text.count("applied the same learning rate") == 1
+
+
+def test_how_to_make_it_again_survives_odd_names(tmp_path: Path) -> None:
+    folder = tmp_path / 'a "b"; echo $HOME'
+    page = build(folder, make_tables(("step",), (0.3,), seeds=1, n_epochs=1))
+    assert """lrdecay report 'results/a "b"; echo $HOME'""" in page.text
+    assert r'pd.read_parquet("results/a \"b\"; echo $HOME/runs.parquet")' in page.text

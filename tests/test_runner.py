@@ -17,6 +17,7 @@ from PIL import Image
 from training import digits
 
 from lrdecay import executor, groups, models, streams
+from lrdecay.asking import pending
 from lrdecay.devices import find_device
 from lrdecay.engine import reference, stacked
 from lrdecay.engine.record import Epoch, Metrics
@@ -25,7 +26,7 @@ from lrdecay.estimate import estimate_seconds
 from lrdecay.groups import Group
 from lrdecay.process import Worker
 from lrdecay.results import Plan, read_epochs, read_plan, read_runs
-from lrdecay.runner import pending, run_sweep
+from lrdecay.runner import run_sweep
 from lrdecay.specs import DatasetSpec
 from lrdecay.store import Store
 from lrdecay.sweep import load_sweep, parse_sweep

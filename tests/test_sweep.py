@@ -503,6 +503,31 @@ def test_every_field_but_the_names_counts(name: str) -> None:
     )
 
 
+def test_seeds_may_be_added_until_the_comparison_is_decided() -> None:
+    two = (
+        "dataset: digits\nschedulers:\n  a: {class: constant}\n  b: {class: StepLR, step_size: 1}\n"
+    )
+    result = parse_sweep(two + "seeds: {min: 10, max: 40}\n")
+    assert result.seeds == tuple(range(40))
+    assert result.adding is not None
+    assert (result.adding.min, result.adding.max, result.adding.until) == (10, 40, "resolved")
+    assert parse_sweep(two + "seeds: {until: resolved}\n").seeds == tuple(range(64))
+    assert parse_sweep(two + "seeds: 5\n").adding is None
+    for text, place, message in (
+        ("seeds: {min: 7}", "5:14: seeds.min", "at least 8"),
+        ("seeds: {min: 20, max: 10}", "5:23: seeds.max", "at least min, 20, not 10"),
+        ("seeds: {max: many}", "5:14: seeds.max", "many"),
+        ("seeds: {until: bored}", "5:16: seeds.until", "resolved"),
+        ("seeds: {most: 9}", "5:9: ", "the key 'most' is unknown"),
+        ("seeds: {max: 2000000}", "5:14: seeds.max", "2000000"),
+    ):
+        found = errors_of(two + text + "\n")
+        assert f":{place}" in found, found
+        assert message in found, found
+        assert found.count("\n") == 0, found
+    assert "until: resolved needs a second scheduler" in errors_of(MINIMAL + "seeds: {max: 9}\n")
+
+
 def test_semantics_count(monkeypatch: pytest.MonkeyPatch) -> None:
     before = dataclasses.replace(GOLDEN).run_id
     monkeypatch.setattr(run, "SEMANTICS", run.SEMANTICS + 1)

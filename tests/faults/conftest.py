@@ -36,8 +36,9 @@ def trained(tmp_path_factory) -> Trained:
 def on_the_way(trained, tmp_path_factory):
     """Results of a sweep that was killed when the last part was in place: parts and a batch."""
     results = tmp_path_factory.mktemp("on_the_way")
-    with in_no_time(trained.records), Changes(results / "count") as changes:
-        run_sweep(trained.file, results / "count", workers=0)
+    whole = tmp_path_factory.mktemp("whole")
+    with in_no_time(trained.records), Changes(whole) as changes:
+        run_sweep(trained.file, whole, workers=0)
     last = max(i for i, name in enumerate(changes.names) if name.endswith("tiny/parts/ID"))
     in_process(sweep_in_process, trained.file, results, trained.records, last + 1)
     folder = results / "tiny"

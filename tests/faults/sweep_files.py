@@ -122,6 +122,8 @@ def every_valid() -> list[str]:
         *(f"dataset: {each}\n" + first.partition("\n")[2] for each in _DATASETS),
         *(first.replace("class: constant", each) for each in _SCHEDULERS),
         *(first + line for line in _OTHERS),
+        first.replace("}}", "}, b: {class: StepLR, step_size: 1}}")
+        + "seeds: {min: 8, max: 16, until: resolved}\n",
         *examples(),
     ]
 

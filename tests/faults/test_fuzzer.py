@@ -15,6 +15,7 @@ from training import digits
 from lrdecay import choosing, foresight, preview
 from lrdecay.errors import InputError
 from lrdecay.schedulers import CLASSES
+from lrdecay.specs import SeedsUntil
 from lrdecay.sweep import Sweep, load_sweep
 
 LONGEST_LINE = 1500  # characters: 30 choices of 40 at most, and what was given
@@ -108,7 +109,12 @@ def test_the_files_that_are_mutated_have_every_key_and_class():
     whole = "\n".join(sweep_files.every_valid())
     missing = [name for name in CLASSES if f"class: {name}" not in whole]
     parts = [Sweep, *(Sweep.model_fields[n].annotation for n in ("dataset", "model", "optimizer"))]
-    missing += [key for part in parts for key in part.model_fields if f"{key}:" not in whole]
+    keys = [
+        str(field.validation_alias or key)
+        for part in [*parts, SeedsUntil]
+        for key, field in part.model_fields.items()
+    ]
+    missing += [key for key in keys if f"{key}:" not in whole]
     assert not missing
 
 

@@ -33,6 +33,7 @@ from training import runs
 
 import lrdecay
 from lrdecay import cli, console, files, progress, sources
+from lrdecay.assets import page_assets
 from lrdecay.errors import InputError
 from lrdecay.inert import inert
 from lrdecay.lock import holding
@@ -230,10 +231,23 @@ class Page(HTMLParser):
             self.cells[-1] += data
 
 
+def scripts(text: str) -> list[str]:
+    """What a page runs."""
+    return [found.strip() for found in re.findall(r"<script[^>]*>(.*?)</script", text, re.S)]
+
+
+def links(text: str) -> set[str]:
+    """How the links of a page begin: those within it with #."""
+    return {found[:1] for found in re.findall(r'<a [^>]*href="([^"]*)"', text)}
+
+
 def test_the_report_shows_names_as_they_are_written(swept):
     folder = swept[0] / "results" / "names"
-    page = Page(write_report(folder).read_text())
-    assert not page.tags & {"script", "img", "b", "iframe", "a"}
+    text = write_report(folder).read_text()
+    page = Page(text)
+    assert not page.tags & {"img", "b", "iframe"}
+    assert scripts(text) == [page_assets()["script"].strip()]
+    assert links(text) <= {"#"}
     assert not {name for name in page.attributes if name.startswith("on")}
     assert set(SHOWN) <= set(page.cells)
 
@@ -274,7 +288,7 @@ def test_a_report_of_their_folder_obeys_nothing(theirs):
     text = (theirs / "report.html").read_text()
     assert not ACTIVE.search(text)
     page = Page(text)
-    assert "script" not in page.tags
+    assert scripts(text) == [page_assets()["script"].strip()]
     shown = {inert(label) for label in OBEYED}
     assert shown | set(SHOWN) | {"x" * 10_000} <= set(page.cells)
     assert r"# \u202e sweep" in text
@@ -394,6 +408,7 @@ READ = """\
 import pickle, sys
 seen = []
 sys.addaudithook(lambda event, args: event == "pickle.find_class" and seen.append(args))
+from lrdecay.assets import page_assets
 from lrdecay.cli import app
 for command in sys.argv[2:]:
     try:

@@ -1,84 +1,21 @@
-"""What the tables say: frames in, frames out, no state in between.
-
-Every function takes `runs` (and `epochs` where curves are needed) as the store returns them, or
-any rows of them that the caller kept: filter in pandas first, then ask. Only runs whose status is
-`completed` enter a mean; diverged and failed runs are counted beside it, never dropped silently.
-Where the sweep chose base rates first, `compared(runs)` leaves out the trials; a mean over both is
-refused.
-
-Verdicts, that is paired differences with an error rate, belong in this module too, as functions
-of `runs` next to `cell_summary`.
-"""
+"""What the tables say of each cell: means, spread and curves, with no comparison in it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import pandas as pd
 
+from lrdecay.analysis.axes import (
+    AXES,
+    axis_values,
+    cell_axes,
+    extra_axes,
+    in_axis_order,
+    require,
+)
 from lrdecay.errors import InputError
 from lrdecay.tables import MADE_WITH, STATUSES
 
-AXES = (
-    "dataset",
-    "model",
-    "batch_norm",
-    "optimizer",
-    "optimizer_args",
-    "lr",
-    "batch_size",
-    "epochs",
-    "scheduler",
-    "dropout",
-)
-"""The columns of `runs` that a sweep may vary; a seed is a repetition, not an axis."""
-
 METRICS = ("loss", "accuracy", "learning_rate")
-
-
-def axis_values(runs: pd.DataFrame, axis: str) -> list[object]:
-    """The values of one axis: numbers sorted, names in the order of first appearance."""
-    _require(runs, [axis])
-    values = runs[axis].drop_duplicates()
-    if pd.api.types.is_numeric_dtype(values):
-        values = values.sort_values()
-    return list(values.tolist())
-
-
-def compared(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs of the comparison: all but the trials that chose base rates."""
-    _require(runs, ["phase"])
-    return runs[runs["phase"] == "compare"].reset_index(drop=True)
-
-
-def rates_chosen(runs: pd.DataFrame) -> bool:
-    """Whether these are runs of a comparison whose base rates were chosen, not given."""
-    _require(runs, ["phase", "lr_chosen_per"])
-    return bool((runs["lr_chosen_per"].notna() & (runs["phase"] == "compare")).any())
-
-
-def extra_axes(runs: pd.DataFrame) -> list[str]:
-    """The axes besides scheduler and dropout that take more than one value, in `AXES` order.
-
-    A chosen base rate is no axis: it comes with its scheduler.
-
-    Raises:
-        InputError: `runs` holds trials of base rates and runs of the comparison.
-    """
-    _require(runs, [*AXES, "phase"])
-    if runs["phase"].nunique() > 1:
-        raise InputError(
-            "the table has trials that chose base rates and runs of the comparison: take one of "
-            "them first, e.g. lrdecay.analysis.compared(runs)"
-        )
-    named = {"scheduler", "dropout", *(["lr"] if rates_chosen(runs) else [])}
-    return [axis for axis in AXES if axis not in named and runs[axis].nunique(dropna=False) > 1]
-
-
-def cell_axes(runs: pd.DataFrame) -> list[str]:
-    """What names a cell of the matrix: the extra axes, then scheduler and dropout."""
-    return [*extra_axes(runs), "scheduler", "dropout"]
 
 
 def describe_matrix(runs: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +36,7 @@ def describe_matrix(runs: pd.DataFrame) -> pd.DataFrame:
 
 def status_counts(runs: pd.DataFrame) -> pd.Series[int]:
     """Number of runs by status, all three statuses listed, zeros included."""
-    _require(runs, ["status"])
+    require(runs, ["status"])
     counts = runs["status"].value_counts()
     return counts.reindex(list(STATUSES), fill_value=0).astype("int64").rename("runs")
 
@@ -111,7 +48,7 @@ def made_with(runs: pd.DataFrame) -> pd.DataFrame:
         One row per combination that occurs, the most frequent first: the columns of `MADE_WITH`
         (`device`, `torch_version`), and `runs`, how many have it.
     """
-    _require(runs, MADE_WITH)
+    require(runs, MADE_WITH)
     return runs.value_counts(list(MADE_WITH)).rename("runs").reset_index()
 
 
@@ -126,7 +63,7 @@ def cell_summary(runs: pd.DataFrame, metric: str = "test_accuracy") -> pd.DataFr
     Raises:
         InputError: `runs` lacks the metric or an axis.
     """
-    _require(runs, [metric, "status"])
+    require(runs, [metric, "status"])
     by = cell_axes(runs)
     marked = runs[by].assign(
         value=runs[metric].astype("float64").where(runs["status"] == "completed"),
@@ -140,7 +77,7 @@ def cell_summary(runs: pd.DataFrame, metric: str = "test_accuracy") -> pd.DataFr
         n_diverged=("diverged", "sum"),
         n_failed=("failed", "sum"),
     )
-    return _in_axis_order(cells.reset_index(), runs, by)
+    return in_axis_order(cells.reset_index(), runs, by)
 
 
 def learning_curves(
@@ -168,7 +105,7 @@ def learning_curves(
     )
     curves["low"] = curves["mean"] - curves["sd"]
     curves["high"] = curves["mean"] + curves["sd"]
-    ordered = _in_axis_order(curves, runs, by[:-2], then=["split", "epoch"])
+    ordered = in_axis_order(curves, runs, by[:-2], then=["split", "epoch"])
     return ordered[[*by, "mean", "sd", "low", "high", "n"]]
 
 
@@ -186,7 +123,7 @@ def learning_rate_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFra
     by = [*extra_axes(runs), "scheduler"]
     rates = ["learning_rate", "learning_rate_first", "learning_rate_last"]
     rows = _completed_epochs(runs, epochs).drop_duplicates(["run_id", "epoch"])
-    rows = _in_axis_order(rows, runs, by, then=["dropout", "seed", "epoch"])
+    rows = in_axis_order(rows, runs, by, then=["dropout", "seed", "epoch"])
     wide = rows.pivot(index="run_id", columns="epoch", values=rates).astype("float32")
     course = {run: rate.tobytes() for run, rate in zip(wide.index, wide.to_numpy(), strict=True)}
     own = rows.drop_duplicates("run_id")[["run_id", *by]]
@@ -208,7 +145,11 @@ def train_test_gap(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `runs` with one more column, `train_test_gap`: `cell_summary` then gives its mean.
     """
-    rows = _completed_epochs(runs, epochs)
+    require(runs, ["run_id", "status"])
+    require(epochs, ["run_id", "epoch", "split", "accuracy"])
+    completed = runs.loc[runs["status"] == "completed", "run_id"]
+    of_both = epochs["split"].isin(["train_eval", "test"]) & epochs["run_id"].isin(completed)
+    rows = epochs.loc[of_both, ["run_id", "epoch", "split", "accuracy"]]
     last = rows[rows["epoch"] == rows.groupby("run_id")["epoch"].transform("max")]
     accuracy = {
         split: last[last["split"] == split].set_index("run_id")["accuracy"]
@@ -220,30 +161,8 @@ def train_test_gap(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
 
 def _completed_epochs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     """The rows of `epochs` that belong to a completed run of `runs`, with that run's axes."""
-    _require(runs, ["run_id", "status", *AXES])
-    _require(epochs, ["run_id", "epoch", "split", *METRICS])
+    require(runs, ["run_id", "status", *AXES])
+    require(epochs, ["run_id", "epoch", "split", *METRICS])
     completed = runs.loc[runs["status"] == "completed", ["run_id", *AXES]]
     own = epochs.drop(columns=[axis for axis in AXES if axis in epochs])
     return own.merge(completed, on="run_id", how="inner", validate="many_to_one")
-
-
-def _in_axis_order(
-    table: pd.DataFrame, runs: pd.DataFrame, axes: Sequence[str], then: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Sort by the place of each axis's value in `axis_values`, then by plain columns."""
-    places = {axis: {v: i for i, v in enumerate(axis_values(runs, axis))} for axis in axes}
-
-    def place(column: pd.Series[Any]) -> pd.Series[Any]:
-        known = places.get(str(column.name))
-        return column if known is None else column.map(known)
-
-    return table.sort_values([*axes, *then], key=place, ignore_index=True, kind="stable")
-
-
-def _require(table: pd.DataFrame, columns: Sequence[str]) -> None:
-    missing = [column for column in columns if column not in table]
-    if missing:
-        raise InputError(
-            f"no column {', '.join(map(repr, missing))} in the table; it has: "
-            f"{', '.join(map(str, table.columns))}"
-        )

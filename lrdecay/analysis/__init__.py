@@ -1,0 +1,71 @@
+"""What the tables say: frames in, frames out, no state in between.
+
+Every function takes `runs` (and `epochs` where curves are needed) as the store returns them, or
+any rows of them that the caller kept: filter in pandas first, then ask. Only runs whose status is
+`completed` enter a mean; diverged and failed runs are counted beside it, never dropped silently.
+Where the sweep chose base rates first, `compared(runs)` leaves out the trials; a mean over both is
+refused.
+
+`compare` gives the whole table of verdicts: paired differences, each with an interval that may be
+looked at after every seed. What each part of it computes is in a room of its own.
+"""
+
+from lrdecay.analysis.axes import (
+    AXES,
+    axis_values,
+    cell_axes,
+    compared,
+    extra_axes,
+    rates_chosen,
+)
+from lrdecay.analysis.comparison import best_set, compare, open_questions
+from lrdecay.analysis.contrasts import EXPLORATORY, FAMILIES, PRIMARY
+from lrdecay.analysis.metrics import METRICS_COMPARED
+from lrdecay.analysis.prefixes import verdicts_by_seeds
+from lrdecay.analysis.sequences import FEWEST_SEEDS, fixed_radius, seeds_needed, sequence_radius
+from lrdecay.analysis.spread import noise_floor, seed_spread
+from lrdecay.analysis.summaries import (
+    METRICS,
+    cell_summary,
+    describe_matrix,
+    learning_curves,
+    learning_rate_curves,
+    made_with,
+    status_counts,
+    train_test_gap,
+)
+from lrdecay.analysis.targets import time_to_target
+from lrdecay.analysis.trials import expected_best
+
+__all__ = [
+    "AXES",
+    "EXPLORATORY",
+    "FAMILIES",
+    "FEWEST_SEEDS",
+    "METRICS",
+    "METRICS_COMPARED",
+    "PRIMARY",
+    "axis_values",
+    "best_set",
+    "cell_axes",
+    "cell_summary",
+    "compare",
+    "compared",
+    "describe_matrix",
+    "expected_best",
+    "extra_axes",
+    "fixed_radius",
+    "learning_curves",
+    "learning_rate_curves",
+    "made_with",
+    "noise_floor",
+    "open_questions",
+    "rates_chosen",
+    "seed_spread",
+    "seeds_needed",
+    "sequence_radius",
+    "status_counts",
+    "time_to_target",
+    "train_test_gap",
+    "verdicts_by_seeds",
+]

@@ -1,0 +1,91 @@
+"""The axes of the matrix as the tables have them: cells, strata, and the order of values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from lrdecay.errors import InputError
+
+AXES = (
+    "dataset",
+    "model",
+    "batch_norm",
+    "optimizer",
+    "optimizer_args",
+    "lr",
+    "batch_size",
+    "epochs",
+    "scheduler",
+    "dropout",
+)
+"""The columns of `runs` that a sweep may vary; a seed is a repetition, not an axis."""
+
+
+def axis_values(runs: pd.DataFrame, axis: str) -> list[object]:
+    """The values of one axis: numbers sorted, names in the order of first appearance."""
+    require(runs, [axis])
+    values = runs[axis].drop_duplicates()
+    if pd.api.types.is_numeric_dtype(values):
+        values = values.sort_values()
+    return list(values.tolist())
+
+
+def compared(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the comparison: all but the trials that chose base rates."""
+    require(runs, ["phase"])
+    return runs[runs["phase"] == "compare"].reset_index(drop=True)
+
+
+def rates_chosen(runs: pd.DataFrame) -> bool:
+    """Whether these are runs of a comparison whose base rates were chosen, not given."""
+    require(runs, ["phase", "lr_chosen_per"])
+    return bool((runs["lr_chosen_per"].notna() & (runs["phase"] == "compare")).any())
+
+
+def extra_axes(runs: pd.DataFrame) -> list[str]:
+    """The axes besides scheduler and dropout that take more than one value, in `AXES` order.
+
+    A chosen base rate is no axis: it comes with its scheduler.
+
+    Raises:
+        InputError: `runs` holds trials of base rates and runs of the comparison.
+    """
+    require(runs, [*AXES, "phase"])
+    if runs["phase"].nunique() > 1:
+        raise InputError(
+            "the table has trials that chose base rates and runs of the comparison: take one of "
+            "them first, e.g. lrdecay.analysis.compared(runs)"
+        )
+    named = {"scheduler", "dropout", *(["lr"] if rates_chosen(runs) else [])}
+    return [axis for axis in AXES if axis not in named and runs[axis].nunique(dropna=False) > 1]
+
+
+def cell_axes(runs: pd.DataFrame) -> list[str]:
+    """What names a cell of the matrix: the extra axes, then scheduler and dropout."""
+    return [*extra_axes(runs), "scheduler", "dropout"]
+
+
+def in_axis_order(
+    table: pd.DataFrame, runs: pd.DataFrame, axes: Sequence[str], then: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Sort by the place of each axis's value in `axis_values`, then by plain columns."""
+    places = {axis: {v: i for i, v in enumerate(axis_values(runs, axis))} for axis in axes}
+
+    def place(column: pd.Series[Any]) -> pd.Series[Any]:
+        known = places.get(str(column.name))
+        return column if known is None else column.map(known)
+
+    return table.sort_values([*axes, *then], key=place, ignore_index=True, kind="stable")
+
+
+def require(table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse a table that lacks one of the columns."""
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise InputError(
+            f"no column {', '.join(map(repr, missing))} in the table; it has: "
+            f"{', '.join(map(str, table.columns))}"
+        )

@@ -1,0 +1,211 @@
+"""Which questions are asked: families of contrasts on a seed block.
+
+A contrast is a weighted sum of cells whose weights add up to nought, so at each seed it is one
+number, and over seeds a one-sample problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lrdecay.analysis.blocks import Blocks
+from lrdecay.errors import InputError
+
+FAMILIES = {
+    "scheduler": "each scheduler against the reference, at each dropout",
+    "average": "each scheduler against the reference, averaged over dropouts",
+    "dropout": "each dropout against the lowest, for each scheduler",
+    "interaction": "what a scheduler gains on the reference, at each dropout against the lowest",
+    "pairs": "all pairs of schedulers, at each dropout",
+}
+"""By name; each is a family of its own, that is, right as a whole at the confidence asked for."""
+PRIMARY, EXPLORATORY = "scheduler", "pairs"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """`weights` of `cells` (rows of `Blocks.cells`), the positive ones first; `a` minus `b`.
+
+    `dropout` and `versus_dropout` are those of a and of b; None where it is averaged over.
+    """
+
+    family: str
+    stratum: int
+    where: str
+    scheduler: str
+    versus_scheduler: str
+    dropout: float | None
+    versus_dropout: float | None
+    cells: tuple[int, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def a(self) -> str:
+        """The side whose metric counts as positive."""
+        return self.scheduler if self.family != "dropout" else f"dropout {self.dropout:g}"
+
+    @property
+    def b(self) -> str:
+        """The side that is subtracted."""
+        if self.family != "dropout":
+            return self.versus_scheduler
+        return f"dropout {self.versus_dropout:g}"
+
+
+def reference_of(labels: list[str], asked: str | None = None) -> str:
+    """Return the scheduler that the others are compared with: `asked`, else `constant`, else the
+    first.
+
+    Raises:
+        InputError: there is no run of it.
+    """
+    if asked is None:
+        return "constant" if "constant" in labels else labels[0]
+    if asked not in labels:
+        raise InputError(f"no run of the reference {asked!r}; choose one of {', '.join(labels)}")
+    return asked
+
+
+def contrasts(blocks: Blocks, reference: str, exploratory: bool = False) -> list[Contrast]:
+    """Return every contrast of every stratum, family by family in the order of `FAMILIES`; all
+    pairs only if `exploratory`."""
+    found: dict[str, list[Contrast]] = {name: [] for name in FAMILIES}
+    for number in np.unique(blocks.stratum):
+        inside = np.flatnonzero(blocks.stratum == number)
+        stratum = _Stratum(blocks, int(number), inside, reference)
+        for name in FAMILIES:
+            if name != EXPLORATORY or exploratory:
+                found[name] += stratum.family(name)
+    return [contrast for family in found.values() for contrast in family]
+
+
+def pairs_of_schedulers(blocks: Blocks) -> list[Contrast]:
+    """Return every pair of schedulers at each dropout of each stratum."""
+    return [
+        contrast
+        for number in np.unique(blocks.stratum)
+        for contrast in _Stratum(
+            blocks, int(number), np.flatnonzero(blocks.stratum == number), None
+        ).pairs()
+    ]
+
+
+class _Stratum:
+    """The cells of one stratum by scheduler and dropout, and the contrasts among them."""
+
+    def __init__(
+        self, blocks: Blocks, number: int, inside: np.ndarray, reference: str | None
+    ) -> None:
+        cells = blocks.cells.iloc[inside]
+        self.number = number
+        self.reference = reference
+        self.schedulers = list(dict.fromkeys(cells["scheduler"]))
+        self.dropouts = sorted(set(cells["dropout"]))
+        keys = zip(cells["scheduler"], cells["dropout"], strict=True)
+        self.cell: Mapping[tuple[str, float], int] = dict(zip(keys, inside.tolist(), strict=True))
+        first = cells.iloc[0]
+        self.name = ", ".join(f"{axis} {_short(first[axis])}" for axis in blocks.strata)
+
+    def family(self, name: str) -> list[Contrast]:
+        return list(getattr(self, name)())
+
+    def scheduler(self) -> Iterator[Contrast]:
+        for s, d in self.cell:
+            if s != self.reference and (self.reference, d) in self.cell:
+                yield self._pair("scheduler", (s, d), (str(self.reference), d), f"dropout {d:g}")
+
+    def dropout(self) -> Iterator[Contrast]:
+        low = self.dropouts[0]
+        for s, d in self.cell:
+            if d != low and (s, low) in self.cell:
+                yield self._pair("dropout", (s, d), (s, low), s)
+
+    def pairs(self) -> Iterator[Contrast]:
+        for d in self.dropouts:
+            for a, b in combinations(self.schedulers, 2):
+                if (a, d) in self.cell and (b, d) in self.cell:
+                    yield self._pair("pairs", (a, d), (b, d), f"dropout {d:g}")
+
+    def average(self) -> Iterator[Contrast]:
+        for s in self._whole():
+            ours = [self.cell[s, d] for d in self.dropouts]
+            theirs = [self.cell[str(self.reference), d] for d in self.dropouts]
+            share = 1.0 / len(self.dropouts)
+            listed = ", ".join(f"{d:g}" for d in self.dropouts)
+            yield self._contrast(
+                "average",
+                (s, None),
+                (str(self.reference), None),
+                f"averaged over dropout {listed}",
+                dict.fromkeys(ours, share) | dict.fromkeys(theirs, -share),
+            )
+
+    def interaction(self) -> Iterator[Contrast]:
+        low = self.dropouts[0]
+        for s in self._whole():
+            for d in self.dropouts[1:]:
+                plus = {self.cell[s, d]: 1.0, self.cell[str(self.reference), low]: 1.0}
+                minus = {self.cell[str(self.reference), d]: -1.0, self.cell[s, low]: -1.0}
+                where = f"dropout {d:g} against {low:g}"
+                yield self._contrast(
+                    "interaction", (s, d), (str(self.reference), low), where, plus | minus
+                )
+
+    def _whole(self) -> list[str]:
+        """The schedulers that, as the reference, are there at each of several dropouts."""
+        there = [
+            s
+            for s in self.schedulers
+            if all((s, dropout) in self.cell for dropout in self.dropouts)
+        ]
+        if len(self.dropouts) < 2 or self.reference not in there:
+            return []
+        return [s for s in there if s != self.reference]
+
+    def _pair(
+        self, family: str, a: tuple[str, float], b: tuple[str, float], where: str
+    ) -> Contrast:
+        return self._contrast(family, a, b, where, {self.cell[a]: 1.0, self.cell[b]: -1.0})
+
+    def _contrast(
+        self,
+        family: str,
+        a: tuple[str, float | None],
+        b: tuple[str, float | None],
+        where: str,
+        weights: Mapping[int, float],
+    ) -> Contrast:
+        where = f"{where}, {self.name}" if self.name else where
+        return Contrast(
+            family,
+            self.number,
+            where,
+            a[0],
+            b[0],
+            a[1],
+            b[1],
+            tuple(weights),
+            tuple(weights.values()),
+        )
+
+
+def as_frame(listed: list[Contrast], blocks: Blocks) -> pd.DataFrame:
+    """Return one row per contrast: its family, the axes of its stratum, and its two sides."""
+    columns = ("scheduler", "versus_scheduler", "dropout", "versus_dropout", "a", "b", "where")
+    frame = pd.DataFrame({name: [getattr(c, name) for c in listed] for name in columns})
+    frame[["dropout", "versus_dropout"]] = frame[["dropout", "versus_dropout"]].astype("float64")
+    frame.insert(0, "family", [contrast.family for contrast in listed])
+    firsts = [contrast.cells[0] for contrast in listed]
+    for place, axis in enumerate(blocks.strata):
+        frame.insert(1 + place, axis, blocks.cells[axis].to_numpy()[firsts])
+    return frame
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,209 @@
+"""The numbers of each contrast: pairs, differences, intervals and what tells of their making."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from lrdecay.analysis.blocks import DIGESTS, Blocks, State, unlike
+from lrdecay.analysis.contrasts import Contrast
+from lrdecay.analysis.crossed import Bitmaps
+
+COUNTS = (
+    *("n", "n_asked", "n_missing", "n_waiting", "n_failed", "n_without"),
+    *("n_diverged_a", "n_diverged_b"),
+    *(f"n_unlike_{name}" for name in DIGESTS),
+)
+NUMBERS = (
+    *("mean", "sd", "skew", "correlation", "unpaired_sd"),
+    *("wins", "wins_low", "wins_high", "p_t", "p_signflip", "images_sd"),
+)
+
+_ELEMENTS = 4_000_000
+_FLIPS = 9999
+_FEWEST_FLIPS = 999
+_FLIPPED = 100_000_000  # numbers that are flipped at most, for one number of pairs
+_MOST_FLIPPED_SEEDS = 64
+_SAME = 1e-9  # what differs by less does so by rounding
+
+
+def estimates(
+    blocks: Blocks,
+    contrasts: Sequence[Contrast],
+    higher_is_better: bool | None = True,
+    images: bool = False,
+    sign_flips: bool = False,
+) -> pd.DataFrame:
+    """Return one row per contrast, in their order, in the metric's unit.
+
+    Returns:
+        Counts of seeds: `n` pairs; `n_asked`; `n_missing` and `n_waiting` (not there, or still to
+        come), `n_failed`, `n_without` (completed without the metric), `n_diverged_a`,
+        `n_diverged_b` (by side), `n_unlike_*` (digests that differ). Where any but n_waiting is
+        not nought nothing is paired, and the numbers are null: `mean`, `sd` and `skew` of the
+        differences; the `correlation` that pairing found between the sides, and `unpaired_sd`,
+        the sd without it; `wins`, the share of seeds where a beats b, ties half, with its 95%
+        Wilson interval; p-values for a number of seeds fixed beforehand, `p_t` (t) and
+        `p_signflip` (if `sign_flips` are asked for; up to 64 seeds); and `images_sd`, the standard
+        error on new images, if `images` are asked for and stored.
+    """
+    columns = {name: np.zeros(len(contrasts), int) for name in COUNTS}
+    columns |= {name: np.full(len(contrasts), np.nan) for name in NUMBERS}
+    on_images: list[tuple[int, np.ndarray]] = []
+    for places, cells, weights in _alike(blocks, contrasts):
+        counts, paired = _counts(blocks, cells, weights)
+        for name, numbers in counts.items():
+            columns[name][places] = numbers
+        terms = weights[:, :, None] * blocks.values[cells]
+        plus = _side(terms, weights > 0)
+        minus = -_side(terms, weights < 0)
+        for n, those in _by_count(paired):
+            used = paired[those]
+            a, b = (side[those][used].reshape(-1, n) for side in (plus, minus))
+            found = paired_statistics(a, b, higher_is_better, sign_flips)
+            for name, numbers in found.items():
+                columns[name][places[those]] = numbers
+            if images and n > 1:
+                on_images += zip(places[those].tolist(), used, strict=True)
+    if on_images:
+        bitmaps = Bitmaps(blocks)
+        # stratum by stratum, as the bitmaps are read
+        for place, seeds in sorted(on_images, key=lambda each: contrasts[each[0]].stratum):
+            contrast = contrasts[place]
+            variance = bitmaps.variance(contrast.cells, contrast.weights, seeds)
+            columns["images_sd"][place] = np.sqrt(variance)
+    return pd.DataFrame(columns)
+
+
+def paired_statistics(
+    a: np.ndarray,
+    b: np.ndarray,
+    higher_is_better: bool | None = True,
+    sign_flips: bool = True,
+) -> dict[str, np.ndarray]:
+    """Return the statistics of paired values, contrasts x seeds, as `estimates` names them."""
+    differences = a - b
+    differences[abs(differences) < _SAME] = 0.0
+    k, n = differences.shape
+    found = {name: np.full(k, np.nan) for name in NUMBERS if name != "images_sd"}
+    found["mean"] = differences.mean(axis=1)
+    better = -differences if higher_is_better is False else differences
+    doubled = ((better > 0) * 2 + (better == 0)).sum(axis=1)
+    found["wins"] = doubled / (2 * n)
+    # with half a win left over the interval is that of both neighbours
+    found["wins_low"] = np.array([_wilson(int(twice) // 2, n)[0] for twice in doubled])
+    found["wins_high"] = np.array([_wilson((int(twice) + 1) // 2, n)[1] for twice in doubled])
+    if n < 2:
+        return found
+    vary = np.ptp(differences, axis=1) >= _SAME
+    found["sd"] = np.where(vary, differences.std(axis=1, ddof=1), 0.0)
+    variances = a.var(axis=1, ddof=1), b.var(axis=1, ddof=1)
+    found["unpaired_sd"] = np.sqrt(variances[0] + variances[1])
+    both = (np.ptp(a, axis=1) >= _SAME) & (np.ptp(b, axis=1) >= _SAME)
+    centred = (side[both] - side[both].mean(axis=1, keepdims=True) for side in (a, b))
+    spread = (n - 1) * np.sqrt(variances[0] * variances[1])[both]
+    found["correlation"][both] = np.prod(list(centred), axis=0).sum(axis=1) / spread
+    if vary.any():
+        some = differences[vary]
+        found["skew"][vary] = stats.skew(some, axis=1)
+        found["p_t"][vary] = stats.ttest_1samp(some, 0.0, axis=1).pvalue
+        if sign_flips:
+            found["p_signflip"][vary] = _sign_flips(some)
+    same = ~vary & (found["mean"] == 0)
+    found["p_t"][same] = 1.0
+    if sign_flips:
+        found["p_signflip"][same] = 1.0
+    return found
+
+
+def _sign_flips(differences: np.ndarray) -> np.ndarray:
+    """Two-sided p-values of the sign-flip test of each row, by `scipy.stats.permutation_test`.
+
+    Exact where all flips are at most 9,999, else from as many random ones, fewer where there are
+    thousands of contrasts; the same ones every time.
+    """
+    k, n = differences.shape
+    if n > _MOST_FLIPPED_SEEDS:
+        return np.full(k, np.nan)
+    flips = max(_FEWEST_FLIPS, min(_FLIPS, _FLIPPED // differences.size))
+    result = stats.permutation_test(
+        (differences,),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=flips,
+        batch=max(1, _ELEMENTS // (2 * differences.size)),
+        axis=1,
+        rng=np.random.default_rng(0),
+    )
+    p: np.ndarray = result.pvalue
+    return p
+
+
+@lru_cache(maxsize=10_000)
+def _wilson(wins: int, n: int) -> tuple[float, float]:
+    interval = stats.binomtest(wins, n).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _alike(
+    blocks: Blocks, contrasts: Sequence[Contrast]
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield contrasts with one number of terms together, not too many at once: their places, and
+    cells and weights (contrasts x terms)."""
+    lengths = np.array([len(contrast.cells) for contrast in contrasts], int)
+    for terms in np.unique(lengths):
+        places = np.flatnonzero(lengths == terms)
+        at_once = max(1, _ELEMENTS // (int(terms) * len(blocks.seeds)))
+        for start in range(0, len(places), at_once):
+            some = places[start : start + at_once]
+            cells = np.array([contrasts[place].cells for place in some])
+            yield some, cells, np.array([contrasts[place].weights for place in some])
+
+
+def _counts(
+    blocks: Blocks, cells: np.ndarray, weights: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return the counts by name, and which seeds are paired (contrasts x seeds)."""
+    states = blocks.state[cells]
+    asked = (states != State.UNASKED).all(axis=1)
+    complete = (states == State.COMPLETED).all(axis=1)
+
+    def seeds_with(state: State, terms: np.ndarray | None = None) -> np.ndarray:
+        there = states == state
+        if terms is not None:
+            there &= terms[:, :, None]
+        return np.asarray((there.any(axis=1) & asked).sum(axis=1))
+
+    missing = seeds_with(State.MISSING)
+    nought = np.zeros_like(missing)
+    counts = {
+        "n_asked": asked.sum(axis=1),
+        "n_missing": nought if blocks.waiting else missing,
+        "n_waiting": missing if blocks.waiting else nought,
+        "n_failed": seeds_with(State.FAILED),
+        "n_without": seeds_with(State.NO_VALUE),
+        "n_diverged_a": seeds_with(State.DIVERGED, weights > 0),
+        "n_diverged_b": seeds_with(State.DIVERGED, weights < 0),
+    }
+    for name, where in unlike(blocks, cells).items():
+        counts[f"n_unlike_{name}"] = where.sum(axis=1)
+    counts["n"] = complete.sum(axis=1)
+    wrong = sum(counts[name] for name in COUNTS if name not in ("n", "n_asked", "n_waiting"))
+    return counts, complete & (wrong == 0)[:, None]
+
+
+def _side(terms: np.ndarray, own: np.ndarray) -> np.ndarray:
+    # a contrast's own missing seeds are NaN here, and are not paired
+    side: np.ndarray = np.where(own[:, :, None], terms, 0.0).sum(axis=1)
+    return side
+
+
+def _by_count(paired: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    counts = paired.sum(axis=1)
+    for n in np.unique(counts[counts > 0]):
+        yield int(n), np.flatnonzero(counts == n)

@@ -1,0 +1,82 @@
+"""What can be compared: the metrics, their units, and how a verdict words them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lrdecay.analysis.axes import require
+from lrdecay.analysis.summaries import train_test_gap
+from lrdecay.errors import InputError
+
+POINTS, NATS = "points", "nats"
+"""Percentage points of an accuracy or a gap; nats per image of a loss."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of each run. `images` are those that it was measured on; `higher_is_better` is
+    None where neither is better in itself."""
+
+    name: str
+    title: str
+    unit: str
+    images: str
+    higher_is_better: bool | None
+
+    @property
+    def scale(self) -> float:
+        """What the column of `runs` is multiplied by to be in the metric's unit."""
+        return 100.0 if self.unit == POINTS and self.name != "gap" else 1.0
+
+
+METRICS_COMPARED = {
+    metric.name: metric
+    for metric in (
+        Metric("test_accuracy", "test accuracy", POINTS, "this test set", True),
+        Metric("test_loss", "test loss", NATS, "this test set", False),
+        Metric("val_accuracy", "validation accuracy", POINTS, "these validation images", True),
+        Metric("val_loss", "validation loss", NATS, "these validation images", False),
+        Metric(
+            "best_test_accuracy",
+            "test accuracy at the epoch with the lowest validation loss",
+            POINTS,
+            "this test set",
+            True,
+        ),
+        Metric("gap", "train-test gap", POINTS, "these images", None),
+    )
+}
+"""By name, the default first."""
+
+
+def metric_named(name: str) -> Metric:
+    """Return a metric by its name.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in METRICS_COMPARED:
+        raise InputError(f"unknown metric {name!r}; choose one of {', '.join(METRICS_COMPARED)}")
+    return METRICS_COMPARED[name]
+
+
+def metric_values(
+    runs: pd.DataFrame, metric: Metric, epochs: pd.DataFrame | None = None
+) -> np.ndarray:
+    """Return the metric of each run in its unit, NaN where a run did not complete or lacks it.
+
+    Raises:
+        InputError: a column is missing, or the gap is asked for without `epochs`.
+    """
+    require(runs, ["status"])
+    if metric.name == "gap":
+        if epochs is None:
+            raise InputError("the train-test gap needs the epochs table as well: pass epochs=")
+        column = train_test_gap(runs, epochs)["train_test_gap"]
+    else:
+        require(runs, [metric.name])
+        column = runs[metric.name].astype("float64").where(runs["status"] == "completed")
+    return metric.scale * column.to_numpy(dtype=float)

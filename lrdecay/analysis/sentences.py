@@ -1,0 +1,163 @@
+"""Verdicts in words: one sentence per contrast, and never a bare winner."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lrdecay.analysis.blocks import DIGESTS
+from lrdecay.analysis.metrics import Metric
+from lrdecay.analysis.sequences import FEWEST_SEEDS
+from lrdecay.analysis.verdicts import (
+    DEFAULT_BUDGET,
+    EQUIVALENT,
+    HIGHER,
+    LOWER,
+    NOT_EVALUATED,
+    UNRESOLVED,
+)
+
+Row = Mapping[Hashable, Any]
+
+
+def sentences(
+    table: pd.DataFrame, metric: Metric, margin: float | None, budget: int = DEFAULT_BUDGET
+) -> list[str]:
+    """Return the sentence of each row of a table of verdicts."""
+    return [_sentence(row, metric, margin, budget) for row in table.to_dict("records")]
+
+
+def interval(low: float, high: float, *marks: float) -> str:
+    """Return an interval as text: two digits of its half-width, and enough to tell its ends from 0
+    and from the `marks`.
+
+    >>> interval(-0.2, 0.4), interval(0.0004, 0.3), interval(-0.001, 0.002)
+    ('-0.20 to 0.40', '0.0004 to 0.3000', '-0.0010 to 0.0020')
+    >>> interval(-0.4996, 0.2, 0.5), interval(-math.inf, math.inf)
+    ('-0.4996 to 0.2000', 'unbounded')
+    """
+    if math.isinf(low) or math.isinf(high):
+        return "unbounded"
+    decimals = _decimals(low, high, marks)
+    return f"{low:.{decimals}f} to {high:.{decimals}f}"
+
+
+def seeds(count: float) -> str:
+    """Return a number of seeds as text."""
+    return "1 seed" if count == 1 else f"{count:,.0f} seeds"
+
+
+def _decimals(low: float, high: float, marks: Sequence[float] = ()) -> int:
+    half = (high - low) / 2
+    decimals = 2 if half == 0 else max(2, 1 - math.floor(math.log10(half)))
+    near = [abs(abs(end) - abs(mark)) for end in (low, high) for mark in (0.0, *marks)]
+    while decimals < 6 and any(apart and not round(apart, decimals) for apart in near):
+        decimals += 1
+    return min(decimals, 6)
+
+
+def _sentence(row: Row, metric: Metric, margin: float | None, budget: int) -> str:
+    verdict, n = row["verdict"], seeds(row["n"])
+    if verdict == NOT_EVALUATED:
+        return f"{_subject(row)}: Not evaluated, since {'; '.join(_reasons(row))}."
+    low, high, mean = row["low"], row["high"], row["mean"]
+    same = "; the same at every one" if row["sd"] == 0 and mean == 0 else ""
+    within = "" if margin is None else f"{margin:g} {metric.unit}"
+    marks = () if margin is None else (margin,)
+    if verdict in (HIGHER, LOWER):
+        # what is said is how much the one has more, so the interval is of that too
+        near, far = sorted((abs(low), abs(high)))
+        amount = f"{abs(mean):.{_decimals(near, far, marks)}f} {metric.unit}"
+        size = f", by {row['size']} {within}" if isinstance(row["size"], str) else ""
+        text = (
+            f"{row['where']}: {_claim(row, metric, amount)} on {metric.images} "
+            f"(family-wise interval {interval(near, far, *marks)}, {n}){size}"
+        )
+    elif verdict == EQUIVALENT:
+        text = (
+            f"{_subject(row)}: Equivalent within {within} on {metric.images} "
+            f"(family-wise interval {interval(low, high, *marks)}, {n}{same})"
+        )
+    else:
+        text = (
+            f"{_subject(row)}: No difference resolved at {n} on {metric.images} "
+            f"(family-wise interval {interval(low, high, *marks)}{same}); {_outlook(row, budget)}"
+        )
+    return f"{text}.{_new_images(row)}"
+
+
+def _subject(row: Row) -> str:
+    if row["family"] == "interaction":
+        return f"{row['where']}, what {row['a']} gains on {row['b']}"
+    return f"{row['where']}, {row['a']} against {row['b']}"
+
+
+def _claim(row: Row, metric: Metric, amount: str) -> str:
+    a, b = row["a"], row["b"]
+    higher = row["verdict"] == HIGHER
+    if row["family"] == "interaction":
+        if metric.higher_is_better is None:
+            more = "larger" if higher else "smaller"
+            return f"{a}'s {metric.title} less {b}'s is {more} by {amount}"
+        more = "more" if higher == metric.higher_is_better else "less"
+        return f"{a} gains {amount} {more} on {b}"
+    if metric.higher_is_better is None:
+        return f"the {metric.title} of {a} is {row['verdict']} than that of {b} by {amount}"
+    first, second = (a, b) if higher == metric.higher_is_better else (b, a)
+    return f"{first} beats {second} by {amount}"
+
+
+def _reasons(row: Row) -> Iterator[str]:
+    """Why a contrast is not evaluated; what diverged is a finding, so it comes first."""
+    asked = row["n_asked"]
+    for side in ("a", "b"):
+        if diverged := row[f"n_diverged_{side}"]:
+            name = row[side] if row["family"] != "interaction" else _mixed(row, side)
+            yield f"{diverged} of {asked} seeds diverged for {name}"
+    for count, what in (
+        ("n_failed", "ended with an error"),
+        ("n_missing", "lack a run"),
+        ("n_without", "have a run without the metric"),
+    ):
+        if row[count]:
+            yield f"{row[count]} of {asked} seeds {what}"
+    for name, what in DIGESTS.items():
+        if row[f"n_unlike_{name}"]:
+            yield f"the {what} differ at {seeds(row[f'n_unlike_{name}'])}: these are no pairs"
+    if row["n"] < FEWEST_SEEDS and not any(
+        row[name] for name in row if str(name).startswith(("n_diverged", "n_unlike"))
+    ):
+        yield (
+            f"there are {seeds(row['n'])} so far, and the interval that may be looked at after "
+            f"every seed begins at {FEWEST_SEEDS}"
+        )
+
+
+def _mixed(row: Row, side: str) -> str:
+    """The two cells of a side of an interaction."""
+    a, b = (row["a"], row["b"]) if side == "a" else (row["b"], row["a"])
+    return f"{a} at dropout {row['dropout']:g} or {b} at dropout {row['versus_dropout']:g}"
+
+
+def _outlook(row: Row, budget: int) -> str:
+    more = row["more_seeds"]
+    if row["verdict"] == UNRESOLVED and math.isfinite(more):
+        return f"about {more:,.0f} more would resolve it if the difference stays as it is"
+    return f"it may not be resolvable within {seeds(budget)}"
+
+
+def _new_images(row: Row) -> str:
+    low, high = row["images_low"], row["images_high"]
+    if not math.isfinite(low):
+        return ""
+    if row["verdict"] == LOWER:
+        low, high = -high, -low
+    width = f"{interval(low, high)}, for a number of seeds fixed beforehand"
+    if row["verdict"] == UNRESOLVED:
+        return f" For new images: {width}."
+    if row["new_images"]:
+        return f" It holds for new images too ({width})."
+    return f" For new images it is not resolved ({width})."

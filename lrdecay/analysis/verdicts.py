@@ -1,0 +1,123 @@
+"""The rule that turns an interval into a verdict.
+
+With [low, high] the sequence at the family's error rate over m, and a margin fixed beforehand:
+
+1. a digest differs, a run is missing, failed or diverged, or there are fewer than 8 pairs:
+   `not evaluated`;
+2. low > 0 or high < 0: `higher` or `lower`;
+3. it contains 0 and lies inside (-margin, margin): `equivalent`;
+4. else `unresolved`, with how many more seeds would resolve it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from lrdecay.analysis.estimates import COUNTS
+from lrdecay.analysis.sequences import (
+    FEWEST_SEEDS,
+    fixed_radius,
+    seeds_needed,
+    sequence_radius,
+)
+
+HIGHER, LOWER, EQUIVALENT = "higher", "lower", "equivalent"
+UNRESOLVED, NOT_EVALUATED = "unresolved", "not evaluated"
+RESOLVED = (HIGHER, LOWER, EQUIVALENT)
+
+DEFAULT_BUDGET = 1000
+"""Seeds in all beyond which a contrast may not be resolvable, unless the budget is given."""
+
+
+def judge(
+    estimates: pd.DataFrame, alpha: np.ndarray, margin: float | None, budget: int = DEFAULT_BUDGET
+) -> pd.DataFrame:
+    """Return `estimates` with intervals and verdicts.
+
+    Args:
+        estimates: rows as `estimates` returns them.
+        alpha: the error rate of each row's intervals.
+        margin: what counts as equivalent, in the metric's unit; None leaves that out.
+        budget: seeds in all that could be trained at most.
+
+    Returns:
+        More columns: `alpha`; `low`, `high`, the confidence sequence; `fixed_low`, `fixed_high`,
+        the t interval; `images_low`, `images_high`, the crossed one; `verdict` (of a minus b);
+        `size`, `at least` or `less than` the margin, for `higher` and `lower`; `new_images`,
+        whether the crossed interval says the same, null if it is not known; `more_seeds`, how many
+        more would resolve an `unresolved` one or let one with too few pairs be looked at, infinite
+        if more than the budget.
+    """
+    table = estimates.assign(alpha=alpha)
+    n, mean, sd = (table[name].to_numpy(float) for name in ("n", "mean", "sd"))
+    # Differences that are all one number other than 0 say nothing of their spread.
+    unknown = (sd == 0) & (mean != 0)
+    radius = np.where(unknown, np.inf, sequence_radius(n, sd, alpha))
+    radii = {
+        "": np.where(np.isnan(mean), np.nan, radius),
+        "fixed_": fixed_radius(n, sd, alpha),
+        "images_": fixed_radius(n, np.sqrt(n) * table["images_sd"].to_numpy(float), alpha),
+    }
+    for name, found in radii.items():
+        table[f"{name}low"], table[f"{name}high"] = mean - found, mean + found
+    low, high = table["low"].to_numpy(), table["high"].to_numpy()
+    evaluated = ~spoilt(table) & (n >= FEWEST_SEEDS)
+    inside = _inside(low, high, margin)
+    table["verdict"] = np.select(
+        [~evaluated, low > 0, high < 0, inside],
+        [NOT_EVALUATED, HIGHER, LOWER, EQUIVALENT],
+        UNRESOLVED,
+    )
+    table["size"] = pd.array(_size(low, high, margin), dtype="string")
+    table["new_images"] = pd.array(_on_new_images(table, margin), dtype="boolean")
+    table["more_seeds"] = _more_seeds(table, margin, budget)
+    return table
+
+
+def spoilt(table: pd.DataFrame) -> np.ndarray:
+    """Return which rows no further seed can mend: a run is missing, failed, diverged or unlike."""
+    counts = [name for name in COUNTS if name not in ("n", "n_asked", "n_waiting")]
+    wrong: np.ndarray = (table[counts] > 0).any(axis=1).to_numpy()
+    return wrong
+
+
+def _inside(low: np.ndarray, high: np.ndarray, margin: float | None) -> np.ndarray:
+    if margin is None:
+        return np.zeros(len(low), bool)
+    inside: np.ndarray = (-margin < low) & (high < margin)
+    return inside
+
+
+def _size(low: np.ndarray, high: np.ndarray, margin: float | None) -> np.ndarray:
+    """How the nearer and the farther end of an interval that excludes 0 compare with the margin."""
+    near, far = np.minimum(abs(low), abs(high)), np.maximum(abs(low), abs(high))
+    excludes = (low > 0) | (high < 0)
+    size = np.full(len(low), None, object)
+    if margin is not None:
+        size[excludes & (near >= margin)] = "at least"
+        size[excludes & (far < margin)] = "less than"
+    return size
+
+
+def _on_new_images(table: pd.DataFrame, margin: float | None) -> np.ndarray:
+    low, high = table["images_low"].to_numpy(), table["images_high"].to_numpy()
+    same = {HIGHER: low > 0, LOWER: high < 0, EQUIVALENT: _inside(low, high, margin)}
+    found = np.full(len(table), None, object)
+    for verdict, holds in same.items():
+        known = np.isfinite(low) & (table["verdict"] == verdict).to_numpy()
+        found[known] = holds[known]
+    return found
+
+
+def _more_seeds(table: pd.DataFrame, margin: float | None, budget: int) -> np.ndarray:
+    n, mean, sd = (table[name].to_numpy(float) for name in ("n", "mean", "sd"))
+    more = np.full(len(table), np.nan)
+    few = ~spoilt(table) & (n < FEWEST_SEEDS)
+    more[few] = FEWEST_SEEDS - n[few]
+    is_open = (table["verdict"] == UNRESOLVED).to_numpy()
+    if is_open.any():
+        alpha = table["alpha"].to_numpy(float)[is_open]
+        needed = seeds_needed(n[is_open], mean[is_open], sd[is_open], alpha, margin)
+        more[is_open] = np.where(needed <= budget, needed - n[is_open], np.inf)
+    return more

@@ -1,0 +1,35 @@
+"""The figures of the report: panels, a legend and a caption that says what they show and n."""
+
+from lrdecay.charts.cells import (
+    accuracy_by_dropout,
+    accuracy_by_epochs,
+    accuracy_by_rate,
+    gap_by_dropout,
+    heat_map,
+    spread,
+    target,
+)
+from lrdecay.charts.curves import curves, rates
+from lrdecay.charts.differences import closing, differences, gain, slopes
+from lrdecay.charts.parts import Chart, Setting, legend_key, split_settings, text_of
+
+__all__ = [
+    "Chart",
+    "Setting",
+    "accuracy_by_dropout",
+    "accuracy_by_epochs",
+    "accuracy_by_rate",
+    "closing",
+    "curves",
+    "differences",
+    "gain",
+    "gap_by_dropout",
+    "heat_map",
+    "legend_key",
+    "rates",
+    "slopes",
+    "split_settings",
+    "spread",
+    "target",
+    "text_of",
+]

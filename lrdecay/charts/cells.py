@@ -1,0 +1,177 @@
+"""Charts of what came out of each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from lrdecay import plots
+from lrdecay.analysis import axis_values, cell_summary, seed_spread, time_to_target, train_test_gap
+from lrdecay.charts import parts
+from lrdecay.charts.parts import Chart, Row, Setting
+from lrdecay.plots.outcomes import SPREADS
+from lrdecay.styles import Style
+
+MAX_ROWS = 60
+"""Rows of a map or of a list of cells."""
+
+
+def heat_map(setting: Setting) -> Chart | None:
+    """Scheduler x dropout; None where either has one value, as the table says the same then."""
+    schedulers = len(axis_values(setting.runs, "scheduler"))
+    dropouts = len(axis_values(setting.runs, "dropout"))
+    cells = _completed_cells(setting.runs)
+    if cells.empty or not 1 < schedulers <= MAX_ROWS or not 1 < dropouts <= 12:
+        return None
+    inches = max(5.1, 1.2 + 0.95 * dropouts), 0.8 + 0.5 * schedulers
+    ax = plots.plot_heat_map(setting.runs, ax=parts.new_panel(inches))
+    name = f"heat-map-{setting.number}"
+    caption = (
+        "Test accuracy after the last epoch, in percent, the darker the higher: mean "
+        f"\N{PLUS-MINUS SIGN} sd over the seeds of a cell, and how many completed "
+        f"({parts.n_of(cells['n'])}). A cell without a completed run is empty."
+    )
+    return Chart(
+        setting,
+        parts.single(ax, name, "mean test accuracy by scheduler and dropout; see the table"),
+        caption,
+    )
+
+
+def accuracy_by_dropout(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+    """Test accuracy after the last epoch, against dropout."""
+    cells = _completed_cells(setting.runs)
+    if cells.empty:
+        return None
+    ax = plots.plot_accuracy_by_dropout(
+        setting.runs, styles=styles, legend=False, ax=parts.new_panel(parts.SINGLE_INCHES)
+    )
+    what = "Test accuracy after the last epoch, in percent"
+    return _by_dropout_chart(setting, ax, "by-dropout", what, cells, styles)
+
+
+def gap_by_dropout(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+    """Training minus test accuracy after the last epoch, against dropout."""
+    gaps = train_test_gap(setting.runs, setting.epochs)
+    cells = cell_summary(gaps, "train_test_gap").query("n > 0")
+    if cells.empty:
+        return None
+    ax = plots.plot_gap_by_dropout(
+        setting.runs,
+        setting.epochs,
+        styles=styles,
+        legend=False,
+        ax=parts.new_panel(parts.SINGLE_INCHES),
+    )
+    what = (
+        "Accuracy on a fixed sample of training images (dropout off) minus test accuracy, "
+        "after the last epoch of the same run, in percentage points"
+    )
+    return _by_dropout_chart(setting, ax, "gap", what, cells, styles)
+
+
+def _by_dropout_chart(
+    setting: Setting,
+    ax: Axes,
+    name: str,
+    what: str,
+    cells: pd.DataFrame,
+    styles: Mapping[str, Style],
+) -> Chart:
+    rows = parts.single(ax, f"{name}-{setting.number}", f"{ax.get_ylabel()} by dropout")
+    caption = f"{what}: mean over seeds{parts.band(cells['n'], 'bar')}. {parts.dots(cells['n'])}"
+    if len(styles) > 1:
+        caption += " Schedulers are shifted sideways around each dropout to keep them apart."
+    return Chart(setting, rows, caption, parts.keys_of(cells["scheduler"], styles))
+
+
+def accuracy_by_rate(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+    """Test accuracy after the last epoch, against the base rate: a panel per dropout."""
+    return _by_factor(setting, plots.plot_accuracy_by_rate, "by-rate", "base learning rate", styles)
+
+
+def accuracy_by_epochs(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+    """Test accuracy after the last epoch, against the length of the run: a panel per dropout."""
+    return _by_factor(
+        setting, plots.plot_accuracy_by_epochs, "by-epochs", "number of epochs trained", styles
+    )
+
+
+def _by_factor(
+    setting: Setting,
+    plot: Callable[..., Axes],
+    name: str,
+    what: str,
+    styles: Mapping[str, Style],
+) -> Chart | None:
+    cells = _completed_cells(setting.runs)
+    if cells.empty:
+        return None
+    dropouts = axis_values(cells, "dropout")
+    axes = {
+        parts.text_of(dropout): plot(
+            setting.at(dropout).runs, styles=styles, legend=False, ax=parts.new_panel()
+        )
+        for dropout in dropouts[: parts.MAX_DROPOUTS]
+    }
+    panels = parts.panels(axes, f"{name}-{setting.number}", f"test accuracy by {what}")
+    caption = (
+        f"Test accuracy after the last epoch, in percent, by {what} (log scale): mean "
+        f"over seeds{parts.band(cells['n'], 'bar')}. {parts.dots(cells['n'])}"
+        f"{parts.without_panel(dropouts)}"
+    )
+    keys = parts.keys_of(cells["scheduler"], styles)
+    return Chart(setting, [Row("", panels)], caption, keys)
+
+
+def spread(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+    """How far seeds lie apart, beside what chance alone would do."""
+    cells = seed_spread(setting.runs)
+    groups = len(axis_values(cells, "dropout"))
+    if cells[list(SPREADS)].isna().all(axis=None) or len(cells) > MAX_ROWS:
+        return None
+    inches = parts.SINGLE_INCHES[0], 0.8 + 0.2 * (len(cells) + groups)
+    ax = plots.plot_spread(setting.runs, styles=styles, ax=parts.new_panel(inches))
+    images = setting.runs["test_images"].dropna()
+    of_images = "that size" if images.empty else f"{int(images.max()):,} images"
+    caption = (
+        "Standard deviations of test accuracy, a row per cell. Coloured: between seeds. Bar: what "
+        "it would be if each run erred on each image independently, at that image's own rate "
+        "(after Jordan, 2023). Cross: of one run's accuracy over test sets of "
+        f"{of_images}, which more seeds do not shrink. "
+        f"{parts.n_of(cells['n'])} runs per cell."
+    )
+    name = f"spread-{setting.number}"
+    return Chart(setting, parts.single(ax, name, "standard deviations by cell"), caption)
+
+
+def target(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+    """By which epoch what share of the runs reached the target: a panel per dropout."""
+    runs = setting.runs[setting.runs["target"].notna()]
+    runs = runs[runs["status"] != "failed"]
+    if runs.empty:
+        return None
+    dropouts = axis_values(runs, "dropout")
+    axes = {
+        parts.text_of(dropout): plots.plot_time_to_target(
+            runs[runs["dropout"] == dropout], styles=styles, legend=False, ax=parts.new_panel()
+        )
+        for dropout in dropouts[: parts.MAX_DROPOUTS]
+    }
+    table = time_to_target(runs)
+    cells = table.drop_duplicates(["scheduler", "dropout"])
+    caption = (
+        f"Share of the runs whose validation accuracy had reached {100 * runs['target'].max():g}%, "
+        "by epochs trained; band: its pointwise 95% interval (log-log). "
+        f"{int(cells['n_reached'].sum())} of {int(cells['n'].sum())} runs got there; one that did "
+        "not, diverged ones among them, counts as not there by its last epoch. "
+        f"{parts.n_of(cells['n'])} runs per cell.{parts.without_panel(dropouts)}"
+    )
+    panels = parts.panels(axes, f"target-{setting.number}", "share of runs at the target by epoch")
+    return Chart(setting, [Row("", panels)], caption, parts.keys_of(runs["scheduler"], styles))
+
+
+def _completed_cells(runs: pd.DataFrame) -> pd.DataFrame:
+    return cell_summary(runs, "test_accuracy").query("n > 0")

@@ -1,0 +1,143 @@
+"""Charts of the differences to the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lrdecay import plots
+from lrdecay.analysis import FEWEST_SEEDS, axis_values
+from lrdecay.charts import parts
+from lrdecay.charts.parts import Chart, Row, Setting
+from lrdecay.findings import Findings
+from lrdecay.plots.differences import MOST_SEEDS
+from lrdecay.styles import Style
+
+MAX_ROWS = 80
+"""Differences that get a row each."""
+MAX_SLOPED = 8
+"""Schedulers beside the reference that get slopes."""
+
+
+def differences(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Chart | None:
+    """The headline: differences to the reference with their intervals, a row each."""
+    table = setting.own(found.primary)
+    if table["mean"].isna().all():
+        return None
+    rows = table.sort_values("dropout", kind="stable").head(MAX_ROWS)
+    count = len(rows) + rows["dropout"].nunique()
+    ax = plots.plot_differences(
+        rows,
+        margin=found.comparison.margin,
+        unit=found.metric.unit,
+        styles=styles,
+        ax=parts.new_panel((parts.SINGLE_INCHES[0], 0.9 + 0.22 * count)),
+    )
+    caption = (
+        f"Difference to {found.reference} in {found.metric.title}, mean over pairs of runs with "
+        f"the same seed. {_bar(found)} {_margin(found)} {parts.n_of(rows['n'])} pairs."
+    )
+    if (rows["n"] < FEWEST_SEEDS).any():
+        caption += f" Hollow: no interval, since it begins at {FEWEST_SEEDS} pairs."
+    if left_out := len(table) - len(rows):
+        caption += f" {left_out} more are in the table."
+    label = f"differences to {found.reference} with their intervals; see the table"
+    return Chart(setting, parts.single(ax, f"differences-{setting.number}", label), caption)
+
+
+def gain(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Chart | None:
+    """Interaction: what each scheduler gains on the reference, against dropout."""
+    table = setting.own(found.primary)
+    if table["mean"].isna().all() or table["dropout"].nunique() < 2:
+        return None
+    ax = plots.plot_gain_by_dropout(
+        table,
+        unit=found.metric.unit,
+        styles=styles,
+        legend=False,
+        ax=parts.new_panel(parts.SINGLE_INCHES),
+    )
+    caption = (
+        f"What each scheduler differs from {found.reference} by, at each dropout: mean over pairs. "
+        f"{_bar(found)} Were there no interaction with dropout, each line would be level; verdicts "
+        f"on that are in the table of the other differences. {parts.n_of(table['n'])} pairs. "
+        "Shifted sideways to keep them apart."
+    )
+    rows = parts.single(ax, f"gain-{setting.number}", f"difference to {found.reference} by dropout")
+    keys = parts.keys_of(table.dropna(subset=["mean"])["scheduler"], styles)
+    return Chart(setting, rows, caption, keys)
+
+
+def slopes(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Chart | None:
+    """Scheduler against reference, one line per seed: a panel per dropout."""
+    table = setting.own(found.primary).dropna(subset=["mean"])
+    if table.empty:
+        return None
+    others = axis_values(table, "scheduler")
+    kept = [found.reference, *others[:MAX_SLOPED]]
+    runs = setting.runs[setting.runs["scheduler"].isin(kept)]
+    dropouts = axis_values(table, "dropout")
+    axes = {
+        parts.text_of(dropout): plots.plot_slopes(
+            runs[runs["dropout"] == dropout],
+            found.reference,
+            found.metric.name,
+            epochs=setting.epochs,
+            styles=styles,
+            ax=parts.new_panel(),
+        )
+        for dropout in dropouts[: parts.MAX_DROPOUTS]
+    }
+    panels = parts.panels(axes, f"slopes-{setting.number}", f"{found.metric.title} seed by seed")
+    caption = (
+        f"Each thin line is one seed: from the run of {found.reference} (left) to that of the "
+        f"scheduler (right), same initial weights, batches and dropout masks. Thick: the means. "
+        f"{parts.n_of(table['n'])} pairs."
+    )
+    if table["n"].max() > MOST_SEEDS:
+        caption += f" Lines are of the first {MOST_SEEDS} seeds; means are of all."
+    if left_out := others[MAX_SLOPED:]:
+        caption += f" Left out: {', '.join(map(str, left_out))}."
+    caption += parts.without_panel(dropouts)
+    return Chart(setting, [Row("", panels)], caption, parts.keys_of(kept[1:], styles))
+
+
+def closing(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Chart | None:
+    """How the intervals closed as seeds were added: a panel per dropout."""
+    steps = setting.own(found.steps)
+    if steps.empty or steps["n"].max() == FEWEST_SEEDS:
+        return None
+    dropouts = axis_values(steps, "dropout")
+    axes = {
+        parts.text_of(dropout): plots.plot_closing(
+            steps[steps["dropout"] == dropout],
+            margin=found.comparison.margin,
+            unit=found.metric.unit,
+            styles=styles,
+            legend=False,
+            ax=parts.new_panel(),
+        )
+        for dropout in dropouts[: parts.MAX_DROPOUTS]
+    }
+    panels = parts.panels(axes, f"closing-{setting.number}", "interval by number of seeds")
+    caption = (
+        f"Difference to {found.reference} after the first {FEWEST_SEEDS}, "
+        f"{FEWEST_SEEDS + 1}, ... seeds: mean (thin) and both ends of its interval. {_bar(found)} "
+        f"{_margin(found)} Ring: the first verdict, which the interval permits to be looked for "
+        f"after every seed. The first intervals may lie beyond the axis. "
+        f"{parts.n_of(steps.groupby(['scheduler', 'dropout'])['n'].max())} pairs in the end."
+        f"{parts.without_panel(dropouts)}"
+    )
+    keys = parts.keys_of(steps["scheduler"], styles)
+    return Chart(setting, [Row("", panels)], caption, keys)
+
+
+def _bar(found: Findings) -> str:
+    contrasts = len(found.primary)
+    return (
+        f"Intervals: the confidence sequence, all {contrasts} right together with "
+        f"{100 * found.comparison.confidence:g}% confidence, after any number of seeds."
+    )
+
+
+def _margin(found: Findings) -> str:
+    return f"Grey: the margin, \N{PLUS-MINUS SIGN}{found.comparison.margin:g} {found.metric.unit}."

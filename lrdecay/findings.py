@@ -1,0 +1,223 @@
+"""What a sweep decides, with its own comparison settings: the verdicts, and what is still open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lrdecay.analysis import (
+    AXES,
+    FEWEST_SEEDS,
+    PRIMARY,
+    axis_values,
+    best_set,
+    compare,
+    open_questions,
+    verdicts_by_seeds,
+)
+from lrdecay.analysis.contrasts import reference_of
+from lrdecay.analysis.metrics import Metric, metric_named
+from lrdecay.analysis.sentences import seeds
+from lrdecay.analysis.verdicts import (
+    DEFAULT_BUDGET,
+    EQUIVALENT,
+    NOT_EVALUATED,
+    RESOLVED,
+    UNRESOLVED,
+)
+from lrdecay.answers import asked_in
+from lrdecay.progress import counted, spell_seconds
+from lrdecay.specs import Comparison
+
+GROUPS = {
+    "Resolved": RESOLVED,
+    "Not resolved": (UNRESOLVED,),
+    "Not evaluated": (NOT_EVALUATED,),
+}
+"""What sentences stand under, and their verdicts."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The settings, and the tables of `compare`, `best_set` and `verdicts_by_seeds` under them.
+
+    `best` is None where neither more nor less of the metric is better.
+    """
+
+    comparison: Comparison
+    metric: Metric
+    reference: str
+    table: pd.DataFrame
+    best: pd.DataFrame | None
+    steps: pd.DataFrame
+    seconds_per_run: float
+
+    @property
+    def primary(self) -> pd.DataFrame:
+        """The differences that the sweep file fixed beforehand."""
+        return self.table[self.table["family"] == PRIMARY]
+
+
+def find(
+    runs: pd.DataFrame, epochs: pd.DataFrame, sweep_text: str, planned: pd.DataFrame | None
+) -> Findings:
+    """Compare the runs as their sweep file asks.
+
+    Args:
+        runs: rows of the runs table, trials of base rates left out.
+        epochs: rows of the epochs table.
+        sweep_text: the sweep file.
+        planned: rows of the plan; None where it is not known.
+
+    Raises:
+        InputError: the settings cannot be read, or as `lrdecay.analysis.compare`.
+    """
+    comparison, budget = asked_in(sweep_text)
+    metric = metric_named(comparison.metric)
+    labels = [str(label) for label in axis_values(runs, "scheduler")]
+    known = labels if planned is None else [str(s) for s in axis_values(planned, "scheduler")]
+    asked: dict[str, Any] = {
+        "reference": reference_of(list(dict.fromkeys([*known, *labels])), comparison.reference),
+        "metric": metric.name,
+        "margin": comparison.margin,
+        "confidence": comparison.confidence,
+        "planned": planned,
+    }
+    best = None
+    if metric.higher_is_better is not None:
+        best = best_set(runs, metric=metric.name, confidence=comparison.confidence, planned=planned)
+    return Findings(
+        comparison,
+        metric,
+        str(asked["reference"]),
+        compare(runs, epochs, **asked, budget=budget),
+        best,
+        verdicts_by_seeds(runs, epochs, **asked),
+        float(runs["seconds"].mean()),
+    )
+
+
+def question(found: Findings) -> str:
+    """Return what is compared with what, and by what rule, in a sentence or two."""
+    primary = found.primary
+    if primary.empty:
+        return f"There is one scheduler, {found.reference}, so none to compare it with."
+    others = listed(axis_values(primary, "scheduler"))
+    dropouts = listed([f"{dropout:g}" for dropout in axis_values(primary, "dropout")])
+    chance = f"{100 * (1 - found.comparison.confidence):.3g}%"
+    return (
+        f"{others} against {found.reference} at dropout {dropouts}, by {found.metric.title}. "
+        f"Differences below {found.comparison.margin:g} {found.metric.unit} are to count as none; "
+        f"that any of the {counted(len(primary), 'verdict')} is wrong has a probability of at most "
+        f"{chance}, however often one looks."
+    )
+
+
+def summary(found: Findings) -> str:
+    """Return how many differences have which verdict."""
+    primary = found.primary
+    if primary.empty:
+        return ""
+    verdicts, still_open = primary["verdict"], open_questions(found.table)
+    if len(still_open) and (verdicts == NOT_EVALUATED).all():
+        return (
+            f"Too few seeds to say whether a difference is real: a pair has "
+            f"{seeds(int(still_open['n'].max()))} at most, and the interval that may be looked at "
+            f"after every seed begins at {FEWEST_SEEDS}."
+        )
+    equivalent = int((verdicts == EQUIVALENT).sum())
+    counts = {
+        "shown to differ from 0": int(verdicts.isin(RESOLVED).sum()) - equivalent,
+        f"equivalent within {found.comparison.margin:g} {found.metric.unit}": equivalent,
+        "not resolved": int((verdicts == UNRESOLVED).sum()),
+        "not evaluated": int((verdicts == NOT_EVALUATED).sum()),
+    }
+    parts = [f"{count} {what}" for what, count in counts.items() if count]
+    most = int(primary["n"].max())
+    where = f" at {seeds(most)}" if most else ""
+    return f"Of {counted(len(primary), 'difference')}{where}: {listed(parts)}."
+
+
+def grouped(found: Findings, most: int) -> list[tuple[str, list[str]]]:
+    """Return the sentences of the primary family by how they came out, `most` in all."""
+    groups = []
+    for title, verdicts in GROUPS.items():
+        rows = found.primary[found.primary["verdict"].isin(verdicts)]
+        rows = rows.sort_values("dropout", kind="stable")
+        if sentences := rows["sentence"].head(most).tolist():
+            groups.append((title, sentences))
+        most -= len(sentences)
+    return groups
+
+
+def best_lines(found: Findings) -> Iterator[str]:
+    """Yield, for each dropout, which schedulers are not excluded as best."""
+    if found.best is None:
+        return
+    axes = [axis for axis in AXES if axis in found.best and axis != "scheduler"]
+    for values, rows in found.best.groupby(axes, sort=False, dropna=False):
+        where = ", ".join(f"{a} {_short(v)}" for a, v in zip(axes, values, strict=True))
+        looked_at = rows[rows["n_compared"] > 0]
+        if len(rows) < 2 or looked_at.empty:
+            continue
+        left = listed(looked_at.loc[looked_at["in_set"], "scheduler"].tolist())
+        others = rows.loc[rows["n_compared"] == 0, "scheduler"].tolist()
+        yield f"{where}: {left}" + (f"; not evaluated: {listed(others)}" if others else "")
+
+
+def outlook(found: Findings) -> list[str]:
+    """Return what it would take to settle what is open."""
+    still_open = open_questions(found.table)
+    if still_open.empty:
+        return []
+    more = still_open["more_seeds"].to_numpy(float)
+    within = still_open[np.isfinite(more)]
+    lines = []
+    if len(within):
+        needed = within["more_seeds"].astype(int)
+        least, most = int(needed.min()), int(needed.max())
+        count = seeds(most) if least == most else f"{least:,} to {seeds(most)}"
+        hours = spell_seconds(found.seconds_per_run * _more_runs(within))
+        begin = (within["verdict"] == NOT_EVALUATED).all()
+        verb = "begin to judge" if begin else "settle"
+        lines.append(
+            f"To {verb} {counted(len(within), 'open difference')} takes about {count} more"
+            + ("" if begin else ", if they stay as they are")
+            + f": some {hours} of training time, at what these runs took. With seeds: {{min: "
+            f"{max(FEWEST_SEEDS, int(found.primary['n'].max()))}, max: "
+            f"{int((within['n'] + needed).max())}, until: resolved}} in the sweep file each stops "
+            f"as soon as it is resolved."
+        )
+    if beyond := len(still_open) - len(within):
+        lines.append(
+            f"{counted(beyond, 'difference')} may not be resolvable within {seeds(DEFAULT_BUDGET)}."
+        )
+    return lines
+
+
+def _more_runs(rows: pd.DataFrame) -> int:
+    """Return how many runs the contrasts take; those of one cell serve all that it is part of."""
+    where = [axis for axis in AXES if axis in rows and axis != "scheduler"]
+    sides = [
+        rows[[*where, side, "more_seeds"]].rename(columns={side: "label"})
+        for side in ("scheduler", "versus_scheduler")
+    ]
+    return int(pd.concat(sides).groupby([*where, "label"])["more_seeds"].max().sum())
+
+
+def listed(names: Sequence[object]) -> str:
+    """Return names as text.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    *first, last = map(str, names)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,42 @@
+"""Frames to figures: each function draws on one matplotlib axes and returns it.
+
+Pass `ax` to draw into a figure of your own; without it a new figure is made (`ax.figure`), never
+through pyplot, so nothing global changes and no display is needed. A figure shows one value of
+every extra axis, and a curve one dropout: filter in pandas first. Labels are drawn as they are
+written; a dollar sign starts no formula.
+"""
+
+from lrdecay.plots.cells import (
+    MOST_DOTS,
+    plot_accuracy_by_dropout,
+    plot_accuracy_by_epochs,
+    plot_accuracy_by_rate,
+    plot_gap_by_dropout,
+    plot_heat_map,
+)
+from lrdecay.plots.curves import plot_curves, plot_learning_rates, plot_schedules
+from lrdecay.plots.differences import (
+    plot_closing,
+    plot_differences,
+    plot_gain_by_dropout,
+    plot_slopes,
+)
+from lrdecay.plots.outcomes import plot_spread, plot_time_to_target
+
+__all__ = [
+    "MOST_DOTS",
+    "plot_accuracy_by_dropout",
+    "plot_accuracy_by_epochs",
+    "plot_accuracy_by_rate",
+    "plot_closing",
+    "plot_curves",
+    "plot_differences",
+    "plot_gain_by_dropout",
+    "plot_gap_by_dropout",
+    "plot_heat_map",
+    "plot_learning_rates",
+    "plot_schedules",
+    "plot_slopes",
+    "plot_spread",
+    "plot_time_to_target",
+]

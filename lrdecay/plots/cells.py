@@ -1,0 +1,225 @@
+"""What came out of each cell: by dropout, by base rate, by number of epochs, and as a map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from itertools import compress, pairwise, product
+from typing import Any
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from lrdecay.analysis import axis_values, cell_summary, extra_axes, train_test_gap
+from lrdecay.errors import InputError
+from lrdecay.inert import one_line
+from lrdecay.marks import About, mark
+from lrdecay.plots.shared import SPREAD, of_scheduler, one_value
+from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, used_styles
+
+MOST_DOTS = 50
+"""Runs of a cell, by ascending seed, that get a dot each."""
+MOST_TICKS = 10
+LOG_AXES = {"lr": "base learning rate", "epochs": "length of the run (epochs)"}
+"""Axes whose values are a row of factors, and what they are called."""
+
+
+def plot_accuracy_by_dropout(
+    runs: pd.DataFrame,
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Test accuracy (percent) against dropout: mean, +- 1 sd over seeds, and runs as dots,
+    `MOST_DOTS` of a cell at most.
+
+    Raises:
+        InputError: an extra axis has more than one value in `runs`.
+    """
+    percent = runs.assign(percent=100.0 * runs["test_accuracy"])
+    return _by_axis("dropout", percent, "percent", "test accuracy (%)", styles, legend, ax)
+
+
+def plot_accuracy_by_rate(
+    runs: pd.DataFrame,
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Test accuracy (percent) against the base rate (log scale), drawn like that by dropout.
+
+    Raises:
+        InputError: dropout or an extra axis beside lr has more than one value in `runs`.
+    """
+    percent = runs.assign(percent=100.0 * runs["test_accuracy"])
+    return _by_axis("lr", percent, "percent", "test accuracy (%)", styles, legend, ax)
+
+
+def plot_accuracy_by_epochs(
+    runs: pd.DataFrame,
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Test accuracy (percent) against the number of epochs trained (log scale), drawn likewise.
+
+    Raises:
+        InputError: dropout or an extra axis beside epochs has more than one value in `runs`.
+    """
+    percent = runs.assign(percent=100.0 * runs["test_accuracy"])
+    return _by_axis("epochs", percent, "percent", "test accuracy (%)", styles, legend, ax)
+
+
+def plot_gap_by_dropout(
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Train-test gap (percentage points) against dropout, drawn like the accuracy.
+
+    Raises:
+        InputError: an extra axis has more than one value in `runs`.
+    """
+    gaps = train_test_gap(runs, epochs)
+    ylabel = "train \N{MINUS SIGN} test accuracy (pp)"
+    ax = _by_axis("dropout", gaps, "train_test_gap", ylabel, styles, legend, ax)
+    ax.axhline(0, color="0.5", linewidth=0.8, zorder=0)
+    return ax
+
+
+def _by_axis(
+    axis: str,
+    runs: pd.DataFrame,
+    metric: str,
+    ylabel: str,
+    styles: Mapping[str, Style] | None,
+    legend: bool,
+    ax: Axes | None,
+) -> Axes:
+    varied = [*extra_axes(runs), "dropout"]
+    if axis not in varied:
+        raise InputError(f"no axis {axis} to draw against: the runs have one, or each its own")
+    one_value(runs, [name for name in varied if name != axis])
+    styles = styles or scheduler_styles(runs)
+    ax = ax or new_axes()
+    log = axis in LOG_AXES
+
+    def moved(values: pd.Series[float], shift: float) -> pd.Series[float]:
+        return values * 10**shift if log else values + shift
+
+    present = cell_summary(runs, metric).query("n > 0")
+    used = used_styles(present, styles)
+    rows = runs[runs["status"] == "completed"].dropna(subset=[metric])
+    values = sorted({float(str(value)) for value in axis_values(runs, axis)})
+    steps = [math.log10(b / a) if log else b - a for a, b in pairwise(values)]
+    apart = SPREAD * min(steps, default=0.1) / max(1, len(used))
+    for place, (scheduler, style) in enumerate(used.items()):
+        cells = present[present["scheduler"] == scheduler].sort_values(axis)
+        own = rows[rows["scheduler"] == scheduler].sort_values("seed", kind="stable")
+        own = own.groupby(axis, sort=False).head(MOST_DOTS)
+        shift = apart * (place - (len(used) - 1) / 2)
+        x = moved(cells[axis], shift)
+        line = ax.plot(
+            x,
+            cells["mean"],
+            color=style.color,
+            linestyle=style.dash,
+            marker=style.marker,
+            linewidth=1.4,
+            markersize=4.5,
+        )
+        points: list[tuple[About, str]] = [
+            ({axis: cell[axis]}, f"{scheduler}, {axis} {cell[axis]:g}: {_in_words(cell)}")
+            for cell in cells.to_dict("records")
+        ]
+        of_scheduler(line, scheduler, points=points)
+        for (about, name), at, mean, sd in zip(
+            points, x, cells["mean"], cells["sd"].fillna(0.0), strict=True
+        ):
+            bar = ax.plot([at, at], [mean - sd, mean + sd], color=style.color, linewidth=1.4)
+            of_scheduler(bar, scheduler, name, about=about)
+        # beside the bar, or it would hide them
+        beside = moved(own[axis], shift + 0.4 * apart)
+        dots = ax.scatter(beside, own[metric], s=5, color=style.color, alpha=0.5, linewidths=0)
+        seeds: list[tuple[About, str]] = [
+            (
+                {axis: run[axis]},
+                f"{scheduler}, {axis} {run[axis]:g}, seed {run['seed']}: {run[metric]:.4g}",
+            )
+            for run in own.to_dict("records")
+        ]
+        of_scheduler([dots], scheduler, points=seeds)
+    if log:
+        ax.set_xscale("log")
+        ax.minorticks_off()
+    ax.set_xticks(values[:: -(-len(values) // MOST_TICKS)])
+    ax.margins(x=0.08)
+    if len(values) == 1:
+        only = pd.Series(values)
+        ax.set_xlim(*moved(only, -SPREAD / 4), *moved(only, SPREAD / 4))
+    ax.xaxis.set_major_formatter(FuncFormatter(plain))
+    ax.set(xlabel=LOG_AXES.get(axis, axis), ylabel=ylabel)
+    return finish(ax, used, legend)
+
+
+def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Mean test accuracy (percent) of each cell as a colour, with mean, sd and n written on it.
+
+    A row per scheduler, a column per dropout; a cell without a completed run stays empty.
+
+    Raises:
+        InputError: an extra axis has more than one value in `runs`.
+    """
+    one_value(runs, extra_axes(runs))
+    ax = ax or new_axes()
+    cells = cell_summary(runs, "test_accuracy")
+    order = axis_values(runs, "scheduler"), axis_values(runs, "dropout")
+    means = 100.0 * cells.pivot(index="scheduler", columns="dropout", values="mean")
+    means = means.reindex(index=order[0], columns=order[1])
+    words = cells.assign(words=[_words(cell) for cell in cells.to_dict("records")])
+    words = words.pivot(index="scheduler", columns="dropout", values="words")
+    words = words.reindex(index=order[0], columns=order[1]).fillna("")
+    sns.heatmap(
+        means,
+        annot=words,
+        fmt="",
+        cmap="crest",
+        cbar=False,
+        linewidths=1.5,
+        linecolor="none",
+        annot_kws={"fontsize": 8.5},
+        xticklabels=[plain(float(str(dropout))) for dropout in order[1]],
+        yticklabels=[one_line(str(scheduler)) for scheduler in order[0]],
+        ax=ax,
+    )
+    for label in ax.get_yticklabels():
+        label.set_parse_math(False)
+        label.set_rotation(0)
+    ax.tick_params(length=0)
+    places: list[About] = [{"scheduler": s, "dropout": d} for s, d in product(*order)]
+    mark(ax.collections, {}, "", [(place, "") for place in places])
+    known = means.notna().to_numpy().ravel()
+    for text, place in zip(ax.texts, compress(places, known), strict=True):
+        mark([text], place, "")
+    ax.set(xlabel="dropout", ylabel="")
+    return ax
+
+
+def _in_words(cell: Mapping[Hashable, Any]) -> str:
+    sd = "" if math.isnan(cell["sd"]) else f", sd {cell['sd']:.2g}"
+    return f"mean {cell['mean']:.4g}{sd}, n = {cell['n']}"
+
+
+def _words(cell: Mapping[Hashable, Any]) -> str:
+    if not cell["n"]:
+        return ""
+    sd = "" if math.isnan(cell["sd"]) else f" \N{PLUS-MINUS SIGN} {100 * cell['sd']:.2f}"
+    return f"{100 * cell['mean']:.2f}{sd}\nn = {cell['n']}"

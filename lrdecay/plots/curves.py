@@ -1,0 +1,162 @@
+"""What happens over a run: learning rates, loss and accuracy by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from lrdecay.analysis import extra_axes, learning_curves, learning_rate_curves
+from lrdecay.plots.shared import of_scheduler, one_of, one_value
+from lrdecay.styles import (
+    Style,
+    finish,
+    log_scale,
+    new_axes,
+    plain,
+    scheduler_styles,
+    used_styles,
+)
+from lrdecay.tables import SPLITS
+
+UNITS = {"loss": "loss (nats per image)", "accuracy": "accuracy (%)"}
+BAND_ALPHA = 0.18
+MARKERS_PER_LINE = 8
+EARLY = 0.2  # share of the epochs whose accuracy may lie below the axis
+
+
+def plot_learning_rates(
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """The learning rate as applied, against epochs trained; one line per distinct course.
+
+    Each epoch adds two points: its first rate at its start, its last rate at its end. A scheduler
+    with several courses has each drawn thinly.
+
+    Raises:
+        InputError: an extra axis has more than one value in `runs`.
+    """
+    one_value(runs, extra_axes(runs))
+    styles = styles or scheduler_styles(runs)
+    ax = ax or new_axes()
+    curves = learning_rate_curves(runs, epochs)
+    for scheduler, courses in curves.groupby("scheduler", sort=False):
+        style = styles[str(scheduler)]
+        thin = courses["curve"].nunique() > 1
+        for _, course in courses.groupby("curve"):
+            rates = course[["learning_rate_first", "learning_rate_last"]]
+            trained = [epoch - before for epoch in course["epoch"] for before in (1.0, 0.0)]
+            line = ax.plot(
+                trained,
+                rates.to_numpy().ravel(),
+                color=style.color,
+                linestyle=style.dash,
+                linewidth=0.8 if thin else 1.6,
+                alpha=0.6 if thin else 1.0,
+            )
+            of_scheduler(line, str(scheduler))
+    ax.set(xlabel="epochs trained", ylabel="learning rate")
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_formatter(FuncFormatter(plain))
+    return finish(ax, used_styles(curves, styles), legend)
+
+
+def plot_schedules(
+    curves: pd.DataFrame,
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Learning rates as planned, against epochs trained: one staircase per scheduler.
+
+    `curves` has the columns `scheduler`, `trained` (epochs done where a rate begins) and
+    `learning_rate`, as `lrdecay.preview.curves` returns them, for runs of one length.
+    """
+    styles = styles or scheduler_styles(curves)
+    ax = ax or new_axes()
+    for scheduler, course in curves.groupby("scheduler", sort=False):
+        style = styles[str(scheduler)]
+        ax.plot(
+            course["trained"],
+            course["learning_rate"],
+            drawstyle="steps-post",
+            color=style.color,
+            linestyle=style.dash,
+            linewidth=1.6,
+        )
+    ax.set(xlabel="epochs trained", ylabel="learning rate")
+    ax.set_ylim(bottom=min(0.0, float(curves["learning_rate"].min())))
+    ax.yaxis.set_major_formatter(FuncFormatter(plain))
+    return finish(ax, used_styles(curves, styles), legend)
+
+
+def plot_curves(
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    metric: str = "accuracy",
+    split: str = "test",
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Loss (log scale) or accuracy (percent) by epoch: mean over seeds, band mean +- 1 sd.
+
+    Raises:
+        InputError: dropout or an extra axis has more than one value in `runs`, or the metric or
+            the split is unknown.
+    """
+    one_of("metric", metric, UNITS)
+    one_of("split", split, SPLITS)
+    one_value(runs, [*extra_axes(runs), "dropout"])
+    styles = styles or scheduler_styles(runs)
+    ax = ax or new_axes()
+    scale = 100.0 if metric == "accuracy" else 1.0
+    curves = learning_curves(runs, epochs, metric)
+    curves = curves[curves["split"] == split]
+    for scheduler, curve in curves.groupby("scheduler", sort=False):
+        style = styles[str(scheduler)]
+        line = ax.plot(
+            curve["epoch"],
+            scale * curve["mean"],
+            color=style.color,
+            linestyle=style.dash,
+            marker=style.marker,
+            markersize=3.5,
+            markevery=max(1, len(curve) // MARKERS_PER_LINE),
+            linewidth=1.4,
+        )
+        of_scheduler(line, str(scheduler))
+        if curve["sd"].notna().any():
+            low, high = scale * curve["low"], scale * curve["high"]
+            band = ax.fill_between(
+                curve["epoch"], low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0
+            )
+            words = f"{scheduler}, mean \N{PLUS-MINUS SIGN} 1 sd"
+            of_scheduler([band], str(scheduler), words)
+    ax.set(xlabel="epoch", ylabel=f"{split} {UNITS[metric]}")
+    if not curves.empty:
+        ax.set_ylim(*_limits(curves, metric, scale))
+    if metric == "loss":
+        log_scale(ax)
+    return finish(ax, used_styles(curves, styles), legend)
+
+
+def _limits(curves: pd.DataFrame, metric: str, scale: float) -> tuple[float, float]:
+    """Fit the axis to the means, not to the bands, whose lower edge may come near zero; and to the
+    accuracies after the first epochs, beside whose rise no difference could be seen."""
+    means = scale * curves["mean"]
+    if metric == "loss":
+        return 0.8 * float(means.min()), 1.25 * float(means.max())
+    late = means[curves["epoch"] > EARLY * curves["epoch"].max()]
+    low, high = float(late.min()), float(means.max())
+    pad = max(0.1 * (high - low), 0.1)
+    return low - pad, min(high + pad, scale)

@@ -1,0 +1,275 @@
+"""Differences to the reference: with their intervals, seed by seed, and as seeds were added."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from lrdecay.analysis import axis_values, extra_axes
+from lrdecay.analysis.metrics import NATS, metric_named, metric_values
+from lrdecay.analysis.sentences import interval
+from lrdecay.analysis.verdicts import RESOLVED
+from lrdecay.inert import one_line
+from lrdecay.marks import About
+from lrdecay.plots.shared import SPREAD, label_rows, of_scheduler, one_stratum, one_value
+from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, used_styles
+
+MOST_SEEDS = 50
+"""Seeds that get a line of their own."""
+
+
+def plot_differences(
+    table: pd.DataFrame,
+    *,
+    margin: float | None = None,
+    unit: str = "points",
+    styles: Mapping[str, Style] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Differences to the reference with their intervals, a row each, grouped by dropout.
+
+    A dot is the mean over seeds, hollow where there is no interval yet; the bar is the confidence
+    sequence; the grey band is the margin, both ways. What was not evaluated says so.
+
+    Args:
+        table: rows of one family of `lrdecay.analysis.compare`.
+        margin: as for `compare`.
+        unit: of the metric, `points` or `nats`.
+        styles: of the schedulers.
+        ax: where to draw.
+
+    Raises:
+        InputError: the table is of several datasets, base rates or the like.
+    """
+    one_stratum(table)
+    styles = styles or scheduler_styles(table)
+    ax = ax or new_axes()
+    if margin:
+        ax.axvspan(-margin, margin, color="0.5", alpha=0.18, linewidth=0)
+    ax.axvline(0, color="0.5", linewidth=0.9)
+    labels: list[str] = []
+    heads = []
+    for dropout, rows in table.groupby("dropout", sort=True, dropna=False):
+        heads.append(len(labels))
+        labels.append("all dropouts" if math.isnan(float(str(dropout))) else f"dropout {dropout:g}")
+        for row in rows.to_dict("records"):
+            _difference(ax, len(labels), row, styles[row["scheduler"]])
+            labels.append(one_line(row["scheduler"]))
+    label_rows(ax, labels, heads)
+    references = ", ".join(map(one_line, table["versus_scheduler"].unique()))
+    ax.set_xlabel(f"difference to {references} ({_unit(unit)})", parse_math=False)
+    return ax
+
+
+def _difference(ax: Axes, place: int, row: Mapping[Hashable, Any], style: Style) -> None:
+    mean, low, high = (float(str(row[name])) for name in ("mean", "low", "high"))
+    if math.isnan(mean):
+        ax.text(
+            0.5,
+            place,
+            "not evaluated",
+            color="0.5",
+            fontsize=8,
+            ha="center",
+            va="center",
+            transform=ax.get_yaxis_transform(),
+        )
+        return
+    bounded = math.isfinite(low) and math.isfinite(high)
+    drawn: list[Artist] = []
+    if bounded:
+        drawn += ax.plot([low, high], [place, place], color=style.color, linewidth=2.0)
+    drawn += ax.plot(
+        [mean],
+        [place],
+        color=style.color,
+        marker=style.marker,
+        markersize=5.5,
+        markerfacecolor=style.color if bounded else "none",
+    )
+    about = {} if pd.isna(row["dropout"]) else {"dropout": row["dropout"]}
+    of_scheduler(drawn, str(row["scheduler"]), _in_words(row), about=about)
+
+
+def _in_words(row: Mapping[Hashable, Any]) -> str:
+    bounded = math.isfinite(row["low"]) and math.isfinite(row["high"])
+    return f"{row['where']}: {row['a']} \N{MINUS SIGN} {row['b']}: {row['mean']:.2g}" + (
+        f", {interval(row['low'], row['high'])}" if bounded else ""
+    )
+
+
+def plot_gain_by_dropout(
+    table: pd.DataFrame,
+    *,
+    unit: str = "points",
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """What each scheduler gains on the reference, against dropout, with the same intervals.
+
+    Were there no interaction, each line would be level. Arguments and errors are those of
+    `plot_differences`.
+    """
+    one_stratum(table)
+    styles = styles or scheduler_styles(table)
+    ax = ax or new_axes()
+    rows = table.dropna(subset=["mean"])
+    used = used_styles(rows, styles)
+    dropouts = [float(str(value)) for value in axis_values(table, "dropout")]
+    step = min(np.diff(dropouts), default=0.1)
+    apart = SPREAD * step / max(1, len(used))
+    ax.axhline(0, color="0.5", linewidth=0.9, zorder=0)
+    for place, (scheduler, style) in enumerate(used.items()):
+        own = rows[rows["scheduler"] == scheduler].sort_values("dropout")
+        x = own["dropout"].to_numpy() + apart * (place - (len(used) - 1) / 2)
+        drawn = ax.plot(
+            x,
+            own["mean"],
+            color=style.color,
+            linestyle=style.dash,
+            marker=style.marker,
+            linewidth=1.2,
+            markersize=4.5,
+        )
+        points: list[tuple[About, str]] = [
+            ({"dropout": row["dropout"]}, _in_words(row)) for row in own.to_dict("records")
+        ]
+        of_scheduler(drawn, scheduler, points=points)
+        for (about, words), at, low, high in zip(points, x, own["low"], own["high"], strict=True):
+            if math.isfinite(low) and math.isfinite(high):
+                bar = ax.plot([at, at], [low, high], color=style.color, linewidth=1.4)
+                of_scheduler(bar, scheduler, words, about=about)
+    ax.set_xticks(dropouts)
+    ax.xaxis.set_major_formatter(FuncFormatter(plain))
+    ax.margins(x=0.08)
+    ax.set(xlabel="dropout", ylabel=f"difference ({_unit(unit)})")
+    return finish(ax, used, legend)
+
+
+def plot_slopes(
+    runs: pd.DataFrame,
+    reference: str,
+    metric: str = "test_accuracy",
+    *,
+    epochs: pd.DataFrame | None = None,
+    styles: Mapping[str, Style] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Each scheduler beside the reference: a thin line per seed, from the reference's run to the
+    scheduler's, and a thick one between the means of those pairs.
+
+    Seeds are taken in ascending order, `MOST_SEEDS` at most get a line; means are of all.
+
+    Raises:
+        InputError: dropout or an extra axis has more than one value in `runs`, or the metric is
+            unknown.
+    """
+    one_value(runs, [*extra_axes(runs), "dropout"])
+    asked = metric_named(metric)
+    styles = styles or scheduler_styles(runs)
+    ax = ax or new_axes()
+    values = runs.assign(value=metric_values(runs, asked, epochs))
+    wide = values.pivot(index="seed", columns="scheduler", values="value").sort_index()
+    others = [str(s) for s in axis_values(runs, "scheduler") if s != reference]
+    others = [s for s in others if reference in wide]
+    for place, scheduler in enumerate(others):
+        both = wide[[reference, scheduler]].dropna()
+        pairs = both.to_numpy()
+        if not len(pairs):
+            continue
+        ends = (place - 0.3, place + 0.3)
+        lines = [[(ends[0], a), (ends[1], b)] for a, b in pairs[:MOST_SEEDS].tolist()]
+        color = styles[scheduler].color
+        thin = LineCollection(lines, colors=color, linewidths=0.7, alpha=0.5)
+        ax.add_collection(thin)
+        thick = ax.plot(
+            ends, pairs.mean(axis=0), color=color, linewidth=2.4, marker="o", markersize=4
+        )
+        named: list[tuple[About, str]] = [
+            ({}, f"seed {seed}: {reference} {a:.4g}, {scheduler} {b:.4g}")
+            for seed, (a, b) in zip(both.index, pairs[:MOST_SEEDS].tolist(), strict=False)
+        ]
+        of_scheduler([thin], scheduler, points=named)
+        of_scheduler(thick, scheduler, f"{scheduler}, mean of {len(pairs)} seeds")
+    ax.set_xticks(range(len(others)), list(map(one_line, others)))
+    for label in ax.get_xticklabels():
+        label.set_parse_math(False)
+    if len(others) > 3:
+        ax.tick_params(axis="x", rotation=30)
+    ax.set_xlim(-0.6, max(len(others), 1) - 0.4)
+    ax.autoscale_view(scalex=False)
+    unit = "nats" if asked.unit == NATS else "%" if metric != "gap" else "pp"
+    ax.set_ylabel(f"{metric.replace('_', ' ')} ({unit})")
+    return finish(ax, {}, legend=False)
+
+
+def plot_closing(
+    steps: pd.DataFrame,
+    *,
+    margin: float | None = None,
+    unit: str = "points",
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """How each difference's interval closed as seeds were added; a ring where a verdict first came.
+
+    Args:
+        steps: rows of `lrdecay.analysis.verdicts_by_seeds` at one dropout.
+        margin: as for `plot_differences`, as is the rest.
+
+    Raises:
+        InputError: the rows are of several dropouts, datasets, base rates or the like.
+    """
+    one_stratum(steps)
+    one_value(steps, ["dropout"])
+    styles = styles or scheduler_styles(steps)
+    ax = ax or new_axes()
+    if margin:
+        ax.axhspan(-margin, margin, color="0.5", alpha=0.18, linewidth=0)
+    ax.axhline(0, color="0.5", linewidth=0.9, zorder=0)
+    for scheduler, own in steps.groupby("scheduler", sort=False):
+        style = styles[str(scheduler)]
+        drawn = ax.plot(own["n"], own["mean"], color=style.color, linewidth=0.8, alpha=0.7)
+        bounded = own[np.isfinite(own["high"])]
+        for end in ("low", "high"):
+            drawn += ax.plot(
+                bounded["n"],
+                bounded[end],
+                color=style.color,
+                linestyle=style.dash,
+                linewidth=1.5,
+            )
+        if len(came := own[own["verdict"].isin(RESOLVED)].head(1)):
+            drawn += ax.plot(
+                came["n"],
+                came["mean"],
+                color=style.color,
+                marker="o",
+                markersize=8,
+                markerfacecolor="none",
+            )
+        of_scheduler(drawn, str(scheduler))
+    # the first intervals are so wide that beside them nothing else could be seen
+    late = steps[steps["n"] >= steps["n"].max() / 2]
+    ends = late.loc[np.isfinite(late["high"]), ["low", "high"]].to_numpy()
+    if ends.size:
+        shown = [*ends.ravel(), 0.0, *([-margin, margin] if margin else [])]
+        pad = 0.08 * (max(shown) - min(shown))
+        ax.set_ylim(min(shown) - pad, max(shown) + pad)
+    ax.set(xlabel="seeds", ylabel=f"difference ({_unit(unit)})")
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    return finish(ax, used_styles(steps, styles), legend)
+
+
+def _unit(unit: str) -> str:
+    return "percentage points" if unit == "points" else "nats per image"

@@ -1,0 +1,178 @@
+"""Several results folders to one page that shows them side by side.
+
+Each sweep keeps its own verdicts: runs of different sweeps are never paired, since they may differ
+in more than the page can name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lrdecay import answers, index, pages, results
+from lrdecay.analysis import (
+    AXES,
+    METRICS_COMPARED,
+    PRIMARY,
+    axis_values,
+    cell_summary,
+    compare,
+    compared,
+    extra_axes,
+    rates_chosen,
+)
+from lrdecay.charts import text_of
+from lrdecay.errors import InputError
+
+_UNITS = {"points": "percentage points", "nats": "nats per image"}
+_LISTED = 8
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What the page says of one sweep. `runs` are those of the comparison."""
+
+    label: str
+    link: str | None
+    overview: index.Overview
+    runs: pd.DataFrame
+    asked: str
+    verdicts: Sequence[str]
+
+
+def write_comparison(folders: Sequence[Path], output: Path | None = None) -> Path:
+    """Write the page of two or more results folders and return its path.
+
+    Args:
+        folders: results folders, as `lrdecay sweep` leaves them, finished or not.
+        output: the file to write; compared.html beside the first folder unless given.
+
+    Raises:
+        InputError: a folder is given twice, is missing or holds no runs of a comparison.
+    """
+    path = index.beside(folders[0]) / index.COMPARED if output is None else output
+    labels = _labels(folders)
+    sweeps = [_read(*each, path.parent) for each in zip(folders, labels, strict=True)]
+    return pages.write_page(render_comparison(sweeps), path)
+
+
+def render_comparison(sweeps: Sequence[Sweep]) -> str:
+    """Return the page as text."""
+    return pages.render(
+        "compared.html.j2",
+        sweeps=sweeps,
+        differing=_differing(sweeps),
+        rows=_rows(sweeps),
+    )
+
+
+def _labels(folders: Sequence[Path]) -> list[str]:
+    """The folders' names; where two have one name, their paths as they were given."""
+    places = [folder.resolve() for folder in folders]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise InputError(f"{folders[number]}: given twice; give each results folder once")
+    names = [place.name for place in places]
+    if len(set(names)) == len(names):
+        return names
+    return [str(folder) for folder in folders]
+
+
+def _read(folder: Path, label: str, home: Path) -> Sweep:
+    runs = compared(results.read_runs(folder))
+    if runs.empty:
+        raise InputError(
+            f"no runs of a comparison in {folder}: `lrdecay sweep FILE` trains a sweep into it"
+        )
+    report = folder / index.REPORT
+    link = None
+    if report.is_file():
+        link = pages.link(Path(os.path.relpath(report.resolve(), home.resolve())).parts)
+    asked, verdicts = _verdicts(folder, runs)
+    return Sweep(label, link, index.overview(folder), runs, asked, verdicts)
+
+
+def _verdicts(folder: Path, runs: pd.DataFrame) -> tuple[str, list[str]]:
+    """What the sweep asks, and the sentences of its primary family or why there are none."""
+    try:
+        question, budget = answers.asked_in(results.read_plan(folder).sweep_text)
+        metric = METRICS_COMPARED[question.metric]
+        table = compare(
+            runs,
+            reference=question.reference,
+            metric=metric.name,
+            margin=question.margin,
+            confidence=question.confidence,
+            planned=results.read_planned(folder),
+            budget=budget,
+        )
+    except InputError as error:
+        return "", [f"There are no verdicts: {error}."]
+    asked = (
+        f"{metric.title}, margin {question.margin:g} {_UNITS[metric.unit]}; all sentences hold "
+        f"together with probability {question.confidence:g}"
+    )
+    sentences = table.loc[table["family"] == PRIMARY, "sentence"].tolist()
+    return asked, sentences or ["There is one scheduler only, so nothing to compare."]
+
+
+def _differing(sweeps: Sequence[Sweep]) -> list[tuple[str, list[str]]]:
+    """The axes on which the sweeps are not alike, with each one's values."""
+    rows = []
+    for axis in AXES:
+        texts = [_listed(axis_values(sweep.runs, axis)) for sweep in sweeps]
+        if axis == "lr":
+            texts = [
+                text + (" (chosen)" if rates_chosen(sweep.runs) else "")
+                for text, sweep in zip(texts, sweeps, strict=True)
+            ]
+        if len(set(texts)) > 1:
+            rows.append((axis, texts))
+    return rows
+
+
+def _listed(values: Iterable[object]) -> str:
+    texts = list(map(text_of, values))
+    more = len(texts) - _LISTED
+    return ", ".join(texts[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _rows(sweeps: Sequence[Sweep]) -> list[tuple[str, list[dict[str, Any] | None]]]:
+    """A row for each cell that occurs, and in it a cell for each sweep, None where it has none."""
+    columns = [_cells(sweep.runs) for sweep in sweeps]
+    names = dict.fromkeys(name for column in columns for name in column)
+    return [(name, [column.get(name) for column in columns]) for name in names]
+
+
+def _cells(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Test accuracy in percent, by what names a cell within its own sweep."""
+    others = extra_axes(runs)
+    return {
+        _name(row, others): {
+            "value": _mean_and_sd(row["mean"], row["sd"]),
+            "n": int(row["n"]),
+            "out": [
+                f"{int(row[f'n_{status}'])} {status}"
+                for status in ("diverged", "failed")
+                if row[f"n_{status}"]
+            ],
+        }
+        for row in cell_summary(runs, "test_accuracy").to_dict("records")
+    }
+
+
+def _name(row: Mapping[Hashable, Any], others: Sequence[str]) -> str:
+    # a dataset is named by the column where it is a sweep's only one
+    parts = [str(row["scheduler"]), f"dropout {text_of(row['dropout'])}"]
+    return ", ".join([*parts, *(f"{axis} {text_of(row[axis])}" for axis in others)])
+
+
+def _mean_and_sd(mean: float, sd: float) -> str:
+    if pd.isna(mean):
+        return "no mean"
+    return f"{100 * mean:.2f}" + ("" if pd.isna(sd) else f" \N{PLUS-MINUS SIGN} {100 * sd:.2f}")

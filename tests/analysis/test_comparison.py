@@ -1,0 +1,330 @@
+"""Blocks, families, levels and the table of verdicts, by hand and against plain pandas."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames import make_tables
+from pandas.testing import assert_frame_equal
+from scipy import stats
+from simulated import random, runs_of
+from statsmodels.stats.multitest import multipletests
+
+from lrdecay import analysis
+from lrdecay.errors import InputError
+
+SEEDS = 12
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return make_tables(("constant", "step", "cosine"), (0.0, 0.3, 0.5), SEEDS, n_epochs=2)[0]
+
+
+def wide(runs, metric="test_accuracy", scale=100):
+    return scale * runs.pivot(index="seed", columns=["scheduler", "dropout"], values=metric)
+
+
+def test_every_family_is_plain_pandas(runs):
+    table = analysis.compare(runs, margin=0.5, exploratory=True)
+    points, dropouts = wide(runs), (0.0, 0.3, 0.5)
+    gain = {
+        (s, d): points[s, d] - points["constant", d] for s in ("step", "cosine") for d in dropouts
+    }
+    expected = {
+        "scheduler": list(gain.values()),
+        "average": [sum(gain[s, d] for d in dropouts) / 3 for s in ("step", "cosine")],
+        "dropout": [
+            points[s, d] - points[s, 0.0]
+            for s in ("constant", "step", "cosine")
+            for d in dropouts[1:]
+        ],
+        "interaction": [
+            gain[s, d] - gain[s, 0.0] for s in ("step", "cosine") for d in dropouts[1:]
+        ],
+        "pairs": [
+            points[a, d] - points[b, d]
+            for d in dropouts
+            for a, b in (("constant", "step"), ("constant", "cosine"), ("step", "cosine"))
+        ],
+    }
+    assert list(dict.fromkeys(table["family"])) == list(expected) == list(analysis.FAMILIES)
+    for family, differences in expected.items():
+        rows = table[table["family"] == family]
+        assert rows["mean"].tolist() == pytest.approx([d.mean() for d in differences])
+        assert rows["sd"].tolist() == pytest.approx([d.std() for d in differences])
+        assert set(rows["family_size"]) == {len(differences)}
+        alpha = 0.05 / len(differences)
+        assert rows["alpha"].tolist() == pytest.approx([alpha] * len(differences))
+        radius = [float(analysis.sequence_radius(SEEDS, d.std(), alpha)) for d in differences]
+        assert (rows["high"] - rows["mean"]).tolist() == pytest.approx(radius)
+        assert (rows["mean"] - rows["low"]).tolist() == pytest.approx(radius)
+        for row, d in zip(rows.to_dict("records"), differences, strict=True):
+            test = stats.ttest_1samp(d, 0)
+            fixed = test.confidence_interval(1 - alpha)
+            assert (row["fixed_low"], row["fixed_high"]) == pytest.approx((fixed.low, fixed.high))
+            assert row["p_t"] == pytest.approx(test.pvalue)
+
+
+def test_holm_is_that_of_statsmodels_over_each_family(runs):
+    lost = runs.copy()
+    lost.loc[(runs["scheduler"] == "step") & (runs["dropout"] == 0.5), "status"] = "diverged"
+    table = analysis.compare(lost)
+    assert table["p_t"].isna().any()
+    for _, rows in table.groupby("family"):
+        # one that was not evaluated counts as 1
+        expected = multipletests(rows["p_t"].fillna(1.0), method="holm")[1]
+        known = rows["p_t"].notna()
+        assert rows["p_holm"][known].tolist() == pytest.approx(expected[known].tolist())
+        assert rows["p_holm"][~known].isna().all()
+    low, high = sorted(analysis.compare(runs).query("family == 'average'")["p_t"])
+    both = sorted(analysis.compare(runs).query("family == 'average'")["p_holm"])
+    assert both == pytest.approx([min(1, 2 * low), min(1, max(2 * low, high))])
+
+
+def test_sides_and_places_are_named(runs):
+    table = analysis.compare(runs, reference="step")
+    first = table.groupby("family", sort=False).first()
+    names = first[["a", "b", "where", "scheduler", "versus_scheduler"]].to_numpy().tolist()
+    assert names == [
+        ["constant", "step", "dropout 0", "constant", "step"],
+        ["constant", "step", "averaged over dropout 0, 0.3, 0.5", "constant", "step"],
+        ["dropout 0.3", "dropout 0", "constant", "constant", "constant"],
+        ["constant", "step", "dropout 0.3 against 0", "constant", "step"],
+    ]
+    places = first[["dropout", "versus_dropout"]]
+    assert places.loc["interaction"].tolist() == places.loc["dropout"].tolist() == [0.3, 0.0]
+    assert places.loc["average"].isna().all()
+
+
+def test_filtering_first_gives_the_same_verdict_at_the_family_s_size(runs):
+    whole = analysis.compare(runs, margin=0.5)
+    some = runs[(runs["dropout"] == 0.3) & runs["scheduler"].isin(["constant", "step"])]
+    table = analysis.compare(some, margin=0.5, family_sizes={"scheduler": 6})
+    same = whole.query("family == 'scheduler' and where == 'dropout 0.3' and a == 'step'")
+    assert_frame_equal(
+        table.drop(columns="p_holm"), same.drop(columns="p_holm").reset_index(drop=True)
+    )
+    # the other p-values of the family are not known, so they count as 1
+    assert table["p_holm"].item() == pytest.approx(min(1, 6 * table["p_t"].item()))
+    with pytest.raises(InputError, match="scheduler has 6 contrasts here"):
+        analysis.compare(runs, family_sizes={"scheduler": 5})
+
+
+def test_other_axes_are_strata():
+    runs, _ = make_tables(("constant", "step"), (0.0, 0.3), 8, n_epochs=1, lr=[0.1, 0.01])
+    table = analysis.compare(runs, exploratory=True)
+    assert table.groupby("family", sort=False).size().to_dict() == {
+        "scheduler": 4, "average": 2, "dropout": 4, "interaction": 2, "pairs": 4
+    }  # fmt: skip
+    assert table["lr"].tolist()[:4] == [0.01, 0.01, 0.1, 0.1]
+    own = runs[runs["lr"] == 0.1]
+    points = wide(own)
+    row = table[(table["lr"] == 0.1) & (table["family"] == "interaction")].iloc[0]
+    step, constant = points["step"], points["constant"]
+    expected = (step[0.3] - constant[0.3]) - (step[0.0] - constant[0.0])
+    assert row["mean"] == pytest.approx(expected.mean())
+    assert row["where"] == "dropout 0.3 against 0, lr 0.1"
+    sizes = {"scheduler": 4, "average": 2, "dropout": 4, "interaction": 2}
+    alone = analysis.compare(own, family_sizes=sizes)
+    there = table[(table["lr"] == 0.1) & (table["family"] != "pairs")].reset_index(drop=True)
+    assert_frame_equal(alone[["low", "high"]], there[["low", "high"]])
+
+
+def test_a_chosen_rate_comes_with_its_scheduler_and_trials_stay_out(runs):
+    chosen = runs.assign(
+        lr=np.where(runs["scheduler"] == "step", 0.1, 0.01), lr_chosen_per="scheduler"
+    )
+    trials = chosen.assign(phase="choose", seed=chosen["seed"] + 1_000_000, test_accuracy=0.0)
+    both = pd.concat([trials, chosen], ignore_index=True)
+    got = analysis.compare(both, margin=0.5)
+    assert_frame_equal(got, analysis.compare(runs, margin=0.5))
+    with pytest.raises(InputError, match="no runs to compare"):
+        analysis.compare(trials)
+
+
+def test_digests_are_checked_before_anything_is_paired(runs):
+    for column, what in (
+        ("init_digest", "the initial weights differ at 1 seed"),
+        ("order_digest", "the data orders differ at 1 seed"),
+        ("dataset_digest", "the datasets differ at 1 seed"),
+    ):
+        for digest in ("other", None):
+            other = runs.copy()
+            at = (runs["scheduler"] == "step") & (runs["dropout"] == 0.3) & (runs["seed"] == 4)
+            other.loc[at, column] = digest
+            table = analysis.compare(other)
+            refused = table[table["verdict"] == "not evaluated"]
+            touched = (table["a"] == "step") & table["where"].str.contains("0.3")
+            touched |= (table["where"] == "step") & (table["a"] == "dropout 0.3")
+            assert refused.index.tolist() == table.index[touched].tolist()
+            assert refused["sentence"].str.contains(what).all()
+            assert refused["mean"].isna().all()
+    # a digest that no run has cannot be verified
+    assert set(analysis.compare(runs.assign(init_digest=None))["verdict"]) == {"not evaluated"}
+
+
+def test_a_missing_run_is_no_reason_to_leave_its_seed_out(runs):
+    gone = (runs["scheduler"] == "step") & (runs["dropout"] == 0.3) & (runs["seed"] == 4)
+    table = analysis.compare(runs[~gone])
+    row = table[(table["family"] == "scheduler") & (table["where"] == "dropout 0.3")].iloc[0]
+    assert (row["a"], row["n"], row["n_missing"]) == ("step", SEEDS - 1, 1)
+    assert row["sentence"] == (
+        "dropout 0.3, step against constant: Not evaluated, since 1 of 12 seeds lack a run."
+    )
+
+
+def test_with_the_plan_a_run_that_is_still_to_come_is_waited_for(runs):
+    gone = (runs["scheduler"] != "constant") & (runs["seed"] >= 9)
+    gone |= (runs["scheduler"] == "cosine") & (runs["dropout"] == 0.5)
+    table = analysis.compare(runs[~gone], planned=runs)
+    first = table[table["family"] == "scheduler"]
+    assert first["n"].tolist() == [9, 9, 9, 9, 9, 0]
+    assert first["n_waiting"].tolist() == [3, 3, 3, 3, 3, 12]
+    assert (first["n_missing"] == 0).all()
+    assert set(first["family_size"]) == {6}
+    points = wide(runs[runs["seed"] < 9])
+    expected = (points["step", 0.3] - points["constant", 0.3]).mean()
+    assert first[first["where"] == "dropout 0.3"]["mean"].iloc[0] == pytest.approx(expected)
+    assert first["verdict"].tolist()[-1] == "not evaluated"
+    assert "there are 0 seeds so far" in first["sentence"].tolist()[-1]
+
+
+def test_seeds_that_only_some_contrasts_were_given_are_not_missing_from_others(runs):
+    """As where seeds are added to the contrasts that are still open."""
+    kept = (runs["seed"] < 9) | runs["scheduler"].isin(["constant", "step"])
+    table = analysis.compare(runs[kept], planned=runs[kept])
+    first = table[table["family"] == "scheduler"]
+    assert first.groupby("a")["n"].unique().map(list).to_dict() == {"step": [12], "cosine": [9]}
+    assert (first["n_waiting"] == 0).all()
+    assert (first["verdict"] != "not evaluated").all()
+    strict = analysis.compare(runs[kept]).query("family == 'scheduler' and a == 'cosine'")
+    assert set(strict["verdict"]) == {"not evaluated"}
+
+
+def test_two_runs_of_a_cell_and_seed_are_refused(runs):
+    again = pd.concat([runs, runs.iloc[[40]].assign(validation=7)], ignore_index=True)
+    with pytest.raises(InputError, match=r"two runs of scheduler step.*differ in validation"):
+        analysis.compare(again)
+
+
+def test_bad_questions_say_what_would_be_valid(runs):
+    for options, message in (
+        ({"reference": "nix"}, r"'nix'; choose one of constant, step, cosine"),
+        ({"metric": "speed"}, r"unknown metric 'speed'; choose one of test_accuracy, test_loss"),
+        ({"margin": -1}, "margin must be 0 or more, not -1"),
+        ({"margin": float("nan")}, "margin must be"),
+        ({"confidence": 1}, "confidence must be from 0.5 to below 1, not 1"),
+        ({"metric": "gap"}, "needs the epochs table"),
+    ):
+        with pytest.raises(InputError, match=message):
+            analysis.compare(runs, **options)
+    with pytest.raises(InputError, match="no column 'init_digest'"):
+        analysis.compare(runs.drop(columns="init_digest"))
+    with pytest.raises(InputError, match="no scheduler is best by the train-test gap"):
+        analysis.best_set(runs, metric="gap")
+
+
+def test_the_gap_is_paired_over_dropouts():
+    runs, epochs = make_tables(("step",), (0.0, 0.5), 10, n_epochs=2)
+    (row,) = analysis.compare(runs, epochs, metric="gap", margin=0.1).to_dict("records")
+    gaps = analysis.train_test_gap(runs, epochs)
+    by_seed = gaps.pivot(index="seed", columns="dropout", values="train_test_gap")
+    differences = by_seed[0.5] - by_seed[0.0]
+    assert (row["a"], row["b"], row["where"]) == ("dropout 0.5", "dropout 0", "step")
+    assert (row["mean"], row["sd"]) == pytest.approx((differences.mean(), differences.std()))
+    assert np.isnan(row["images_low"])
+
+
+@pytest.mark.parametrize(
+    ("metric", "scale"),
+    [("test_loss", 1), ("val_accuracy", 100), ("val_loss", 1), ("best_test_accuracy", 100)],
+)
+def test_other_metrics_are_in_their_units(runs, metric, scale):
+    table = analysis.compare(runs, metric=metric)
+    points = wide(runs, metric, scale)
+    expected = (points["step", 0.0] - points["constant", 0.0]).mean()
+    assert table["mean"].iloc[0] == pytest.approx(expected)
+
+
+def test_a_run_without_the_metric_is_said():
+    runs, _ = make_tables(("constant", "step"), (0.3,), 8, n_epochs=1)
+    runs.loc[3, "test_loss"] = None
+    (row,) = analysis.compare(runs, metric="test_loss").to_dict("records")
+    assert "1 of 8 seeds have a run without the metric" in row["sentence"]
+
+
+def test_open_questions_are_those_that_seeds_can_settle():
+    rng = random(1)
+    base = rng.normal(97, 0.3, 12)
+    runs = runs_of(
+        {
+            ("constant", 0.0): base,
+            ("clear", 0.0): base + 1 + rng.normal(0, 0.1, 12),
+            ("wide", 0.0): base + rng.normal(0.2, 0.8, 12),
+            ("close", 0.0): base + rng.normal(0.1, 0.2, 12),
+            ("lost", 0.0): base,
+        }
+    )
+    runs.loc[runs["scheduler"] == "lost", "status"] = "diverged"
+    table = analysis.compare(runs, margin=0.05, budget=1_000_000)
+    found = analysis.open_questions(table)
+    assert found["a"].tolist() == ["wide", "close"]
+    assert found["more_seeds"].between(1, 1_000_000).all()
+    tight = analysis.open_questions(analysis.compare(runs, margin=0.05, budget=12))
+    assert tight["more_seeds"].tolist() == [np.inf, np.inf]
+    few = analysis.open_questions(analysis.compare(runs[runs["seed"] < 5], margin=0.05))
+    assert few["a"].tolist() == ["clear", "wide", "close"]
+    assert few["more_seeds"].tolist() == [3, 3, 3]
+
+
+def test_the_best_set_by_hand():
+    rng = random(2)
+    base = rng.normal(97, 0.3, 16)
+    noise = lambda: rng.normal(0, 0.05, 16)  # noqa: E731
+    runs = runs_of(
+        {
+            ("a", 0.0): base + noise(),
+            ("b", 0.0): base + noise(),
+            ("c", 0.0): base - 1 + noise(),
+            ("d", 0.0): base - 2 + noise(),
+            ("e", 0.0): base,
+        }
+    )
+    runs.loc[runs["scheduler"] == "e", "status"] = "diverged"
+    runs.loc[runs["scheduler"] == "e", "test_accuracy"] = np.nan
+    best = analysis.best_set(runs)
+    assert best["in_set"].tolist() == [True, True, False, False, True]
+    assert best["excluded_by"].tolist() == [(), (), ("a", "b"), ("a", "b", "c"), ()]
+    assert best["n_compared"].tolist() == [3, 3, 3, 3, 0]
+    # of losses the lowest is best
+    losses = runs.assign(test_loss=runs["test_accuracy"])
+    assert analysis.best_set(losses, metric="test_loss")["in_set"].tolist()[:4] == [
+        *(False, False, False, True)
+    ]
+
+
+def test_the_best_set_is_at_the_level_of_all_its_pairs():
+    """Ten pairs of five schedulers: a pair that 5% alone would resolve."""
+    rng = random(3)
+    base, noise = rng.normal(97, 0.3, 16), rng.normal(0, 0.2, 16)
+    noise = noise - noise.mean()
+    sd = noise.std(ddof=1)
+    between = (analysis.sequence_radius(16, sd, 0.05) + analysis.sequence_radius(16, sd, 0.005)) / 2
+    runs = runs_of(
+        {("a", 0.0): base, ("b", 0.0): base - between + noise}
+        | {(name, 0.0): base + rng.normal(-0.3, 2, 16) for name in "cde"}
+    )
+    assert analysis.best_set(runs)["in_set"].tolist()[1]
+    two = analysis.best_set(runs[runs["scheduler"].isin(["a", "b"])])
+    assert two["in_set"].tolist() == [True, False]
+    # each dropout and each stratum is for itself
+    pair = runs[runs["scheduler"].isin(["a", "b"])]
+    more = [pair, pair.assign(dropout=0.5), pair.assign(lr=0.1), pair.assign(lr=0.1, dropout=0.5)]
+    assert analysis.best_set(pd.concat(more))["in_set"].tolist() == 2 * [True, True, False, False]
+
+
+def test_no_frame_of_the_caller_changes(runs):
+    before = runs.copy()
+    analysis.compare(runs, exploratory=True)
+    analysis.best_set(runs)
+    assert_frame_equal(runs, before)

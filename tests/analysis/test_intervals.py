@@ -1,0 +1,185 @@
+"""Intervals against scipy, an e-process inverted by numerical integration, and plain algebra."""
+
+import math
+
+import numpy as np
+import pytest
+from frames import make_tables
+from scipy import optimize, stats
+from simulated import ALPHA, random
+from statsmodels.stats.proportion import proportion_confint
+
+from lrdecay.analysis.blocks import seed_blocks
+from lrdecay.analysis.crossed import Bitmaps, crossed_interval, crossed_variance
+from lrdecay.analysis.estimates import paired_statistics
+from lrdecay.analysis.metrics import metric_named
+from lrdecay.analysis.sequences import (
+    MOST_SEEDS,
+    fixed_radius,
+    seeds_needed,
+    sequence_radius,
+    upper_sd,
+)
+
+
+@pytest.mark.parametrize("n", [2, 5, 8, 30])
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 12])
+def test_the_fixed_interval_is_scipy_s(n, alpha):
+    differences = random(n).normal(0.2, 0.4, n)
+    expected = stats.ttest_1samp(differences, 0).confidence_interval(1 - alpha)
+    radius = fixed_radius(n, differences.std(ddof=1), alpha)
+    assert differences.mean() - radius == pytest.approx(expected.low)
+    assert differences.mean() + radius == pytest.approx(expected.high)
+
+
+def e_value(differences: np.ndarray, null: float) -> float:
+    """Marginal likelihood ratio: effect size Normal(0, 1/2) against 0, sigma under d sigma/sigma,
+    summed over a grid of both, with nothing worked out."""
+    x = differences - null
+    effect = np.linspace(-12, 12, 4001)[:, None]
+    log_sigma = np.linspace(-5, 4, 1801)[None, :]
+    sigma = np.exp(log_sigma)
+
+    def log_likelihood(mean):
+        squares = (x**2).sum() - 2 * mean * x.sum() + len(x) * mean**2
+        return -len(x) * log_sigma - squares / (2 * sigma**2)
+
+    above, below = log_likelihood(effect * sigma), log_likelihood(0.0)
+    scale = above.max()  # keeps the sums within floating point
+    prior = stats.norm.pdf(effect, 0, math.sqrt(0.5)) * (effect[1, 0] - effect[0, 0])
+    return float((prior * np.exp(above - scale)).sum() / np.exp(below - scale).sum())
+
+
+@pytest.mark.parametrize("n", [8, 15])
+def test_the_sequence_ends_where_the_e_value_is_1_over_alpha(n):
+    differences = random(n).normal(0.3, 1.0, n)
+    mean, sd = differences.mean(), differences.std(ddof=1)
+    high = optimize.brentq(
+        lambda null: math.log(e_value(differences, null) * ALPHA), mean + 0.2 * sd, mean + 4 * sd
+    )
+    assert high - mean == pytest.approx(float(sequence_radius(n, sd, ALPHA)), rel=1e-4)
+
+
+def test_the_sequence_by_hand():
+    r, big_r = 2 / 10, (0.05**2 * 2 / 10) ** (1 / 8)
+    expected = 0.3 / math.sqrt(8) * math.sqrt(7 * (1 - big_r) / (big_r - r))
+    assert float(sequence_radius(8, 0.3, 0.05)) == pytest.approx(expected)
+    assert float(sequence_radius(7, 0.3, 0.05)) == math.inf
+    # at a thousandth the R of 8 pairs is below r
+    assert sequence_radius(np.array([8, 16]), 0.3, 0.001)[0] == math.inf
+    assert float(sequence_radius(8, 0.0, 0.05)) == 0
+    assert float(sequence_radius(8, 0.0, 0.001)) == math.inf
+
+
+def test_seeds_needed_is_the_first_number_that_resolves():
+    n, mean, sd = 16, 0.1, 0.3
+    spread = float(upper_sd(n, sd))
+    assert spread == pytest.approx(sd * math.sqrt(15 / stats.chi2.ppf(0.2, 15)))
+    for margin, distance in ((None, 0.1), (0.15, 0.1), (0.5, 0.4)):
+        needed = float(seeds_needed(n, mean, sd, ALPHA, margin))
+        assert sequence_radius(needed, spread, ALPHA) < distance
+        assert needed == n + 1 or sequence_radius(needed - 1, spread, ALPHA) >= distance
+    assert float(seeds_needed(n, 0.0, sd, ALPHA)) == math.inf
+    assert float(seeds_needed(n, 1e-6, sd, ALPHA)) == math.inf
+    assert MOST_SEEDS == 1_000_000
+    assert seeds_needed(np.array([3, 16]), 5.0, 0.1, ALPHA).tolist() == [8, 17]
+
+
+def test_paired_statistics_are_those_of_numpy_and_scipy():
+    a, b = random(1).normal(97, 1, (2, 3, 12))
+    found = paired_statistics(a, b)
+    for row in range(3):
+        d = a[row] - b[row]
+        assert found["mean"][row] == pytest.approx(d.mean())
+        assert found["sd"][row] == pytest.approx(d.std(ddof=1))
+        assert found["skew"][row] == pytest.approx(stats.skew(d))
+        assert found["correlation"][row] == pytest.approx(np.corrcoef(a[row], b[row])[0, 1])
+        assert found["unpaired_sd"][row] == pytest.approx(
+            math.sqrt(a[row].var(ddof=1) + b[row].var(ddof=1))
+        )
+        assert found["p_t"][row] == pytest.approx(stats.ttest_1samp(d, 0).pvalue)
+        wins = (d > 0).sum()
+        assert found["wins"][row] == pytest.approx(wins / 12)
+        low, high = proportion_confint(wins, 12, method="wilson")
+        assert (found["wins_low"][row], found["wins_high"][row]) == pytest.approx((low, high))
+
+
+def test_the_sign_flip_test_is_exact_for_few_seeds():
+    a = random(2).normal(0.4, 1, (1, 9))
+    found = paired_statistics(a, np.zeros((1, 9)))["p_signflip"]
+    signs = 1 - 2 * ((np.arange(2**9)[:, None] >> np.arange(9)) & 1)
+    means = (signs * a).mean(axis=1)
+    # twice the smaller tail
+    tails = (means >= means[0] - 1e-12).mean(), (means <= means[0] + 1e-12).mean()
+    assert found[0] == pytest.approx(2 * min(tails))
+
+
+def test_wins_ties_and_spread_without_any():
+    ones = np.array([[1.0, 2.0, 3.0, 4.0, 5.0], [7.0, 7.0, 7.0, 7.0, 7.0]])
+    others = np.array([[0.0, 2.0, 3.0, 5.0, 4.0], [7.0, 7.0, 7.0, 7.0, 7.0]])
+    found = paired_statistics(ones, others)
+    assert found["wins"].tolist() == [0.6, 0.5]
+    low, high = proportion_confint(3, 5, method="wilson")
+    assert (found["wins_low"][0], found["wins_high"][0]) == pytest.approx((low, high))
+    # half a win over: from the interval of two wins to that of three
+    assert found["wins_low"][1] == pytest.approx(proportion_confint(2, 5, method="wilson")[0])
+    assert found["wins_high"][1] == pytest.approx(proportion_confint(3, 5, method="wilson")[1])
+    assert found["sd"][1] == 0
+    assert np.isnan(found["correlation"][1])
+    assert (found["p_t"][1], found["p_signflip"][1]) == (1, 1)
+    losses = paired_statistics(ones, others, higher_is_better=False)["wins"]
+    assert losses.tolist() == [0.4, 0.5]
+
+
+def test_the_crossed_interval_by_hand():
+    differences = np.array([[1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]])
+    rows, columns = differences.mean(axis=1), differences.mean(axis=0)
+    mean = 5 / 12
+    residual = sum(
+        (differences[i, j] - rows[i] - columns[j] + mean) ** 2 for i in range(3) for j in range(4)
+    ) / (2 * 3)
+    variance = rows.var(ddof=1) / 3 + columns.var(ddof=1) / 4 - residual / 12
+    assert variance > rows.var(ddof=1) / 3
+    got, low, high = crossed_interval(differences, 0.9)
+    radius = stats.t.ppf(0.95, 2) * math.sqrt(variance)
+    assert (got, low, high) == pytest.approx((mean, mean - radius, mean + radius))
+    # images without an effect of their own cannot make it narrower than the seeds do
+    assert crossed_variance(0.3, 0.0, 1.0, 3, 4) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("weights", [(1, -1), (0.5, 0.5, -0.5, -0.5), (1, 1, -1, -1)])
+@pytest.mark.parametrize("images", [37, 1000])
+def test_bitmaps_give_the_crossed_variance_of_the_unpacked_matrix(weights, images):
+    runs, _ = make_tables(("a", "b"), (0.0, 0.5), seeds=6, n_epochs=1)
+    answers = random(images).random((len(runs), images)) < 0.9
+    runs["test_correct"] = [np.packbits(each).tobytes() for each in answers]
+    runs["test_images"] = images
+    blocks = seed_blocks(runs, metric_named("test_accuracy"))
+    cells = [0, 3, 1, 2][: len(weights)]
+    for used in (np.ones(6, bool), np.array([1, 0, 1, 1, 0, 1], bool)):
+        matrix = sum(
+            w * answers[blocks.row[cell][used]].astype(float)
+            for w, cell in zip(weights, cells, strict=True)
+        )
+        mean, low, _ = crossed_interval(matrix, 0.95)
+        radius = stats.t.ppf(0.975, used.sum() - 1) * math.sqrt(
+            Bitmaps(blocks).variance(cells, weights, used)
+        )
+        assert radius == pytest.approx(100 * (mean - low))
+
+
+def test_bitmaps_that_do_not_fit_give_no_interval():
+    runs, _ = make_tables(("a", "b"), (0.0,), seeds=8, n_epochs=1)
+    used = np.ones(8, bool)
+
+    def variance(table):
+        blocks = seed_blocks(table, metric_named("test_accuracy"))
+        return Bitmaps(blocks).variance([0, 1], [1.0, -1.0], used)
+
+    assert variance(runs) > 0
+    for change in ({"test_images": 999_999}, {"test_correct": None}, {"test_images": None}):
+        ((column, value),) = change.items()
+        other = runs.astype({column: object})
+        other.loc[3, column] = value
+        assert np.isnan(variance(other))
+    assert np.isnan(variance(runs.drop(columns=["test_correct"])))

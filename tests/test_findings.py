@@ -1,0 +1,162 @@
+"""The top of the page says what `compare` says under the sweep's own settings, and what is open."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames import make_tables
+from pandas.testing import assert_frame_equal
+
+from lrdecay import analysis, findings
+from lrdecay.errors import InputError
+from lrdecay.findings import Findings, find
+
+SWEEP = """\
+name: x
+dataset: digits
+comparison: {reference: step, metric: test_loss, margin: 0.2, confidence: 0.9}
+"""
+
+
+def found(
+    seeds: int = 12,
+    text: str = "name: x\ncomparison: {margin: 0.2}\n",
+    planned: pd.DataFrame | None = None,
+    **more: object,
+) -> Findings:
+    """At dropout 0.3 step is close to constant."""
+    runs, epochs = make_tables(
+        ("constant", "step", "cosine"), (0.0, 0.3), seeds=seeds, n_epochs=1, **more
+    )
+    own, reference = (
+        runs.index[(runs["scheduler"] == label) & (runs["dropout"] == 0.3)]
+        for label in ("step", "constant")
+    )
+    near = np.random.default_rng(0).normal(0.0004, 0.001, seeds)
+    runs.loc[own, "test_accuracy"] = runs.loc[reference, "test_accuracy"].to_numpy() + near
+    return find(runs, epochs, text, planned)
+
+
+def test_settings_are_those_of_the_sweep_file() -> None:
+    runs, epochs = make_tables(("constant", "step", "cosine"), (0.0, 0.3), seeds=9, n_epochs=1)
+    of_loss = find(runs, epochs, SWEEP, None)
+    asked = {"reference": "step", "metric": "test_loss", "margin": 0.2, "confidence": 0.9}
+    assert_frame_equal(of_loss.table, analysis.compare(runs, **asked))
+    assert_frame_equal(of_loss.steps, analysis.verdicts_by_seeds(runs, **asked))
+    best = analysis.best_set(runs, metric="test_loss", confidence=0.9)
+    assert of_loss.best is not None
+    assert_frame_equal(of_loss.best, best)
+    assert findings.question(of_loss) == (
+        "constant and cosine against step at dropout 0 and 0.3, by test loss. Differences below "
+        "0.2 nats are to count as none; that any of the 4 verdicts is wrong has a probability of "
+        "at most 10%, however often one looks."
+    )
+    for nothing_said in ("", "name: x\n", "# only a remark\n"):
+        plain = find(runs, epochs, nothing_said, None)
+        assert_frame_equal(plain.table, analysis.compare(runs, margin=0.05))
+
+
+@pytest.mark.parametrize("text", ["comparison: {metric: speed}", "comparison: [", "comparison: 3"])
+def test_settings_that_cannot_be_read_are_no_settings(text: str) -> None:
+    runs, epochs = make_tables(seeds=2, n_epochs=1)
+    with pytest.raises(InputError, match="has no comparison that this version reads"):
+        find(runs, epochs, text, None)
+
+
+def test_the_summary_counts_verdicts_and_the_groups_have_each_sentence_once() -> None:
+    answer = found()
+    verdicts = answer.primary["verdict"].value_counts()
+    differ = verdicts.get("higher", 0) + verdicts.get("lower", 0)
+    assert 0 < differ < 4
+    summary = findings.summary(answer)
+    assert summary.startswith(f"Of 4 differences at 12 seeds: {differ} shown to differ from 0")
+    assert ("not resolved" in summary) is bool(verdicts.get("unresolved", 0))
+    assert "not evaluated" not in summary
+    groups = findings.grouped(answer, 10)
+    said = [sentence for _, sentences in groups for sentence in sentences]
+    assert sorted(said) == sorted(answer.primary["sentence"])
+    resolved = answer.primary["verdict"].isin(["higher", "lower", "equivalent"])
+    assert sorted(groups[0][1]) == sorted(answer.primary.loc[resolved, "sentence"])
+    assert groups[0][0] == "Resolved"
+    assert sum(len(sentences) for _, sentences in findings.grouped(answer, 3)) == 3
+
+
+def test_too_few_seeds_are_said_to_be_too_few() -> None:
+    answer = found(seeds=3)
+    assert findings.summary(answer) == (
+        "Too few seeds to say whether a difference is real: a pair has 3 seeds at most, and the "
+        "interval that may be looked at after every seed begins at 8."
+    )
+    (line,) = findings.outlook(answer)
+    # 6 cells take 5 seeds more, at 2.5 seconds a run
+    assert line.startswith(
+        "To begin to judge 4 open differences takes about 5 seeds more: some 75 s of training time"
+    )
+    assert "{min: 8, max: 8, until: resolved}" in line
+    assert list(findings.best_lines(answer)) == []
+
+
+def test_what_diverged_is_not_taken_for_too_few_seeds() -> None:
+    answer = found(seeds=3, status=lambda *cell: "diverged")
+    assert findings.summary(answer) == "Of 4 differences: 4 not evaluated."
+    assert findings.outlook(answer) == []
+    assert answer.steps.empty
+
+
+def test_the_outlook_is_what_compare_says_each_needs() -> None:
+    answer = found(text="comparison: {margin: 0.0001}")
+    still_open = analysis.open_questions(answer.table)
+    assert len(still_open) > 0
+    finite = still_open[np.isfinite(still_open["more_seeds"])]
+    lines = findings.outlook(answer)
+    assert len(lines) == (len(finite) > 0) + (len(finite) < len(still_open))
+    if len(finite):
+        least, most = int(finite["more_seeds"].min()), int(finite["more_seeds"].max())
+        needed = f"{most}" if least == most else f"{least} to {most}"
+        assert f"takes about {needed} seeds more, if they stay as they are" in lines[0]
+    # each cell is trained once, whatever number of differences it is part of
+    rows = pd.DataFrame(
+        {
+            "scheduler": ["step", "cosine"],
+            "versus_scheduler": ["constant", "constant"],
+            "dropout": [0.3, 0.3],
+            "more_seeds": [10.0, 4.0],
+        }
+    )
+    assert findings._more_runs(rows) == 10 + 4 + 10
+
+
+def test_best_lines_name_those_that_no_pair_excludes() -> None:
+    answer = found(seeds=30)
+    assert answer.best is not None
+    lines = list(findings.best_lines(answer))
+    assert len(lines) == 2
+    for dropout, line in zip((0.0, 0.3), lines, strict=True):
+        rows = answer.best[answer.best["dropout"] == dropout]
+        names = rows.loc[rows["in_set"], "scheduler"].tolist()
+        assert line == f"dropout {dropout:g}: {findings.listed(names)}"
+    assert not answer.best["in_set"].all()
+
+
+def test_runs_still_to_come_do_not_count_as_missing() -> None:
+    runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=10, n_epochs=1)
+    part = runs[runs["seed"] < 9]
+    known, unknown = (find(part, epochs, "", plan) for plan in (runs, None))
+    assert known.table["n_waiting"].tolist() == [1]
+    assert unknown.table["n_asked"].tolist() == [9]
+    # a reference that has no run yet is no mistake
+    begun = find(
+        runs[runs["scheduler"] == "step"], epochs, "comparison: {reference: constant}", runs
+    )
+    assert begun.reference == "constant"
+    assert begun.table["n"].tolist() == [0]
+
+
+def test_one_scheduler_has_none_to_be_compared_with() -> None:
+    runs, epochs = make_tables(("step",), (0.3,), seeds=1, n_epochs=1)
+    answer = find(runs, epochs, "", None)
+    assert findings.question(answer) == (
+        "There is one scheduler, step, so none to compare it with."
+    )
+    assert findings.summary(answer) == ""
+    assert findings.outlook(answer) == []
+    assert findings.grouped(answer, 5) == []
