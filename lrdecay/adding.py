@@ -7,7 +7,7 @@ budget of seeds is spent. The intervals are such that looking after every round 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
@@ -40,6 +40,7 @@ def add(
     comparison: Comparison,
     reference: str,
     ended: pd.DataFrame,
+    epochs: pd.DataFrame | None = None,
 ) -> Added:
     """Return how many of the seeds each cell is to have by now.
 
@@ -53,27 +54,33 @@ def add(
         comparison: what is to be decided.
         reference: the label of the scheduler that the others are compared with.
         ended: rows of the runs table; those that are not asked for do not count.
+        epochs: their rows of the epochs table, where the metric needs them.
     """
     counts = dict.fromkeys(cells, adding.min)
     rounds: list[tuple[str, ...]] = []
+    contrasts = 0
+    if all(cell.scheduler != reference for cell in cells):  # no base rate could be chosen for it
+        return Added(counts, (), contrasts, over=True)
     known = set(ended["run_id"])
     while True:
         asked = _planned(counts, seeds)
         if not set(asked["run_id"]) <= known:
-            return Added(counts, tuple(rounds), _contrasts(cells, reference), over=False)
+            return Added(counts, tuple(rounds), contrasts, over=False)
         table = primary_verdicts(
             ended[ended["run_id"].isin(asked["run_id"])],
             asked,
+            epochs,
             reference=reference,
             metric=comparison.metric,
             margin=comparison.margin,
             confidence=comparison.confidence,
         )
+        contrasts = len(table)
         still_open = open_questions(table)
         rounds.append(tuple(_name(row) for row in still_open.to_dict("records")))
         more = [cell for cell in _cells_of(still_open, cells) if counts[cell] < adding.max]
         if not more:
-            return Added(counts, tuple(rounds), len(table), over=True)
+            return Added(counts, tuple(rounds), contrasts, over=True)
         grown = {cell: min(counts[cell] + BLOCK, adding.max) for cell in more}
         counts = grown | {cell: n for cell, n in counts.items() if cell not in grown}
 
@@ -114,13 +121,5 @@ def _cells_of(still_open: pd.DataFrame, cells: Iterable[Run]) -> list[Run]:
     return list(found)
 
 
-def _contrasts(cells: Iterable[Run], reference: str) -> int:
-    return sum(cell.scheduler != reference for cell in cells)
-
-
-def _name(row: dict[object, object]) -> str:
-    return f"{row['scheduler']} against {row['versus_scheduler']}{_where(row)}"
-
-
-def _where(row: dict[object, object]) -> str:
-    return f" at {row['where']}" if row["where"] else ""
+def _name(row: Mapping[Hashable, object]) -> str:
+    return f"{row['scheduler']} against {row['versus_scheduler']} at {row['where']}"

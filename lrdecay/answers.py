@@ -102,7 +102,7 @@ def read_answer(
             f"Nothing is called equivalent, since no margin in {chosen.unit} is given (--margin)."
         )
     runs, planned = results.read_runs(folder), results.read_planned(folder)
-    epochs = results.read_epochs(folder) if chosen.name == "gap" else None
+    epochs = results.read_epochs(folder) if chosen.needs_epochs else None
     confidence = question.confidence if confidence is None else confidence
     table = analysis.compare(
         runs,

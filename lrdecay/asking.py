@@ -6,18 +6,24 @@ is decided, a few come first. With their results what the sweep asks for grows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import pandas as pd
 
 from lrdecay import adding, choosing
+from lrdecay.analysis.metrics import metric_named
 from lrdecay.matrix import Matrix
 from lrdecay.run import Run
 from lrdecay.sweep import Sweep
 
-Outcomes = Callable[[Sequence[Run]], pd.DataFrame]
-"""Gives the rows of the runs table of those of the given runs that are in it."""
+
+class Outcomes(Protocol):
+    """Looks up what has ended."""
+
+    def __call__(self, runs: Sequence[Run], name: str = "runs") -> pd.DataFrame:
+        """Return the rows of those of the given runs that are in a table, `runs` or `epochs`."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +68,28 @@ def ask(
     ended, whatever its outcome was.
     """
 
-    def ended(runs: Sequence[Run]) -> pd.DataFrame:
-        return outcomes([run for run in runs if run.run_id in done])
+    def ended(runs: Sequence[Run], name: str = "runs") -> pd.DataFrame:
+        return outcomes([run for run in runs if run.run_id in done], name)
 
     trials = matrix.trials()
     rates = choosing.choose(trials, ended(trials))
     rates_of_all = {**choosing.any_rates(matrix.cells), **rates}
     added, counts = None, None
     if sweep.adding is not None:
-        added = adding.add(
-            matrix.compared(rates),
-            matrix.seeds,
-            sweep.adding,
-            sweep.comparison,
-            sweep.reference,
-            ended(matrix.comparison(rates)),
-        )
-        counts = dict.fromkeys(matrix.compared(rates_of_all), sweep.adding.min) | added.counts
+        counts = dict.fromkeys(matrix.compared(rates_of_all), sweep.adding.min)
+        if rates.keys() == rates_of_all.keys():  # else some differences are not there yet
+            candidates = matrix.comparison(rates)
+            with_epochs = metric_named(sweep.comparison.metric).needs_epochs
+            added = adding.add(
+                matrix.compared(rates),
+                matrix.seeds,
+                sweep.adding,
+                sweep.comparison,
+                sweep.reference,
+                ended(candidates),
+                ended(candidates, "epochs") if with_epochs else None,
+            )
+            counts = added.counts
     runs = [*trials, *matrix.comparison(rates, counts)]
     whole = [*trials, *matrix.comparison(rates_of_all, counts)]
     return Asked(runs, pending(runs, done), whole, rates, added)

@@ -104,6 +104,7 @@ def _verdicts(folder: Path, runs: pd.DataFrame) -> tuple[str, list[str]]:
         metric = METRICS_COMPARED[question.metric]
         table = compare(
             runs,
+            results.read_epochs(folder) if metric.needs_epochs else None,
             reference=question.reference,
             metric=metric.name,
             margin=question.margin,

@@ -89,12 +89,12 @@ class Store:
         rows = rows.filter(pc.is_in(rows["run_id"], wanted))
         return Counter(tuple(row[name] for name in MADE_WITH) for row in rows.to_pylist())
 
-    def outcomes(self, runs: Sequence[Run]) -> pd.DataFrame:
-        """Return the rows of the given runs, as far as there are any, in the given order and under
-        their labels."""
-        places = self._catalog("runs") if runs else {}
+    def outcomes(self, runs: Sequence[Run], name: str = "runs") -> pd.DataFrame:
+        """Return the rows of the given runs in a table, as far as there are any, in the given order
+        and under their labels."""
+        places = self._catalog(name) if runs else {}
         runs = [run for run in runs if run.run_id in places]
-        with Rows("runs") as rows:
+        with Rows(name) as rows:
             found = rows.take([places[run.run_id] for run in runs])
         frame: pd.DataFrame = _under_roles(found, runs).to_pandas()
         return frame

@@ -185,3 +185,34 @@ def test_on_digits_an_easy_difference_takes_fewer_seeds_than_a_hard_one(tmp_path
     assert run_sweep(sweep, tmp_path / "parts", workers=0).completed == 4
     assert_same(tmp_path / "parts" / "grows", summary.folder)
     assert run_sweep(sweep, tmp_path / "parts", workers=0).completed == 0
+
+
+def test_seeds_are_added_only_once_all_base_rates_are_chosen(tmp_path):
+    grid = "optimizer: {name: Adam, lr: {choose: [0.001, 0.003], seeds: 1}}\n"
+    sweep = parse_sweep(SMALL + grid)
+    watched = Stops(after=0)
+    summary = run_sweep(sweep, tmp_path, workers=0, progress=watched)
+    runs = read_runs(summary.folder)
+    assert len(runs[runs["phase"] == "choose"]) == 3 * 2
+    assert runs[runs["phase"] == "compare"].groupby("scheduler").size().to_dict() == {
+        "constant": 16,
+        "far": 8,
+        "near": 16,
+    }
+    assert watched.grown == [6 + 40]
+
+
+def test_without_a_base_rate_for_the_reference_there_is_nothing_to_decide():
+    assert SWEEP.adding is not None
+    cells = [cell for cell in MATRIX.compared({}) if cell.scheduler != "constant"]
+    found = add(cells, MATRIX.seeds, SWEEP.adding, SWEEP.comparison, "constant", rows(RUNS))
+    assert found == Added(dict.fromkeys(cells, 8), (), 0, over=True)
+
+
+def test_the_gap_is_decided_with_the_epochs_table(tmp_path):
+    sweep = parse_sweep(SMALL.replace("margin: 0.1", "metric: gap, margin: 90"))
+    summary = run_sweep(sweep, tmp_path, workers=0)
+    # within 90 points all is equivalent at once
+    assert read_runs(summary.folder).groupby("scheduler").size().tolist() == [8, 8, 8]
+    table = read_answer(summary.folder).table.query("family == 'scheduler'")
+    assert set(table["verdict"]) <= {"equivalent", "lower", "higher"}

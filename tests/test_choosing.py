@@ -155,7 +155,7 @@ def test_what_a_sweep_asks_for_grows_as_its_trials_end() -> None:
     assert parse_sweep(TEXT).runs(digits()) == first
 
     def asked_with(done):
-        def rows(runs):
+        def rows(runs, name="runs"):
             return outcomes[outcomes["run_id"].isin([run.run_id for run in runs])]
 
         return ask(sweep, matrix, rows, done)

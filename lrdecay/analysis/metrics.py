@@ -27,6 +27,11 @@ class Metric:
     higher_is_better: bool | None
 
     @property
+    def needs_epochs(self) -> bool:
+        """Whether it is computed from the epochs table too."""
+        return self.name == "gap"
+
+    @property
     def scale(self) -> float:
         """What the column of `runs` is multiplied by to be in the metric's unit."""
         return 100.0 if self.unit == POINTS and self.name != "gap" else 1.0
@@ -72,7 +77,7 @@ def metric_values(
         InputError: a column is missing, or the gap is asked for without `epochs`.
     """
     require(runs, ["status"])
-    if metric.name == "gap":
+    if metric.needs_epochs:
         if epochs is None:
             raise InputError("the train-test gap needs the epochs table as well: pass epochs=")
         column = train_test_gap(runs, epochs)["train_test_gap"]

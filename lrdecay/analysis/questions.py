@@ -16,6 +16,7 @@ from lrdecay.analysis.verdicts import judge
 def primary_verdicts(
     runs: pd.DataFrame,
     planned: pd.DataFrame,
+    epochs: pd.DataFrame | None = None,
     *,
     reference: str | None,
     metric: str,
@@ -27,14 +28,14 @@ def primary_verdicts(
     Args:
         runs: rows of the runs table.
         planned: all runs of those cells that the sweep asks for, so that the family is whole.
-        reference: as for `compare`, as are the others.
+        epochs: as for `compare`, as are the others.
 
     Returns:
         One row per contrast of the primary family, with the columns of `compare` but for p-values,
         the crossed interval and sentences.
     """
     asked = metric_named(metric)
-    blocks = seed_blocks(runs, asked, planned=planned)
+    blocks = seed_blocks(runs, asked, epochs, planned)
     label = reference_of([str(s) for s in axis_values(blocks.cells, "scheduler")], reference)
     listed = [each for each in contrasts(blocks, label) if each.family == PRIMARY]
     table = estimates(blocks, listed, asked.higher_is_better)
