@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 
-from lrdecay.analysis import AXES, open_questions
+from lrdecay.analysis import open_questions
+from lrdecay.analysis.axes import strata_in
 from lrdecay.analysis.questions import primary_verdicts
 from lrdecay.run import Run
 from lrdecay.specs import Comparison, SeedsUntil
@@ -108,7 +109,7 @@ def _planned(counts: dict[Run, int], seeds: Sequence[int]) -> pd.DataFrame:
 
 def _cells_of(still_open: pd.DataFrame, cells: Iterable[Run]) -> list[Run]:
     """Return the cells that these differences are between, in their order."""
-    axes = [axis for axis in AXES if axis in still_open and axis not in ("scheduler", "dropout")]
+    axes = strata_in(still_open)
     by_values = {
         (*(getattr(cell, axis) for axis in axes), cell.scheduler, cell.dropout): cell
         for cell in cells

@@ -18,13 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 from lrdecay import analysis, results, yamlfile
-from lrdecay.analysis.contrasts import reference_of
+from lrdecay.analysis.contrasts import reference_among
 from lrdecay.analysis.metrics import Metric, metric_named
 from lrdecay.analysis.sentences import interval
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET
 from lrdecay.errors import InputError
-from lrdecay.progress import counted
 from lrdecay.specs import Comparison, SeedsUntil
+from lrdecay.wording import counted
 
 _SHOWN = 100  # sentences of a family; all of them are in the machines' formats
 
@@ -119,11 +119,10 @@ def read_answer(
     if chosen.higher_is_better is not None:
         best = analysis.best_set(runs, metric=chosen.name, confidence=confidence, planned=planned)
     tables = [runs] if planned is None else [planned, runs]
-    labels = list(dict.fromkeys(label for rows in tables for label in rows["scheduler"]))
     return Answer(
         folder=str(folder),
         metric=chosen,
-        reference=reference_of(labels, reference or question.reference),
+        reference=reference_among(tables, reference or question.reference),
         margin=margin,
         confidence=confidence,
         table=table,

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lrdecay.analysis import AXES
+from lrdecay.wording import text_of
 
 if TYPE_CHECKING:
     from lrdecay.run import Run
@@ -132,7 +133,7 @@ def cell_names(runs: Iterable[Run]) -> dict[Cell, str]:
         if name != "scheduler" and len({row[name] for row in rows.values()}) > 1
     ]
     return {
-        key: ", ".join([row["scheduler"], *(f"{name} {_short(row[name])}" for name in several)])
+        key: ", ".join([row["scheduler"], *(f"{name} {text_of(row[name])}" for name in several)])
         for key, row in rows.items()
     }
 
@@ -153,7 +154,3 @@ def without_rate(runs: Sequence[Run], rates: Mapping[Cell, float | None]) -> tup
     return tuple(
         name for key, name in cell_names(runs).items() if key in rates and rates[key] is None
     )
-
-
-def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

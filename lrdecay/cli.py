@@ -79,8 +79,8 @@ def plan(
     """Print the matrix, the schedules and about how long the runs take. Nothing trains."""
     with errors_in_one_line():
         from lrdecay import plugins
-        from lrdecay.progress import counted
         from lrdecay.sweep import load_sweep
+        from lrdecay.wording import counted
 
         plugins.load(plugin or ())
         sweep = load_sweep(file)
@@ -111,9 +111,10 @@ def sweep(
     """
     with errors_in_one_line(), stoppable() as place:
         from lrdecay import plugins
-        from lrdecay.progress import Bar, Lines, counted, spell_seconds
+        from lrdecay.progress import Bar, Lines
         from lrdecay.runner import run_sweep
         from lrdecay.sweep import load_sweep
+        from lrdecay.wording import counted, spell_seconds
 
         plugins.load(plugin or ())
         loaded = load_sweep(file)

@@ -94,7 +94,7 @@ def _print_epoch(run: Run, epoch: Epoch) -> None:
 
 def print_matrix(sweep: Sweep) -> None:
     """Print the axes of a sweep, its schedulers, and how many runs that makes."""
-    from lrdecay.progress import counted
+    from lrdecay.wording import counted
 
     table = Table("axis", "values", box=None, pad_edge=False)
     table.add_row("dataset", sweep.dataset.name or str(sweep.dataset.folder))
@@ -152,7 +152,7 @@ def print_plan(
     from lrdecay import choosing, foresight, groups, sources
     from lrdecay.devices import default_workers, find_device
     from lrdecay.estimate import estimate_seconds
-    from lrdecay.progress import counted, spell_seconds
+    from lrdecay.wording import counted, spell_seconds
 
     chosen = find_device(device, sweep.precision)
     try:
@@ -254,8 +254,8 @@ def print_failures(folder: Path) -> None:
 def print_noise(folder: Path, repeats: Path) -> None:
     """Print how far runs that were trained twice lie apart."""
     from lrdecay.analysis import METRICS_COMPARED, noise_floor
-    from lrdecay.progress import counted
     from lrdecay.results import read_runs
+    from lrdecay.wording import counted
 
     for row in noise_floor(read_runs(folder), read_runs(repeats)).to_dict("records"):
         metric = METRICS_COMPARED[row["metric"]]
@@ -288,7 +288,7 @@ def print_status(counts: DataFrame, holder: Holder | None) -> None:
 
 def print_verification(folder: Path, found: Verification) -> None:
     """Print what was checked, what was wrong with it, and what is to train again."""
-    from lrdecay.progress import counted
+    from lrdecay.wording import counted
 
     checked = (
         f"{folder}: {counted(found.runs, 'run')} with {counted(found.epochs, 'epoch')} in "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,18 +51,26 @@ def stoppable() -> Iterator[Place]:
     disk is full, how to go on."""
     place = Place()
     try:
-        with signals.stoppable():
+        with stopped_with(lambda: f"Interrupted; {_how_to_go_on(place)}"):
             yield place
-    except signals.Stopped as stop:
-        with suppress(OSError):  # after SIGHUP there may be no terminal
-            err.print(f"\nInterrupted; {_how_to_go_on(place)}", soft_wrap=True)
-        raise typer.Exit(stop.exit_code) from None
     except OSError as error:
         if error.errno not in _NOT_INPUT:
             raise
         with suppress(OSError):
             err.print(f"lrdecay: {_as_text(error)}; {_how_to_go_on(place)}", soft_wrap=True)
         raise typer.Exit(RUN_FAILED) from None
+
+
+@contextmanager
+def stopped_with(line: Callable[[], str]) -> Iterator[None]:
+    """Let SIGINT, SIGTERM and SIGHUP end the block with one line and their own exit code."""
+    try:
+        with signals.stoppable():
+            yield
+    except signals.Stopped as stop:
+        with suppress(OSError):  # after SIGHUP there may be no terminal
+            err.print(f"\n{line()}", soft_wrap=True)
+        raise typer.Exit(stop.exit_code) from None
 
 
 def _how_to_go_on(place: Place) -> str:

@@ -19,7 +19,7 @@ from lrdecay.analysis import (
     open_questions,
     verdicts_by_seeds,
 )
-from lrdecay.analysis.contrasts import reference_of
+from lrdecay.analysis.contrasts import reference_among
 from lrdecay.analysis.metrics import Metric, metric_named
 from lrdecay.analysis.sentences import seeds
 from lrdecay.analysis.verdicts import (
@@ -30,8 +30,8 @@ from lrdecay.analysis.verdicts import (
     UNRESOLVED,
 )
 from lrdecay.answers import asked_in
-from lrdecay.progress import counted, spell_seconds
 from lrdecay.specs import Comparison
+from lrdecay.wording import counted, spell_seconds, text_of
 
 GROUPS = {
     "Resolved": RESOLVED,
@@ -78,10 +78,9 @@ def find(
     """
     comparison, budget = asked_in(sweep_text)
     metric = metric_named(comparison.metric)
-    labels = [str(label) for label in axis_values(runs, "scheduler")]
-    known = labels if planned is None else [str(s) for s in axis_values(planned, "scheduler")]
+    tables = [runs] if planned is None else [planned, runs]
     asked: dict[str, Any] = {
-        "reference": reference_of(list(dict.fromkeys([*known, *labels])), comparison.reference),
+        "reference": reference_among(tables, comparison.reference),
         "metric": metric.name,
         "margin": comparison.margin,
         "confidence": comparison.confidence,
@@ -160,7 +159,7 @@ def best_lines(found: Findings) -> Iterator[str]:
         return
     axes = [axis for axis in AXES if axis in found.best and axis != "scheduler"]
     for values, rows in found.best.groupby(axes, sort=False, dropna=False):
-        where = ", ".join(f"{a} {_short(v)}" for a, v in zip(axes, values, strict=True))
+        where = ", ".join(f"{a} {text_of(v)}" for a, v in zip(axes, values, strict=True))
         looked_at = rows[rows["n_compared"] > 0]
         if len(rows) < 2 or looked_at.empty:
             continue
@@ -217,7 +216,3 @@ def listed(names: Sequence[object]) -> str:
     """
     *first, last = map(str, names)
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

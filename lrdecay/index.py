@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from lrdecay import pages, results
 from lrdecay.analysis import compared
 from lrdecay.errors import InputError
@@ -47,12 +49,17 @@ def overview(folder: Path) -> Overview:
         InputError: there are no results, or they are damaged.
     """
     runs = compared(results.read_runs(folder, _COLUMNS))
+    return overview_of(folder.resolve().name, runs, results.read_plan(folder))
+
+
+def overview_of(name: str, runs: pd.DataFrame, plan: results.Plan) -> Overview:
+    """Return the same of the runs of a comparison and their plan."""
     finished = runs["finished_at"].max().strftime("%Y-%m-%d %H:%M UTC") if len(runs) else ""
     return Overview(
-        folder.resolve().name,
+        name,
         tuple(runs["dataset"].drop_duplicates()),
         len(runs),
-        results.read_plan(folder).runs,
+        plan.runs,
         finished,
     )
 

@@ -11,7 +11,6 @@ import pandas as pd
 
 from lrdecay import choosing
 from lrdecay.analysis import (
-    AXES,
     FAMILIES,
     PRIMARY,
     axis_values,
@@ -19,9 +18,10 @@ from lrdecay.analysis import (
     cell_summary,
     extra_axes,
 )
+from lrdecay.analysis.axes import strata_in
 from lrdecay.analysis.sentences import interval
-from lrdecay.charts import text_of
 from lrdecay.findings import Findings
+from lrdecay.wording import text_of
 
 MAX_ENDED_EARLY = 100
 """Diverged or failed runs that are listed one by one."""
@@ -106,7 +106,7 @@ def contrasts(found: Findings) -> list[Listing]:
 
 
 def _contrasts(name: str, caption: str, table: pd.DataFrame) -> Listing:
-    strata = [a for a in AXES if a in table and a not in ("scheduler", "dropout")]
+    strata = strata_in(table)
     lines = []
     for row in table.head(MAX_LINES).to_dict("records"):
         about = {axis: text_of(row[axis]) for axis in strata}

@@ -13,9 +13,10 @@ from lrdecay.analysis import (
     made_with,
     rates_chosen,
 )
-from lrdecay.charts import Setting, text_of
+from lrdecay.charts import Setting
 from lrdecay.findings import listed
 from lrdecay.listings import words
+from lrdecay.wording import text_of
 
 
 def matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from matplotlib.artist import Artist
 
 from lrdecay.inert import one_line
+from lrdecay.wording import text_of
 
 MAX_POINTS = 2000
 """Points of one artist that are named one by one; more would make the page large."""
@@ -18,11 +19,6 @@ About = Mapping[str, object]
 
 _PREFIX = "mark:"
 _NAME, _POINT = "-name", "-point"  # no axis begins with a dash
-
-
-def text_of(value: object) -> str:
-    """Return a value of an axis as the page shows it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def mark(

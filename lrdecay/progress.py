@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
 from lrdecay.inert import inert
+from lrdecay.wording import counted, spell_seconds, text_of
 
 if TYPE_CHECKING:
     from lrdecay.run import Run
@@ -75,7 +76,9 @@ class _State:
     def name(self, row: Mapping[str, object]) -> str:
         """Return a run's place on the axes that vary, such as `step, dropout 0.3, seed 0`."""
         scheduler, *others = self.axes
-        return ", ".join([f"{row[scheduler]}", *(f"{axis} {_short(row[axis])}" for axis in others)])
+        return ", ".join(
+            [f"{row[scheduler]}", *(f"{axis} {text_of(row[axis])}" for axis in others)]
+        )
 
 
 class Bar:
@@ -179,30 +182,3 @@ class Lines:
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
-
-
-def counted(count: int, what: str) -> str:
-    """Return a number and its noun.
-
-    >>> counted(1, "run"), counted(96, "run"), counted(2, "process")
-    ('1 run', '96 runs', '2 processes')
-    """
-    plural = "es" if what.endswith("s") else "s"
-    return f"{count:,} {what}{'' if count == 1 else plural}"
-
-
-def spell_seconds(seconds: float) -> str:
-    """Return a duration in the unit that suits it.
-
-    >>> [spell_seconds(s) for s in (4.2, 90, 5400, 200000)]
-    ['4 s', '90 s', '90 min', '56 h']
-    """
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h"
-
-
-def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

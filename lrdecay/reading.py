@@ -5,18 +5,15 @@ Whatever is heavy is imported by the commands that need it, as in `cli`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lrdecay import signals
 from lrdecay.console import err, out
 from lrdecay.errors import InputError
-from lrdecay.exits import errors_in_one_line
+from lrdecay.exits import errors_in_one_line, stopped_with
 from lrdecay.export import FORMATS, export
 from lrdecay.figures import KINDS, write_figure
 from lrdecay.options import (
@@ -155,7 +152,7 @@ def export_command(
     An earlier export in the same folder is replaced; no other files are.
     """
     with errors_in_one_line():
-        with _stoppable("Stopped; nothing was exported."):
+        with stopped_with(lambda: "Stopped; nothing was exported."):
             written = export(folder, to.value, output)
         out.print(str(written), soft_wrap=True)
         if look := FORMATS[to.value].look:
@@ -215,23 +212,12 @@ def _watch(folder: Path, output: Path | None) -> None:
         out.print(line, soft_wrap=True)
 
     path = folder / REPORT if output is None else output
-    with _stoppable("Stopped watching; the page stays as it is."):
+    with stopped_with(lambda: "Stopped watching; the page stays as it is."):
         try:
             watch(folder, path, say)
         finally:
             if output is None and path.is_file():
                 _list_reports(folder)
-
-
-@contextmanager
-def _stoppable(says: str) -> Iterator[None]:
-    """Let a signal end the block with one line and its own exit code."""
-    try:
-        with signals.stoppable():
-            yield
-    except signals.Stopped as stop:
-        err.print(f"\n{says}", soft_wrap=True)
-        raise typer.Exit(stop.exit_code) from None
 
 
 def _list_reports(folder: Path) -> None:

@@ -18,13 +18,13 @@ import pandas as pd
 
 from lrdecay import charts, findings, listings, making, pages, results
 from lrdecay.analysis import FEWEST_SEEDS, compared, extra_axes, status_counts
+from lrdecay.analysis.metrics import UNIT_TITLES
 from lrdecay.assets import page_assets
 from lrdecay.charts import Chart, Setting
 from lrdecay.errors import InputError
 from lrdecay.findings import Findings
 from lrdecay.results import Plan
 from lrdecay.styles import Style, scheduler_styles
-from lrdecay.tables import PLAN
 
 MAX_COMBINATIONS = 4
 """Combinations of extra axes that get figures; all of them are in the tables."""
@@ -32,8 +32,6 @@ MAX_SENTENCES = 16
 """Verdicts that are spelled out at the top; all of them are in the table."""
 MAX_NAMED = 20
 """Combinations without figures that are named."""
-
-UNITS = {"points": "percentage points", "nats": "nats per image"}
 
 MATPLOTLIB_STYLE: list[str | Path | dict[str, Any]] = [
     "default",
@@ -76,13 +74,12 @@ def read_and_render(folder: Path) -> str:
     if compared(runs).empty:
         found = "no runs" if runs.empty else f"only {len(runs)} trials of base rates"
         raise InputError(f"{found} in {folder}: `lrdecay sweep FILE` trains a sweep into it")
-    planned = results.planned(folder, PLAN.names)
     return render_report(
         runs,
         results.read_epochs(folder),
         name=folder.resolve().name,
         plan=results.read_plan(folder),
-        planned=None if planned.empty else planned,
+        planned=results.read_planned(folder),
     )
 
 
@@ -119,7 +116,7 @@ def render_report(
         unanswered=unanswered,
         headline=sections.pop("headline").charts,
         contrasts=[] if found is None else listings.contrasts(found),
-        unit="" if found is None else UNITS[found.metric.unit],
+        unit="" if found is None else UNIT_TITLES[found.metric.unit],
         fewest=FEWEST_SEEDS,
         cells=listings.cells(runs),
         map=sections.pop("map").charts,

@@ -315,6 +315,6 @@ def _kept_apart(store: Store, asked: Asked) -> list[str]:
     runs = (
         "run that this sweep does not ask for is"
         if count == 1
-        else ("runs that this sweep does not ask for are")
+        else "runs that this sweep does not ask for are"
     )
     return [f"{count} {runs} kept in {store.folder / 'earlier'}"]

@@ -26,10 +26,10 @@ from lrdecay.analysis import (
     extra_axes,
     rates_chosen,
 )
-from lrdecay.charts import text_of
+from lrdecay.analysis.metrics import UNIT_TITLES
 from lrdecay.errors import InputError
+from lrdecay.wording import mean_and_sd, text_of
 
-_UNITS = {"points": "percentage points", "nats": "nats per image"}
 _LISTED = 8
 
 
@@ -93,14 +93,16 @@ def _read(folder: Path, label: str, home: Path) -> Sweep:
     link = None
     if report.is_file():
         link = pages.link(Path(os.path.relpath(report.resolve(), home.resolve())).parts)
-    asked, verdicts = _verdicts(folder, runs)
-    return Sweep(label, link, index.overview(folder), runs, asked, verdicts)
+    plan = results.read_plan(folder)
+    asked, verdicts = _verdicts(folder, plan.sweep_text, runs)
+    overview = index.overview_of(folder.resolve().name, runs, plan)
+    return Sweep(label, link, overview, runs, asked, verdicts)
 
 
-def _verdicts(folder: Path, runs: pd.DataFrame) -> tuple[str, list[str]]:
+def _verdicts(folder: Path, sweep_text: str, runs: pd.DataFrame) -> tuple[str, list[str]]:
     """What the sweep asks, and the sentences of its primary family or why there are none."""
     try:
-        question, budget = answers.asked_in(results.read_plan(folder).sweep_text)
+        question, budget = answers.asked_in(sweep_text)
         metric = METRICS_COMPARED[question.metric]
         table = compare(
             runs,
@@ -115,8 +117,8 @@ def _verdicts(folder: Path, runs: pd.DataFrame) -> tuple[str, list[str]]:
     except InputError as error:
         return "", [f"There are no verdicts: {error}."]
     asked = (
-        f"{metric.title}, margin {question.margin:g} {_UNITS[metric.unit]}; all sentences hold "
-        f"together with probability {question.confidence:g}"
+        f"{metric.title}, margin {question.margin:g} {UNIT_TITLES[metric.unit]}; all sentences "
+        f"hold together with probability {question.confidence:g}"
     )
     sentences = table.loc[table["family"] == PRIMARY, "sentence"].tolist()
     return asked, sentences or ["There is one scheduler only, so nothing to compare."]
@@ -155,7 +157,7 @@ def _cells(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
     others = extra_axes(runs)
     return {
         _name(row, others): {
-            "value": _mean_and_sd(row["mean"], row["sd"]),
+            "value": "no mean" if pd.isna(row["mean"]) else mean_and_sd(row["mean"], row["sd"]),
             "n": int(row["n"]),
             "out": [
                 f"{int(row[f'n_{status}'])} {status}"
@@ -171,9 +173,3 @@ def _name(row: Mapping[Hashable, Any], others: Sequence[str]) -> str:
     # a dataset is named by the column where it is a sweep's only one
     parts = [str(row["scheduler"]), f"dropout {text_of(row['dropout'])}"]
     return ", ".join([*parts, *(f"{axis} {text_of(row[axis])}" for axis in others)])
-
-
-def _mean_and_sd(mean: float, sd: float) -> str:
-    if pd.isna(mean):
-        return "no mean"
-    return f"{100 * mean:.2f}" + ("" if pd.isna(sd) else f" \N{PLUS-MINUS SIGN} {100 * sd:.2f}")

@@ -113,14 +113,15 @@ class Store:
         """
         passing = [part for kind in ("parts", "batches") for part in folders_of(self.folder, kind)]
         before = self._plan()  # at first: one of a newer lrdecay must stop this before it writes
-        self._keep_earlier({run.run_id for run in runs})
+        places = self._catalogs()
+        if self._keep_earlier(places, {run.run_id for run in runs}):
+            places = self._catalogs()
         facts = {"planned": str(len(runs) if planned is None else planned), "sweep": sweep_text}
         facts |= {} if target is None else {"target": repr(target)}
         planned_rows = table([{"run_id": run.run_id, **asdict(run)} for run in runs], PLAN)
         if before is None or before[0] != facts or not before[1].equals(planned_rows):
             write_text(sweep_text, self.folder / "sweep.yaml")
             write(planned_rows, self.folder / "plan.parquet", facts)
-        places = self._catalogs()
         there = [run for run in runs if run.run_id in places["runs"]]
         arrangement = _arrangement(there, target)
         if passing or arrangement != self._arranged():
@@ -167,15 +168,16 @@ class Store:
             # renamed first, so that no reader meets a part that is half gone
             shutil.rmtree(part.rename(part.with_name(f".{part.name}")))
 
-    def _keep_earlier(self, wanted: set[str]) -> None:
+    def _keep_earlier(self, places: Mapping[str, Places], wanted: set[str]) -> bool:
         """Add what the tables are about to lose to `earlier/`, from which nothing is taken away:
-        so no moment exists at which a run is in neither place."""
-        places = self._catalogs()
+        so no moment exists at which a run is in neither place. Say whether there was any."""
         kept = catalog(earlier_files(self.folder, "runs"))
         keep = [run for run in places["runs"] if run in kept or run not in wanted]
-        if any(run not in kept or kept[run].failed > places["runs"][run].failed for run in keep):
+        news = any(run not in kept or kept[run].failed > places["runs"][run].failed for run in keep)
+        if news:
             (self.folder / "earlier").mkdir(exist_ok=True)
             self._write_tables(self.folder / "earlier", places, keep)
+        return news
 
     def _plan(self) -> tuple[dict[str, str], pa.Table] | None:
         """Return the facts and rows of the plan that is there, None where there is none."""

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lrdecay.cli import app
-from lrdecay.progress import spell_seconds
+from lrdecay.wording import spell_seconds
 
 SWEEP = """\
 name: tiny

@@ -68,6 +68,11 @@ def cell_axes(runs: pd.DataFrame) -> list[str]:
     return [*extra_axes(runs), "scheduler", "dropout"]
 
 
+def strata_in(table: pd.DataFrame) -> list[str]:
+    """The axes besides scheduler and dropout that a table of verdicts has."""
+    return [axis for axis in AXES if axis in table and axis not in ("scheduler", "dropout")]
+
+
 def in_axis_order(
     table: pd.DataFrame, runs: pd.DataFrame, axes: Sequence[str], then: Sequence[str] = ()
 ) -> pd.DataFrame:

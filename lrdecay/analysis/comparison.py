@@ -7,14 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.axes import axis_values
 from lrdecay.analysis.blocks import Blocks, seed_blocks
 from lrdecay.analysis.contrasts import (
     PRIMARY,
     as_frame,
     contrasts,
     pairs_of_schedulers,
-    reference_of,
 )
 from lrdecay.analysis.estimates import estimates
 from lrdecay.analysis.metrics import metric_named
@@ -68,8 +66,7 @@ def compare(
     asked = metric_named(metric)
     _check(margin, confidence)
     blocks = seed_blocks(runs, asked, epochs, planned)
-    label = reference_of([str(s) for s in axis_values(blocks.cells, "scheduler")], reference)
-    listed = contrasts(blocks, label, exploratory)
+    listed = contrasts(blocks, reference, exploratory)
     table = estimates(
         blocks, listed, asked.higher_is_better, metric == "test_accuracy", sign_flips=True
     )

@@ -6,16 +6,17 @@ number, and over seeds a one-sample problem.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lrdecay.analysis.axes import axis_values
 from lrdecay.analysis.blocks import Blocks
 from lrdecay.errors import InputError
+from lrdecay.wording import text_of
 
 FAMILIES = {
     "scheduler": "each scheduler against the reference, at each dropout",
@@ -58,13 +59,15 @@ class Contrast:
         return f"dropout {self.versus_dropout:g}"
 
 
-def reference_of(labels: list[str], asked: str | None = None) -> str:
+def reference_among(tables: Iterable[pd.DataFrame], asked: str | None = None) -> str:
     """Return the scheduler that the others are compared with: `asked`, else `constant`, else the
-    first.
+    first of the column `scheduler` of the tables.
 
     Raises:
         InputError: there is no run of it.
     """
+    named = [str(label) for table in tables for label in axis_values(table, "scheduler")]
+    labels = list(dict.fromkeys(named))
     if asked is None:
         return "constant" if "constant" in labels else labels[0]
     if asked not in labels:
@@ -72,13 +75,23 @@ def reference_of(labels: list[str], asked: str | None = None) -> str:
     return asked
 
 
-def contrasts(blocks: Blocks, reference: str, exploratory: bool = False) -> list[Contrast]:
+def primary(blocks: Blocks, reference: str | None) -> list[Contrast]:
+    """Return the contrasts of the primary family."""
+    return [each for each in contrasts(blocks, reference) if each.family == PRIMARY]
+
+
+def contrasts(blocks: Blocks, reference: str | None, exploratory: bool = False) -> list[Contrast]:
     """Return every contrast of every stratum, family by family in the order of `FAMILIES`; all
-    pairs only if `exploratory`."""
+    pairs only if `exploratory`.
+
+    Raises:
+        InputError: there is no run of the reference.
+    """
+    label = reference_among([blocks.cells], reference)
     found: dict[str, list[Contrast]] = {name: [] for name in FAMILIES}
     for number in np.unique(blocks.stratum):
         inside = np.flatnonzero(blocks.stratum == number)
-        stratum = _Stratum(blocks, int(number), inside, reference)
+        stratum = _Stratum(blocks, int(number), inside, label)
         for name in FAMILIES:
             if name != EXPLORATORY or exploratory:
                 found[name] += stratum.family(name)
@@ -110,7 +123,7 @@ class _Stratum:
         keys = zip(cells["scheduler"], cells["dropout"], strict=True)
         self.cell: Mapping[tuple[str, float], int] = dict(zip(keys, inside.tolist(), strict=True))
         first = cells.iloc[0]
-        self.name = ", ".join(f"{axis} {_short(first[axis])}" for axis in blocks.strata)
+        self.name = ", ".join(f"{axis} {text_of(first[axis])}" for axis in blocks.strata)
 
     def family(self, name: str) -> list[Contrast]:
         return list(getattr(self, name)())
@@ -205,7 +218,3 @@ def as_frame(listed: list[Contrast], blocks: Blocks) -> pd.DataFrame:
     for place, axis in enumerate(blocks.strata):
         frame.insert(1 + place, axis, blocks.cells[axis].to_numpy()[firsts])
     return frame
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

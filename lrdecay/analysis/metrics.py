@@ -13,6 +13,7 @@ from lrdecay.errors import InputError
 
 POINTS, NATS = "points", "nats"
 """Percentage points of an accuracy or a gap; nats per image of a loss."""
+UNIT_TITLES = {POINTS: "percentage points", NATS: "nats per image"}
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.axes import axis_values
 from lrdecay.analysis.blocks import State, seed_blocks
-from lrdecay.analysis.contrasts import PRIMARY, as_frame, contrasts, reference_of
+from lrdecay.analysis.contrasts import as_frame, primary
 from lrdecay.analysis.estimates import COUNTS, estimates
 from lrdecay.analysis.metrics import metric_named
 from lrdecay.analysis.sequences import FEWEST_SEEDS
@@ -42,8 +41,7 @@ def verdicts_by_seeds(
     """
     asked = metric_named(metric)
     blocks = seed_blocks(runs, asked, epochs, planned)
-    label = reference_of([str(s) for s in axis_values(blocks.cells, "scheduler")], reference)
-    listed = [each for each in contrasts(blocks, label) if each.family == PRIMARY]
+    listed = primary(blocks, reference)
     frame = as_frame(listed, blocks)
     columns = [*blocks.strata, "scheduler", "versus_scheduler", "dropout"]
     numbers = ["n", "mean", "sd"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.axes import axis_values
 from lrdecay.analysis.blocks import seed_blocks
-from lrdecay.analysis.contrasts import PRIMARY, as_frame, contrasts, reference_of
+from lrdecay.analysis.contrasts import as_frame, primary
 from lrdecay.analysis.estimates import estimates
 from lrdecay.analysis.metrics import metric_named
 from lrdecay.analysis.verdicts import judge
@@ -36,8 +35,7 @@ def primary_verdicts(
     """
     asked = metric_named(metric)
     blocks = seed_blocks(runs, asked, epochs, planned)
-    label = reference_of([str(s) for s in axis_values(blocks.cells, "scheduler")], reference)
-    listed = [each for each in contrasts(blocks, label) if each.family == PRIMARY]
+    listed = primary(blocks, reference)
     table = estimates(blocks, listed, asked.higher_is_better)
     alpha = np.full(len(listed), (1.0 - confidence) / max(len(listed), 1))
     return pd.concat([as_frame(listed, blocks), judge(table, alpha, margin)], axis=1)

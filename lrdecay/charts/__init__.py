@@ -11,7 +11,7 @@ from lrdecay.charts.cells import (
 )
 from lrdecay.charts.curves import curves, rates
 from lrdecay.charts.differences import closing, differences, gain, slopes
-from lrdecay.charts.parts import Chart, Setting, legend_key, split_settings, text_of
+from lrdecay.charts.parts import Chart, Setting, legend_key, split_settings
 
 __all__ = [
     "Chart",
@@ -31,5 +31,4 @@ __all__ = [
     "split_settings",
     "spread",
     "target",
-    "text_of",
 ]

@@ -110,12 +110,9 @@ def _by_factor(
     if cells.empty:
         return None
     dropouts = axis_values(cells, "dropout")
-    axes = {
-        parts.text_of(dropout): plot(
-            setting.at(dropout).runs, styles=styles, legend=False, ax=parts.new_panel()
-        )
-        for dropout in dropouts[: parts.MAX_DROPOUTS]
-    }
+    axes = parts.by_dropout(
+        dropouts, lambda d, ax: plot(setting.at(d).runs, styles=styles, legend=False, ax=ax)
+    )
     panels = parts.panels(axes, f"{name}-{setting.number}", f"test accuracy by {what}")
     caption = (
         f"Test accuracy after the last epoch, in percent, by {what} (log scale): mean "
@@ -154,12 +151,12 @@ def target(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     if runs.empty:
         return None
     dropouts = axis_values(runs, "dropout")
-    axes = {
-        parts.text_of(dropout): plots.plot_time_to_target(
-            runs[runs["dropout"] == dropout], styles=styles, legend=False, ax=parts.new_panel()
-        )
-        for dropout in dropouts[: parts.MAX_DROPOUTS]
-    }
+    axes = parts.by_dropout(
+        dropouts,
+        lambda d, ax: plots.plot_time_to_target(
+            runs[runs["dropout"] == d], styles=styles, legend=False, ax=ax
+        ),
+    )
     table = time_to_target(runs)
     cells = table.drop_duplicates(["scheduler", "dropout"])
     caption = (

@@ -14,6 +14,7 @@ from lrdecay.charts import parts
 from lrdecay.charts.parts import Chart, Panel, Row, Setting
 from lrdecay.plots.curves import EARLY
 from lrdecay.styles import Style
+from lrdecay.wording import text_of
 
 SPLIT_TITLES = {"train": "Training images", "val": "Validation images", "test": "Test images"}
 RATE_TITLE = "Learning rate"
@@ -110,4 +111,4 @@ def _rates_beneath(
 
 
 def _dropout(runs: pd.DataFrame) -> str:
-    return parts.text_of(runs["dropout"].iloc[0])
+    return text_of(runs["dropout"].iloc[0])

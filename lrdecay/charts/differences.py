@@ -76,17 +76,17 @@ def slopes(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Ch
     kept = [found.reference, *others[:MAX_SLOPED]]
     runs = setting.runs[setting.runs["scheduler"].isin(kept)]
     dropouts = axis_values(table, "dropout")
-    axes = {
-        parts.text_of(dropout): plots.plot_slopes(
-            runs[runs["dropout"] == dropout],
+    axes = parts.by_dropout(
+        dropouts,
+        lambda d, ax: plots.plot_slopes(
+            runs[runs["dropout"] == d],
             found.reference,
             found.metric.name,
             epochs=setting.epochs,
             styles=styles,
-            ax=parts.new_panel(),
-        )
-        for dropout in dropouts[: parts.MAX_DROPOUTS]
-    }
+            ax=ax,
+        ),
+    )
     panels = parts.panels(axes, f"slopes-{setting.number}", f"{found.metric.title} seed by seed")
     caption = (
         f"Each thin line is one seed: from the run of {found.reference} (left) to that of the "
@@ -107,17 +107,17 @@ def closing(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> C
     if steps.empty or steps["n"].max() == FEWEST_SEEDS:
         return None
     dropouts = axis_values(steps, "dropout")
-    axes = {
-        parts.text_of(dropout): plots.plot_closing(
-            steps[steps["dropout"] == dropout],
+    axes = parts.by_dropout(
+        dropouts,
+        lambda d, ax: plots.plot_closing(
+            steps[steps["dropout"] == d],
             margin=found.comparison.margin,
             unit=found.metric.unit,
             styles=styles,
             legend=False,
-            ax=parts.new_panel(),
-        )
-        for dropout in dropouts[: parts.MAX_DROPOUTS]
-    }
+            ax=ax,
+        ),
+    )
     panels = parts.panels(axes, f"closing-{setting.number}", "interval by number of seeds")
     caption = (
         f"Difference to {found.reference} after the first {FEWEST_SEEDS}, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrdecay import plots
-from lrdecay.analysis import AXES, axis_values, extra_axes
-from lrdecay.marks import text_of as text_of
+from lrdecay.analysis import axis_values, extra_axes
+from lrdecay.analysis.axes import strata_in
 from lrdecay.styles import Style
 from lrdecay.svg import to_svg
+from lrdecay.wording import text_of
 
 MAX_DROPOUTS = 6
 """Dropouts that get a panel each."""
@@ -56,9 +57,8 @@ class Setting:
 
     def own(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a table of verdicts that are about this combination."""
-        axes = [a for a in AXES if a in table and a not in ("scheduler", "dropout")]
         first = self.runs.iloc[0]
-        for axis in axes:
+        for axis in strata_in(table):
             table = table[table[axis] == first[axis]]
         return table
 
@@ -114,6 +114,11 @@ def split_settings(
 def new_panel(inches: tuple[float, float] = PANEL_INCHES) -> Axes:
     """Return axes for one panel."""
     return Figure(figsize=inches, layout="constrained").subplots()
+
+
+def by_dropout(dropouts: Sequence[object], draw: Callable[[object, Axes], Axes]) -> dict[str, Axes]:
+    """Return the axes of a row of panels: `draw` is given a dropout and axes to draw on."""
+    return {text_of(dropout): draw(dropout, new_panel()) for dropout in dropouts[:MAX_DROPOUTS]}
 
 
 def panels(axes: Mapping[str, Axes], name: str, what: str, level: bool = True) -> list[Panel]:

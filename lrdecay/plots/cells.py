@@ -18,6 +18,7 @@ from lrdecay.inert import one_line
 from lrdecay.marks import About, mark
 from lrdecay.plots.shared import SPREAD, of_scheduler, one_value
 from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, used_styles
+from lrdecay.wording import mean_and_sd
 
 MOST_DOTS = 50
 """Runs of a cell, by ascending seed, that get a dot each."""
@@ -39,8 +40,7 @@ def plot_accuracy_by_dropout(
     Raises:
         InputError: an extra axis has more than one value in `runs`.
     """
-    percent = runs.assign(percent=100.0 * runs["test_accuracy"])
-    return _by_axis("dropout", percent, "percent", "test accuracy (%)", styles, legend, ax)
+    return _accuracy_by("dropout", runs, styles, legend, ax)
 
 
 def plot_accuracy_by_rate(
@@ -55,8 +55,7 @@ def plot_accuracy_by_rate(
     Raises:
         InputError: dropout or an extra axis beside lr has more than one value in `runs`.
     """
-    percent = runs.assign(percent=100.0 * runs["test_accuracy"])
-    return _by_axis("lr", percent, "percent", "test accuracy (%)", styles, legend, ax)
+    return _accuracy_by("lr", runs, styles, legend, ax)
 
 
 def plot_accuracy_by_epochs(
@@ -71,8 +70,7 @@ def plot_accuracy_by_epochs(
     Raises:
         InputError: dropout or an extra axis beside epochs has more than one value in `runs`.
     """
-    percent = runs.assign(percent=100.0 * runs["test_accuracy"])
-    return _by_axis("epochs", percent, "percent", "test accuracy (%)", styles, legend, ax)
+    return _accuracy_by("epochs", runs, styles, legend, ax)
 
 
 def plot_gap_by_dropout(
@@ -93,6 +91,17 @@ def plot_gap_by_dropout(
     ax = _by_axis("dropout", gaps, "train_test_gap", ylabel, styles, legend, ax)
     ax.axhline(0, color="0.5", linewidth=0.8, zorder=0)
     return ax
+
+
+def _accuracy_by(
+    axis: str,
+    runs: pd.DataFrame,
+    styles: Mapping[str, Style] | None,
+    legend: bool,
+    ax: Axes | None,
+) -> Axes:
+    percent = runs.assign(percent=100.0 * runs["test_accuracy"])
+    return _by_axis(axis, percent, "percent", "test accuracy (%)", styles, legend, ax)
 
 
 def _by_axis(
@@ -221,5 +230,4 @@ def _in_words(cell: Mapping[Hashable, Any]) -> str:
 def _words(cell: Mapping[Hashable, Any]) -> str:
     if not cell["n"]:
         return ""
-    sd = "" if math.isnan(cell["sd"]) else f" \N{PLUS-MINUS SIGN} {100 * cell['sd']:.2f}"
-    return f"{100 * cell['mean']:.2f}{sd}\nn = {cell['n']}"
+    return f"{mean_and_sd(cell['mean'], cell['sd'])}\nn = {cell['n']}"

@@ -14,7 +14,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lrdecay.analysis import axis_values, extra_axes
-from lrdecay.analysis.metrics import NATS, metric_named, metric_values
+from lrdecay.analysis.metrics import NATS, UNIT_TITLES, metric_named, metric_values
 from lrdecay.analysis.sentences import interval
 from lrdecay.analysis.verdicts import RESOLVED
 from lrdecay.inert import one_line
@@ -65,7 +65,7 @@ def plot_differences(
             labels.append(one_line(row["scheduler"]))
     label_rows(ax, labels, heads)
     references = ", ".join(map(one_line, table["versus_scheduler"].unique()))
-    ax.set_xlabel(f"difference to {references} ({_unit(unit)})", parse_math=False)
+    ax.set_xlabel(f"difference to {references} ({UNIT_TITLES[unit]})", parse_math=False)
     return ax
 
 
@@ -151,7 +151,7 @@ def plot_gain_by_dropout(
     ax.set_xticks(dropouts)
     ax.xaxis.set_major_formatter(FuncFormatter(plain))
     ax.margins(x=0.08)
-    ax.set(xlabel="dropout", ylabel=f"difference ({_unit(unit)})")
+    ax.set(xlabel="dropout", ylabel=f"difference ({UNIT_TITLES[unit]})")
     return finish(ax, used, legend)
 
 
@@ -266,10 +266,6 @@ def plot_closing(
         shown = [*ends.ravel(), 0.0, *([-margin, margin] if margin else [])]
         pad = 0.08 * (max(shown) - min(shown))
         ax.set_ylim(min(shown) - pad, max(shown) + pad)
-    ax.set(xlabel="seeds", ylabel=f"difference ({_unit(unit)})")
+    ax.set(xlabel="seeds", ylabel=f"difference ({UNIT_TITLES[unit]})")
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     return finish(ax, used_styles(steps, styles), legend)
-
-
-def _unit(unit: str) -> str:
-    return "percentage points" if unit == "points" else "nats per image"

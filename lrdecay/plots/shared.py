@@ -10,7 +10,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from lrdecay.analysis import AXES, axis_values
+from lrdecay.analysis import axis_values
+from lrdecay.analysis.axes import strata_in
 from lrdecay.errors import InputError
 from lrdecay.marks import About, mark
 from lrdecay.styles import plain
@@ -38,7 +39,7 @@ def one_value(runs: pd.DataFrame, axes: Iterable[str]) -> None:
 
 def one_stratum(table: pd.DataFrame) -> None:
     """Refuse verdicts that differ in more than schedulers and dropouts."""
-    one_value(table, [a for a in AXES if a in table and a not in ("scheduler", "dropout")])
+    one_value(table, strata_in(table))
 
 
 def of_scheduler(

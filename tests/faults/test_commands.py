@@ -8,11 +8,10 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from test_cli import call
 from tiny import RUNS_OF_TEXT, flip_a_bit, in_no_time, run_ids, text
-from typer.testing import CliRunner
 
 from lrdecay.analysis import made_with
-from lrdecay.cli import app
 from lrdecay.errors import InputError
 from lrdecay.integrity import verify
 from lrdecay.lock import holding
@@ -21,10 +20,6 @@ from lrdecay.results import planned_runs, read_runs
 from lrdecay.runner import run_sweep
 from lrdecay.status import status
 from lrdecay.tables import Record
-
-
-def call(*arguments: object):
-    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture
