@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lrdecay.errors import InputError, WorkerError
+    from lrdecay.merging import merge_results
     from lrdecay.report import write_report
     from lrdecay.results import read_epochs, read_runs
     from lrdecay.runner import run_sweep
@@ -20,6 +21,7 @@ __all__ = [
     "InputError",
     "WorkerError",
     "load_sweep",
+    "merge_results",
     "read_epochs",
     "read_runs",
     "run_sweep",
@@ -30,6 +32,7 @@ _HOMES = {
     "InputError": "errors",
     "WorkerError": "errors",
     "load_sweep": "sweep",
+    "merge_results": "merging",
     "read_epochs": "results",
     "read_runs": "results",
     "run_sweep": "runner",

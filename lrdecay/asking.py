@@ -32,7 +32,8 @@ class Asked:
 
     `runs` are in the order of the tables, and `pending` those without a result. `whole` counts all
     that there will be: cells whose base rate is still to be chosen stand in it at one of the grid.
-    `rates` are those chosen so far, None where none could be.
+    `rates` are those chosen so far, None where none could be. `elsewhere` are those that are
+    left to other shards.
     """
 
     runs: list[Run]
@@ -40,6 +41,17 @@ class Asked:
     whole: list[Run]
     rates: dict[choosing.Cell, float | None]
     added: adding.Added | None = None
+    elsewhere: Collection[Run] = ()
+
+    @property
+    def grows(self) -> bool:
+        """Whether more may be asked for once what is asked for now has ended."""
+        return len(self.whole) > len(self.runs) or (self.added is not None and not self.added.over)
+
+    def here(self, runs: Sequence[Run]) -> list[Run]:
+        """Return those runs that are not left to others."""
+        elsewhere = set(self.elsewhere)
+        return [run for run in runs if run not in elsewhere]
 
     def at_seeds(self, seeds: Collection[int]) -> Asked:
         """Return the runs of the comparison at some seeds, as if nothing had ended."""

@@ -20,10 +20,9 @@ from lrdecay.console import (
     out,
     print_failures,
     print_known,
-    print_matrix,
     print_noise,
-    print_plan,
     print_status,
+    print_summary,
     print_verification,
     program,
     train_and_print,
@@ -31,21 +30,28 @@ from lrdecay.console import (
 from lrdecay.errors import InputError
 from lrdecay.exits import RUN_FAILED, errors_in_one_line, stoppable
 from lrdecay.options import (
+    Address,
     AllowMixed,
     DataDir,
     Device,
     DeviceOption,
     Engine,
     EngineOption,
+    ExecutorOption,
+    Gpus,
     GroupSize,
+    On,
     Plugin,
+    Price,
     Repeat,
     ResultsDir,
     ResultsFolder,
+    ShardOption,
     Strict,
     SweepFile,
     TimeLimit,
     Workers,
+    make_executor,
 )
 
 app = typer.Typer(
@@ -75,17 +81,23 @@ def plan(
             "--plot", metavar="FILE", help="Draw the schedules into a .pdf, .png or .svg file."
         ),
     ] = None,
+    executor: ExecutorOption = On.local,
+    address: Address = None,
+    gpus: Gpus = 1.0,
+    price: Price = None,
 ) -> None:
     """Print the matrix, the schedules and about how long the runs take. Nothing trains."""
     with errors_in_one_line():
         from lrdecay import plugins
+        from lrdecay.planning import print_matrix, print_plan
         from lrdecay.sweep import load_sweep
         from lrdecay.wording import counted
 
         plugins.load(plugin or ())
         sweep = load_sweep(file)
         print_matrix(sweep)
-        found = print_plan(sweep, data, device.value, workers, engine.value, group_size, plot)
+        where = make_executor(executor, address, device.value, workers, gpus)
+        found = print_plan(sweep, data, where, engine.value, group_size, plot, price)
         if found and strict:
             raise InputError(f"--strict: {counted(len(found), 'warning')} about the schedules")
 
@@ -104,6 +116,10 @@ def sweep(
     allow_mixed: AllowMixed = False,
     time_limit: TimeLimit = None,
     repeat: Repeat = 0,
+    executor: ExecutorOption = On.local,
+    address: Address = None,
+    gpus: Gpus = 1.0,
+    shard: ShardOption = None,
 ) -> None:
     """Train every run of a sweep file that has no result yet.
 
@@ -113,38 +129,36 @@ def sweep(
         from lrdecay import plugins
         from lrdecay.progress import Bar, Lines
         from lrdecay.runner import run_sweep
+        from lrdecay.sharding import Shard
         from lrdecay.sweep import load_sweep
-        from lrdecay.wording import counted, spell_seconds
 
         plugins.load(plugin or ())
         loaded = load_sweep(file)
+        part = None if shard is None else Shard.parse(shard)
         place.folder = results / loaded.name
+        if part is not None:
+            place.folder = part.folder(place.folder)
+        where = make_executor(
+            executor, address, device.value, workers, gpus, time_limit, allow_mixed
+        )
         progress = Bar(out) if out.is_terminal else Lines(out)
         try:
             summary = run_sweep(
                 loaded,
                 results,
                 data,
-                device.value,
-                workers,
-                progress,
-                engine.value,
-                group_size,
-                strict,
+                progress=progress,
+                engine=engine.value,
+                group_size=group_size,
+                strict=strict,
                 allow_mixed=allow_mixed,
-                time_limit=time_limit,
                 repeat=repeat,
+                executor=where,
+                shard=part,
             )
         finally:
             progress.stop()
-        trained = summary.completed + summary.diverged + summary.failed
-        out.print(
-            f"{summary.folder}: {counted(summary.total, 'run')}, {trained} trained now "
-            f"({summary.diverged} diverged, {summary.failed} failed) in "
-            f"{spell_seconds(summary.seconds)}, {summary.reused} from before",
-            soft_wrap=True,
-        )
-        out.print(f"Next:  {program()} report {summary.folder}", soft_wrap=True)
+        print_summary(summary, results / loaded.name)
         for name in summary.without_rate:
             message = (
                 f"no base rate for {name}: a trial diverged or failed at every rate of the grid, "
@@ -157,6 +171,37 @@ def sweep(
             print_failures(summary.folder)
         if summary.failed or summary.without_rate:
             raise typer.Exit(RUN_FAILED)
+
+
+@app.command(
+    epilog="Example:  lrdecay merge results/digits/shards/* --into results/digits",
+)
+def merge(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Results folders of one sweep.", metavar="FOLDER...")
+    ],
+    into: Annotated[
+        Path,
+        typer.Option("--into", metavar="FOLDER", help="The folder that is to hold all their runs."),
+    ],
+    allow_mixed: AllowMixed = False,
+) -> None:
+    """Join the results of shards, or of one sweep on several machines, into one folder.
+
+    The folders stay as they are. A run that two of them have with different numbers is refused.
+    """
+    with errors_in_one_line(), stoppable() as place:
+        from lrdecay.merging import merge_results
+        from lrdecay.wording import counted
+
+        place.folder = into
+        merged = merge_results(folders, into, allow_mixed)
+        missing = f"; {counted(merged.missing, 'run')} still to train" if merged.missing else ""
+        out.print(
+            f"{into}: {counted(merged.runs, 'run')}, {merged.added} of them new{missing}",
+            soft_wrap=True,
+        )
+        out.print(f"Next:  {program()} report {into}", soft_wrap=True)
 
 
 @app.command(epilog="Example:  lrdecay status results/digits")

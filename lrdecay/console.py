@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lrdecay.engine.record import Epoch
-    from lrdecay.foresight import Foreseen
     from lrdecay.integrity import Verification
     from lrdecay.lock import Holder
     from lrdecay.run import Run
+    from lrdecay.runner import Summary
     from lrdecay.sweep import Sweep
 
 _LISTED = 20
@@ -92,120 +92,28 @@ def _print_epoch(run: Run, epoch: Epoch) -> None:
     out.print(f"epoch {epoch.number} of {run.epochs}: {'; '.join(parts)}", soft_wrap=True)
 
 
-def print_matrix(sweep: Sweep) -> None:
-    """Print the axes of a sweep, its schedulers, and how many runs that makes."""
-    from lrdecay.wording import counted
-
-    table = Table("axis", "values", box=None, pad_edge=False)
-    table.add_row("dataset", sweep.dataset.name or str(sweep.dataset.folder))
-    choice = sweep.optimizer.choice
-    for axis, values in sweep.axes().items():
-        if axis != "scheduler":
-            listed = ", ".join(str(value) for value in values)
-            if axis == "lr" and choice is not None:
-                listed += f" (chosen per {' and '.join(choice.per)})"
-            table.add_row(axis, listed)
-    for label, spec in sweep.schedulers.items():
-        table.add_row("scheduler", f"{label}: {_as_call({'class': spec.class_} | spec.arguments)}")
-    adding = sweep.adding
-    listed = f"{len(sweep.seeds)}, from {min(sweep.seeds)} to {max(sweep.seeds)}"
-    if adding is not None:
-        listed = f"{adding.min} to {adding.max}, until each difference is resolved"
-    table.add_row("seeds", listed)
-    table.add_row("reference", sweep.reference)
-    out.print(table)
-    fewest = len(sweep.seeds) if adding is None else adding.min
-    cells, seeds = counted(sweep.cells, "cell"), counted(fewest, "seed")
-    if choice is not None:
-        rates, own = counted(len(choice.choose), "rate"), counted(choice.seeds, "seed")
-        trials = counted(sweep.trials, "trial")
-        out.print(f"To choose base rates: {cells} x {rates} x {own} of their own = {trials}")
-    prefix = "" if choice is None else "To compare: "
-    at_most = "" if adding is None else f" to {counted(sweep.cells * adding.max, 'run')}"
-    out.print(f"{prefix}{cells} x {seeds} = {counted(sweep.cells * fewest, 'run')}{at_most}")
-
-
-def _as_call(value: object) -> str:
-    """Return a value of a sweep file as text, a scheduler as its class with its arguments."""
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_as_call, value))}]"
-    if not isinstance(value, dict):
-        return str(value)
-    arguments = [f"{key}={_as_call(x)}" for key, x in value.items() if key != "class"]
-    return f"{value.get('class')}({', '.join(arguments)})"
-
-
-def print_plan(
-    sweep: Sweep,
-    data_dir: Path | None,
-    device: str,
-    workers: int | None,
-    engine: str,
-    group_size: int | None,
-    plot: Path | None = None,
-) -> list[str]:
-    """Print the schedules, how many runs train at once and about how long a sweep takes, from a few
-    measured steps; nothing is downloaded. Return what is probably not meant in the schedules.
-
-    With `plot` the schedules are drawn into that file as well.
-    """
-    from lrdecay import choosing, foresight, groups, sources
-    from lrdecay.devices import default_workers, find_device
-    from lrdecay.estimate import estimate_seconds
+def print_summary(summary: Summary, sweep_folder: Path) -> None:
+    """Print how a sweep ended, and what to do next."""
     from lrdecay.wording import counted, spell_seconds
 
-    chosen = find_device(device, sweep.precision)
-    try:
-        dataset = sources.load(sweep.dataset, data_dir, download=False)
-    except sources.AbsentError:
-        folder = sources.data_folder(data_dir)
-        out.print(
-            f"No schedules and no estimate of time: {sweep.dataset.name} is not in {folder}; "
-            f"`lrdecay sweep` would download it there.",
-            soft_wrap=True,
-        )
-        return []
-    matrix = sweep.matrix(dataset)
-    foreseen = foresight.foresee(matrix.cells, dataset.train_count - matrix.cells[0].validation)
-    print_schedules(foreseen, plot)
-    warnings = foresight.warnings(foreseen)
-    for text in warnings:
-        err.print(f"warning: {text}", soft_wrap=True)
-    count = max(1, default_workers(chosen) if workers is None else workers)
-    # no choice is made yet, and whichever it will be, the runs take as long
-    phases = [matrix.trials(), matrix.comparison(choosing.any_rates(matrix.cells))]
-    plans = [
-        groups.plan(runs, dataset, chosen, count, engine, group_size) for runs in phases if runs
-    ]
-    for note in dict.fromkeys(note for plan in plans for note in plan.notes):
-        out.print(note, soft_wrap=True)
-    together = max(len(group.runs) for plan in plans for group in plan.groups)
-    seconds = [estimate_seconds(plan, dataset, chosen) / count for plan in plans]
-    shown = " to choose base rates and ".join(map(spell_seconds, seconds))
-    if len(seconds) > 1:
-        shown += " to compare,"
+    trained = summary.completed + summary.diverged + summary.failed
+    elsewhere = f", {summary.elsewhere} left to other shards" if summary.elsewhere else ""
     out.print(
-        f"About {shown} on {chosen} with {counted(count, 'process')}, each "
-        f"training {counted(together, 'run')} at once, and some seconds for them to start.",
+        f"{summary.folder}: {counted(summary.total, 'run')}, {trained} trained now "
+        f"({summary.diverged} diverged, {summary.failed} failed) in "
+        f"{spell_seconds(summary.seconds)}, {summary.reused} from before{elsewhere}",
         soft_wrap=True,
     )
-    return warnings
-
-
-def print_schedules(foreseen: list[Foreseen], plot: Path | None) -> None:
-    """Print each schedule as a line, and draw them into a file if one is named."""
-    from lrdecay import preview
-
-    if not foreseen:
+    if summary.folder == sweep_folder:
+        out.print(f"Next:  {program()} report {summary.folder}", soft_wrap=True)
         return
-    levels = preview.BLOCKS if "utf" in out.encoding.lower() else preview.ASCII
-    table = Table("scheduler", "learning rate", "first, highest, last", box=None, pad_edge=False)
-    for row in preview.lines(foreseen, out.width, levels):
-        table.add_row(*row)
-    out.print(table)
-    if plot is not None:
-        preview.save(foreseen, plot)
-        out.print(f"The schedules are drawn in {plot}.", soft_wrap=True)
+    shards = summary.folder.parent
+    out.print(
+        f"When all shards have ended:  {program()} merge {shards}/* --into {sweep_folder}",
+        soft_wrap=True,
+    )
+    if summary.more_to_come:
+        out.print("Then run the shards again: what comes next depends on all results so far.")
 
 
 def print_known(name: str | None) -> None:

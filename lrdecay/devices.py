@@ -30,11 +30,25 @@ def find_device(device: str, precision: str = "float32") -> torch.device:
 
 
 def default_workers(device: torch.device) -> int:
-    """Return one worker per core that this process may use; one for a GPU."""
+    """Return one worker per core that this process may use, or one per GPU."""
     if device.type == "cuda":
-        return 1
+        return len(gpus())
     available = getattr(os, "sched_getaffinity", None)
     return len(available(0)) if available else os.cpu_count() or 1
+
+
+def gpus() -> list[int]:
+    """Return the numbers of the GPUs of one model, that of the first; runs train on these."""
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return [index for index, name in enumerate(names) if name == names[0]]
+
+
+def on_one_gpu(number: int) -> dict[str, str]:
+    """Return the environment variables of a process that is to see one GPU, dealt out in turn."""
+    ours = gpus()
+    index = ours[number % len(ours)]
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return {"CUDA_VISIBLE_DEVICES": listed.split(",")[index].strip() if listed else str(index)}
 
 
 @cache

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import heapq
+import math
+from collections.abc import Sequence
+
 import torch
 
 from lrdecay.data import Dataset
 from lrdecay.engine import lockstep, reference, stacked
-from lrdecay.groups import Plan
+from lrdecay.groups import Plan, bytes_at_once
 from lrdecay.precision import training_settings
 
 
-def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> float:
-    """Return about how long the groups take, one after the other, from a few measured steps."""
+def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> list[float]:
+    """Return about how long each group takes, from a few measured steps."""
     if not plan.groups:
-        return 0.0
+        return []
     whole = dataset.split(plan.groups[0].runs[0].validation, device)
     evaluated = len(whole.train_eval) + len(whole.test) + len(whole.validation or ())
     rates: dict[tuple[object, ...], tuple[float, float]] = {}
-    seconds = 0.0
+    seconds = []
     with training_settings():
         for group in plan.groups:
             first = group.runs[0]
@@ -30,5 +34,28 @@ def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> floa
                 )
             training, evaluation = rates[alike]
             of_epoch = training * len(whole.train) + evaluation * evaluated
-            seconds += len(group.runs) * first.epochs * of_epoch
+            seconds.append(len(group.runs) * first.epochs * of_epoch)
     return seconds
+
+
+def until_all_end(seconds: Sequence[float], workers: int) -> float:
+    """Return when all groups have ended that workers take in this order, in seconds.
+
+    >>> until_all_end([3, 2, 2], workers=2)
+    4.0
+    """
+    busy_until = [0.0] * max(workers, 1)
+    for each in seconds:
+        heapq.heapreplace(busy_until, busy_until[0] + each)
+    return max(busy_until)
+
+
+def bytes_per_worker(plan: Plan, dataset: Dataset, device: torch.device) -> int:
+    """Return about how much memory a worker needs at most beside torch itself: for the images as
+    float32, and for the runs of a group that train at once."""
+    images = dataset.train_count + len(dataset.test_labels)
+    data = 4 * images * math.prod(dataset.shape)
+    groups = {(group.engine, lockstep.kind(group.runs[0])): group for group in plan.groups}
+    with training_settings():
+        of_runs = [bytes_at_once(group, dataset, device) for group in groups.values()]
+    return data + max(of_runs, default=0)

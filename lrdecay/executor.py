@@ -1,200 +1,124 @@
-"""Where runs train: in this process, or in one process per core with one thread each.
+"""Where runs train: in this process, in processes on this machine, or on a Ray cluster (`on_ray`).
 
-A run ends as completed or diverged, or has failed: an error ended it, or its process. One that
-failed is tried again alone in a fresh process, at most twice, before it is recorded. A run that was
-interrupted, since its process or the sweep was ended, is not recorded.
+An executor says what it trains on, forms groups as suit that, and trains them: groups in, finished
+runs out, a bounded number of groups at once. What it tells of a run is no result until the runner
+has committed it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from queue import Empty, SimpleQueue
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
+from typing import Protocol
 
 import torch
 
-from lrdecay import signals
-from lrdecay.engine import record, stacked
-from lrdecay.errors import WorkerError
-from lrdecay.groups import Group
+from lrdecay import devices, groups, signals
+from lrdecay.data import Dataset
+from lrdecay.errors import InputError
+from lrdecay.groups import Group, Plan
+from lrdecay.pool import Clock, Inbox, Pool, Worker
 from lrdecay.precision import training_settings
-from lrdecay.process import LOOK_SECONDS, Clock, Inbox, Worker
+from lrdecay.process import Process
 from lrdecay.run import Run
-from lrdecay.tables import Record
-from lrdecay.worker import Message, Note, Ready, Setup, Tell, Trainer, Training
-
-_TRIES = 3
+from lrdecay.worker import Setup, Tell
 
 
-def train(
-    groups: Sequence[Group],
-    setup: Setup,
-    workers: int,
-    tell: Tell,
-    time_limit: float | None = None,
-) -> None:
-    """Train every group; `tell` is called in this thread as epochs and runs finish, in any order.
+@dataclass(frozen=True)
+class Site:
+    """What runs train on: `device` is cpu or cuda, `made_with` the values of `tables.MADE_WITH`,
+    `workers` how many groups may train at once (0: one, in this process), and `sharing` how many
+    of them there are to one memory."""
 
-    `workers` processes train at once; 0 trains in this process, which is for debugging: a run is
-    tried once then, and without a limit. `time_limit` is the longest that a group may take from one
-    finished epoch to the next, in seconds.
-
-    Raises `WorkerError` where no process can train, and `KeyboardInterrupt` once the workers have
-    ended and those runs that they had finished are told.
-    """
-    if workers == 0:
-        _train_here(groups, setup, tell)
-    else:
-        with signals.held():
-            _Pool(groups, setup, workers, tell, time_limit).train()
+    device: str
+    made_with: tuple[str, ...]
+    workers: int
+    sharing: int
 
 
-def _train_here(groups: Sequence[Group], setup: Setup, tell: Tell) -> None:
-    with training_settings():
-        trainer = Trainer(setup)
-        for group in groups:
-            trainer.train(group, tell)
+class Executor(Protocol):
+    """Trains groups of runs somewhere."""
 
+    def site(self, precision: str) -> Site:
+        """Return what runs of this precision train on.
 
-class _Pool:
-    """The processes that train now, and what is still to be trained."""
-
-    def __init__(
-        self,
-        groups: Sequence[Group],
-        setup: Setup,
-        workers: int,
-        tell: Tell,
-        time_limit: float | None,
-    ) -> None:
-        self._waiting = list(reversed(groups))
-        self._again: list[Group] = []  # runs that failed; each needs a fresh process
-        self._tries: Counter[str] = Counter()
-        self._setup = setup
-        self._size = workers
-        self._tell = tell
-        self._time_limit = time_limit
-        self._workers: list[Worker] = []
-        self._lost_starts = 0
-        self._clock = Clock()
-        self._inbox: Inbox = SimpleQueue()
-
-    def train(self) -> None:
-        told: tuple[str, ...] = ()
-        try:
-            while self._fill():
-                training = tuple(run.run_id for worker in self._workers for run in worker.runs)
-                if training != told:
-                    self._tell(Training(told := training))
-                self._look()
-        except (KeyboardInterrupt, WorkerError):
-            self._end()
-            self._take_finished()
-            raise
-        finally:
-            self._end()
-
-    def _fill(self) -> bool:
-        """Start processes as long as there is work and room for them; say whether any is there."""
-        while len(self._workers) < self._size and (queue := self._waiting or self._again):
-            worker = Worker.start(self._setup, queue.pop(), self._clock, self._inbox)
-            self._workers.append(worker)
-        return bool(self._workers)
-
-    def _look(self) -> None:
-        """Wait a moment for a message and follow it; end who is overdue."""
-        signals.check()
-        with suppress(Empty):
-            worker, message = self._inbox.get(timeout=LOOK_SECONDS)
-            if worker in self._workers:
-                self._follow(worker, message)
-        self._clock.tick()
-        for worker in self._workers:
-            if not worker.cause and (cause := worker.overdue(self._time_limit)):
-                worker.cause = cause
-                worker.end()
-                self._inbox.put((worker, None))  # should its pipe have outlived it
-
-    def _follow(self, worker: Worker, message: Ready | Message | None) -> None:
-        match message:
-            case Ready(error=None):
-                worker.ready = True
-                self._lost_starts = 0
-            case Ready(error=error):
-                raise WorkerError(f"a worker process cannot train: {error}")
-            case Record() as done:
-                run = worker.finished(done)
-                if done.run["status"] == "failed":
-                    self._failed(run, str(done.run["error"]), worker.engine)
-                else:
-                    self._tell(done)
-                if not worker.runs:
-                    self._free(worker)
-            case None:
-                self._ended(worker)
-            case _:
-                self._tell(message)
-
-    def _free(self, worker: Worker) -> None:
-        if self._waiting:
-            worker.take(self._waiting.pop())
-        else:
-            self._workers.remove(worker)
-            worker.end()
-
-    def _ended(self, worker: Worker) -> None:
-        """Let another process train what one that ended has not: a group's runs in halves, so that
-        one run that kills, or a memory too small for all, costs no other run its result. A run that
-        was alone has failed.
-
-        Raises `WorkerError` if none could begin: then no other process would fare better.
+        Raises `InputError` where there is nothing that they could train on.
         """
-        self._workers.remove(worker)
-        status = worker.end()
-        cause = worker.cause or f"the worker process died (exit status {status})"
-        runs, engine = worker.runs, worker.engine
-        if not worker.ready:
-            self._lost_starts += 1
-            if self._lost_starts == _TRIES:
-                raise WorkerError(
-                    f"a worker process ended before it could train (exit status {status})"
-                )
-            self._tell(Note(f"{cause} while it started; another one starts"))
-            queue = self._again if self._tries[runs[0].run_id] else self._waiting
-            queue.append(Group(engine, tuple(runs)))
-        elif engine == stacked.NAME and len(runs) > 1:
-            half = (len(runs) + 1) // 2
-            self._tell(
-                Note(f"{cause} with {len(runs)} runs at once; they start anew, {half} at once")
-            )
-            self._waiting += [Group(engine, tuple(part)) for part in (runs[half:], runs[:half])]
-        else:
-            self._failed(runs[0], cause, engine)
-            if runs[1:]:
-                self._waiting.append(Group(engine, tuple(runs[1:])))
 
-    def _failed(self, run: Run, error: str, engine: str) -> None:
-        """Have a run tried again, or record that it failed."""
-        self._tries[run.run_id] += 1
-        tries = self._tries[run.run_id]
-        if tries == _TRIES:
-            error = f"{error} (tried {tries} times)"
-            self._tell(record.failed(run, error, engine, torch.device(self._setup.device)))
+    def plan(self, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None) -> Plan:
+        """Return the groups in which runs train; see `groups.plan`."""
+
+    def train(self, groups: Sequence[Group], setup: Setup, tell: Tell) -> None:
+        """Train every group; `tell` is called in this thread as epochs and runs finish, in any
+        order.
+
+        Raises `WorkerError` where nothing can train, and `KeyboardInterrupt` once the workers have
+        ended and those runs that they had finished are told.
+        """
+
+
+@dataclass(frozen=True)
+class Local:
+    """This machine.
+
+    `device` is auto, cpu or cuda, and `workers` the number of processes: by default one per core,
+    or one per GPU, among which they are dealt out evenly. 0 is this process itself, for debugging:
+    a run is tried once then, and without a limit. `time_limit` is the longest that a group may take
+    from one finished epoch to the next, in seconds.
+    """
+
+    device: str = "auto"
+    workers: int | None = None
+    time_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        check_limits(self.workers, self.time_limit)
+
+    def site(self, precision: str = "float32") -> Site:
+        """Return what runs of this precision train on."""
+        device = devices.find_device(self.device, precision)
+        made_with = (devices.device_name(device), torch.__version__)
+        workers = devices.default_workers(device) if self.workers is None else self.workers
+        places = len(devices.gpus()) if device.type == "cuda" else 1
+        return Site(str(device), made_with, workers, -(-workers // places))
+
+    def plan(self, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None) -> Plan:
+        """Return the groups in which runs train."""
+        return plan_at(self.site(), runs, data, engine, group_size)
+
+    def train(self, groups: Sequence[Group], setup: Setup, tell: Tell) -> None:
+        """Train every group."""
+        site = self.site()
+        if site.workers == 0:
+            with training_settings():
+                trainer = setup.trainer(setup)
+                for group in groups:
+                    trainer.train(group, tell)
             return
-        name = f"{run.scheduler}, dropout {run.dropout:g}, seed {run.seed}"
-        first_line = error.partition("\n")[0]
-        self._tell(Note(f"{name}: {first_line}; trying again, alone ({tries + 1} of {_TRIES})"))
-        self._again.insert(0, Group(engine, (run,)))
+        # each process reads the data itself: through a pipe they would be as many copies at once
+        start = partial(_start, replace(setup, data=None), count())
+        with signals.held():
+            Pool(groups, start, lambda: site.workers, setup.device, tell, self.time_limit).train()
 
-    def _end(self) -> None:
-        while self._workers:
-            self._workers.pop().end()
 
-    def _take_finished(self) -> None:
-        """Tell of the runs that had finished before their processes were ended."""
-        with suppress(Empty):
-            while True:
-                _, message = self._inbox.get_nowait()
-                if isinstance(message, Record) and message.run["status"] != "failed":
-                    self._tell(message)
+def _start(setup: Setup, numbers: count[int], clock: Clock, inbox: Inbox) -> Worker:
+    variables = devices.on_one_gpu(next(numbers)) if setup.device == "cuda" else {}
+    return Process.start(setup, variables, clock, inbox)
+
+
+def plan_at(
+    site: Site, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None
+) -> Plan:
+    """Return the groups in which runs train, as planned on the machine where they do."""
+    device = torch.device(site.device)
+    return groups.plan(runs, data, device, site.workers, engine, group_size, site.sharing)
+
+
+def check_limits(workers: int | None, time_limit: float | None, fewest: int = 0) -> None:
+    """Raise `InputError` for a number of workers or a time limit that cannot be meant."""
+    if workers is not None and workers < fewest:
+        raise InputError(f"workers: must be at least {fewest}, not {workers}")
+    if time_limit is not None and not time_limit > 0:
+        raise InputError(f"time_limit: must be more than 0 seconds, not {time_limit:g}")

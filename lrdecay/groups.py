@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from lrdecay import plugins
+from lrdecay.costs import cost
 from lrdecay.data import Dataset, Split
 from lrdecay.engine import lockstep, reference, stacked
 from lrdecay.engine.stack import CannotStackError, Stack, check
@@ -56,11 +57,13 @@ def plan(
     workers: int,
     engine: str = "auto",
     group_size: int | None = None,
+    sharing: int | None = None,
 ) -> Plan:
-    """Return the groups in which runs train.
+    """Return the groups in which runs train, those that take longest first.
 
     `engine` is auto, reference or stacked; auto is the one that is faster for the run. `group_size`
-    is the most runs that train at once (None: as many as is fastest and fits into memory).
+    is the most runs that train at once (None: as many as is fastest and fits into memory, which
+    `sharing` workers have between them; None: all of them).
     """
     kinds: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
@@ -77,13 +80,27 @@ def plan(
                 with training_settings():
                     check_stackable(first, images, dataset.classes)
                     chosen = stacked.NAME
-                    size = group_size or _size(first, images, dataset.classes, workers)
+                    size = group_size or _size(first, images, dataset.classes, sharing or workers)
             except CannotStackError as error:
                 notes[f"{first.model}: runs train one at a time, since {error}"] = None
         groups += [Group(chosen, part) for part in _parts(of_kind, size, workers)]
     if device.type == "cuda":
         torch.cuda.empty_cache()  # workers are processes of their own
+    # so that none begins a long one when the others have ended
+    groups.sort(key=lambda group: -sum(cost(run, dataset) for run in group.runs))
     return Plan(tuple(groups), tuple(notes))
+
+
+def bytes_at_once(group: Group, dataset: Dataset, device: torch.device) -> int:
+    """Return about how much memory the runs of a group take that train at once; 0 where that is
+    unknown, for a network that cannot be stacked."""
+    first = group.runs[0]
+    images = _some_images(dataset, max(first.batch_size, lockstep.EVALUATION_BATCH), device)
+    try:
+        each = bytes_per_run(first, images, dataset.classes)
+    except CannotStackError:
+        return 0
+    return each * (len(group.runs) if group.engine == stacked.NAME else 1)
 
 
 def bytes_per_run(run: Run, images: Tensor, classes: int) -> int:
@@ -132,9 +149,9 @@ def _pixels(run: Run, images: Tensor) -> int:
     return run.batch_size * images.shape[2] * images.shape[3]
 
 
-def _size(run: Run, images: Tensor, classes: int, workers: int) -> int:
+def _size(run: Run, images: Tensor, classes: int, sharing: int) -> int:
     """Return how many runs to train at once."""
-    memory = _SHARE_OF_MEMORY * free_memory(images.device) / max(workers, 1)
+    memory = _SHARE_OF_MEMORY * free_memory(images.device) / max(sharing, 1)
     fits = int(memory / bytes_per_run(run, images, classes))
     if images.device.type == "cuda":
         return max(1, min(fits, _MOST_ON_GPU))

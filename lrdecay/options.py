@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from lrdecay.executor import Executor
 
 
 class Device(StrEnum):
@@ -23,6 +26,13 @@ class Engine(StrEnum):
     auto = "auto"
     reference = "reference"
     stacked = "stacked"
+
+
+class On(StrEnum):
+    """What trains the runs."""
+
+    local = "local"
+    ray = "ray"
 
 
 class Format(StrEnum):
@@ -60,7 +70,7 @@ Workers = Annotated[
     typer.Option(
         "--workers",
         min=0,
-        help="Processes that train; 0: this one. [default: one per core; 1 on a GPU]",
+        help="Processes that train; 0: this one. [default: one per core, or per GPU]",
     ),
 ]
 EngineOption = Annotated[
@@ -84,6 +94,39 @@ Plugin = Annotated[
         "--plugin",
         metavar="FILE_OR_MODULE",
         help="Schedulers, models, datasets or optimizers of your own; repeat it.",
+    ),
+]
+ExecutorOption = Annotated[
+    On, typer.Option("--executor", help="local: processes on this machine; ray: a Ray cluster.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of the Ray cluster. [default: the one that this machine is in, else one of its own]",
+    ),
+]
+Gpus = Annotated[
+    float,
+    typer.Option(
+        "--gpus-per-worker",
+        metavar="SHARE",
+        help="Of a GPU for each worker on Ray; 0.5: two share one.",
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Train one of N even parts, into NAME/shards/I-of-N; `lrdecay merge` joins them.",
+    ),
+]
+Price = Annotated[
+    float | None,
+    typer.Option(
+        "--price", min=0, metavar="X", help="Of one worker for one hour: says what the sweep costs."
     ),
 ]
 AllowMixed = Annotated[
@@ -152,3 +195,28 @@ PairsOption = Annotated[
 FormatOption = Annotated[
     Format, typer.Option("--format", help="json, csv and markdown are for machines and documents.")
 ]
+
+
+def make_executor(
+    on: On,
+    address: str | None,
+    device: str,
+    workers: int | None,
+    gpus: float,
+    time_limit: float | None = None,
+    allow_mixed: bool = False,
+) -> Executor:
+    """Return what the options ask for.
+
+    Raises `InputError` for options that do not go together, and where there is no such thing.
+    """
+    if on is On.ray:
+        from lrdecay.on_ray import Cluster
+
+        return Cluster(address, device, workers, gpus, time_limit, allow_mixed)
+    from lrdecay.errors import InputError
+    from lrdecay.executor import Local
+
+    if address is not None or gpus != 1.0:
+        raise InputError("--address and --gpus-per-worker go with --executor ray")
+    return Local(device, workers, time_limit)

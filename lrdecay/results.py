@@ -144,6 +144,11 @@ def earlier_files(folder: Path, name: str) -> list[Path]:
     return [path] if path.exists() else []
 
 
+def all_files(folder: Path, name: str) -> list[Path]:
+    """Return the files of a table, those of runs that the sweep no longer asks for last."""
+    return [*current_files(folder, name), *earlier_files(folder, name)]
+
+
 def _current(folder: Path, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
     for _ in range(5):
         paths = current_files(folder, name)

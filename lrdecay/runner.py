@@ -15,17 +15,17 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import torch
-
-from lrdecay import choosing, executor, foresight, groups, signals, sources
+from lrdecay import choosing, foresight, signals, sources
 from lrdecay.asking import Asked, Outcomes, announcements, ask
-from lrdecay.devices import default_workers, device_name, find_device
+from lrdecay.costs import cost
 from lrdecay.errors import InputError
+from lrdecay.executor import Executor, Local
 from lrdecay.groups import ENGINES, Group, Plan
 from lrdecay.lock import Hold, holding
 from lrdecay.plugins import load as load_plugins
 from lrdecay.plugins import loaded as loaded_plugins
 from lrdecay.run import Run
+from lrdecay.sharding import Shard, part_of
 from lrdecay.store import Store
 from lrdecay.sweep import Sweep, load_sweep
 from lrdecay.tables import Record
@@ -64,7 +64,8 @@ class Summary:
     """How a sweep ended: where its results are, and how many runs of each outcome it trained.
 
     `without_rate` names what is not in the comparison, since no base rate could be chosen for it;
-    `repeats` is how the runs that were to train once more ended.
+    `repeats` is how the runs that were to train once more ended; `elsewhere` counts those left to
+    other shards, and with `more_to_come` what is asked for after them depends on their results.
     """
 
     folder: Path
@@ -74,6 +75,8 @@ class Summary:
     diverged: int
     failed: int
     seconds: float
+    elsewhere: int = 0
+    more_to_come: bool = False
     without_rate: tuple[str, ...] = ()
     repeats: Summary | None = None
 
@@ -92,12 +95,14 @@ def run_sweep(
     allow_mixed: bool = False,
     time_limit: float | None = None,
     repeat: int = 0,
+    executor: Executor | None = None,
+    shard: Shard | None = None,
 ) -> Summary:
     """Train what a sweep asks for and the results folder does not have yet.
 
     Results go to ``results/NAME``. Interrupting loses only runs that had not ended; calling again
-    goes on from there. `workers` is the number of processes (None: one per core, or one for a
-    GPU; 0: this process). `engine` is auto, reference (one run at a time) or stacked (many at once,
+    goes on from there. `workers` is the number of processes (None: one per core, or one per GPU;
+    0: this process). `engine` is auto, reference (one run at a time) or stacked (many at once,
     at most `group_size`); auto is the one that is faster for each run.
 
     A run that fails is tried again, at most twice, alone in a process of its own; with 0 `workers`
@@ -113,56 +118,69 @@ def run_sweep(
 
     Results of another version of torch or another device are not continued, unless `allow_mixed`.
 
+    An `executor` trains the runs elsewhere than in processes of this machine; `device`, `workers`
+    and `time_limit` are then its own. With a `shard` only its part of the runs trains, into a
+    folder of its own (`Shard.folder`): `lrdecay.merge_results` joins them.
+
     Raises `InputError` for a sweep, plug-in, data or device that cannot be used, for a folder that
     another process writes to, and for results that would be mixed.
     """
     load_plugins(plugins)
     if not isinstance(sweep, Sweep):
         sweep = load_sweep(sweep)
-    if workers is not None and workers < 0:
-        raise InputError(f"workers: must be at least 0, not {workers}")
     if engine not in ENGINES:
         raise InputError(f"engine: must be one of {', '.join(ENGINES)}, not {engine}")
     if group_size is not None and group_size < 1:
         raise InputError(f"group_size: must be at least 1, not {group_size}")
-    if time_limit is not None and not time_limit > 0:
-        raise InputError(f"time_limit: must be more than 0 seconds, not {time_limit:g}")
     if repeat < 0:
         raise InputError(f"repeat: must be at least 0 seeds, not {repeat}")
-    chosen = find_device(device, sweep.precision)
+    if repeat and shard:
+        raise InputError("repeat: shards are not repeated; repeat the merged sweep")
+    where = Local(device, workers, time_limit) if executor is None else executor
+    site = where.site(sweep.precision)
     dataset = sources.load(sweep.dataset, data_dir)
     matrix = sweep.matrix(dataset)
     validation = matrix.cells[0].validation
     odd = foresight.warnings(foresight.foresee(matrix.cells, dataset.train_count - validation))
     if odd and strict:
         raise InputError("\n".join(odd))
-    folder = Path(results) / sweep.name
+    home = Path(results) / sweep.name
+    folder = home if shard is None else shard.folder(home)
     folder.mkdir(parents=True, exist_ok=True)
     with holding(folder) as hold:
-        count = default_workers(chosen) if workers is None else workers
         setup = Setup(
             dataset=sweep.dataset,
             data_dir=None if data_dir is None else str(data_dir),
             dataset_digest=dataset.digest,
             validation=validation,
-            device=str(chosen),
+            device=site.device,
             plugins=loaded_plugins(),
+            data=dataset,
         )
 
         def plan(runs: Sequence[Run]) -> Plan:
-            return groups.plan(runs, dataset, chosen, count, engine, group_size)
+            return where.plan(runs, dataset, engine, group_size) if runs else Plan(())
 
         def check(store: Store, asked: Asked) -> None:
             if not allow_mixed:
-                _refuse_mixture(store, asked, chosen)
+                _refuse_mixture(store, asked, site.made_with)
 
         def train(groups: Sequence[Group], tell: Tell) -> None:
-            executor.train(groups, setup, count, tell, time_limit)
+            where.train(groups, setup, tell)
 
-        course = _Course(sweep, hold, check, plan, train, count, progress)
-        asks = partial(ask, sweep, matrix)
+        mine = None
+        if shard is not None:
+            fewest = None if sweep.adding is None else sweep.adding.min
+            mine = shard.part(matrix, partial(cost, dataset=dataset), fewest)
+
+        def asks(outcomes: Outcomes, done: set[str]) -> Asked:
+            asked = ask(sweep, matrix, outcomes, done)
+            return asked if mine is None else part_of(asked, mine, done)
+
+        course = _Course(sweep, hold, check, plan, train, site.workers, progress)
         lines = partial(announcements, sweep, matrix)
-        summary, asked = course.run(Store(folder), asks, lines, [f"warning: {t}" for t in odd])
+        store = Store(folder, beside=None if shard is None else home)
+        summary, asked = course.run(store, asks, lines, [f"warning: {t}" for t in odd])
         summary = replace(summary, without_rate=choosing.without_rate(matrix.cells, asked.rates))
         if repeat == 0:
             return summary
@@ -173,11 +191,10 @@ def run_sweep(
         return replace(summary, repeats=repeats)
 
 
-def _refuse_mixture(store: Store, asked: Asked, device: torch.device) -> None:
+def _refuse_mixture(store: Store, asked: Asked, ours: tuple[str, ...]) -> None:
     """Raise `InputError` if the comparison would have runs of several devices or torch versions."""
     waiting = {run.run_id for run in asked.pending}
     made_with = store.made_with([run for run in asked.runs if run.run_id not in waiting])
-    ours = (device_name(device), torch.__version__)
     if len({*made_with, *([ours] if waiting else [])}) > 1:
         there = " and ".join(
             f"{count} with torch {version} on {name}"
@@ -233,8 +250,9 @@ class _Course:
         # at once, so that a reader of an unfinished sweep knows what is still to come
         write_tables()
         if self.progress is not None:
-            reused = len(asked.runs) - len(asked.pending)
-            self.progress.start(asked.whole, reused, min(self.workers, len(planned.groups)))
+            reused = len(asked.here(asked.runs)) - len(asked.pending)
+            at_once = min(self.workers, len(planned.groups))
+            self.progress.start(asked.here(asked.whole), reused, at_once)
         told: set[str] = set()
         fresh = [*_kept_apart(store, asked), *notes]
         while True:
@@ -258,15 +276,18 @@ class _Course:
             self.check(store, asked)
             planned = self.plan(asked.pending)
             if self.progress is not None and len(asked.whole) > len(before.whole):
-                self.progress.grow(asked.whole)
+                self.progress.grow(asked.here(asked.whole))
+        total = len(asked.here(asked.runs))
         summary = Summary(
             folder=store.folder,
-            total=len(asked.runs),
-            reused=len(asked.runs) - finished.outcomes.total(),
+            total=total,
+            reused=total - finished.outcomes.total(),
             completed=finished.outcomes["completed"],
             diverged=finished.outcomes["diverged"],
             failed=finished.outcomes["failed"],
             seconds=time.monotonic() - started,
+            elsewhere=len(asked.elsewhere),
+            more_to_come=bool(asked.elsewhere) and asked.grows,
         )
         return summary, asked
 

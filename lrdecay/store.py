@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from lrdecay.catalog import Places, Rows, catalog
 from lrdecay.errors import InputError
 from lrdecay.files import opened, sync, write, write_text, writing
-from lrdecay.results import current_files, earlier_files, folders_of, name_of, unique
+from lrdecay.results import all_files, earlier_files, folders_of, name_of, unique
 from lrdecay.run import ROLES, Run
 from lrdecay.tables import EPOCHS, MADE_WITH, PLAN, RUNS, SPLITS, TABLES, Record, read, table
 
@@ -35,10 +35,14 @@ page."""
 
 
 class Store:
-    """Writes one results folder. One process at a time may hold a Store on a folder."""
+    """Writes one results folder. One process at a time may hold a Store on a folder.
 
-    def __init__(self, folder: str | Path) -> None:
+    Runs that another folder `beside` it holds count as done, and stay there.
+    """
+
+    def __init__(self, folder: str | Path, beside: Path | None = None) -> None:
         self.folder = Path(folder)
+        self._beside = beside
         for kind in ("parts", "batches", "earlier", "quarantine"):
             if (self.folder / kind).is_symlink():  # things are moved and removed in there
                 raise InputError(
@@ -73,7 +77,7 @@ class Store:
 
     def done(self) -> set[str]:
         """Return the ids of the runs that need no more training: completed or diverged."""
-        return {run for run, place in self._catalog("runs").items() if not place.failed}
+        return {run for run, place in self._known("runs").items() if not place.failed}
 
     def apart(self, runs: Sequence[Run]) -> int:
         """Return how many runs the folder keeps that are not among the given ones."""
@@ -81,7 +85,7 @@ class Store:
 
     def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
         """Return how many of the given runs were made with what: the values of `MADE_WITH`."""
-        files = [*current_files(self.folder, "runs"), *earlier_files(self.folder, "runs")]
+        files = all_files(self.folder, "runs")
         if not files:
             return Counter()
         rows = unique([read(path, ["run_id", "status", *MADE_WITH]) for path in files])
@@ -92,7 +96,7 @@ class Store:
     def outcomes(self, runs: Sequence[Run], name: str = "runs") -> pd.DataFrame:
         """Return the rows of the given runs in a table, as far as there are any, in the given order
         and under their labels."""
-        places = self._catalog(name) if runs else {}
+        places = self._known(name) if runs else {}
         runs = [run for run in runs if run.run_id in places]
         with Rows(name) as rows:
             found = rows.take([places[run.run_id] for run in runs])
@@ -138,7 +142,13 @@ class Store:
 
     def _catalog(self, name: str) -> Places:
         """Return the place of every run that the folder knows."""
-        return catalog([*current_files(self.folder, name), *earlier_files(self.folder, name)])
+        return catalog(all_files(self.folder, name))
+
+    def _known(self, name: str) -> Places:
+        """Return the place of every run that needs no training: here, or beside."""
+        if self._beside is None:
+            return self._catalog(name)
+        return catalog([*all_files(self.folder, name), *all_files(self._beside, name)])
 
     def _join(self, parts: Sequence[Path]) -> None:
         """Make one batch of many parts, so that a long sweep stays quick to read."""

@@ -114,6 +114,17 @@ TABLES = {"runs": RUNS, "epochs": EPOCHS, "plan": PLAN}
 MADE_WITH = ("device", "torch_version")
 """The columns of `runs` on which its numbers depend beside what was asked for."""
 
+HOW_LONG = (
+    "seconds",
+    "samples_per_second",
+    "group_size",
+    "python_version",
+    "lrdecay_version",
+    "git_commit",
+    "finished_at",
+)
+"""The columns of `runs` that may differ between two runs of one identity that are the same."""
+
 # the version of the tables that brought a column, and its value in all runs before
 _ADDED = {
     "precision": (2, "float32"),

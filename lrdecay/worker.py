@@ -1,6 +1,6 @@
 """One training process: takes groups from a pipe, trains them, sends the runs' rows back.
 
-Started by `executor` as a process of its own that calls `main`. It ends when the coordinator
+Started by `process` as a process of its own that calls `main`. It ends when the coordinator
 does, at whatever moment and in whatever way that happens: the pipe then closes.
 """
 
@@ -15,11 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from lrdecay import sources
+from lrdecay.data import Dataset
 from lrdecay.engine import record, reference, stacked
 from lrdecay.engine.record import Epoch, OnEpoch
 from lrdecay.errors import InputError
@@ -31,9 +32,19 @@ from lrdecay.specs import DatasetSpec
 from lrdecay.tables import Record
 
 
+class Trains(Protocol):
+    """What trains groups within a worker: `Trainer`, unless a benchmark has something lighter."""
+
+    def train(self, group: Group, tell: Tell) -> None:
+        """Train a group; each of its runs ends with a `Record`."""
+
+
 @dataclass(frozen=True)
 class Setup:
-    """What a worker needs before its first run."""
+    """What a worker needs before its first run.
+
+    `data` is the dataset itself, for a worker that cannot read it where the coordinator did.
+    """
 
     dataset: DatasetSpec
     data_dir: str | None
@@ -41,13 +52,16 @@ class Setup:
     validation: int
     device: str
     plugins: Loaded = field(default_factory=Loaded)
+    data: Dataset | None = None
+    trainer: Callable[[Setup], Trains] = field(default_factory=lambda: Trainer)
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A worker's first message: it can train, or why it cannot."""
+    """A worker's first message: it can train, or why it cannot; and on which node, if on any."""
 
     error: str | None = None
+    node: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +105,7 @@ class Trainer:
     def __init__(self, setup: Setup) -> None:
         self.device = torch.device(setup.device)
         load_again(setup.plugins)
-        dataset = sources.load(setup.dataset, setup.data_dir, download=False)
+        dataset = setup.data or sources.load(setup.dataset, setup.data_dir, download=False)
         if dataset.digest != setup.dataset_digest:
             raise InputError(f"{dataset.name}: the data have changed since the sweep began")
         self.data = dataset.split(setup.validation, self.device)
@@ -200,7 +214,8 @@ def main(descriptor: int) -> None:
         threading.Thread(target=task, daemon=True).start()
     with training_settings():
         try:
-            trainer = Trainer(inbox.get())
+            setup: Setup = inbox.get()
+            trainer = setup.trainer(setup)
         except Exception as error:
             send(Ready(error=f"{type(error).__name__}: {error}"))
             return

@@ -16,15 +16,16 @@ from filelock import FileLock
 from PIL import Image
 from training import digits
 
-from lrdecay import executor, groups, models, streams
+from lrdecay import groups, models, streams
 from lrdecay.asking import pending
 from lrdecay.devices import find_device
 from lrdecay.engine import reference, stacked
 from lrdecay.engine.record import Epoch, Metrics
 from lrdecay.errors import InputError, WorkerError
 from lrdecay.estimate import estimate_seconds
+from lrdecay.executor import Local
 from lrdecay.groups import Group
-from lrdecay.process import Worker
+from lrdecay.process import Process
 from lrdecay.results import Plan, read_epochs, read_plan, read_runs
 from lrdecay.runner import run_sweep
 from lrdecay.specs import DatasetSpec
@@ -152,7 +153,7 @@ def test_workers_and_order_change_no_bit(fresh, file, tmp_path):
 def test_the_second_time_nothing_trains(fresh, file, monkeypatch):
     before = tables(fresh)
     written = read_runs(fresh)["finished_at"].tolist()
-    monkeypatch.setattr(executor, "train", None)  # calling it would be an error
+    monkeypatch.setattr(Local, "train", None)  # calling it would be an error
     summary = run_sweep(file, fresh.parent)
     assert (summary.total, summary.reused, summary.completed) == (16, 16, 0)
     assert read_runs(fresh)["finished_at"].tolist() == written
@@ -266,15 +267,15 @@ def test_a_worker_that_dies_fails_no_other_run(file, monkeypatch, engine):
                 notes.append(message.text)
 
     workers = []
-    start = Worker.start.__func__
+    start = Process.start.__func__
 
     def remember(cls, *args):
         workers.append(start(cls, *args))
         return workers[-1]
 
-    monkeypatch.setattr(Worker, "start", classmethod(remember))
+    monkeypatch.setattr(Process, "start", classmethod(remember))
     setup = Setup(load_sweep(file).dataset, None, digits().digest, 239, "cpu")
-    executor.train(groups, setup, 1, tell)
+    Local(workers=1).train(groups, setup, tell)
     assert len(killed) == 1
     assert sorted(r.run["run_id"] for r in records) == sorted(run.run_id for run in runs)
     by_id = {record.run["run_id"]: record.run for record in records}
@@ -305,14 +306,17 @@ def test_a_worker_that_dies_fails_no_other_run(file, monkeypatch, engine):
             Setup(DatasetSpec(name="digits"), None, "other", 239, "cpu"),
             "InputError: digits: the data have changed",
         ),
-        (None, "AttributeError"),  # anything that breaks before the first run
+        (
+            Setup(DatasetSpec(name="digits"), None, "", 239, "cpu", plugins=None),
+            "AttributeError",
+        ),  # anything that breaks before the first run
     ],
 )
 def test_workers_that_cannot_start_end_the_sweep_and_fail_no_run(file, setup, message):
     runs = load_sweep(file).runs(digits())
     records = []
     with pytest.raises(WorkerError, match=rf"a worker process cannot train: {message}"):
-        executor.train([Group("reference", tuple(runs))] * 2, setup, 2, records.append)
+        Local(workers=2).train([Group("reference", tuple(runs))] * 2, setup, records.append)
     assert {type(message) for message in records} <= {Training}
 
 
@@ -323,15 +327,16 @@ def test_files_in_the_current_folder_hide_no_module(file, tmp_path, monkeypatch)
     records = []
     setup = Setup(DatasetSpec(name="digits"), None, digits().digest, 239, "cpu")
     group = Group("reference", tuple(load_sweep(file).runs(digits())[:1]))
-    executor.train([group], setup, 1, records.append)
+    Local(workers=1).train([group], setup, records.append)
     assert records[-1].run["status"] == "completed"
 
 
 def test_a_worker_that_is_killed_while_it_starts_ends_the_sweep(file, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     group = Group("reference", tuple(load_sweep(file).runs(digits())))
+    setup = Setup(DatasetSpec(name="digits"), None, digits().digest, 239, "cpu")
     with pytest.raises(WorkerError, match=r"ended before it could train \(exit status 1\)"):
-        executor.train([group], None, 2, print)
+        Local(workers=2).train([group], setup, print)
 
 
 def test_a_changed_file_reuses_what_did_not_change(fresh, file, tmp_path):

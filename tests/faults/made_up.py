@@ -6,8 +6,9 @@ import math
 import torch
 from training import CPU, digits
 
-from lrdecay import executor, groups, schedulers
+from lrdecay import groups, schedulers
 from lrdecay.engine.record import Epoch, Measured, Metrics, finished
+from lrdecay.executor import Local
 from lrdecay.groups import Group, Plan
 from lrdecay.run import Run
 from lrdecay.tables import SPLITS, Record
@@ -38,17 +39,17 @@ def record(run: Run) -> Record:
 
 
 class Training:
-    """Stands in for `executor.train`; `runs` are those it was asked to train since `forget`."""
+    """Stands in for `Local.train`; `runs` are those it was asked to train since `forget`."""
 
     def __init__(self, monkeypatch) -> None:
         self.runs: list[Run] = []
-        monkeypatch.setattr(executor, "train", self._train)
+        monkeypatch.setattr(Local, "train", self._train)
         monkeypatch.setattr(groups, "plan", self._plan)
 
     def _plan(self, runs, *_) -> Plan:
         return Plan((Group("reference", tuple(runs)),) if runs else ())
 
-    def _train(self, groups, setup, workers, tell, time_limit=None) -> None:
+    def _train(self, groups, setup, tell) -> None:
         for run in (run for group in groups for run in group.runs):
             self.runs.append(run)
             tell(record(run))

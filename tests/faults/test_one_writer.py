@@ -6,8 +6,9 @@ import shutil
 import pytest
 from tiny import RUNS_OF_TEXT, assert_same, begin, fork_context, in_no_time, replay
 
-from lrdecay import executor, runner
+from lrdecay import runner
 from lrdecay.errors import InputError
+from lrdecay.executor import Local
 from lrdecay.integrity import verify
 from lrdecay.lock import holder, holding
 from lrdecay.status import status
@@ -25,7 +26,7 @@ def attempt(told, together, end, trained, results) -> None:
         replay(trained.records)(*args)
 
     with in_no_time(trained.records) as patch:
-        patch.setattr(executor, "train", train)
+        patch.setattr(Local, "train", train)
         try:
             together.wait(PATIENCE)
             told.send(runner.run_sweep(trained.file, results, workers=0).completed)

@@ -12,12 +12,14 @@ import torch
 from test_runner import assert_same
 from training import CPU, data_of, digits, sweep
 
-from lrdecay import executor, optimizers, process
+from lrdecay import optimizers, pool
 from lrdecay.engine import reference, stacked, updates
 from lrdecay.errors import WorkerError
+from lrdecay.executor import Local
 from lrdecay.groups import Group
 from lrdecay.plugins import Loaded
-from lrdecay.process import Clock, Worker
+from lrdecay.pool import Clock
+from lrdecay.process import Process
 from lrdecay.results import read_runs
 from lrdecay.runner import run_sweep
 from lrdecay.specs import DatasetSpec
@@ -158,7 +160,7 @@ def test_what_fails_is_tried_again_and_what_succeeds_is_as_ever(tmp_path):
                 notes.append(message.text)
 
     groups = [Group("stacked", (run,)) for run in runs]
-    executor.train(groups, fragile(tmp_path), 2, tell, time_limit=30)
+    Local(workers=2, time_limit=30).train(groups, fragile(tmp_path), tell)
     assert {seed: record.run["status"] for seed, record in records.items()} == {
         seed: "failed" if seed in (1, 4) else "completed" for seed in range(6)
     }
@@ -198,13 +200,13 @@ class Strikes:
         self.struck: list[int] = []
         self._number = number
         self._workers = []
-        start = Worker.start.__func__
+        start = Process.start.__func__
 
         def remember(cls, *args):
             self._workers.append(start(cls, *args))
             return self._workers[-1]
 
-        monkeypatch.setattr(Worker, "start", classmethod(remember))
+        monkeypatch.setattr(Process, "start", classmethod(remember))
 
     def start(self, runs, done, workers):
         """Nothing is shown."""
@@ -233,7 +235,7 @@ def test_runs_of_a_worker_that_is_struck_end_the_same(tmp_path, monkeypatch, num
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
     fresh = run_sweep(file, tmp_path / "fresh", workers=0).folder
-    monkeypatch.setattr(process, "SILENCE_SECONDS", 5.0)
+    monkeypatch.setattr(pool, "SILENCE_SECONDS", 5.0)
     progress = Strikes(monkeypatch, number)
     summary = run_sweep(file, tmp_path, workers=1, group_size=size, progress=progress)
     assert len(progress.struck) == 1
@@ -248,7 +250,7 @@ def test_runs_of_a_worker_that_is_struck_end_the_same(tmp_path, monkeypatch, num
 
 def test_time_that_the_coordinator_slept_is_nobody_s_silence(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(process.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(pool.time, "monotonic", lambda: now[0])
     clock = Clock()
     for seconds, expected in ((0.5, 0.5), (3600, 1.5), (0.25, 1.75)):
         now[0] += seconds
@@ -261,7 +263,7 @@ def test_workers_that_only_ever_die_at_the_start_end_the_sweep(monkeypatch):
     monkeypatch.setattr("sys.executable", "/bin/false")
     group = Group("stacked", tuple(seeds(2).runs(digits())))
     with pytest.raises(WorkerError, match=r"ended before it could train \(exit status 1\)"):
-        executor.train([group], SETUP, 1, notes.append)
+        Local(workers=1).train([group], SETUP, notes.append)
     notes = [message.text for message in notes if isinstance(message, Note)]
     line = "the worker process died (exit status 1) while it started; another one starts"
     assert notes == [line] * 2
@@ -270,7 +272,7 @@ def test_workers_that_only_ever_die_at_the_start_end_the_sweep(monkeypatch):
 def test_what_had_finished_is_told_when_a_sweep_is_interrupted(monkeypatch):
     """The runs of a group end together: two wait while the first is told."""
     told, inboxes = [], []
-    start = Worker.start.__func__
+    start = Process.start.__func__
 
     def remember(cls, *args):
         inboxes.append(args[-1])
@@ -284,9 +286,9 @@ def test_what_had_finished_is_told_when_a_sweep_is_interrupted(monkeypatch):
                     time.sleep(0.01)
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(Worker, "start", classmethod(remember))
+    monkeypatch.setattr(Process, "start", classmethod(remember))
     with pytest.raises(KeyboardInterrupt):
-        executor.train([Group("stacked", tuple(seeds(3).runs(digits())))], SETUP, 1, tell)
+        Local(workers=1).train([Group("stacked", tuple(seeds(3).runs(digits())))], SETUP, tell)
     assert told == [0, 1, 2]
 
 

@@ -19,7 +19,8 @@ import pytest
 from disk import Changes
 from test_runner import TIMES
 
-from lrdecay import executor, runner, store
+from lrdecay import runner, store
+from lrdecay.executor import Local
 from lrdecay.integrity import verify
 from lrdecay.results import current_files, read_epochs, read_runs
 from lrdecay.tables import Record, read
@@ -63,12 +64,12 @@ def records_of(folder: Path) -> Records:
 
 
 def replay(records: Records) -> Callable[..., None]:
-    """`executor.train` in no time: what was recorded once is told again.
+    """`Local.train` in no time: what was recorded once is told again.
 
     It ends with a `KeyError` if there are runs of which no record is there.
     """
 
-    def train(groups, setup, workers, tell, time_limit=None):
+    def train(self, groups, setup, tell):
         asked = {run.run_id for group in groups for run in group.runs}
         for run in asked & records.keys():
             tell(records[run])
@@ -85,7 +86,7 @@ def in_no_time(records: Records | None, parts_in_batch: int = 3):
         patch.setattr(runner, "_COMMIT_SECONDS", 0.0)
         patch.setattr(store, "_PARTS_IN_BATCH", parts_in_batch)
         if records is not None:
-            patch.setattr(executor, "train", replay(records))
+            patch.setattr(Local, "train", replay(records))
         yield patch
 
 

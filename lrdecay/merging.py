@@ -1,0 +1,205 @@
+"""Several results folders of one sweep -> one: shards, or the same sweep from several machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from lrdecay.catalog import Place, Places, Rows, catalog
+from lrdecay.errors import InputError
+from lrdecay.lock import holder, holding
+from lrdecay.results import Plan, all_files, planned_runs, read_plan
+from lrdecay.run import ROLES, Run
+from lrdecay.store import Store
+from lrdecay.tables import HOW_LONG, MADE_WITH
+
+_AT_ONCE = 2000  # runs whose rows are in memory
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What came of it: how many runs the folder has now, how many of these are new there, and how
+    many of those that the sweep asks for it still lacks."""
+
+    folder: Path
+    runs: int
+    added: int
+    missing: int
+
+
+@dataclass(frozen=True)
+class _Source:
+    folder: Path
+    plan: Plan
+    runs: Places
+    epochs: Places
+
+
+def merge_results(
+    folders: Sequence[str | Path], into: str | Path, allow_mixed: bool = False
+) -> Merged:
+    """Join results folders of one sweep into one, which may hold some already; they stay as they
+    are. The outcome does not depend on their order. Interrupted, it can be called again.
+
+    Raises `InputError` where there are no results, or a sweep is writing; for folders of different
+    sweep files; for a run whose numbers differ between two of them; and, unless `allow_mixed`, for
+    runs of several devices or versions of torch.
+    """
+    into = Path(into)
+    paths = dict.fromkeys(path.resolve() for path in map(Path, folders))
+    paths.pop(into.resolve(), None)
+    if not paths:
+        raise InputError("merge: name at least one results folder beside the one that they go into")
+    for path in paths:
+        if (who := holder(path)) is not None:
+            raise InputError(f"{path}: a sweep is writing to this folder ({who}); wait for its end")
+    sources = [_source(path) for path in paths]
+    into.mkdir(parents=True, exist_ok=True)
+    with holding(into):
+        store = Store(into)
+        there = _source(into) if all_files(into, "runs") else None
+        known = sources if there is None else [there, *sources]
+        _refuse_other_sweeps(known)
+        chosen = _choose(known)
+        if not allow_mixed:
+            _refuse_mixture(chosen)
+        new = {
+            run: source
+            for run, source in chosen.items()
+            if there is None or run not in there.runs or there.runs[run].failed
+            if source is not there
+        }
+        if new:
+            store.rescue(
+                {
+                    "runs": {run: source.runs[run] for run, source in new.items()},
+                    "epochs": dict(_epochs(new, known)),
+                }
+            )
+        planned = _planned(known)
+        plan = max((source.plan for source in known), key=lambda plan: plan.runs)
+        store.compact(planned, plan.sweep_text, plan.target, plan.runs)
+        done = store.done()
+        missing = sum(run.run_id not in done for run in planned)
+    return Merged(into, len(chosen), len(new), missing)
+
+
+def _source(folder: Path) -> _Source:
+    plan = read_plan(folder)
+    runs, epochs = (catalog(all_files(folder, name)) for name in ("runs", "epochs"))
+    return _Source(folder, plan, runs, epochs)
+
+
+def _refuse_other_sweeps(sources: Sequence[_Source]) -> None:
+    first = sources[0]
+    for other in sources[1:]:
+        if other.plan.sweep_text != first.plan.sweep_text:
+            raise InputError(
+                f"{other.folder} was made from another sweep file than {first.folder}; results are "
+                f"merged where both are the same (sweep.yaml in each)"
+            )
+
+
+def _choose(sources: Sequence[_Source]) -> dict[str, _Source]:
+    """Return where each run is taken from: the first that has it, but a failure gives way.
+
+    Raises `InputError` if two have a run with different numbers.
+    """
+    chosen: dict[str, _Source] = {}
+    for source in sources:
+        twice = []
+        for run, place in source.runs.items():
+            before = chosen.get(run)
+            if before is None or before.runs[run].failed:
+                chosen[run] = source
+            elif not place.failed:
+                twice.append(run)
+        by_source: dict[int, list[str]] = {}
+        for run in twice:
+            by_source.setdefault(sources.index(chosen[run]), []).append(run)
+        for index, runs in by_source.items():
+            _refuse_conflicts(sources[index], source, runs)
+    return chosen
+
+
+def _refuse_conflicts(one: _Source, other: _Source, runs: Sequence[str]) -> None:
+    """Raise `InputError` where the rows of a run differ in anything but how long it took."""
+    for name in ("runs", "epochs"):
+        here, there = (dict(getattr(source, name)) for source in (one, other))
+        with Rows(name) as rows:
+            for some in _chunks([run for run in runs if run in here and run in there]):
+                left, right = (
+                    _numbers(rows.take([of[run] for run in some])) for of in (here, there)
+                )
+                if left.equals(right):
+                    continue
+                run, column = _difference(left, right)
+                raise InputError(
+                    f"{one.folder} and {other.folder} both have run {run}, with different "
+                    f"{column}: such results are not merged; remove the one that is wrong"
+                )
+
+
+def _numbers(rows: pa.Table) -> pa.Table:
+    left_out = {*HOW_LONG, *ROLES, "target", "epochs_to_target"}
+    return rows.select([name for name in rows.column_names if name not in left_out])
+
+
+def _difference(left: pa.Table, right: pa.Table) -> tuple[str, str]:
+    for one, other in zip(left.to_pylist(), right.to_pylist(), strict=False):
+        for column in one:
+            if one[column] != other[column]:
+                return one["run_id"], column
+    return left["run_id"][0].as_py(), "epochs"  # one of them has more
+
+
+def _refuse_mixture(chosen: Mapping[str, _Source]) -> None:
+    made_with: dict[tuple[str, ...], Path] = {}
+    with Rows("runs") as rows:
+        for some in _chunks(list(chosen)):
+            taken = rows.take([chosen[run].runs[run] for run in some])
+            for run, row in zip(some, taken.select(list(MADE_WITH)).to_pylist(), strict=True):
+                made_with.setdefault(tuple(row.values()), chosen[run].folder)
+    if len(made_with) > 1:
+        there = " and ".join(
+            f"torch {version} on {device} in {folder}"
+            for (device, version), folder in made_with.items()
+        )
+        raise InputError(
+            f"there are runs of {there}. Such numbers are not compared unless you ask for it: "
+            f"--allow-mixed merges them, and the report says so"
+        )
+
+
+def _epochs(
+    chosen: Mapping[str, _Source], sources: Sequence[_Source]
+) -> Iterator[tuple[str, Place]]:
+    for run, source in chosen.items():
+        for each in (source, *sources):  # a kill may have left them elsewhere
+            if run in each.epochs:
+                yield run, each.epochs[run]
+                break
+
+
+def _planned(sources: Sequence[_Source]) -> list[Run]:
+    """Return all runs that are planned anywhere, in the sweep's order.
+
+    Shards differ where one knew of base rates or of more seeds and another did not yet: the longest
+    plan comes first then, and what only others have after it. The next sweep puts that in order.
+    """
+    plans = [planned_runs(source.folder) for source in sources]
+    plans.sort(key=lambda runs: (-len(runs), [run.run_id for run in runs]))
+    joined: dict[str, Run] = {}
+    for run in (run for runs in plans for run in runs):
+        joined.setdefault(run.run_id, run)
+    return list(joined.values())
+
+
+def _chunks(runs: Sequence[str]) -> Iterator[list[str]]:
+    rest = iter(runs)
+    while some := list(islice(rest, _AT_ONCE)):
+        yield some
