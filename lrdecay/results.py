@@ -26,6 +26,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lrdecay import soundness
 from lrdecay.errors import DamagedError, InputError
 from lrdecay.files import opened
 from lrdecay.run import Run
@@ -47,17 +48,25 @@ def read_runs(folder: str | Path, columns: Sequence[str] | None = None) -> pd.Da
 
     `columns` are those that are wanted, run_id and status among them; all unless given.
 
-    Raises `InputError` where there are no results.
+    Raises `InputError` where there are no results, or they cannot be true (`soundness`).
     """
-    return _current(Path(folder), "runs", columns)
+    rows = _current(Path(folder), "runs", columns)
+    soundness.check_runs(rows, Path(folder) / "runs.parquet")
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame
 
 
 def read_epochs(folder: str | Path) -> pd.DataFrame:
     """Return the epochs table of a results folder, one row per run, epoch and split.
 
-    Raises `InputError` where there are no results.
+    Raises `InputError` where there are no results, or they cannot be true (`soundness`).
     """
-    return _current(Path(folder), "epochs")
+    rows = _current(Path(folder), "epochs")
+    # runs are looked up last: those that land in between have their epochs there first
+    known = _current(Path(folder), "runs", ["run_id", "status"])["run_id"]
+    soundness.check_epochs(rows, Path(folder) / "epochs.parquet", known)
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame
 
 
 def read_plan(folder: str | Path) -> Plan:
@@ -89,9 +98,12 @@ def planned(folder: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     or not, in its order.
 
     There are no rows where an lrdecay before version 4 of the tables wrote the folder.
+
+    Raises `InputError` where they cannot be true (`soundness`).
     """
     path = Path(folder) / "plan.parquet"
     rows = read(path, columns) if path.exists() else PLAN.empty_table().select(list(columns))
+    soundness.check_runs(rows, path, "plan")
     frame: pd.DataFrame = rows.to_pandas()
     return frame
 
@@ -144,7 +156,7 @@ def earlier_files(folder: Path, name: str) -> list[Path]:
     return [path] if path.exists() else []
 
 
-def _current(folder: Path, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def _current(folder: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
     for _ in range(5):
         paths = current_files(folder, name)
         try:
@@ -161,8 +173,7 @@ def _current(folder: Path, name: str, columns: Sequence[str] | None = None) -> p
         raise InputError(
             f"no results in {folder}: `lrdecay sweep FILE` puts a sweep's results there"
         )
-    frame: pd.DataFrame = unique(found).to_pandas()
-    return frame
+    return unique(found)
 
 
 def unique(tables: Sequence[pa.Table]) -> pa.Table:
