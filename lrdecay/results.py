@@ -10,6 +10,7 @@ It holds
     batches/         parts of a long sweep, joined
     earlier/         runs that the sweep file no longer asks for; used again if it does
     quarantine/      files that were found damaged (`lrdecay verify`)
+    repeats/         a results folder of runs that trained once more (`lrdecay sweep --repeat`)
 
 Runs go from parts to batches to the tables, and are in the next place before they leave the last.
 Whoever reads lists the places in that order, so that it misses none.
@@ -18,6 +19,7 @@ Whoever reads lists the places in that order, so that it misses none.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,15 +34,20 @@ from lrdecay.files import opened
 from lrdecay.run import Run
 from lrdecay.tables import PLAN, read
 
+REPEATS = "repeats"
+"""The folder, within that of a sweep, of runs that trained once more."""
+
 
 @dataclass(frozen=True)
 class Plan:
     """What a results folder is to hold in the end: how many runs of the comparison, after which
-    sweep file; and the validation accuracy to reach, if it asks for one."""
+    sweep file; the validation accuracy to reach, if it asks for one; and what `lrdecay plan` warns
+    of in its schedules (nothing where an older lrdecay did not keep that)."""
 
     runs: int
     sweep_text: str
     target: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def read_runs(folder: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -69,6 +76,12 @@ def read_epochs(folder: str | Path) -> pd.DataFrame:
     return frame
 
 
+def read_repeats(folder: str | Path) -> pd.DataFrame | None:
+    """Return the rows of runs that trained once more; None where there are none."""
+    repeats = Path(folder) / REPEATS
+    return read_runs(repeats) if current_files(repeats, "runs") else None
+
+
 def read_plan(folder: str | Path) -> Plan:
     """Return what the folder's last sweep asked for.
 
@@ -83,8 +96,9 @@ def read_plan(folder: str | Path) -> Plan:
                 continue
             try:
                 target = float(facts["target"]) if "target" in facts else None
-                return Plan(int(facts["planned"]), facts["sweep"], target)
-            except (KeyError, ValueError) as error:
+                warnings = tuple(map(str, json.loads(facts.get("warnings", "[]"))))
+                return Plan(int(facts["planned"]), facts["sweep"], target, warnings)
+            except (KeyError, TypeError, ValueError) as error:
                 raise DamagedError(path, "what it says of its sweep is not readable") from error
     runs = read_runs(folder)  # the plan was set aside as damaged
     file = Path(folder) / "sweep.yaml"

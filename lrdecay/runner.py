@@ -25,14 +25,12 @@ from lrdecay.groups import ENGINES, Group, Plan
 from lrdecay.lock import Hold, holding
 from lrdecay.plugins import load as load_plugins
 from lrdecay.plugins import loaded as loaded_plugins
+from lrdecay.results import REPEATS
 from lrdecay.run import Run
 from lrdecay.store import Store
 from lrdecay.sweep import Sweep, load_sweep
 from lrdecay.tables import Record
 from lrdecay.worker import EpochDone, Message, Note, Setup, Tell, Training
-
-REPEATS = "repeats"
-"""The folder, within that of a sweep, of runs that trained once more."""
 
 _COMMIT_SECONDS = 1.0
 
@@ -159,7 +157,7 @@ def run_sweep(
         def train(groups: Sequence[Group], tell: Tell) -> None:
             executor.train(groups, setup, count, tell, time_limit)
 
-        course = _Course(sweep, hold, check, plan, train, count, progress)
+        course = _Course(sweep, hold, check, plan, train, count, progress, odd)
         asks = partial(ask, sweep, matrix)
         lines = partial(announcements, sweep, matrix)
         summary, asked = course.run(Store(folder), asks, lines, [f"warning: {t}" for t in odd])
@@ -202,6 +200,7 @@ class _Course:
     train: Callable[[Sequence[Group], Tell], None]
     workers: int
     progress: Progress | None
+    warnings: Sequence[str] = ()
 
     def run(
         self,
@@ -220,7 +219,9 @@ class _Course:
             return asks(store.outcomes, store.done() | tried)
 
         def write_tables() -> None:
-            store.compact(asked.runs, self.sweep.text, self.sweep.target, asked.planned)
+            store.compact(
+                asked.runs, self.sweep.text, self.sweep.target, asked.planned, self.warnings
+            )
 
         def tell(message: Message) -> None:
             if isinstance(message, Record):
