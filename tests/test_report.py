@@ -204,7 +204,7 @@ def test_nothing_completed_leaves_the_figures_out(tmp_path: Path) -> None:
     sections = ["answer", "contrasts", "means", "ended-early", "made", "matrix"]
     assert page.sections == sections
     assert page.tables["table-cells"][1][2:] == [["no mean"], [], ["0"], ["1"], ["0"]]
-    assert "1 of 1 seeds diverged for step" in page.text
+    assert "1 of 1 seed diverged for step" in page.text
 
 
 def test_an_unfinished_sweep_says_what_is_missing(tmp_path: Path) -> None:

@@ -226,8 +226,8 @@ def target(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     caption = (
         f"Share of the runs whose validation accuracy had reached {100 * runs['target'].max():g}%, "
         "by epochs trained; band: its pointwise 95% interval (log-log). "
-        f"{int(cells['n_reached'].sum())} of {int(cells['n'].sum())} runs got there; one that did "
-        "not, diverged ones among them, counts as not there by its last epoch. "
+        f"{int(cells['n_reached'].sum())} of {counted(int(cells['n'].sum()), 'run')} got there; "
+        "one that did not, diverged ones among them, counts as not there by its last epoch. "
         f"{parts.n_of(cells['n'])} runs per cell.{parts.without_panel(dropouts)}"
     )
     panels = parts.panels(axes, f"target-{setting.number}", "share of runs at the target by epoch")

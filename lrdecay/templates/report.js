@@ -231,6 +231,7 @@ function start() {
     const shown = `${rows.filter(visible).length} of ${rows.length} rows shown`;
     status.textContent = only.size ? `${chosen.join(", ")}: ${shown}` : shown;
     everything.hidden = only.size === 0;
+    document.getElementById("whole").hidden = only.size === 0;
     say("");
     fit();
     if (at) document.getElementById(at)?.scrollIntoView();

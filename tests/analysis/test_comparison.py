@@ -169,7 +169,7 @@ def test_a_missing_run_is_no_reason_to_leave_its_seed_out(runs):
     row = table[(table["family"] == "scheduler") & (table["where"] == "dropout 0.3")].iloc[0]
     assert (row["a"], row["n"], row["n_missing"]) == ("step", SEEDS - 1, 1)
     assert row["sentence"] == (
-        "dropout 0.3, step against constant: Not evaluated, since 1 of 12 seeds lack a run."
+        "dropout 0.3, step against constant: Not evaluated, since 1 of 12 seeds lacks a run."
     )
 
 
