@@ -102,7 +102,7 @@ def plot_expected_best(
         of_scheduler([line], str(scheduler), points=points)
     ax.autoscale_view()
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(xlabel="base rates tried", ylabel="expected best validation accuracy (%)")
+    ax.set(xlabel="base rates tried", ylabel="expected best val accuracy (%)")
     return finish(ax, used_styles(table, styles), legend)
 
 
