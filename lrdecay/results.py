@@ -69,8 +69,8 @@ def read_epochs(folder: str | Path) -> pd.DataFrame:
     Raises `InputError` where there are no results, or they cannot be true (`soundness`).
     """
     rows = _current(Path(folder), "epochs")
-    # runs are looked up last: those that land in between have their epochs there first
-    known = _current(Path(folder), "runs", ["run_id", "status"])["run_id"]
+    # runs are looked up last, and among the earlier ones too: a sweep may be moving them
+    known = _current(Path(folder), "runs", ["run_id", "status"], earlier=True)["run_id"]
     soundness.check_epochs(rows, Path(folder) / "epochs.parquet", known)
     frame: pd.DataFrame = rows.to_pandas()
     return frame
@@ -170,9 +170,12 @@ def earlier_files(folder: Path, name: str) -> list[Path]:
     return [path] if path.exists() else []
 
 
-def _current(folder: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+def _current(
+    folder: Path, name: str, columns: Sequence[str] | None = None, earlier: bool = False
+) -> pa.Table:
     for _ in range(5):
         paths = current_files(folder, name)
+        paths += earlier_files(folder, name) if earlier else []
         try:
             found = [read(path, columns) for path in paths]
             break

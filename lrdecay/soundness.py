@@ -150,7 +150,8 @@ def _check_once(rows: pa.Table, path: Path, key: Sequence[str], valid: str) -> N
     """Refuse two rows with the same values in the columns of `key`, if all of them are there."""
     if not set(key) <= set(rows.column_names):
         return
-    counts = rows.select(list(key)).group_by(list(key)).aggregate([([], "count_all")])
+    groups = rows.select(list(key)).group_by(list(key), use_threads=False)  # in the rows' order
+    counts = groups.aggregate([([], "count_all")])
     if len(counts) == len(rows):
         return
     twice = counts.filter(pc.greater(counts["count_all"], 1)).slice(0, 1)
