@@ -269,7 +269,7 @@ def test_the_page_says_each_verdict_as_compare_does_with_the_sweeps_settings(
     table = analysis.compare(tables[0], reference="step", margin=0.3, confidence=0.9)
     primary, others = table[table["family"] == "scheduler"], table[table["family"] != "scheduler"]
     for sentence in primary["sentence"]:
-        assert page.source.count(f"<li>{sentence}</li>") == 1
+        assert page.source.count(f">{sentence}</li>") == 1
     for name, rows in (("differences", primary), ("other-differences", others)):
         head, *lines = page.tables[f"table-{name}"]
         assert [column for (column,) in head][:4] == ["contrast", "n", "difference", "interval"]
