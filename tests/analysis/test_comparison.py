@@ -250,7 +250,7 @@ def test_a_run_without_the_metric_is_said():
     runs, _ = make_tables(("constant", "step"), (0.3,), 8, n_epochs=1)
     runs.loc[3, "test_loss"] = None
     (row,) = analysis.compare(runs, metric="test_loss").to_dict("records")
-    assert "1 of 8 seeds have a run without the metric" in row["sentence"]
+    assert "1 of 8 seeds has a run without the metric" in row["sentence"]
 
 
 def test_open_questions_are_those_that_seeds_can_settle():
