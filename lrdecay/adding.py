@@ -17,6 +17,7 @@ from lrdecay.analysis.axes import strata_in
 from lrdecay.analysis.questions import primary_verdicts
 from lrdecay.run import Run
 from lrdecay.specs import Comparison, SeedsUntil
+from lrdecay.wording import counted
 
 BLOCK = 8
 """Seeds that an open difference gets at a time; runs of one cell train as one group."""
@@ -89,14 +90,16 @@ def add(
 def announcements(added: Added, adding: SeedsUntil) -> list[str]:
     """Return a line for each round that has ended: what it left open, and what follows."""
     lines = []
+    of_all = counted(added.contrasts, "difference")
     for number, still_open in enumerate(added.rounds):
         most = min(adding.min + number * BLOCK, adding.max)
         after = f"after {most} seeds"
         if not still_open:
-            lines.append(f"{after}: each of {added.contrasts} differences is resolved")
+            each = "the difference" if added.contrasts == 1 else f"each of {of_all}"
+            lines.append(f"{after}: {each} is resolved")
             continue
         listed = "; ".join(still_open[:3]) + ("; ..." if len(still_open) > 3 else "")
-        what = f"{after}: {len(still_open)} of {added.contrasts} differences open ({listed})"
+        what = f"{after}: {len(still_open)} of {of_all} open ({listed})"
         last = number == len(added.rounds) - 1 and added.over
         lines.append(f"{what}; {'that is all there may be' if last else 'more seeds for these'}")
     return lines

@@ -20,7 +20,7 @@ from rich.table import Table
 from lrdecay import analysis, results, yamlfile
 from lrdecay.analysis.contrasts import reference_among
 from lrdecay.analysis.metrics import Metric, metric_named
-from lrdecay.analysis.sentences import interval
+from lrdecay.analysis.sentences import best_by_dropout, interval
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET
 from lrdecay.errors import InputError
 from lrdecay.specs import Comparison, SeedsUntil
@@ -261,28 +261,14 @@ def _legend(answer: Answer) -> str:
 
 
 def _best_lines(answer: Answer) -> Iterator[str]:
-    if answer.best is None:
-        return
-    axes = [name for name in answer.best if name not in _BEST_COLUMNS]
-    for values, rows in answer.best.groupby(axes, sort=False, dropna=False):
-        if len(rows) < 2:
+    for best in () if answer.best is None else best_by_dropout(answer.best):
+        if not best.left:
+            yield f"Which scheduler may be best at {best.where} is not evaluated yet."
             continue
-        where = ", ".join(
-            f"{axis} {value:g}" if isinstance(value, float) else f"{axis} {value}"
-            for axis, value in zip(axes, values, strict=True)
-        )
-        compared = rows[rows["n_compared"] > 0]
-        if compared.empty:
-            yield f"Which scheduler may be best at {where} is not evaluated yet."
-            continue
-        left = ", ".join(compared.loc[compared["in_set"], "scheduler"])
-        others = ", ".join(rows.loc[rows["n_compared"] == 0, "scheduler"])
-        yield f"Not excluded as best at {where}: {left}" + (
+        others = ", ".join(best.not_evaluated)
+        yield f"Not excluded as best at {best.where}: {', '.join(best.left)}" + (
             f"; not evaluated: {others}" if others else ""
         )
-
-
-_BEST_COLUMNS = ("scheduler", "n_compared", "excluded_by", "in_set")
 
 
 def _inert(text: str) -> str:

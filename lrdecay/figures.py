@@ -48,16 +48,21 @@ KINDS: dict[str, tuple[str, str]] = {
         "lrdecay.plots:plot_time_to_target",
         "share of runs that have reached the sweep's target, by epoch, at one dropout",
     ),
+    "expected-best": (
+        "lrdecay.plots:plot_expected_best",
+        "validation accuracy to expect of the best of so many base rates tried, at one dropout",
+    ),
     "gap-by-dropout": (
         "lrdecay.plots:plot_gap_by_dropout",
         "training minus test accuracy against dropout",
     ),
 }
-"""By name: module and function, and what it shows. A function takes `runs`, `epochs` or both, and
-`ax`; other parameters have defaults."""
+"""By name: module and function, and what it shows. A function takes tables of `TABLES`, and `ax`;
+other parameters have defaults."""
 
 FORMATS = (".svg", ".png", ".pdf")
-TABLES = ("runs", "epochs")
+TABLES = ("runs", "epochs", "trials")
+"""Runs of the comparison, their epochs, and trials of base rates: the runs, if there are none."""
 _INCHES = (4.8, 3.4)
 
 
@@ -67,8 +72,10 @@ def draw(
     epochs: pd.DataFrame,
     options: Mapping[str, str | None] | None = None,
     styles: Mapping[str, Style] | None = None,
+    trials: pd.DataFrame | None = None,
 ) -> Figure:
-    """Return a figure of one kind; `options` that are None are as the kind has them.
+    """Return a figure of one kind; `options` that are None are as the kind has them. Without
+    `trials` of base rates the runs themselves stand for them.
 
     Raises:
         InputError: there is no such kind, it does not take an option, or the runs are not such that
@@ -82,7 +89,12 @@ def draw(
     for name in given:
         if name not in takes:
             raise InputError(f"--{name}: a figure of the kind {kind} has no {name}")
-    tables = {"runs": runs, "epochs": epochs, "styles": styles}
+    tables = {
+        "runs": runs,
+        "epochs": epochs,
+        "trials": runs if trials is None else trials,
+        "styles": styles,
+    }
     figure = Figure(figsize=_INCHES, layout="constrained")
     ax = figure.subplots()
     function(**{name: value for name, value in tables.items() if name in takes}, **given, ax=ax)
@@ -165,7 +177,8 @@ def write_figure(
     from lrdecay.report import MATPLOTLIB_STYLE
     from lrdecay.styles import scheduler_styles
 
-    runs = compared(results.read_runs(folder))
+    found = results.read_runs(folder)
+    runs, trials = compared(found), found[found["phase"] == "choose"]
     if runs.empty:
         raise InputError(f"no runs of a comparison in {folder}: `lrdecay sweep FILE` trains them")
     with matplotlib.style.context(MATPLOTLIB_STYLE):
@@ -175,9 +188,20 @@ def write_figure(
             results.read_epochs(folder),
             options,
             scheduler_styles(runs),  # the colours of the report, whatever is left out
+            _trials(trials, runs, kind, where),
         )
         save(figure, output)
     return output
+
+
+def _trials(
+    trials: pd.DataFrame, runs: pd.DataFrame, kind: str, where: Sequence[str]
+) -> pd.DataFrame | None:
+    """Trials of the schedulers that are compared, for a kind that shows them."""
+    own = trials[trials["scheduler"].isin(runs["scheduler"])]
+    if own.empty or "trials" not in signature(_function(kind)).parameters:
+        return None
+    return chosen(own, where)
 
 
 def _function(kind: str) -> Callable[..., Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,10 @@ from lrdecay.analysis import (
     open_questions,
     verdicts_by_seeds,
 )
+from lrdecay.analysis.axes import strata_in
 from lrdecay.analysis.contrasts import reference_among
 from lrdecay.analysis.metrics import Metric, metric_named
-from lrdecay.analysis.sentences import seeds
+from lrdecay.analysis.sentences import best_by_dropout, seeds
 from lrdecay.analysis.verdicts import (
     DEFAULT_BUDGET,
     EQUIVALENT,
@@ -141,31 +142,50 @@ def summary(found: Findings) -> str:
     return f"Of {counted(len(primary), 'difference')}{where}: {listed(parts)}."
 
 
-def grouped(found: Findings, most: int) -> list[tuple[str, list[str]]]:
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence, and which values of the axes it is about."""
+
+    about: Mapping[str, str]
+    text: str
+
+
+def about_contrast(row: Mapping[Hashable, Any], strata: Sequence[str]) -> dict[str, str]:
+    """Return which values of the axes a contrast is about; one over all dropouts has none."""
+    values = {axis: text_of(row[axis]) for axis in strata}
+    values["scheduler"] = row["scheduler"]
+    if not pd.isna(row["dropout"]):
+        values["dropout"] = text_of(row["dropout"])
+    return values
+
+
+def grouped(found: Findings, most: int) -> list[tuple[str, list[Sentence]]]:
     """Return the sentences of the primary family by how they came out, `most` in all."""
     groups = []
+    strata = strata_in(found.primary)
     for title, verdicts in GROUPS.items():
         rows = found.primary[found.primary["verdict"].isin(verdicts)]
-        rows = rows.sort_values("dropout", kind="stable")
-        if sentences := rows["sentence"].head(most).tolist():
-            groups.append((title, sentences))
-        most -= len(sentences)
+        rows = rows.sort_values("dropout", kind="stable").head(most)
+        said = [
+            Sentence(about_contrast(row, strata), row["sentence"])
+            for row in rows.to_dict("records")
+        ]
+        if said:
+            groups.append((title, said))
+        most -= len(said)
     return groups
 
 
-def best_lines(found: Findings) -> Iterator[str]:
+def best_lines(found: Findings) -> Iterator[Sentence]:
     """Yield, for each dropout, which schedulers are not excluded as best."""
-    if found.best is None:
-        return
-    axes = [axis for axis in AXES if axis in found.best and axis != "scheduler"]
-    for values, rows in found.best.groupby(axes, sort=False, dropna=False):
-        where = ", ".join(f"{a} {text_of(v)}" for a, v in zip(axes, values, strict=True))
-        looked_at = rows[rows["n_compared"] > 0]
-        if len(rows) < 2 or looked_at.empty:
-            continue
-        left = listed(looked_at.loc[looked_at["in_set"], "scheduler"].tolist())
-        others = rows.loc[rows["n_compared"] == 0, "scheduler"].tolist()
-        yield f"{where}: {left}" + (f"; not evaluated: {listed(others)}" if others else "")
+    for best in () if found.best is None else best_by_dropout(found.best):
+        if best.left:
+            others = listed(best.not_evaluated) if best.not_evaluated else ""
+            yield Sentence(
+                {axis: text_of(value) for axis, value in best.about.items()},
+                f"{best.where}: {listed(best.left)}"
+                + (f"; not evaluated: {others}" if others else ""),
+            )
 
 
 def outlook(found: Findings) -> list[str]:

@@ -113,7 +113,7 @@ def verify(folder: str | Path) -> Verification:
             planned = planned_runs(folder)
             if findings:
                 facts = read_plan(folder)
-                store.compact(planned, facts.sweep_text, facts.target, facts.runs)
+                store.compact(planned, facts.sweep_text, facts.target, facts.runs, facts.warnings)
             done = store.done()
             pending = tuple(run for run in planned if run.run_id not in done)
     sound = {run: home for home in checked for run in home.runs}

@@ -20,7 +20,7 @@ from lrdecay.analysis import (
 )
 from lrdecay.analysis.axes import strata_in
 from lrdecay.analysis.sentences import interval
-from lrdecay.findings import Findings
+from lrdecay.findings import Findings, about_contrast
 from lrdecay.wording import text_of
 
 MAX_ENDED_EARLY = 100
@@ -93,8 +93,9 @@ def contrasts(found: Findings) -> list[Listing]:
     confidence = f"{100 * found.comparison.confidence:g}%"
     captions = {
         "table-differences": (
-            f"The primary family, fixed beforehand: {FAMILIES[PRIMARY]}. All {size} are right "
-            f"together with {confidence} confidence."
+            f"The primary family, fixed beforehand: {FAMILIES[PRIMARY]}. "
+            + ("It is right" if size == 1 else f"All {size} are right together")
+            + f" with {confidence} confidence."
         ),
         "table-other-differences": (
             "Secondary families, each right as a whole with the same confidence: averaged over "
@@ -109,11 +110,7 @@ def _contrasts(name: str, caption: str, table: pd.DataFrame) -> Listing:
     strata = strata_in(table)
     lines = []
     for row in table.head(MAX_LINES).to_dict("records"):
-        about = {axis: text_of(row[axis]) for axis in strata}
-        about["scheduler"] = row["scheduler"]
-        if not pd.isna(row["dropout"]):
-            about["dropout"] = text_of(row["dropout"])
-        lines.append(Line(about, _contrast(row)))
+        lines.append(Line(about_contrast(row, strata), _contrast(row)))
     columns = [
         *("contrast", "n", "difference", "interval", "on new images", "wins", "r", "skew"),
         "verdict",

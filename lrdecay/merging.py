@@ -82,7 +82,7 @@ def merge_results(
             )
         planned = _planned(known)
         plan = max((source.plan for source in known), key=lambda plan: plan.runs)
-        store.compact(planned, plan.sweep_text, plan.target, plan.runs)
+        store.compact(planned, plan.sweep_text, plan.target, plan.runs, plan.warnings)
         done = store.done()
         missing = sum(run.run_id not in done for run in planned)
     return Merged(into, len(chosen), len(new), missing)

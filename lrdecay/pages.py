@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from lrdecay.files import write_text
 from lrdecay.inert import inert
+from lrdecay.wording import counted
 
 _HEAD = "<head>"
 
@@ -27,6 +28,7 @@ def render(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["counted"] = counted
     return environment.get_template(template).render(**values)
 
 

@@ -80,6 +80,7 @@ def read_and_render(folder: Path) -> str:
         name=folder.resolve().name,
         plan=results.read_plan(folder),
         planned=results.read_planned(folder),
+        repeats=results.read_repeats(folder),
     )
 
 
@@ -90,16 +91,17 @@ def render_report(
     name: str,
     plan: Plan,
     planned: pd.DataFrame | None = None,
+    repeats: pd.DataFrame | None = None,
 ) -> str:
-    """Return the page as text; `runs` has at least one row of the comparison, and `planned` is the
-    plan's rows, if they are known."""
+    """Return the page as text; `runs` has at least one row of the comparison, `planned` is the
+    plan's rows, if they are known, and `repeats` those of runs that trained once more."""
     trials, runs = runs[runs["phase"] == "choose"], compared(runs)
     settings = charts.split_settings(runs, epochs)
     styles = scheduler_styles(runs)
     found, unanswered = _find(runs, epochs, plan.sweep_text, planned)
     # The reader's own matplotlib settings must not change the page.
     with matplotlib.style.context(MATPLOTLIB_STYLE):
-        sections = _sections(runs, epochs, settings, found, styles)
+        sections = _sections(runs, epochs, settings, found, styles, trials, repeats)
         keys = [charts.legend_key(style, number) for number, style in enumerate(styles.values())]
     left_out = [setting.title for setting in settings[MAX_COMBINATIONS:]]
     return pages.render(
@@ -107,6 +109,7 @@ def render_report(
         **page_assets(),
         name=name,
         sweep_text=plan.sweep_text.strip(),
+        warnings=plan.warnings,
         counts=status_counts(runs).to_dict(),
         planned=plan.runs,
         missing=max(0, plan.runs - len(runs)),
@@ -169,6 +172,8 @@ def _sections(
     settings: Sequence[Setting],
     found: Findings | None,
     styles: Mapping[str, Style],
+    trials: pd.DataFrame,
+    repeats: pd.DataFrame | None,
 ) -> dict[str, Section]:
     """Return the sections by their ids, in the page's order."""
 
@@ -187,6 +192,12 @@ def _sections(
     def each(draw: Callable[[Setting, Mapping[str, Style]], Chart | None]) -> list[Chart]:
         return _drawn(settings, lambda setting: draw(setting, styles))
 
+    def tried() -> list[Chart]:
+        if trials.empty:
+            return []
+        each = charts.split_settings(trials, epochs.iloc[:0], but=["lr"])
+        return _drawn(each, lambda setting: charts.expected_best(setting, styles))
+
     listed = [
         Section("headline", "", decided(charts.differences)),
         Section("map", "", _drawn(settings, charts.heat_map)),
@@ -195,8 +206,9 @@ def _sections(
         Section("by_dropout", "Test accuracy by dropout", each(charts.accuracy_by_dropout)),
         Section("gap", "Train-test gap by dropout", each(charts.gap_by_dropout)),
         Section("interaction", "Interaction with dropout", decided(charts.gain)),
-        Section("spread", "How far seeds lie apart", each(charts.spread)),
+        Section("spread", "How far seeds lie apart", each(partial(charts.spread, repeats))),
         Section("rates", "Learning rates as applied", each(charts.rates)),
+        Section("tried", "What more base rates are worth", tried()),
         Section("by_rate", "Sensitivity to the base rate", of("lr", charts.accuracy_by_rate)),
         Section(
             "by_epochs",

@@ -10,6 +10,7 @@ It holds
     batches/         parts of a long sweep, joined
     earlier/         runs that the sweep file no longer asks for; used again if it does
     quarantine/      files that were found damaged (`lrdecay verify`)
+    repeats/         a results folder of runs that trained once more (`lrdecay sweep --repeat`)
 
 Runs go from parts to batches to the tables, and are in the next place before they leave the last.
 Whoever reads lists the places in that order, so that it misses none.
@@ -18,6 +19,7 @@ Whoever reads lists the places in that order, so that it misses none.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,20 +28,26 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lrdecay import soundness
 from lrdecay.errors import DamagedError, InputError
 from lrdecay.files import opened
 from lrdecay.run import Run
 from lrdecay.tables import PLAN, read
 
+REPEATS = "repeats"
+"""The folder, within that of a sweep, of runs that trained once more."""
+
 
 @dataclass(frozen=True)
 class Plan:
     """What a results folder is to hold in the end: how many runs of the comparison, after which
-    sweep file; and the validation accuracy to reach, if it asks for one."""
+    sweep file; the validation accuracy to reach, if it asks for one; and what `lrdecay plan` warns
+    of in its schedules (nothing where an older lrdecay did not keep that)."""
 
     runs: int
     sweep_text: str
     target: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def read_runs(folder: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -47,17 +55,31 @@ def read_runs(folder: str | Path, columns: Sequence[str] | None = None) -> pd.Da
 
     `columns` are those that are wanted, run_id and status among them; all unless given.
 
-    Raises `InputError` where there are no results.
+    Raises `InputError` where there are no results, or they cannot be true (`soundness`).
     """
-    return _current(Path(folder), "runs", columns)
+    rows = _current(Path(folder), "runs", columns)
+    soundness.check_runs(rows, Path(folder) / "runs.parquet")
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame
 
 
 def read_epochs(folder: str | Path) -> pd.DataFrame:
     """Return the epochs table of a results folder, one row per run, epoch and split.
 
-    Raises `InputError` where there are no results.
+    Raises `InputError` where there are no results, or they cannot be true (`soundness`).
     """
-    return _current(Path(folder), "epochs")
+    rows = _current(Path(folder), "epochs")
+    # runs are looked up last, and among the earlier ones too: a sweep may be moving them
+    known = _current(Path(folder), "runs", ["run_id", "status"], earlier=True)["run_id"]
+    soundness.check_epochs(rows, Path(folder) / "epochs.parquet", known)
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame
+
+
+def read_repeats(folder: str | Path) -> pd.DataFrame | None:
+    """Return the rows of runs that trained once more; None where there are none."""
+    repeats = Path(folder) / REPEATS
+    return read_runs(repeats) if current_files(repeats, "runs") else None
 
 
 def read_plan(folder: str | Path) -> Plan:
@@ -74,8 +96,9 @@ def read_plan(folder: str | Path) -> Plan:
                 continue
             try:
                 target = float(facts["target"]) if "target" in facts else None
-                return Plan(int(facts["planned"]), facts["sweep"], target)
-            except (KeyError, ValueError) as error:
+                warnings = tuple(map(str, json.loads(facts.get("warnings", "[]"))))
+                return Plan(int(facts["planned"]), facts["sweep"], target, warnings)
+            except (KeyError, TypeError, ValueError) as error:
                 raise DamagedError(path, "what it says of its sweep is not readable") from error
     runs = read_runs(folder)  # the plan was set aside as damaged
     file = Path(folder) / "sweep.yaml"
@@ -89,9 +112,12 @@ def planned(folder: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     or not, in its order.
 
     There are no rows where an lrdecay before version 4 of the tables wrote the folder.
+
+    Raises `InputError` where they cannot be true (`soundness`).
     """
     path = Path(folder) / "plan.parquet"
     rows = read(path, columns) if path.exists() else PLAN.empty_table().select(list(columns))
+    soundness.check_runs(rows, path, "plan")
     frame: pd.DataFrame = rows.to_pandas()
     return frame
 
@@ -149,9 +175,11 @@ def all_files(folder: Path, name: str) -> list[Path]:
     return [*current_files(folder, name), *earlier_files(folder, name)]
 
 
-def _current(folder: Path, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def _current(
+    folder: Path, name: str, columns: Sequence[str] | None = None, earlier: bool = False
+) -> pa.Table:
     for _ in range(5):
-        paths = current_files(folder, name)
+        paths = all_files(folder, name) if earlier else current_files(folder, name)
         try:
             found = [read(path, columns) for path in paths]
             break
@@ -166,8 +194,7 @@ def _current(folder: Path, name: str, columns: Sequence[str] | None = None) -> p
         raise InputError(
             f"no results in {folder}: `lrdecay sweep FILE` puts a sweep's results there"
         )
-    frame: pd.DataFrame = unique(found).to_pandas()
-    return frame
+    return unique(found)
 
 
 def unique(tables: Sequence[pa.Table]) -> pa.Table:

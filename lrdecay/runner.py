@@ -24,15 +24,13 @@ from lrdecay.groups import ENGINES, Group, Plan
 from lrdecay.lock import Hold, holding
 from lrdecay.plugins import load as load_plugins
 from lrdecay.plugins import loaded as loaded_plugins
+from lrdecay.results import REPEATS
 from lrdecay.run import Run
 from lrdecay.sharding import Shard, part_of
 from lrdecay.store import Store
 from lrdecay.sweep import Sweep, load_sweep
 from lrdecay.tables import Record
 from lrdecay.worker import EpochDone, Message, Note, Setup, Tell, Training
-
-REPEATS = "repeats"
-"""The folder, within that of a sweep, of runs that trained once more."""
 
 _COMMIT_SECONDS = 1.0
 
@@ -177,7 +175,7 @@ def run_sweep(
             asked = ask(sweep, matrix, outcomes, done)
             return asked if mine is None else part_of(asked, mine, done)
 
-        course = _Course(sweep, hold, check, plan, train, site.workers, progress)
+        course = _Course(sweep, hold, check, plan, train, site.workers, progress, odd)
         lines = partial(announcements, sweep, matrix)
         store = Store(folder, beside=None if shard is None else home)
         summary, asked = course.run(store, asks, lines, [f"warning: {t}" for t in odd])
@@ -219,6 +217,7 @@ class _Course:
     train: Callable[[Sequence[Group], Tell], None]
     workers: int
     progress: Progress | None
+    warnings: Sequence[str] = ()
 
     def run(
         self,
@@ -237,7 +236,9 @@ class _Course:
             return asks(store.outcomes, store.done() | tried)
 
         def write_tables() -> None:
-            store.compact(asked.runs, self.sweep.text, self.sweep.target, asked.planned)
+            store.compact(
+                asked.runs, self.sweep.text, self.sweep.target, asked.planned, self.warnings
+            )
 
         def tell(message: Message) -> None:
             if isinstance(message, Record):

@@ -8,6 +8,7 @@ point loses nothing that was committed.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 import shutil
@@ -109,10 +110,12 @@ class Store:
         sweep_text: str,
         target: float | None = None,
         planned: int | None = None,
+        warnings: Sequence[str] = (),
     ) -> None:
         """Write the tables anew: the given runs, in the given order and under their labels.
 
         `planned` is how many runs the comparison is to have; those given, unless more are to come.
+        `warnings` are of the schedules, for whoever reads the results without torch.
         Runs that the sweep does not ask for any more are kept in `earlier/`.
         """
         passing = [part for kind in ("parts", "batches") for part in folders_of(self.folder, kind)]
@@ -122,6 +125,7 @@ class Store:
             places = self._catalogs()
         facts = {"planned": str(len(runs) if planned is None else planned), "sweep": sweep_text}
         facts |= {} if target is None else {"target": repr(target)}
+        facts |= {"warnings": json.dumps(list(warnings))} if warnings else {}
         planned_rows = table([{"run_id": run.run_id, **asdict(run)} for run in runs], PLAN)
         if before is None or before[0] != facts or not before[1].equals(planned_rows):
             write_text(sweep_text, self.folder / "sweep.yaml")

@@ -18,6 +18,20 @@ from lrdecay.files import Sealed, opened
 SPLITS = ("train", "train_eval", "val", "test")
 STATUSES = ("completed", "diverged", "failed")
 
+AXES = (
+    "dataset",
+    "model",
+    "batch_norm",
+    "optimizer",
+    "optimizer_args",
+    "lr",
+    "batch_size",
+    "epochs",
+    "scheduler",
+    "dropout",
+)
+"""The columns of `runs` that a sweep may vary; a seed is a repetition, not an axis."""
+
 RUNS = pa.schema(
     [
         pa.field("run_id", pa.string(), nullable=False),

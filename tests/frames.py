@@ -52,11 +52,14 @@ def make_tables(
 def write_folder(
     folder: Path, tables: Tables, sweep_text: str = SWEEP_TEXT, planned: int | None = None
 ) -> Path:
-    """Write the two tables as a sweep of `planned` runs leaves them; finished unless given."""
+    """Write the two tables as a sweep of `planned` runs leaves them; finished unless given. Epochs
+    of other runs are left out."""
     folder.mkdir(parents=True, exist_ok=True)
+    runs, epochs = tables
+    tables = runs, epochs[epochs["run_id"].isin(runs["run_id"])]
     for name, table, schema in zip(("runs", "epochs"), tables, (RUNS, EPOCHS), strict=True):
         rows = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
-        facts = {"planned": str(planned or len(tables[0])), "sweep": sweep_text}
+        facts = {"planned": str(planned or len(runs)), "sweep": sweep_text}
         write(rows, folder / f"{name}.parquet", facts)
     return folder
 

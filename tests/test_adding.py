@@ -139,6 +139,11 @@ def test_the_lines_say_what_is_open_and_what_follows():
     assert adding.announcements(easy, SWEEP.adding)[-1] == (
         "after 16 seeds: each of 3 differences is resolved"
     )
+    one = Added({}, (("a",), ()), 1, over=True)
+    assert adding.announcements(one, SWEEP.adding) == [
+        "after 8 seeds: 1 of 1 difference open (a); more seeds for these",
+        "after 16 seeds: the difference is resolved",
+    ]
 
 
 SMALL = TEXT.replace("dropout: [0.0, 0.3]", "dropout: 0.0").replace("max: 28", "max: 16")

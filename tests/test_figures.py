@@ -4,6 +4,7 @@ from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from frames import make_tables, write_folder
 from matplotlib.axes import Axes
@@ -174,3 +175,20 @@ def test_a_wrong_kind_and_the_help_list_all_kinds(folder: Path) -> None:
     for kind, (_, shows) in KINDS.items():
         assert kind in wrong
         assert f"{kind}: {shows}." in help_text
+
+
+def test_trials_are_drawn_of_the_schedulers_that_are_compared(tmp_path: Path) -> None:
+    """A scheduler whose rates all diverged is in no comparison, and has no colour."""
+    compared, epochs = make_tables(("constant", "step"), (0.3,), 2, 2)
+    trials, _ = make_tables(("constant", "step", "lost"), (0.3,), 1, 2, lr=[0.001, 0.01])
+    trials = trials.assign(run_id="t" + trials["run_id"], phase="choose", lr_chosen_per="scheduler")
+    compared = compared.assign(lr_chosen_per="scheduler")
+    runs = pd.concat([trials, compared], ignore_index=True)
+    folder = write_folder(tmp_path / "s", (runs, epochs))
+    code, said = plot(folder, "expected-best", "--output", tmp_path / "x.svg")
+    assert (code, said) == (0, f"{tmp_path / 'x.svg'}\n")
+    (ax,) = draw("expected-best", compared, epochs, trials=trials.query("scheduler != 'lost'")).axes
+    table = analysis.expected_best(trials)
+    step = table.loc[table["scheduler"] == "step", "expected_best"].tolist()
+    assert len(step) == 2
+    assert np.asarray(ax.lines[1].get_ydata()).tolist() == step

@@ -72,10 +72,11 @@ def test_the_summary_counts_verdicts_and_the_groups_have_each_sentence_once() ->
     assert ("not resolved" in summary) is bool(verdicts.get("unresolved", 0))
     assert "not evaluated" not in summary
     groups = findings.grouped(answer, 10)
-    said = [sentence for _, sentences in groups for sentence in sentences]
+    said = [sentence.text for _, sentences in groups for sentence in sentences]
     assert sorted(said) == sorted(answer.primary["sentence"])
     resolved = answer.primary["verdict"].isin(["higher", "lower", "equivalent"])
-    assert sorted(groups[0][1]) == sorted(answer.primary.loc[resolved, "sentence"])
+    first = sorted(sentence.text for sentence in groups[0][1])
+    assert first == sorted(answer.primary.loc[resolved, "sentence"])
     assert groups[0][0] == "Resolved"
     assert sum(len(sentences) for _, sentences in findings.grouped(answer, 3)) == 3
 
@@ -133,7 +134,8 @@ def test_best_lines_name_those_that_no_pair_excludes() -> None:
     for dropout, line in zip((0.0, 0.3), lines, strict=True):
         rows = answer.best[answer.best["dropout"] == dropout]
         names = rows.loc[rows["in_set"], "scheduler"].tolist()
-        assert line == f"dropout {dropout:g}: {findings.listed(names)}"
+        assert line.about == {"dropout": f"{dropout:g}"}
+        assert line.text == f"dropout {dropout:g}: {findings.listed(names)}"
     assert not answer.best["in_set"].all()
 
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from lrdecay import foresight, preview
 from lrdecay.cli import app
 from lrdecay.data import make_dataset
+from lrdecay.results import read_plan
 from lrdecay.sweep import load_sweep
 
 SWEEPS = sorted((Path(__file__).parent.parent / "bench" / "sweeps").glob("**/*.yaml"))
@@ -330,6 +331,8 @@ def test_sweep_says_it_and_goes_on(file, tmp_path):
     assert result.exit_code == 0
     assert WARNING in result.output.replace("\n", " ")
     assert "2 trained now" in result.output
+    (folder,) = (path.parent for path in (tmp_path / "results").glob("*/plan.parquet"))
+    assert WARNING.removeprefix("warning: ") in read_plan(folder).warnings  # for the report
 
 
 def test_a_seed_adds_nothing_to_what_is_foreseen():

@@ -195,3 +195,29 @@ def test_svg_is_small_adaptable_and_the_same_each_time() -> None:
     assert "currentColor" in first
     assert "test accuracy (%)" in [text.text for text in svg.iter("text")]
     assert len(first) < 20_000
+
+
+def test_the_spread_has_the_hardware_noise_where_it_is_known() -> None:
+    assert not [line for line in plots.plot_spread(DRY).lines if line.get_linestyle() == ":"]
+    lines = plots.plot_spread(DRY, hardware_sd=0.25).lines
+    (dotted,) = [line for line in lines if line.get_linestyle() == ":"]
+    assert np.asarray(dotted.get_xdata()).tolist() == [0.25, 0.25]
+
+
+def test_the_expected_best_is_that_of_the_analysis() -> None:
+    runs, _ = make_tables(("constant", "step"), (0.3,), 2, 2, lr=[0.001, 0.01, 0.1])
+    trials = runs.assign(phase="choose", lr_chosen_per="scheduler")
+    lost = (trials["scheduler"] == "step") & (trials["lr"] == 0.1)
+    trials.loc[lost, "status"] = "diverged"
+    ax = plots.plot_expected_best(trials)
+    table = analysis.expected_best(trials).query("expected_best.notna()")
+    assert table["trials"].tolist() == [1, 2, 3, 2, 3]
+    styles = scheduler_styles(trials)
+    for scheduler, own in table.groupby("scheduler"):
+        (line,) = of_color(ax, styles[scheduler].color)
+        assert points(line) == own[["trials", "expected_best"]].to_numpy().tolist()
+        low, high = ax.get_ylim()
+        assert own["expected_best"].between(low, high).all()
+    two = pd.concat([trials, trials.assign(dropout=0.5)])
+    with pytest.raises(InputError, match="a figure shows one dropout"):
+        plots.plot_expected_best(two)

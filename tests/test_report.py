@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 import sys
@@ -5,6 +6,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import matplotlib
+import pandas as pd
+import pyarrow as pa
 import pytest
 from frames import Tables, make_tables, write_folder
 
@@ -12,7 +15,10 @@ from lrdecay import analysis, report
 from lrdecay.assets import page_assets
 from lrdecay.charts import parts
 from lrdecay.errors import InputError
+from lrdecay.files import write
 from lrdecay.report import write_report
+from lrdecay.results import read_plan
+from lrdecay.tables import PLAN
 
 HOSTILE = "<script>alert(1)</script> $x_{"
 
@@ -198,7 +204,7 @@ def test_nothing_completed_leaves_the_figures_out(tmp_path: Path) -> None:
     sections = ["answer", "contrasts", "means", "ended-early", "made", "matrix"]
     assert page.sections == sections
     assert page.tables["table-cells"][1][2:] == [["no mean"], [], ["0"], ["1"], ["0"]]
-    assert "1 of 1 seeds diverged for step" in page.text
+    assert "1 of 1 seed diverged for step" in page.text
 
 
 def test_an_unfinished_sweep_says_what_is_missing(tmp_path: Path) -> None:
@@ -263,7 +269,7 @@ def test_the_page_says_each_verdict_as_compare_does_with_the_sweeps_settings(
     table = analysis.compare(tables[0], reference="step", margin=0.3, confidence=0.9)
     primary, others = table[table["family"] == "scheduler"], table[table["family"] != "scheduler"]
     for sentence in primary["sentence"]:
-        assert page.source.count(f"<li>{sentence}</li>") == 1
+        assert page.source.count(f">{sentence}</li>") == 1
     for name, rows in (("differences", primary), ("other-differences", others)):
         head, *lines = page.tables[f"table-{name}"]
         assert [column for (column,) in head][:4] == ["contrast", "n", "difference", "interval"]
@@ -333,3 +339,51 @@ def test_how_to_make_it_again_survives_odd_names(tmp_path: Path) -> None:
     page = build(folder, make_tables(("step",), (0.3,), seeds=1, n_epochs=1))
     assert """lrdecay report 'results/a "b"; echo $HOME'""" in page.text
     assert r'pd.read_parquet("results/a \"b\"; echo $HOME/runs.parquet")' in page.text
+
+
+def test_the_hardware_noise_stands_beside_the_other_spreads(tmp_path: Path) -> None:
+    tables = make_tables(("constant", "step"), (0.3,), 3, 1)
+    page = build(tmp_path / "once", tables)
+    assert "of the hardware" not in page.text
+    again = tables[0].query("seed == 0").copy()
+    write_folder(tmp_path / "same", tables)
+    write_folder(tmp_path / "same" / "repeats", (again, tables[1]))
+    same = Page(write_report(tmp_path / "same"))
+    assert (
+        "of the hardware, which is 0: 2 runs trained once more came out the same to the bit"
+    ) in same.text
+    again.iloc[0, again.columns.get_loc("test_accuracy")] += 0.002
+    write_folder(tmp_path / "same" / "repeats", (again, tables[1]))
+    other = Page(write_report(tmp_path / "same"))
+    sd = (0.2**2 / 2 / 2) ** 0.5
+    assert (
+        f"of the hardware alone, {sd:.2g} points: 2 runs trained once more, 1 of them the same to "
+        "the bit, at most 0.2 points apart."
+    ) in other.text
+
+
+def test_what_was_warned_of_is_told(tmp_path: Path) -> None:
+    tables = make_tables(("constant",), (0.3,), 1, 1)
+    folder = write_folder(tmp_path / "s", tables)
+    assert "Warned of" not in Page(write_report(folder)).text
+    rows = pa.Table.from_pandas(tables[0], schema=PLAN, preserve_index=False)
+    odd = ["schedulers.half: stops halfway <b>"]
+    facts = {"planned": "1", "sweep": "", "warnings": json.dumps(odd)}
+    write(rows, folder / "plan.parquet", facts)
+    assert read_plan(folder).warnings == tuple(odd)
+    page = Page(write_report(folder))
+    assert "Warned of before it trained" in page.text
+    assert f"{odd[0]}." in page.text
+
+
+def test_what_trying_base_rates_is_worth_is_shown_where_there_were_trials(tmp_path: Path) -> None:
+    compared, epochs = make_tables(("constant", "step"), (0.3,), 1, 1)
+    trials, _ = make_tables(("constant", "step"), (0.3,), 2, 1, lr=[0.001, 0.01])
+    assert "tried" not in build(tmp_path / "given", (compared, epochs)).sections
+    trials = trials.assign(run_id="t" + trials["run_id"], phase="choose", lr_chosen_per="scheduler")
+    runs = pd.concat([trials, compared.assign(lr_chosen_per="scheduler")], ignore_index=True)
+    page = build(tmp_path / "chosen", (runs, epochs))
+    assert "tried" in page.sections
+    assert ("svg", "tried-0-0") in [(tag, attrs.get("id")) for tag, attrs in page.tags]
+    best = analysis.expected_best(trials).query("scheduler == 'step' and trials == 2")
+    assert f"step, best of 2: {best['expected_best'].item():.4g}" in page.source

@@ -350,3 +350,15 @@ def test_a_plan_of_another_version_stops_before_anything_is_written(tmp_path, mo
 def test_no_results_is_said_with_the_command_that_makes_them(tmp_path, reader):
     with pytest.raises(InputError, match=r"no results in .*nowhere: `lrdecay sweep FILE`"):
         reader(tmp_path / "nowhere")
+
+
+def test_warnings_of_the_schedules_are_kept_with_the_plan(tmp_path):
+    opened = filled(tmp_path)
+    opened.compact(SIX, TEXT)
+    assert read_plan(tmp_path).warnings == ()
+    before = (tmp_path / "runs.parquet").read_bytes()
+    opened.compact(SIX, TEXT, warnings=["schedulers.half: stops halfway"])
+    assert read_plan(tmp_path).warnings == ("schedulers.half: stops halfway",)
+    assert (tmp_path / "runs.parquet").read_bytes() == before
+    opened.compact(SIX, TEXT)
+    assert read_plan(tmp_path).warnings == ()

@@ -11,7 +11,6 @@ looked at after every seed. What each part of it computes is in a room of its ow
 """
 
 from lrdecay.analysis.axes import (
-    AXES,
     axis_values,
     cell_axes,
     compared,
@@ -36,6 +35,7 @@ from lrdecay.analysis.summaries import (
 )
 from lrdecay.analysis.targets import time_to_target
 from lrdecay.analysis.trials import expected_best
+from lrdecay.tables import AXES
 
 __all__ = [
     "AXES",

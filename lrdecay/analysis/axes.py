@@ -8,20 +8,7 @@ from typing import Any
 import pandas as pd
 
 from lrdecay.errors import InputError
-
-AXES = (
-    "dataset",
-    "model",
-    "batch_norm",
-    "optimizer",
-    "optimizer_args",
-    "lr",
-    "batch_size",
-    "epochs",
-    "scheduler",
-    "dropout",
-)
-"""The columns of `runs` that a sweep may vary; a seed is a repetition, not an axis."""
+from lrdecay.tables import AXES
 
 
 def axis_values(runs: pd.DataFrame, axis: str) -> list[object]:

@@ -128,12 +128,15 @@ def unlike(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _with_planned(runs: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
-    """Return the planned rows, and after them runs that no plan names."""
+    """Return the planned rows, and after them runs that no plan names; a run is as its own row has
+    it, since labels change in one table before the other."""
     require(planned, ["run_id"])
-    others = runs[~runs["run_id"].isin(planned["run_id"])]
     shared = [name for name in runs if name in planned]
-    parts = [part[shared] for part in (planned, others) if len(part)]
-    return pd.concat(parts, ignore_index=True)
+    missing = planned[~planned["run_id"].isin(runs["run_id"])]
+    parts = [part[shared] for part in (runs, missing) if len(part)]
+    order = pd.unique(pd.concat([planned["run_id"], runs["run_id"]]))
+    known: pd.DataFrame = pd.concat(parts).set_index("run_id").loc[order].reset_index()
+    return known
 
 
 def _numbered(frame: pd.DataFrame, cells: pd.DataFrame, axes: list[str]) -> np.ndarray:

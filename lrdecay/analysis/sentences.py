@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from lrdecay.analysis.axes import strata_in
 from lrdecay.analysis.blocks import DIGESTS
 from lrdecay.analysis.metrics import Metric
 from lrdecay.analysis.sequences import FEWEST_SEEDS
@@ -19,8 +21,38 @@ from lrdecay.analysis.verdicts import (
     NOT_EVALUATED,
     UNRESOLVED,
 )
+from lrdecay.wording import text_of
 
 Row = Mapping[Hashable, Any]
+
+
+@dataclass(frozen=True)
+class Best:
+    """Which schedulers of one dropout and stratum are not excluded as best, and which are not
+    evaluated; `about` are the axes that these are of."""
+
+    about: Mapping[str, object]
+    left: Sequence[str]
+    not_evaluated: Sequence[str]
+
+    @property
+    def where(self) -> str:
+        """What they are of, in words."""
+        return ", ".join(f"{axis} {text_of(value)}" for axis, value in self.about.items())
+
+
+def best_by_dropout(table: pd.DataFrame) -> Iterator[Best]:
+    """Yield what a table of `lrdecay.analysis.best_set` says wherever there are two to choose from;
+    `left` is empty where none is evaluated yet."""
+    axes = [*strata_in(table), "dropout"]
+    for values, rows in table.groupby(axes, sort=False, dropna=False):
+        if len(rows) > 1:
+            evaluated = rows["n_compared"] > 0
+            yield Best(
+                dict(zip(axes, values, strict=True)),
+                rows.loc[evaluated & rows["in_set"], "scheduler"].tolist(),
+                rows.loc[~evaluated, "scheduler"].tolist(),
+            )
 
 
 def sentences(
@@ -112,18 +144,18 @@ def _claim(row: Row, metric: Metric, amount: str) -> str:
 
 def _reasons(row: Row) -> Iterator[str]:
     """Why a contrast is not evaluated; what diverged is a finding, so it comes first."""
-    asked = row["n_asked"]
+    asked = seeds(row["n_asked"])
     for side in ("a", "b"):
         if diverged := row[f"n_diverged_{side}"]:
             name = row[side] if row["family"] != "interaction" else _mixed(row, side)
-            yield f"{diverged} of {asked} seeds diverged for {name}"
-    for count, what in (
-        ("n_failed", "ended with an error"),
-        ("n_missing", "lack a run"),
-        ("n_without", "have a run without the metric"),
+            yield f"{diverged} of {asked} diverged for {name}"
+    for count, one, several in (
+        ("n_failed", "ended with an error", "ended with an error"),
+        ("n_missing", "lacks a run", "lack a run"),
+        ("n_without", "has a run without the metric", "have a run without the metric"),
     ):
         if row[count]:
-            yield f"{row[count]} of {asked} seeds {what}"
+            yield f"{row[count]} of {asked} {one if row[count] == 1 else several}"
     for name, what in DIGESTS.items():
         if row[f"n_unlike_{name}"]:
             yield f"the {what} differ at {seeds(row[f'n_unlike_{name}'])}: these are no pairs"
@@ -131,8 +163,8 @@ def _reasons(row: Row) -> Iterator[str]:
         row[name] for name in row if str(name).startswith(("n_diverged", "n_unlike"))
     ):
         yield (
-            f"there are {seeds(row['n'])} so far, and the interval that may be looked at after "
-            f"every seed begins at {FEWEST_SEEDS}"
+            f"there {'is' if row['n'] == 1 else 'are'} {seeds(row['n'])} so far, and the interval "
+            f"that may be looked at after every seed begins at {FEWEST_SEEDS}"
         )
 
 

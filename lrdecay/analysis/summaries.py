@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 
 from lrdecay.analysis.axes import (
-    AXES,
     axis_values,
     cell_axes,
     extra_axes,
@@ -13,7 +12,7 @@ from lrdecay.analysis.axes import (
     require,
 )
 from lrdecay.errors import InputError
-from lrdecay.tables import MADE_WITH, STATUSES
+from lrdecay.tables import AXES, MADE_WITH, STATUSES
 
 METRICS = ("loss", "accuracy", "learning_rate")
 

@@ -8,11 +8,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from lrdecay import plots
-from lrdecay.analysis import axis_values, cell_summary, seed_spread, time_to_target, train_test_gap
+from lrdecay.analysis import (
+    axis_values,
+    cell_summary,
+    noise_floor,
+    seed_spread,
+    time_to_target,
+    train_test_gap,
+)
 from lrdecay.charts import parts
 from lrdecay.charts.parts import Chart, Row, Setting
 from lrdecay.plots.outcomes import SPREADS
 from lrdecay.styles import Style
+from lrdecay.wording import counted
 
 MAX_ROWS = 60
 """Rows of a map or of a list of cells."""
@@ -123,14 +131,20 @@ def _by_factor(
     return Chart(setting, [Row("", panels)], caption, keys)
 
 
-def spread(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
-    """How far seeds lie apart, beside what chance alone would do."""
+def spread(
+    repeats: pd.DataFrame | None, setting: Setting, styles: Mapping[str, Style]
+) -> Chart | None:
+    """How far seeds lie apart, beside what chance alone would do, and what the hardware does if
+    runs were repeated."""
     cells = seed_spread(setting.runs)
     groups = len(axis_values(cells, "dropout"))
     if cells[list(SPREADS)].isna().all(axis=None) or len(cells) > MAX_ROWS:
         return None
     inches = parts.SINGLE_INCHES[0], 0.8 + 0.2 * (len(cells) + groups)
-    ax = plots.plot_spread(setting.runs, styles=styles, ax=parts.new_panel(inches))
+    hardware, noise = _noise(setting.runs, repeats)
+    ax = plots.plot_spread(
+        setting.runs, styles=styles, hardware_sd=hardware, ax=parts.new_panel(inches)
+    )
     images = setting.runs["test_images"].dropna()
     of_images = "that size" if images.empty else f"{int(images.max()):,} images"
     caption = (
@@ -138,10 +152,60 @@ def spread(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
         "it would be if each run erred on each image independently, at that image's own rate "
         "(after Jordan, 2023). Cross: of one run's accuracy over test sets of "
         f"{of_images}, which more seeds do not shrink. "
-        f"{parts.n_of(cells['n'])} runs per cell."
+        f"{parts.n_of(cells['n'])} runs per cell.{noise}"
     )
     name = f"spread-{setting.number}"
     return Chart(setting, parts.single(ax, name, "standard deviations by cell"), caption)
+
+
+def _noise(runs: pd.DataFrame, repeats: pd.DataFrame | None) -> tuple[float | None, str]:
+    """Return the sd that hardware alone gives a run, and what it is in words; None and nothing
+    where none of the runs was repeated."""
+    if repeats is None:
+        return None, ""
+    (accuracy,) = noise_floor(runs, repeats).query("metric == 'test_accuracy'").to_dict("records")
+    n, same, sd = int(accuracy["n"]), int(accuracy["identical"]), float(accuracy["sd"])
+    if n == 0:
+        return None, ""
+    again = f"{counted(n, 'run')} trained once more"
+    if same == n:
+        return sd, (
+            f" Dotted: of the hardware, which is 0: {again} came out the same to the bit, so "
+            "nothing here is noise of the machine."
+        )
+    return sd, (
+        f" Dotted: of the hardware alone, {sd:.2g} points: {again}, {same} of them the same to the "
+        f"bit, at most {accuracy['largest']:.2g} points apart."
+    )
+
+
+def expected_best(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+    """The best validation accuracy to expect of so many base rates tried: a panel per dropout.
+
+    `setting` is of trials; those of schedulers that have no style are left out.
+    """
+    trials = setting.runs[setting.runs["scheduler"].isin(list(styles))]
+    if trials["val_accuracy"].isna().all():
+        return None
+    dropouts = axis_values(trials, "dropout")
+    axes = parts.by_dropout(
+        dropouts,
+        lambda d, ax: plots.plot_expected_best(
+            trials[trials["dropout"] == d], styles=styles, legend=False, ax=ax
+        ),
+    )
+    panels = parts.panels(axes, f"tried-{setting.number}", "best accuracy by rates tried")
+    seeds = trials.groupby(["scheduler", "dropout", "lr"])["seed"].nunique()
+    caption = (
+        "Validation accuracy after the last epoch, in percent, to expect of the best of so many "
+        "base rates of the grid, drawn at random without replacement (after Dodge and others, "
+        "2019): level means that further rates of this grid bring nothing. A rate at which a trial "
+        "diverged or failed counts as the worst of all, so a line begins where one that did not "
+        f"must be among those drawn. {parts.n_of(seeds)} trials per rate."
+        f"{parts.without_panel(dropouts)}"
+    )
+    keys = parts.keys_of(trials["scheduler"], styles)
+    return Chart(setting, [Row("", panels)], caption, keys)
 
 
 def target(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
@@ -162,8 +226,8 @@ def target(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     caption = (
         f"Share of the runs whose validation accuracy had reached {100 * runs['target'].max():g}%, "
         "by epochs trained; band: its pointwise 95% interval (log-log). "
-        f"{int(cells['n_reached'].sum())} of {int(cells['n'].sum())} runs got there; one that did "
-        "not, diverged ones among them, counts as not there by its last epoch. "
+        f"{int(cells['n_reached'].sum())} of {counted(int(cells['n'].sum()), 'run')} got there; "
+        "one that did not, diverged ones among them, counts as not there by its last epoch. "
         f"{parts.n_of(cells['n'])} runs per cell.{parts.without_panel(dropouts)}"
     )
     panels = parts.panels(axes, f"target-{setting.number}", "share of runs at the target by epoch")

@@ -21,7 +21,7 @@ from lrdecay.plots.differences import (
     plot_gain_by_dropout,
     plot_slopes,
 )
-from lrdecay.plots.outcomes import plot_spread, plot_time_to_target
+from lrdecay.plots.outcomes import plot_expected_best, plot_spread, plot_time_to_target
 
 __all__ = [
     "MOST_DOTS",
@@ -31,6 +31,7 @@ __all__ = [
     "plot_closing",
     "plot_curves",
     "plot_differences",
+    "plot_expected_best",
     "plot_gain_by_dropout",
     "plot_gap_by_dropout",
     "plot_heat_map",

@@ -1,4 +1,4 @@
-"""How far seeds spread, and how soon runs reached a target."""
+"""How far seeds spread, how soon runs reached a target, and what trying base rates is worth."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
-from lrdecay.analysis import axis_values, extra_axes, seed_spread, time_to_target
+from lrdecay.analysis import (
+    axis_values,
+    expected_best,
+    extra_axes,
+    seed_spread,
+    time_to_target,
+)
 from lrdecay.inert import one_line
 from lrdecay.plots.shared import label_rows, of_scheduler, one_value
 from lrdecay.styles import Style, finish, new_axes, scheduler_styles, used_styles
@@ -24,10 +31,12 @@ def plot_spread(
     runs: pd.DataFrame,
     *,
     styles: Mapping[str, Style] | None = None,
+    hardware_sd: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Standard deviations of test accuracy (percentage points), a row per cell: between seeds, and
-    the two yardsticks of `lrdecay.analysis.seed_spread`.
+    the two yardsticks of `lrdecay.analysis.seed_spread`; and, as a dotted line, that of a run on
+    one piece of hardware (`lrdecay.analysis.noise_floor`), if it is known.
 
     Raises:
         InputError: an extra axis has more than one value in `runs`.
@@ -56,9 +65,45 @@ def plot_spread(
                 of_scheduler([mark], cell["scheduler"], words, about={"dropout": dropout})
             labels.append(one_line(cell["scheduler"]))
     label_rows(ax, labels, heads)
+    if hardware_sd is not None:
+        ax.axvline(hardware_sd, color="0.5", linestyle=":", linewidth=1.6, clip_on=False)
     ax.set_xlim(left=0)
     ax.set_xlabel("sd of test accuracy (percentage points)")
     return ax
+
+
+def plot_expected_best(
+    trials: pd.DataFrame,
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Best validation accuracy (percent) to expect of so many base rates tried, a line per
+    scheduler: `lrdecay.analysis.expected_best` of the trials, or of runs at several rates.
+
+    Raises:
+        InputError: dropout or an axis other than the base rate has more than one value.
+    """
+    axes = [axis for axis in extra_axes(trials) if axis != "lr"]
+    one_value(trials, [*axes, "dropout"])
+    styles = styles or scheduler_styles(trials)
+    ax = ax or new_axes()
+    table = expected_best(trials).dropna(subset="expected_best")
+    for scheduler, own in table.groupby("scheduler", sort=False):
+        style = styles[str(scheduler)]
+        line = style.line()
+        line.set(xdata=own["trials"], ydata=own["expected_best"], markersize=5.0)
+        ax.add_line(line)
+        points = [
+            ({"scheduler": scheduler}, f"{scheduler}, best of {k}: {best:.4g}")
+            for k, best in zip(own["trials"], own["expected_best"], strict=True)
+        ]
+        of_scheduler([line], str(scheduler), points=points)
+    ax.autoscale_view()
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel="base rates tried", ylabel="expected best val accuracy (%)")
+    return finish(ax, used_styles(table, styles), legend)
 
 
 def plot_time_to_target(

@@ -213,6 +213,13 @@ function start() {
   if (axes.size) bar.append(make("details", {}, make("summary", {}, `Filter by ${names}`), panel));
   bar.append(status, everything, said, themeChoice());
   main.before(bar);
+  const whole = make(
+    "p",
+    { id: "whole", class: "note" },
+    "Counts in sentences and captions are of all runs, whatever is filtered; rows, verdicts, panels " +
+      "and marks follow the filter.",
+  );
+  main.querySelector("#progress").after(whole);
   const counts = tables.map((table) => tableTools(table, say));
   for (const table of tables) makeSortable(table, sorted);
   nameMarks(main);
@@ -231,6 +238,7 @@ function start() {
     const shown = `${rows.filter(visible).length} of ${rows.length} rows shown`;
     status.textContent = only.size ? `${chosen.join(", ")}: ${shown}` : shown;
     everything.hidden = only.size === 0;
+    whole.hidden = only.size === 0;
     say("");
     fit();
     if (at) document.getElementById(at)?.scrollIntoView();

@@ -169,7 +169,7 @@ def test_a_missing_run_is_no_reason_to_leave_its_seed_out(runs):
     row = table[(table["family"] == "scheduler") & (table["where"] == "dropout 0.3")].iloc[0]
     assert (row["a"], row["n"], row["n_missing"]) == ("step", SEEDS - 1, 1)
     assert row["sentence"] == (
-        "dropout 0.3, step against constant: Not evaluated, since 1 of 12 seeds lack a run."
+        "dropout 0.3, step against constant: Not evaluated, since 1 of 12 seeds lacks a run."
     )
 
 
@@ -250,7 +250,7 @@ def test_a_run_without_the_metric_is_said():
     runs, _ = make_tables(("constant", "step"), (0.3,), 8, n_epochs=1)
     runs.loc[3, "test_loss"] = None
     (row,) = analysis.compare(runs, metric="test_loss").to_dict("records")
-    assert "1 of 8 seeds have a run without the metric" in row["sentence"]
+    assert "1 of 8 seeds has a run without the metric" in row["sentence"]
 
 
 def test_open_questions_are_those_that_seeds_can_settle():

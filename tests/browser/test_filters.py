@@ -275,3 +275,26 @@ def test_without_script_all_is_there_and_nothing_promises_more(
     assert page.locator("button, input, select").count() == 0
     assert "by-dropout" in page.content()
     assert page.locator("#by-dropout-0 title").count() > len(SCHEDULERS) * len(DROPOUTS)
+
+
+def test_verdicts_follow_the_filter_and_the_page_says_what_does_not(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    whole = make_tables(SCHEDULERS, (0.0, 0.3), seeds=8, n_epochs=1)
+    page = open_page(write_page(tmp_path, whole))
+    verdicts, best = page.locator(".verdicts li:visible"), page.locator(".answer li:visible")
+    assert (verdicts.count(), best.count()) == (6, 2)
+    expect(page.locator("#whole")).to_be_hidden()
+    tick(page, "dropout", "0.3")
+    assert [text[:11] for text in verdicts.all_inner_texts()] == ["dropout 0.3"] * 3
+    assert [text[:11] for text in best.all_inner_texts()] == ["dropout 0.3"]
+    expect(page.locator("#whole")).to_be_visible()
+    tick(page, "scheduler", "step")
+    (only,) = verdicts.all_inner_texts()
+    assert "step" in only
+    # a heading without a sentence is hidden with them
+    groups = page.locator(".verdicts > div")
+    assert groups.filter(visible=True).count() == 1
+    page.get_by_role("button", name="Show all").click()
+    expect(page.locator("#whole")).to_be_hidden()
+    assert verdicts.count() == 6
