@@ -47,7 +47,7 @@ class Cluster:
         allow_mixed: bool = False,
     ) -> None:
         check_limits(workers, time_limit, fewest=1)
-        if not (0 < gpus <= 1 or gpus == int(gpus) > 0):
+        if not 0 < gpus <= 1:
             raise InputError(f"gpus: a worker takes a share of one GPU, as 0.5, not {gpus:g}")
         self._ray = connect(address)
         self._most, self._gpus, self._time_limit = workers, gpus, time_limit

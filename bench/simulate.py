@@ -1,0 +1,116 @@
+"""A sweep whose runs are made up in an instant: what is left is planning, dispatch and commit.
+
+    python bench/simulate.py RUNS local|shards|ray|here FOLDER
+
+prints seconds and the peak memory of the coordinator in bytes, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from lrdecay.data import Dataset
+from lrdecay.engine.record import Epoch, Measured, Metrics, finished
+from lrdecay.executor import Executor, Local, Site
+from lrdecay.groups import Group, Plan
+from lrdecay.merging import merge_results
+from lrdecay.run import Run
+from lrdecay.runner import run_sweep
+from lrdecay.sharding import Shard
+from lrdecay.sweep import parse_sweep
+from lrdecay.worker import Setup, Tell
+
+CELLS, SHARDS, WORKERS = 20, 3, 2
+SWEEP = """
+name: simulated
+dataset: digits
+epochs: 5
+schedulers:
+  constant: {{class: constant}}
+  step:     {{class: StepLR, step_size: 2, gamma: 0.5}}
+  cosine:   {{class: CosineAnnealingLR, T_max: epochs}}
+  linear:   {{class: LinearToZeroLR}}
+  plateau:  {{class: ReduceLROnPlateau, factor: 0.5, patience: 1}}
+dropout: [0.0, 0.2, 0.3, 0.5]
+seeds: {seeds}
+"""
+_SPLITS = ("train", "train_eval", "val", "test")
+_RIGHT = torch.arange(360) % 2 == 0
+
+
+class MakesUp:
+    """Stands in for `Trainer`: every run ends at once, with numbers that mean nothing."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._device = torch.device(setup.device)
+
+    def train(self, group: Group, tell: Tell) -> None:
+        for run in group.runs:
+            epochs = [
+                Epoch(n, [run.lr], {split: Metrics(1.0, 0.5) for split in _SPLITS})
+                for n in range(1, run.epochs + 1)
+            ]
+            digests = (f"init {run.seed}", f"order {run.seed}")
+            measured = Measured(epochs, None, run.dropout, *digests, _RIGHT, 1.0, 1, 1)
+            tell(finished(run, measured, group.engine, self._device))
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """An executor of which the workers make runs up."""
+
+    executor: Executor
+
+    def site(self, precision: str) -> Site:
+        return self.executor.site(precision)
+
+    def plan(self, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None) -> Plan:
+        return self.executor.plan(runs, data, engine, group_size)
+
+    def train(self, groups: Sequence[Group], setup: Setup, tell: Tell) -> None:
+        self.executor.train(groups, replace(setup, trainer=MakesUp), tell)
+
+
+def simulate(runs: int, on: str, folder: Path) -> float:
+    """Return the seconds of a sweep of so many runs: of all shards and their merging, if in any."""
+    sweep = parse_sweep(SWEEP.format(seeds=runs // CELLS))
+    executor: Executor = Local(workers=0 if on == "here" else WORKERS)
+    if on == "ray":
+        from lrdecay.on_ray import Cluster
+
+        executor = Cluster(workers=WORKERS)
+    started = time.monotonic()
+    if on == "shards":
+        parts = [Shard(number, SHARDS) for number in range(1, SHARDS + 1)]
+        done = [run_sweep(sweep, folder, executor=Simulated(executor), shard=s) for s in parts]
+        merged = merge_results([each.folder for each in done], folder / sweep.name)
+        assert (merged.runs, merged.missing) == (runs, 0)
+    else:
+        summary = run_sweep(sweep, folder, executor=Simulated(executor))
+        assert summary.completed == runs
+    return time.monotonic() - started
+
+
+def peak() -> int:
+    """The most bytes that this process has had."""
+    (line,) = (x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x)
+    return int(line.split()[1]) * 1024
+
+
+if __name__ == "__main__":
+    # the workers find this module, under the name by which they unpickle from it
+    here = str(Path(__file__).parent)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    sys.path.insert(0, here)
+    import simulate as module
+
+    seconds = module.simulate(int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    print(json.dumps({"seconds": seconds, "peak": peak()}))

@@ -1,0 +1,243 @@
+"""A real Ray cluster of two nodes on this machine's loopback, and what may happen to it."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from test_runner import assert_same
+
+from lrdecay.errors import InputError
+from lrdecay.on_ray import Cluster
+from lrdecay.results import current_files, read_runs
+from lrdecay.runner import run_sweep
+
+TEXT = """\
+name: small
+dataset: digits
+epochs: 8
+schedulers:
+  constant: {class: constant}
+  step:     {class: StepLR, step_size: 4, gamma: 0.5}
+  plateau:  {class: ReduceLROnPlateau, factor: 0.5, patience: 0}
+dropout: [0.0, 0.3]
+seeds: 4
+"""
+RUNS = 24
+PATIENCE = 300  # seconds, for a machine that does much else
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sweep") / "small.yaml"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def fresh(file, tmp_path_factory):
+    return run_sweep(file, tmp_path_factory.mktemp("fresh"), workers=2).folder
+
+
+class Nodes:
+    """A head node with no room for work, and nodes with one core each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self._head = self._start("--head", "--port=0", "--num-cpus=0", "--include-dashboard=false")
+        self.address = self._address()
+        for _ in range(2):
+            self.add()
+
+    def add(self) -> None:
+        """Start one more node with one core."""
+        self.workers.append(self._start(f"--address={self.address}", "--num-cpus=1"))
+
+    def kill(self) -> None:
+        """Kill a node: all of its processes at once."""
+        end(self.workers.pop(0))
+
+    def end(self) -> None:
+        for node in (*self.workers, self._head):
+            end(node)
+
+    def _start(self, *options: str) -> subprocess.Popen[bytes]:
+        ray = Path(sys.executable).with_name("ray")
+        log = (self._folder / f"{len(self.workers)}-{options[0]}.log".replace("/", "")).open("wb")
+        with log:
+            return subprocess.Popen(
+                [ray, "start", "--block", "--node-ip-address=127.0.0.1", *options]
+                + ([f"--temp-dir={self._folder}"] if "--head" in options else []),
+                env=os.environ | LOOPBACK,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _address(self) -> str:
+        deadline = time.monotonic() + PATIENCE
+        place = self._folder / "ray_current_cluster"
+        while not (place.exists() and place.read_text()):
+            assert self._head.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        return place.read_text().strip()
+
+
+def end(node: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all that it started."""
+    family = [node.pid]
+    for pid in family:
+        with suppress(OSError):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                family += map(int, (task / "children").read_text().split())
+    for pid in family:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    node.wait()
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory) -> Iterator[Nodes]:
+    # Ray's sockets lie in there, whose names may not be long
+    made = Path(f"/tmp/lrdecay-ray-{os.getpid()}")
+    made.mkdir()
+    started = Nodes(made)
+    try:
+        yield started
+    finally:
+        started.end()
+        subprocess.run(["rm", "-rf", made], check=True)
+
+
+@contextmanager
+def sweeping(nodes: Nodes, file: Path, results: Path) -> Iterator[subprocess.Popen[str]]:
+    command = ("-m", "lrdecay", "sweep", file, "--results", results)
+    options = ("--executor", "ray", "--address", nodes.address, "--group-size", 2)
+    process = subprocess.Popen(
+        [sys.executable, *map(str, (*command, *options))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def done(results: Path) -> int:
+    """How many runs have been committed."""
+    folder = results / "small"
+    return len(read_runs(folder)) if current_files(folder, "runs") else 0
+
+
+def until(count: int, results: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while done(results) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    text = process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode == 0, text
+    return text
+
+
+def actors() -> list[int]:
+    """The processes that train."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError):
+            if folder.name.isdigit() and (folder / "cmdline").read_bytes().startswith(
+                b"ray::Trainee"
+            ):
+                found.append(int(folder.name))
+    return found
+
+
+def test_a_cluster_gives_the_tables_of_this_machine_also_when_a_node_is_killed(
+    nodes, file, fresh, tmp_path, figure
+):
+    with sweeping(nodes, file, tmp_path / "whole") as process:
+        text = finished(process)
+    assert f"{RUNS} runs, {RUNS} trained now (0 diverged, 0 failed)" in text
+    assert "2 processes" in text
+    assert_same(tmp_path / "whole" / "small", fresh)
+    with sweeping(nodes, file, tmp_path / "killed") as process:
+        until(4, tmp_path / "killed", process)
+        nodes.kill()
+        before = done(tmp_path / "killed")
+        text = finished(process)
+    nodes.add()
+    assert before < RUNS
+    assert_same(tmp_path / "killed" / "small", fresh)
+    figure("Ray: a node killed", f"after {before} of {RUNS} runs: the same tables")
+
+
+def test_actors_killed_at_random(nodes, file, fresh, tmp_path, often, figure):
+    chance = random.Random(0)
+    wanted, killed = often(2, 10), 0
+    with sweeping(nodes, file, tmp_path) as process:
+        while killed < wanted and process.poll() is None:
+            time.sleep(chance.uniform(0.5, 3.0))
+            if there := actors():
+                with suppress(ProcessLookupError):
+                    os.kill(chance.choice(there), signal.SIGKILL)
+                    killed += 1
+        text = finished(process)
+    assert killed == wanted, text
+    assert_same(tmp_path / "small", fresh)
+    figure("Ray: actors killed at random", f"{killed} times: the same tables")
+
+
+def test_the_coordinator_killed_and_started_again(nodes, file, fresh, tmp_path, often, figure):
+    counts = []
+    for share in range(1, often(1, 3) + 1):
+        with sweeping(nodes, file, tmp_path) as process:
+            until(share * 4, tmp_path, process)
+        counts.append(done(tmp_path))
+    with sweeping(nodes, file, tmp_path) as process:
+        text = finished(process)
+    assert 0 < counts[-1] < RUNS
+    assert f"{counts[-1]} from before" in text
+    assert_same(tmp_path / "small", fresh)
+    figure("Ray: coordinator killed", f"after {counts} of {RUNS} runs: the same tables")
+
+
+def test_a_cluster_that_cannot_be_reached_is_said_at_once():
+    with pytest.raises(InputError, match=r"--address 127.0.0.1:1: no Ray cluster answers there"):
+        Cluster("127.0.0.1:1")
+    with pytest.raises(InputError, match=r"--address here: no Ray cluster answers there"):
+        Cluster("here")
+
+
+def test_without_ray_it_is_said_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"`pip install 'lrdecay\[ray\]'` does that"):
+        Cluster()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"workers": 0}, "workers: must be at least 1, not 0"),
+        ({"gpus": 0}, "gpus: a worker takes a share of one GPU, as 0.5, not 0"),
+        ({"gpus": 1.5}, "gpus: a worker takes a share of one GPU, as 0.5, not 1.5"),
+        ({"time_limit": 0}, "time_limit: must be more than 0 seconds, not 0"),
+    ],
+)
+def test_numbers_that_cannot_be_meant_are_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        Cluster(**given)
