@@ -119,6 +119,8 @@ CHANGES = [
     of_optimizer("nesterov", False, True, "SGD", momentum=0.9),
     of_optimizer("alpha", 0.99, 0.9, "RMSprop"),
     of_optimizer("centered", False, True, "RMSprop"),
+    of_optimizer("rho", 0.9, 0.8, "Adadelta"),
+    of_optimizer("decay_biases", True, False, "SGD", weight_decay=0.1),
     of_optimizer("warmup_steps", 0, 5, "AdamWScheduleFree"),
     of_optimizer("r", 0.0, 1.0, "AdamWScheduleFree"),
     of_optimizer("weight_lr_power", 2.0, 1.0, "AdamWScheduleFree"),
