@@ -104,7 +104,8 @@ def announcements(added: Added, adding: SeedsUntil) -> list[str]:
 
 def _planned(counts: dict[Run, int], seeds: Sequence[int]) -> pd.DataFrame:
     runs = [replace(cell, seed=seed) for cell, n in counts.items() for seed in seeds[:n]]
-    return pd.DataFrame([{"run_id": run.run_id, **asdict(run)} for run in runs])
+    rows = pd.DataFrame([{"run_id": run.run_id, **asdict(run)} for run in runs])
+    return rows.astype({"dropout": "float64"})  # a network's own rates: null, as in the tables
 
 
 def _cells_of(still_open: pd.DataFrame, cells: Iterable[Run]) -> list[Run]:
@@ -118,7 +119,8 @@ def _cells_of(still_open: pd.DataFrame, cells: Iterable[Run]) -> list[Run]:
     for row in still_open.to_dict("records"):
         stratum = tuple(row[axis] for axis in axes)
         for label in (row["scheduler"], row["versus_scheduler"]):
-            found[by_values[(*stratum, label, row["dropout"])]] = None
+            dropout = None if pd.isna(row["dropout"]) else row["dropout"]
+            found[by_values[(*stratum, label, dropout)]] = None
     return list(found)
 
 

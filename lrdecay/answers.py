@@ -18,13 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 from lrdecay import analysis, results, yamlfile
-from lrdecay.analysis.contrasts import reference_among
+from lrdecay.analysis.contrasts import family_title, reference_among
 from lrdecay.analysis.metrics import Metric, metric_named
 from lrdecay.analysis.sentences import interval
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET
 from lrdecay.errors import InputError
 from lrdecay.specs import Comparison, SeedsUntil
-from lrdecay.wording import counted
+from lrdecay.wording import counted, joined, named_value
 
 _SHOWN = 100  # sentences of a family; all of them are in the machines' formats
 
@@ -219,7 +219,7 @@ _COLUMNS = ("contrast", "n", "mean", "interval", "wins", "r", "skew", "verdict")
 
 def _cells(row: dict[Any, Any]) -> tuple[str, ...]:
     return (
-        f"{row['where']}: {row['a']} - {row['b']}",
+        f"{row['where']}: {row['a']} - {row['b']}".removeprefix(": "),
         str(row["n"]),
         _number(row["mean"]),
         "" if pd.isna(row["low"]) else interval(row["low"], row["high"]),
@@ -246,7 +246,7 @@ def _headline(answer: Answer) -> str:
 
 def _title(family: str, rows: pd.DataFrame) -> str:
     kind = {analysis.PRIMARY: "primary", analysis.EXPLORATORY: "exploratory"}
-    what = analysis.FAMILIES[family]
+    what = family_title(family, rows)
     size = counted(int(rows["family_size"].iloc[0]), "contrast")
     return f"{what[0].upper()}{what[1:]} ({kind.get(family, 'secondary')}, {size})"
 
@@ -267,17 +267,15 @@ def _best_lines(answer: Answer) -> Iterator[str]:
     for values, rows in answer.best.groupby(axes, sort=False, dropna=False):
         if len(rows) < 2:
             continue
-        where = ", ".join(
-            f"{axis} {value:g}" if isinstance(value, float) else f"{axis} {value}"
-            for axis, value in zip(axes, values, strict=True)
-        )
+        where = joined(*(named_value(str(a), v) for a, v in zip(axes, values, strict=True)))
+        where = f" at {where}" if where else ""
         compared = rows[rows["n_compared"] > 0]
         if compared.empty:
-            yield f"Which scheduler may be best at {where} is not evaluated yet."
+            yield f"Which scheduler may be best{where} is not evaluated yet."
             continue
         left = ", ".join(compared.loc[compared["in_set"], "scheduler"])
         others = ", ".join(rows.loc[rows["n_compared"] == 0, "scheduler"])
-        yield f"Not excluded as best at {where}: {left}" + (
+        yield f"Not excluded as best{where}: {left}" + (
             f"; not evaluated: {others}" if others else ""
         )
 

@@ -31,7 +31,7 @@ from lrdecay.analysis.verdicts import (
 )
 from lrdecay.answers import asked_in
 from lrdecay.specs import Comparison
-from lrdecay.wording import counted, spell_seconds, text_of
+from lrdecay.wording import counted, joined, named_value, spell_seconds, text_of
 
 GROUPS = {
     "Resolved": RESOLVED,
@@ -106,10 +106,11 @@ def question(found: Findings) -> str:
     if primary.empty:
         return f"There is one scheduler, {found.reference}, so none to compare it with."
     others = listed(axis_values(primary, "scheduler"))
-    dropouts = listed([f"{dropout:g}" for dropout in axis_values(primary, "dropout")])
+    rates = [text_of(dropout) for dropout in axis_values(primary, "dropout")]
+    where = f" at dropout {listed(rates)}" if any(rates) else ""
     chance = f"{100 * (1 - found.comparison.confidence):.3g}%"
     return (
-        f"{others} against {found.reference} at dropout {dropouts}, by {found.metric.title}. "
+        f"{others} against {found.reference}{where}, by {found.metric.title}. "
         f"Differences below {found.comparison.margin:g} {found.metric.unit} are to count as none; "
         f"that any of the {counted(len(primary), 'verdict')} is wrong has a probability of at most "
         f"{chance}, however often one looks."
@@ -159,13 +160,15 @@ def best_lines(found: Findings) -> Iterator[str]:
         return
     axes = [axis for axis in AXES if axis in found.best and axis != "scheduler"]
     for values, rows in found.best.groupby(axes, sort=False, dropna=False):
-        where = ", ".join(f"{a} {text_of(v)}" for a, v in zip(axes, values, strict=True))
+        where = joined(*(named_value(*each) for each in zip(axes, values, strict=True)))
         looked_at = rows[rows["n_compared"] > 0]
         if len(rows) < 2 or looked_at.empty:
             continue
         left = listed(looked_at.loc[looked_at["in_set"], "scheduler"].tolist())
         others = rows.loc[rows["n_compared"] == 0, "scheduler"].tolist()
-        yield f"{where}: {left}" + (f"; not evaluated: {listed(others)}" if others else "")
+        yield f"{where}: {left}".removeprefix(": ") + (
+            f"; not evaluated: {listed(others)}" if others else ""
+        )
 
 
 def outlook(found: Findings) -> list[str]:
@@ -205,7 +208,7 @@ def _more_runs(rows: pd.DataFrame) -> int:
         rows[[*where, side, "more_seeds"]].rename(columns={side: "label"})
         for side in ("scheduler", "versus_scheduler")
     ]
-    return int(pd.concat(sides).groupby([*where, "label"])["more_seeds"].max().sum())
+    return int(pd.concat(sides).groupby([*where, "label"], dropna=False)["more_seeds"].max().sum())
 
 
 def listed(names: Sequence[object]) -> str:

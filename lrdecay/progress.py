@@ -77,9 +77,8 @@ class _State:
     def name(self, row: Mapping[str, object]) -> str:
         """Return a run's place on the axes that vary, such as `step, dropout 0.3, seed 0`."""
         scheduler, *others = self.axes
-        return ", ".join(
-            [f"{row[scheduler]}", *(f"{axis} {text_of(row[axis])}" for axis in others)]
-        )
+        known = [axis for axis in others if row[axis] is not None]
+        return ", ".join([f"{row[scheduler]}", *(f"{axis} {text_of(row[axis])}" for axis in known)])
 
 
 class Bar:

@@ -119,6 +119,13 @@ class ModelSpec(Strict):
     name: Axis[Annotated[str, BeforeValidator(partial(_known, "model"))]] = ("cnn",)
     batch_norm: Axis[bool] = (False,)
 
+    @property
+    def own_dropout(self) -> bool:
+        """Whether the networks have dropout rates of their own, so that the sweep gives none."""
+        from lrdecay.models import has_own_dropout
+
+        return any(has_own_dropout(name) for name in self.name)
+
     @field_validator("batch_norm")
     @classmethod
     def _has_batch_norm(cls, value: Any, info: ValidationInfo) -> Any:

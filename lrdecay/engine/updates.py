@@ -7,8 +7,8 @@ is used only where it runs along one run's elements at a time: a run's bits then
 where in the group it stands.
 
 Formulas: torch.optim's documentation of Adam, AdamW, SGD, RMSprop and Adadelta; for
-AdamWScheduleFree the package schedulefree (Defazio, Yang, Mehta, Mishchenko, Khaled and Cutkosky, "The Road Less
-Scheduled", 2024).
+AdamWScheduleFree the package schedulefree (Defazio, Yang, Mehta, Mishchenko, Khaled and Cutkosky,
+"The Road Less Scheduled", 2024).
 """
 
 from __future__ import annotations
