@@ -105,7 +105,8 @@ def announcements(added: Added, adding: SeedsUntil) -> list[str]:
 def _planned(counts: dict[Run, int], seeds: Sequence[int]) -> pd.DataFrame:
     runs = [replace(cell, seed=seed) for cell, n in counts.items() for seed in seeds[:n]]
     rows = pd.DataFrame([{"run_id": run.run_id, **asdict(run)} for run in runs])
-    return rows.astype({"dropout": "float64"})  # a network's own rates: null, as in the tables
+    # a network's own rates are null, as in the tables
+    return rows.astype({"dropout": "float64"}) if runs else rows
 
 
 def _cells_of(still_open: pd.DataFrame, cells: Iterable[Run]) -> list[Run]:
