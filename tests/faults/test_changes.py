@@ -65,7 +65,8 @@ def of_optimizer(name: str, before: Any, after: Any, optimizer: str, **needs: An
     """Change an argument of an optimizer; one that is no list becomes one more value."""
 
     def affected(run: Run) -> bool:
-        return json.loads(run.optimizer_args)[name] == after
+        # what a run does not have is as before
+        return json.loads(run.optimizer_args).get(name, before) == after
 
     values = (before, after) if isinstance(after, list) else ([before], [before, after])
     given = {"name": optimizer, "lr": 0.1, **needs}
