@@ -107,7 +107,9 @@ def announcements(added: Added, adding: SeedsUntil) -> list[str]:
 
 def _planned(counts: dict[Run, int], seeds: Sequence[int]) -> pd.DataFrame:
     runs = [replace(cell, seed=seed) for cell, n in counts.items() for seed in seeds[:n]]
-    return pd.DataFrame([{"run_id": run.run_id, **asdict(run)} for run in runs])
+    rows = pd.DataFrame([{"run_id": run.run_id, **asdict(run)} for run in runs])
+    # a network's own rates are null, as in the tables
+    return rows.astype({"dropout": "float64"}) if runs else rows
 
 
 def _cells_of(still_open: pd.DataFrame, cells: Iterable[Run]) -> list[Run]:
@@ -121,7 +123,8 @@ def _cells_of(still_open: pd.DataFrame, cells: Iterable[Run]) -> list[Run]:
     for row in still_open.to_dict("records"):
         stratum = tuple(row[axis] for axis in axes)
         for label in (row["scheduler"], row["versus_scheduler"]):
-            found[by_values[(*stratum, label, row["dropout"])]] = None
+            dropout = None if pd.isna(row["dropout"]) else row["dropout"]
+            found[by_values[(*stratum, label, dropout)]] = None
     return list(found)
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lrdecay import analysis, results, yamlfile
-from lrdecay.analysis.contrasts import reference_among
+from lrdecay.analysis.contrasts import family_title, reference_among
 from lrdecay.analysis.metrics import Metric, metric_named
 from lrdecay.analysis.sentences import best_by_dropout, interval
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET
@@ -219,7 +219,7 @@ _COLUMNS = ("contrast", "n", "mean", "interval", "wins", "r", "skew", "verdict")
 
 def _cells(row: dict[Any, Any]) -> tuple[str, ...]:
     return (
-        f"{row['where']}: {row['a']} - {row['b']}",
+        f"{row['where']}: {row['a']} - {row['b']}".removeprefix(": "),
         str(row["n"]),
         _number(row["mean"]),
         "" if pd.isna(row["low"]) else interval(row["low"], row["high"]),
@@ -246,7 +246,7 @@ def _headline(answer: Answer) -> str:
 
 def _title(family: str, rows: pd.DataFrame) -> str:
     kind = {analysis.PRIMARY: "primary", analysis.EXPLORATORY: "exploratory"}
-    what = analysis.FAMILIES[family]
+    what = family_title(family, rows)
     size = counted(int(rows["family_size"].iloc[0]), "contrast")
     return f"{what[0].upper()}{what[1:]} ({kind.get(family, 'secondary')}, {size})"
 
@@ -262,11 +262,12 @@ def _legend(answer: Answer) -> str:
 
 def _best_lines(answer: Answer) -> Iterator[str]:
     for best in () if answer.best is None else best_by_dropout(answer.best):
+        where = f" at {best.where}" if best.where else ""
         if not best.left:
-            yield f"Which scheduler may be best at {best.where} is not evaluated yet."
+            yield f"Which scheduler may be best{where} is not evaluated yet."
             continue
         others = ", ".join(best.not_evaluated)
-        yield f"Not excluded as best at {best.where}: {', '.join(best.left)}" + (
+        yield f"Not excluded as best{where}: {', '.join(best.left)}" + (
             f"; not evaluated: {others}" if others else ""
         )
 

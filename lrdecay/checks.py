@@ -26,6 +26,31 @@ def problems(document: Document) -> Iterator[Problem]:
     yield from _reference_problems(document)
     yield from _validation_problems(document)
     yield from _seed_problems(document)
+    yield from _dropout_problems(document)
+
+
+def _dropout_problems(document: Document) -> Iterator[Problem]:
+    """Refuse a dropout, and one to choose base rates for, where the networks have their own."""
+    from lrdecay.models import MODELS, has_own_dropout
+
+    model = document.value.get("model")
+    path = ("model", "name") if isinstance(model, dict) else ("model",)
+    listed = _listed(model.get("name") if isinstance(model, dict) else model)
+    names = [name for name in listed if isinstance(name, str) and name in MODELS]
+    own = [name for name in names if has_own_dropout(name)]
+    if not own:
+        return
+    why = f"{own[0]} has dropout rates of its own"
+    if len(own) < len(names):
+        message = f"{named(path)}: {why}; give networks that have none a sweep file of their own"
+        yield Problem(*document.place(path), message)
+    if "dropout" in document.value:
+        place = document.place(("dropout",), key=True)
+        yield Problem(*place, f"dropout: must be left out, since {why}")
+    rates = _mapping(_mapping(document.value.get("optimizer")).get("lr"))
+    if "dropout" in _listed(rates.get("per")):
+        place = document.place(("optimizer", "lr", "per"))
+        yield Problem(*place, f"optimizer.lr.per: must be scheduler, since {why}")
 
 
 def _seed_problems(document: Document) -> Iterator[Problem]:

@@ -103,7 +103,7 @@ def choose(trials: Sequence[Run], outcomes: pd.DataFrame) -> dict[Cell, float | 
     by = [name for name in table if name in AXES and name != "lr"]
     chosen = table[table["chosen"]]
     for row in chosen.to_dict("records"):
-        key = tuple(row[name] for name in by)
+        key = tuple(None if pd.isna(row[name]) else row[name] for name in by)
         if key in rates:
             rates[key] = row["lr"]
     return rates

@@ -245,7 +245,7 @@ def train(
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 10,
     lr: Annotated[float, typer.Option(help="Base learning rate.")] = 0.001,
     optimizer: Annotated[
-        str, typer.Option(help="Adam, AdamW, SGD, RMSprop, AdamWScheduleFree.")
+        str, typer.Option(help="Adam, AdamW, SGD, RMSprop, Adadelta, AdamWScheduleFree.")
     ] = "Adam",
     batch_size: Annotated[int, typer.Option(help="Images per step.")] = 64,
     batch_norm: Annotated[

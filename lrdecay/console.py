@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lrdecay.inert import inert, one_line
+from lrdecay.wording import at_dropout, joined
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -153,7 +154,7 @@ def print_failures(folder: Path) -> None:
 
     runs = read_runs(folder)
     for row in runs[runs.status == "failed"].itertuples():
-        cell = f"{row.scheduler}, dropout {row.dropout:g}, seed {row.seed}"
+        cell = joined(row.scheduler, at_dropout(row.dropout), f"seed {row.seed}")
         if row.phase == "choose":
             cell += f", base rate {row.lr:g}"
         err.print(one_line(f"failed: {cell}: {row.error}"), soft_wrap=True)
@@ -217,7 +218,8 @@ def print_verification(folder: Path, found: Verification) -> None:
     if found.pending:
         out.print(f"{counted(len(found.pending), 'run')} to train: `lrdecay sweep FILE`")
     for run in found.pending[:_LISTED]:
-        name = f"{run.scheduler}, dropout {run.dropout:g}, seed {run.seed}, lr {run.lr:g}"
+        parts = run.scheduler, at_dropout(run.dropout), f"seed {run.seed}", f"lr {run.lr:g}"
+        name = joined(*parts)
         out.print(one_line(f"  {run.run_id}  {name}"), soft_wrap=True)
     if len(found.pending) > _LISTED:
         out.print(f"  ... and {len(found.pending) - _LISTED} more", soft_wrap=True)

@@ -7,7 +7,8 @@
   ReduceLROnPlateau: it is walked through without training, too.
 - model: a class or function that takes (shape, classes, dropout), and `batch_norm` if it can, and
   gives an nn.Module from images (n, *shape) to logits (n, classes). Its nn.Dropout layers get the
-  run's rate and masks.
+  run's rate and masks. One with an attribute `own_dropout = True` takes no dropout: its layers keep
+  their own rates, and a sweep file of it gives none.
 - dataset: a function that takes the folder of the datasets (a Path) and returns ((images, labels),
   (images, labels)) for training and for testing: images uint8 (n, channels, height, width) with 255
   for white, labels int64 (n,) from 0; tensors or numpy arrays.
@@ -84,10 +85,12 @@ def _check_scheduler(name: str, thing: Any) -> None:
 def _check_model(name: str, thing: Any) -> None:
     if inspect.isclass(thing) and not issubclass(thing, nn.Module):
         raise ValueError("must be a subclass of torch.nn.Module, or a function that returns one")
+    own = getattr(thing, "own_dropout", False)
     try:
-        inspect.signature(thing).bind((1, 8, 8), 10, 0.5)
+        inspect.signature(thing).bind((1, 8, 8), 10, *(() if own else (0.5,)))
     except TypeError as error:
-        raise ValueError(f"must take (shape, classes, dropout): {error}") from error
+        takes = "(shape, classes)" if own else "(shape, classes, dropout)"
+        raise ValueError(f"must take {takes}: {error}") from error
 
 
 def _check_dataset(name: str, thing: Any) -> None:

@@ -16,14 +16,20 @@ def cost(run: Run, dataset: Dataset) -> float:
     """Return about how many floating-point operations a run's training takes: its images times what
     one of them costs forwards and backwards. Good for sharing work out, not for telling time."""
     images = run.epochs * (dataset.train_count - run.validation)
-    return 3.0 * images * _per_image(run.model, run.batch_norm, dataset.shape, dataset.classes)
+    dropout = None if run.dropout is None else 0.0
+    shape, classes = dataset.shape, dataset.classes
+    return 3.0 * images * _per_image(run.model, run.batch_norm, dropout, shape, classes)
 
 
 @cache
-def _per_image(name: str, batch_norm: bool, shape: tuple[int, int, int], classes: int) -> float:
+def _per_image(
+    name: str, batch_norm: bool, dropout: float | None, shape: tuple[int, int, int], classes: int
+) -> float:
     """Return the operations of one forward pass of one image: of products and convolutions, beside
     which the rest is little."""
-    network = models.build(name, shape, classes, seed=0, dropout=0.0, batch_norm=batch_norm).eval()
+    network = models.build(
+        name, shape, classes, seed=0, dropout=dropout, batch_norm=batch_norm
+    ).eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, *shape))
     return float(max(counter.get_total_flops(), 1))

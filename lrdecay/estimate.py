@@ -25,7 +25,7 @@ def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> list
     with training_settings():
         for group in plan.groups:
             first = group.runs[0]
-            alike = (group.engine, len(group.runs), lockstep.kind(first), first.dropout > 0)
+            alike = (group.engine, len(group.runs), lockstep.kind(first), first.dropout != 0)
             if alike not in rates:
                 rates[alike] = (
                     stacked.seconds_per_image(group.runs, whole, device)

@@ -107,10 +107,11 @@ def question(found: Findings) -> str:
     if primary.empty:
         return f"There is one scheduler, {found.reference}, so none to compare it with."
     others = listed(axis_values(primary, "scheduler"))
-    dropouts = listed([f"{dropout:g}" for dropout in axis_values(primary, "dropout")])
+    rates = [text_of(dropout) for dropout in axis_values(primary, "dropout")]
+    where = f" at dropout {listed(rates)}" if any(rates) else ""
     chance = f"{100 * (1 - found.comparison.confidence):.3g}%"
     return (
-        f"{others} against {found.reference} at dropout {dropouts}, by {found.metric.title}. "
+        f"{others} against {found.reference}{where}, by {found.metric.title}. "
         f"Differences below {found.comparison.margin:g} {found.metric.unit} are to count as none; "
         f"that any of the {counted(len(primary), 'verdict')} is wrong has a probability of at most "
         f"{chance}, however often one looks."
@@ -183,7 +184,7 @@ def best_lines(found: Findings) -> Iterator[Sentence]:
             others = listed(best.not_evaluated) if best.not_evaluated else ""
             yield Sentence(
                 {axis: text_of(value) for axis, value in best.about.items()},
-                f"{best.where}: {listed(best.left)}"
+                f"{best.where}: {listed(best.left)}".removeprefix(": ")
                 + (f"; not evaluated: {others}" if others else ""),
             )
 
@@ -225,7 +226,7 @@ def _more_runs(rows: pd.DataFrame) -> int:
         rows[[*where, side, "more_seeds"]].rename(columns={side: "label"})
         for side in ("scheduler", "versus_scheduler")
     ]
-    return int(pd.concat(sides).groupby([*where, "label"])["more_seeds"].max().sum())
+    return int(pd.concat(sides).groupby([*where, "label"], dropna=False)["more_seeds"].max().sum())
 
 
 def listed(names: Sequence[object]) -> str:

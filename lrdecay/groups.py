@@ -175,7 +175,8 @@ def check_stackable(run: Run, images: Tensor, classes: int) -> None:
 
 
 def _two(run: Run, images: Tensor, classes: int) -> list[torch.nn.Module]:
-    runs = [replace(run, seed=seed, dropout=rate) for seed, rate in ((0, 0.0), (1, 0.5))]
+    rates = (None, None) if run.dropout is None else (0.0, 0.5)
+    runs = [replace(run, seed=seed, dropout=rate) for seed, rate in enumerate(rates)]
     labels = torch.zeros(len(images), dtype=torch.int64)
     return lockstep.initial_networks(runs, Split(images, labels), classes)
 

@@ -11,14 +11,14 @@ import pandas as pd
 
 from lrdecay import choosing
 from lrdecay.analysis import (
-    FAMILIES,
     PRIMARY,
     axis_values,
     cell_axes,
     cell_summary,
     extra_axes,
 )
-from lrdecay.analysis.axes import strata_in
+from lrdecay.analysis.axes import rated, strata_in
+from lrdecay.analysis.contrasts import family_title
 from lrdecay.analysis.sentences import interval
 from lrdecay.findings import Findings, about_contrast
 from lrdecay.wording import text_of
@@ -66,7 +66,7 @@ class Listing:
 
 def cells(runs: pd.DataFrame) -> Listing:
     """Test accuracy in percent, a row per cell."""
-    axes = cell_axes(runs)
+    axes = rated(cell_axes(runs), runs)
     table = cell_summary(runs, "test_accuracy")
     lines = []
     for cell in table.head(MAX_LINES).to_dict("records"):
@@ -90,10 +90,11 @@ def contrasts(found: Findings) -> list[Listing]:
     """The differences: those fixed beforehand, and the other families."""
     primary = found.table["family"] == PRIMARY
     size = int(primary.sum())
+    what = family_title(PRIMARY, found.table[primary])
     confidence = f"{100 * found.comparison.confidence:g}%"
     captions = {
         "table-differences": (
-            f"The primary family, fixed beforehand: {FAMILIES[PRIMARY]}. "
+            f"The primary family, fixed beforehand: {what}. "
             + ("It is right" if size == 1 else f"All {size} are right together")
             + f" with {confidence} confidence."
         ),
@@ -152,7 +153,7 @@ def ended_early(runs: pd.DataFrame) -> Listing | None:
     ended = runs[runs["status"] != "completed"]
     if ended.empty:
         return None
-    axes = [*extra_axes(runs), "scheduler", "dropout", "seed"]
+    axes = rated([*extra_axes(runs), "scheduler", "dropout", "seed"], runs)
     lines = []
     for row in ended.head(MAX_ENDED_EARLY).to_dict("records"):
         about = {axis: text_of(row[axis]) for axis in axes}

@@ -13,6 +13,7 @@ from lrdecay.analysis import (
     made_with,
     rates_chosen,
 )
+from lrdecay.analysis.axes import rated
 from lrdecay.charts import Setting
 from lrdecay.findings import listed
 from lrdecay.listings import words
@@ -24,7 +25,11 @@ def matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
     table = describe_matrix(runs)
     rows = zip(table["axis"], table["values"], table["n_values"], strict=True)
     chosen = " (chosen)" if rates_chosen(runs) else ""
-    return [(axis, words(values) + (chosen if axis == "lr" else ""), n) for axis, values, n in rows]
+    return [
+        (axis, words(values) + (chosen if axis == "lr" else ""), n)
+        for axis, values, n in rows
+        if axis in rated([axis], runs)
+    ]
 
 
 def mixed(runs: pd.DataFrame) -> list[str]:

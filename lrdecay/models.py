@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from lrdecay import plugins, streams
+from lrdecay import plugins, published, streams
 
 
 class StreamDropout(nn.Module):
@@ -80,8 +80,13 @@ class CNN(nn.Sequential):
         super().__init__(OrderedDict(features=features, classifier=classifier))
 
 
-MODELS: dict[str, Callable[..., nn.Module]] = {"cnn": CNN}
+MODELS: dict[str, Callable[..., nn.Module]] = {"cnn": CNN, **published.NETWORKS}
 """Name in a sweep file -> class, or a function that takes what a class would."""
+
+
+def has_own_dropout(name: str) -> bool:
+    """Return whether the network `name` has dropout rates of its own: a sweep gives it none."""
+    return bool(getattr(MODELS[name], "own_dropout", False))
 
 
 def takes_batch_norm(name: str) -> bool:
@@ -95,29 +100,31 @@ def build(
     classes: int,
     *,
     seed: int,
-    dropout: float,
+    dropout: float | None,
     batch_norm: bool,
 ) -> nn.Module:
     """Return the network `name` with initial weights that depend on the seed and the shape alone.
 
     It is built on the CPU, whatever device it goes to, so that the weights are the same there.
-    Each nn.Dropout in it becomes a `StreamDropout` of the run's rate.
+    Each nn.Dropout in it becomes a `StreamDropout` of the run's rate, or of its own rate where the
+    run has none.
     """
     with streams.seeded(seed, "init"):
         options = {"batch_norm": batch_norm} if takes_batch_norm(name) else {}
-        network = MODELS[name](shape, classes, dropout, **options)
+        rate = () if has_own_dropout(name) else (dropout,)
+        network = MODELS[name](shape, classes, *rate, **options)
     if not isinstance(network, nn.Module):
         raise TypeError(f"gives a {type(network).__name__}, and must give a torch.nn.Module")
     return _with_streams(network, dropout)
 
 
-def _with_streams(network: nn.Module, dropout: float) -> nn.Module:
+def _with_streams(network: nn.Module, dropout: float | None) -> nn.Module:
     """Replace each nn.Dropout; one that stands in several places stays one layer."""
     replaced: dict[nn.Module, nn.Module] = {}
     for parent in network.modules():
         for name, child in parent._modules.items():
             if type(child) is nn.Dropout:
-                replaced.setdefault(child, StreamDropout(dropout))
+                replaced.setdefault(child, StreamDropout(child.p if dropout is None else dropout))
                 parent._modules[name] = replaced[child]
     return network
 
@@ -127,7 +134,7 @@ def check_shape(name: str, shape: tuple[int, int, int], classes: int = 2) -> Non
     plug-in's does not make logits of them, or not from the seed's weights."""
     own = plugins.find("model", name)
     if own is None:
-        MODELS[name](shape, classes, 0.0)
+        build(name, shape, classes, seed=0, dropout=_some_dropout(name), batch_norm=False)
         return
     try:
         problem = _trial(name, shape, classes)
@@ -144,7 +151,8 @@ def _trial(name: str, shape: tuple[int, int, int], classes: int) -> str | None:
         weights = set()
         for seed in (1, 2):
             torch.manual_seed(seed)
-            network = build(name, shape, classes, seed=0, dropout=0.5, batch_norm=False)
+            rate = _some_dropout(name)
+            network = build(name, shape, classes, seed=0, dropout=rate, batch_norm=False)
             weights.add(digest(network))
         logits = network.train()(torch.rand(4, *shape))
     if len(weights) > 1:
@@ -153,6 +161,10 @@ def _trial(name: str, shape: tuple[int, int, int], classes: int) -> str | None:
     if given != (4, classes):
         return f"gives {given} for 4 images of {classes} classes, and must give (4, {classes})"
     return None
+
+
+def _some_dropout(name: str) -> float | None:
+    return None if has_own_dropout(name) else 0.5
 
 
 def dropout_layers(model: nn.Module) -> Iterator[StreamDropout]:

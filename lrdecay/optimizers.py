@@ -20,18 +20,33 @@ CLASSES: dict[str, Callable[..., Optimizer]] = {
     "AdamW": torch.optim.AdamW,
     "SGD": torch.optim.SGD,
     "RMSprop": torch.optim.RMSprop,
+    "Adadelta": torch.optim.Adadelta,
     "AdamWScheduleFree": AdamWScheduleFree,
 }
+
+DECAY_BIASES = "decay_biases"
+"""An argument that every optimizer with weight decay takes here, and none in torch."""
 
 
 def build(
     name: str, parameters: Iterable[Parameter], lr: float, arguments: Mapping[str, Any]
 ) -> Optimizer:
     """Return the optimizer, ready to train: in its fused form (one kernel for all parameters) where
-    it has one and is no plug-in's, and in training mode where it has modes."""
+    it has one and is no plug-in's, and in training mode where it has modes.
+
+    `decay_biases: false` among the arguments keeps weight decay from biases and whatever else has
+    one dimension.
+    """
     can_fuse = "fused" in inspect.signature(CLASSES[name]).parameters
     fused = {"fused": True} if can_fuse and not plugins.find("optimizer", name) else {}
-    optimizer = CLASSES[name](parameters, lr=lr, **fused, **arguments)
+    given = {key: value for key, value in arguments.items() if key != DECAY_BIASES}
+    groups: Any = parameters
+    if not arguments.get(DECAY_BIASES, True):
+        listed = list(parameters)
+        weights = [each for each in listed if each.dim() > 1]
+        others = [each for each in listed if each.dim() <= 1]
+        groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+    optimizer = CLASSES[name](groups, lr=lr, **fused, **given)
     if isinstance(optimizer, AdamWScheduleFree):
         optimizer.train()
     return optimizer

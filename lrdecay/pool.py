@@ -23,7 +23,7 @@ from lrdecay.errors import WorkerError
 from lrdecay.groups import Group
 from lrdecay.run import Run
 from lrdecay.tables import Record
-from lrdecay.wording import counted
+from lrdecay.wording import at_dropout, counted, joined
 from lrdecay.worker import Beat, Message, Note, Ready, Tell, Training
 
 SILENCE_SECONDS = 120.0
@@ -264,7 +264,7 @@ class Pool:
             error = f"{error} (tried {tries} times)"
             self._tell(record.failed(run, error, engine, self._device))
             return
-        name = f"{run.scheduler}, dropout {run.dropout:g}, seed {run.seed}"
+        name = joined(run.scheduler, at_dropout(run.dropout), f"seed {run.seed}")
         first_line = error.partition("\n")[0]
         self._tell(Note(f"{name}: {first_line}; trying again, alone ({tries + 1} of {_TRIES})"))
         self._again.insert(0, Group(engine, (run,)))

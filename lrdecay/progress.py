@@ -1,14 +1,15 @@
-"""How a sweep tells of itself: a live bar in a terminal, plain lines elsewhere."""
+"""How what takes long tells of itself: a live bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
 from lrdecay.inert import inert
@@ -76,9 +77,8 @@ class _State:
     def name(self, row: Mapping[str, object]) -> str:
         """Return a run's place on the axes that vary, such as `step, dropout 0.3, seed 0`."""
         scheduler, *others = self.axes
-        return ", ".join(
-            [f"{row[scheduler]}", *(f"{axis} {text_of(row[axis])}" for axis in others)]
-        )
+        known = [axis for axis in others if row[axis] is not None]
+        return ", ".join([f"{row[scheduler]}", *(f"{axis} {text_of(row[axis])}" for axis in known)])
 
 
 class Bar:
@@ -182,3 +182,25 @@ class Lines:
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def share_done(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how much of one long piece of work is done: give a function that is told how much, and
+    of how much, and leave nothing on a terminal in the end."""
+    if console.is_terminal:
+        columns = TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn()
+        with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, of: bar.update(task, completed=done, total=of)
+        return
+    last = time.monotonic()
+
+    def tell(done: int, of: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _LINE_SECONDS:
+            last = time.monotonic()
+            line = f"{what}: {done:,} of {of:,}"
+            console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    yield tell

@@ -151,9 +151,12 @@ def export_command(
 
     An earlier export in the same folder is replaced; no other files are.
     """
+    from lrdecay.progress import share_done
+
     with errors_in_one_line():
-        with stopped_with(lambda: "Stopped; nothing was exported."):
-            written = export(folder, to.value, output)
+        stopped = stopped_with(lambda: "Stopped; nothing was exported.")
+        with stopped, share_done(err, f"writing {to.value}") as told:
+            written = export(folder, to.value, output, told)
         out.print(str(written), soft_wrap=True)
         if look := FORMATS[to.value].look:
             out.print(f"Next:  {look.format(folder=written)}", soft_wrap=True)

@@ -37,7 +37,8 @@ class Run:
     scheduler: str
     scheduler_class: str
     scheduler_args: str
-    dropout: float
+    dropout: float | None
+    """None for a network with rates of its own."""
     precision: str
     seed: int
     plugins: str = "{}"

@@ -28,7 +28,7 @@ from lrdecay.analysis import (
 )
 from lrdecay.analysis.metrics import UNIT_TITLES
 from lrdecay.errors import InputError
-from lrdecay.wording import mean_and_sd, text_of
+from lrdecay.wording import joined, mean_and_sd, named_value, text_of
 
 _LISTED = 8
 
@@ -171,5 +171,7 @@ def _cells(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 def _name(row: Mapping[Hashable, Any], others: Sequence[str]) -> str:
     # a dataset is named by the column where it is a sweep's only one
-    parts = [str(row["scheduler"]), f"dropout {text_of(row['dropout'])}"]
-    return ", ".join([*parts, *(f"{axis} {text_of(row[axis])}" for axis in others)])
+    return joined(
+        row["scheduler"],
+        *(named_value(axis, row[axis]) for axis in ("dropout", *others)),
+    )

@@ -119,6 +119,13 @@ class ModelSpec(Strict):
     name: Axis[Annotated[str, BeforeValidator(partial(_known, "model"))]] = ("cnn",)
     batch_norm: Axis[bool] = (False,)
 
+    @property
+    def own_dropout(self) -> bool:
+        """Whether the networks have dropout rates of their own, so that the sweep gives none."""
+        from lrdecay.models import has_own_dropout
+
+        return any(has_own_dropout(name) for name in self.name)
+
     @field_validator("batch_norm")
     @classmethod
     def _has_batch_norm(cls, value: Any, info: ValidationInfo) -> Any:
@@ -135,6 +142,7 @@ _TAKES = {
     "AdamW": ("weight_decay", "eps", "betas"),
     "SGD": ("weight_decay", "momentum", "nesterov"),
     "RMSprop": ("weight_decay", "eps", "alpha", "momentum", "centered"),
+    "Adadelta": ("weight_decay", "eps", "rho"),
     "AdamWScheduleFree": (
         *("weight_decay", "eps", "betas"),
         *("warmup_steps", "r", "weight_lr_power"),
@@ -146,7 +154,8 @@ def _takes(name: str) -> tuple[str, ...]:
     """Return the arguments of optimizer `name` beside lr."""
     from lrdecay import optimizers
 
-    return _TAKES.get(name) or tuple(optimizers.arguments(name))
+    taken = _TAKES.get(name)
+    return (*taken, optimizers.DECAY_BIASES) if taken else tuple(optimizers.arguments(name))
 
 
 Rate = Annotated[float, Field(gt=0)]
@@ -206,10 +215,12 @@ class OptimizerSpec(Strict):
     momentum: Axis[Fraction] | None = None
     nesterov: Axis[bool] | None = None
     alpha: Axis[Fraction] | None = None
+    rho: Axis[Fraction] | None = None
     centered: Axis[bool] | None = None
     warmup_steps: Axis[Annotated[int, Field(ge=0)]] | None = None
     r: Axis[Power] | None = None
     weight_lr_power: Axis[Power] | None = None
+    decay_biases: Axis[bool] | None = None
 
     @field_validator("*", mode="before")
     @classmethod
@@ -267,7 +278,11 @@ class OptimizerSpec(Strict):
             return {key: default for key, (_, default) in taken} | dict(given)
         parameters = inspect.signature(optimizers.CLASSES[name]).parameters
         defaults = {key: parameters[key].default for key in _TAKES[name]}
-        return {key: float(x) if type(x) is int else x for key, x in {**defaults, **given}.items()}
+        resolved = {**defaults, **given}
+        # left out where it is true, as in all runs before there was such an argument
+        if resolved.get(optimizers.DECAY_BIASES):
+            del resolved[optimizers.DECAY_BIASES]
+        return {key: float(x) if type(x) is int else x for key, x in resolved.items()}
 
 
 def optimizer_spec() -> type[OptimizerSpec]:

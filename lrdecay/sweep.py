@@ -200,7 +200,7 @@ class Sweep(Strict):
             "batch_size": list(self.batch_size),
             "epochs": list(self.epochs),
             "scheduler": list(self.schedulers),
-            "dropout": list(self.dropout),
+            "dropout": [None] if self.model.own_dropout else list(self.dropout),
             **(rates if chosen else {}),
         }
 

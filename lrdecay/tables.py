@@ -49,7 +49,8 @@ RUNS = pa.schema(
         pa.field("scheduler", pa.string(), nullable=False),
         pa.field("scheduler_class", pa.string(), nullable=False),
         pa.field("scheduler_args", pa.string(), nullable=False),
-        pa.field("dropout", pa.float64(), nullable=False),
+        # null for a network with rates of its own
+        pa.field("dropout", pa.float64()),
         pa.field("precision", pa.string(), nullable=False),
         pa.field("seed", pa.int64(), nullable=False),
         # what of these a plug-in gave: kind and name -> digest of its code, as JSON
@@ -105,7 +106,7 @@ EPOCHS = pa.schema(
     [
         pa.field("run_id", pa.string(), nullable=False),
         pa.field("scheduler", pa.string(), nullable=False),
-        pa.field("dropout", pa.float64(), nullable=False),
+        pa.field("dropout", pa.float64()),
         pa.field("seed", pa.int64(), nullable=False),
         pa.field("phase", pa.string(), nullable=False),
         pa.field("epoch", pa.int32(), nullable=False),

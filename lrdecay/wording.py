@@ -6,12 +6,42 @@ import math
 
 
 def text_of(value: object) -> str:
-    """Return a value of an axis as text.
+    """Return a value of an axis as text; nothing of one that is null.
 
-    >>> text_of(0.30), text_of(64), text_of("step")
-    ('0.3', '64', 'step')
+    >>> text_of(0.30), text_of(64), text_of("step"), text_of(math.nan), text_of(None)
+    ('0.3', '64', 'step', '', '')
     """
+    if value is None or value != value:
+        return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def at_dropout(value: object) -> str:
+    """Return what is said of a dropout rate; nothing of a network's own ones, which are null.
+
+    >>> at_dropout(0.3), at_dropout(None), at_dropout(math.nan)
+    ('dropout 0.3', '', '')
+    """
+    return named_value("dropout", value)
+
+
+def named_value(axis: str, value: object) -> str:
+    """Return an axis with its value; nothing of one that is null.
+
+    >>> named_value("lr", 0.1), named_value("lr", None)
+    ('lr 0.1', '')
+    """
+    text = text_of(value)
+    return f"{axis} {text}" if text else ""
+
+
+def joined(*parts: object) -> str:
+    """Return what is not empty, with commas.
+
+    >>> joined("step", "", "seed 0")
+    'step, seed 0'
+    """
+    return ", ".join(str(part) for part in parts if part != "")
 
 
 def mean_and_sd(mean: float, sd: float) -> str:

@@ -1,20 +1,24 @@
-"""What was exported is read back: by pandas, and where they are installed by the programs that it
-is for."""
+"""What was exported is read back: by pandas, and by the programs that it is for."""
 
-import importlib.util
+import io
 import signal
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from frames import Tables, make_tables, write_folder
 from pandas.testing import assert_frame_equal
+from rich.console import Console
 from typer.testing import CliRunner
 
+from lrdecay import progress
 from lrdecay.cli import app
 from lrdecay.errors import InputError
 from lrdecay.export import FORMATS, export, exporting
+from lrdecay.export.rows import Run, runs_of
 from lrdecay.reading import To
 from lrdecay.results import read_epochs, read_runs
 
@@ -24,12 +28,6 @@ HOSTILE = "../../=cmd, <b>\n"
 def some_end_early(scheduler: str, dropout: float, seed: int) -> str:
     ends = {("step", 0): "diverged", ("step", 1): "failed"}
     return ends.get((scheduler, seed), "completed")
-
-
-def installed(*names: str) -> pytest.MarkDecorator:
-    missing = [name for name in names if importlib.util.find_spec(name) is None]
-    extra = "pip install -e '.[tensorboard,mlflow]' tensorboard"
-    return pytest.mark.skipif(bool(missing), reason=f"no {', '.join(missing)}: {extra}")
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +118,7 @@ def test_an_export_that_breaks_off_leaves_the_one_before(
     before = (home / "runs.csv").read_bytes()
     from lrdecay.export import to_csv
 
-    def breaks(tables: object, folder: Path) -> None:
+    def breaks(tables: object, folder: Path, told: object) -> None:
         (folder / "runs.csv").write_text("half")
         raise OSError("disk full")
 
@@ -149,7 +147,7 @@ def test_a_signal_leaves_nothing_behind(
     from lrdecay import signals
     from lrdecay.export import to_csv
 
-    def is_stopped(tables: object, folder: Path) -> None:
+    def is_stopped(tables: object, folder: Path, told: object) -> None:
         (folder / "runs.csv").write_text("half")
         raise signals.Stopped(signal.SIGTERM)
 
@@ -194,7 +192,6 @@ def expected_scalars(folder: Path, run: str) -> dict[str, dict[int, float]]:
     return found
 
 
-@installed("tensorboardX", "tensorboard")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_tensorboard_reads_every_run_back(folder: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -229,7 +226,6 @@ def test_tensorboard_reads_every_run_back(folder: Path) -> None:
         assert f"    run_id: {row['run_id']}\n" in text.tensor_proto.string_val[0].decode()
 
 
-@installed("tensorboardX")
 def test_the_same_tables_give_the_same_events(folder: Path, tmp_path: Path) -> None:
     first, second = (export(folder, "tensorboard", tmp_path / name) for name in "ab")
     files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
@@ -239,7 +235,6 @@ def test_the_same_tables_give_the_same_events(folder: Path, tmp_path: Path) -> N
         assert (first / file).read_bytes() == (second / file).read_bytes()
 
 
-@installed("mlflow", "sqlalchemy", "alembic")
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow_reads_every_run_back(folder: Path, tmp_path: Path) -> None:
     home = export(folder, "mlflow", tmp_path / "store")
@@ -276,3 +271,125 @@ def test_mlflow_reads_every_run_back(folder: Path, tmp_path: Path) -> None:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def by_client(run: Run, database: Path, experiment: str) -> None:
+    """Write a run as a program that trains would, call by call."""
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param, RunTag
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{database}")
+    ended = round(1000 * run.finished.timestamp())
+    started = ended - round(1000 * run.seconds)
+    made = client.create_run(experiment, start_time=started, run_name=run.name).info.run_id
+    tags = {"run_id": run.id} | run.made_by
+    last = max(run.curves, default=0)
+    client.log_batch(
+        made,
+        params=[Param(name, str(value)) for name, value in run.parameters.items()],
+        tags=[RunTag(f"lrdecay.{name}", value) for name, value in tags.items()],
+        metrics=[
+            Metric(name, value, ended, epoch)
+            for epoch, numbers in run.curves.items()
+            for name, value in numbers.items()
+        ]
+        + [Metric(f"final/{name}", value, ended, last) for name, value in run.outcomes.items()],
+    )
+    client.set_terminated(made, "FINISHED" if run.completed else "FAILED", ended)
+
+
+def rows_of(database: Path, experiment: str) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of an experiment in MLflow's tables, without MLflow's id of its run."""
+    found = {}
+    with closing(sqlite3.connect(database)) as connection:
+        for table in ("runs", "tags", "params", "metrics", "latest_metrics"):
+            rows = pd.read_sql(
+                f"SELECT t.*, own.value AS own FROM {table} t "
+                "JOIN runs r ON r.run_uuid = t.run_uuid "
+                "JOIN tags own ON own.run_uuid = t.run_uuid AND own.key = 'lrdecay.run_id' "
+                f"WHERE r.experiment_id = {experiment}",
+                connection,
+            )
+            if table == "runs":
+                rows["artifact_uri"] = [
+                    uri.replace(mlflows, "ID")
+                    for uri, mlflows in zip(rows["artifact_uri"], rows["run_uuid"], strict=True)
+                ]
+            rows = rows.drop(columns=["run_uuid", "experiment_id"], errors="ignore")
+            found[table] = sorted(rows.itertuples(index=False, name=None), key=repr)
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mlflow_has_the_rows_that_its_client_writes(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lrdecay.export import to_mlflow
+
+    runs, epochs = read_runs(folder), read_epochs(folder)
+    epochs.loc[5, "loss"], epochs.loc[6, "loss"], epochs.loc[7, "loss"] = np.inf, -np.inf, np.nan
+    assert len(set(epochs["run_id"][5:8])) == 1
+    home = tmp_path / "store"
+    home.mkdir()
+    tables = exporting.Tables("sweep", runs, epochs, home)
+    monkeypatch.setattr(to_mlflow, "_AT_ONCE", 4)
+    told: list[tuple[int, int]] = []
+    to_mlflow.write(tables, home, lambda done, of: told.append((done, of)))
+    assert told == [(4, 13), (8, 13), (12, 13), (13, 13)]
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
+    location = (home / "artifacts").as_uri()
+    other = client.create_experiment("by client", artifact_location=location)
+    for run in runs_of(tables):
+        by_client(run, home / "mlflow.db", other)
+    ours, theirs = (rows_of(home / "mlflow.db", number) for number in ("1", other))
+    assert {name: len(rows) for name, rows in ours.items()} == {
+        "runs": 13,
+        "tags": sum(len(run.made_by) + 2 for run in runs_of(tables)),
+        "params": sum(len(run.parameters) for run in runs_of(tables)),
+        "metrics": sum(len(run.outcomes) + 9 * len(run.curves) for run in runs_of(tables)),
+        "latest_metrics": sum(len(run.outcomes) + 9 * bool(run.curves) for run in runs_of(tables)),
+    }
+    for table, rows in ours.items():
+        assert rows == theirs[table], table
+
+
+def test_what_is_written_is_told_on_the_way(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lrdecay.export import to_csv
+
+    monkeypatch.setattr(to_csv, "_AT_ONCE", 50)
+    rows = len(read_runs(folder)), len(read_epochs(folder))
+    told: dict[str, list[tuple[int, int]]] = {"csv": [], "tensorboard": []}
+    for to, heard in told.items():
+        export(folder, to, tmp_path / to, lambda done, of, heard=heard: heard.append((done, of)))
+    assert told["tensorboard"] == [(number, 13) for number in range(1, 14)]
+    assert rows == (13, 116)
+    assert told["csv"] == [(13, 129), (63, 129), (113, 129), (129, 129)]
+    for name, count in zip(("runs", "epochs"), rows, strict=True):
+        assert len(pd.read_csv(tmp_path / "csv" / f"{name}.csv")) == count
+
+
+def test_a_pipe_gets_a_line_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    heard = io.StringIO()
+    with progress.share_done(Console(file=heard), "writing csv") as told:
+        for done in range(1, 8):
+            now[0] += 2.0
+            told(1000 * done, 7000)
+    assert heard.getvalue() == "writing csv: 3,000 of 7,000\nwriting csv: 6,000 of 7,000\n"
+
+
+def test_a_terminal_gets_a_bar_that_leaves_nothing() -> None:
+    heard = io.StringIO()
+    console = Console(file=heard, force_terminal=True, width=80, legacy_windows=False)
+    with progress.share_done(console, "writing csv") as told:
+        told(1, 4)
+        told(4, 4)
+    assert "writing csv" in heard.getvalue()
+    assert "100%" in heard.getvalue()
+    assert heard.getvalue().endswith("\x1b[2K")

@@ -20,6 +20,8 @@ CASES = [
     ("RMSprop", {}),
     ("RMSprop", {"alpha": 0.9, "eps": 1e-4, "weight_decay": 0.1}),
     ("RMSprop", {"momentum": 0.9, "centered": True}),
+    ("Adadelta", {}),
+    ("Adadelta", {"rho": 0.5, "eps": 1e-3, "weight_decay": 0.1}),
 ]
 FREE = {
     "betas": (0.8, 0.95),
@@ -61,7 +63,11 @@ def train(build, dtype: torch.dtype) -> list[Tensor]:
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_fused_equals_plain(name, arguments, dtype, rtol, atol):
     plain = getattr(torch.optim, name)
-    loop = {"foreach": False} if name == "RMSprop" else {"foreach": False, "fused": False}
+    loop = (
+        {"foreach": False}
+        if name in ("RMSprop", "Adadelta")
+        else {"foreach": False, "fused": False}
+    )
     expected = train(lambda weights, lr: plain(weights, lr=lr, **loop, **arguments), dtype)
     got = train(lambda weights, lr: optimizers.build(name, weights, lr, arguments), dtype)
     for mine, theirs, start in zip(got, expected, problem(dtype)[0], strict=True):
@@ -143,6 +149,22 @@ def test_what_is_built_is_ready_to_train():
 
 
 def test_one_kernel_updates_all_weights():
-    for name in ("Adam", "AdamW", "SGD"):  # RMSprop and schedule-free have none
+    for name in ("Adam", "AdamW", "SGD"):  # the others have none
         optimizer = optimizers.build(name, problem(torch.float32)[0], 0.01, {})
         assert [group["fused"] for group in optimizer.param_groups] == [True]
+
+
+@pytest.mark.parametrize("name", optimizers.CLASSES)
+def test_decay_may_spare_biases(name):
+    """Gradients are 0, so that nothing but weight decay can move anything."""
+    given = {"weight_decay": 0.1, "decay_biases": False}
+    weights = [nn.Parameter(torch.ones(shape)) for shape in [(2, 3), (3,), (2, 1, 3, 3), ()]]
+    optimizer = optimizers.build(name, weights, 0.01, given)
+    for weight in weights:
+        weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    assert [bool((weight != 1).all()) for weight in weights] == [True, False, True, False]
+    assert all(weight.equal(torch.ones(())) for weight in weights if weight.dim() == 0)
+    assert weights[1].equal(torch.ones(3))
+    alike = optimizers.build(name, weights, 0.01, {"weight_decay": 0.1, "decay_biases": True})
+    assert [group["weight_decay"] for group in alike.param_groups] == [0.1]

@@ -771,7 +771,7 @@ def test_an_optimizer_s_arguments_are_checked(plug):
         sweep(text, CONSTANT)
     assert str(caught.value).splitlines() == [
         "small.yaml:3:41: optimizer.shrink: SGD does not take it; "
-        "SGD takes lr, weight_decay, momentum, nesterov",
+        "SGD takes lr, weight_decay, momentum, nesterov, decay_biases",
         "small.yaml:3:54: optimizer.momentum: Plain does not take it; "
         "Plain takes lr, shrink, powers",
         "small.yaml:3:59: optimizer: the key 'shrnk' is unknown; did you mean shrink? (choices: "

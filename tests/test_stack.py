@@ -296,7 +296,7 @@ def test_those_who_are_kept_go_on_as_before(model, places):
     evaluation = stack.logits(images[0], None)
     state = [value.detach().clone() for value in stack.state]
     stack.keep(places)
-    assert stack.rates == [RATES[place] for place in places]
+    assert stack.rates == [[RATES[place]] * stack.dropout_layers for place in places]
     for value, before in zip(stack.state, state, strict=True):
         assert value.equal(before[places])
     assert_close(stack.logits(images[0], None), evaluation[places], rtol=1e-4, atol=1e-5)

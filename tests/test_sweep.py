@@ -275,7 +275,8 @@ def test_the_benchmarks_own_sweeps_are_valid(path: Path) -> None:
     result = load_sweep(path)
     assert result.name == path.stem
     known = result.trials or result.cells * len(result.seeds)
-    assert len(result.runs(dataset(count=70_000))) == known > 0
+    # as many steps as any file needs: each schedule is walked through at every base rate
+    assert len(result.runs(dataset(count=12_000))) == known > 0
 
 
 @pytest.mark.parametrize(

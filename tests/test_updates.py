@@ -67,6 +67,18 @@ RMSPROP = {
         {**_RMSPROP, "alpha": 0.9, "centered": True},
     ],
 }
+_ADADELTA = {"rho": 0.9, "eps": 1e-6, "weight_decay": 0.0}
+ADADELTA = {
+    "default": [_ADADELTA] * 3,
+    "rho": [{**_ADADELTA, "rho": rho} for rho in (0.9, 0.5, 0.0)],
+    "eps": [{**_ADADELTA, "eps": eps} for eps in (1e-8, 1e-4, 1e-2)],
+    "weight_decay": [{**_ADADELTA, "weight_decay": decay} for decay in (0.01, 0.1, 1.0)],
+    "all": [
+        {"rho": 0.95, "eps": 1e-4, "weight_decay": 0.1},
+        {"rho": 0.5, "eps": 1e-3, "weight_decay": 0.0},
+        {"rho": 0.8, "eps": 1e-6, "weight_decay": 0.5},
+    ],
+}
 _FREE = {
     "betas": (0.9, 0.999),
     "eps": 1e-8,
@@ -96,8 +108,15 @@ GIVEN = {
     "AdamW": ADAM,
     "SGD": SGD,
     "RMSprop": RMSPROP,
+    "Adadelta": ADADELTA,
     "AdamWScheduleFree": SCHEDULE_FREE,
 }
+for _cases in GIVEN.values():
+    # the first run decays everything, the second weights alone, the third nothing
+    of_weights = [{**given, "weight_decay": 0.3} for given in _cases["all"]]
+    of_weights[1]["decay_biases"] = False
+    of_weights[2] |= {"weight_decay": 0.0, "decay_biases": False}
+    _cases["decay_biases"] = of_weights
 CASES = [(name, case) for name, cases in GIVEN.items() for case in cases]
 CLASSES = {**vars(torch.optim), "AdamWScheduleFree": schedulefree.AdamWScheduleFree}
 
@@ -116,6 +135,10 @@ def draws(runs: int, shapes=SHAPES, steps: int = STEPS, dtype=torch.float32) -> 
     return [[draw(shape) for shape in shapes] for _ in range(steps + 1)]
 
 
+def _momentum(given: dict) -> float:
+    return given["betas"][0] if "betas" in given else given.get("momentum", 0.0)
+
+
 def schedules(given: list[dict], steps: int = STEPS, cycled: bool = True) -> tuple[Tensor, Tensor]:
     """Rates, and the momenta around each run's own, (steps, runs): no two runs have the same.
 
@@ -124,7 +147,9 @@ def schedules(given: list[dict], steps: int = STEPS, cycled: bool = True) -> tup
     step = torch.arange(steps, dtype=torch.float64)[:, None]
     place = torch.arange(len(given), dtype=torch.float64)
     rates = 0.02 * (1 + place) * (1 + 0.9 * torch.cos(step / 5 + place))
-    base = torch.tensor([a["betas"][0] if "betas" in a else a["momentum"] for a in given]).double()
+    if "rho" in given[0]:  # its first steps are tiny
+        rates = 20 * rates
+    base = torch.tensor([_momentum(a) for a in given]).double()
     # a momentum of zero stays so: nothing cycles what is not there
     wave = 1 - 0.3 * torch.sin(step / 7 + place) ** 2 if cycled else torch.ones_like(rates)
     return rates, base * wave
@@ -153,6 +178,16 @@ def go(update, parameters, rates, momenta, gradients, first: int) -> None:
             update.apply(parameters, of_step, row.to(parameters[0].dtype))
 
 
+def itself(name: str, parameters: list[nn.Parameter], given: dict) -> torch.optim.Optimizer:
+    """The optimizer's own class, weights and biases in a group each."""
+    taken = {key: value for key, value in given.items() if key != "decay_biases"}
+    groups = [{"params": [p for p in parameters if p.dim() > 1]}]
+    groups += [{"params": [p for p in parameters if p.dim() <= 1]}]
+    if not given.get("decay_biases", True):
+        groups[1]["weight_decay"] = 0.0
+    return CLASSES[name](groups, lr=1.0, foreach=False, **taken)
+
+
 def alone(
     name: str,
     given: dict,
@@ -163,16 +198,16 @@ def alone(
 ) -> list[Tensor]:
     """One run's parameters from the optimizer's own class."""
     parameters = [nn.Parameter(start[place].clone()) for start in values[0]]
-    optimizer = CLASSES[name](parameters, lr=1.0, foreach=False, **given)
+    optimizer = itself(name, parameters, given)
     if name == "AdamWScheduleFree":
         optimizer.train()
-    (group,) = optimizer.param_groups
     for rate, momentum, gradients in zip(rates, momenta, values[1:], strict=True):
-        group["lr"] = rate
-        if "momentum" in given:
-            group["momentum"] = momentum
-        elif name != "AdamWScheduleFree":
-            group["betas"] = (momentum, given["betas"][1])
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+            if "momentum" in given:
+                group["momentum"] = momentum
+            elif "betas" in given and name != "AdamWScheduleFree":
+                group["betas"] = (momentum, given["betas"][1])
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = None if gradient is None else gradient[place].clone()
         optimizer.step()
@@ -258,11 +293,12 @@ def test_schedule_free_is_evaluated_where_its_package_evaluates(case, dtype, rto
             assert not any(x.equal(y) for x, y in zip(found[-1], parameters, strict=True))
     for place, of_run in enumerate(given):
         weights = [nn.Parameter(start[place].clone()) for start in values[0]]
-        optimizer = CLASSES["AdamWScheduleFree"](weights, lr=1.0, **of_run)
+        optimizer = itself("AdamWScheduleFree", weights, of_run)
         expected = []
         for step, gradients in enumerate(values[1:]):
             optimizer.train()
-            optimizer.param_groups[0]["lr"] = rates[step, place].item()
+            for group in optimizer.param_groups:
+                group["lr"] = rates[step, place].item()
             for weight, gradient in zip(weights, gradients, strict=True):
                 weight.grad = gradient[place].clone()
             optimizer.step()

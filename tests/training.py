@@ -13,6 +13,7 @@ from lrdecay.sweep import DatasetSpec, Sweep, parse_sweep
 from lrdecay.tables import Record
 
 CPU = torch.device("cpu")
+FEW_BATCH = 16
 
 SCHEDULERS = """\
 schedulers:
@@ -30,13 +31,28 @@ def digits() -> Dataset:
 
 
 @cache
-def split(validation: int = 239) -> Data:
-    return digits().split(validation)
+def few_digits() -> Dataset:
+    """A quarter of them: in batches of 16 an epoch has 19 steps, the last of fewer images, as all
+    of them have in batches of 64."""
+    whole = digits()
+    train, test = slice(541), slice(90)
+    return replace(
+        whole,
+        train_images=whole.train_images[train],
+        train_labels=whole.train_labels[train],
+        test_images=whole.test_images[test],
+        test_labels=whole.test_labels[test],
+    )
+
+
+@cache
+def split(validation: int = 239, few: bool = False) -> Data:
+    return (few_digits() if few else digits()).split(validation)
 
 
 def data_of(run: Run) -> Data:
-    """The digits, in the precision that is set."""
-    data = split(run.validation)
+    """The digits, or few of them for batches of 16, in the precision that is set."""
+    data = split(run.validation, few=run.batch_size == FEW_BATCH)
     parts = {name: getattr(data, name) for name in ("train", "train_eval", "validation", "test")}
     dtype = torch.get_default_dtype()
     return replace(data, **{n: Split(p.images.to(dtype), p.labels) for n, p in parts.items()})
@@ -47,9 +63,12 @@ def sweep(text: str = "", schedulers: str = SCHEDULERS) -> Sweep:
     return parse_sweep(f"dataset: digits\n{schedulers}{text}", source="small.yaml")
 
 
-def runs(text: str = "", schedulers: str = SCHEDULERS) -> dict[str, Run]:
-    """The runs of such a sweep by scheduler; it must have one run of each."""
-    found = sweep(text, schedulers).runs(digits())
+def runs(text: str = "", schedulers: str = SCHEDULERS, few: bool = False) -> dict[str, Run]:
+    """The runs of such a sweep by scheduler; it must have one run of each. A `few` are of few
+    digits, in batches of 16."""
+    if few:
+        text += f"\nvalidation: 239\nbatch_size: {FEW_BATCH}\n"
+    found = sweep(text, schedulers).runs(few_digits() if few else digits())
     by_label = {run.scheduler: run for run in found}
     assert len(by_label) == len(found)
     return by_label

@@ -20,6 +20,17 @@ def axis_values(runs: pd.DataFrame, axis: str) -> list[object]:
     return list(values.tolist())
 
 
+def rated(axes: Sequence[str], runs: pd.DataFrame) -> list[str]:
+    """The same axes, without dropout where every network has rates of its own."""
+    return [axis for axis in axes if axis != "dropout" or runs[axis].notna().any()]
+
+
+def rows_at(table: pd.DataFrame, axis: str, value: object) -> pd.DataFrame:
+    """The rows with one value of an axis; null is a value."""
+    column = table[axis]
+    return table[column.isna() if pd.isna(value) else column == value]  # type: ignore[call-overload]
+
+
 def compared(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs of the comparison: all but the trials that chose base rates."""
     require(runs, ["phase"])

@@ -16,7 +16,7 @@ import pandas as pd
 from lrdecay.analysis.axes import axis_values
 from lrdecay.analysis.blocks import Blocks
 from lrdecay.errors import InputError
-from lrdecay.wording import text_of
+from lrdecay.wording import at_dropout, joined, text_of
 
 FAMILIES = {
     "scheduler": "each scheduler against the reference, at each dropout",
@@ -29,11 +29,19 @@ FAMILIES = {
 PRIMARY, EXPLORATORY = "scheduler", "pairs"
 
 
+def family_title(name: str, table: pd.DataFrame) -> str:
+    """Return what is asked in a family, whose contrasts are rows of a table of verdicts; of
+    dropouts only where the sweep gives some."""
+    given = table["dropout"].notna().any() or name not in (PRIMARY, EXPLORATORY)
+    return FAMILIES[name] if given else FAMILIES[name].removesuffix(", at each dropout")
+
+
 @dataclass(frozen=True)
 class Contrast:
     """`weights` of `cells` (rows of `Blocks.cells`), the positive ones first; `a` minus `b`.
 
-    `dropout` and `versus_dropout` are those of a and of b; None where it is averaged over.
+    `dropout` and `versus_dropout` are those of a and of b; None where it is averaged over, or a
+    network has rates of its own.
     """
 
     family: str
@@ -119,9 +127,14 @@ class _Stratum:
         self.number = number
         self.reference = reference
         self.schedulers = list(dict.fromkeys(cells["scheduler"]))
-        self.dropouts = sorted(set(cells["dropout"]))
-        keys = zip(cells["scheduler"], cells["dropout"], strict=True)
-        self.cell: Mapping[tuple[str, float], int] = dict(zip(keys, inside.tolist(), strict=True))
+        # None is a network's own rates: there is one such, and nothing to compare it with
+        rates = [None if pd.isna(rate) else float(rate) for rate in cells["dropout"]]
+        known = sorted({rate for rate in rates if rate is not None})
+        self.dropouts: list[float | None] = [*known, *([None] if None in rates else [])]
+        keys = zip(cells["scheduler"], rates, strict=True)
+        self.cell: Mapping[tuple[str, float | None], int] = dict(
+            zip(keys, inside.tolist(), strict=True)
+        )
         first = cells.iloc[0]
         self.name = ", ".join(f"{axis} {text_of(first[axis])}" for axis in blocks.strata)
 
@@ -131,7 +144,7 @@ class _Stratum:
     def scheduler(self) -> Iterator[Contrast]:
         for s, d in self.cell:
             if s != self.reference and (self.reference, d) in self.cell:
-                yield self._pair("scheduler", (s, d), (str(self.reference), d), f"dropout {d:g}")
+                yield self._pair("scheduler", (s, d), (str(self.reference), d), at_dropout(d))
 
     def dropout(self) -> Iterator[Contrast]:
         low = self.dropouts[0]
@@ -143,7 +156,7 @@ class _Stratum:
         for d in self.dropouts:
             for a, b in combinations(self.schedulers, 2):
                 if (a, d) in self.cell and (b, d) in self.cell:
-                    yield self._pair("pairs", (a, d), (b, d), f"dropout {d:g}")
+                    yield self._pair("pairs", (a, d), (b, d), at_dropout(d))
 
     def average(self) -> Iterator[Contrast]:
         for s in self._whole():
@@ -182,7 +195,7 @@ class _Stratum:
         return [s for s in there if s != self.reference]
 
     def _pair(
-        self, family: str, a: tuple[str, float], b: tuple[str, float], where: str
+        self, family: str, a: tuple[str, float | None], b: tuple[str, float | None], where: str
     ) -> Contrast:
         return self._contrast(family, a, b, where, {self.cell[a]: 1.0, self.cell[b]: -1.0})
 
@@ -194,7 +207,7 @@ class _Stratum:
         where: str,
         weights: Mapping[int, float],
     ) -> Contrast:
-        where = f"{where}, {self.name}" if self.name else where
+        where = joined(where, self.name)
         return Contrast(
             family,
             self.number,

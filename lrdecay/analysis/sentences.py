@@ -21,7 +21,7 @@ from lrdecay.analysis.verdicts import (
     NOT_EVALUATED,
     UNRESOLVED,
 )
-from lrdecay.wording import text_of
+from lrdecay.wording import joined, named_value
 
 Row = Mapping[Hashable, Any]
 
@@ -37,8 +37,8 @@ class Best:
 
     @property
     def where(self) -> str:
-        """What they are of, in words."""
-        return ", ".join(f"{axis} {text_of(value)}" for axis, value in self.about.items())
+        """What they are of, in words; nothing where there is only one such place."""
+        return joined(*(named_value(axis, value) for axis, value in self.about.items()))
 
 
 def best_by_dropout(table: pd.DataFrame) -> Iterator[Best]:
@@ -105,7 +105,7 @@ def _sentence(row: Row, metric: Metric, margin: float | None, budget: int) -> st
         amount = f"{abs(mean):.{_decimals(near, far, marks)}f} {metric.unit}"
         size = f", by {row['size']} {within}" if isinstance(row["size"], str) else ""
         text = (
-            f"{row['where']}: {_claim(row, metric, amount)} on {metric.images} "
+            f"{_where(row, ': ')}{_claim(row, metric, amount)} on {metric.images} "
             f"(family-wise interval {interval(near, far, *marks)}, {n}){size}"
         )
     elif verdict == EQUIVALENT:
@@ -123,8 +123,13 @@ def _sentence(row: Row, metric: Metric, margin: float | None, budget: int) -> st
 
 def _subject(row: Row) -> str:
     if row["family"] == "interaction":
-        return f"{row['where']}, what {row['a']} gains on {row['b']}"
-    return f"{row['where']}, {row['a']} against {row['b']}"
+        return f"{_where(row)}what {row['a']} gains on {row['b']}"
+    return f"{_where(row)}{row['a']} against {row['b']}"
+
+
+def _where(row: Row, then: str = ", ") -> str:
+    """Where in the matrix it is; nothing where there is no more than schedulers."""
+    return f"{row['where']}{then}" if row["where"] else ""
 
 
 def _claim(row: Row, metric: Metric, amount: str) -> str:

@@ -16,6 +16,7 @@ from lrdecay.analysis import (
     time_to_target,
     train_test_gap,
 )
+from lrdecay.analysis.axes import rows_at
 from lrdecay.charts import parts
 from lrdecay.charts.parts import Chart, Row, Setting
 from lrdecay.plots.outcomes import SPREADS
@@ -51,7 +52,7 @@ def heat_map(setting: Setting) -> Chart | None:
 def accuracy_by_dropout(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     """Test accuracy after the last epoch, against dropout."""
     cells = _completed_cells(setting.runs)
-    if cells.empty:
+    if cells.empty or cells["dropout"].isna().all():
         return None
     ax = plots.plot_accuracy_by_dropout(
         setting.runs, styles=styles, legend=False, ax=parts.new_panel(parts.SINGLE_INCHES)
@@ -64,7 +65,7 @@ def gap_by_dropout(setting: Setting, styles: Mapping[str, Style]) -> Chart | Non
     """Training minus test accuracy after the last epoch, against dropout."""
     gaps = train_test_gap(setting.runs, setting.epochs)
     cells = cell_summary(gaps, "train_test_gap").query("n > 0")
-    if cells.empty:
+    if cells.empty or cells["dropout"].isna().all():
         return None
     ax = plots.plot_gap_by_dropout(
         setting.runs,
@@ -218,7 +219,7 @@ def target(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     axes = parts.by_dropout(
         dropouts,
         lambda d, ax: plots.plot_time_to_target(
-            runs[runs["dropout"] == d], styles=styles, legend=False, ax=ax
+            rows_at(runs, "dropout", d), styles=styles, legend=False, ax=ax
         ),
     )
     table = time_to_target(runs)

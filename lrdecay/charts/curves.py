@@ -62,7 +62,7 @@ def curves(metric: str, setting: Setting, styles: Mapping[str, Style]) -> Chart 
     rows.append(Row(RATE_TITLE, _rates_beneath(drawn, metric, splits[-1], styles)))
     if len(drawn) == 1:  # side by side
         rows = [Row("", [replace(row.panels[0], title=row.title) for row in rows])]
-    counts = completed.groupby(["scheduler", "dropout"])["run_id"].size()
+    counts = completed.groupby(["scheduler", "dropout"], dropna=False)["run_id"].size()
     unit = "nats per image, log scale" if metric == "loss" else "percent"
     caption = f"{metric.capitalize()} ({unit}) by epoch, mean over seeds{parts.band(counts)}."
     if "train" in splits:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lrdecay import plots
 from lrdecay.analysis import FEWEST_SEEDS, axis_values
+from lrdecay.analysis.axes import rows_at
 from lrdecay.charts import parts
 from lrdecay.charts.parts import Chart, Row, Setting
 from lrdecay.findings import Findings
@@ -79,7 +80,7 @@ def slopes(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Ch
     axes = parts.by_dropout(
         dropouts,
         lambda d, ax: plots.plot_slopes(
-            runs[runs["dropout"] == d],
+            rows_at(runs, "dropout", d),
             found.reference,
             found.metric.name,
             epochs=setting.epochs,
@@ -110,7 +111,7 @@ def closing(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> C
     axes = parts.by_dropout(
         dropouts,
         lambda d, ax: plots.plot_closing(
-            steps[steps["dropout"] == d],
+            rows_at(steps, "dropout", d),
             margin=found.comparison.margin,
             unit=found.metric.unit,
             styles=styles,
@@ -118,13 +119,14 @@ def closing(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> C
             ax=ax,
         ),
     )
+    most = steps.groupby(["scheduler", "dropout"], dropna=False)["n"].max()
     panels = parts.panels(axes, f"closing-{setting.number}", "interval by number of seeds")
     caption = (
         f"Difference to {found.reference} after the first {FEWEST_SEEDS}, "
         f"{FEWEST_SEEDS + 1}, ... seeds: mean (thin) and both ends of its interval. {_bar(found)} "
         f"{_margin(found)} Ring: the first verdict, which the interval permits to be looked for "
         f"after every seed. The first intervals may lie beyond the axis. "
-        f"{parts.n_of(steps.groupby(['scheduler', 'dropout'])['n'].max())} pairs in the end."
+        f"{parts.n_of(most)} pairs in the end."
         f"{parts.without_panel(dropouts)}"
     )
     keys = parts.keys_of(steps["scheduler"], styles)

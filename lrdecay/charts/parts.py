@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from lrdecay import plots
 from lrdecay.analysis import axis_values, extra_axes
-from lrdecay.analysis.axes import strata_in
+from lrdecay.analysis.axes import rows_at, strata_in
 from lrdecay.styles import Style
 from lrdecay.svg import to_svg
-from lrdecay.wording import text_of
+from lrdecay.wording import at_dropout, text_of
 
 MAX_DROPOUTS = 6
 """Dropouts that get a panel each."""
@@ -67,8 +67,8 @@ class Setting:
         return Setting(
             self.number,
             self.values,
-            self.runs[self.runs["dropout"] == dropout],
-            self.epochs[self.epochs["dropout"] == dropout],
+            rows_at(self.runs, "dropout", dropout),
+            rows_at(self.epochs, "dropout", dropout),
         )
 
 
@@ -129,8 +129,10 @@ def panels(axes: Mapping[str, Axes], name: str, what: str, level: bool = True) -
         ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
     return [
         Panel(
-            f"dropout {dropout}",
-            Markup(to_svg(ax, f"{name}-{number}", f"{what} at dropout {dropout}")),
+            at_dropout(dropout),
+            Markup(
+                to_svg(ax, f"{name}-{number}", f"{what} at dropout {dropout}" if dropout else what)
+            ),
             dropout,
         )
         for number, (dropout, ax) in enumerate(axes.items())

@@ -204,7 +204,7 @@ def initial_networks(runs: Sequence[Run], train: Split, classes: int) -> list[nn
     first = runs[0]
 
     @cache
-    def build(seed: int, dropout: float) -> nn.Module:
+    def build(seed: int, dropout: float | None) -> nn.Module:
         shape = (channels, height, width)
         return models.build(
             first.model, shape, classes, seed=seed, dropout=dropout, batch_norm=first.batch_norm

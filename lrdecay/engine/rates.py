@@ -91,6 +91,6 @@ class _Schedule:
 
 def _momentum(group: dict[str, object]) -> float:
     betas = group.get("betas")
-    momentum = betas[0] if isinstance(betas, tuple | list) else group["momentum"]
+    momentum = betas[0] if isinstance(betas, tuple | list) else group.get("momentum", 0.0)
     assert isinstance(momentum, float | int)
     return float(momentum)

@@ -229,7 +229,7 @@ def seconds_per_image(run: Run, data: Data, device: torch.device) -> tuple[float
     train(short, trial, device)
     training = (time.perf_counter() - started) / len(few)
     model = models.build(
-        run.model, data.shape, data.classes, seed=0, dropout=0.0, batch_norm=run.batch_norm
+        run.model, data.shape, data.classes, seed=0, dropout=run.dropout, batch_norm=run.batch_norm
     )
     model = _placed(model, device, run.precision)
     evaluate(model, some)

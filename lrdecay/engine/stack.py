@@ -25,7 +25,7 @@ class CannotStackError(Exception):
 
 
 class Stack:
-    """Copies of one network with weights of their own, each with a dropout rate of its own."""
+    """Copies of one network with weights of their own, each with dropout rates of its own."""
 
     def __init__(self, networks: Sequence[nn.Module], device: torch.device) -> None:
         parameters, buffers = stack_module_state(list(networks))
@@ -35,7 +35,8 @@ class Stack:
             for name, value in {**parameters, **buffers}.items()
         }
         self._device = device
-        self._set_rates([models.applied_dropout(network) or 0.0 for network in networks])
+        dropouts = [models.dropout_layers(network) for network in networks]
+        self._set_rates([[layer.p for layer in of_network] for of_network in dropouts])
         self.dropout_layers = len(list(models.dropout_layers(networks[0])))
         layers = chain.layers(networks[0])
         self.is_chain = layers is not None
@@ -75,11 +76,17 @@ class Stack:
         }
         self._set_rates([self.rates[place] for place in places])
 
-    def _set_rates(self, rates: Sequence[float]) -> None:
-        self.rates = list(rates)
-        thresholds = [streams.threshold(rate) for rate in rates]
+    def _set_rates(self, rates: Sequence[Sequence[float]]) -> None:
+        """Take the rates of each network's dropout layers: as thresholds and scales they are
+        (layers, runs)."""
+        self.rates = [list(of_network) for of_network in rates]
+        by_layer = list(zip(*rates, strict=True))
+        thresholds = [[streams.threshold(rate) for rate in of_layer] for of_layer in by_layer]
+        scales = [[1 / (1 - rate) for rate in of_layer] for of_layer in by_layer]
+        shape = len(by_layer), len(rates)
         self._thresholds = torch.tensor(thresholds, dtype=torch.int32, device=self._device)
-        self._scales = torch.tensor([1 / (1 - rate) for rate in rates], device=self._device)
+        self._thresholds = self._thresholds.view(shape)
+        self._scales = torch.tensor(scales, device=self._device).view(shape)
 
 
 class _Drop:
@@ -89,9 +96,9 @@ class _Drop:
         self._keys, self._thresholds, self._scales = keys, thresholds, scales
 
     def __call__(self, x: Tensor, layer: int) -> Tensor:
-        keys, thresholds = self._keys[layer].unsqueeze(1), self._thresholds.unsqueeze(1)
+        keys, thresholds = self._keys[layer].unsqueeze(1), self._thresholds[layer].unsqueeze(1)
         kept = streams.keep(keys, thresholds, x.shape[1:], x.device)
-        return models.drop(x, kept, self._scales.view(-1, *(1,) * (x.dim() - 1)))
+        return models.drop(x, kept, self._scales[layer].view(-1, *(1,) * (x.dim() - 1)))
 
 
 class _Vmapped:
@@ -120,16 +127,16 @@ class _Vmapped:
             values: dict[str, Tensor],
             images: Tensor,
             keys: Tensor | None,
-            threshold: Tensor,
-            scale: Tensor,
+            thresholds: Tensor,
+            scales: Tensor,
         ) -> Tensor:
             for index, layer in enumerate(self._drops):
                 layer.key = None if keys is None else keys[index]
-                layer.threshold, layer.scale = threshold, scale
+                layer.threshold, layer.scale = thresholds[index], scales[index]
             logits: Tensor = functional_call(self._network, values, (images,))
             return logits
 
-        axes = (0, None, None, 0, 0) if keys is None else (0, 0, 1, 0, 0)
+        axes = (0, None, None, 1, 1) if keys is None else (0, 0, 1, 1, 1)
         mapped = vmap(one, in_dims=axes, randomness="error")
         logits: Tensor = mapped(values, images, keys, thresholds, scales)
         return logits

@@ -6,9 +6,9 @@ step; the update itself is a few passes over each parameter. An operation that r
 is used only where it runs along one run's elements at a time: a run's bits then do not depend on
 where in the group it stands.
 
-Formulas: torch.optim's documentation of Adam, AdamW, SGD and RMSprop; for AdamWScheduleFree the
-package schedulefree (Defazio, Yang, Mehta, Mishchenko, Khaled and Cutkosky, "The Road Less
-Scheduled", 2024).
+Formulas: torch.optim's documentation of Adam, AdamW, SGD, RMSprop and Adadelta; for
+AdamWScheduleFree the package schedulefree (Defazio, Yang, Mehta, Mishchenko, Khaled and Cutkosky,
+"The Road Less Scheduled", 2024).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Update(ABC):
     def __init__(self, arguments: Sequence[Arguments], state: list[Tensor]) -> None:
         self._arguments = list(arguments)
         self._decays = any(a["weight_decay"] for a in arguments)
+        self._spares = any(not a.get("decay_biases", True) for a in arguments)
         self.state = state
         """All that a step changes beside the parameters, each (runs, ...)."""
 
@@ -58,6 +59,15 @@ class Update(ABC):
         self._arguments = [self._arguments[place] for place in places]
         self.state = [tensor[list(places)] for tensor in self.state]
 
+    def _decay(self, p: Tensor, decays: Sequence[Tensor]) -> Tensor:
+        """Return what weight decay takes of a parameter, by `decays`: of weights, of biases."""
+        return decays[self._spares and p.dim() <= 2]
+
+    def _decay_of_biases(self, decay: Tensor, none: float = 0.0) -> Tensor:
+        """Return the weight decay of what has one dimension, `none` where the run spares it."""
+        spared = [not a.get("decay_biases", True) for a in self._arguments]
+        return torch.where(torch.tensor(spared), none, decay)
+
     def _of_runs(self, name: str) -> Tensor:
         return torch.tensor([float(a[name]) for a in self._arguments], dtype=torch.float64)
 
@@ -78,12 +88,14 @@ class Adam(Update):
         decay = self._of_runs("weight_decay")
         number = torch.arange(first + 1, first + 1 + len(rates), dtype=torch.float64)[:, None]
         correction = (1 - beta2**number).sqrt()
+        taken = 1 - rates * decay if self._decoupled else decay.expand_as(rates)
         return _stacked(
             1 - momenta,
             (1 - beta2).expand_as(rates),
             self._of_runs("eps") * correction,
             -rates / (1 - momenta**number) * correction,
-            1 - rates * decay if self._decoupled else decay.expand_as(rates),
+            taken,
+            self._decay_of_biases(taken, 1.0 if self._decoupled else 0.0),
         )
 
     def apply(
@@ -94,7 +106,8 @@ class Adam(Update):
         for p, g, (average, square) in zip(parameters, gradients, states, strict=True):
             if g is None:
                 continue
-            weight1, weight2, eps, size, decay = _like(p, row)
+            weight1, weight2, eps, size, *decays = _like(p, row)
+            decay = self._decay(p, decays)
             if self._decays and self._decoupled:
                 p.mul_(decay)
             gradient = g if self._decoupled or not self._decays else torch.addcmul(g, p, decay)
@@ -114,7 +127,8 @@ class SGD(Update):
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
         """Return the weight decay, and what `_move` takes."""
         decay = self._of_runs("weight_decay").expand_as(rates)
-        return _stacked(decay, *_by_momentum(rates, momenta, self._of_runs("nesterov")))
+        numbers = _by_momentum(rates, momenta, self._of_runs("nesterov"))
+        return _stacked(decay, self._decay_of_biases(decay), *numbers)
 
     def apply(
         self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], row: Tensor
@@ -123,7 +137,8 @@ class SGD(Update):
         for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
             if g is None:
                 continue
-            decay, *numbers = _like(p, row)
+            of_weights, of_biases, *numbers = _like(p, row)
+            decay = self._decay(p, (of_weights, of_biases))
             gradient = torch.addcmul(g, p, decay) if self._decays else g
             _move(p, gradient, self.state[index] if self._has_momentum else None, numbers)
 
@@ -142,11 +157,13 @@ class RMSprop(Update):
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
         """Return 1 - alpha, eps, how much of the squared average gradient is taken off, the weight
         decay, and what `_move` takes."""
+        decay = self._of_runs("weight_decay").expand_as(rates)
         return _stacked(
             (1 - self._of_runs("alpha")).expand_as(rates),
             self._of_runs("eps").expand_as(rates),
             -self._of_runs("centered").expand_as(rates),
-            self._of_runs("weight_decay").expand_as(rates),
+            decay,
+            self._decay_of_biases(decay),
             *_by_momentum(rates, momenta, torch.zeros_like(rates)),
         )
 
@@ -157,7 +174,8 @@ class RMSprop(Update):
         for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
             if g is None:
                 continue
-            weight, eps, taken, decay, *numbers = _like(p, row)
+            weight, eps, taken, of_weights, of_biases, *numbers = _like(p, row)
+            decay = self._decay(p, (of_weights, of_biases))
             square, *others = self.state[index * self._tensors : (index + 1) * self._tensors]
             gradient = torch.addcmul(g, p, decay) if self._decays else g
             square.lerp_(gradient * gradient, weight)
@@ -167,6 +185,39 @@ class RMSprop(Update):
                 variance = torch.addcmul(square, average * average, taken)
             direction = gradient / _root(variance).add_(eps)
             _move(p, direction, others[-1] if self._has_momentum else None, numbers)
+
+
+class Adadelta(Update):
+    """torch.optim.Adadelta: steps as long as the root of the average squared step before."""
+
+    def __init__(self, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> None:
+        super().__init__(arguments, [torch.zeros_like(p) for p in parameters for _ in range(2)])
+
+    def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
+        """Return 1 - rho, eps, minus the rate and the weight decay."""
+        decay = self._of_runs("weight_decay").expand_as(rates)
+        return _stacked(
+            (1 - self._of_runs("rho")).expand_as(rates),
+            self._of_runs("eps").expand_as(rates),
+            -rates,
+            decay,
+            self._decay_of_biases(decay),
+        )
+
+    def apply(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], row: Tensor
+    ) -> None:
+        """Change the parameters in place by one step."""
+        states = zip(self.state[::2], self.state[1::2], strict=True)
+        for p, g, (square, moved) in zip(parameters, gradients, states, strict=True):
+            if g is None:
+                continue
+            weight, eps, size, *decays = _like(p, row)
+            gradient = torch.addcmul(g, p, self._decay(p, decays)) if self._decays else g
+            square.lerp_(gradient * gradient, weight)
+            step = (moved + eps).sqrt_().div_(_root(square + eps)).mul_(gradient)
+            moved.lerp_(step * step, weight)
+            p.addcmul_(step, size)
 
 
 class AdamWScheduleFree(Update):
@@ -190,11 +241,13 @@ class AdamWScheduleFree(Update):
         warmed = rates * (number / self._of_runs("warmup_steps").clamp(min=1)).clamp(max=1)
         share = self._shares(warmed, number[:, 0])
         correction = (1 - beta2**number).sqrt()
+        decay = self._of_runs("weight_decay").expand_as(rates)
         return _stacked(
             (1 - beta2).expand_as(rates),
             correction,
             self._of_runs("eps") * correction,
-            self._of_runs("weight_decay").expand_as(rates),
+            decay,
+            self._decay_of_biases(decay),
             share,
             warmed * (beta1 * (1 - share) - 1),
             -warmed,
@@ -208,11 +261,11 @@ class AdamWScheduleFree(Update):
         for p, g, (z, square) in zip(parameters, gradients, states, strict=True):
             if g is None:
                 continue
-            weight2, correction, eps, decay, share, along_y, along_z = _like(p, row)
+            weight2, correction, eps, *decays, share, along_y, along_z = _like(p, row)
             square.lerp_(g * g, weight2)
             direction = (g * correction).div_(_root(square).add_(eps))
             if self._decays:
-                direction.addcmul_(p, decay)
+                direction.addcmul_(p, self._decay(p, decays))
             p.lerp_(z, share).addcmul_(direction, along_y)
             z.addcmul_(direction, along_z)
 
@@ -254,6 +307,8 @@ def build(name: str, parameters: Sequence[Tensor], arguments: Sequence[Arguments
             return SGD(parameters, arguments)
         case "RMSprop":
             return RMSprop(parameters, arguments)
+        case "Adadelta":
+            return Adadelta(parameters, arguments)
         case "AdamWScheduleFree":
             return AdamWScheduleFree(parameters, arguments)
     return Adam(parameters, arguments, decoupled=name == "AdamW")

@@ -4,9 +4,10 @@
     tensorboard  a folder of events for each run (needs lrdecay[tensorboard])
     mlflow       mlflow.db, a store in sqlite (needs lrdecay[mlflow])
 
-Each format is a module here with `write(tables, folder)`, which fills an empty folder.
+Each format is a module here with `write(tables, folder, told)`, which fills an empty
+folder and says how far it is.
 """
 
-from lrdecay.export.exporting import FORMATS, Tables, export
+from lrdecay.export.exporting import FORMATS, Tables, Told, export
 
-__all__ = ["FORMATS", "Tables", "export"]
+__all__ = ["FORMATS", "Tables", "Told", "export"]

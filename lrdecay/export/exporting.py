@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MARK = ".lrdecay-export"
+
+Told = Callable[[int, int], None]
+"""Called on the way with how much is written, and how much there is in all."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ class Tables:
     home: Path
 
 
-def export(folder: Path, to: str, output: Path | None = None) -> Path:
+def export(
+    folder: Path, to: str, output: Path | None = None, told: Told = lambda done, of: None
+) -> Path:
     """Write the tables of a results folder in another format and return the folder of the export.
 
     An earlier export there is replaced as a whole, once the new one is complete.
@@ -61,6 +67,7 @@ def export(folder: Path, to: str, output: Path | None = None) -> Path:
         folder: a results folder, as `lrdecay sweep` leaves it, finished or not.
         to: one of `FORMATS`.
         output: the folder to write; export/`to` in the results folder unless given.
+        told: hears on the way how many runs (csv: rows) are written, and of how many.
 
     Raises:
         InputError: there are no runs, no such format, the packages that it takes are not installed,
@@ -89,7 +96,7 @@ def export(folder: Path, to: str, output: Path | None = None) -> Path:
     scratch = home.with_name(f".{home.name}.{os.getpid()}.tmp")
     scratch.mkdir()
     try:
-        writer.write(Tables(folder.resolve().name, runs, epochs, home.resolve()), scratch)
+        writer.write(Tables(folder.resolve().name, runs, epochs, home.resolve()), scratch, told)
         (scratch / _MARK).write_text(f"{to}\n")
         _put(scratch, home)
     finally:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from lrdecay.export.exporting import Tables
 from lrdecay.tables import PLAN
+from lrdecay.wording import at_dropout
 
 OUTCOMES = (
     *("val_loss", "val_accuracy", "test_loss", "test_accuracy"),
@@ -86,7 +87,9 @@ def _name(row: Mapping[Hashable, Any]) -> str:
     """Return scheduler, dropout, seed and identity; a label may hold any character."""
     label = _OTHERS.sub("_", str(row["scheduler"])).strip("._")[:40] or "scheduler"
     phase = "trial-" if row["phase"] == "choose" else ""
-    return f"{phase}{label}-dropout{row['dropout']:g}-seed{row['seed']}-{row['run_id']}"
+    dropout = at_dropout(row["dropout"]).replace(" ", "")
+    parts = f"{phase}{label}", dropout, f"seed{row['seed']}", row["run_id"]
+    return "-".join(part for part in parts if part)
 
 
 def _by_epoch(rows: Iterable[tuple[Any, ...]]) -> dict[int, dict[str, float]]:

@@ -15,13 +15,13 @@ from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import RecordWriter
 from tensorboardX.summary import hparams, text
 
-from lrdecay.export.exporting import Tables
+from lrdecay.export.exporting import Tables, Told
 from lrdecay.export.rows import Run, runs_of
 
 
-def write(tables: Tables, folder: Path) -> None:
+def write(tables: Tables, folder: Path, told: Told) -> None:
     """Write the events of every run into a folder of its own."""
-    for run in runs_of(tables):
+    for number, run in enumerate(runs_of(tables), 1):
         home = folder.resolve() / run.name
         home.mkdir()
         at = run.finished.timestamp()
@@ -31,6 +31,7 @@ def write(tables: Tables, folder: Path) -> None:
             for step, summary in _summaries(run):
                 event = Event(wall_time=at, step=step, summary=summary)
                 file.write(event.SerializeToString())
+        told(number, len(tables.runs))
 
 
 def _summaries(run: Run) -> Iterator[tuple[int, Summary]]:

@@ -21,6 +21,7 @@ from lrdecay.inert import one_line
 from lrdecay.marks import About
 from lrdecay.plots.shared import SPREAD, label_rows, of_scheduler, one_stratum, one_value
 from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, used_styles
+from lrdecay.wording import at_dropout
 
 MOST_SEEDS = 50
 """Seeds that get a line of their own."""
@@ -58,8 +59,9 @@ def plot_differences(
     labels: list[str] = []
     heads = []
     for dropout, rows in table.groupby("dropout", sort=True, dropna=False):
-        heads.append(len(labels))
-        labels.append("all dropouts" if math.isnan(float(str(dropout))) else f"dropout {dropout:g}")
+        if head := _head(dropout, rows):
+            heads.append(len(labels))
+            labels.append(head)
         for row in rows.to_dict("records"):
             _difference(ax, len(labels), row, styles[row["scheduler"]])
             labels.append(one_line(row["scheduler"]))
@@ -67,6 +69,12 @@ def plot_differences(
     references = ", ".join(map(one_line, table["versus_scheduler"].unique()))
     ax.set_xlabel(f"difference to {references} ({UNIT_TITLES[unit]})", parse_math=False)
     return ax
+
+
+def _head(dropout: object, rows: pd.DataFrame) -> str:
+    """Return what rows of one dropout stand under; nothing of a network's own rates."""
+    averaged = (rows["family"] == "average").all()
+    return "all dropouts" if averaged else at_dropout(dropout)
 
 
 def _difference(ax: Axes, place: int, row: Mapping[Hashable, Any], style: Style) -> None:
@@ -101,7 +109,8 @@ def _difference(ax: Axes, place: int, row: Mapping[Hashable, Any], style: Style)
 
 def _in_words(row: Mapping[Hashable, Any]) -> str:
     bounded = math.isfinite(row["low"]) and math.isfinite(row["high"])
-    return f"{row['where']}: {row['a']} \N{MINUS SIGN} {row['b']}: {row['mean']:.2g}" + (
+    where = f"{row['where']}: " if row["where"] else ""
+    return f"{where}{row['a']} \N{MINUS SIGN} {row['b']}: {row['mean']:.2g}" + (
         f", {interval(row['low'], row['high'])}" if bounded else ""
     )
 

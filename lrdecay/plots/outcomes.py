@@ -15,9 +15,11 @@ from lrdecay.analysis import (
     seed_spread,
     time_to_target,
 )
+from lrdecay.analysis.axes import rows_at
 from lrdecay.inert import one_line
 from lrdecay.plots.shared import label_rows, of_scheduler, one_value
 from lrdecay.styles import Style, finish, new_axes, scheduler_styles, used_styles
+from lrdecay.wording import at_dropout, joined
 
 SPREADS = {
     "seed_sd": ("between seeds", None),
@@ -48,9 +50,10 @@ def plot_spread(
     labels: list[str] = []
     heads = []
     for dropout in axis_values(cells, "dropout"):
-        heads.append(len(labels))
-        labels.append(f"dropout {dropout:g}")
-        for cell in cells[cells["dropout"] == dropout].to_dict("records"):
+        if head := at_dropout(dropout):
+            heads.append(len(labels))
+            labels.append(head)
+        for cell in rows_at(cells, "dropout", dropout).to_dict("records"):
             style = styles[cell["scheduler"]]
             for name, (what, marker) in SPREADS.items():
                 (mark,) = ax.plot(
@@ -61,8 +64,9 @@ def plot_spread(
                     markersize=6,
                     linestyle="none",
                 )
-                words = f"{cell['scheduler']}, dropout {dropout:g}, {what}: {cell[name]:.2g}"
-                of_scheduler([mark], cell["scheduler"], words, about={"dropout": dropout})
+                words = joined(cell["scheduler"], head, f"{what}: {cell[name]:.2g}")
+                about = {"dropout": dropout} if head else {}
+                of_scheduler([mark], cell["scheduler"], words, about=about)
             labels.append(one_line(cell["scheduler"]))
     label_rows(ax, labels, heads)
     if hardware_sd is not None:

@@ -34,8 +34,8 @@ class WarmupLR(Stepper):
     def __init__(self, optimizer: Optimizer, warmup_iters: int, then: Stepper) -> None:
         if warmup_iters < 1:
             raise ValueError(f"warmup_iters: must be at least 1, not {warmup_iters}")
-        self._group = optimizer.param_groups[0]
-        self._peak = self._group["lr"]
+        self._groups = optimizer.param_groups
+        self._peaks = [group["lr"] for group in self._groups]
         self._length = warmup_iters
         self._then = then
         self._done = 0
@@ -65,4 +65,5 @@ class WarmupLR(Stepper):
     def _set(self) -> None:
         # at the end exactly the rate with which the other begins
         share = min((self._done + 1) / self._length, 1.0)
-        self._group["lr"] = self._peak * share
+        for group, peak in zip(self._groups, self._peaks, strict=True):
+            group["lr"] = peak * share

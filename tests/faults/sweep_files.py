@@ -53,6 +53,7 @@ optimizer: SGD
 optimizer: {name: Adam, lr: 1e-3, betas: [0.9, 0.99], eps: 1e-7, weight_decay: 0.01}
 optimizer: {name: SGD, lr: [0.1, 0.01], momentum: [0.8, 0.9], nesterov: true}
 optimizer: {name: RMSprop, lr: 0.01, alpha: 0.9, centered: true}
+optimizer: {name: Adadelta, lr: 1.0, rho: 0.9, weight_decay: 0.1, decay_biases: false}
 optimizer: {name: AdamWScheduleFree, lr: 0.1, warmup_steps: 5, r: 0.0, weight_lr_power: 2.0}
 optimizer: {lr: {choose: [0.001, 0.003, 0.01], per: [scheduler, dropout], seeds: 2}}
 batch_size: [64, 128]

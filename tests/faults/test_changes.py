@@ -65,7 +65,8 @@ def of_optimizer(name: str, before: Any, after: Any, optimizer: str, **needs: An
     """Change an argument of an optimizer; one that is no list becomes one more value."""
 
     def affected(run: Run) -> bool:
-        return json.loads(run.optimizer_args)[name] == after
+        # what a run does not have is as before
+        return json.loads(run.optimizer_args).get(name, before) == after
 
     values = (before, after) if isinstance(after, list) else ([before], [before, after])
     given = {"name": optimizer, "lr": 0.1, **needs}
@@ -119,6 +120,8 @@ CHANGES = [
     of_optimizer("nesterov", False, True, "SGD", momentum=0.9),
     of_optimizer("alpha", 0.99, 0.9, "RMSprop"),
     of_optimizer("centered", False, True, "RMSprop"),
+    of_optimizer("rho", 0.9, 0.8, "Adadelta"),
+    of_optimizer("decay_biases", True, False, "SGD", weight_decay=0.1),
     of_optimizer("warmup_steps", 0, 5, "AdamWScheduleFree"),
     of_optimizer("r", 0.0, 1.0, "AdamWScheduleFree"),
     of_optimizer("weight_lr_power", 2.0, 1.0, "AdamWScheduleFree"),
