@@ -1,4 +1,4 @@
-"""The tables: their columns, and how those of any version are read.
+"""The tables: their schemas, and how those of any version are read.
 
 One versioned schema for every write (`files.SCHEMA_VERSION`); what older versions lacked is filled
 in as it is read.
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from lrdecay.columns import ASKED, ENDED, EPOCH, MADE
 from lrdecay.errors import DamagedError
 from lrdecay.files import Sealed, opened
 
@@ -32,96 +33,15 @@ AXES = (
 )
 """The columns of `runs` that a sweep may vary; a seed is a repetition, not an axis."""
 
-RUNS = pa.schema(
-    [
-        pa.field("run_id", pa.string(), nullable=False),
-        # what was asked for; the JSON columns hold every argument, defaults filled in
-        pa.field("dataset", pa.string(), nullable=False),
-        pa.field("dataset_digest", pa.string(), nullable=False),
-        pa.field("validation", pa.int32(), nullable=False),
-        pa.field("model", pa.string(), nullable=False),
-        pa.field("batch_norm", pa.bool_(), nullable=False),
-        pa.field("optimizer", pa.string(), nullable=False),
-        pa.field("optimizer_args", pa.string(), nullable=False),
-        pa.field("lr", pa.float64(), nullable=False),
-        pa.field("batch_size", pa.int32(), nullable=False),
-        pa.field("epochs", pa.int32(), nullable=False),
-        pa.field("scheduler", pa.string(), nullable=False),
-        pa.field("scheduler_class", pa.string(), nullable=False),
-        pa.field("scheduler_args", pa.string(), nullable=False),
-        # null for a network with rates of its own
-        pa.field("dropout", pa.float64()),
-        pa.field("precision", pa.string(), nullable=False),
-        pa.field("seed", pa.int64(), nullable=False),
-        # what of these a plug-in gave: kind and name -> digest of its code, as JSON
-        pa.field("plugins", pa.string(), nullable=False),
-        # choose: a trial of a base rate; compare: all else. Null where the sweep file gives lr
-        pa.field("phase", pa.string(), nullable=False),
-        pa.field("lr_chosen_per", pa.string()),
-        # the `SEMANTICS` of the code that trained it: with what was asked for, that is the run_id
-        pa.field("semantics", pa.int32()),
-        # how it ended: numbers of the last epoch, and of the one with the lowest validation loss
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("diverged_at_step", pa.int64()),
-        pa.field("error", pa.string()),
-        pa.field("val_loss", pa.float64()),
-        pa.field("val_accuracy", pa.float64()),
-        pa.field("test_loss", pa.float64()),
-        pa.field("test_accuracy", pa.float64()),
-        pa.field("best_epoch", pa.int32()),
-        pa.field("best_val_loss", pa.float64()),
-        pa.field("best_val_accuracy", pa.float64()),
-        pa.field("best_test_loss", pa.float64()),
-        pa.field("best_test_accuracy", pa.float64()),
-        # the validation accuracy to reach, and the first epoch (from 1) that reaches it
-        pa.field("target", pa.float64()),
-        pa.field("epochs_to_target", pa.int32()),
-        # steps whose learning rate differs from the step before
-        pa.field("lr_changes", pa.int32()),
-        # read from the live model
-        pa.field("applied_dropout", pa.float64()),
-        # of the initial weights, and of the first epoch's order: equal for equal seeds
-        pa.field("init_digest", pa.string()),
-        pa.field("order_digest", pa.string()),
-        # which test images were right after the last epoch: numpy.unpackbits of test_correct
-        pa.field("test_images", pa.int32()),
-        pa.field("test_correct", pa.binary()),
-        # how it was made; of runs that trained together each has its share of the seconds
-        pa.field("seconds", pa.float64()),
-        pa.field("samples_per_second", pa.float64()),
-        pa.field("engine", pa.string(), nullable=False),
-        pa.field("group_size", pa.int32()),
-        pa.field("device", pa.string(), nullable=False),
-        pa.field("torch_version", pa.string(), nullable=False),
-        pa.field("python_version", pa.string(), nullable=False),
-        pa.field("lrdecay_version", pa.string(), nullable=False),
-        pa.field("git_commit", pa.string()),
-        pa.field("finished_at", pa.timestamp("us", tz="UTC"), nullable=False),
-    ]
-)
+RUNS = pa.schema([column.field for column in (*ASKED, *ENDED, *MADE)])
 """One row per run. Losses are means per image in nats, accuracies from 0 to 1; null is what a run
 does not have, such as the final numbers of a run that diverged."""
 
-EPOCHS = pa.schema(
-    [
-        pa.field("run_id", pa.string(), nullable=False),
-        pa.field("scheduler", pa.string(), nullable=False),
-        pa.field("dropout", pa.float64()),
-        pa.field("seed", pa.int64(), nullable=False),
-        pa.field("phase", pa.string(), nullable=False),
-        pa.field("epoch", pa.int32(), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
-        pa.field("loss", pa.float64(), nullable=False),
-        pa.field("accuracy", pa.float64(), nullable=False),
-        pa.field("learning_rate", pa.float64(), nullable=False),
-        pa.field("learning_rate_first", pa.float64(), nullable=False),
-        pa.field("learning_rate_last", pa.float64(), nullable=False),
-    ]
-)
+EPOCHS = pa.schema([column.field for column in EPOCH])
 """One row per run, epoch (from 1) and split: loss in nats per image, accuracy in 0..1, and the
 learning rate applied in that epoch (its mean, first and last over the epoch's steps)."""
 
-PLAN = pa.schema([RUNS.field(i) for i in range(RUNS.get_field_index("semantics"))])
+PLAN = pa.schema([column.field for column in ASKED])
 """One row per run that the sweep asks for, trained or not."""
 
 TABLES = {"runs": RUNS, "epochs": EPOCHS, "plan": PLAN}
