@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup sweep report test faults bench check format clean
+.PHONY: help setup sweep report test faults bench check docs format clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ check: setup  ## ruff, formatting, mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: setup  ## write the documents that are made of the code
+	$(BIN)/python -m lrdecay.documents
 
 format: setup  ## mend what ruff can
 	$(BIN)/ruff check --fix .

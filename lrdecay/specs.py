@@ -63,7 +63,14 @@ def _axis(hint: Any) -> Any:
 class Strict(BaseModel):
     """Unknown keys, other types and numbers that are not finite are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        # a field's docstring is its description: `documents.py` makes docs/sweep-file.md of them
+        use_attribute_docstrings=True,
+    )
 
 
 def _unsigned(value: float) -> float:
@@ -89,9 +96,15 @@ class DatasetSpec(Strict):
     """A dataset by name, or a folder of images of the user's own."""
 
     name: Annotated[str, BeforeValidator(partial(_known, "dataset"))] | None = None
+    """The dataset."""
     folder: str | None = None
+    """A folder of your own images instead, relative to the sweep file, laid out as `train/CLASS/*`
+    and `test/CLASS/*`, or as `CLASS/*`, of which one image in five is then held out for testing."""
     size: Annotated[int, Field(ge=4, le=1024)] | None = None
+    """Height and width in pixels to which a folder's images are brought; those of the images, which
+    must then be of one size, unless given."""
     channels: Literal[1, 3] = 3
+    """Of a folder's images: 1 grey, 3 colour."""
 
     @field_validator("folder", "size", "channels")
     @classmethod
@@ -117,7 +130,9 @@ class ModelSpec(Strict):
     """The network."""
 
     name: Axis[Annotated[str, BeforeValidator(partial(_known, "model"))]] = ("cnn",)
+    """The network."""
     batch_norm: Axis[bool] = (False,)
+    """Whether batch normalisation follows each convolution, in a network that can have it."""
 
     @property
     def own_dropout(self) -> bool:
@@ -180,10 +195,13 @@ class RateChoice(Strict):
         Field(min_length=2),
         AfterValidator(distinct),
     ]
+    """The grid of base rates."""
     per: Annotated[Axis[Literal["scheduler", "dropout"]], AfterValidator(_with_scheduler)] = (
         "scheduler",
     )
+    """What has a base rate of its own: each scheduler, or each scheduler at each dropout."""
     seeds: Annotated[int, Field(ge=1)] = 3
+    """How many seeds each rate is tried on, from 1,000,000 on: the comparison uses others."""
 
 
 def _rate_kind(value: Any) -> str:
@@ -205,22 +223,37 @@ class OptimizerSpec(Strict):
     """Arguments of which a list is one value, and no axis."""
 
     name: Axis[Annotated[str, BeforeValidator(partial(_known, "optimizer"))]] = ("Adam",)
+    """The optimizer."""
     lr: Annotated[
         Annotated[Axis[Rate], Tag("(axis)")] | Annotated[RateChoice, Tag("(choice)")],
         Discriminator(_rate_kind),
     ] = (0.001,)
+    """The base rate, which schedulers change; or the grid to choose it from."""
     weight_decay: Axis[Count] | None = None
+    """How strongly weights are drawn to 0; AdamW does so apart from the gradient."""
     eps: Axis[Annotated[float, Field(gt=0)]] | None = None
+    """Added to the denominator."""
     betas: Annotated[tuple[Fraction, Fraction], BeforeValidator(_pair)] | None = None
+    """Decay of the averages of the gradient and of its square. No axis."""
     momentum: Axis[Fraction] | None = None
+    """Share of the last step that is taken again."""
     nesterov: Axis[bool] | None = None
+    """Whether the momentum is Nesterov's; needs a momentum above 0."""
     alpha: Axis[Fraction] | None = None
+    """Decay of the average of the squared gradient."""
     rho: Axis[Fraction] | None = None
+    """Decay of the averages of squares."""
     centered: Axis[bool] | None = None
+    """Whether the gradient is divided by an estimate of its deviation, not of its size."""
     warmup_steps: Axis[Annotated[int, Field(ge=0)]] | None = None
+    """Steps of its own warmup, on top of the scheduler's rate."""
     r: Axis[Power] | None = None
+    """The power of the step in the weights of the average."""
     weight_lr_power: Axis[Power] | None = None
+    """The power of the rate in the weights of the average."""
     decay_biases: Axis[bool] | None = None
+    """Whether weight decay is for all parameters; `false` spares what has one dimension: biases,
+    and the weights of batch normalisation."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -327,8 +360,11 @@ class SeedsUntil(Strict):
     """
 
     min: Annotated[int, Field(ge=8, le=1_000_000)] = 8
+    """Seeds that train in any case."""
     max: Annotated[int, Field(ge=8, le=1_000_000)] = 64
+    """Seeds that train at most; at least `min`."""
     until: Literal["resolved"] = "resolved"
+    """What ends the adding: each difference from the reference has a verdict, or all seeds."""
 
     @field_validator("max")
     @classmethod
@@ -344,8 +380,13 @@ class Comparison(Strict):
     nats per image where the metric is a loss."""
 
     reference: str | None = None
+    """The label that the others are compared with; `constant`, else the first, unless given."""
     metric: Literal[
         "test_accuracy", "test_loss", "val_accuracy", "val_loss", "best_test_accuracy", "gap"
     ] = "test_accuracy"
+    """What is compared, after the last epoch; `best_test_accuracy` is that of the epoch with the
+    lowest validation loss, `gap` is train minus test accuracy."""
     margin: Count = 0.05
+    """A difference smaller than this counts as none."""
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    """How sure all verdicts of a family are to be together."""

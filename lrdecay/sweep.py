@@ -103,30 +103,45 @@ class Sweep(Strict):
     the other defaults are the tutorial's values."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "sweep"
+    """The results go to `results/NAME`; the file's own name unless given. 64 letters, digits, `.`,
+    `_` and `-` at most, the first a letter or digit."""
     dataset: Annotated[DatasetSpec, BeforeValidator(_shorthand)]
+    """What is trained on."""
     validation: Annotated[int, Field(ge=0)] | None = None
+    """Training images that are held out, the same in every run; 5,000, or a sixth if that is less,
+    unless given. 0 only where nothing needs them."""
     model: Annotated[ModelSpec, BeforeValidator(_shorthand)] = ModelSpec()
+    """The network."""
     optimizer: Annotated[
         OptimizerSpec, BeforeValidator(_optimizer), BeforeValidator(_shorthand)
     ] = OptimizerSpec()
+    """The optimizer, and the base rate."""
     batch_size: Axis[Positive] = (64,)
+    """Images in a step."""
     epochs: Axis[Annotated[int, Field(ge=1, le=100_000)]] = (10,)
+    """Passes over the training images."""
     schedulers: Annotated[dict[str, SchedulerSpec], Field(min_length=1)]
+    """What is compared, each under a label of your own."""
     dropout: Axis[Fraction] = (0.3,)
+    """Dropout rates; to be left out for a network with rates of its own."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """The precision of convolutions and matrix products; the others are rougher and faster."""
     seeds: Annotated[
         tuple[Annotated[int, Field(ge=0, lt=2**63)], ...],
         BeforeValidator(_seed_list),
         Field(min_length=1),
         AfterValidator(distinct),
     ] = (0,)
-    """All that there may be."""
+    """Each cell trains once at each seed: initial weights, batches and dropout are of it; the
+    seed 0 alone unless given."""
     adding: Annotated[
         SeedsUntil | None, BeforeValidator(_until), Field(validation_alias="seeds")
     ] = None
     """How they are added, if only as many train as it takes to decide."""
     target: Annotated[float, Field(gt=0, le=1)] | None = None
+    """A validation accuracy; the first epoch that reaches it is recorded."""
     comparison: Comparison = Comparison()
+    """What the sweep is to decide, fixed before it runs."""
     _text: str = PrivateAttr(default="")
 
     @property
