@@ -1,11 +1,14 @@
 """The documents' code blocks: what kinds there are, and how each is checked.
 
     ```console    commands after `$ ` and what they print: run
-    ```python     run, in one namespace for the page; a ```text right after it is what it prints
+    ```python     run, in one namespace for the page; a ```text right after it is what it prints.
+                  One that begins with `# NAME.py` is there for the page's commands too
     ```text       what the python before it prints
-    ```yaml       a sweep file, or a part of one: read; a whole one is there for the page's commands
+    ```yaml       a sweep file, or a part of one: read. One with a name is there for the page's
+                  commands, as is ```yaml NAME, which must be refused
     ```sh         commands: their names and options are checked, nothing is run
     ```toml       entry points of a plug-in
+    ```quote      a message that no test can bring about everywhere: its words stand in the code
     ```layout     a folder's files, each of which the program names
 
 An indented block holds commands, as `sh` does. `<!-- file: NAME ... -->` is a file that the page's
@@ -26,19 +29,23 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import plugged
+import pytest
 import torch
 import typer.main
 import yaml
 from typer.testing import CliRunner
 
+from lrdecay import plugins
 from lrdecay.cli import app
-from lrdecay.sweep import parse_sweep
+from lrdecay.sources import DATA_VARIABLE
+from lrdecay.sweep import SweepFileError, parse_sweep
 
 HOME = Path(__file__).parents[1]
 EVERY = [*sorted(HOME.glob("README*.md")), *sorted((HOME / "docs").glob("*.md"))]
 PAGES = [page for page in EVERY if not page.stem.endswith(".zh")]
 TRANSLATED = [page for page in EVERY if page.stem.endswith(".zh")]
-KINDS = ("console", "python", "text", "yaml", "sh", "toml", "layout", "indented")
+KINDS = ("console", "python", "text", "yaml", "sh", "toml", "quote", "layout", "indented")
 
 _OTHER_COMMANDS = {
     *(".", "cd", "export", "mkdir", "cp", "tar", "rsync", "scp", "ssh", "uv", "python"),
@@ -98,6 +105,8 @@ def check(page: Path, folder: Path) -> None:
             for command, expected in sessions(block):
                 _check_command(command, expected, where)
         elif block.kind == "python":
+            if (name := re.match(r"# (\w+\.py)\n", block.text)) is not None:
+                (folder / name[1]).write_text(block.text)
             with contextlib.redirect_stdout(io.StringIO()) as out:
                 exec(compile(block.text, where, "exec"), names)
             printed = out.getvalue()
@@ -106,6 +115,13 @@ def check(page: Path, folder: Path) -> None:
             assert_printed(before, block.text, where)
         elif block.kind == "yaml":
             _check_yaml(block, folder, where)
+        elif block.kind.startswith("yaml "):
+            with pytest.raises(SweepFileError):
+                parse_sweep(block.text)
+            (folder / f"{block.kind.removeprefix('yaml ')}.yaml").write_text(block.text)
+        elif block.kind == "quote":
+            for part in re.split(r"\.\.\.|\n", block.text):
+                assert in_words(part.removeprefix("lrdecay: ")) in _said(), f"{where}: {part!r}"
         elif block.kind in ("sh", "indented"):
             for line in commands(block.text):
                 _check_words(line, where)
@@ -138,7 +154,8 @@ def commands(text: str) -> Iterator[list[str]]:
 def _check_command(command: str, expected: str, where: str) -> None:
     words = shlex.split(command, comments=True)
     assert words[0] == "lrdecay", f"{where}: {command} is not run; put it into a block of sh"
-    result = CliRunner().invoke(app, words[1:])
+    with plugged.as_in_a_new_process():
+        result = CliRunner().invoke(app, words[1:])
     fails = bool(re.search(r"^(lrdecay|failed): ", expected, re.MULTILINE))
     crash = result.exception if not isinstance(result.exception, SystemExit) else None
     assert crash is None, f"{where}: {command}: {crash!r}"
@@ -213,7 +230,9 @@ def whole(text: str) -> str:
 def _check_yaml(block: Block, folder: Path, where: str) -> None:
     given = yaml.safe_load(block.text)
     assert isinstance(given, dict), where
-    parse_sweep(whole(block.text))
+    with plugged.as_in_a_new_process():
+        plugins.load([str(path) for path in sorted(folder.glob("*.py"))])
+        parse_sweep(whole(block.text))
     if name := given.get("name"):
         (folder / f"{name}.yaml").write_text(block.text)
         shipped = HOME / "bench" / "sweeps" / f"{name}.yaml"
@@ -246,9 +265,20 @@ def _check_words(words: Sequence[str], where: str) -> None:
         )
 
 
-def _check_entry_points(block: Block, where: str) -> None:
-    from lrdecay import plugins
+def in_words(text: str) -> str:
+    return " ".join(text.split())
 
+
+@cache
+def _said() -> str:
+    """What the program's messages say: its sources, with strings in several lines as one, and `...`
+    where something is filled in."""
+    code = "\n".join(path.read_text() for path in sorted((HOME / "lrdecay").rglob("*.py")))
+    code = re.sub(r"\{DATA_VARIABLE\}", DATA_VARIABLE, code)
+    return in_words(re.sub(r'"\s*\n\s*f?"', "", code).replace("\\n", " "))
+
+
+def _check_entry_points(block: Block, where: str) -> None:
     groups = tomllib.loads(block.text)["project"]["entry-points"]
     assert groups, where
     assert set(groups) <= {f"lrdecay.{kind}s" for kind in plugins.KINDS}, where

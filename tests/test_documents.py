@@ -22,7 +22,7 @@ BROKEN = {
     "text of nothing": "```text\n2\n```\n",
     "another output": "```console\n$ lrdecay --version\nlrdecay 99.9\n```\n",
     "an error that is none": "```console\n$ lrdecay --version\nlrdecay: no\n```\n",
-    "an unknown file": "```layout\nresults/x/\n  nothing.parquet   none\n```\n",
+    "an unknown file": "```layout\nresults/x/\n  coffee.parquet   none\n```\n",
     "an unknown extra": "```sh\npip install -e '.[gpu]'\n```\n",
 }
 

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from plugged import as_in_a_new_process
 from training import CPU, digits, split, sweep
 from typer.testing import CliRunner
 
-from lrdecay import groups, plugins, schedulers, sources
+from lrdecay import groups, plugins, sources
 from lrdecay.cli import app
 from lrdecay.engine import reference, stacked
 from lrdecay.errors import InputError, WorkerError
@@ -30,23 +31,8 @@ POWERS = (EXAMPLE / "powers.py").read_text()
 @pytest.fixture(autouse=True)
 def fresh():
     """As in a new process, whose plug-ins are forgotten afterwards; a test may forget them too."""
-    registries = [plugins.registry(kind) for kind in plugins.KINDS]
-    before = [dict(registry) for registry in registries]
-    search = list(sys.path)
-
-    def forget():
-        for registry, content in zip(registries, before, strict=True):
-            registry.clear()
-            registry.update(content)
-        plugins._plugged.clear()
-        plugins._given.clear()
-        plugins._load_entry_points.cache_clear()
-        schedulers.arguments.cache_clear()
-        sys.path[:] = search
-
-    forget()
-    yield forget
-    forget()
+    with as_in_a_new_process() as forget:
+        yield forget
 
 
 @pytest.fixture
