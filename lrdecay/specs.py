@@ -127,7 +127,9 @@ class DatasetSpec(Strict):
 
 
 class ModelSpec(Strict):
-    """The network."""
+    """The network. `cnn` takes the sweep's dropout. `mnist_example` (PyTorch's example for MNIST),
+    `fmnist_2c2d` and `cifar10_3c3d` (those of DeepOBS) are networks of published problems with
+    dropout rates of their own: a file with one of these gives no `dropout`."""
 
     name: Axis[Annotated[str, BeforeValidator(partial(_known, "model"))]] = ("cnn",)
     """The network."""
@@ -217,7 +219,8 @@ def _pair(value: Any) -> Any:
 
 class OptimizerSpec(Strict):
     """The optimizer: the class of that name in torch, or in the package schedulefree, with its own
-    argument names."""
+    argument names. `AdamWScheduleFree` needs no scheduler; its warmup comes on top of the
+    scheduler's rate, which is the one that is recorded."""
 
     one_value: ClassVar[frozenset[str]] = frozenset({"betas"})
     """Arguments of which a list is one value, and no axis."""

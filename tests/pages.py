@@ -12,7 +12,7 @@
     ```layout     a folder's files, each of which the program names
 
 An indented block holds commands, as `sh` does. `<!-- file: NAME ... -->` is a file that the page's
-commands find, and readers do not see. In what is printed `...` stands for anything, as in doctests;
+commands find, `<!-- run: COMMAND -->` is run; readers see neither. In what is printed `...` stands for anything, as in doctests;
 seconds, numbers of processes and the lines that tell of progress are left out on both sides.
 """
 
@@ -81,6 +81,8 @@ def blocks(page: Path) -> list[Block]:
             text = "\n".join(line[4:] for line in lines[start:at]).strip("\n")
             found.append(Block("indented", text + "\n", start + 1))
             continue
+        elif (hidden := re.fullmatch(r"<!-- run: (.*) -->", lines[at])) is not None:
+            found.append(Block("console", f"$ {hidden[1]}\n...\n", start + 1))
         elif lines[at].startswith("<!-- file: "):
             while lines[at] != "-->":
                 at += 1
