@@ -12,8 +12,9 @@
     ```layout     a folder's files, each of which the program names
 
 An indented block holds commands, as `sh` does. `<!-- file: NAME ... -->` is a file that the page's
-commands find, `<!-- run: COMMAND -->` is run; readers see neither. In what is printed `...` stands for anything, as in doctests;
-seconds, numbers of processes and the lines that tell of progress are left out on both sides.
+commands find, `<!-- run: COMMAND -->` is run; readers see neither. In what is printed `...` stands
+for anything, as in doctests; seconds, numbers of processes and the lines that tell of progress are
+left out on both sides.
 """
 
 from __future__ import annotations
