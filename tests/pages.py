@@ -159,7 +159,7 @@ def _check_command(command: str, expected: str, where: str) -> None:
     assert words[0] == "lrdecay", f"{where}: {command} is not run; put it into a block of sh"
     with plugged.as_in_a_new_process():
         result = CliRunner().invoke(app, words[1:])
-    fails = bool(re.search(r"^(lrdecay|failed): ", expected, re.MULTILINE))
+    fails = bool(re.search(r"^(lrdecay|failed): |; moved to quarantine$", expected, re.MULTILINE))
     crash = result.exception if not isinstance(result.exception, SystemExit) else None
     assert crash is None, f"{where}: {command}: {crash!r}"
     assert (result.exit_code != 0) == fails, f"{where}: {command}: {result.output}"
@@ -226,7 +226,7 @@ def _probe() -> str:
 def whole(text: str) -> str:
     """Return a sweep file of which `text` is a part: what must be given is added."""
     given = yaml.safe_load(text)
-    rest = {"dataset": "digits", "schedulers": "{a: {class: constant}}"}
+    rest = {"dataset": "digits", "schedulers": "{a: {class: constant}, b: {class: RexLR}}"}
     return text + "".join(f"{key}: {value}\n" for key, value in rest.items() if key not in given)
 
 
