@@ -761,8 +761,8 @@ def test_an_optimizer_s_arguments_are_checked(plug):
         "small.yaml:3:54: optimizer.momentum: Plain does not take it; "
         "Plain takes lr, shrink, powers",
         "small.yaml:3:59: optimizer: the key 'shrnk' is unknown; did you mean shrink? (choices: "
-        "name, lr, weight_decay, eps, betas, momentum, nesterov, alpha, centered, warmup_steps, r, "
-        "weight_lr_power, shrink, powers)",
+        "name, lr, weight_decay, eps, betas, momentum, nesterov, alpha, rho, centered, "
+        "warmup_steps, r, weight_lr_power, decay_biases, shrink, powers)",
     ]
 
 
