@@ -55,6 +55,7 @@ def test_the_tables_are_made_of_the_columns_that_are_described():
 def test_every_block_of_a_page_is_true(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # the pages were written on a CPU
     pages.check(page, tmp_path)
 
 

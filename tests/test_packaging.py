@@ -11,7 +11,6 @@ import pytest
 
 HOME = Path(__file__).parents[1]
 PROJECT = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
-NEVER = ("data", "results", "tests", ".venv", ".git", "examples/plugin/results")
 
 
 @pytest.fixture(scope="module")
