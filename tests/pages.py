@@ -105,7 +105,7 @@ def check(page: Path, folder: Path) -> None:
         if block.kind.startswith("file "):
             (folder / block.kind.removeprefix("file ")).write_text(block.text)
         elif block.kind == "console":
-            for command, expected in sessions(block):
+            for command, expected in exchanges(block):
                 _check_command(command, expected, where)
         elif block.kind == "python":
             if (name := re.match(r"# (\w+\.py)\n", block.text)) is not None:
@@ -136,7 +136,7 @@ def check(page: Path, folder: Path) -> None:
             raise AssertionError(f"{where}: {block.kind!r} is no kind of block: {', '.join(KINDS)}")
 
 
-def sessions(block: Block) -> Iterator[tuple[str, str]]:
+def exchanges(block: Block) -> Iterator[tuple[str, str]]:
     """Yield each command of a console's block, and what it prints."""
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         command, _, expected = part.partition("\n")
