@@ -447,8 +447,8 @@ def test_plan_says_how_many_trials_and_runs_and_how_long_each_takes(tmp_path: Pa
     )
     assert "To compare: 4 cells x 2 seeds = 8 runs\n" in result.output
     assert re.search(
-        r"About \d+ s to choose base rates and \d+ s to compare, on cpu with 1 process, "
-        r"each training \d+ runs at once",
+        r"About \d+ s to choose base rates and \d+ s to compare, on cpu with 1 worker, "
+        r"and some seconds for them to start",
         result.output,
     )
 

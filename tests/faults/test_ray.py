@@ -31,7 +31,8 @@ seeds: 4
 """
 RUNS = 24
 PATIENCE = 300  # seconds, for a machine that does much else
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+# a cluster on this machine's loopback alone
+os.environ.update(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0", RAY_USAGE_STATS_ENABLED="0")
 
 
 @pytest.fixture(scope="module")
@@ -47,75 +48,35 @@ def fresh(file, tmp_path_factory):
 
 
 class Nodes:
-    """A head node with no room for work, and nodes with one core each."""
+    """A head node with no room for work, and two nodes with one core each."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.workers: list[subprocess.Popen[bytes]] = []
-        self._head = self._start("--head", "--port=0", "--num-cpus=0", "--include-dashboard=false")
-        self.address = self._address()
-        for _ in range(2):
-            self.add()
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
 
-    def add(self) -> None:
-        """Start one more node with one core."""
-        self.workers.append(self._start(f"--address={self.address}", "--num-cpus=1"))
+        here = {"node_ip_address": "127.0.0.1"}
+        head = {**here, "num_cpus": 0, "include_dashboard": False}
+        self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.address = self._cluster.address
+        self._nodes = [self._cluster.add_node(num_cpus=1, **here) for _ in range(2)]
 
-    def kill(self) -> None:
-        """Kill a node: all of its processes at once."""
-        end(self.workers.pop(0))
+    def kill_one(self) -> None:
+        """Kill a node, and all processes on it."""
+        self._cluster.remove_node(self._nodes.pop(), allow_graceful=False)
+
+    def add_one(self) -> None:
+        self._nodes.append(self._cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1"))
 
     def end(self) -> None:
-        for node in (*self.workers, self._head):
-            end(node)
-
-    def _start(self, *options: str) -> subprocess.Popen[bytes]:
-        ray = Path(sys.executable).with_name("ray")
-        log = (self._folder / f"{len(self.workers)}-{options[0]}.log".replace("/", "")).open("wb")
-        with log:
-            return subprocess.Popen(
-                [ray, "start", "--block", "--node-ip-address=127.0.0.1", *options]
-                + ([f"--temp-dir={self._folder}"] if "--head" in options else []),
-                env=os.environ | LOOPBACK,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def _address(self) -> str:
-        deadline = time.monotonic() + PATIENCE
-        place = self._folder / "ray_current_cluster"
-        while not (place.exists() and place.read_text()):
-            assert self._head.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        return place.read_text().strip()
-
-
-def end(node: subprocess.Popen[bytes]) -> None:
-    """Kill a process and all that it started."""
-    family = [node.pid]
-    for pid in family:
-        with suppress(OSError):
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                family += map(int, (task / "children").read_text().split())
-    for pid in family:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    node.wait()
+        self._cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory) -> Iterator[Nodes]:
-    # Ray's sockets lie in there, whose names may not be long
-    made = Path(f"/tmp/lrdecay-ray-{os.getpid()}")
-    made.mkdir()
-    started = Nodes(made)
+def nodes() -> Iterator[Nodes]:
+    started = Nodes()
     try:
         yield started
     finally:
         started.end()
-        subprocess.run(["rm", "-rf", made], check=True)
 
 
 @contextmanager
@@ -177,10 +138,10 @@ def test_a_cluster_gives_the_tables_of_this_machine_also_when_a_node_is_killed(
     assert_same(tmp_path / "whole" / "small", fresh)
     with sweeping(nodes, file, tmp_path / "killed") as process:
         until(4, tmp_path / "killed", process)
-        nodes.kill()
+        nodes.kill_one()
         before = done(tmp_path / "killed")
         text = finished(process)
-    nodes.add()
+    nodes.add_one()
     assert before < RUNS
     assert_same(tmp_path / "killed" / "small", fresh)
     figure("Ray: a node killed", f"after {before} of {RUNS} runs: the same tables")
