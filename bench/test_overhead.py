@@ -1,4 +1,4 @@
-"""What a sweep costs beside training: planning, dispatch and commits, with runs that are made up."""
+"""What a sweep costs beside training: planning, dispatch, commits, with runs that are made up."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ def _report(tables):
             )
     tables.add(
         "Cost beside training",
-        "A sweep of the digits whose runs end at once with made-up results of 5 epochs: the matrix, "
-        "its groups, their dispatch, and every commit, to the finished tables. Per run: what "
-        "each one costs beyond the first 1,000, whose seconds are mostly for processes to start. The "
-        "memory is the coordinator's, of which torch itself is three quarters of a GiB.",
+        "A sweep of the digits whose runs end at once with made-up results of 5 epochs: the "
+        "matrix, its groups, their dispatch, and every commit, to the finished tables. Per run: "
+        "what each one costs beyond the first 1,000, whose seconds are mostly for processes to "
+        "start. The memory is the coordinator's, of which torch itself takes three quarters of a "
+        "GiB.",
         rows,
     )
 
