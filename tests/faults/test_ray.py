@@ -32,7 +32,11 @@ seeds: 4
 RUNS = 24
 PATIENCE = 300  # seconds, for a machine that does much else
 # a cluster on this machine's loopback alone
-os.environ.update(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0", RAY_USAGE_STATS_ENABLED="0")
+os.environ.update(
+    RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_worker_niceness="0",  # 15 else: its actors would wait for all else that this machine does
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,17 +87,16 @@ def nodes() -> Iterator[Nodes]:
 def sweeping(nodes: Nodes, file: Path, results: Path) -> Iterator[subprocess.Popen[str]]:
     command = ("-m", "lrdecay", "sweep", file, "--results", results)
     options = ("--executor", "ray", "--address", nodes.address, "--group-size", 2)
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, *map(str, (*command, *options))],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def done(results: Path) -> int:
@@ -117,15 +120,21 @@ def finished(process: subprocess.Popen[str]) -> str:
 
 
 def actors() -> list[int]:
-    """The processes that train."""
-    found = []
+    """The processes that train on the nodes of this process."""
+    parents, training = {}, []
     for folder in Path("/proc").iterdir():
         with suppress(OSError):
-            if folder.name.isdigit() and (folder / "cmdline").read_bytes().startswith(
-                b"ray::Trainee"
-            ):
-                found.append(int(folder.name))
-    return found
+            if folder.name.isdigit():
+                pid = int(folder.name)
+                parents[pid] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                if (folder / "cmdline").read_bytes().startswith(b"ray::Trainee"):
+                    training.append(pid)
+    return [pid for pid in training if os.getpid() in ancestors(pid, parents)]
+
+
+def ancestors(pid: int, parents: dict[int, int]) -> Iterator[int]:
+    while (pid := parents.get(pid, 0)) > 0:
+        yield pid
 
 
 def test_a_cluster_gives_the_tables_of_this_machine_also_when_a_node_is_killed(
@@ -149,7 +158,9 @@ def test_a_cluster_gives_the_tables_of_this_machine_also_when_a_node_is_killed(
 
 def test_actors_killed_at_random(nodes, file, fresh, tmp_path, often, figure):
     chance = random.Random(0)
-    wanted, killed = often(2, 10), 0
+    wanted, killed = often(0, 10), 0
+    if not wanted:
+        pytest.skip("a minute or two: in `make faults`")
     with sweeping(nodes, file, tmp_path) as process:
         while killed < wanted and process.poll() is None:
             time.sleep(chance.uniform(0.5, 3.0))
@@ -165,7 +176,9 @@ def test_actors_killed_at_random(nodes, file, fresh, tmp_path, often, figure):
 
 def test_the_coordinator_killed_and_started_again(nodes, file, fresh, tmp_path, often, figure):
     counts = []
-    for share in range(1, often(1, 3) + 1):
+    if not often(0, 1):
+        pytest.skip("a minute or two: in `make faults`")
+    for share in (1, 2, 3):
         with sweeping(nodes, file, tmp_path) as process:
             until(share * 4, tmp_path, process)
         counts.append(done(tmp_path))
