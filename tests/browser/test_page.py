@@ -245,3 +245,13 @@ def test_every_control_is_reached_by_tab_and_shows_it(open_page: OpenPage, path:
         assert name in reached, name
     assert reached[0] == "Skip to the content"
     assert set(ringed) == {"solid"}
+
+
+@pytest.mark.parametrize(("size", "columns"), [("wide", 2), ("narrow", 1)])
+def test_sentences_stand_in_columns_where_there_is_room(
+    open_page: OpenPage, path: Path, size: str, columns: int
+) -> None:
+    sentences = open_page(path, viewport=WIDTHS[size]).locator(".verdicts ul").first.locator("li")
+    left = sentences.evaluate_all("all => all.map((one) => one.getBoundingClientRect().left)")
+    assert len(left) > 3
+    assert len(set(left)) == columns
