@@ -14,9 +14,8 @@ from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import axis_values, cell_summary, extra_axes, train_test_gap
 from lrdecay.errors import InputError
-from lrdecay.inert import one_line
 from lrdecay.marks import About, mark
-from lrdecay.plots.shared import SPREAD, of_scheduler, one_value
+from lrdecay.plots.shared import SPREAD, of_scheduler, one_value, tick_name
 from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, used_styles
 from lrdecay.wording import mean_and_sd
 
@@ -206,7 +205,7 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         linecolor="none",
         annot_kws={"fontsize": 8.5},
         xticklabels=[plain(float(str(dropout))) for dropout in order[1]],
-        yticklabels=[one_line(str(scheduler)) for scheduler in order[0]],
+        yticklabels=list(map(tick_name, order[0])),
         ax=ax,
     )
     for label in ax.get_yticklabels():
