@@ -196,6 +196,15 @@ def best_lines(found: Findings) -> Iterator[Sentence]:
             )
 
 
+def places(found: Findings) -> str:
+    """Return what the sets of the best are of one value of, in words; nothing of a single set."""
+    if found.best is None:
+        return ""
+    axes = ["dropout", *strata_in(found.best)]
+    several = [axis for axis in axes if found.best[axis].nunique() > 1]
+    return listed(several) if several else ""
+
+
 def outlook(found: Findings) -> list[str]:
     """Return what it would take to settle what is open."""
     still_open = open_questions(found.table)

@@ -317,6 +317,26 @@ def test_one_dropout_has_no_map_and_no_interaction_but_panels_side_by_side(tmp_p
     assert titles == ["dropout 0.3", "dropout 0.3", *images, *images]
 
 
+def test_without_a_dropout_axis_none_is_spoken_of(tmp_path: Path) -> None:
+    tables = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
+    for table in tables:
+        table["dropout"] = float("nan")  # a network's own rates
+    page = build(tmp_path, tables)
+    assert page.tables["table-differences"][1][0] == ["step \N{MINUS SIGN} constant"]
+    assert "excluded if another one is shown to be better; the best one is in the set" in page.text
+    several = make_tables(("constant", "step"), (0.0, 0.3), 8, 1, lr=[0.1, 0.2])
+    text = build(tmp_path / "several", several).text
+    assert "another one at the same dropout and lr is shown to be better" in text
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_longest_labels_leave_room_in_every_figure(tmp_path: Path) -> None:
+    page = build(tmp_path, make_tables(("x" * 64, "y" * 64), (0.0, 0.3), seeds=8, n_epochs=1))
+    assert page.tables["table-cells"][1][0] == ["x" * 64]
+    assert f"{'y' * 15}…{'y' * 8}" in page.text
+    assert {"slopes", "spread", "by_dropout"} < set(page.sections)
+
+
 def test_a_target_and_an_axis_of_epochs_have_figures(tmp_path: Path) -> None:
     runs, epochs = make_tables(("constant", "step"), (0.0, 0.3), seeds=2, epochs=[2, 4])
     runs["target"] = 0.9
