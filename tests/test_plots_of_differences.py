@@ -252,7 +252,7 @@ def test_long_names_leave_room_for_the_marks() -> None:
     primary = table[table["family"] == "scheduler"]
     short = f"{'x' * 15}…{'x' * 8}"
     difference = plots.plot_differences(primary)
-    assert difference.get_xlabel() == f"difference to {short} (percentage points)"
+    assert difference.get_xlabel() == f"difference to {short}\n(percentage points)"
     names = [label.get_text() for label in difference.get_yticklabels()]
     assert names[1:4] == ["constant", "step", "a" * 24]
     for ax in (plots.plot_spread(runs), plots.plot_heat_map(runs)):

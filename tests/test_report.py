@@ -317,6 +317,35 @@ def test_one_dropout_has_no_map_and_no_interaction_but_panels_side_by_side(tmp_p
     assert titles == ["dropout 0.3", "dropout 0.3", *images, *images]
 
 
+def test_a_mark_without_an_interval_is_explained(tmp_path: Path) -> None:
+    hollow = "Hollow at 8 pairs or more: the interval is unbounded so far."
+    # so many differences share the error rate that 8 seeds bound none of them
+    many = make_tables(tuple("abcdefghij"), (0.0, 0.3), seeds=8, n_epochs=1)
+    assert hollow in build(tmp_path / "many", many).text
+    two = build(tmp_path / "two", make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1))
+    assert "Hollow" not in two.text
+    assert "Intervals: the confidence sequence, right with 95% confidence" in two.text
+    few = build(tmp_path / "few", make_tables(("constant", "step"), (0.3,), seeds=7, n_epochs=1))
+    assert "Hollow: no interval, since it begins at 8 pairs." in few.text
+    assert hollow not in few.text
+
+
+def test_large_counts_are_worded_alike(tmp_path: Path) -> None:
+    tables = make_tables(("step",), (0.3,), seeds=1200, n_epochs=1)
+    page = Page(write_report(write_folder(tmp_path, tables, planned=3400)))
+    assert "1,200 runs in the tables: 1,200 completed, 0 diverged, 0 failed." in page.text
+    assert "2,200 of the sweep's 3,400 runs are still to come." in page.text
+
+
+def test_marks_beside_their_base_rate_are_said_to_be(tmp_path: Path) -> None:
+    several = make_tables(("constant", "step"), (0.3,), 2, 1, lr=[0.1, 0.2])
+    shifted = "Schedulers are shifted sideways around each value to keep them apart."
+    assert shifted in build(tmp_path / "several", several).text
+    one = build(tmp_path / "one", make_tables(("step",), (0.3,), 2, 1, lr=[0.1, 0.2]))
+    assert "by_rate" in one.sections
+    assert "shifted" not in one.text
+
+
 def test_without_a_dropout_axis_none_is_spoken_of(tmp_path: Path) -> None:
     tables = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
     for table in tables:

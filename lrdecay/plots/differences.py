@@ -25,6 +25,7 @@ from lrdecay.wording import at_dropout
 MOST_SEEDS = 50
 """Seeds that get a line of their own."""
 _SIDE_BY_SIDE = 36  # characters of names that a panel's axis has room for
+_ON_ONE_LINE = 12  # characters of the reference that leave room for the unit beside it
 
 
 def plot_differences(
@@ -67,7 +68,8 @@ def plot_differences(
             labels.append(tick_name(row["scheduler"]))
     label_rows(ax, labels, heads)
     references = ", ".join(map(tick_name, table["versus_scheduler"].unique()))
-    ax.set_xlabel(f"difference to {references} ({UNIT_TITLES[unit]})", parse_math=False)
+    between = "\n" if len(references) > _ON_ONE_LINE else " "
+    ax.set_xlabel(f"difference to {references}{between}({UNIT_TITLES[unit]})", parse_math=False)
     return ax
 
 
@@ -211,10 +213,11 @@ def plot_slopes(
         of_scheduler(thick, scheduler, f"{scheduler}, mean of {len(pairs)} seeds")
     names = list(map(tick_name, others))
     ax.set_xticks(range(len(others)), names)
+    turned = len(others) > 3 or len(names) * max(map(len, names), default=0) > _SIDE_BY_SIDE
     for label in ax.get_xticklabels():
         label.set_parse_math(False)
-    if len(others) > 3 or len(names) * max(map(len, names), default=0) > _SIDE_BY_SIDE:
-        ax.tick_params(axis="x", rotation=30)
+        if turned:  # and each ends below its mark
+            label.set(rotation=30, ha="right", rotation_mode="anchor")
     ax.set_xlim(-0.6, max(len(others), 1) - 0.4)
     ax.autoscale_view(scalex=False)
     unit = "nats" if asked.unit == NATS else "%" if metric != "gap" else "pp"
