@@ -247,14 +247,14 @@ LONGEST = "x" * 64  # the longest label that a sweep file may give
 
 
 def test_long_names_leave_room_for_the_marks() -> None:
-    runs, _ = make_tables(("constant", LONGEST, "step", "a" * 24), (0.0, 0.3), seeds=8)
+    runs, _ = make_tables(("constant", LONGEST, "step", "a" * 28), (0.0, 0.3), seeds=8)
     table = analysis.compare(runs, margin=0.2, reference=LONGEST)
     primary = table[table["family"] == "scheduler"]
-    short = f"{'x' * 15}…{'x' * 8}"
+    short = f"{'x' * 18}…{'x' * 9}"
     difference = plots.plot_differences(primary)
     assert difference.get_xlabel() == f"difference to {short}\n(percentage points)"
     names = [label.get_text() for label in difference.get_yticklabels()]
-    assert names[1:4] == ["constant", "step", "a" * 24]
+    assert names[1:4] == ["constant", "step", "a" * 28]
     for ax in (plots.plot_spread(runs), plots.plot_heat_map(runs)):
         assert short in [label.get_text() for label in ax.get_yticklabels()]
         figure = ax.get_figure()

@@ -362,7 +362,7 @@ def test_without_a_dropout_axis_none_is_spoken_of(tmp_path: Path) -> None:
 def test_the_longest_labels_leave_room_in_every_figure(tmp_path: Path) -> None:
     page = build(tmp_path, make_tables(("x" * 64, "y" * 64), (0.0, 0.3), seeds=8, n_epochs=1))
     assert page.tables["table-cells"][1][0] == ["x" * 64]
-    assert f"{'y' * 15}…{'y' * 8}" in page.text
+    assert f"{'y' * 18}…{'y' * 9}" in page.text
     assert {"slopes", "spread", "by_dropout"} < set(page.sections)
 
 

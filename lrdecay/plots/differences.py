@@ -18,8 +18,8 @@ from lrdecay.analysis.metrics import NATS, UNIT_TITLES, metric_named, metric_val
 from lrdecay.analysis.sentences import interval
 from lrdecay.analysis.verdicts import RESOLVED
 from lrdecay.marks import About
-from lrdecay.plots.shared import SPREAD, label_rows, of_scheduler, one_stratum, one_value, tick_name
-from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, used_styles
+from lrdecay.plots.shared import SPREAD, label_rows, of_scheduler, one_stratum, one_value
+from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, short_name, used_styles
 from lrdecay.wording import at_dropout
 
 MOST_SEEDS = 50
@@ -65,9 +65,9 @@ def plot_differences(
             labels.append(head)
         for row in rows.to_dict("records"):
             _difference(ax, len(labels), row, styles[row["scheduler"]])
-            labels.append(tick_name(row["scheduler"]))
+            labels.append(short_name(row["scheduler"]))
     label_rows(ax, labels, heads)
-    references = ", ".join(map(tick_name, table["versus_scheduler"].unique()))
+    references = ", ".join(map(short_name, table["versus_scheduler"].unique()))
     between = "\n" if len(references) > _ON_ONE_LINE else " "
     ax.set_xlabel(f"difference to {references}{between}({UNIT_TITLES[unit]})", parse_math=False)
     return ax
@@ -211,7 +211,7 @@ def plot_slopes(
         ]
         of_scheduler([thin], scheduler, points=named)
         of_scheduler(thick, scheduler, f"{scheduler}, mean of {len(pairs)} seeds")
-    names = list(map(tick_name, others))
+    names = list(map(short_name, others))
     ax.set_xticks(range(len(others)), names)
     turned = len(others) > 3 or len(names) * max(map(len, names), default=0) > _SIDE_BY_SIDE
     for label in ax.get_xticklabels():

@@ -13,12 +13,10 @@ from matplotlib.ticker import FuncFormatter
 from lrdecay.analysis import axis_values
 from lrdecay.analysis.axes import strata_in
 from lrdecay.errors import InputError
-from lrdecay.inert import one_line
 from lrdecay.marks import About, mark
 from lrdecay.styles import plain
 
 SPREAD = 0.4  # of the smallest step on the axis: how far the schedulers of a value are spread out
-_LONGEST = 24  # characters of a name on an axis
 
 
 def one_of(what: str, value: str, choices: Iterable[str]) -> None:
@@ -53,17 +51,6 @@ def of_scheduler(
 ) -> None:
     """Say what these marks are of, for whoever reads the figure as SVG; see `marks.mark`."""
     mark(artists, {"scheduler": scheduler, **(about or {})}, name or scheduler, points)
-
-
-def tick_name(name: object) -> str:
-    """Return a name for an axis: of a long one its two ends, or nothing is left for the marks,
-    which have it whole.
-
-    >>> tick_name("cosine"), tick_name("a long name for a scheduler of mine")
-    ('cosine', 'a long name for…of mine')
-    """
-    text = one_line(str(name))
-    return text if len(text) <= _LONGEST else f"{text[:15].rstrip()}…{text[-8:].lstrip()}"
 
 
 def label_rows(ax: Axes, labels: Sequence[str], heads: Collection[int]) -> None:
