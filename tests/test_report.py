@@ -245,6 +245,16 @@ def test_a_folder_without_results_says_what_makes_one(tmp_path: Path, make: bool
         write_report(folder)
 
 
+def test_the_folder_of_all_results_names_one_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    folder = write_folder(tmp_path / "b", make_tables(seeds=1, n_epochs=1))
+    with pytest.raises(InputError) as error:
+        write_report(tmp_path)
+    assert str(error.value) == (
+        f"no results in {tmp_path}: give one of the folders in it, such as {folder}"
+    )
+
+
 def test_tables_without_a_run_say_so_too(tmp_path: Path) -> None:
     runs, epochs = make_tables(seeds=1, n_epochs=1)
     write_folder(tmp_path, (runs.iloc[:0], epochs.iloc[:0]))
