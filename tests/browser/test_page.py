@@ -191,6 +191,8 @@ def test_print_is_black_on_white_without_controls_and_says_the_filter(
     expect(page.locator("#shown")).to_have_text(re.compile(r"^scheduler step: "))
     expect(page.locator("#shown")).to_be_visible()
     assert page.pdf().startswith(b"%PDF")
+    page.locator("#show-all").evaluate("button => button.click()")
+    expect(page.locator("#shown")).to_be_hidden()  # all rows are there, so there is nothing to say
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("wide", "light"), ("narrow", "dark")])
