@@ -257,3 +257,15 @@ def test_sentences_stand_in_columns_where_there_is_room(
     left = sentences.evaluate_all("all => all.map((one) => one.getBoundingClientRect().left)")
     assert len(left) > 3
     assert len(set(left)) == columns
+
+
+def test_a_long_name_leaves_room_for_the_numbers_beside_the_map(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    whole = make_tables(("constant", "x" * 64), (0.0, 0.3), 2, 1)
+    page = open_page(write_page(tmp_path / "long", whole), viewport=WIDTHS["wide"])
+    boxes = [page.locator(f"#{place}").bounding_box() for place in ("heat-map-0", "table-cells")]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert boxes[1]["x"] > boxes[0]["x"] + boxes[0]["width"]
+    assert boxes[1]["x"] + boxes[1]["width"] <= WIDTHS["wide"]["width"]
