@@ -290,7 +290,7 @@ def test_a_sweep_trains_trials_and_then_compares_at_the_chosen_rates(fresh: Path
 
 KILLED = """
 import os, sys
-from lrdecay import runner
+from lrdecay import course, runner
 from lrdecay.sweep import parse_sweep
 
 class Killer:
@@ -303,7 +303,7 @@ class Killer:
         if self.done == {after}:
             os._exit(9)
 
-runner._COMMIT_SECONDS = 0.0
+course._COMMIT_SECONDS = 0.0
 runner.run_sweep(parse_sweep({text!r}), {results!r}, workers=0, progress=Killer())
 """
 
