@@ -7,10 +7,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup sweep report test faults bench check docs format clean
+.PHONY: help setup sweep report reference test faults bench check docs format clean
 
 help:  ## show this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 	@echo "  Variables: SWEEP=bench/sweeps/mnist.yaml  RESULTS=results  ARGS='--data DIR --workers N'"
 
 setup: $(VENV)/.complete  ## make .venv and install everything into it
@@ -27,6 +27,10 @@ sweep: setup  ## train what SWEEP asks for and is not there yet
 
 report: setup  ## write the HTML report of SWEEP's results
 	$(BIN)/lrdecay report "$(SWEEP)" --results "$(RESULTS)"
+
+reference: setup  ## train what results/ is published for and not there yet; hours on 2 cores
+	$(BIN)/lrdecay sweep bench/sweeps/mnist.yaml $(ARGS)
+	$(BIN)/lrdecay report results/mnist
 
 test: setup  ## run the test suite
 	$(BIN)/python -m pytest --numprocesses=2 --quiet

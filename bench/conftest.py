@@ -22,6 +22,13 @@ CORES = default_workers(torch.device("cpu"))
 PROCESSES = 1 if DEVICE == "cuda" else CORES
 
 
+_METHOD = (
+    "Written by `make bench`. Each round times every contender once, in turn; figures are medians "
+    "over the rounds. Machines are shared and noisy: the ratios mean more than the times. What was "
+    "measured where stands under each table; a GPU's speed is unmeasured where no table names one."
+)
+
+
 class Tables:
     """Sections of the results, in the order in which they are added."""
 
@@ -32,14 +39,24 @@ class Tables:
         """Add a table, its header first."""
         self.sections.append((title, text, rows))
 
-    def markdown(self) -> str:
-        parts = ["# Measured speed", _machine()]
+    def markdown(self, before: str = "") -> str:
+        """Return all sections, those that were not measured now as they were before."""
+        kept = dict(_sections(before))
         for title, text, rows in self.sections:
             head, *body = rows
             lines = [head, ["---"] * len(head), *body]
             table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-            parts += [f"## {title}", text, table]
+            kept[title] = f"{text}\n\n{table}\n\n{_machine()}"
+        parts = ["# Measured speed", _METHOD]
+        for title, section in kept.items():
+            parts += [f"## {title}", section]
         return "\n\n".join(parts) + "\n"
+
+
+def _sections(text: str) -> Iterator[tuple[str, str]]:
+    for section in text.split("\n## ")[1:]:
+        title, _, rest = section.partition("\n")
+        yield title, rest.strip()
 
 
 _TABLES = Tables()
@@ -74,7 +91,7 @@ def pytest_benchmark_group_stats(config, benchmarks, group_by):  # type: ignore[
 def pytest_terminal_summary(terminalreporter) -> None:  # type: ignore[no-untyped-def]
     if not _TABLES.sections:
         return
-    text = _TABLES.markdown()
+    text = _TABLES.markdown(RESULTS.read_text() if RESULTS.exists() else "")
     RESULTS.write_text(text)
     terminalreporter.write_line("")
     terminalreporter.write(text)
@@ -93,13 +110,4 @@ def _machine() -> str:
         f"lrdecay {versions['lrdecay_version']} ({commit})",
         f"{datetime.now(UTC):%Y-%m-%d}",
     ]
-    unmeasured = (
-        ""
-        if DEVICE == "cuda"
-        else " No GPU was at hand: the speed of the same code on a GPU is unmeasured."
-    )
-    return (
-        f"Written by `make bench` on: {', '.join(parts)}.{unmeasured} Each round times every "
-        "contender once, in turn; figures are medians over the rounds. Machines are shared and "
-        "noisy: the ratios mean more than the times."
-    )
+    return f"Measured on: {', '.join(parts)}."

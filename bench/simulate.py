@@ -13,10 +13,12 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import torch
 
+from lrdecay import schedulers
 from lrdecay.data import Dataset
 from lrdecay.engine.record import Epoch, Measured, Metrics, finished
 from lrdecay.executor import Executor, Local, Site
@@ -43,6 +45,7 @@ dropout: [0.0, 0.2, 0.3, 0.5]
 seeds: {seeds}
 """
 _SPLITS = ("train", "train_eval", "val", "test")
+_STEPS = 19  # of an epoch of the digits
 _RIGHT = torch.arange(360) % 2 == 0
 
 
@@ -54,13 +57,25 @@ class MakesUp:
 
     def train(self, group: Group, tell: Tell) -> None:
         for run in group.runs:
+            key = (run.scheduler_class, run.scheduler_args, run.lr, run.epochs)
             epochs = [
-                Epoch(n, [run.lr], {split: Metrics(1.0, 0.5) for split in _SPLITS})
-                for n in range(1, run.epochs + 1)
+                Epoch(number, list(rates), {split: Metrics(1.0, 0.5) for split in _SPLITS})
+                for number, rates in enumerate(_rates(*key), 1)
             ]
             digests = (f"init {run.seed}", f"order {run.seed}")
             measured = Measured(epochs, None, run.dropout, *digests, _RIGHT, 1.0, 1, 1)
             tell(finished(run, measured, group.engine, self._device))
+
+
+@cache
+def _rates(name: str, arguments: str, lr: float, epochs: int) -> list[list[float]]:
+    """The learning rates of each epoch's steps, if the loss never improves."""
+    given = json.loads(arguments)
+    by_step = schedulers.clock(name, given) == "step"
+    count = epochs * (_STEPS if by_step else 1) - 1
+    rates = schedulers.walk(name, given, count, lr, 1 if by_step else _STEPS)
+    of_steps = [rate for rate in rates for _ in range(1 if by_step else _STEPS)]
+    return [of_steps[n * _STEPS : (n + 1) * _STEPS] for n in range(epochs)]
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,9 @@ def _cells(row: dict[Any, Any]) -> tuple[str, ...]:
 def _number(value: float) -> str:
     if pd.isna(value):
         return ""
-    return f"{value:.2f}" if abs(value) >= 0.1 or abs(value) < 1e-6 else f"{value:.2g}"
+    if abs(value) < 1e-6:
+        return "0.00"  # and no minus before it
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
 
 
 def _headline(answer: Answer) -> str:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from torch import Tensor
 
+    from lrdecay.course import Summary
     from lrdecay.engine.record import Epoch
     from lrdecay.integrity import Verification
     from lrdecay.lock import Holder
     from lrdecay.run import Run
-    from lrdecay.runner import Summary
     from lrdecay.sweep import Sweep
 
 _LISTED = 20

@@ -165,7 +165,8 @@ def write_figure(
     """Draw one figure of a results folder into a file and return its path.
 
     Raises:
-        InputError: as `draw`, `chosen` and `check_output`; or there are no results.
+        InputError: as `draw`, `chosen` and `check_output`; or there are no results, or none of the
+            runs has completed.
     """
     check_output(output)
     _function(kind)
@@ -176,15 +177,22 @@ def write_figure(
     from lrdecay.analysis import compared
     from lrdecay.report import MATPLOTLIB_STYLE
     from lrdecay.styles import scheduler_styles
+    from lrdecay.wording import counted
 
     found = results.read_runs(folder)
     runs, trials = compared(found), found[found["phase"] == "choose"]
     if runs.empty:
         raise InputError(f"no runs of a comparison in {folder}: `lrdecay sweep FILE` trains them")
+    shown = chosen(runs, where)
+    if not (shown["status"] == "completed").any():
+        raise InputError(
+            f"nothing to draw: of {counted(len(shown), 'run')} none has completed; "
+            f"`lrdecay status {folder}` says how they ended"
+        )
     with matplotlib.style.context(MATPLOTLIB_STYLE):
         figure = draw(
             kind,
-            chosen(runs, where),
+            shown,
             results.read_epochs(folder),
             options,
             scheduler_styles(runs),  # the colours of the report, whatever is left out

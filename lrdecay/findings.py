@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,14 +25,13 @@ from lrdecay.analysis.contrasts import reference_among
 from lrdecay.analysis.metrics import Metric, metric_named
 from lrdecay.analysis.sentences import best_by_dropout, seeds
 from lrdecay.analysis.verdicts import (
-    DEFAULT_BUDGET,
     EQUIVALENT,
     NOT_EVALUATED,
     RESOLVED,
     UNRESOLVED,
 )
 from lrdecay.answers import asked_in
-from lrdecay.specs import Comparison
+from lrdecay.specs import Comparison, SeedsUntil
 from lrdecay.wording import counted, spell_seconds, text_of
 
 GROUPS = {
@@ -41,12 +41,15 @@ GROUPS = {
 }
 """What sentences stand under, and their verdicts."""
 
+_USUAL_MOST = SeedsUntil().max
+
 
 @dataclass(frozen=True)
 class Findings:
     """The settings, and the tables of `compare`, `best_set` and `verdicts_by_seeds` under them.
 
-    `best` is None where neither more nor less of the metric is better.
+    `best` is None where neither more nor less of the metric is better; `budget` is how many seeds
+    the sweep may take at most.
     """
 
     comparison: Comparison
@@ -56,6 +59,7 @@ class Findings:
     best: pd.DataFrame | None
     steps: pd.DataFrame
     seconds_per_run: float
+    budget: int
 
     @property
     def primary(self) -> pd.DataFrame:
@@ -98,6 +102,7 @@ def find(
         best,
         verdicts_by_seeds(runs, epochs, **asked),
         float(runs["seconds"].mean()),
+        budget,
     )
 
 
@@ -110,10 +115,12 @@ def question(found: Findings) -> str:
     rates = [text_of(dropout) for dropout in axis_values(primary, "dropout")]
     where = f" at dropout {listed(rates)}" if any(rates) else ""
     chance = f"{100 * (1 - found.comparison.confidence):.3g}%"
+    size = len(primary)
+    verdicts = "the verdict" if size == 1 else f"any of the {counted(size, 'verdict')}"
     return (
         f"{others} against {found.reference}{where}, by {found.metric.title}. "
         f"Differences below {found.comparison.margin:g} {found.metric.unit} are to count as none; "
-        f"that any of the {counted(len(primary), 'verdict')} is wrong has a probability of at most "
+        f"that {verdicts} is wrong has a probability of at most "
         f"{chance}, however often one looks."
     )
 
@@ -189,6 +196,15 @@ def best_lines(found: Findings) -> Iterator[Sentence]:
             )
 
 
+def places(found: Findings) -> str:
+    """Return what the sets of the best are of one value of, in words; nothing of a single set."""
+    if found.best is None:
+        return ""
+    axes = ["dropout", *strata_in(found.best)]
+    several = [axis for axis in axes if found.best[axis].nunique() > 1]
+    return listed(several) if several else ""
+
+
 def outlook(found: Findings) -> list[str]:
     """Return what it would take to settle what is open."""
     still_open = open_questions(found.table)
@@ -196,27 +212,36 @@ def outlook(found: Findings) -> list[str]:
         return []
     more = still_open["more_seeds"].to_numpy(float)
     within = still_open[np.isfinite(more)]
-    lines = []
-    if len(within):
-        needed = within["more_seeds"].astype(int)
-        least, most = int(needed.min()), int(needed.max())
-        count = seeds(most) if least == most else f"{least:,} to {seeds(most)}"
-        hours = spell_seconds(found.seconds_per_run * _more_runs(within))
-        begin = (within["verdict"] == NOT_EVALUATED).all()
-        verb = "begin to judge" if begin else "settle"
-        lines.append(
-            f"To {verb} {counted(len(within), 'open difference')} takes about {count} more"
-            + ("" if begin else ", if they stay as they are")
-            + f": some {hours} of training time, at what these runs took. With seeds: {{min: "
-            f"{max(FEWEST_SEEDS, int(found.primary['n'].max()))}, max: "
-            f"{int((within['n'] + needed).max())}, until: resolved}} in the sweep file each stops "
-            f"as soon as it is resolved."
-        )
+    lines = [_cost(found, within)] if len(within) else []
     if beyond := len(still_open) - len(within):
         lines.append(
-            f"{counted(beyond, 'difference')} may not be resolvable within {seeds(DEFAULT_BUDGET)}."
+            f"{counted(beyond, 'difference')} may not be resolvable within {seeds(found.budget)}."
         )
     return lines
+
+
+def _cost(found: Findings, within: pd.DataFrame) -> str:
+    """Return what contrasts that the budget suffices for take, and how to ask for it."""
+    needed = within["more_seeds"].astype(int)
+    least, most = int(needed.min()), int(needed.max())
+    count = seeds(most) if least == most else f"{least:,} to {seeds(most)}"
+    begin = (within["verdict"] == NOT_EVALUATED).all()
+    verb = "begin to judge" if begin else "settle"
+    text = f"To {verb} {counted(len(within), 'open difference')} takes about {count} more"
+    text += "" if begin else ", if they stay as they are"
+    # no run that has ended so far says how long one takes if all of them failed
+    if math.isfinite(found.seconds_per_run):
+        hours = spell_seconds(found.seconds_per_run * _more_runs(within))
+        text += f": some {hours} of training time, at what these runs took"
+    if begin and (within["n_waiting"] >= needed).all():
+        return f"{text}. The sweep is still to train them."
+    fewest = max(FEWEST_SEEDS, int(found.primary["n"].max()))
+    # those that can only begin to be judged will take more than that
+    wanted = _USUAL_MOST if begin else int((within["n"] + needed).max())
+    return (
+        f"{text}. With seeds: {{min: {fewest}, max: {wanted}, until: resolved}} in the sweep file "
+        f"each stops as soon as it is resolved."
+    )
 
 
 def _more_runs(rows: pd.DataFrame) -> int:

@@ -115,7 +115,7 @@ def warnings(foreseen: Sequence[Foreseen]) -> list[str]:
     lengths = {(each.run.epochs, each.run.batch_size) for each in foreseen}
     said: dict[str, None] = {}
     for each in foreseen:
-        where = f" in runs of {each.run.epochs} epochs" if len(lengths) > 1 else ""
+        where = f" in runs of {_spell(each.run.epochs, 'epoch')}" if len(lengths) > 1 else ""
         for text in _of_one(each):
             said[f"schedulers.{each.label}: {text}{where and f' ({where.strip()})'}"] = None
     for text in _twins(foreseen):
@@ -206,6 +206,8 @@ def _of_length(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
     name, length = part.name, part.length
     word = key.removesuffix("s") if key == "milestones" else key
     fix = f"a {word} below {length}, such as 0.5 {part.every}s"
+    if length == 1 and part.every == "epoch":  # nothing whole is below that
+        fix = f"it a longer run, or interval: step and a {word} in steps"
     # a decay may take the whole of it
     most = length if key in ("decay_iters", "total_iters") else length - 1
     past = [x for x in given if x > most]

@@ -59,7 +59,7 @@ def plan(
     group_size: int | None = None,
     sharing: int | None = None,
 ) -> Plan:
-    """Return the groups in which runs train, those that take longest first.
+    """Return the groups in which runs train, those of the longest runs first.
 
     `engine` is auto, reference or stacked; auto is the one that is faster for the run. `group_size`
     is the most runs that train at once (None: as many as is fastest and fits into memory, which
@@ -87,7 +87,7 @@ def plan(
     if device.type == "cuda":
         torch.cuda.empty_cache()  # workers are processes of their own
     # so that none begins a long one when the others have ended
-    groups.sort(key=lambda group: -sum(cost(run, dataset) for run in group.runs))
+    groups.sort(key=lambda group: -cost(group.runs[0], dataset))
     return Plan(tuple(groups), tuple(notes))
 
 

@@ -126,8 +126,9 @@ def _contrast(row: Row) -> list[Cell]:
     known = math.isfinite(row["images_low"])
     images = interval(row["images_low"], row["images_high"]) if known else ""
     numbers = [(row[name], _number(row[name])) for name in ("wins", "correlation", "skew")]
+    where = f"{row['where']}: " if row["where"] else ""
     return [
-        Cell(f"{row['where']}: {row['a']} \N{MINUS SIGN} {row['b']}"),
+        Cell(f"{where}{row['a']} \N{MINUS SIGN} {row['b']}"),
         Cell(str(row["n"]), number=True),
         Cell(_number(row["mean"]), number=True, sort=_exact(row["mean"])),
         Cell(whole, number=True, sort=_exact(low)),

@@ -161,6 +161,7 @@ def _answer(found: Findings) -> Mapping[str, Any]:
         "groups": shown,
         "left_out": len(found.primary) - sum(len(sentences) for _, sentences in shown),
         "best": list(findings.best_lines(found))[:MAX_SENTENCES],
+        "places": findings.places(found),
         "outlook": findings.outlook(found),
         "confidence": f"{100 * found.comparison.confidence:g}%",
     }

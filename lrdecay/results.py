@@ -191,10 +191,18 @@ def _current(
             f"`lrdecay verify {folder}`"
         )
     if not found:
-        raise InputError(
-            f"no results in {folder}: `lrdecay sweep FILE` puts a sweep's results there"
-        )
+        raise InputError(f"no results in {folder}: {_where_they_are(folder, name)}")
     return unique(found)
+
+
+def _where_they_are(folder: Path, name: str) -> str:
+    """Return what to do about a folder without a table; whoever gives the one that holds all
+    results wants one of those in it."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    for one in inside:
+        if one.is_dir() and current_files(one, name):
+            return f"give one of the folders in it, such as {one}"
+    return "`lrdecay sweep FILE` puts a sweep's results there"
 
 
 def unique(tables: Sequence[pa.Table]) -> pa.Table:

@@ -129,6 +129,8 @@ def _differing(sweeps: Sequence[Sweep]) -> list[tuple[str, list[str]]]:
     rows = []
     for axis in AXES:
         texts = [_listed(axis_values(sweep.runs, axis)) for sweep in sweeps]
+        if axis == "dropout":
+            texts = [text or "the network's own" for text in texts]
         if axis == "lr":
             texts = [
                 text + (" (chosen)" if rates_chosen(sweep.runs) else "")

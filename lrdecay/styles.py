@@ -28,6 +28,7 @@ DASHES: tuple[Dash, ...] = (
     (0, (6, 1.5, 1.5, 1.5)),
     (0, (9, 2)),
 )
+_LONGEST = 28  # characters of a name in a figure
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
@@ -70,6 +71,17 @@ def used_styles(table: pd.DataFrame, styles: Mapping[str, Style]) -> dict[str, S
     return {scheduler: style for scheduler, style in styles.items() if scheduler in present}
 
 
+def short_name(name: object) -> str:
+    """Return a name for an axis or a legend: of a long one its two ends, or no room is left for
+    the marks.
+
+    >>> short_name("cosine"), short_name("a long name for a scheduler of mine")
+    ('cosine', 'a long name for a…r of mine')
+    """
+    text = one_line(str(name))
+    return text if len(text) <= _LONGEST else f"{text[:18].rstrip()}…{text[-9:].lstrip()}"
+
+
 def finish(ax: Axes, used: Mapping[str, Style], legend: bool) -> Axes:
     """Give axes the look that all have, and a legend."""
     if ax.get_xlabel().startswith("epoch"):
@@ -79,7 +91,7 @@ def finish(ax: Axes, used: Mapping[str, Style], legend: bool) -> Axes:
     sns.despine(ax=ax)
     if legend and used:
         # Handles are given explicitly: a label that starts with "_" would be left out otherwise.
-        labels = list(map(one_line, used))
+        labels = list(map(short_name, used))
         drawn = ax.legend([style.line() for style in used.values()], labels, frameon=False)
         for text in drawn.get_texts():
             text.set_parse_math(False)

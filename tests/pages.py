@@ -6,7 +6,7 @@
     ```text       what the python before it prints
     ```yaml       a sweep file, or a part of one: read. One with a name is there for the page's
                   commands, as is ```yaml NAME, which must be refused
-    ```sh         commands: their names and options are checked, nothing is run
+    ```sh, bash   commands: their names and options are checked, nothing is run
     ```toml       entry points of a plug-in
     ```quote      a message that no test can bring about everywhere: its words stand in the code
     ```layout     a folder's files, each of which the program names
@@ -46,7 +46,7 @@ HOME = Path(__file__).parents[1]
 EVERY = [*sorted(HOME.glob("README*.md")), *sorted((HOME / "docs").glob("*.md"))]
 PAGES = [page for page in EVERY if not page.stem.endswith(".zh")]
 TRANSLATED = [page for page in EVERY if page.stem.endswith(".zh")]
-KINDS = ("console", "python", "text", "yaml", "sh", "toml", "quote", "layout", "indented")
+KINDS = ("console", "python", "text", "yaml", "sh", "bash", "toml", "quote", "layout", "indented")
 
 _OTHER_COMMANDS = {
     *(".", "cd", "export", "mkdir", "cp", "tar", "rsync", "scp", "ssh", "uv", "python"),
@@ -125,7 +125,7 @@ def check(page: Path, folder: Path) -> None:
         elif block.kind == "quote":
             for part in re.split(r"\.\.\.|\n", block.text):
                 assert in_words(part.removeprefix("lrdecay: ")) in _said(), f"{where}: {part!r}"
-        elif block.kind in ("sh", "indented"):
+        elif block.kind in ("sh", "bash", "indented"):
             for line in commands(block.text):
                 _check_words(line, where)
         elif block.kind == "toml":
@@ -247,8 +247,9 @@ def _check_words(words: Sequence[str], where: str) -> None:
     """Check a command's name and options, as far as they are the project's."""
     while "=" in words[0]:
         words = words[1:]  # a variable of its own
-    if "lrdecay" in words and words[0] in ("srun", "lrdecay"):
-        name, *options = words[words.index("lrdecay") + 1 :]
+    at = next((at for at, word in enumerate(words) if Path(word).name == "lrdecay"), None)
+    if at is not None and (at == 0 or words[0] in ("exec", "srun")):
+        name, *options = words[at + 1 :]
         if name.startswith("-"):
             return
         known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -258,9 +259,9 @@ def _check_words(words: Sequence[str], where: str) -> None:
         targets = re.findall(r"^([a-z]+):", (HOME / "Makefile").read_text(), re.MULTILINE)
         asked = [word for word in words[1:] if "=" not in word]
         assert set(asked) <= set(targets), f"{where}: make {' '.join(asked)}"
-    elif words[0] == "pip" and words[-1].startswith(".["):
+    elif words[0] == "pip" and words[-1].startswith((".[", "lrdecay[")):
         extras = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
-        asked = words[-1].strip(".[]").split(",")
+        asked = words[-1].partition("[")[2].strip("]").split(",")
         assert set(asked) <= set(extras["optional-dependencies"]), f"{where}: {words[-1]}"
     else:
         assert words[0] in _OTHER_COMMANDS, (

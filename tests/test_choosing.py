@@ -290,7 +290,7 @@ def test_a_sweep_trains_trials_and_then_compares_at_the_chosen_rates(fresh: Path
 
 KILLED = """
 import os, sys
-from lrdecay import runner
+from lrdecay import course, runner
 from lrdecay.sweep import parse_sweep
 
 class Killer:
@@ -303,7 +303,7 @@ class Killer:
         if self.done == {after}:
             os._exit(9)
 
-runner._COMMIT_SECONDS = 0.0
+course._COMMIT_SECONDS = 0.0
 runner.run_sweep(parse_sweep({text!r}), {results!r}, workers=0, progress=Killer())
 """
 
@@ -447,8 +447,8 @@ def test_plan_says_how_many_trials_and_runs_and_how_long_each_takes(tmp_path: Pa
     )
     assert "To compare: 4 cells x 2 seeds = 8 runs\n" in result.output
     assert re.search(
-        r"About \d+ s to choose base rates and \d+ s to compare, on cpu with 1 process, "
-        r"each training \d+ runs at once",
+        r"About \d+ s to choose base rates and \d+ s to compare, on cpu with 1 worker, "
+        r"and some seconds for them to start",
         result.output,
     )
 

@@ -131,7 +131,9 @@ def test_plan_says_the_matrix_the_runs_and_the_time(file, tmp_path):
     assert re.search(r"dropout +0.0, 0.3", result.output)
     assert "4 cells x 1 seed = 4 runs" in result.output
     assert re.search(
-        r"About \d+ s on cpu with 1 process, each training 4 runs at once", result.output
+        r"1 group; a worker trains at most 4 runs at once, in about \d+ MiB beside torch itself\.\n"
+        r"About \d+ s on cpu with 1 worker, and some seconds",
+        result.output,
     )
     assert not (tmp_path / "results").exists()
 
@@ -327,7 +329,7 @@ def test_engine_and_group_size_are_followed_and_recorded(file, tmp_path):
         assert set(runs["engine"]) == {"stacked" if engine == "auto" else engine}
         assert set(runs["group_size"]) == {expected}
     result = call("plan", file, "--workers", 1, "--device", "cpu", "--engine", "reference")
-    assert "with 1 process, each training 1 run at once" in result.output
+    assert "a worker trains at most 1 run at once" in result.output
     result = call("sweep", file, "--group-size", 0)
     assert result.exit_code == 2
 

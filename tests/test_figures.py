@@ -192,3 +192,36 @@ def test_trials_are_drawn_of_the_schedulers_that_are_compared(tmp_path: Path) ->
     step = table.loc[table["scheduler"] == "step", "expected_best"].tolist()
     assert len(step) == 2
     assert np.asarray(ax.lines[1].get_ydata()).tolist() == step
+
+
+@pytest.mark.parametrize("status", ["diverged", "failed"])
+def test_an_empty_figure_is_not_drawn(tmp_path: Path, status: str) -> None:
+    tables = make_tables(("constant", "step"), (0.3,), 2, 1, status=lambda *cell: status)
+    folder = write_folder(tmp_path / "none", tables)
+    code, said = plot(folder, "curves", "--output", tmp_path / "x.svg")
+    assert code == 2
+    assert f"of 4 runs none has completed; `lrdecay status {folder}` says how" in said
+    assert not (tmp_path / "x.svg").exists()
+
+
+@pytest.mark.parametrize("kind", ["accuracy-by-dropout", "gap-by-dropout", "heat-map"])
+def test_rates_of_a_network_s_own_are_no_axis(tmp_path: Path, kind: str) -> None:
+    tables = make_tables(("constant", "step"), (0.3,), seeds=2, n_epochs=1, model=["own"])
+    for table in tables:
+        table["dropout"] = np.nan
+    folder = write_folder(tmp_path / "own", tables)
+    code, said = plot(folder, kind, "--output", tmp_path / "x.svg")
+    assert code == 2
+    assert "no axis dropout to draw against: own has rates of its own; choose another kind" in said
+    for other in ("curves", "learning-rates", "spread"):
+        assert plot(folder, other, "--output", tmp_path / "y.svg")[0] == 0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["curves", "accuracy-by-dropout", "heat-map", "spread"])
+def test_the_longest_labels_leave_room(tmp_path: Path, kind: str) -> None:
+    tables = make_tables(("x" * 64, "y" * 64), (0.3,), seeds=2, n_epochs=2)
+    folder = write_folder(tmp_path / "long", tables)
+    code, said = plot(folder, kind, "--output", tmp_path / "x.svg")
+    assert (code, said) == (0, f"{tmp_path / 'x.svg'}\n")
+    assert f"{'x' * 18}…{'x' * 9}" in (tmp_path / "x.svg").read_text("utf-8")

@@ -92,7 +92,7 @@ def test_too_few_seeds_are_said_to_be_too_few() -> None:
     assert line.startswith(
         "To begin to judge 4 open differences takes about 5 seeds more: some 75 s of training time"
     )
-    assert "{min: 8, max: 8, until: resolved}" in line
+    assert "{min: 8, max: 64, until: resolved}" in line
     assert list(findings.best_lines(answer)) == []
 
 
@@ -124,6 +124,44 @@ def test_the_outlook_is_what_compare_says_each_needs() -> None:
         }
     )
     assert findings._more_runs(rows) == 10 + 4 + 10
+
+
+def test_seeds_that_the_sweep_asks_for_already_are_not_asked_for_again() -> None:
+    runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
+    begun = runs[runs["seed"] < 3]
+    assert findings.outlook(find(begun, epochs, "", runs)) == [
+        # two cells, at 2.5 seconds a run
+        "To begin to judge 1 open difference takes about 5 seeds more: some 25 s of training time, "
+        "at what these runs took. The sweep is still to train them."
+    ]
+    few = runs[runs["seed"] < 7]
+    (line,) = findings.outlook(find(begun, epochs, "", few))
+    assert "{min: 8, max: 64, until: resolved}" in line
+
+
+def test_where_no_run_has_a_time_none_is_made_up() -> None:
+    runs, epochs = make_tables(
+        ("constant", "step"), (0.0, 0.3), 8, 1, status=lambda *cell: "failed"
+    )
+    first = runs[(runs["seed"] == 0) & (runs["dropout"] == 0.0)]
+    assert findings.outlook(find(first, epochs, "", runs)) == [
+        "To begin to judge 1 open difference takes about 8 seeds more. The sweep is still to train "
+        "them."
+    ]
+
+
+def test_the_outlook_has_the_budget_of_the_sweep_file() -> None:
+    seeds = "seeds: {min: 8, max: 20, until: resolved}\n"
+    close = found(text=seeds + "comparison: {margin: 0.0001}")
+    beyond = analysis.open_questions(close.table)["more_seeds"].map(np.isinf).sum()
+    assert beyond > 0
+    assert findings.outlook(close)[-1].endswith("may not be resolvable within 20 seeds.")
+
+
+def test_one_verdict_is_the_verdict() -> None:
+    runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
+    question = findings.question(find(runs, epochs, "", None))
+    assert "that the verdict is wrong has a probability of at most 5%" in question
 
 
 def test_best_lines_name_those_that_no_pair_excludes() -> None:

@@ -90,6 +90,17 @@ def test_each_check_fires_on_its_own_example(given):
     assert warnings(f"tried: {given}") == [f"schedulers.tried: {ODD[given]}"]
 
 
+def test_in_an_epoch_nothing_is_told_to_fall_before_its_first():
+    schedulers = "schedulers:\n  tried: {class: StepLR, step_size: 4}\n"
+    runs = sweep("epochs: [1, 4]\n", schedulers).runs(digits())
+    assert foresight.warnings(foresight.foresee(runs, 1198)) == [
+        "schedulers.tried: step_size 4 of StepLR lies past its end, after 1 epoch; give it a "
+        "longer run, or interval: step and a step_size in steps (in runs of 1 epoch)",
+        "schedulers.tried: step_size 4 of StepLR lies past its end, after 4 epochs; give a "
+        "step_size below 4, such as 0.5 epochs (in runs of 4 epochs)",
+    ]
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -241,3 +241,30 @@ def test_several_strata_are_refused() -> None:
         plots.plot_closing(analysis.verdicts_by_seeds(RUNS))
     with pytest.raises(InputError, match=r"one dropout and the table has 0.0, 0.2, 0.5"):
         plots.plot_slopes(RUNS, "constant")
+
+
+LONGEST = "x" * 64  # the longest label that a sweep file may give
+
+
+def test_long_names_leave_room_for_the_marks() -> None:
+    runs, _ = make_tables(("constant", LONGEST, "step", "a" * 28), (0.0, 0.3), seeds=8)
+    table = analysis.compare(runs, margin=0.2, reference=LONGEST)
+    primary = table[table["family"] == "scheduler"]
+    short = f"{'x' * 18}…{'x' * 9}"
+    difference = plots.plot_differences(primary)
+    assert difference.get_xlabel() == f"difference to {short}\n(percentage points)"
+    names = [label.get_text() for label in difference.get_yticklabels()]
+    assert names[1:4] == ["constant", "step", "a" * 28]
+    for ax in (plots.plot_spread(runs), plots.plot_heat_map(runs)):
+        assert short in [label.get_text() for label in ax.get_yticklabels()]
+        figure = ax.get_figure()
+        assert figure is not None
+        figure.draw_without_rendering()
+        assert ax.get_position().width > 0.4
+
+
+def test_names_that_do_not_fit_side_by_side_are_turned() -> None:
+    for label, turned in (("step", 0), ("a scheduler of some length", 30)):
+        runs, _ = make_tables(("constant", label, "cosine"), (0.3,), seeds=8)
+        ax = plots.plot_slopes(runs, "constant")
+        assert [tick.get_rotation() for tick in ax.get_xticklabels()] == [turned, turned]

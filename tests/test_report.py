@@ -245,6 +245,16 @@ def test_a_folder_without_results_says_what_makes_one(tmp_path: Path, make: bool
         write_report(folder)
 
 
+def test_the_folder_of_all_results_names_one_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    folder = write_folder(tmp_path / "b", make_tables(seeds=1, n_epochs=1))
+    with pytest.raises(InputError) as error:
+        write_report(tmp_path)
+    assert str(error.value) == (
+        f"no results in {tmp_path}: give one of the folders in it, such as {folder}"
+    )
+
+
 def test_tables_without_a_run_say_so_too(tmp_path: Path) -> None:
     runs, epochs = make_tables(seeds=1, n_epochs=1)
     write_folder(tmp_path, (runs.iloc[:0], epochs.iloc[:0]))
@@ -315,6 +325,55 @@ def test_one_dropout_has_no_map_and_no_interaction_but_panels_side_by_side(tmp_p
     titles = re.findall(r'<div class="panel-title">([^<]*)</div>', page.source)
     images = ["Training images", "Validation images", "Test images", "Learning rate"]
     assert titles == ["dropout 0.3", "dropout 0.3", *images, *images]
+
+
+def test_a_mark_without_an_interval_is_explained(tmp_path: Path) -> None:
+    hollow = "Hollow at 8 pairs or more: the interval is unbounded so far."
+    # so many differences share the error rate that 8 seeds bound none of them
+    many = make_tables(tuple("abcdefghij"), (0.0, 0.3), seeds=8, n_epochs=1)
+    assert hollow in build(tmp_path / "many", many).text
+    two = build(tmp_path / "two", make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1))
+    assert "Hollow" not in two.text
+    assert "Intervals: the confidence sequence, right with 95% confidence" in two.text
+    few = build(tmp_path / "few", make_tables(("constant", "step"), (0.3,), seeds=7, n_epochs=1))
+    assert "Hollow: no interval, since it begins at 8 pairs." in few.text
+    assert hollow not in few.text
+
+
+def test_large_counts_are_worded_alike(tmp_path: Path) -> None:
+    tables = make_tables(("step",), (0.3,), seeds=1200, n_epochs=1)
+    page = Page(write_report(write_folder(tmp_path, tables, planned=3400)))
+    assert "1,200 runs in the tables: 1,200 completed, 0 diverged, 0 failed." in page.text
+    assert "2,200 of the sweep's 3,400 runs are still to come." in page.text
+
+
+def test_marks_beside_their_base_rate_are_said_to_be(tmp_path: Path) -> None:
+    several = make_tables(("constant", "step"), (0.3,), 2, 1, lr=[0.1, 0.2])
+    shifted = "Schedulers are shifted sideways around each value to keep them apart."
+    assert shifted in build(tmp_path / "several", several).text
+    one = build(tmp_path / "one", make_tables(("step",), (0.3,), 2, 1, lr=[0.1, 0.2]))
+    assert "by_rate" in one.sections
+    assert "shifted" not in one.text
+
+
+def test_without_a_dropout_axis_none_is_spoken_of(tmp_path: Path) -> None:
+    tables = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
+    for table in tables:
+        table["dropout"] = float("nan")  # a network's own rates
+    page = build(tmp_path, tables)
+    assert page.tables["table-differences"][1][0] == ["step \N{MINUS SIGN} constant"]
+    assert "excluded if another one is shown to be better; the best one is in the set" in page.text
+    several = make_tables(("constant", "step"), (0.0, 0.3), 8, 1, lr=[0.1, 0.2])
+    text = build(tmp_path / "several", several).text
+    assert "another one at the same dropout and lr is shown to be better" in text
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_longest_labels_leave_room_in_every_figure(tmp_path: Path) -> None:
+    page = build(tmp_path, make_tables(("x" * 64, "y" * 64), (0.0, 0.3), seeds=8, n_epochs=1))
+    assert page.tables["table-cells"][1][0] == ["x" * 64]
+    assert f"{'y' * 18}…{'y' * 9}" in page.text
+    assert {"slopes", "spread", "by_dropout"} < set(page.sections)
 
 
 def test_a_target_and_an_axis_of_epochs_have_figures(tmp_path: Path) -> None:

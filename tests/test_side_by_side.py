@@ -80,12 +80,25 @@ def test_what_else_differs_is_listed(home: Path) -> None:
     assert differing[1][1:] == [["0.001"], ["0.01"]]
 
 
+def test_dropout_of_a_network_s_own_is_said(tmp_path: Path) -> None:
+    own = make_tables(("constant", "step"), (0.3,), seeds=2, n_epochs=1)
+    for table in own:
+        table["dropout"] = float("nan")
+    write_folder(tmp_path / "own", own)
+    write_folder(tmp_path / "given", make_tables(("constant", "step"), (0.3,), 2, 1))
+    page = Page(write_comparison([tmp_path / "own", tmp_path / "given"]))
+    assert page.tables["differing"][1:] == [[["dropout"], ["the network's own"], ["0.3"]]]
+
+
+NO_REPORT = "no report when this page was written"
+
+
 def test_names_lead_to_reports_that_are_there(home: Path) -> None:
     page = compared(home)
     assert "a" not in {tag for tag, _ in page.tags}
     assert page.tables["sweeps"][1:] == [
-        [["a", "no report yet"], ["digits"], ["32 of 32"], ["2026-01-02 03:04 UTC"]],
-        [["b", "no report yet"], ["digits"], ["4 of 5"], ["2026-01-02 03:04 UTC"]],
+        [["a", NO_REPORT], ["digits"], ["32 of 32"], ["2026-01-02 03:04 UTC"]],
+        [["b", NO_REPORT], ["digits"], ["4 of 5"], ["2026-01-02 03:04 UTC"]],
     ]
     (home / "b" / "report.html").write_text("")
     elsewhere = home / "pages" / "x.html"

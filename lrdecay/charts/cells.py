@@ -91,9 +91,14 @@ def _by_dropout_chart(
 ) -> Chart:
     rows = parts.single(ax, f"{name}-{setting.number}", f"{ax.get_ylabel()} by dropout")
     caption = f"{what}: mean over seeds{parts.band(cells['n'], 'bar')}. {parts.dots(cells['n'])}"
-    if len(styles) > 1:
-        caption += " Schedulers are shifted sideways around each dropout to keep them apart."
+    caption += _shifted(cells, "dropout")
     return Chart(setting, rows, caption, parts.keys_of(cells["scheduler"], styles))
+
+
+def _shifted(cells: pd.DataFrame, around: str) -> str:
+    if cells["scheduler"].nunique() < 2:
+        return ""
+    return f" Schedulers are shifted sideways around each {around} to keep them apart."
 
 
 def accuracy_by_rate(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
@@ -126,7 +131,7 @@ def _by_factor(
     caption = (
         f"Test accuracy after the last epoch, in percent, by {what} (log scale): mean "
         f"over seeds{parts.band(cells['n'], 'bar')}. {parts.dots(cells['n'])}"
-        f"{parts.without_panel(dropouts)}"
+        f"{_shifted(cells, 'value')}{parts.without_panel(dropouts)}"
     )
     keys = parts.keys_of(cells["scheduler"], styles)
     return Chart(setting, [Row("", panels)], caption, keys)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from lrdecay import plots
 from lrdecay.analysis import FEWEST_SEEDS, axis_values
 from lrdecay.analysis.axes import rows_at
@@ -37,8 +39,11 @@ def differences(setting: Setting, found: Findings, styles: Mapping[str, Style]) 
         f"Difference to {found.reference} in {found.metric.title}, mean over pairs of runs with "
         f"the same seed. {_bar(found)} {_margin(found)} {parts.n_of(rows['n'])} pairs."
     )
-    if (rows["n"] < FEWEST_SEEDS).any():
+    few = rows["n"] < FEWEST_SEEDS
+    if few.any():
         caption += f" Hollow: no interval, since it begins at {FEWEST_SEEDS} pairs."
+    if np.isinf(rows.loc[~few, "low"]).any():
+        caption += f" Hollow at {FEWEST_SEEDS} pairs or more: the interval is unbounded so far."
     if left_out := len(table) - len(rows):
         caption += f" {left_out} more are in the table."
     label = f"differences to {found.reference} with their intervals; see the table"
@@ -134,9 +139,10 @@ def closing(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> C
 
 
 def _bar(found: Findings) -> str:
-    contrasts = len(found.primary)
+    size = len(found.primary)
+    right = "right" if size == 1 else f"all {size} right together"
     return (
-        f"Intervals: the confidence sequence, all {contrasts} right together with "
+        f"Intervals: the confidence sequence, {right} with "
         f"{100 * found.comparison.confidence:g}% confidence, after any number of seeds."
     )
 

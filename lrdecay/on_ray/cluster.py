@@ -24,6 +24,8 @@ from lrdecay.process import environment
 from lrdecay.run import SEMANTICS, Run
 from lrdecay.worker import Setup, Tell
 
+_TRIES = 3
+
 
 class Cluster:
     """A Ray cluster: the one at `address` (HOST:PORT), else the one that this machine belongs to,
@@ -60,8 +62,7 @@ class Cluster:
 
     def site(self, precision: str) -> Site:
         """Return what runs of this precision train on, as the first node that has room finds it."""
-        with self._errors():
-            made_with, cores = self._get(self._scout().survey.remote(self._device, precision))
+        made_with, cores = self._ask("survey", self._device, precision)
         room = self._room()
         # on one node's memory, which a cluster of equal nodes shares out in equal parts
         sharing = max(1, int(1 / self._gpus)) if self._device == "cuda" else min(room, cores)
@@ -70,12 +71,10 @@ class Cluster:
 
     def plan(self, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None) -> Plan:
         """Return the groups in which runs train, as planned on a node where they do."""
-        with self._errors():
-            planned: Plan = self._get(
-                self._scout().plan.remote(
-                    self._known(), tuple(runs), self._stored(data), engine, group_size
-                )
-            )
+        data_there = self._stored(data)
+        planned: Plan = self._ask(
+            "plan", self._known(), tuple(runs), data_there, engine, group_size
+        )
         return planned
 
     def train(self, groups: Sequence[Group], setup: Setup, tell: Tell) -> None:
@@ -113,11 +112,18 @@ class Cluster:
             raise ValueError("ask for the site first")
         return self._site
 
-    def _scout(self) -> Any:
-        """Return an actor that can be asked before anything trains; it is the first to train."""
+    def _ask(self, method: str, *arguments: Any, tries: int = _TRIES) -> Any:
+        """Return what an actor answers that is the first to train later; a lost one is replaced."""
         if not self._scouts:
             self._scouts.append(self._actor())
-        return self._scouts[0]
+        with self._errors():
+            try:
+                return self._get(getattr(self._scouts[0], method).remote(*arguments))
+            except self._ray.exceptions.RayActorError:
+                self._scouts.clear()
+                if tries == 1:
+                    raise
+        return self._ask(method, *arguments, tries=tries - 1)
 
     def _actor(self) -> Any:
         gpus = self._gpus if self._device == "cuda" else 0

@@ -14,10 +14,9 @@ from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import axis_values, cell_summary, extra_axes, train_test_gap
 from lrdecay.errors import InputError
-from lrdecay.inert import one_line
 from lrdecay.marks import About, mark
 from lrdecay.plots.shared import SPREAD, of_scheduler, one_value
-from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, used_styles
+from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, short_name, used_styles
 from lrdecay.wording import mean_and_sd
 
 MOST_DOTS = 50
@@ -104,6 +103,14 @@ def _accuracy_by(
     return _by_axis(axis, percent, "percent", "test accuracy (%)", styles, legend, ax)
 
 
+def _has_dropouts(runs: pd.DataFrame) -> None:
+    if runs["dropout"].isna().any():
+        networks = ", ".join(sorted(set(runs.loc[runs["dropout"].isna(), "model"])))
+        raise InputError(
+            f"no axis dropout to draw against: {networks} has rates of its own; choose another kind"
+        )
+
+
 def _by_axis(
     axis: str,
     runs: pd.DataFrame,
@@ -116,6 +123,8 @@ def _by_axis(
     varied = [*extra_axes(runs), "dropout"]
     if axis not in varied:
         raise InputError(f"no axis {axis} to draw against: the runs have one, or each its own")
+    if axis == "dropout":
+        _has_dropouts(runs)
     one_value(runs, [name for name in varied if name != axis])
     styles = styles or scheduler_styles(runs)
     ax = ax or new_axes()
@@ -185,9 +194,11 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     A row per scheduler, a column per dropout; a cell without a completed run stays empty.
 
     Raises:
-        InputError: an extra axis has more than one value in `runs`.
+        InputError: an extra axis has more than one value in `runs`, or a network has dropout rates
+            of its own.
     """
     one_value(runs, extra_axes(runs))
+    _has_dropouts(runs)
     ax = ax or new_axes()
     cells = cell_summary(runs, "test_accuracy")
     order = axis_values(runs, "scheduler"), axis_values(runs, "dropout")
@@ -206,7 +217,7 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         linecolor="none",
         annot_kws={"fontsize": 8.5},
         xticklabels=[plain(float(str(dropout))) for dropout in order[1]],
-        yticklabels=[one_line(str(scheduler)) for scheduler in order[0]],
+        yticklabels=list(map(short_name, order[0])),
         ax=ax,
     )
     for label in ax.get_yticklabels():

@@ -17,14 +17,15 @@ from lrdecay.analysis import axis_values, extra_axes
 from lrdecay.analysis.metrics import NATS, UNIT_TITLES, metric_named, metric_values
 from lrdecay.analysis.sentences import interval
 from lrdecay.analysis.verdicts import RESOLVED
-from lrdecay.inert import one_line
 from lrdecay.marks import About
 from lrdecay.plots.shared import SPREAD, label_rows, of_scheduler, one_stratum, one_value
-from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, used_styles
+from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, short_name, used_styles
 from lrdecay.wording import at_dropout
 
 MOST_SEEDS = 50
 """Seeds that get a line of their own."""
+_SIDE_BY_SIDE = 36  # characters of names that a panel's axis has room for
+_ON_ONE_LINE = 12  # characters of the reference that leave room for the unit beside it
 
 
 def plot_differences(
@@ -64,10 +65,11 @@ def plot_differences(
             labels.append(head)
         for row in rows.to_dict("records"):
             _difference(ax, len(labels), row, styles[row["scheduler"]])
-            labels.append(one_line(row["scheduler"]))
+            labels.append(short_name(row["scheduler"]))
     label_rows(ax, labels, heads)
-    references = ", ".join(map(one_line, table["versus_scheduler"].unique()))
-    ax.set_xlabel(f"difference to {references} ({UNIT_TITLES[unit]})", parse_math=False)
+    references = ", ".join(map(short_name, table["versus_scheduler"].unique()))
+    between = "\n" if len(references) > _ON_ONE_LINE else " "
+    ax.set_xlabel(f"difference to {references}{between}({UNIT_TITLES[unit]})", parse_math=False)
     return ax
 
 
@@ -209,11 +211,13 @@ def plot_slopes(
         ]
         of_scheduler([thin], scheduler, points=named)
         of_scheduler(thick, scheduler, f"{scheduler}, mean of {len(pairs)} seeds")
-    ax.set_xticks(range(len(others)), list(map(one_line, others)))
+    names = list(map(short_name, others))
+    ax.set_xticks(range(len(others)), names)
+    turned = len(others) > 3 or len(names) * max(map(len, names), default=0) > _SIDE_BY_SIDE
     for label in ax.get_xticklabels():
         label.set_parse_math(False)
-    if len(others) > 3:
-        ax.tick_params(axis="x", rotation=30)
+        if turned:  # and each ends below its mark
+            label.set(rotation=30, ha="right", rotation_mode="anchor")
     ax.set_xlim(-0.6, max(len(others), 1) - 0.4)
     ax.autoscale_view(scalex=False)
     unit = "nats" if asked.unit == NATS else "%" if metric != "gap" else "pp"

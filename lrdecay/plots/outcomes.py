@@ -16,9 +16,8 @@ from lrdecay.analysis import (
     time_to_target,
 )
 from lrdecay.analysis.axes import rows_at
-from lrdecay.inert import one_line
 from lrdecay.plots.shared import label_rows, of_scheduler, one_value
-from lrdecay.styles import Style, finish, new_axes, scheduler_styles, used_styles
+from lrdecay.styles import Style, finish, new_axes, scheduler_styles, short_name, used_styles
 from lrdecay.wording import at_dropout, joined
 
 SPREADS = {
@@ -67,7 +66,7 @@ def plot_spread(
                 words = joined(cell["scheduler"], head, f"{what}: {cell[name]:.2g}")
                 about = {"dropout": dropout} if head else {}
                 of_scheduler([mark], cell["scheduler"], words, about=about)
-            labels.append(one_line(cell["scheduler"]))
+            labels.append(short_name(cell["scheduler"]))
     label_rows(ax, labels, heads)
     if hardware_sd is not None:
         ax.axvline(hardware_sd, color="0.5", linestyle=":", linewidth=1.6, clip_on=False)

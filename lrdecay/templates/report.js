@@ -237,6 +237,7 @@ function start() {
     const chosen = [...only].map(([axis, values]) => `${axis} ${[...values].join(" or ")}`);
     const shown = `${rows.filter(visible).length} of ${rows.length} rows shown`;
     status.textContent = only.size ? `${chosen.join(", ")}: ${shown}` : shown;
+    bar.classList.toggle("filtered", only.size > 0);
     everything.hidden = only.size === 0;
     whole.hidden = only.size === 0;
     say("");

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,14 @@ def test_what_is_infinite_is_null_in_json(tmp_path):
     assert (row["low"], row["verdict"], row["more_seeds"]) == (None, "not evaluated", 3)
     assert "NaN" not in text
     assert "Infinity" not in text
+
+
+def test_nought_has_no_minus(folder):
+    answer = answers.read_answer(folder)
+    nought = replace(answer, table=answer.table.assign(mean=-1e-17, skew=-0.04))
+    cells = [line.split(" | ") for line in answers.as_markdown(nought).splitlines()]
+    rows = [row for row in cells if row[0].startswith("| dropout 0:")]
+    assert {(row[2], row[6]) for row in rows} == {("0.00", "-0.04")}
 
 
 def test_labels_are_inert(tmp_path):

@@ -191,6 +191,8 @@ def test_print_is_black_on_white_without_controls_and_says_the_filter(
     expect(page.locator("#shown")).to_have_text(re.compile(r"^scheduler step: "))
     expect(page.locator("#shown")).to_be_visible()
     assert page.pdf().startswith(b"%PDF")
+    page.locator("#show-all").evaluate("button => button.click()")
+    expect(page.locator("#shown")).to_be_hidden()  # all rows are there, so there is nothing to say
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("wide", "light"), ("narrow", "dark")])
@@ -245,3 +247,25 @@ def test_every_control_is_reached_by_tab_and_shows_it(open_page: OpenPage, path:
         assert name in reached, name
     assert reached[0] == "Skip to the content"
     assert set(ringed) == {"solid"}
+
+
+@pytest.mark.parametrize(("size", "columns"), [("wide", 2), ("narrow", 1)])
+def test_sentences_stand_in_columns_where_there_is_room(
+    open_page: OpenPage, path: Path, size: str, columns: int
+) -> None:
+    sentences = open_page(path, viewport=WIDTHS[size]).locator(".verdicts ul").first.locator("li")
+    left = sentences.evaluate_all("all => all.map((one) => one.getBoundingClientRect().left)")
+    assert len(left) > 3
+    assert len(set(left)) == columns
+
+
+def test_a_long_name_leaves_room_for_the_numbers_beside_the_map(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    whole = make_tables(("constant", "x" * 64), (0.0, 0.3), 2, 1)
+    page = open_page(write_page(tmp_path / "long", whole), viewport=WIDTHS["wide"])
+    boxes = [page.locator(f"#{place}").bounding_box() for place in ("heat-map-0", "table-cells")]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert boxes[1]["x"] > boxes[0]["x"] + boxes[0]["width"]
+    assert boxes[1]["x"] + boxes[1]["width"] <= WIDTHS["wide"]["width"]

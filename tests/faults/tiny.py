@@ -19,7 +19,7 @@ import pytest
 from disk import Changes
 from test_runner import TIMES
 
-from lrdecay import runner, store
+from lrdecay import course, runner, store
 from lrdecay.executor import Local
 from lrdecay.integrity import verify
 from lrdecay.results import current_files, read_epochs, read_runs
@@ -83,7 +83,7 @@ def replay(records: Records) -> Callable[..., None]:
 def in_no_time(records: Records | None, parts_in_batch: int = 3):
     """Replay what is trained; a commit for each run, so that few runs are many commits."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "_COMMIT_SECONDS", 0.0)
+        patch.setattr(course, "_COMMIT_SECONDS", 0.0)
         patch.setattr(store, "_PARTS_IN_BATCH", parts_in_batch)
         if records is not None:
             patch.setattr(Local, "train", replay(records))
