@@ -13,6 +13,7 @@ from torch import nn
 from training import CPU, digits, runs, sweep
 
 from lrdecay import groups, models
+from lrdecay.costs import cost
 from lrdecay.data import Dataset, make_dataset
 from lrdecay.engine import lockstep
 from lrdecay.run import Run, canonical
@@ -161,7 +162,7 @@ def test_runs_of_two_kinds_share_no_group(monkeypatch, changed):
     others = [replace(run, **changed) for run in mine]
     mixed = [run for pair in zip(mine, others, strict=True) for run in pair]
     found = plan(mixed, engine="stacked")
-    longest_first = sorted([tuple(mine), tuple(others)], key=lambda runs: -runs[0].epochs)
+    longest_first = sorted([tuple(mine), tuple(others)], key=lambda runs: -cost(runs[0], digits()))
     assert [group.runs for group in found.groups] == longest_first
 
 

@@ -401,8 +401,8 @@ def test_the_estimate_is_images_times_seconds_per_image(monkeypatch):
     expected = len(runs) * 3 * (1198 * 0.002 + (239 + 239 + 360) * 0.001)
     for engine, share in (("reference", 1), ("stacked", 0.2)):
         plan = groups.plan(runs, digits(), cpu, 1, engine)
-        assert estimate_seconds(plan, digits(), cpu) == pytest.approx(share * expected)
-    assert estimate_seconds(groups.Plan(()), digits(), cpu) == 0
+        assert sum(estimate_seconds(plan, digits(), cpu)) == pytest.approx(share * expected)
+    assert estimate_seconds(groups.Plan(()), digits(), cpu) == []
 
 
 def test_finished_runs_are_committed_as_they_come(file, tmp_path, monkeypatch):

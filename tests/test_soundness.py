@@ -35,7 +35,7 @@ ODD = [
     ("runs", "lr", 0.0, "lr is 0.0; valid is a finite number above 0"),
     ("runs", "lr", math.inf, "lr is inf; valid is a finite number above 0"),
     ("runs", "dropout", 1.0, "dropout is 1.0; valid is at least 0 and less than 1"),
-    ("runs", "dropout", None, "dropout is null; valid is a value"),
+    ("runs", "seed", None, "seed is null; valid is a value"),
     ("runs", "status", "done", "status is done; valid is one of completed, diverged, failed"),
     ("runs", "test_accuracy", 1.5, "test_accuracy is 1.5; valid is from 0 to 1"),
     ("runs", "test_correct", b"1", "test_correct has 1 bytes; valid is one bit for each of"),
