@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -60,7 +61,7 @@ class Dataset:
         """How many training images there are before any are held out."""
         return len(self.train_labels)
 
-    @property
+    @cached_property
     def classes(self) -> int:
         """How many classes the labels name."""
         return int(torch.cat([self.train_labels, self.test_labels]).max()) + 1

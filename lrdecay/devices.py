@@ -51,6 +51,11 @@ def on_one_gpu(number: int) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": listed.split(",")[index].strip() if listed else str(index)}
 
 
+def made_with(device: torch.device) -> tuple[str, str]:
+    """Return what numbers that are computed here depend on, as `tables.MADE_WITH` names it."""
+    return device_name(device), torch.__version__
+
+
 @cache
 def device_name(device: torch.device) -> str:
     """Return the model name of a processor or GPU, such as `NVIDIA H200`."""

@@ -79,10 +79,9 @@ class Local:
     def site(self, precision: str = "float32") -> Site:
         """Return what runs of this precision train on."""
         device = devices.find_device(self.device, precision)
-        made_with = (devices.device_name(device), torch.__version__)
         workers = devices.default_workers(device) if self.workers is None else self.workers
         places = len(devices.gpus()) if device.type == "cuda" else 1
-        return Site(str(device), made_with, workers, -(-workers // places))
+        return Site(str(device), devices.made_with(device), workers, -(-workers // places))
 
     def plan(self, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None) -> Plan:
         """Return the groups in which runs train."""

@@ -64,9 +64,10 @@ class Shard:
         own = set()
         for runs in _rounds(matrix, fewest):
             runs = sorted(runs, key=lambda run: repr(kind(run)))
-            ends = list(accumulate(map(cost, runs)))
-            for run, end in zip(runs, ends, strict=True):
-                middle = end - cost(run) / 2
+            costs = [cost(run) for run in runs]
+            ends = list(accumulate(costs))
+            for run, own_cost, end in zip(runs, costs, ends, strict=True):
+                middle = end - own_cost / 2
                 if int(self.of * middle / ends[-1]) == self.number - 1:
                     own.add(_key(run))
         return lambda run: _key(run) in own

@@ -39,8 +39,7 @@ class Trainee:
 
         Raises `InputError` where the device is not there.
         """
-        found = devices.find_device(device, precision)
-        return (devices.device_name(found), torch.__version__), os.cpu_count() or 1
+        return devices.made_with(devices.find_device(device, precision)), os.cpu_count() or 1
 
     def plan(
         self, site: Site, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None
@@ -58,7 +57,7 @@ class Trainee:
         try:
             if semantics != SEMANTICS:
                 raise RuntimeError(f"node {node} has another lrdecay than the coordinator")
-            here = (devices.device_name(torch.device(setup.device)), torch.__version__)
+            here = devices.made_with(torch.device(setup.device))
             if expected is not None and here != tuple(expected):
                 raise RuntimeError(
                     f"node {node} has torch {here[1]} on {here[0]}, and others torch {expected[1]} "
