@@ -1,0 +1,105 @@
+"""The optimizers that move along a direction with momentum: SGD and RMSprop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lrdecay.engine.updates.update import Arguments, Update, like, root, stacked
+
+
+class SGD(Update):
+    """torch.optim.SGD, with momentum and Nesterov's."""
+
+    def __init__(self, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> None:
+        self._has_momentum = any(a["momentum"] for a in arguments)
+        buffers = [torch.zeros_like(p) for p in parameters] if self._has_momentum else []
+        super().__init__(arguments, buffers)
+
+    def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
+        """Return the weight decay, and what `_move` takes."""
+        decay = self._of_runs("weight_decay").expand_as(rates)
+        numbers = by_momentum(rates, momenta, self._of_runs("nesterov"))
+        return stacked(decay, self._decay_of_biases(decay), *numbers)
+
+    def apply(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], row: Tensor
+    ) -> None:
+        """Change the parameters in place by one step."""
+        for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
+            if g is None:
+                continue
+            of_weights, of_biases, *numbers = like(p, row)
+            decay = self._decay(p, (of_weights, of_biases))
+            gradient = torch.addcmul(g, p, decay) if self._decays else g
+            move(p, gradient, self.state[index] if self._has_momentum else None, numbers)
+
+
+class RMSprop(Update):
+    """torch.optim.RMSprop, with momentum and centered."""
+
+    def __init__(self, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> None:
+        self._centered = any(a["centered"] for a in arguments)
+        self._has_momentum = any(a["momentum"] for a in arguments)
+        self._tensors = 1 + self._centered + self._has_momentum
+        super().__init__(
+            arguments, [torch.zeros_like(p) for p in parameters for _ in range(self._tensors)]
+        )
+
+    def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
+        """Return 1 - alpha, eps, how much of the squared average gradient is taken off, the weight
+        decay, and what `_move` takes."""
+        decay = self._of_runs("weight_decay").expand_as(rates)
+        return stacked(
+            (1 - self._of_runs("alpha")).expand_as(rates),
+            self._of_runs("eps").expand_as(rates),
+            -self._of_runs("centered").expand_as(rates),
+            decay,
+            self._decay_of_biases(decay),
+            *by_momentum(rates, momenta, torch.zeros_like(rates)),
+        )
+
+    def apply(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], row: Tensor
+    ) -> None:
+        """Change the parameters in place by one step."""
+        for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
+            if g is None:
+                continue
+            weight, eps, taken, of_weights, of_biases, *numbers = like(p, row)
+            decay = self._decay(p, (of_weights, of_biases))
+            square, *others = self.state[index * self._tensors : (index + 1) * self._tensors]
+            gradient = torch.addcmul(g, p, decay) if self._decays else g
+            square.lerp_(gradient * gradient, weight)
+            variance = square
+            if self._centered:
+                average = others[0].lerp_(gradient, weight)
+                variance = torch.addcmul(square, average * average, taken)
+            direction = gradient / root(variance).add_(eps)
+            move(p, direction, others[-1] if self._has_momentum else None, numbers)
+
+
+def by_momentum(rates: Tensor, momenta: Tensor, nesterov: Tensor) -> tuple[Tensor, ...]:
+    """Return how much of buffer and direction go into the buffer, and how much of each goes into
+    the parameter."""
+    # torch leaves the buffer alone while a cycled momentum is zero
+    moves = momenta > 0
+    return (
+        torch.where(moves, momenta, 1.0),
+        moves.double(),
+        # Nesterov goes along direction and buffer, the others along the buffer
+        -rates * torch.where(nesterov > 0, momenta, moves.double()),
+        torch.where(moves, -rates * nesterov, -rates),
+    )
+
+
+def move(p: Tensor, direction: Tensor, buffer: Tensor | None, numbers: Sequence[Tensor]) -> None:
+    """Move a parameter along a direction, and along its momentum's buffer if it has one."""
+    kept, added, along_buffer, along_direction = numbers
+    if buffer is not None:
+        # it begins at zero: after the first step it is the direction, as torch's
+        buffer.mul_(kept).addcmul_(direction, added)
+        p.addcmul_(buffer, along_buffer)
+    p.addcmul_(direction, along_direction)
