@@ -16,6 +16,8 @@ from pydantic.fields import FieldInfo
 
 from lrdecay import columns, optimizers, plugins, schedulers, specs, sweep
 from lrdecay.files import SCHEMA_VERSION
+from lrdecay.specs import keys as sweep_keys
+from lrdecay.specs.optimizer import pair
 
 _NOTE = "<!-- Made by `make docs` from {source}: edit that instead. -->\n"
 
@@ -51,7 +53,7 @@ def in_words(hint: Any, notes: Sequence[Any] = ()) -> str:
     notes = list(_flat(notes))
     validators = [note.func for note in notes if isinstance(note, BeforeValidator)]
     for validator in validators:
-        if isinstance(validator, partial) and validator.func is specs._known:
+        if isinstance(validator, partial) and validator.func is sweep_keys.known:
             return _of_registry(*validator.args)
         if validator is sweep._seed_list:
             return "N for the seeds 0 to N - 1; or list of whole numbers from 0 on"
@@ -59,11 +61,11 @@ def in_words(hint: Any, notes: Sequence[Any] = ()) -> str:
     origin = typing.get_origin(hint)
     if origin is Literal:
         return _either(f"`{each}`" for each in arguments)
-    if specs._as_tuple in validators:
+    if sweep_keys.as_tuple in validators:
         few = next((note.min_length for note in notes if isinstance(note, MinLen)), 1)
         inner = in_words(arguments[0])
         return f"{inner}, or a list of them" if few < 2 else _list(inner, f"{few} or more ")
-    if specs._pair in validators:
+    if pair in validators:
         return _list(in_words(arguments[0]), "two ")
     if origin is dict and arguments[1] is specs.SchedulerSpec:
         return f"labels, each with {in_words(arguments[1])}"
@@ -207,7 +209,7 @@ def sweep_file() -> str:
         for more in [after.get(model, "")]
     ]
     whole = f"## The whole file\n\n{_text(sweep.Sweep)}\n\n{_keys(sweep.Sweep)}"
-    note = _NOTE.format(source="`lrdecay/specs.py` and `lrdecay/sweep.py`")
+    note = _NOTE.format(source="`lrdecay/specs/` and `lrdecay/sweep.py`")
     return "\n".join([f"# The sweep file\n\n{note}\n{_INTRODUCTION}", whole, *parts])
 
 

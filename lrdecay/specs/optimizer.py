@@ -1,158 +1,35 @@
-"""The parts of a sweep file as pydantic models: what each key may hold, and its default."""
+"""The optimizer of a sweep file: its arguments, and a base rate that is given or chosen."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
-    ValidationError,
     ValidationInfo,
     create_model,
     field_validator,
-    model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from lrdecay import plugins
-from lrdecay.problems import suggest
+from lrdecay.specs.keys import (
+    Axis,
+    Count,
+    Fraction,
+    Power,
+    Strict,
+    as_tuple,
+    axis,
+    distinct,
+    registered,
+)
 from lrdecay.yamlfile import show
-
-T = TypeVar("T")
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
-
-
-def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
-    """Refuse a value that stands in the list before."""
-    first: dict[T, int] = {}
-    again = [
-        InitErrorDetails(type=_REPEATED, loc=(index,), input=value)
-        for index, value in enumerate(values)
-        if first.setdefault(value, index) != index
-    ]
-    if again:
-        raise ValidationError.from_exception_data("list", again)
-    return values
-
-
-_REPEATED = PydanticCustomError("repeated", "stands in the list already")
-
-
-Axis = Annotated[
-    tuple[T, ...], BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(distinct)
-]
-"""A scalar, or a list of them: then one more axis of the matrix."""
-
-
-def _axis(hint: Any) -> Any:
-    return Axis[hint]
-
-
-class Strict(BaseModel):
-    """Unknown keys, other types and numbers that are not finite are refused."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        allow_inf_nan=False,
-        # a field's docstring is its description: `documents.py` makes docs/sweep-file.md of them
-        use_attribute_docstrings=True,
-    )
-
-
-def _unsigned(value: float) -> float:
-    return value + 0.0  # -0.0 is 0.0, or one run would have two identities
-
-
-Fraction = Annotated[float, Field(ge=0, lt=1), AfterValidator(_unsigned)]
-Count = Annotated[float, Field(ge=0), AfterValidator(_unsigned)]
-Power = Annotated[float, Field(ge=0, le=10), AfterValidator(_unsigned)]
-
-
-def _known(kind: str, value: Any) -> str:
-    """Refuse a name that the registry of a kind does not have; plug-ins add to it."""
-    choices = plugins.registry(kind)
-    if not isinstance(value, str):
-        raise ValueError(f"must be one of {', '.join(choices)}, not {show(value)}")
-    if value not in choices:
-        raise ValueError(suggest(value, choices))
-    return value
-
-
-class DatasetSpec(Strict):
-    """A dataset by name, or a folder of images of the user's own."""
-
-    name: Annotated[str, BeforeValidator(partial(_known, "dataset"))] | None = None
-    """The dataset."""
-    folder: str | None = None
-    """A folder of your own images instead, relative to the sweep file, laid out as `train/CLASS/*`
-    and `test/CLASS/*`, or as `CLASS/*`, of which one image in five is then held out for testing."""
-    size: Annotated[int, Field(ge=4, le=1024)] | None = None
-    """Height and width in pixels to which a folder's images are brought; those of the images, which
-    must then be of one size, unless given."""
-    channels: Literal[1, 3] = 3
-    """Of a folder's images: 1 grey, 3 colour."""
-
-    @field_validator("folder", "size", "channels")
-    @classmethod
-    def _name_or_folder(cls, value: Any, info: ValidationInfo) -> Any:
-        name = info.data.get("name")
-        if name is not None and value is not None:
-            if info.field_name == "folder":
-                raise ValueError(f"{show(value)} stands beside the name {name}; give only one")
-            raise ValueError(f"{name} does not take it; only a folder of images does")
-        if isinstance(value, str) and not (value and value.isprintable()):
-            raise ValueError(f"{show(value)} is no folder; give printable characters")
-        return value
-
-    @model_validator(mode="after")
-    def _something(self) -> DatasetSpec:
-        if self.name is None and self.folder is None:
-            names = ", ".join(plugins.registry("dataset"))
-            raise ValueError(f"give a name ({names}) or a folder of images")
-        return self
-
-
-class ModelSpec(Strict):
-    """The network. `cnn` takes the sweep's dropout. `mnist_example` (PyTorch's example for MNIST),
-    `fmnist_2c2d` and `cifar10_3c3d` (those of DeepOBS) are networks of published problems with
-    dropout rates of their own: a file with one of these gives no `dropout`."""
-
-    name: Axis[Annotated[str, BeforeValidator(partial(_known, "model"))]] = ("cnn",)
-    """The network."""
-    batch_norm: Axis[bool] = (False,)
-    """Whether batch normalisation follows each convolution, in a network that can have it."""
-
-    @property
-    def own_dropout(self) -> bool:
-        """Whether the networks have dropout rates of their own, so that the sweep gives none."""
-        from lrdecay.models import has_own_dropout
-
-        return any(has_own_dropout(name) for name in self.name)
-
-    @field_validator("batch_norm")
-    @classmethod
-    def _has_batch_norm(cls, value: Any, info: ValidationInfo) -> Any:
-        from lrdecay.models import takes_batch_norm
-
-        for name in info.data.get("name", ()) if True in value else ():
-            if not takes_batch_norm(name):
-                raise ValueError(f"true needs a network that can have it; {name} takes none")
-        return value
-
 
 _TAKES = {
     "Adam": ("weight_decay", "eps", "betas"),
@@ -193,7 +70,7 @@ class RateChoice(Strict):
 
     choose: Annotated[
         tuple[Rate, ...],
-        BeforeValidator(_as_tuple),
+        BeforeValidator(as_tuple),
         Field(min_length=2),
         AfterValidator(distinct),
     ]
@@ -211,7 +88,8 @@ def _rate_kind(value: Any) -> str:
     return "(choice)" if isinstance(value, dict | RateChoice) else "(axis)"
 
 
-def _pair(value: Any) -> Any:
+def pair(value: Any) -> Any:
+    """Return a list of two as a tuple."""
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise ValueError(f"must be a list of two numbers, such as [0.9, 0.999], not {show(value)}")
     return tuple(value)
@@ -225,7 +103,7 @@ class OptimizerSpec(Strict):
     one_value: ClassVar[frozenset[str]] = frozenset({"betas"})
     """Arguments of which a list is one value, and no axis."""
 
-    name: Axis[Annotated[str, BeforeValidator(partial(_known, "optimizer"))]] = ("Adam",)
+    name: Axis[Annotated[str, registered("optimizer")]] = ("Adam",)
     """The optimizer."""
     lr: Annotated[
         Annotated[Axis[Rate], Tag("(axis)")] | Annotated[RateChoice, Tag("(choice)")],
@@ -236,7 +114,7 @@ class OptimizerSpec(Strict):
     """How strongly weights are drawn to 0; AdamW does so apart from the gradient."""
     eps: Axis[Annotated[float, Field(gt=0)]] | None = None
     """Added to the denominator."""
-    betas: Annotated[tuple[Fraction, Fraction], BeforeValidator(_pair)] | None = None
+    betas: Annotated[tuple[Fraction, Fraction], BeforeValidator(pair)] | None = None
     """Decay of the averages of the gradient and of its square. No axis."""
     momentum: Axis[Fraction] | None = None
     """Share of the last step that is taken again."""
@@ -334,62 +212,9 @@ def optimizer_spec() -> type[OptimizerSpec]:
         return OptimizerSpec
     lists = {key for key, hint in hints.items() if "tuple" in str(hint)}
     fields: dict[str, Any] = {
-        key: (Annotated[hint, BeforeValidator(_as_tuple)] if key in lists else _axis(hint), None)
+        key: (Annotated[hint, BeforeValidator(as_tuple)] if key in lists else axis(hint), None)
         for key, hint in hints.items()
     }
     spec = create_model("OptimizerSpec", __base__=OptimizerSpec, **fields)
     spec.one_value = OptimizerSpec.one_value | lists
     return spec
-
-
-class SchedulerSpec(BaseModel):
-    """One scheduler of the matrix: a class, and its arguments as given."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-    class_: Annotated[str, BeforeValidator(partial(_known, "scheduler"))] = Field(
-        alias="class", description="a class of torch.optim.lr_scheduler, or constant"
-    )
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The arguments beside the class, as given."""
-        return dict(self.model_extra or {})
-
-
-class SeedsUntil(Strict):
-    """Seeds that are added until the comparison is decided: 0 to at least `min`, at most `max`.
-
-    From 8 on a difference has an interval that may be looked at after every seed.
-    """
-
-    min: Annotated[int, Field(ge=8, le=1_000_000)] = 8
-    """Seeds that train in any case."""
-    max: Annotated[int, Field(ge=8, le=1_000_000)] = 64
-    """Seeds that train at most; at least `min`."""
-    until: Literal["resolved"] = "resolved"
-    """What ends the adding: each difference from the reference has a verdict, or all seeds."""
-
-    @field_validator("max")
-    @classmethod
-    def _not_less(cls, value: int, info: ValidationInfo) -> int:
-        least = info.data.get("min")
-        if least is not None and value < least:
-            raise ValueError(f"must be at least min, {least}, not {value}")
-        return value
-
-
-class Comparison(Strict):
-    """What the sweep is to decide, fixed before it runs. `margin` is in percentage points, or in
-    nats per image where the metric is a loss."""
-
-    reference: str | None = None
-    """The label that the others are compared with; `constant`, else the first, unless given."""
-    metric: Literal[
-        "test_accuracy", "test_loss", "val_accuracy", "val_loss", "best_test_accuracy", "gap"
-    ] = "test_accuracy"
-    """What is compared, after the last epoch; `best_test_accuracy` is that of the epoch with the
-    lowest validation loss, `gap` is train minus test accuracy."""
-    margin: Count = 0.05
-    """A difference smaller than this counts as none."""
-    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
-    """How sure all verdicts of a family are to be together."""
