@@ -28,15 +28,15 @@ sweep: setup  ## train what SWEEP asks for and is not there yet
 report: setup  ## write the HTML report of SWEEP's results
 	$(BIN)/lrdecay report "$(SWEEP)" --results "$(RESULTS)"
 
-reference: setup  ## train what results/ is published for and not there yet; hours on 2 cores
-	$(BIN)/lrdecay sweep bench/sweeps/mnist.yaml $(ARGS)
-	$(BIN)/lrdecay report results/mnist
+reference: setup  ## train what results/ is published for and RESULTS lacks; hours on 2 cores
+	$(BIN)/lrdecay sweep bench/sweeps/mnist.yaml --results "$(RESULTS)" $(ARGS)
+	$(BIN)/lrdecay report bench/sweeps/mnist.yaml --results "$(RESULTS)"
 
 test: setup  ## run the test suite
-	$(BIN)/python -m pytest --numprocesses=2 --quiet
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --quiet
 
 faults: setup  ## kills, damage, full disks: each as often as README says; half an hour
-	LRDECAY_FAULTS=full $(BIN)/python -m pytest tests/faults --numprocesses=2 --quiet
+	LRDECAY_FAULTS=full $(BIN)/python -m pytest tests/faults --numprocesses=2 --dist=worksteal --quiet
 
 bench: setup  ## time things against each other
 	$(BIN)/python -m pytest bench --benchmark-only --quiet --override-ini=addopts=
