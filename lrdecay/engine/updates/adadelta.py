@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lrdecay.engine.updates.update import Arguments, Update, like, root, stacked
+from lrdecay.engine.updates.update import Arguments, Update, root, stacked
 
 
 class Adadelta(Update):
@@ -27,17 +27,11 @@ class Adadelta(Update):
             self._decay_of_biases(decay),
         )
 
-    def apply(
-        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], row: Tensor
-    ) -> None:
-        """Change the parameters in place by one step."""
-        states = zip(self.state[::2], self.state[1::2], strict=True)
-        for p, g, (square, moved) in zip(parameters, gradients, states, strict=True):
-            if g is None:
-                continue
-            weight, eps, size, *decays = like(p, row)
-            gradient = torch.addcmul(g, p, self._decay(p, decays)) if self._decays else g
-            square.lerp_(gradient * gradient, weight)
-            step = (moved + eps).sqrt_().div_(root(square + eps)).mul_(gradient)
-            moved.lerp_(step * step, weight)
-            p.addcmul_(step, size)
+    def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:
+        square, moved = state
+        weight, eps, size, *decays = numbers
+        gradient = self._with_decay(p, g, decays)
+        square.lerp_(gradient * gradient, weight)
+        step = (moved + eps).sqrt_().div_(root(square + eps)).mul_(gradient)
+        moved.lerp_(step * step, weight)
+        p.addcmul_(step, size)

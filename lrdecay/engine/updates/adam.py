@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lrdecay.engine.updates.update import Arguments, Update, like, root, stacked
+from lrdecay.engine.updates.update import Arguments, Update, root, stacked
 
 
 class Adam(Update):
@@ -36,19 +36,12 @@ class Adam(Update):
             self._decay_of_biases(taken, 1.0 if self._decoupled else 0.0),
         )
 
-    def apply(
-        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], row: Tensor
-    ) -> None:
-        """Change the parameters in place by one step."""
-        states = zip(self.state[::2], self.state[1::2], strict=True)
-        for p, g, (average, square) in zip(parameters, gradients, states, strict=True):
-            if g is None:
-                continue
-            weight1, weight2, eps, size, *decays = like(p, row)
-            decay = self._decay(p, decays)
-            if self._decays and self._decoupled:
-                p.mul_(decay)
-            gradient = g if self._decoupled or not self._decays else torch.addcmul(g, p, decay)
-            average.lerp_(gradient, weight1)
-            square.lerp_(gradient * gradient, weight2)
-            p.addcdiv_(average * size, root(square).add_(eps))
+    def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:
+        average, square = state
+        weight1, weight2, eps, size, *decays = numbers
+        if self._decays and self._decoupled:
+            p.mul_(self._decay(p, decays))
+        gradient = g if self._decoupled else self._with_decay(p, g, decays)
+        average.lerp_(gradient, weight1)
+        square.lerp_(gradient * gradient, weight2)
+        p.addcdiv_(average * size, root(square).add_(eps))

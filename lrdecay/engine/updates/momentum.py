@@ -7,16 +7,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lrdecay.engine.updates.update import Arguments, Update, like, root, stacked
+from lrdecay.engine.updates.update import Arguments, Update, root, stacked
 
 
 class SGD(Update):
     """torch.optim.SGD, with momentum and Nesterov's."""
 
     def __init__(self, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> None:
-        self._has_momentum = any(a["momentum"] for a in arguments)
-        buffers = [torch.zeros_like(p) for p in parameters] if self._has_momentum else []
-        super().__init__(arguments, buffers)
+        has_momentum = any(a["momentum"] for a in arguments)
+        super().__init__(arguments, [torch.zeros_like(p) for p in parameters if has_momentum])
 
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
         """Return the weight decay, and what `_move` takes."""
@@ -24,17 +23,10 @@ class SGD(Update):
         numbers = by_momentum(rates, momenta, self._of_runs("nesterov"))
         return stacked(decay, self._decay_of_biases(decay), *numbers)
 
-    def apply(
-        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], row: Tensor
-    ) -> None:
-        """Change the parameters in place by one step."""
-        for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
-            if g is None:
-                continue
-            of_weights, of_biases, *numbers = like(p, row)
-            decay = self._decay(p, (of_weights, of_biases))
-            gradient = torch.addcmul(g, p, decay) if self._decays else g
-            move(p, gradient, self.state[index] if self._has_momentum else None, numbers)
+    def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:
+        of_weights, of_biases, *of_moving = numbers
+        gradient = self._with_decay(p, g, (of_weights, of_biases))
+        move(p, gradient, state[0] if state else None, of_moving)
 
 
 class RMSprop(Update):
@@ -43,10 +35,8 @@ class RMSprop(Update):
     def __init__(self, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> None:
         self._centered = any(a["centered"] for a in arguments)
         self._has_momentum = any(a["momentum"] for a in arguments)
-        self._tensors = 1 + self._centered + self._has_momentum
-        super().__init__(
-            arguments, [torch.zeros_like(p) for p in parameters for _ in range(self._tensors)]
-        )
+        each = 1 + self._centered + self._has_momentum
+        super().__init__(arguments, [torch.zeros_like(p) for p in parameters for _ in range(each)])
 
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
         """Return 1 - alpha, eps, how much of the squared average gradient is taken off, the weight
@@ -61,24 +51,17 @@ class RMSprop(Update):
             *by_momentum(rates, momenta, torch.zeros_like(rates)),
         )
 
-    def apply(
-        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], row: Tensor
-    ) -> None:
-        """Change the parameters in place by one step."""
-        for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
-            if g is None:
-                continue
-            weight, eps, taken, of_weights, of_biases, *numbers = like(p, row)
-            decay = self._decay(p, (of_weights, of_biases))
-            square, *others = self.state[index * self._tensors : (index + 1) * self._tensors]
-            gradient = torch.addcmul(g, p, decay) if self._decays else g
-            square.lerp_(gradient * gradient, weight)
-            variance = square
-            if self._centered:
-                average = others[0].lerp_(gradient, weight)
-                variance = torch.addcmul(square, average * average, taken)
-            direction = gradient / root(variance).add_(eps)
-            move(p, direction, others[-1] if self._has_momentum else None, numbers)
+    def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:
+        square, *others = state
+        weight, eps, taken, of_weights, of_biases, *of_moving = numbers
+        gradient = self._with_decay(p, g, (of_weights, of_biases))
+        square.lerp_(gradient * gradient, weight)
+        variance = square
+        if self._centered:
+            average = others[0].lerp_(gradient, weight)
+            variance = torch.addcmul(square, average * average, taken)
+        direction = gradient / root(variance).add_(eps)
+        move(p, direction, others[-1] if self._has_momentum else None, of_moving)
 
 
 def by_momentum(rates: Tensor, momenta: Tensor, nesterov: Tensor) -> tuple[Tensor, ...]:

@@ -43,21 +43,15 @@ class AdamWScheduleFree(Update):
             -warmed,
         )
 
-    def apply(
-        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], row: Tensor
-    ) -> None:
-        """Change the parameters, which are y, in place by one step."""
-        states = zip(self.state[::2], self.state[1::2], strict=True)
-        for p, g, (z, square) in zip(parameters, gradients, states, strict=True):
-            if g is None:
-                continue
-            weight2, correction, eps, *decays, share, along_y, along_z = like(p, row)
-            square.lerp_(g * g, weight2)
-            direction = (g * correction).div_(root(square).add_(eps))
-            if self._decays:
-                direction.addcmul_(p, self._decay(p, decays))
-            p.lerp_(z, share).addcmul_(direction, along_y)
-            z.addcmul_(direction, along_z)
+    def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:
+        z, square = state
+        weight2, correction, eps, *decays, share, along_y, along_z = numbers
+        square.lerp_(g * g, weight2)
+        direction = (g * correction).div_(root(square).add_(eps))
+        if self._decays:
+            direction.addcmul_(p, self._decay(p, decays))
+        p.lerp_(z, share).addcmul_(direction, along_y)
+        z.addcmul_(direction, along_z)
 
     def averaged(self, parameters: Sequence[Tensor]) -> list[Tensor]:
         """Return x, from y and z."""

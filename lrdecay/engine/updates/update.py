@@ -30,7 +30,6 @@ class Update(ABC):
         `rates` and `momenta` are (steps, runs); a momentum is Adam's first beta. All in float64.
         """
 
-    @abstractmethod
     def apply(
         self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], row: Tensor
     ) -> None:
@@ -38,6 +37,15 @@ class Update(ABC):
 
         A parameter without a gradient is left alone, in every step: Adam counts steps for all.
         """
+        each = len(self.state) // len(parameters)
+        for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
+            if g is not None:
+                self._change(p, g, self.state[index * each : (index + 1) * each], like(p, row))
+
+    @abstractmethod
+    def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:
+        """Change a parameter by its gradient, and its part of the state, in place; `numbers` are
+        those of the step, each (runs, 1, ...)."""
 
     def averaged(self, parameters: Sequence[Tensor]) -> list[Tensor] | None:
         """Return where the parameters are to be evaluated, or None: where training has them."""
@@ -51,6 +59,10 @@ class Update(ABC):
     def _decay(self, p: Tensor, decays: Sequence[Tensor]) -> Tensor:
         """Return what weight decay takes of a parameter, by `decays`: of weights, of biases."""
         return decays[self._spares and p.dim() <= 2]
+
+    def _with_decay(self, p: Tensor, g: Tensor, decays: Sequence[Tensor]) -> Tensor:
+        """Return the gradient with what weight decay adds to it."""
+        return torch.addcmul(g, p, self._decay(p, decays)) if self._decays else g
 
     def _decay_of_biases(self, decay: Tensor, none: float = 0.0) -> Tensor:
         """Return the weight decay of what has one dimension, `none` where the run spares it."""
