@@ -127,9 +127,11 @@ def sweep(
             err.print(message, soft_wrap=True)
         if summary.repeats is not None:
             print_noise(summary.folder, summary.repeats.folder)
-        if summary.failed:
-            print_failures(summary.folder)
-        if summary.failed or summary.without_rate:
+        ended = [summary, *([] if summary.repeats is None else [summary.repeats])]
+        for each in ended:
+            if each.failed:
+                print_failures(each.folder)
+        if any(each.failed for each in ended) or summary.without_rate:
             raise typer.Exit(RUN_FAILED)
 
 
@@ -156,6 +158,8 @@ def merge(
 
         place.folder = into
         merged = merge_results(folders, into, allow_mixed)
+        for each in merged.empty:
+            err.print(f"{each}: nothing there yet", soft_wrap=True)
         missing = f"; {counted(merged.missing, 'run')} still to train" if merged.missing else ""
         out.print(
             f"{into}: {counted(merged.runs, 'run')}, {merged.added} of them new{missing}",

@@ -21,7 +21,7 @@ from lrdecay.run import Run
 from lrdecay.store import Store
 from lrdecay.sweep import Sweep
 from lrdecay.tables import Record
-from lrdecay.worker import EpochDone, Message, Note, Tell, Training
+from lrdecay.worker import Beat, EpochDone, Message, Note, Tell, Training
 
 _COMMIT_SECONDS = 1.0
 
@@ -30,7 +30,7 @@ class Progress(Protocol):
     """Is told how a sweep goes."""
 
     def start(self, runs: Sequence[Run], done: int, workers: int) -> None:
-        """`done` of all `runs` are in the store already; the others train now.
+        """The first `done` of all `runs` are in the store already; the others train now.
 
         Runs whose base rate is still to be chosen are counted in, at one rate of the grid.
         """
@@ -107,6 +107,7 @@ class Course:
         def tell(message: Message) -> None:
             if isinstance(message, Record):
                 finished.add(message)
+            finished.commit_if_due()
             self._tell(message)
 
         asked = asked_now()
@@ -117,7 +118,10 @@ class Course:
         if self.progress is not None:
             reused = len(asked.here(asked.runs)) - len(asked.pending)
             at_once = min(self.workers, len(planned.groups))
-            self.progress.start(asked.here(asked.whole), reused, at_once)
+            waiting = {run.run_id for run in asked.pending}
+            there = {run.run_id for run in asked.here(asked.runs)} - waiting
+            runs = sorted(asked.here(asked.whole), key=lambda run: run.run_id not in there)
+            self.progress.start(runs, reused, at_once)
         told: set[str] = set()
         fresh = [*_kept_apart(store, asked), *notes]
         while True:
@@ -162,6 +166,8 @@ class Course:
                 self.hold.training(message.runs)
             case _ if self.progress is None:
                 pass
+            case Beat():
+                pass
             case Record():
                 self.progress.finished(message)
             case EpochDone():
@@ -180,9 +186,12 @@ class _Finished:
         self._committed = -math.inf
 
     def add(self, record: Record) -> None:
-        """Take a run; a sweep of very short ones has them committed in groups."""
+        """Take a run."""
         self.outcomes[str(record.run["status"])] += 1
         self._waiting.append(record)
+
+    def commit_if_due(self) -> None:
+        """Commit what has ended, but not too often: a sweep may be of very short runs."""
         if time.monotonic() - self._committed > _COMMIT_SECONDS:
             self.commit()
 

@@ -119,5 +119,7 @@ def check_limits(workers: int | None, time_limit: float | None, fewest: int = 0)
     """Raise `InputError` for a number of workers or a time limit that cannot be meant."""
     if workers is not None and workers < fewest:
         raise InputError(f"workers: must be at least {fewest}, not {workers}")
+    if time_limit is not None and workers == 0:
+        raise InputError("time_limit: with 0 workers nothing can end a run; give 1 worker or more")
     if time_limit is not None and not time_limit > 0:
         raise InputError(f"time_limit: must be more than 0 seconds, not {time_limit:g}")

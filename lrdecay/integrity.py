@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from lrdecay.catalog import Place, places_in
 from lrdecay.errors import DamagedError, InputError
 from lrdecay.files import Sealed, opened
 from lrdecay.lock import holding
-from lrdecay.results import folders_of, name_of, planned_runs, read_plan
+from lrdecay.results import REPEATS, folders_of, name_of, planned_runs, read_plan
 from lrdecay.run import SEMANTICS, Run
 from lrdecay.store import Store
 from lrdecay.tables import SPLITS, STATUSES, read, read_groups
@@ -71,16 +71,29 @@ def verify(folder: str | Path) -> Verification:
 
     Undamaged runs of a damaged file are kept. Checked are the seals and page checksums, the names
     of parts, that each run is there once and its run_id is that of its configuration, and that its
-    epochs are complete.
+    epochs are complete. What was trained once more, in `repeats/`, is checked in the same way.
 
     Raises `InputError` where there are no results, or a sweep is writing.
     """
     folder = Path(folder)
-    homes = [folder, folder / "earlier"]
-    if not any((home / f"{n}.parquet").exists() for home in homes for n in (*_TABLES, "plan")) and (
-        not (folder / "parts").is_dir()
-    ):
+    found = _verify(folder)
+    if not _has_results(folder / REPEATS):
+        return found
+    again = _verify(folder / REPEATS)
+    return replace(
+        found,
+        files=found.files + again.files,
+        runs=found.runs + again.runs,
+        epochs=found.epochs + again.epochs,
+        findings=found.findings
+        + tuple(Finding(f"{REPEATS}/{each.path}", each.reason) for each in again.findings),
+    )
+
+
+def _verify(folder: Path) -> Verification:
+    if not _has_results(folder):
         raise InputError(f"no results in {folder}: nothing to verify")
+    homes = [folder, folder / "earlier"]
     with holding(folder):
         store = Store(folder)
         parts = [part for kind in ("batches", "parts") for part in folders_of(folder, kind)]
@@ -124,6 +137,11 @@ def verify(folder: str | Path) -> Verification:
         findings=tuple(findings),
         pending=pending,
     )
+
+
+def _has_results(folder: Path) -> bool:
+    tables = (home / f"{n}.parquet" for home in (folder, folder / "earlier") for n in _TABLES)
+    return any(path.exists() for path in (*tables, folder / "plan.parquet", folder / "parts"))
 
 
 def _check(home: Path, is_part: bool) -> _Home:

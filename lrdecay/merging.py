@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,12 +24,13 @@ _AT_ONCE = 2000  # runs whose rows are in memory
 @dataclass(frozen=True)
 class Merged:
     """What came of it: how many runs the folder has now, how many of these are new there, and how
-    many of those that the sweep asks for it still lacks."""
+    many of those that the sweep asks for it still lacks; `empty` are folders that had none yet."""
 
     folder: Path
     runs: int
     added: int
     missing: int
+    empty: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,23 +52,31 @@ def merge_results(
     runs of several devices or versions of torch.
     """
     into = Path(into)
-    paths = dict.fromkeys(path.resolve() for path in map(Path, folders))
-    paths.pop(into.resolve(), None)
+    named = dict.fromkeys(path.resolve() for path in map(Path, folders))
+    named.pop(into.resolve(), None)
+    empty = [path for path in named if _has_just_begun(path)]
+    paths = [path for path in named if path not in empty]
     if not paths:
         raise InputError("merge: name at least one results folder beside the one that they go into")
     for path in paths:
         if (who := holder(path)) is not None:
             raise InputError(f"{path}: a sweep is writing to this folder ({who}); wait for its end")
-    sources = [_source(path) for path in paths]
     into.mkdir(parents=True, exist_ok=True)
-    with holding(into):
+    with ExitStack() as held:
+        for path in paths:
+            if (path / ".lock").exists():  # a sweep has written there, and must not now
+                held.enter_context(holding(path))
+        held.enter_context(holding(into))
+        sources = [_source(path) for path in paths]
         store = Store(into)
         there = _source(into) if all_files(into, "runs") else None
         known = sources if there is None else [there, *sources]
-        _refuse_other_sweeps(known)
+        asking = sources if _replace(sources, there) else known
+        _refuse_other_sweeps(asking)
         chosen = _choose(known)
+        planned = _planned(asking)
         if not allow_mixed:
-            _refuse_mixture(chosen)
+            _refuse_mixture({run: chosen[run] for run in _ids(planned) if run in chosen})
         new = {
             run: source
             for run, source in chosen.items()
@@ -80,18 +90,43 @@ def merge_results(
                     "epochs": dict(_epochs(new, known)),
                 }
             )
-        planned = _planned(known)
-        plan = max((source.plan for source in known), key=lambda plan: plan.runs)
+        plan = max((source.plan for source in asking), key=lambda plan: plan.runs)
         store.compact(planned, plan.sweep_text, plan.target, plan.runs, plan.warnings)
         done = store.done()
-        missing = sum(run.run_id not in done for run in planned)
-    return Merged(into, len(chosen), len(new), missing)
+        missing = sum(run not in done for run in _ids(planned))
+    return Merged(into, len(chosen), len(new), missing, tuple(empty))
+
+
+def _has_just_begun(folder: Path) -> bool:
+    """Whether a sweep was ended there before it had written anything."""
+    files = (folder / "plan.parquet", *all_files(folder, "runs"))
+    return (folder / ".lock").exists() and not any(path.exists() for path in files)
 
 
 def _source(folder: Path) -> _Source:
     plan = read_plan(folder)
     runs, epochs = (catalog(all_files(folder, name)) for name in ("runs", "epochs"))
     return _Source(folder, plan, runs, epochs)
+
+
+def _replace(shards: Sequence[_Source], there: _Source | None) -> bool:
+    """Whether these are shards of the folder's own sweep, after its file was changed: what it asks
+    for is then theirs to say, as it is for a sweep that goes on there."""
+    if there is None:
+        return False
+    home = there.folder.resolve()
+    return all(
+        shard.folder.is_relative_to(home)
+        and shard.plan.sweep_text != there.plan.sweep_text
+        and _written(shard.folder) > _written(home)
+        for shard in shards
+    )
+
+
+def _written(folder: Path) -> int:
+    """Return when what a folder's sweep asks for was last written down, in ns; 0 if it is lost."""
+    plan = folder / "plan.parquet"
+    return plan.stat().st_mtime_ns if plan.exists() else 0
 
 
 def _refuse_other_sweeps(sources: Sequence[_Source]) -> None:
@@ -197,6 +232,10 @@ def _planned(sources: Sequence[_Source]) -> list[Run]:
     for run in (run for runs in plans for run in runs):
         joined.setdefault(run.run_id, run)
     return list(joined.values())
+
+
+def _ids(runs: Sequence[Run]) -> list[str]:
+    return [run.run_id for run in runs]
 
 
 def _chunks(runs: Sequence[str]) -> Iterator[list[str]]:

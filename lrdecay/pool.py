@@ -90,7 +90,7 @@ class Worker(ABC):
         self._moved = self._clock.now
         self.send(group)
 
-    def hear(self, message: Ready | Message | Beat | None) -> None:
+    def hear(self, message: Ready | Message | None) -> None:
         """Take what it says."""
         self._heard = self._clock.now
         if not isinstance(message, Beat):
@@ -170,16 +170,23 @@ class Pool:
         """Start workers as long as there is work and room for them; say whether work is left."""
         idle = len(self._waiting) + len(self._again)
         starting = sum(not worker.ready for worker in self._workers)
-        while starting < idle and len(self._workers) < self._room():
+        while starting < idle and len(self._workers) < self._room() and self._may_start():
             self._workers.append(self._start(self._clock, self._inbox))
             starting += 1
         return idle > 0 or any(worker.runs for worker in self._workers)
 
+    def _may_start(self) -> bool:
+        """Whether one more may fare better than the last ones did."""
+        return self._lost_starts < _TRIES or not self._workers
+
     def _look(self) -> None:
         """Wait a moment for a message and follow it; end who is overdue."""
         signals.check()
-        with suppress(Empty):
+        try:
             worker, message = self._inbox.get(timeout=LOOK_SECONDS)
+        except Empty:
+            self._tell(Beat())  # time passes: something may be due
+        else:
             if worker in self._workers:
                 self._follow(worker, message)
         self._clock.tick()
@@ -229,12 +236,14 @@ class Pool:
         cause = worker.cause or f"the {worker.kind} died ({status})"
         runs, engine = worker.runs, worker.engine
         if not worker.ready:
-            if worker.cause and any(other.ready for other in self._workers):
+            at_work = any(other.ready for other in self._workers)
+            if worker.cause and at_work:
                 return  # there was no room for it
             self._lost_starts += 1
-            if self._lost_starts == _TRIES:
+            if self._lost_starts >= _TRIES and not at_work:
                 raise WorkerError(f"a {worker.kind} ended before it could train ({status})")
-            self._tell(Note(f"{cause} while it started; another one starts"))
+            then = "another one starts" if self._lost_starts < _TRIES else "the others go on"
+            self._tell(Note(f"{cause} while it started; {then}"))
         elif not runs:
             pass
         elif worker.place_lost and self._may_move(runs):

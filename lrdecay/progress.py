@@ -42,8 +42,7 @@ class _State:
     def begin(self, runs: Sequence[Run], done: int) -> None:
         self.runs, self.runs_done = len(runs), done
         self.of_all = sum(run.epochs for run in runs)
-        mean = self.of_all / len(runs) if runs else 0
-        self.epochs, self.epochs_done = round(mean * (len(runs) - done)), 0
+        self.epochs, self.epochs_done = sum(run.epochs for run in runs[done:]), 0
         values = [asdict(run) for run in runs]
         varying = [
             key for key in (values[0] if values else ()) if len({v[key] for v in values}) > 1

@@ -91,7 +91,8 @@ def _rounds(matrix: Matrix, fewest: int | None) -> list[list[Run]]:
 def _key(run: Run) -> Run:
     """Return what stands for a run whatever its base rate is chosen to be."""
     chosen = run.lr_chosen_per is not None and run.phase == "compare"
-    return replace(run, lr=0.0) if chosen else run
+    # arguments such as `max_lr: 2 lr` hang on it
+    return replace(run, lr=0.0, scheduler_args="") if chosen else run
 
 
 def part_of(asked: Asked, mine: Callable[[Run], bool], done: Collection[str]) -> Asked:

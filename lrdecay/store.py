@@ -86,7 +86,8 @@ class Store:
 
     def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
         """Return how many of the given runs were made with what: the values of `MADE_WITH`."""
-        files = all_files(self.folder, "runs")
+        homes = [self.folder, *([] if self._beside is None else [self._beside])]
+        files = [path for home in homes for path in all_files(home, "runs")]
         if not files:
             return Counter()
         rows = unique([read(path, ["run_id", "status", *MADE_WITH]) for path in files])

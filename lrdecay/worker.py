@@ -93,7 +93,7 @@ class Training:
     runs: tuple[str, ...]
 
 
-Message = EpochDone | Note | Record | Training
+Message = Beat | EpochDone | Note | Record | Training
 Tell = Callable[[Message], None]
 
 _BEAT_SECONDS = 1.0

@@ -1,5 +1,7 @@
 """The pool with workers that only say what a test has them say, and GPUs that are not there."""
 
+from threading import Timer
+
 import pytest
 import torch
 from training import digits
@@ -12,7 +14,7 @@ from lrdecay.groups import Group
 from lrdecay.pool import Pool, Worker
 from lrdecay.sweep import parse_sweep
 from lrdecay.tables import Record
-from lrdecay.worker import Note, Ready
+from lrdecay.worker import Beat, Note, Ready
 
 RUNS = parse_sweep("dataset: digits\nschedulers: {constant: {class: constant}}\nseeds: 4").runs(
     digits()
@@ -29,22 +31,31 @@ class Fake(Worker):
         super().__init__(clock, inbox)
         self._fates = fates
         self.taken = []
-        if fates and fates[0] == "never starts":
-            return
-        self.hear(Ready())
+        match fates[:1]:
+            case ["never starts"]:
+                pass
+            case ["dies at its start"]:
+                self._inbox.put((self, None))
+            case _:
+                self.hear(Ready())
 
     def send(self, group):
         self.taken.append(group)
         match self._fates.pop(0):
             case "trains":
-                for run in group.runs:
-                    row = dict(failed(run, "", group.engine, CPU).run) | {"status": "completed"}
-                    self.hear(Record(row, []))
+                self._finish(group)
+            case "slow":
+                Timer(3 * pool.LOOK_SECONDS, self._finish, [group]).start()
             case "dies":
                 self._inbox.put((self, None))
             case "loses its place":
                 self.place_lost = True
                 self._inbox.put((self, None))
+
+    def _finish(self, group):
+        for run in group.runs:
+            row = dict(failed(run, "", group.engine, CPU).run) | {"status": "completed"}
+            self.hear(Record(row, []))
 
     def end(self):
         return "as it was told to"
@@ -158,3 +169,18 @@ def test_one_worker_a_gpu_and_as_many_as_asked_for_share_its_memory(gpus):
     assert (site.device, site.made_with[0], site.workers, site.sharing) == ("cuda", "H200", 2, 1)
     assert Local(workers=5).site().sharing == 3
     assert Local("cpu", workers=5).site().sharing == 5
+
+
+def test_starts_that_fail_cost_nothing_while_another_worker_trains():
+    """Who trains goes on alone; only without anyone is it the end."""
+    site = Site(["slow", "trains"], *[["dies at its start"] for _ in range(3)], room=2)
+    assert site.train([Group("reference", (run,)) for run in RUNS[:2]]) == [0, 1]
+    assert len(site.workers) == 4
+    died = "the fake worker died (as it was told to) while it started; "
+    assert site.notes == [f"{died}another one starts"] * 2 + [f"{died}the others go on"]
+
+
+def test_time_that_passes_is_told():
+    site = Site(["slow"])
+    site.train([Group("reference", tuple(RUNS[:1]))])
+    assert Beat() in site.told

@@ -1,5 +1,8 @@
 """Runs that are trained twice, and what the hardware alone makes of them."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,3 +69,36 @@ def test_runs_train_twice_into_a_folder_of_their_own(tmp_path):
     assert (more.repeats.reused, more.repeats.completed) == (4, 2)
     with pytest.raises(InputError, match="repeat: must be at least 0 seeds, not -1"):
         run_sweep(file, tmp_path, repeat=-1)
+
+
+FAILING = """
+import os
+from torch import nn
+def Once(shape, classes, dropout):
+    if os.path.isdir("{there}/repeats"):
+        raise RuntimeError("not again")
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
+MODELS = {{"Once": Once}}
+"""
+
+
+def test_a_repeat_that_fails_is_told_of_and_one_that_is_damaged_is_found(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text(FAILING.format(there=tmp_path / "one"))
+    (tmp_path / "one.yaml").write_text(
+        "dataset: digits\nmodel: Once\nepochs: 1\nschedulers: {c: {class: constant}}\n"
+    )
+    words = ["sweep", "one.yaml", "--plugin", "own.py", "--workers", "0", "--repeat", "1"]
+    command = [sys.executable, "-m", "lrdecay", *words, "--results", "."]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    assert "failed: c, dropout 0.3, seed 0: RuntimeError: not again" in found.stderr
+    again = tmp_path / "one" / "repeats"
+    before = verify(tmp_path / "one")
+    assert (before.runs, before.findings) == (2, ())
+    table = bytearray((again / "runs.parquet").read_bytes())
+    table[100] ^= 1
+    (again / "runs.parquet").write_bytes(table)
+    after = verify(tmp_path / "one")
+    assert [each.path for each in after.findings] == ["repeats/runs.parquet"]
+    assert list((again / "quarantine").glob("*/runs.parquet"))

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from training import digits
 
+from lrdecay import choosing, merging
 from lrdecay.asking import ask
 from lrdecay.costs import cost
 from lrdecay.errors import InputError
@@ -267,11 +268,22 @@ def test_runs_that_train_together_stay_together(tmp_path):
 
 
 def test_a_part_does_not_depend_on_the_rate_that_is_chosen(tmp_path):
-    matrix, shares, tells, _ = parts(CHOOSING, 2, tmp_path)
+    _, shares, tells, _ = parts(CHOOSING, 2, tmp_path)
     assert [[run.phase for run in share].count("choose") for share in shares] == [4, 4]
-    for run in matrix.comparison({}) or [run for share in shares for run in share]:
+    for run in [run for share in shares for run in share]:
         if run.phase == "compare":
-            assert [mine(replace(run, lr=0.5)) for mine in tells] == [mine(run) for mine in tells]
+            other = replace(run, lr=0.5, scheduler_args='{"max_lr": 1.0}')  # of max_lr: 2 lr
+            assert [mine(other) for mine in tells] == [mine(run) for mine in tells]
+
+
+def test_arguments_in_multiples_of_the_chosen_rate_leave_no_run_to_nobody(tmp_path):
+    cycle = "  cycle:    {class: OneCycleLR, max_lr: 2 lr, total_steps: steps}\ndropout"
+    matrix, _, tells, _ = parts(CHOOSING.replace("dropout", cycle), 3, tmp_path)
+    for rate in (0.001, 0.003):
+        chosen = dict.fromkeys(choosing.any_rates(matrix.cells), rate)
+        runs = matrix.comparison(chosen)
+        assert {run.lr for run in runs} == {rate}
+        assert [sum(mine(run) for mine in tells) for run in runs] == [1] * len(runs)
 
 
 def test_every_round_of_added_seeds_is_shared_out(tmp_path):
@@ -296,3 +308,58 @@ def test_costs_are_those_of_the_products(tmp_path):
 def test_epochs_of_shards_are_there(thirds, tmp_path):
     merge_results(thirds, tmp_path / "small")
     assert len(read_epochs(tmp_path / "small")) == 12 * 4
+
+
+def test_a_changed_sweep_goes_on_in_shards(file, whole, tmp_path):
+    """What was trained before the file changed is used, and stays."""
+    fewer = sweep_file(tmp_path, TEXT.replace("seeds: 3", "seeds: 2"))
+    home = run_sweep(fewer, tmp_path, workers=0).folder
+    shards = [run_sweep(file, tmp_path, workers=0, shard=Shard(i, 2)) for i in (1, 2)]
+    assert sum(shard.completed for shard in shards) == 4
+    merged = merge_results([shard.folder for shard in shards], home)
+    assert (merged.runs, merged.added, merged.missing) == (12, 4, 0)
+    assert_same(home, whole)
+    run_sweep(fewer, tmp_path, workers=0)  # newer than the shards now
+    with pytest.raises(InputError, match="was made from another sweep file than"):
+        merge_results([shard.folder for shard in shards], home)
+
+
+def test_a_shard_that_was_ended_at_its_start_is_passed_over(thirds, whole, tmp_path):
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    with holding(begun):
+        pass
+    assert (begun / ".lock").exists()
+    merged = merge_results([begun, *thirds], tmp_path / "small")
+    assert (merged.added, merged.empty) == (12, (begun.resolve(),))
+    assert_same(tmp_path / "small", whole)
+    with pytest.raises(InputError, match="name at least one results folder"):
+        merge_results([begun], tmp_path / "none")
+
+
+def test_a_shard_is_not_trained_on_another_machine_than_what_is_merged(file, whole, tmp_path):
+    altered(whole, tmp_path / "small", "device", "abacus")
+    with pytest.raises(InputError, match=r"1 with torch .* on abacus"):
+        run_sweep(file, tmp_path, workers=0, shard=Shard(1, 1))
+    assert run_sweep(file, tmp_path, workers=0, shard=Shard(1, 1), allow_mixed=True).completed == 11
+
+
+def test_no_sweep_begins_in_a_folder_that_is_merged(thirds, tmp_path, monkeypatch):
+    seen = []
+
+    def choose(sources):
+        for source in sources:
+            with pytest.raises(InputError, match="another sweep is writing to this folder"):
+                in_another_process(take, source.folder)
+            seen.append(source.folder)
+        return original(sources)
+
+    original = merging._choose
+    monkeypatch.setattr(merging, "_choose", choose)
+    merge_results(thirds, tmp_path / "small")
+    assert seen == [folder.resolve() for folder in thirds]
+
+
+def take(folder):
+    with holding(folder):
+        pass
