@@ -129,4 +129,5 @@ def _cells_of(still_open: pd.DataFrame, cells: Iterable[Run]) -> list[Run]:
 
 
 def _name(row: Mapping[Hashable, object]) -> str:
-    return f"{row['scheduler']} against {row['versus_scheduler']} at {row['where']}"
+    pair = f"{row['scheduler']} against {row['versus_scheduler']}"
+    return f"{pair} at {row['where']}" if row["where"] else pair

@@ -145,8 +145,9 @@ def summary(found: Findings) -> str:
         "not evaluated": int((verdicts == NOT_EVALUATED).sum()),
     }
     parts = [f"{count} {what}" for what, count in counts.items() if count]
-    most = int(primary["n"].max())
-    where = f" at {seeds(most)}" if most else ""
+    least, most = int(primary["n"].min()), int(primary["n"].max())
+    count = seeds(most) if least == most else f"{least:,} to {seeds(most)}"
+    where = f" at {count}" if most else ""
     return f"Of {counted(len(primary), 'difference')}{where}: {listed(parts)}."
 
 
@@ -235,7 +236,7 @@ def _cost(found: Findings, within: pd.DataFrame) -> str:
         text += f": some {hours} of training time, at what these runs took"
     if begin and (within["n_waiting"] >= needed).all():
         return f"{text}. The sweep is still to train them."
-    fewest = max(FEWEST_SEEDS, int(found.primary["n"].max()))
+    fewest = max(FEWEST_SEEDS, int(found.primary["n"].min()))
     # those that can only begin to be judged will take more than that
     wanted = _USUAL_MOST if begin else int((within["n"] + needed).max())
     return (

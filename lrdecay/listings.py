@@ -90,6 +90,7 @@ def contrasts(found: Findings) -> list[Listing]:
     """The differences: those fixed beforehand, and the other families."""
     primary = found.table["family"] == PRIMARY
     size = int(primary.sum())
+    others = found.table[~primary].groupby("family", sort=False)
     what = family_title(PRIMARY, found.table[primary])
     confidence = f"{100 * found.comparison.confidence:g}%"
     captions = {
@@ -99,8 +100,8 @@ def contrasts(found: Findings) -> list[Listing]:
             + f" with {confidence} confidence."
         ),
         "table-other-differences": (
-            "Secondary families, each right as a whole with the same confidence: averaged over "
-            "dropouts, dropouts compared, and interactions with dropout."
+            "Secondary families, each right as a whole with the same confidence: "
+            f"{'; '.join(family_title(str(name), rows) for name, rows in others)}."
         ),
     }
     parts = zip(captions.items(), (found.table[primary], found.table[~primary]), strict=True)

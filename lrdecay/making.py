@@ -46,11 +46,11 @@ def alike(setting: Setting) -> list[str]:
     """Return which schedulers applied the same rates in every epoch of every run, so that a
     difference between them could be nothing but chance."""
     curves = learning_rate_curves(setting.runs, setting.epochs)
-    courses: dict[tuple[object, ...], list[str]] = {}
+    courses: dict[bytes, list[str]] = {}
     for scheduler, own in curves.groupby("scheduler", sort=False):
         if own["curve"].nunique() == 1:
-            rates = own.sort_values("epoch")["learning_rate"].astype("float32")
-            courses.setdefault(tuple(rates), []).append(str(scheduler))
+            rates = own.sort_values("epoch").filter(like="learning_rate").astype("float32")
+            courses.setdefault(rates.to_numpy().tobytes(), []).append(str(scheduler))
     where = f" ({setting.title})" if setting.title else ""
     return [
         f"{listed(same)} applied the same learning rate in every epoch{where}: here they are one "

@@ -155,12 +155,14 @@ def _find(
 
 def _answer(found: Findings) -> Mapping[str, Any]:
     shown = findings.grouped(found, MAX_SENTENCES)
+    best = list(findings.best_lines(found))
     return {
         "question": findings.question(found),
         "summary": findings.summary(found),
         "groups": shown,
         "left_out": len(found.primary) - sum(len(sentences) for _, sentences in shown),
-        "best": list(findings.best_lines(found))[:MAX_SENTENCES],
+        "best": best[:MAX_SENTENCES],
+        "best_left_out": len(best) - len(best[:MAX_SENTENCES]),
         "places": findings.places(found),
         "outlook": findings.outlook(found),
         "confidence": f"{100 * found.comparison.confidence:g}%",

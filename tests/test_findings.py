@@ -200,3 +200,14 @@ def test_one_scheduler_has_none_to_be_compared_with() -> None:
     assert findings.summary(answer) == ""
     assert findings.outlook(answer) == []
     assert findings.grouped(answer, 5) == []
+
+
+def test_seeds_that_differ_are_told_from_the_fewest_to_the_most() -> None:
+    runs, epochs = make_tables(("constant", "step"), (0.0, 0.3), seeds=16, n_epochs=1)
+    runs = runs[(runs["dropout"] == 0.3) | (runs["seed"] < 8)]
+    answer = find(runs, epochs, "comparison: {margin: 0.0001, confidence: 0.999999}", None)
+    assert answer.primary["n"].tolist() == [8, 16]
+    assert findings.summary(answer).startswith("Of 2 differences at 8 to 16 seeds: ")
+    lines = findings.outlook(answer)
+    # the cell with fewer is not to train more than it needs
+    assert sum("{min: 8, max: " in line for line in lines) == 1

@@ -221,3 +221,11 @@ def test_the_expected_best_is_that_of_the_analysis() -> None:
     two = pd.concat([trials, trials.assign(dropout=0.5)])
     with pytest.raises(InputError, match="a figure shows one dropout"):
         plots.plot_expected_best(two)
+
+
+def test_rates_below_zero_are_within_the_axis() -> None:
+    epochs = EPOCHS.copy()
+    assert plots.plot_learning_rates(RUNS, epochs).get_ylim()[0] == 0
+    rates = [name for name in epochs if name.startswith("learning_rate")]
+    epochs[rates] = epochs[rates].where(epochs["epoch"] < epochs["epoch"].max(), -0.001)
+    assert plots.plot_learning_rates(RUNS, epochs).get_ylim()[0] < -0.001

@@ -362,7 +362,10 @@ def test_without_a_dropout_axis_none_is_spoken_of(tmp_path: Path) -> None:
         table["dropout"] = float("nan")  # a network's own rates
     page = build(tmp_path, tables)
     assert page.tables["table-differences"][1][0] == ["step \N{MINUS SIGN} constant"]
-    assert "excluded if another one is shown to be better; the best one is in the set" in page.text
+    assert (
+        "excluded if another one is shown to be better; the best one of those compared is in the "
+        "set"
+    ) in page.text
     several = make_tables(("constant", "step"), (0.0, 0.3), 8, 1, lr=[0.1, 0.2])
     text = build(tmp_path / "several", several).text
     assert "another one at the same dropout and lr is shown to be better" in text
@@ -391,6 +394,18 @@ def test_schedulers_that_applied_the_same_rates_are_named(tmp_path: Path) -> Non
     page = build(tmp_path, make_tables(("constant", "flat", "step"), (0.3,), seeds=2))
     assert "constant and flat applied the same learning rate in every epoch: here" in page.text
     assert page.text.count("applied the same learning rate") == 1
+
+
+def test_rates_with_one_mean_that_change_within_an_epoch_are_not_the_same(tmp_path: Path) -> None:
+    runs, epochs = make_tables(("constant", "cyclic"), (0.3,), 1, 1)
+    rates = [name for name in epochs if name.startswith("learning_rate")]
+    epochs[rates] = 0.003
+    alike = "applied the same learning rate in every epoch"
+    assert f"constant and cyclic {alike}" in build(tmp_path / "same", (runs, epochs)).text
+    cyclic = epochs["run_id"] == runs["run_id"][1]
+    epochs.loc[cyclic, "learning_rate_first"] = 0.001
+    epochs.loc[cyclic, "learning_rate_last"] = 0.005
+    assert alike not in build(tmp_path / "other", (runs, epochs)).text
 
 
 def test_how_to_make_it_again_survives_odd_names(tmp_path: Path) -> None:
@@ -446,3 +461,60 @@ def test_what_trying_base_rates_is_worth_is_shown_where_there_were_trials(tmp_pa
     assert ("svg", "tried-0-0") in [(tag, attrs.get("id")) for tag, attrs in page.tags]
     best = analysis.expected_best(trials).query("scheduler == 'step' and trials == 2")
     assert f"step, best of 2: {best['expected_best'].item():.4g}" in page.source
+
+
+def test_trials_of_a_network_with_dropout_rates_of_its_own_are_shown(tmp_path: Path) -> None:
+    compared, epochs = make_tables(("constant", "step"), (0.3,), 1, 1)
+    trials, _ = make_tables(("constant", "step"), (0.3,), 2, 1, lr=[0.001, 0.01])
+    trials = trials.assign(run_id="t" + trials["run_id"], phase="choose")
+    runs = pd.concat([trials, compared], ignore_index=True)
+    runs = runs.assign(lr_chosen_per="scheduler", dropout=float("nan"))
+    page = build(tmp_path, (runs, epochs))
+    best = analysis.expected_best(trials).query("scheduler == 'step' and trials == 2")
+    assert f"step, best of 2: {best['expected_best'].item():.4g}" in page.source
+    assert "n = 2 trials per rate." in page.text
+
+
+def test_what_is_not_evaluated_has_no_slopes_and_no_place_in_the_captions(tmp_path: Path) -> None:
+    """One run of plateau diverged at dropout 0.3, so its other seeds are no whole set of pairs."""
+    lost = ("plateau", 0.3, 4)
+    tables = make_tables(
+        ("constant", "step", "plateau"),
+        (0.0, 0.3),
+        seeds=9,
+        n_epochs=1,
+        status=lambda *cell: "diverged" if cell == lost else "completed",
+    )
+    page = build(tmp_path, tables)
+    assert page.source.count("step, mean of 9 seeds") == 2
+    assert page.source.count("plateau, mean of 9 seeds") == 1
+    assert "mean of 8 seeds" not in page.source
+    assert "n = 9 pairs" in page.text
+    assert "8 to 9 pairs" not in page.text
+    assert "the best one of those compared is in the set" in page.text
+
+
+def test_the_same_accuracies_with_other_losses_are_not_called_the_same_bits(tmp_path: Path) -> None:
+    tables = make_tables(("constant", "step"), (0.3,), 3, 1)
+    again = tables[0].query("seed == 0").copy()
+    again["test_loss"] += 1e-4
+    write_folder(tmp_path / "s", tables)
+    write_folder(tmp_path / "s" / "repeats", (again, tables[1]))
+    page = Page(write_report(tmp_path / "s"))
+    assert "came out with the same test accuracy, though not with the same losses." in page.text
+    assert "the same to the bit" not in page.text
+
+
+def test_families_that_are_not_there_are_not_spoken_of(tmp_path: Path) -> None:
+    one = build(tmp_path / "one", make_tables(("constant",), (0.0, 0.3), seeds=8, n_epochs=1))
+    assert (
+        "Secondary families, each right as a whole with the same confidence: each dropout against "
+        "the lowest, for each scheduler."
+    ) in one.text
+
+
+def test_a_loss_of_zero_has_a_figure(tmp_path: Path) -> None:
+    runs, epochs = make_tables(("constant",), (0.3,), seeds=1, n_epochs=2)
+    epochs["loss"] = 0.0
+    page = build(tmp_path, (runs, epochs))
+    assert "nats per image" in page.source

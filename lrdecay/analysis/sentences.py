@@ -181,6 +181,8 @@ def _mixed(row: Row, side: str) -> str:
 
 def _outlook(row: Row, budget: int) -> str:
     more = row["more_seeds"]
+    if row["verdict"] == UNRESOLVED and row["sd"] == 0:
+        return "all differences are one number so far, which tells nothing of their spread"
     if row["verdict"] == UNRESOLVED and math.isfinite(more):
         return f"about {more:,.0f} more would resolve it if the difference stays as it is"
     return f"it may not be resolvable within {seeds(budget)}"
@@ -196,5 +198,7 @@ def _new_images(row: Row) -> str:
     if row["verdict"] == UNRESOLVED:
         return f" For new images: {width}."
     if row["new_images"]:
-        return f" It holds for new images too ({width})."
+        # how large it is there is another question
+        claim = "That they differ" if isinstance(row["size"], str) else "It"
+        return f" {claim} holds for new images too ({width})."
     return f" For new images it is not resolved ({width})."

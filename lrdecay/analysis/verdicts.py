@@ -94,7 +94,7 @@ def _size(low: np.ndarray, high: np.ndarray, margin: float | None) -> np.ndarray
     near, far = np.minimum(abs(low), abs(high)), np.maximum(abs(low), abs(high))
     excludes = (low > 0) | (high < 0)
     size = np.full(len(low), None, object)
-    if margin is not None:
+    if margin:
         size[excludes & (near >= margin)] = "at least"
         size[excludes & (far < margin)] = "less than"
     return size

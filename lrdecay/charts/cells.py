@@ -91,14 +91,8 @@ def _by_dropout_chart(
 ) -> Chart:
     rows = parts.single(ax, f"{name}-{setting.number}", f"{ax.get_ylabel()} by dropout")
     caption = f"{what}: mean over seeds{parts.band(cells['n'], 'bar')}. {parts.dots(cells['n'])}"
-    caption += _shifted(cells, "dropout")
+    caption += parts.shifted(cells, "dropout")
     return Chart(setting, rows, caption, parts.keys_of(cells["scheduler"], styles))
-
-
-def _shifted(cells: pd.DataFrame, around: str) -> str:
-    if cells["scheduler"].nunique() < 2:
-        return ""
-    return f" Schedulers are shifted sideways around each {around} to keep them apart."
 
 
 def accuracy_by_rate(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
@@ -131,7 +125,7 @@ def _by_factor(
     caption = (
         f"Test accuracy after the last epoch, in percent, by {what} (log scale): mean "
         f"over seeds{parts.band(cells['n'], 'bar')}. {parts.dots(cells['n'])}"
-        f"{_shifted(cells, 'value')}{parts.without_panel(dropouts)}"
+        f"{parts.shifted(cells, 'value')}{parts.without_panel(dropouts)}"
     )
     keys = parts.keys_of(cells["scheduler"], styles)
     return Chart(setting, [Row("", panels)], caption, keys)
@@ -169,15 +163,21 @@ def _noise(runs: pd.DataFrame, repeats: pd.DataFrame | None) -> tuple[float | No
     where none of the runs was repeated."""
     if repeats is None:
         return None, ""
-    (accuracy,) = noise_floor(runs, repeats).query("metric == 'test_accuracy'").to_dict("records")
+    floor = noise_floor(runs, repeats)
+    (accuracy,) = floor.query("metric == 'test_accuracy'").to_dict("records")
     n, same, sd = int(accuracy["n"]), int(accuracy["identical"]), float(accuracy["sd"])
     if n == 0:
         return None, ""
     again = f"{counted(n, 'run')} trained once more"
-    if same == n:
+    if (floor["identical"] == n).all():
         return sd, (
             f" Dotted: of the hardware, which is 0: {again} came out the same to the bit, so "
             "nothing here is noise of the machine."
+        )
+    if same == n:
+        return sd, (
+            f" Dotted: of the hardware, which is 0: {again} came out with the same test accuracy, "
+            "though not with the same losses."
         )
     return sd, (
         f" Dotted: of the hardware alone, {sd:.2g} points: {again}, {same} of them the same to the "
@@ -197,11 +197,11 @@ def expected_best(setting: Setting, styles: Mapping[str, Style]) -> Chart | None
     axes = parts.by_dropout(
         dropouts,
         lambda d, ax: plots.plot_expected_best(
-            trials[trials["dropout"] == d], styles=styles, legend=False, ax=ax
+            rows_at(trials, "dropout", d), styles=styles, legend=False, ax=ax
         ),
     )
     panels = parts.panels(axes, f"tried-{setting.number}", "best accuracy by rates tried")
-    seeds = trials.groupby(["scheduler", "dropout", "lr"])["seed"].nunique()
+    seeds = trials.groupby(["scheduler", "dropout", "lr"], dropna=False)["seed"].nunique()
     caption = (
         "Validation accuracy after the last epoch, in percent, to expect of the best of so many "
         "base rates of the grid, drawn at random without replacement (after Dodge and others, "

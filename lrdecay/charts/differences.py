@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from lrdecay import plots
 from lrdecay.analysis import FEWEST_SEEDS, axis_values
@@ -27,6 +28,7 @@ def differences(setting: Setting, found: Findings, styles: Mapping[str, Style]) 
     if table["mean"].isna().all():
         return None
     rows = table.sort_values("dropout", kind="stable").head(MAX_ROWS)
+    judged = rows.dropna(subset=["mean"])
     count = len(rows) + rows["dropout"].nunique()
     ax = plots.plot_differences(
         rows,
@@ -37,12 +39,12 @@ def differences(setting: Setting, found: Findings, styles: Mapping[str, Style]) 
     )
     caption = (
         f"Difference to {found.reference} in {found.metric.title}, mean over pairs of runs with "
-        f"the same seed. {_bar(found)} {_margin(found)} {parts.n_of(rows['n'])} pairs."
+        f"the same seed. {_bar(found)} {_margin(found)} {parts.n_of(judged['n'])} pairs."
     )
-    few = rows["n"] < FEWEST_SEEDS
+    few = judged["n"] < FEWEST_SEEDS
     if few.any():
         caption += f" Hollow: no interval, since it begins at {FEWEST_SEEDS} pairs."
-    if np.isinf(rows.loc[~few, "low"]).any():
+    if np.isinf(judged.loc[~few, "low"]).any():
         caption += f" Hollow at {FEWEST_SEEDS} pairs or more: the interval is unbounded so far."
     if left_out := len(table) - len(rows):
         caption += f" {left_out} more are in the table."
@@ -53,7 +55,8 @@ def differences(setting: Setting, found: Findings, styles: Mapping[str, Style]) 
 def gain(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Chart | None:
     """Interaction: what each scheduler gains on the reference, against dropout."""
     table = setting.own(found.primary)
-    if table["mean"].isna().all() or table["dropout"].nunique() < 2:
+    judged = table.dropna(subset=["mean"])
+    if judged.empty or table["dropout"].nunique() < 2:
         return None
     ax = plots.plot_gain_by_dropout(
         table,
@@ -65,11 +68,11 @@ def gain(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Char
     caption = (
         f"What each scheduler differs from {found.reference} by, at each dropout: mean over pairs. "
         f"{_bar(found)} Were there no interaction with dropout, each line would be level; verdicts "
-        f"on that are in the table of the other differences. {parts.n_of(table['n'])} pairs. "
-        "Shifted sideways to keep them apart."
+        f"on that are in the table of the other differences. {parts.n_of(judged['n'])} pairs."
+        f"{parts.shifted(judged, 'dropout')}"
     )
     rows = parts.single(ax, f"gain-{setting.number}", f"difference to {found.reference} by dropout")
-    keys = parts.keys_of(table.dropna(subset=["mean"])["scheduler"], styles)
+    keys = parts.keys_of(judged["scheduler"], styles)
     return Chart(setting, rows, caption, keys)
 
 
@@ -80,12 +83,18 @@ def slopes(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Ch
         return None
     others = axis_values(table, "scheduler")
     kept = [found.reference, *others[:MAX_SLOPED]]
-    runs = setting.runs[setting.runs["scheduler"].isin(kept)]
     dropouts = axis_values(table, "dropout")
+
+    def judged(dropout: object) -> pd.DataFrame:
+        # what is not evaluated there has seeds that are no pairs
+        own = {found.reference, *rows_at(table, "dropout", dropout)["scheduler"]}
+        runs = rows_at(setting.runs, "dropout", dropout)
+        return runs[runs["scheduler"].isin(own & set(kept))]
+
     axes = parts.by_dropout(
         dropouts,
         lambda d, ax: plots.plot_slopes(
-            rows_at(runs, "dropout", d),
+            judged(d),
             found.reference,
             found.metric.name,
             epochs=setting.epochs,

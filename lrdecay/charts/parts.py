@@ -150,6 +150,13 @@ def without_panel(dropouts: Sequence[object]) -> str:
     return f" Without a panel here: dropout {', '.join(left_out)}." if left_out else ""
 
 
+def shifted(cells: pd.DataFrame, around: str) -> str:
+    """Say that schedulers stand beside each other, where there are several."""
+    if cells["scheduler"].nunique() < 2:
+        return ""
+    return f" Schedulers are shifted sideways around each {around} to keep them apart."
+
+
 def n_of(counts: pd.Series[int]) -> str:
     """Return how many there are, as text.
 

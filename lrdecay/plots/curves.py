@@ -63,7 +63,8 @@ def plot_learning_rates(
             )
             of_scheduler(line, str(scheduler))
     ax.set(xlabel="epochs trained", ylabel="learning rate")
-    ax.set_ylim(bottom=0)
+    if ax.dataLim.y0 >= 0:
+        ax.set_ylim(bottom=0)
     ax.yaxis.set_major_formatter(FuncFormatter(plain))
     return finish(ax, used_styles(curves, styles), legend)
 
@@ -155,7 +156,8 @@ def _limits(curves: pd.DataFrame, metric: str, scale: float) -> tuple[float, flo
     accuracies after the first epochs, beside whose rise no difference could be seen."""
     means = scale * curves["mean"]
     if metric == "loss":
-        return 0.8 * float(means.min()), 1.25 * float(means.max())
+        shown = means[means > 0]  # the axis is logarithmic
+        return (0.8 * float(shown.min()), 1.25 * float(shown.max())) if len(shown) else (0.1, 1.0)
     late = means[curves["epoch"] > EARLY * curves["epoch"].max()]
     low, high = float(late.min()), float(means.max())
     pad = max(0.1 * (high - low), 0.1)

@@ -87,8 +87,8 @@ def test_the_same_at_every_seed():
 def test_differences_that_are_all_one_number_tell_nothing_of_their_spread():
     assert sentence(pair(0.5, scale=0.0), margin=0.1) == (
         "dropout 0.3, step against constant: No difference resolved at 16 seeds on this test set "
-        "(family-wise interval unbounded); about 1 more would resolve it if the difference stays "
-        "as it is."
+        "(family-wise interval unbounded); all differences are one number so far, which tells "
+        "nothing of their spread."
     )
 
 
@@ -231,6 +231,13 @@ def test_new_images():
         f" It holds for new images too ({row['images_low']:.2f} to {row['images_high']:.2f}, for a "
         f"number of seeds fixed beforehand)."
     )
+    sized = analysis.compare(with_bitmaps(1, 20), margin=1.5).iloc[0]
+    assert sized["size"] == "at least"  # on these images: on new ones it may be less
+    assert sized["images_low"] < 1.5
+    assert (
+        " by at least 1.5 points. That they differ holds for new images too ("
+        in (sized["sentence"])
+    )
     few = analysis.compare(with_bitmaps(1, 3)).iloc[0]
     assert few["verdict"] == "higher"
     assert few["images_low"] < 0 < few["images_high"]
@@ -263,3 +270,9 @@ def test_no_bare_winner_and_no_word_that_claims_more():
     said = pd.concat(tables)["sentence"]
     assert not said.str.contains(r"(?i)significan|trend|\bbest\b|\bwin").any()
     assert said[said.str.contains("beats")].str.contains(r"interval .* 10 seeds").all()
+
+
+def test_a_margin_of_nothing_says_nothing_of_the_size():
+    row = analysis.compare(pair(0.5), margin=0).iloc[0]
+    assert (row["verdict"], pd.isna(row["size"])) == ("higher", True)
+    assert "by at least" not in row["sentence"]
