@@ -10,6 +10,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lrdecay import analysis, plots
     from lrdecay.errors import InputError, WorkerError
     from lrdecay.merging import merge_results
     from lrdecay.report import write_report
@@ -20,14 +21,17 @@ if TYPE_CHECKING:
 __all__ = [
     "InputError",
     "WorkerError",
+    "analysis",
     "load_sweep",
     "merge_results",
+    "plots",
     "read_epochs",
     "read_runs",
     "run_sweep",
     "write_report",
 ]
 
+_MODULES = ("analysis", "plots")
 _HOMES = {
     "InputError": "errors",
     "WorkerError": "errors",
@@ -46,10 +50,12 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("lrdecay")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'lrdecay' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f"lrdecay.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lrdecay' has no attribute {name!r}")
     return getattr(import_module(f"lrdecay.{_HOMES[name]}"), name)
 
 

@@ -131,7 +131,7 @@ def _understood(read: Callable[[], Any]) -> Any:
     except ValidationError as error:
         reason = error.errors(include_url=False)[0]["msg"]
         raise ValueError(f"a default is not of its argument's type: {reason}") from error
-    except (NameError, TypeError, PydanticUserError) as error:
+    except (AttributeError, NameError, SyntaxError, TypeError, PydanticUserError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"the types of its arguments are not understood: {reason}") from error
 
@@ -164,7 +164,10 @@ def _checked(parts: Any) -> tuple[Part, Part]:
             ("images", images, torch.uint8, 4, "(n, channels, height, width)"),
             ("labels", labels, torch.int64, 1, "(n,)"),
         ):
-            tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+            try:
+                tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+            except TypeError as error:  # an array of text, say
+                raise ValueError(f"the {part} {what}: {error}") from error
             if not isinstance(tensor, Tensor):
                 raise ValueError(f"the {part} {what} must be a tensor, not {type(value).__name__}")
             if tensor.dtype != dtype or tensor.dim() != dimensions:

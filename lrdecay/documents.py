@@ -219,8 +219,9 @@ at each seed. Where a key takes a list of values, the list is one more axis of t
 may stand in it twice. There may be {sweep.MAX_RUNS:,} runs at most.
 
 A key that is not listed here is an error, as is a number that is not finite. All mistakes of a file
-are reported together, each with its line and column, and nothing trains until there is none.
-Plug-ins add names, and arguments of their own.
+are reported together, each with its line and column; then, each with its key, those that it takes
+the dataset or the optimizer to see. Nothing trains until there is none. Plug-ins add names, and
+arguments of their own.
 """
 
 _SCHEDULERS = """\

@@ -18,33 +18,8 @@ MOST = 200_000
 
 _JUMP = 0.1  # of the highest rate, within one epoch or step
 _ALMOST = 1e-9
-_LENGTHS = {
-    "ConstantLR": ("total_iters",),
-    "CosineAnnealingLR": ("T_max",),
-    "CosineAnnealingWarmRestarts": ("T_0",),
-    "CosineToFloorLR": ("total_iters",),
-    "CyclicLR": ("step_size_up", "step_size_down"),
-    "InverseSquareRootLR": ("warmup_iters",),
-    "LinearLR": ("total_iters",),
-    "LinearToZeroLR": ("total_iters",),
-    "MultiStepLR": ("milestones",),
-    "OneCycleLR": ("total_steps",),
-    "PolynomialLR": ("total_iters",),
-    "RexLR": ("total_iters",),
-    "SequentialLR": ("milestones",),
-    "StepLR": ("step_size",),
-    "WarmupLR": ("warmup_iters",),
-    "WarmupStableDecayLR": ("total_iters", "decay_iters", "warmup_iters"),
-}
-"""The arguments of each class that are numbers of epochs or steps."""
-_WHOLE = {
-    **dict.fromkeys(("CosineToFloorLR", "LinearToZeroLR", "RexLR"), "total_iters"),
-    "WarmupStableDecayLR": "total_iters",
-    "CosineAnnealingLR": "T_max",
-    "OneCycleLR": "total_steps",
-}
-"""The argument of each class whose end is meant to be the end of the run."""
-_REPEATED = ("CosineAnnealingWarmRestarts", "StepLR")
+_COUNTED = ("CosineAnnealingWarmRestarts", "MultiStepLR", "SequentialLR", "StepLR")
+"""Classes with lengths that are mostly meant in epochs, also where they are stepped after steps."""
 _RISES = {"CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"}
 
 
@@ -169,16 +144,32 @@ def _of_part(part: Part) -> Iterator[str]:
                 f"ReduceLROnPlateau with patience {patience} can never change the rate within "
                 f"{_spell(part.length, 'epoch')}, whatever the loss; give {fix}"
             )
-    whole = _WHOLE.get(part.name)
+    whole = schedulers.whole(part.name)
     if whole is not None:
         yield from _of_end(part, whole)
-    for key in _LENGTHS.get(part.name, ()):
+    for key in schedulers.LENGTHS.get(part.name, ()):
         given = part.arguments.get(key)
         if key != whole and given is not None:
             yield from _of_length(part, key, [given] if isinstance(given, int) else given)
+    if part.name == "SequentialLR":
+        yield from _of_sequence(part)
     gamma = part.arguments.get("gamma") or 0
     if part.name in ("ExponentialLR", "MultiStepLR", "StepLR") and gamma > 1:
         yield f"gamma {gamma:g} of {part.name} raises the rate every time; give one below 1"
+
+
+def _of_sequence(part: Part) -> Iterator[str]:
+    """Yield which scheduler of a SequentialLR moves the rate that torch starts the others from."""
+    names = [child["class"] for child in part.arguments["schedulers"]]
+    if len(set(names)) == 1:
+        return
+    for name in dict.fromkeys(names):
+        # OneCycleLR overwrites it; CyclicLR is the first to set it where it is the first itself
+        if name == "OneCycleLR" or (name == "CyclicLR" and names[0] == name):
+            yield (
+                f"{name} within SequentialLR has torch start the others at its own first rate, "
+                f"not at the base rate; let WarmupLR hold it, or give it a label of its own"
+            )
 
 
 def _of_end(part: Part, key: str) -> Iterator[str]:
@@ -216,7 +207,7 @@ def _of_length(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
             f"{word} {', '.join(map(str, past))} of {name} lies past its end, after "
             f"{_spell(length, part.every)}{_other_unit(max(past), part)}; give {fix}"
         )
-    elif name in _REPEATED and part.every == "step" and max(given) <= part.horizon.epochs:
+    elif name in _COUNTED and part.every == "step" and max(given) <= part.horizon.epochs:
         yield (
             f"{word} {max(given)} of {name} counts steps, of which an epoch has "
             f"{part.horizon.steps_per_epoch}; give interval: epoch, or a number of steps"

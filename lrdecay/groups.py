@@ -19,6 +19,7 @@ from lrdecay import plugins
 from lrdecay.costs import cost
 from lrdecay.data import Dataset, Split
 from lrdecay.engine import lockstep, reference, stacked
+from lrdecay.engine.record import EVALUATION_BATCH
 from lrdecay.engine.stack import CannotStackError, Stack, check
 from lrdecay.precision import training_settings
 from lrdecay.run import Run
@@ -72,7 +73,7 @@ def plan(
     notes: dict[str, None] = {}
     for of_kind in kinds.values():
         first = of_kind[0]
-        images = _some_images(dataset, max(first.batch_size, lockstep.EVALUATION_BATCH), device)
+        images = _some_images(dataset, max(first.batch_size, EVALUATION_BATCH), device)
         chosen, size = reference.NAME, 1
         if engine == stacked.NAME or (engine == "auto" and _gains(first, images)):
             try:
@@ -95,7 +96,7 @@ def bytes_at_once(group: Group, dataset: Dataset, device: torch.device) -> int:
     """Return about how much memory the runs of a group take that train at once; 0 where that is
     unknown, for a network that cannot be stacked."""
     first = group.runs[0]
-    images = _some_images(dataset, max(first.batch_size, lockstep.EVALUATION_BATCH), device)
+    images = _some_images(dataset, max(first.batch_size, EVALUATION_BATCH), device)
     try:
         each = bytes_per_run(first, images, dataset.classes)
     except CannotStackError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,7 @@ def _read_images(
             f"{root}: only one class, {folder.classes[0]}; each class is a folder of images, and "
             f"there must be two or more"
         )
+    _refuse_other_files(root, folder.classes)
     home = os.path.realpath(whole)
     arrays: list[np.ndarray[Any, Any]] = []
     sizes = set()
@@ -107,6 +108,20 @@ def _refuse_linked_folders(root: Path, itself: bool) -> None:
     for path in links:
         if os.path.islink(path):
             raise InputError(f"{one_line(path)}: a link to a folder; put the folder itself there")
+
+
+def _refuse_other_files(root: Path, classes: Sequence[str]) -> None:
+    """torchvision passes over what does not end as an image does; hidden files may stay."""
+    from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension
+
+    for name in classes:
+        for parent, _, files in os.walk(root / name):
+            for file in sorted(files):
+                if not file.startswith(".") and not has_file_allowed_extension(
+                    file, IMG_EXTENSIONS
+                ):
+                    endings = ", ".join(IMG_EXTENSIONS)
+                    raise _no_image(os.path.join(parent, file), f"it ends in none of {endings}")
 
 
 def _read_image(path: str, home: str, channels: int) -> Image:

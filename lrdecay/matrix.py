@@ -117,9 +117,15 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
     arguments = sweep.optimizer.arguments()
     choice = sweep.optimizer.choice
 
+    mistakes: dict[str, str] = {}  # the first of each scheduler
+
     @cache
-    def scheduler_args(label: str, horizon: schedulers.Horizon, stays: str | None) -> str:
-        return _scheduler_args(sweep, label, horizon, stays)
+    def scheduler_args(label: str, horizon: schedulers.Horizon, stays: str | None) -> str | None:
+        try:
+            return _scheduler_args(sweep, label, horizon, stays)
+        except ValueError as error:
+            mistakes.setdefault(label, f"schedulers.{label}: {error}")
+            return None
 
     check_optimizer, digests = cache(_check_optimizer), cache(_digests)
 
@@ -133,7 +139,10 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
         check_optimizer(cell["optimizer"], optimizer_args)
         steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
         horizon = schedulers.Horizon.of(epochs, steps, cell["lr"])
-        scheduler = sweep.schedulers[label].class_, scheduler_args(label, horizon, stays)
+        given_scheduler = scheduler_args(label, horizon, stays)
+        if given_scheduler is None:
+            continue
+        scheduler = sweep.schedulers[label].class_, given_scheduler
         yield Run(
             dataset=dataset.name,
             dataset_digest=dataset.digest,
@@ -147,6 +156,8 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
             lr_chosen_per=None if choice is None else ", ".join(choice.per),
             **cell,
         )
+    if mistakes:
+        raise InputError("\n".join(mistakes.values()))
 
 
 def _why_momentum_stays(optimizer: str, arguments: Mapping[str, Any]) -> str | None:
@@ -171,22 +182,19 @@ def _scheduler_args(
 ) -> str:
     """Return a scheduler's arguments for runs of this length; its schedule was walked through."""
     spec = sweep.schedulers[label]
-    try:
-        resolved = schedulers.resolve(spec.class_, spec.arguments, horizon)
-        for part in schedulers.all_parts(spec.class_, resolved, horizon):
-            if part.arguments.get("cycle_momentum") and stays is not None:
-                raise ValueError(f"{part.name} {stays}")
-            _check_cycle(part, horizon)
-        count = horizon.length(schedulers.clock(spec.class_, resolved))
-        schedulers.walk(
-            spec.class_,
-            resolved,
-            min(count, _WALKED),
-            horizon.lr,
-            steps_per_epoch=horizon.steps_per_epoch,
-        )
-    except ValueError as error:
-        raise InputError(f"schedulers.{label}: {error}") from error
+    resolved = schedulers.resolve(spec.class_, spec.arguments, horizon)
+    for part in schedulers.all_parts(spec.class_, resolved, horizon):
+        if part.arguments.get("cycle_momentum") and stays is not None:
+            raise ValueError(f"{part.name} {stays}")
+        _check_cycle(part, horizon)
+    count = horizon.length(schedulers.clock(spec.class_, resolved))
+    schedulers.walk(
+        spec.class_,
+        resolved,
+        min(count, _WALKED),
+        horizon.lr,
+        steps_per_epoch=horizon.steps_per_epoch,
+    )
     return canonical(resolved)
 
 

@@ -37,8 +37,10 @@ def build(
     `decay_biases: false` among the arguments keeps weight decay from biases and whatever else has
     one dimension.
     """
+    if plugins.find("optimizer", name):
+        return CLASSES[name](parameters, lr=lr, **arguments)
     can_fuse = "fused" in inspect.signature(CLASSES[name]).parameters
-    fused = {"fused": True} if can_fuse and not plugins.find("optimizer", name) else {}
+    fused = {"fused": True} if can_fuse else {}
     given = {key: value for key, value in arguments.items() if key != DECAY_BIASES}
     groups: Any = parameters
     if not arguments.get(DECAY_BIASES, True):

@@ -269,7 +269,7 @@ def _enter(
             digest = _digest(thing, module, source)
             file = str(getattr(module, "__file__", ""))
             _plugged[kind, name] = Plugged(kind, name, origin, file, digest)
-    except InputError:
+    except BaseException:
         for kind, name in entered:
             del registry(kind)[name]
             _plugged.pop((kind, name), None)

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 
 import torch
 
-PRECISIONS = ("float32", "tf32", "bfloat16")
-
 
 @contextmanager
 def training_settings() -> Iterator[None]:

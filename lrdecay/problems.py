@@ -52,8 +52,15 @@ def translate(
     reported = set()
     for path, detail in details:
         kind = detail["type"]
-        if kind == "missing":
-            yield from _missing(str(detail["loc"][-1]), path, document, models.get(path))
+        key = detail["loc"][-1] if kind == "missing" else None
+        if isinstance(key, str):
+            yield from _missing(key, path, document, models.get(path))
+            continue
+        if isinstance(key, int):
+            if path not in reported:
+                reported.add(path)
+                short = f"the list is too short, its item {key + 1} is missing"
+                yield Problem(*document.place(path), f"{named(path)}: {short}")
             continue
         # The members of a union complain one after the other: the first speaks for all, unless
         # the value is a list, and then those that looked into it do.

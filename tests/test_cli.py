@@ -83,6 +83,8 @@ def test_what_the_package_offers_is_listed_and_there():
 
     assert set(lrdecay.__all__) <= set(dir(lrdecay))
     assert lrdecay.load_sweep.__module__ == "lrdecay.sweep"
+    code = "import lrdecay; print(lrdecay.analysis.compare, lrdecay.plots.plot_curves)"
+    assert "<function compare" in python(code).stdout
     with pytest.raises(AttributeError, match="no attribute 'load_swep'"):
         _ = lrdecay.load_swep
 

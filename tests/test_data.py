@@ -591,3 +591,19 @@ def test_images_of_32_bits_are_refused(dtype, tmp_path):
     write_kind(tmp_path, *pixels_of([[0, 1], [300, 70_000]], dtype))
     with pytest.raises(InputError, match="grey values have 32 bits"):
         folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["c.gif", "notes.txt"])
+def test_a_file_that_would_be_passed_over_is_named(tmp_path, name):
+    write_folder(tmp_path)
+    other = tmp_path / "train" / "b" / name
+    other.write_bytes(b"GIF89a")
+    with pytest.raises(InputError) as caught:
+        folder(tmp_path)
+    assert str(caught.value) == (
+        f"{other}: not a readable image (it ends in none of .jpg, .jpeg, .png, .ppm, .bmp, .pgm, "
+        f".tif, .tiff, .webp); give one BMP, JPEG, PNG, PPM, TIFF or WebP image of 8 or 16 bits, "
+        f"or take the file away"
+    )
+    other.rename(other.with_name(f".{name}"))  # hidden, as what a file manager leaves
+    assert folder(tmp_path).train_count > 0

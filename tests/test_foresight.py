@@ -82,6 +82,19 @@ ODD = {
     "{class: SequentialLR, milestones: [12], schedulers: [{class: ExponentialLR, gamma: 0.5}, "
     "{class: constant}]}": "milestone 12 of SequentialLR lies past its end, after 10 epochs; "
     "give a milestone below 10, such as 0.5 epochs",
+    "{class: SequentialLR, milestones: [0.5 epochs], schedulers: [{class: constant}, "
+    "{class: CosineToFloorLR, floor: 0.2}]}": "milestone 5 of SequentialLR counts steps, of which "
+    "an epoch has 19; give interval: epoch, or a number of steps",
+    "{class: MultiStepLR, milestones: [5, 8], interval: step}": "milestone 8 of MultiStepLR counts "
+    "steps, of which an epoch has 19; give interval: epoch, or a number of steps",
+    "{class: SequentialLR, interval: epoch, milestones: [4], schedulers: [{class: constant}, "
+    "{class: OneCycleLR, max_lr: 0.01, total_steps: epochs}]}": "OneCycleLR within SequentialLR "
+    "has torch start the others at its own first rate, not at the base rate; let WarmupLR hold it, "
+    "or give it a label of its own",
+    "{class: SequentialLR, interval: epoch, milestones: [8], schedulers: [{class: CyclicLR, "
+    "base_lr: 0.0001, max_lr: 0.001, step_size_up: 4}, {class: constant}]}": "CyclicLR within "
+    "SequentialLR has torch start the others at its own first rate, not at the base rate; let "
+    "WarmupLR hold it, or give it a label of its own",
 }  # fmt: skip
 
 
@@ -130,6 +143,8 @@ def test_in_an_epoch_nothing_is_told_to_fall_before_its_first():
         "{class: WarmupLR, warmup_iters: 3, interval: epoch, then: {class: RexLR}}",
         "{class: SequentialLR, milestones: [3], schedulers: [{class: LinearLR, "
         "total_iters: epochs}, {class: CosineAnnealingLR, T_max: epochs}]}",
+        "{class: SequentialLR, interval: epoch, milestones: [4], schedulers: [{class: constant}, "
+        "{class: CyclicLR, base_lr: 0.0001, max_lr: 0.001, step_size_up: 3}]}",
         "{class: ChainedScheduler, schedulers: [{class: LinearLR, total_iters: 2}, "
         "{class: ExponentialLR, gamma: 0.9}]}",
     ],

@@ -16,6 +16,7 @@ from lrdecay import groups, models
 from lrdecay.costs import cost
 from lrdecay.data import Dataset, make_dataset
 from lrdecay.engine import lockstep
+from lrdecay.engine.record import EVALUATION_BATCH
 from lrdecay.run import Run, canonical
 
 MANY = 2**40
@@ -305,7 +306,7 @@ def test_the_reference_engine_tries_no_stacking(monkeypatch):
 
 
 def per_run(run: Run, dataset: Dataset | None = None) -> int:
-    images = images_of(dataset or digits(), max(run.batch_size, lockstep.EVALUATION_BATCH))
+    images = images_of(dataset or digits(), max(run.batch_size, EVALUATION_BATCH))
     return groups.bytes_per_run(run, images, (dataset or digits()).classes)
 
 

@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from plugged import as_in_a_new_process
+from torch.nn import Parameter
 from training import CPU, digits, split, sweep
 from typer.testing import CliRunner
 
-from lrdecay import groups, plugins, sources
+from lrdecay import groups, optimizers, plugins, sources
 from lrdecay.cli import app
 from lrdecay.engine import reference, stacked
 from lrdecay.errors import InputError, WorkerError
@@ -394,6 +396,45 @@ def test_optimizers_that_are_none(tmp_path, text, message):
     assert refusal(text, tmp_path) == f"plug-in own.py: optimizer X: {message}"
 
 
+@pytest.mark.parametrize("hint", ["torch.flot", "float |"])
+def test_types_that_are_not_understood_leave_nothing_behind(tmp_path, hint):
+    head = f"from __future__ import annotations\nimport torch\n{IMPORTS}"
+    text = f"{head}def X(optimizer, x: '{hint}' = 1.0): ...\nSCHEDULERS = {{'X': X}}\n"
+    for _ in range(2):  # the second time it is as unknown as the first
+        assert refusal(text, tmp_path).startswith(
+            "plug-in own.py: scheduler X: the types of its arguments are not understood: "
+        )
+
+
+OWN_TYPES = """
+{IMPORTS}
+class Adan(Optimizer):
+    def __init__(self, params, lr: float, betas: tuple[float, float, float] = (0.98, 0.92, 0.99),
+                 alpha: float = 0.5, r: int = 3, momentum: float = 0.9, nesterov: bool = False,
+                 decay_biases: bool = True):
+        super().__init__(params, {'lr': lr, 'given': [betas, alpha, r, nesterov, decay_biases]})
+    def step(self): ...
+OPTIMIZERS = {'Adan': Adan}
+"""
+
+
+def test_an_optimizer_s_own_types_hold_for_names_that_others_have_too(plug):
+    plug(OWN_TYPES.replace("{IMPORTS}", IMPORTS))
+    given = "betas: [0.9, 0.8, 0.7], alpha: [1.5, 2.5], r: 5, nesterov: true, decay_biases: false"
+    runs = sweep(f"optimizer: {{name: Adan, {given}}}\n", CONSTANT).runs(digits())
+    for run, alpha in zip(runs, (1.5, 2.5), strict=True):
+        arguments = json.loads(run.optimizer_args)
+        optimizer = optimizers.build("Adan", [Parameter(torch.ones(2))], 0.1, arguments)
+        assert optimizer.defaults["given"] == [[0.9, 0.8, 0.7], alpha, 5, True, False]
+    with pytest.raises(InputError) as caught:
+        sweep("optimizer: {name: Adan, betas: [0.9, 0.8], alpha: x, r: 1.5}\n", CONSTANT)
+    assert [line.partition(": ")[2] for line in str(caught.value).splitlines()] == [
+        "optimizer.betas: the list is too short, its item 3 is missing",
+        "optimizer.alpha: must be a number, not 'x'",
+        "optimizer.r: must be a whole number, not 1.5",
+    ]
+
+
 def test_a_name_that_exists_already(tmp_path, plug):
     text = f"{IMPORTS}SCHEDULERS = {{'StepLR': StepLR}}\n"
     assert refusal(text, tmp_path) == (
@@ -655,6 +696,13 @@ def test_a_dataset_is_given_the_folder(plug, tmp_path):
             "labels[50:].numpy()",
             "[0, 1]",
             "the test labels must be a tensor, not list",
+        ),
+        (
+            "labels[50:].numpy()",
+            "labels[50:].numpy().astype(str)",
+            "the test labels: can't convert np.ndarray of type numpy.str_. The only supported "
+            "types are: float64, float32, float16, complex64, complex128, int64, int32, int16, "
+            "int8, uint64, uint32, uint16, uint8, and bool.",
         ),
         (
             "labels[:50]",

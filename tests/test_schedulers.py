@@ -560,6 +560,32 @@ def test_a_cycle_by_epochs_needs_as_many_as_the_run():
         runs_with(f"{cycle}: 9")
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("StepLR", {"step_size": -3}, "step_size: must not be negative, as -3 is"),
+        ("CosineAnnealingLR", {"T_max": -8}, "T_max: must not be negative, as -8 is"),
+        ("MultiStepLR", {"milestones": [2, -4]}, "milestones: must not be negative, as -4 is"),
+        (
+            "CyclicLR",
+            {"base_lr": 0.1, "max_lr": 0.2, "step_size_up": -3, "step_size_down": 5},
+            "step_size_up: must not be negative, as -3 is",
+        ),
+        ("ReduceLROnPlateau", {"patience": -1}, "patience: must not be negative, as -1 is"),
+        ("ReduceLROnPlateau", {"cooldown": -2}, "cooldown: must not be negative, as -2 is"),
+        (
+            "WarmupLR",
+            {"warmup_iters": 3, "then": {"class": "StepLR", "step_size": -1}},
+            "step_size: must not be negative, as -1 is",
+        ),
+    ],
+)
+def test_lengths_below_zero_are_refused(name, given, said):
+    """Torch takes them, and does something else with each."""
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        schedulers.resolve(name, given, HORIZON)
+
+
 # What may hold what
 
 

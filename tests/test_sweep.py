@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from training import digits
 
 from lrdecay import models, optimizers, run, schedulers, sources
 from lrdecay.data import Dataset
@@ -701,3 +702,21 @@ def test_any_text_is_understood_or_refused(text: str) -> None:
 @given(mutations())
 def test_a_mutated_file_is_understood_or_refused(text: str) -> None:
     check_total(text)
+
+
+def test_what_only_the_optimizer_shows_is_reported_for_all_schedulers_together():
+    text = """\
+dataset: digits
+optimizer: {name: SGD, lr: [0.01, 0.1]}
+schedulers:
+  constant: {class: constant}
+  one: {class: OneCycleLR, max_lr: 0.1, total_steps: steps}
+  two: {class: CyclicLR, base_lr: 0.01, max_lr: 0.1}
+"""
+    with pytest.raises(InputError) as caught:
+        parse_sweep(text).runs(digits())
+    why = "would give SGD a momentum that it does not have; give cycle_momentum: false, or the "
+    assert str(caught.value).splitlines() == [
+        f"schedulers.one: OneCycleLR {why}optimizer a momentum",
+        f"schedulers.two: CyclicLR {why}optimizer a momentum",
+    ]

@@ -20,14 +20,11 @@ from lrdecay import models, streams
 from lrdecay.data import Split
 from lrdecay.engine import graphs, updates
 from lrdecay.engine.rates import Rates
-from lrdecay.engine.record import Metrics
+from lrdecay.engine.record import EVALUATION_BATCH, Metrics
 from lrdecay.engine.stack import Stack
 from lrdecay.run import Run
 
 T = TypeVar("T")
-
-EVALUATION_BATCH = 250
-"""Images that each run is evaluated on at once; fixed, for bits may depend on it."""
 
 _SHARED = ("model", "batch_norm", "optimizer", "batch_size", "epochs", "validation", "precision")
 

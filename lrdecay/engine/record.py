@@ -18,6 +18,9 @@ from lrdecay.engine import applied
 from lrdecay.run import SEMANTICS, Run
 from lrdecay.tables import RUNS, SPLITS, Record
 
+EVALUATION_BATCH = 250
+"""Images that a run is evaluated on at once; one number for all engines, for bits depend on it."""
+
 
 @dataclass(frozen=True)
 class Metrics:

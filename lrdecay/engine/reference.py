@@ -18,13 +18,12 @@ from lrdecay import models, optimizers, schedulers, streams
 from lrdecay.data import Data, Split
 from lrdecay.engine import record
 from lrdecay.engine.blocked import blocked
-from lrdecay.engine.record import Epoch, Measured, Metrics, OnEpoch
+from lrdecay.engine.record import EVALUATION_BATCH, Epoch, Measured, Metrics, OnEpoch
 from lrdecay.precision import computing_in
 from lrdecay.run import Run
 from lrdecay.tables import Record
 
 NAME = "reference"
-_EVALUATION_BATCH = 250
 
 OnBatch = Callable[[int, int, list[Tensor]], None]
 """Called with an epoch (from 1), its number of batches, and the mean losses of those done."""
@@ -197,7 +196,7 @@ def evaluate(model: nn.Module, split: Split) -> tuple[Metrics, Tensor]:
     model.eval()
     losses, correct = [], []
     for images, labels in zip(
-        split.images.split(_EVALUATION_BATCH), split.labels.split(_EVALUATION_BATCH), strict=True
+        split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True
     ):
         logits = model(images.clone())  # a module may work in place
         losses.append(F.cross_entropy(logits, labels, reduction="none"))
@@ -232,7 +231,8 @@ def seconds_per_image(run: Run, data: Data, device: torch.device) -> tuple[float
         run.model, data.shape, data.classes, seed=0, dropout=run.dropout, batch_norm=run.batch_norm
     )
     model = _placed(model, device, run.precision)
-    evaluate(model, some)
-    started = time.perf_counter()
-    evaluate(model, some)
-    return training, (time.perf_counter() - started) / len(some)
+    with computing_in(run.precision, device):
+        evaluate(model, some)
+        started = time.perf_counter()
+        evaluate(model, some)
+        return training, (time.perf_counter() - started) / len(some)

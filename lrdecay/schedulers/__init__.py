@@ -10,15 +10,18 @@ from lrdecay.schedulers.horizon import Horizon, Interval
 from lrdecay.schedulers.parts import Part, all_parts
 from lrdecay.schedulers.registry import (
     CLASSES,
+    LENGTHS,
     interval,
     needs_validation,
     nodes,
+    whole,
 )
 from lrdecay.schedulers.stepper import Stepper
 from lrdecay.schedulers.stepping import build, clock, walk
 
 __all__ = [
     "CLASSES",
+    "LENGTHS",
     "Horizon",
     "Interval",
     "Part",
@@ -34,4 +37,5 @@ __all__ = [
     "nodes",
     "resolve",
     "walk",
+    "whole",
 ]

@@ -11,13 +11,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 from pydantic_core import InitErrorDetails
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lrdecay.schedulers.horizon import Horizon, Interval, in_numbers
 from lrdecay.schedulers.parts import parts
 from lrdecay.schedulers.registry import (
     CLASSES,
+    LENGTHS,
     NESTED,
     SETS_OUTRIGHT,
     children,
@@ -29,6 +30,7 @@ from lrdecay.schedulers.stepping import walk
 from lrdecay.specs import SchedulerSpec
 from lrdecay.yamlfile import show
 
+_WAITS = {"ReduceLROnPlateau": ("patience", "cooldown")}
 _NOT_GIVEN = ("optimizer", "last_epoch", "verbose")
 
 
@@ -223,3 +225,10 @@ def _check(name: str, resolved: Mapping[str, Any]) -> None:
         milestones = resolved["milestones"]
         if any(after <= before for before, after in pairwise([0, *milestones])):
             raise ValueError(f"milestones: must rise from 1 on, not {milestones}")
+    if not hasattr(lr_scheduler, name):
+        return  # ours see to it themselves
+    for key in (*LENGTHS.get(name, ()), *_WAITS.get(name, ())):
+        value = resolved[key]
+        for each in value if isinstance(value, list) else [value]:
+            if each is not None and each < 0:
+                raise ValueError(f"{key}: must not be negative, as {each} is")

@@ -38,6 +38,28 @@ CLASSES: dict[str, Callable[..., Any]] = {
 }
 """Class name in a sweep file -> class, or a function that takes what a class would."""
 
+LENGTHS: dict[str, tuple[str, ...]] = {
+    "ConstantLR": ("total_iters",),
+    "CosineAnnealingLR": ("T_max",),
+    "CosineAnnealingWarmRestarts": ("T_0",),
+    "CosineToFloorLR": ("total_iters",),
+    "CyclicLR": ("step_size_up", "step_size_down"),
+    "InverseSquareRootLR": ("warmup_iters",),
+    "LinearLR": ("total_iters",),
+    "LinearToZeroLR": ("total_iters",),
+    "MultiStepLR": ("milestones",),
+    "OneCycleLR": ("total_steps",),
+    "PolynomialLR": ("total_iters",),
+    "RexLR": ("total_iters",),
+    "SequentialLR": ("milestones",),
+    "StepLR": ("step_size",),
+    "WarmupLR": ("warmup_iters",),
+    "WarmupStableDecayLR": ("total_iters", "decay_iters", "warmup_iters"),
+}
+"""The arguments of each class that are numbers of epochs or steps."""
+
+_ENDS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps"}  # of torch's
+
 SETS_OUTRIGHT = {
     *("CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR", "SequentialLR"),
     *(name for name, value in families.CLASSES.items() if issubclass(value, families.Schedule)),
@@ -77,6 +99,11 @@ def interval(name: str, given: Mapping[str, Any] | None = None) -> Interval:
         return "step" if "step" in inner else "epoch"
     own: Interval = "step" if name in _PER_STEP else "epoch"
     return getattr(CLASSES[name], "interval", own)
+
+
+def whole(name: str) -> str | None:
+    """Return the argument of a class whose end is meant to be the end of the run, if it has one."""
+    return _ENDS.get(name) or getattr(CLASSES[name], "whole", None)
 
 
 def needs_validation(name: str, given: Mapping[str, Any] | None = None) -> bool:

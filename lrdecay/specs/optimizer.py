@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -12,7 +14,9 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    TypeAdapter,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     create_model,
     field_validator,
 )
@@ -145,9 +149,21 @@ class OptimizerSpec(Strict):
                 raise ValueError(f"{name} does not take it; {name} takes {', '.join(takes)}")
         return value
 
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _is_of_its_type(
+        cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        # what an argument of that name is elsewhere is nothing to a plug-in's optimizer
+        if info.field_name in ("name", "lr") or not _all_plugged(info):
+            return handler(value)
+        return _adapter(info.data["name"], str(info.field_name)).validate_python(value)
+
     @field_validator("nesterov")
     @classmethod
     def _has_momentum(cls, value: Any, info: ValidationInfo) -> Any:
+        if _all_plugged(info):
+            return value
         # a momentum that is itself a mistake is not in the data, and says so for itself
         momentum = info.data.get("momentum", ())
         if value and True in value and 0.0 in (momentum if momentum is not None else (0.0,)):
@@ -199,6 +215,28 @@ class OptimizerSpec(Strict):
         return {key: float(x) if type(x) is int else x for key, x in resolved.items()}
 
 
+def _all_plugged(info: ValidationInfo) -> bool:
+    names = info.data.get("name", ())
+    return bool(names) and all(plugins.find("optimizer", name) for name in names)
+
+
+def _adapter(names: Sequence[str], key: str) -> TypeAdapter[Any]:
+    """Return what checks an argument that these plug-ins' optimizers all take."""
+    from lrdecay import optimizers
+
+    hints = [optimizers.arguments(name)[key][0] for name in names]
+    return TypeAdapter(_field(functools.reduce(operator.or_, hints)), config=Strict.model_config)
+
+
+def _field(hint: Any) -> Any:
+    """Return the type of an argument in a sweep file: a list, or one value or an axis of them."""
+    return Annotated[hint, BeforeValidator(as_tuple)] if _is_list(hint) else axis(hint)
+
+
+def _is_list(hint: Any) -> bool:
+    return "tuple" in str(hint)
+
+
 def optimizer_spec() -> type[OptimizerSpec]:
     """Return the model of an optimizer, with the arguments of those that plug-ins gave."""
     from lrdecay import optimizers
@@ -210,11 +248,8 @@ def optimizer_spec() -> type[OptimizerSpec]:
                 hints[key] = hints[key] | hint if key in hints else hint
     if not hints:
         return OptimizerSpec
-    lists = {key for key, hint in hints.items() if "tuple" in str(hint)}
-    fields: dict[str, Any] = {
-        key: (Annotated[hint, BeforeValidator(as_tuple)] if key in lists else axis(hint), None)
-        for key, hint in hints.items()
-    }
+    lists = {key for key, hint in hints.items() if _is_list(hint)}
+    fields: dict[str, Any] = {key: (_field(hint), None) for key, hint in hints.items()}
     spec = create_model("OptimizerSpec", __base__=OptimizerSpec, **fields)
     spec.one_value = OptimizerSpec.one_value | lists
     return spec

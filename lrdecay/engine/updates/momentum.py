@@ -18,7 +18,7 @@ class SGD(Update):
         super().__init__(arguments, [torch.zeros_like(p) for p in parameters if has_momentum])
 
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
-        """Return the weight decay, and what `_move` takes."""
+        """Return the weight decay, and what `move` takes."""
         decay = self._of_runs("weight_decay").expand_as(rates)
         numbers = by_momentum(rates, momenta, self._of_runs("nesterov"))
         return stacked(decay, self._decay_of_biases(decay), *numbers)
@@ -40,7 +40,7 @@ class RMSprop(Update):
 
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
         """Return 1 - alpha, eps, how much of the squared average gradient is taken off, the weight
-        decay, and what `_move` takes."""
+        decay, and what `move` takes."""
         decay = self._of_runs("weight_decay").expand_as(rates)
         return stacked(
             (1 - self._of_runs("alpha")).expand_as(rates),
