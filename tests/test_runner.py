@@ -32,7 +32,7 @@ from lrdecay.specs import DatasetSpec
 from lrdecay.store import Store
 from lrdecay.sweep import load_sweep, parse_sweep
 from lrdecay.tables import Record
-from lrdecay.worker import EpochDone, Note, Setup, Training, epoch_done
+from lrdecay.worker import Beat, EpochDone, Note, Setup, Training, epoch_done
 
 TEXT = """\
 name: small
@@ -317,7 +317,7 @@ def test_workers_that_cannot_start_end_the_sweep_and_fail_no_run(file, setup, me
     records = []
     with pytest.raises(WorkerError, match=rf"a worker process cannot train: {message}"):
         Local(workers=2).train([Group("reference", tuple(runs))] * 2, setup, records.append)
-    assert {type(message) for message in records} <= {Training}
+    assert {type(message) for message in records} <= {Beat, Training}
 
 
 def test_files_in_the_current_folder_hide_no_module(file, tmp_path, monkeypatch):
