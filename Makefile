@@ -29,8 +29,10 @@ report: setup  ## write the HTML report of SWEEP's results
 	$(BIN)/lrdecay report "$(SWEEP)" --results "$(RESULTS)"
 
 reference: setup  ## train what results/ is published for and RESULTS lacks; hours on 2 cores
-	$(BIN)/lrdecay sweep bench/sweeps/mnist.yaml --results "$(RESULTS)" $(ARGS)
-	$(BIN)/lrdecay report bench/sweeps/mnist.yaml --results "$(RESULTS)"
+	set -e; for sweep in bench/sweeps/mnist.yaml bench/sweeps/fashion_mnist.yaml; do \
+	  $(BIN)/lrdecay sweep $$sweep --results "$(RESULTS)" $(ARGS); \
+	  $(BIN)/lrdecay report $$sweep --results "$(RESULTS)"; \
+	done
 
 test: setup  ## run the test suite
 	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --quiet

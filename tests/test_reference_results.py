@@ -1,8 +1,11 @@
 """The results in results/: whole, reproducible, and as results/README.md and the tutorial say."""
 
+import json
+import re
 import shutil
 from pathlib import Path
 
+import pandas
 import pytest
 from typer.testing import CliRunner
 
@@ -11,23 +14,43 @@ from lrdecay.cli import app
 from lrdecay.sweep import load_sweep
 
 HOME = Path(__file__).parents[1]
-FOLDER = HOME / "results" / "mnist"
+HEADINGS = {"mnist": "## MNIST\n", "fashion_mnist": "## Fashion-MNIST\n"}
 FILES = ("runs.parquet", "epochs.parquet", "plan.parquet", "sweep.yaml", "report.html")
 
 
+@pytest.fixture(scope="module", params=HEADINGS)
+def folder(request):
+    return HOME / "results" / request.param
+
+
 @pytest.fixture(scope="module")
-def runs():
-    return lrdecay.read_runs(FOLDER)
+def runs(folder):
+    return lrdecay.read_runs(folder)
+
+
+@pytest.fixture(scope="module")
+def compared(runs):
+    return runs[runs["phase"] == "compare"]
 
 
 @pytest.fixture
-def copied(tmp_path):
+def copied(folder, tmp_path):
     """What is committed of the folder, without what a sweep there may have left beside."""
-    folder = tmp_path / "results" / FOLDER.name
-    folder.mkdir(parents=True)
+    copy = tmp_path / "results" / folder.name
+    copy.mkdir(parents=True)
     for name in FILES:
-        shutil.copy(FOLDER / name, folder / name)
-    return folder
+        shutil.copy(folder / name, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def section(folder):
+    """What results/README.md says of this folder, in one line."""
+    whole = (HOME / "results" / "README.md").read_text(encoding="utf-8")
+    _, _, begun = whole.partition(HEADINGS[folder.name])
+    own, _, _ = begun.partition("\n## ")
+    assert own
+    return " ".join(own.split())
 
 
 def invoke(*words):
@@ -36,74 +59,98 @@ def invoke(*words):
     return result.output
 
 
-def test_the_tables_are_whole(copied):
-    assert "88 runs with 880 epochs in 2 files: every checksum, key, count" in invoke(
-        "verify", copied
+def test_the_tables_are_whole(copied, runs):
+    assert (
+        f"{len(runs)} runs with {10 * len(runs)} epochs in 2 files: every checksum, key, count"
+        in invoke("verify", copied)
     )
 
 
-def test_the_report_comes_out_as_committed_byte_for_byte(copied):
+def test_the_report_comes_out_as_committed_byte_for_byte(folder, copied):
     (copied / "report.html").unlink()
     invoke("report", copied)
-    same = (copied / "report.html").read_bytes() == (FOLDER / "report.html").read_bytes()
-    assert same, "if the change is meant: lrdecay report results/mnist"
+    same = (copied / "report.html").read_bytes() == (folder / "report.html").read_bytes()
+    assert same, f"if the change is meant: lrdecay report results/{folder.name}"
 
 
-def test_they_are_those_of_the_sweep_file(runs):
-    shipped = HOME / "bench" / "sweeps" / "mnist.yaml"
-    assert (FOLDER / "sweep.yaml").read_bytes() == shipped.read_bytes()
+def test_they_are_those_of_the_sweep_file(folder, runs, compared):
+    shipped = HOME / "bench" / "sweeps" / f"{folder.name}.yaml"
+    assert (folder / "sweep.yaml").read_bytes() == shipped.read_bytes()
     sweep = load_sweep(shipped)
     assert sweep.validation == 5000
     assert set(runs["epochs"]) == {10}
-    compared = runs[runs["phase"] == "compare"]
-    cells = compared.groupby(["scheduler", "dropout"])["seed"].agg(lambda seeds: sorted(seeds))
-    assert len(cells) == 8
-    assert all(seeds == list(range(8)) for seeds in cells)
     assert set(runs["status"]) == {"completed"}
+    asked = pandas.read_parquet(folder / "plan.parquet")
+    assert sorted(runs["run_id"]) == sorted(asked["run_id"])
+    cells = compared.groupby(["scheduler", "dropout"])["seed"].agg(sorted)
+    assert len(cells) == 8
+    assert all(seeds == list(range(len(cells.iloc[0]))) for seeds in cells)
 
 
-def test_the_readme_says_what_compare_says(copied):
-    readme = " ".join((HOME / "results" / "README.md").read_text().split())
-    said = [line.removeprefix("- ") for line in invoke("compare", copied).splitlines()]
-    beats = [line for line in said if " beats " in line]
-    assert len(beats) == 2
-    assert all(sentence in readme for sentence in beats)
-    table = lrdecay.analysis.compare(lrdecay.read_runs(copied), margin=0.05)
-    primary = table[table["family"] == lrdecay.analysis.PRIMARY]
-    assert set(primary["verdict"]) == {"unresolved"}
-    more = primary.pivot(index="scheduler", columns="dropout", values="more_seeds").astype(int)
-    for scheduler, row in more.iterrows():
-        assert f"| {scheduler} | {row[0.0]} | {row[0.3]} |" in readme
-    assert [line for line in said if line.startswith("Not excluded")] == [
-        "Not excluded as best at dropout 0: constant, cosine, plateau",
-        "Not excluded as best at dropout 0.3: constant, step, cosine, plateau",
-    ]
-    best = (
-        "Not excluded as best are constant, cosine and plateau at dropout 0, and all four at 0.3."
-    )
-    assert best in readme
+def test_the_readme_says_what_compare_says(copied, section):
+    """Every resolved contrast in its own words, and of each pair of schedulers what is known."""
+    found = json.loads(invoke("compare", copied, "--pairs", "all", "--format", "json"))
+    said = {}
+    for contrast in found["contrasts"]:
+        if contrast["family"] != "pairs" and contrast["verdict"] != "unresolved":
+            assert f"- {contrast['sentence']}" in section
+        if contrast["family"] == "pairs" and "constant" in (contrast["a"], contrast["b"]):
+            continue  # the primary family has it, and knows more
+        if contrast["family"] in ("scheduler", "pairs"):
+            pair = f"{contrast['a']} against {contrast['b']}"
+            said.setdefault(pair, {})[contrast["dropout"]] = in_short(contrast)
+    assert len(said) == 6
+    for pair, cells in said.items():
+        assert f"| {pair} | {cells[0.0]} | {cells[0.3]} |" in section
+    best = [line for line in invoke("compare", copied).splitlines() if "excluded" in line]
+    assert len(best) == 2
+    assert all(f"- {line}" in section for line in best)
 
 
-def test_the_readme_s_table_is_that_of_the_runs(runs):
-    readme = (HOME / "results" / "README.md").read_text()
-    compared = runs[runs["phase"] == "compare"]
+def in_short(contrast):
+    """A contrast's verdict in the words of the README's tables."""
+    if contrast["verdict"] == "unresolved":
+        return f"not resolved, {contrast['more_seeds']:.0f} more"
+    if contrast["verdict"] == "equivalent":
+        return "equivalent"
+    return f"{contrast['verdict']} by {abs(contrast['mean']):.2f}"
+
+
+def test_the_readme_s_table_is_that_of_the_runs(compared, section):
     means = 100 * compared.groupby(["scheduler", "dropout"])["test_accuracy"].mean().unstack()
     rates = compared.groupby("scheduler")["lr"].unique()
     for scheduler, row in means.iterrows():
-        (line,) = [
-            line
-            for line in readme.splitlines()
-            if line.startswith("| " + scheduler) and "." in line
-        ]
-        assert line.endswith(f"| {rates[scheduler].item()} | {row[0.0]:.2f} | {row[0.3]:.2f} |")
+        cells = rf"{rates[scheduler].item()} \| {row[0.0]:.2f} \| {row[0.3]:.2f} \|"
+        assert re.search(rf"\| {scheduler}[^|]*\| {cells}", section)
 
 
-def test_what_the_tutorial_claims_holds(runs):
+def test_the_readme_counts_the_runs(runs, compared, section):
+    assert f"{len(compared)} runs" in section
+    assert f"{len(runs) - len(compared)} trials" in section
+
+
+def test_what_the_readme_says_of_single_runs_holds():
+    folder = HOME / "results" / "fashion_mnist"
+    runs = lrdecay.read_runs(folder).query("phase == 'compare'")
+    plateau = runs[(runs["scheduler"] == "plateau") & (runs["dropout"] == 0.3)]
+    epochs = lrdecay.read_epochs(folder)
+    own = epochs[epochs["run_id"].isin(plateau["run_id"])]
+    assert set(own["learning_rate"]) == {0.001}
+    dry = runs[runs["dropout"] == 0.0]
+    wide = dry.pivot(index="seed", columns="scheduler", values="test_accuracy")
+    gains = 100 * (wide["cosine"] - wide["constant"])
+    text = " ".join((HOME / "results" / "README.md").read_text(encoding="utf-8").split())
+    assert gains.min() > 0
+    assert f"by {gains.min():.2f} points at one and by {gains.max():.2f} at another" in text
+
+
+def test_what_the_tutorial_claims_holds():
     """Over 98% on MNIST by Adam at 0.001, halved after five of ten epochs."""
+    runs = lrdecay.read_runs(HOME / "results" / "mnist")
     assert runs["test_accuracy"].min() > 0.98
     tutorial = runs[(runs["scheduler"] == "step") & (runs["lr"] == 0.001)]
     assert sorted(tutorial["dropout"]) == [0.0, 0.3]
-    epochs = lrdecay.read_epochs(FOLDER)
+    epochs = lrdecay.read_epochs(HOME / "results" / "mnist")
     for run_id in tutorial["run_id"]:
         own = epochs[(epochs["run_id"] == run_id) & (epochs["split"] == "test")]
         rates = own.sort_values("epoch")["learning_rate"].tolist()
@@ -111,7 +158,7 @@ def test_what_the_tutorial_claims_holds(runs):
         assert own["accuracy"].iloc[-1] > 0.98
     percent = 100 * tutorial.set_index("dropout")["test_accuracy"]
     for page in ("tutorial.md", "tutorial.zh.md"):
-        text = (HOME / "docs" / page).read_text()
+        text = (HOME / "docs" / page).read_text(encoding="utf-8")
         assert f"{100 * runs['test_accuracy'].min():.2f}" in text
         assert f"{percent[0.0]:.2f}%" in text
         assert f"{percent[0.3]:.2f}%" in text
