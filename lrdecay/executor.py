@@ -65,8 +65,8 @@ class Local:
 
     `device` is auto, cpu or cuda, and `workers` the number of processes: by default one per core,
     or one per GPU, among which they are dealt out evenly. 0 is this process itself, for debugging:
-    a run is tried once then, and without a limit. `time_limit` is the longest that a group may take
-    from one finished epoch to the next, in seconds.
+    a run is tried once then. `time_limit` is the longest that a group may take from one finished
+    epoch to the next, in seconds; it takes a process that can be ended.
     """
 
     device: str = "auto"

@@ -145,9 +145,10 @@ def summary(found: Findings) -> str:
         "not evaluated": int((verdicts == NOT_EVALUATED).sum()),
     }
     parts = [f"{count} {what}" for what, count in counts.items() if count]
-    least, most = int(primary["n"].min()), int(primary["n"].max())
-    count = seeds(most) if least == most else f"{least:,} to {seeds(most)}"
-    where = f" at {count}" if most else ""
+    where = ""
+    if len(judged := primary.loc[verdicts != NOT_EVALUATED, "n"]):
+        least, most = int(judged.min()), int(judged.max())
+        where = f" at {seeds(most)}" if least == most else f" at {least:,} to {seeds(most)}"
     return f"Of {counted(len(primary), 'difference')}{where}: {listed(parts)}."
 
 
@@ -236,7 +237,8 @@ def _cost(found: Findings, within: pd.DataFrame) -> str:
         text += f": some {hours} of training time, at what these runs took"
     if begin and (within["n_waiting"] >= needed).all():
         return f"{text}. The sweep is still to train them."
-    fewest = max(FEWEST_SEEDS, int(found.primary["n"].min()))
+    judged = found.primary.loc[found.primary["verdict"] != NOT_EVALUATED, "n"]
+    fewest = int(judged.min()) if len(judged) else FEWEST_SEEDS
     # those that can only begin to be judged will take more than that
     wanted = _USUAL_MOST if begin else int((within["n"] + needed).max())
     return (

@@ -159,17 +159,36 @@ def _of_part(part: Part) -> Iterator[str]:
 
 
 def _of_sequence(part: Part) -> Iterator[str]:
-    """Yield which scheduler of a SequentialLR moves the rate that torch starts the others from."""
-    names = [child["class"] for child in part.arguments["schedulers"]]
-    if len(set(names)) == 1:
+    """Yield which schedulers of a SequentialLR do not start where they would alone: OneCycleLR and
+    CyclicLR change what torch starts the others from."""
+    held = part.arguments["schedulers"]
+    culprits = [name for each in held if (name := each["class"]) in ("OneCycleLR", "CyclicLR")]
+    if not culprits or len(held) == 1:
         return
-    for name in dict.fromkeys(names):
-        # OneCycleLR overwrites it; CyclicLR is the first to set it where it is the first itself
-        if name == "OneCycleLR" or (name == "CyclicLR" and names[0] == name):
+    starts, lr = [0, *part.arguments["milestones"]], part.horizon.lr
+    steps = part.horizon.steps_per_epoch
+    rates = schedulers.walk(part.name, part.arguments, starts[-1], lr, steps)
+    for each, start in zip(held, starts, strict=True):
+        alone = {key: x for key, x in each.items() if key != "class"} | {"interval": part.every}
+        rate, own = rates[start], schedulers.walk(each["class"], alone, 0, lr, steps)[0]
+        if not math.isclose(rate, own, rel_tol=_ALMOST):
             yield (
-                f"{name} within SequentialLR has torch start the others at its own first rate, "
-                f"not at the base rate; let WarmupLR hold it, or give it a label of its own"
+                f"{each['class']} within SequentialLR starts at {rate:g} and not at {own:g}, since "
+                f"torch has it start from a rate of {culprits[0]}; let WarmupLR hold that, or give "
+                f"it a label of its own"
             )
+
+
+def _by_steps_unasked(part: Part) -> bool:
+    """Whether its lengths, mostly meant in epochs, count steps, and perhaps by mistake."""
+    if part.every == "epoch" or part.name not in _COUNTED:
+        return False
+    if part.name != "SequentialLR":
+        return True
+    # it goes by steps for one that it holds, or the file says so
+    return any(
+        schedulers.interval(each["class"]) == "step" for each in part.arguments["schedulers"]
+    )
 
 
 def _of_end(part: Part, key: str) -> Iterator[str]:
@@ -207,7 +226,7 @@ def _of_length(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
             f"{word} {', '.join(map(str, past))} of {name} lies past its end, after "
             f"{_spell(length, part.every)}{_other_unit(max(past), part)}; give {fix}"
         )
-    elif name in _COUNTED and part.every == "step" and max(given) <= part.horizon.epochs:
+    elif given and _by_steps_unasked(part) and max(given) <= part.horizon.epochs:
         yield (
             f"{word} {max(given)} of {name} counts steps, of which an epoch has "
             f"{part.horizon.steps_per_epoch}; give interval: epoch, or a number of steps"

@@ -115,7 +115,8 @@ def _refuse_other_files(root: Path, classes: Sequence[str]) -> None:
     from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension
 
     for name in classes:
-        for parent, _, files in os.walk(root / name):
+        for parent, folders, files in os.walk(root / name):
+            folders[:] = [each for each in folders if not each.startswith(".")]
             for file in sorted(files):
                 if not file.startswith(".") and not has_file_allowed_extension(
                     file, IMG_EXTENSIONS

@@ -13,7 +13,7 @@ import pyarrow as pa
 from lrdecay.catalog import Place, Places, Rows, catalog
 from lrdecay.errors import InputError
 from lrdecay.lock import holder, holding
-from lrdecay.results import Plan, all_files, planned_runs, read_plan
+from lrdecay.results import Plan, all_files, digest_of, planned_runs, read_plan
 from lrdecay.run import ROLES, Run
 from lrdecay.store import Store
 from lrdecay.tables import HOW_LONG, MADE_WITH
@@ -54,13 +54,13 @@ def merge_results(
     into = Path(into)
     named = dict.fromkeys(path.resolve() for path in map(Path, folders))
     named.pop(into.resolve(), None)
+    for path in named:
+        if (who := holder(path)) is not None:
+            raise InputError(f"{path}: a sweep is writing to this folder ({who}); wait for its end")
     empty = [path for path in named if _has_just_begun(path)]
     paths = [path for path in named if path not in empty]
     if not paths:
         raise InputError("merge: name at least one results folder beside the one that they go into")
-    for path in paths:
-        if (who := holder(path)) is not None:
-            raise InputError(f"{path}: a sweep is writing to this folder ({who}); wait for its end")
     into.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         for path in paths:
@@ -71,7 +71,7 @@ def merge_results(
         store = Store(into)
         there = _source(into) if all_files(into, "runs") else None
         known = sources if there is None else [there, *sources]
-        asking = sources if _replace(sources, there) else known
+        asking = sources if _extend(sources, there) else known
         _refuse_other_sweeps(asking)
         chosen = _choose(known)
         planned = _planned(asking)
@@ -109,24 +109,13 @@ def _source(folder: Path) -> _Source:
     return _Source(folder, plan, runs, epochs)
 
 
-def _replace(shards: Sequence[_Source], there: _Source | None) -> bool:
-    """Whether these are shards of the folder's own sweep, after its file was changed: what it asks
-    for is then theirs to say, as it is for a sweep that goes on there."""
+def _extend(shards: Sequence[_Source], there: _Source | None) -> bool:
+    """Whether these are shards of a changed sweep file that left out what the folder holds of the
+    file before: what is asked for is then theirs to say, as it is for a sweep that goes on."""
     if there is None:
         return False
-    home = there.folder.resolve()
-    return all(
-        shard.folder.is_relative_to(home)
-        and shard.plan.sweep_text != there.plan.sweep_text
-        and _written(shard.folder) > _written(home)
-        for shard in shards
-    )
-
-
-def _written(folder: Path) -> int:
-    """Return when what a folder's sweep asks for was last written down, in ns; 0 if it is lost."""
-    plan = folder / "plan.parquet"
-    return plan.stat().st_mtime_ns if plan.exists() else 0
+    text = there.plan.sweep_text
+    return all(shard.plan.extends == digest_of(text) for shard in shards)
 
 
 def _refuse_other_sweeps(sources: Sequence[_Source]) -> None:

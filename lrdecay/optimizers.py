@@ -37,18 +37,17 @@ def build(
     `decay_biases: false` among the arguments keeps weight decay from biases and whatever else has
     one dimension.
     """
-    if plugins.find("optimizer", name):
-        return CLASSES[name](parameters, lr=lr, **arguments)
-    can_fuse = "fused" in inspect.signature(CLASSES[name]).parameters
-    fused = {"fused": True} if can_fuse else {}
-    given = {key: value for key, value in arguments.items() if key != DECAY_BIASES}
     groups: Any = parameters
-    if not arguments.get(DECAY_BIASES, True):
-        listed = list(parameters)
-        weights = [each for each in listed if each.dim() > 1]
-        others = [each for each in listed if each.dim() <= 1]
-        groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
-    optimizer = CLASSES[name](groups, lr=lr, **fused, **given)
+    given = dict(arguments)
+    if not plugins.find("optimizer", name):
+        if not given.pop(DECAY_BIASES, True):
+            listed = list(parameters)
+            weights = [each for each in listed if each.dim() > 1]
+            others = [each for each in listed if each.dim() <= 1]
+            groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+        if "fused" in inspect.signature(CLASSES[name]).parameters:
+            given["fused"] = True
+    optimizer = CLASSES[name](groups, lr=lr, **given)
     if isinstance(optimizer, AdamWScheduleFree):
         optimizer.train()
     return optimizer

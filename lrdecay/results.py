@@ -42,12 +42,14 @@ REPEATS = "repeats"
 class Plan:
     """What a results folder is to hold in the end: how many runs of the comparison, after which
     sweep file; the validation accuracy to reach, if it asks for one; and what `lrdecay plan` warns
-    of in its schedules (nothing where an older lrdecay did not keep that)."""
+    of in its schedules (nothing where an older lrdecay did not keep that). `extends` is the digest
+    of the other sweep file after which the folder beside it was made, whose runs it left out."""
 
     runs: int
     sweep_text: str
     target: float | None = None
     warnings: tuple[str, ...] = ()
+    extends: str = ""
 
 
 def read_runs(folder: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -97,7 +99,8 @@ def read_plan(folder: str | Path) -> Plan:
             try:
                 target = float(facts["target"]) if "target" in facts else None
                 warnings = tuple(map(str, json.loads(facts.get("warnings", "[]"))))
-                return Plan(int(facts["planned"]), facts["sweep"], target, warnings)
+                extends = facts.get("extends", "")
+                return Plan(int(facts["planned"]), facts["sweep"], target, warnings, extends)
             except (KeyError, TypeError, ValueError) as error:
                 raise DamagedError(path, "what it says of its sweep is not readable") from error
     runs = read_runs(folder)  # the plan was set aside as damaged
@@ -142,6 +145,11 @@ def folders_of(folder: Path, kind: str) -> list[Path]:
     there = home.iterdir() if home.is_dir() else ()
     found = [p for p in there if p.name[0] != "." and p.is_dir() and not p.is_symlink()]
     return sorted(found, key=lambda part: (part.stat().st_mtime_ns, part.name))
+
+
+def digest_of(sweep_text: str) -> str:
+    """Return what names a sweep file in the plan of a shard that extends it."""
+    return hashlib.sha256(sweep_text.encode()).hexdigest()[:16]
 
 
 def name_of(part: Path) -> str:

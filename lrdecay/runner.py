@@ -55,7 +55,7 @@ def run_sweep(
 
     A run that fails is tried again, at most twice, alone in a process of its own; with 0 `workers`
     it is tried once. `time_limit` is the longest, in seconds, that runs may take from the end of
-    one epoch to the end of the next (None: any time); with 0 `workers` there is no limit.
+    one epoch to the end of the next (None: any time); with 0 `workers` there can be none.
 
     What is probably not meant in the schedules is told to `progress`, or, if `strict`, an error.
 

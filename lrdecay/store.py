@@ -25,7 +25,15 @@ import pyarrow.compute as pc
 from lrdecay.catalog import Places, Rows, catalog
 from lrdecay.errors import InputError
 from lrdecay.files import opened, sync, write, write_text, writing
-from lrdecay.results import all_files, earlier_files, folders_of, name_of, unique
+from lrdecay.results import (
+    all_files,
+    digest_of,
+    earlier_files,
+    folders_of,
+    name_of,
+    read_plan,
+    unique,
+)
 from lrdecay.run import ROLES, Run
 from lrdecay.tables import EPOCHS, MADE_WITH, PLAN, RUNS, SPLITS, TABLES, Record, read, table
 
@@ -127,6 +135,7 @@ class Store:
         facts = {"planned": str(len(runs) if planned is None else planned), "sweep": sweep_text}
         facts |= {} if target is None else {"target": repr(target)}
         facts |= {"warnings": json.dumps(list(warnings))} if warnings else {}
+        facts |= self._extends(sweep_text)
         planned_rows = table([{"run_id": run.run_id, **asdict(run)} for run in runs], PLAN)
         if before is None or before[0] != facts or not before[1].equals(planned_rows):
             write_text(sweep_text, self.folder / "sweep.yaml")
@@ -136,6 +145,13 @@ class Store:
         if passing or arrangement != self._arranged():
             self._write_tables(self.folder, places, there, target, {"arranged": arrangement})
         self._take_away(passing)
+
+    def _extends(self, sweep_text: str) -> dict[str, str]:
+        """Say which other sweep file the folder beside this one was made from, if it was."""
+        if self._beside is None or not (self._beside / "plan.parquet").exists():
+            return {}
+        other = read_plan(self._beside).sweep_text
+        return {} if other == sweep_text else {"extends": digest_of(other)}
 
     def rescue(self, places: Mapping[str, Places]) -> None:
         """Make a part of runs that are found at these places."""

@@ -4,6 +4,9 @@ import pytest
 
 from lrdecay import course
 from lrdecay.course import _Finished
+from lrdecay.errors import InputError
+from lrdecay.executor import Local
+from lrdecay.runner import run_sweep
 from lrdecay.tables import Record
 
 
@@ -46,3 +49,34 @@ def test_runs_that_end_together_are_committed_within_a_second_or_so_whatever_end
     clock[0] = 9.0
     finished.commit_if_due()
     assert len(shelf.commits) == 2
+
+
+class Watching:
+    """Remembers what it was told at the start."""
+
+    def start(self, runs, done, workers):
+        self.done, self.others = runs[:done], runs[done:]
+
+    def epoch(self, done): ...
+
+    def note(self, text): ...
+
+    def finished(self, record): ...
+
+    def grow(self, runs): ...
+
+
+def test_progress_knows_which_runs_are_still_to_train(tmp_path):
+    text = "dataset: digits\nepochs: [1, 2]\nschedulers: {c: {class: constant}}\nseeds: [{seeds}]\n"
+    file = tmp_path / "small.yaml"
+    file.write_text(text.replace("{seeds}", "1"))
+    run_sweep(file, tmp_path, workers=0)
+    file.write_text(text.replace("{seeds}", "0, 1"))
+    run_sweep(file, tmp_path, workers=0, progress=(watching := Watching()))
+    assert [(run.seed, run.epochs) for run in watching.done] == [(1, 1), (1, 2)]
+    assert [(run.seed, run.epochs) for run in watching.others] == [(0, 1), (0, 2)]
+
+
+def test_a_limit_without_a_process_to_end_is_refused():
+    with pytest.raises(InputError, match="time_limit: with 0 workers nothing can end a run"):
+        Local("cpu", 0, 5.0)

@@ -606,4 +606,6 @@ def test_a_file_that_would_be_passed_over_is_named(tmp_path, name):
         f"or take the file away"
     )
     other.rename(other.with_name(f".{name}"))  # hidden, as what a file manager leaves
+    (other.parent / ".cache").mkdir()
+    (other.parent / ".cache" / name).touch()
     assert folder(tmp_path).train_count > 0

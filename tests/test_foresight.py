@@ -88,19 +88,27 @@ ODD = {
     "{class: MultiStepLR, milestones: [5, 8], interval: step}": "milestone 8 of MultiStepLR counts "
     "steps, of which an epoch has 19; give interval: epoch, or a number of steps",
     "{class: SequentialLR, interval: epoch, milestones: [4], schedulers: [{class: constant}, "
-    "{class: OneCycleLR, max_lr: 0.01, total_steps: epochs}]}": "OneCycleLR within SequentialLR "
-    "has torch start the others at its own first rate, not at the base rate; let WarmupLR hold it, "
-    "or give it a label of its own",
+    "{class: OneCycleLR, max_lr: 0.01, total_steps: epochs}]}": "constant within SequentialLR "
+    "starts at 0.0004 and not at 0.001, since torch has it start from a rate of OneCycleLR; let "
+    "WarmupLR hold that, or give it a label of its own",
     "{class: SequentialLR, interval: epoch, milestones: [8], schedulers: [{class: CyclicLR, "
-    "base_lr: 0.0001, max_lr: 0.001, step_size_up: 4}, {class: constant}]}": "CyclicLR within "
-    "SequentialLR has torch start the others at its own first rate, not at the base rate; let "
-    "WarmupLR hold it, or give it a label of its own",
+    "base_lr: 0.0001, max_lr: 0.001, step_size_up: 4}, {class: constant}]}": "constant within "
+    "SequentialLR starts at 0.0001 and not at 0.001, since torch has it start from a rate of "
+    "CyclicLR; let WarmupLR hold that, or give it a label of its own",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("given", ODD)
 def test_each_check_fires_on_its_own_example(given):
     assert warnings(f"tried: {given}") == [f"schedulers.tried: {ODD[given]}"]
+
+
+def test_no_milestones_are_none_too_many():
+    """Nothing else is odd about it than that it is level."""
+    assert [
+        text.partition(";")[0]
+        for text in warnings("tried: {class: MultiStepLR, milestones: [], interval: step}")
+    ] == ["schedulers.tried: its rate is 0.001 in all of 190 steps"]
 
 
 def test_in_an_epoch_nothing_is_told_to_fall_before_its_first():
@@ -145,6 +153,13 @@ def test_in_an_epoch_nothing_is_told_to_fall_before_its_first():
         "total_iters: epochs}, {class: CosineAnnealingLR, T_max: epochs}]}",
         "{class: SequentialLR, interval: epoch, milestones: [4], schedulers: [{class: constant}, "
         "{class: CyclicLR, base_lr: 0.0001, max_lr: 0.001, step_size_up: 3}]}",
+        "{class: SequentialLR, interval: epoch, milestones: [6], schedulers: [{class: CyclicLR, "
+        "base_lr: 1 lr, max_lr: 3 lr, step_size_up: 3}, {class: ExponentialLR, gamma: 0.5}]}",
+        "{class: SequentialLR, milestones: [0.5 steps], schedulers: [{class: LinearToZeroLR}, "
+        "{class: OneCycleLR, max_lr: 0.002, total_steps: steps}]}",
+        "{class: SequentialLR, interval: step, milestones: [10], schedulers: [{class: LinearLR, "
+        "total_iters: 10}, {class: CosineAnnealingLR, T_max: steps}]}",
+        "{class: MultiStepLR, milestones: [95], interval: step}",
         "{class: ChainedScheduler, schedulers: [{class: LinearLR, total_iters: 2}, "
         "{class: ExponentialLR, gamma: 0.9}]}",
     ],

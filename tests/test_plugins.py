@@ -426,6 +426,8 @@ def test_an_optimizer_s_own_types_hold_for_names_that_others_have_too(plug):
         arguments = json.loads(run.optimizer_args)
         optimizer = optimizers.build("Adan", [Parameter(torch.ones(2))], 0.1, arguments)
         assert optimizer.defaults["given"] == [[0.9, 0.8, 0.7], alpha, 5, True, False]
+    with pytest.raises(InputError, match=r"optimizer\.rho: Adan does not take it; Adan takes lr"):
+        sweep("optimizer: {name: Adan, rho: 0.9}\n", CONSTANT)
     with pytest.raises(InputError) as caught:
         sweep("optimizer: {name: Adan, betas: [0.9, 0.8], alpha: x, r: 1.5}\n", CONSTANT)
     assert [line.partition(": ")[2] for line in str(caught.value).splitlines()] == [
@@ -433,6 +435,27 @@ def test_an_optimizer_s_own_types_hold_for_names_that_others_have_too(plug):
         "optimizer.alpha: must be a number, not 'x'",
         "optimizer.r: must be a whole number, not 1.5",
     ]
+
+
+SHAPED = """\
+from schedulefree import AdamWScheduleFree
+from torch.optim import Optimizer
+class Free(AdamWScheduleFree):
+    def __init__(self, params, lr: float = 0.1, betas: float = 0.9,
+                 momentum: tuple[float, float] = (0.5, 0.6)):
+        super().__init__(params, lr)
+OPTIMIZERS = {"Free": Free}
+"""
+
+
+def test_lists_and_axes_of_a_plug_in_are_as_its_types_say(plug):
+    plug(SHAPED)
+    runs = sweep("optimizer: {name: Free, betas: [0.8, 0.7], momentum: [0.1, 0.2]}\n", CONSTANT)
+    assert [json.loads(run.optimizer_args) for run in runs.runs(digits())] == [
+        {"betas": beta, "momentum": [0.1, 0.2]} for beta in (0.8, 0.7)
+    ]
+    (run,) = sweep("optimizer: Free\nepochs: 1\n", CONSTANT).runs(digits())
+    assert reference.train(run, split(), CPU).run["status"] == "completed"  # in training mode
 
 
 def test_a_name_that_exists_already(tmp_path, plug):

@@ -518,3 +518,18 @@ def test_a_loss_of_zero_has_a_figure(tmp_path: Path) -> None:
     epochs["loss"] = 0.0
     page = build(tmp_path, (runs, epochs))
     assert "nats per image" in page.source
+
+
+def test_of_too_many_differences_those_that_were_judged_are_drawn(tmp_path: Path) -> None:
+    """The reference diverged at two of three dropouts, so that 82 of 123 have no difference."""
+    schedulers = ("constant", *(f"s{number}" for number in range(41)))
+    tables = make_tables(
+        schedulers,
+        (0.0, 0.1, 0.2),
+        seeds=1,
+        n_epochs=1,
+        status=lambda scheduler, dropout, seed: (
+            "diverged" if scheduler == "constant" and dropout < 0.2 else "completed"
+        ),
+    )
+    assert "n = 1 pairs" in build(tmp_path, tables).text

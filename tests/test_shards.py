@@ -220,8 +220,10 @@ def test_other_sweeps_empty_folders_and_folders_at_work_are_refused(file, whole,
         merge_results([whole, tmp_path / "nothing"], tmp_path / "into")
     with pytest.raises(InputError, match="name at least one results folder beside"):
         merge_results([whole], whole)
-    with holding(other), pytest.raises(InputError, match="wait for its end"):
-        in_another_process(merge_results, [other], tmp_path / "into")
+    (tmp_path / "begun").mkdir()
+    for at_work in (other, tmp_path / "begun"):
+        with holding(at_work), pytest.raises(InputError, match="wait for its end"):
+            in_another_process(merge_results, [at_work], tmp_path / "into")
 
 
 def in_another_process(function, *arguments):
@@ -319,9 +321,14 @@ def test_a_changed_sweep_goes_on_in_shards(file, whole, tmp_path):
     merged = merge_results([shard.folder for shard in shards], home)
     assert (merged.runs, merged.added, merged.missing) == (12, 4, 0)
     assert_same(home, whole)
-    run_sweep(fewer, tmp_path, workers=0)  # newer than the shards now
+    # a file that the shards know nothing of; copies are younger than it
+    sweep_file(tmp_path, TEXT.replace("seeds: 3", "seeds: 1"))
+    run_sweep(fewer, tmp_path, workers=0)
+    copies = [tmp_path / "copies" / str(number) for number in (1, 2)]
+    for shard, copy in zip(shards, copies, strict=True):
+        shutil.copytree(shard.folder, copy)
     with pytest.raises(InputError, match="was made from another sweep file than"):
-        merge_results([shard.folder for shard in shards], home)
+        merge_results(copies, home)
 
 
 def test_a_shard_that_was_ended_at_its_start_is_passed_over(thirds, whole, tmp_path):

@@ -27,7 +27,9 @@ def differences(setting: Setting, found: Findings, styles: Mapping[str, Style]) 
     table = setting.own(found.primary)
     if table["mean"].isna().all():
         return None
-    rows = table.sort_values("dropout", kind="stable").head(MAX_ROWS)
+    # of too many the ones that were not evaluated make room
+    shown = table if len(table) <= MAX_ROWS else table.dropna(subset=["mean"])
+    rows = shown.sort_values("dropout", kind="stable").head(MAX_ROWS)
     judged = rows.dropna(subset=["mean"])
     count = len(rows) + rows["dropout"].nunique()
     ax = plots.plot_differences(

@@ -140,29 +140,25 @@ class OptimizerSpec(Strict):
     """Whether weight decay is for all parameters; `false` spares what has one dimension: biases,
     and the weights of batch normalisation."""
 
-    @field_validator("*", mode="before")
+    @field_validator("*", mode="wrap")
     @classmethod
-    def _is_argument(cls, value: Any, info: ValidationInfo) -> Any:
-        for name in info.data.get("name", ()):
+    def _is_argument(
+        cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        names = info.data.get("name", ())
+        for name in names:
             takes = ("lr", *_takes(name))
             if info.field_name not in takes:
                 raise ValueError(f"{name} does not take it; {name} takes {', '.join(takes)}")
-        return value
-
-    @field_validator("*", mode="wrap")
-    @classmethod
-    def _is_of_its_type(
-        cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
-    ) -> Any:
-        # what an argument of that name is elsewhere is nothing to a plug-in's optimizer
-        if info.field_name in ("name", "lr") or not _all_plugged(info):
+        if info.field_name == "lr" or not _all_plugged(names):
             return handler(value)
-        return _adapter(info.data["name"], str(info.field_name)).validate_python(value)
+        # what an argument of that name is elsewhere is nothing to a plug-in's optimizer
+        return _adapter(names, str(info.field_name)).validate_python(value)
 
     @field_validator("nesterov")
     @classmethod
     def _has_momentum(cls, value: Any, info: ValidationInfo) -> Any:
-        if _all_plugged(info):
+        if _all_plugged(info.data.get("name", ())):
             return value
         # a momentum that is itself a mistake is not in the data, and says so for itself
         momentum = info.data.get("momentum", ())
@@ -192,8 +188,11 @@ class OptimizerSpec(Strict):
         """Return the arguments beside name and lr that the file gives, each with its values."""
         fields = [name for name in type(self).model_fields if name not in ("name", "lr")]
         given = {name: getattr(self, name) for name in fields}
+        lists = self.one_value
+        if _all_plugged(self.name):
+            lists = frozenset(name for name in fields if _is_plugged_list(self.name, name))
         return {
-            name: [list(values)] if name in self.one_value else list(values)
+            name: [list(values)] if name in lists else list(values)
             for name, values in given.items()
             if values is not None
         }
@@ -215,8 +214,7 @@ class OptimizerSpec(Strict):
         return {key: float(x) if type(x) is int else x for key, x in resolved.items()}
 
 
-def _all_plugged(info: ValidationInfo) -> bool:
-    names = info.data.get("name", ())
+def _all_plugged(names: Sequence[str]) -> bool:
     return bool(names) and all(plugins.find("optimizer", name) for name in names)
 
 
@@ -226,6 +224,12 @@ def _adapter(names: Sequence[str], key: str) -> TypeAdapter[Any]:
 
     hints = [optimizers.arguments(name)[key][0] for name in names]
     return TypeAdapter(_field(functools.reduce(operator.or_, hints)), config=Strict.model_config)
+
+
+def _is_plugged_list(names: Sequence[str], key: str) -> bool:
+    from lrdecay import optimizers
+
+    return any(_is_list(optimizers.arguments(name).get(key, ("",))[0]) for name in names)
 
 
 def _field(hint: Any) -> Any:
