@@ -61,7 +61,7 @@ def invoke(*words):
 
 def test_the_tables_are_whole(copied, runs):
     assert (
-        f"{len(runs)} runs with {10 * len(runs)} epochs in 2 files: every checksum, key, count"
+        f"{len(runs)} runs with {10 * len(runs):,} epochs in 2 files: every checksum, key, count"
         in invoke("verify", copied)
     )
 
