@@ -127,11 +127,10 @@ def sweep(
             err.print(message, soft_wrap=True)
         if summary.repeats is not None:
             print_noise(summary.folder, summary.repeats.folder)
-        ended = [summary, *([] if summary.repeats is None else [summary.repeats])]
-        for each in ended:
-            if each.failed:
-                print_failures(each.folder)
-        if any(each.failed for each in ended) or summary.without_rate:
+        with_failures = [each for each in (summary, summary.repeats) if each and each.failed]
+        for each in with_failures:
+            print_failures(each.folder)
+        if with_failures or summary.without_rate:
             raise typer.Exit(RUN_FAILED)
 
 

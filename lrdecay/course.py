@@ -116,12 +116,11 @@ class Course:
         # at once, so that a reader of an unfinished sweep knows what is still to come
         write_tables()
         if self.progress is not None:
-            reused = len(asked.here(asked.runs)) - len(asked.pending)
             at_once = min(self.workers, len(planned.groups))
             waiting = {run.run_id for run in asked.pending}
             there = {run.run_id for run in asked.here(asked.runs)} - waiting
             runs = sorted(asked.here(asked.whole), key=lambda run: run.run_id not in there)
-            self.progress.start(runs, reused, at_once)
+            self.progress.start(runs, len(there), at_once)
         told: set[str] = set()
         fresh = [*_kept_apart(store, asked), *notes]
         while True:

@@ -147,8 +147,7 @@ def summary(found: Findings) -> str:
     parts = [f"{count} {what}" for what, count in counts.items() if count]
     where = ""
     if len(judged := primary.loc[verdicts != NOT_EVALUATED, "n"]):
-        least, most = int(judged.min()), int(judged.max())
-        where = f" at {seeds(most)}" if least == most else f" at {least:,} to {seeds(most)}"
+        where = f" at {_seeds_from(judged)}"
     return f"Of {counted(len(primary), 'difference')}{where}: {listed(parts)}."
 
 
@@ -225,8 +224,7 @@ def outlook(found: Findings) -> list[str]:
 def _cost(found: Findings, within: pd.DataFrame) -> str:
     """Return what contrasts that the budget suffices for take, and how to ask for it."""
     needed = within["more_seeds"].astype(int)
-    least, most = int(needed.min()), int(needed.max())
-    count = seeds(most) if least == most else f"{least:,} to {seeds(most)}"
+    count = _seeds_from(needed)
     begin = (within["verdict"] == NOT_EVALUATED).all()
     verb = "begin to judge" if begin else "settle"
     text = f"To {verb} {counted(len(within), 'open difference')} takes about {count} more"
@@ -245,6 +243,12 @@ def _cost(found: Findings, within: pd.DataFrame) -> str:
         f"{text}. With seeds: {{min: {fewest}, max: {wanted}, until: resolved}} in the sweep file "
         f"each stops as soon as it is resolved."
     )
+
+
+def _seeds_from(counts: pd.Series[int]) -> str:
+    """Return the least and the most of some numbers of seeds as text, one where they are equal."""
+    least, most = int(counts.min()), int(counts.max())
+    return seeds(most) if least == most else f"{least:,} to {seeds(most)}"
 
 
 def _more_runs(rows: pd.DataFrame) -> int:

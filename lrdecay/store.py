@@ -94,8 +94,7 @@ class Store:
 
     def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
         """Return how many of the given runs were made with what: the values of `MADE_WITH`."""
-        homes = [self.folder, *([] if self._beside is None else [self._beside])]
-        files = [path for home in homes for path in all_files(home, "runs")]
+        files = self._files("runs")
         if not files:
             return Counter()
         rows = unique([read(path, ["run_id", "status", *MADE_WITH]) for path in files])
@@ -167,9 +166,12 @@ class Store:
 
     def _known(self, name: str) -> Places:
         """Return the place of every run that needs no training: here, or beside."""
-        if self._beside is None:
-            return self._catalog(name)
-        return catalog([*all_files(self.folder, name), *all_files(self._beside, name)])
+        return catalog(self._files(name))
+
+    def _files(self, name: str) -> list[Path]:
+        """Return the files of a table here, then those beside."""
+        beside = [] if self._beside is None else all_files(self._beside, name)
+        return [*all_files(self.folder, name), *beside]
 
     def _join(self, parts: Sequence[Path]) -> None:
         """Make one batch of many parts, so that a long sweep stays quick to read."""
