@@ -49,7 +49,7 @@ check: setup  ## ruff, formatting, mypy
 	$(BIN)/mypy
 
 docs: setup  ## write the documents that are made of the code
-	$(BIN)/python -m lrdecay.documents
+	$(BIN)/python docs/generate.py
 
 format: setup  ## mend what ruff can
 	$(BIN)/ruff check --fix .

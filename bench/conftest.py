@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lrdecay import provenance
-from lrdecay.devices import default_workers, device_name
-from lrdecay.process import environment
+from lrdecay.engine import provenance
+from lrdecay.engine.devices import default_workers, device_name
+from lrdecay.execution.local.process import environment
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -10,13 +10,17 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from lrdecay import models, sources
-from lrdecay.data import Data, Split
-from lrdecay.engine import reference, stacked
-from lrdecay.engine.lockstep import Lockstep
-from lrdecay.precision import training_settings
-from lrdecay.run import Run
-from lrdecay.sweep import DatasetSpec, parse_sweep
+from lrdecay.components.datasets import sources
+from lrdecay.components.datasets.dataset import Data, Split
+from lrdecay.components.datasets.spec import DatasetSpec
+from lrdecay.components.models import build as models_build
+from lrdecay.core.run import Run
+from lrdecay.engine import reference
+from lrdecay.engine.precision import training_settings
+from lrdecay.engine.stacked import train as train_module
+from lrdecay.engine.stacked.lockstep import Lockstep
+from lrdecay.sweep.config import parse_sweep
+from lrdecay.sweep.matrix import list_runs
 
 SWEEP = """
 dataset: {name}
@@ -42,7 +46,7 @@ def prepared(dataset: str, folder: str | None, images: int, device: str) -> tupl
     """The run of the tutorial, and the dataset cut to so many training images, the other splits in
     proportion."""
     whole = sources.load(DatasetSpec(name=dataset), folder)
-    (run,) = parse_sweep(SWEEP.format(name=dataset)).runs(whole)
+    (run,) = list_runs(parse_sweep(SWEEP.format(name=dataset)), whole)
     data = whole.split(run.validation, device)
     share = images / len(data.train)
 
@@ -67,7 +71,7 @@ def train(task: Task) -> None:
         if task.count == 0:
             reference.train(run, data, device)
         else:
-            stacked.train([replace(run, seed=n) for n in range(task.count)], data, device)
+            train_module.train([replace(run, seed=n) for n in range(task.count)], data, device)
         if task.device == "cuda":
             torch.cuda.synchronize()
 
@@ -86,7 +90,7 @@ def multiply(device: str) -> float:
 
 def flops_per_image(side: int) -> float:
     """The floating-point operations of training on one image, forward and backward."""
-    model = models.build("cnn", (1, side, side), 10, seed=0, dropout=0.0, batch_norm=False)
+    model = models_build.build("cnn", (1, side, side), 10, seed=0, dropout=0.0, batch_norm=False)
     images = torch.zeros(64, 1, side, side)
     with FlopCounterMode(display=False) as counter:
         model(images).sum().backward()
@@ -109,7 +113,7 @@ def stepper(size: int, count: int, steps: int, device: str) -> Callable[[], obje
     if count > 0:
         runs = [replace(run, seed=seed) for seed in range(count)]
         return Lockstep(runs, split, 10, where).train_epoch
-    model = models.build("cnn", (1, size, size), 10, seed=0, dropout=0.3, batch_norm=False)
+    model = models_build.build("cnn", (1, size, size), 10, seed=0, dropout=0.3, batch_norm=False)
     model = reference._placed(model, where, run.precision)
     return lambda: list(reference._fit(replace(run, epochs=1), model, split, None, None))
 

@@ -18,17 +18,20 @@ from pathlib import Path
 
 import torch
 
-from lrdecay import schedulers
-from lrdecay.data import Dataset
-from lrdecay.engine.record import Epoch, Measured, Metrics, finished
-from lrdecay.executor import Executor, Local, Site
-from lrdecay.groups import Group, Plan
-from lrdecay.merging import merge_results
-from lrdecay.run import Run
-from lrdecay.runner import run_sweep
-from lrdecay.sharding import Shard
-from lrdecay.sweep import parse_sweep
-from lrdecay.worker import Setup, Tell
+from lrdecay.components import schedulers
+from lrdecay.components.datasets.dataset import Dataset
+from lrdecay.core.run import Run
+from lrdecay.engine.measured import Epoch, Measured, Metrics
+from lrdecay.engine.record import finished
+from lrdecay.execution.executor import Executor, Site
+from lrdecay.execution.grouping import Group, Plan
+from lrdecay.execution.local.executor import Local
+from lrdecay.execution.messages import Tell
+from lrdecay.execution.trainer import Setup
+from lrdecay.runner.coordinator import run_sweep
+from lrdecay.runner.sharding import Shard
+from lrdecay.store.merge import merge_results
+from lrdecay.sweep.config import parse_sweep
 
 CELLS, SHARDS, WORKERS = 20, 3, 2
 SWEEP = """
@@ -99,7 +102,7 @@ def simulate(runs: int, on: str, folder: Path) -> float:
     sweep = parse_sweep(SWEEP.format(seeds=runs // CELLS))
     executor: Executor = Local(workers=0 if on == "here" else WORKERS)
     if on == "ray":
-        from lrdecay.on_ray import Cluster
+        from lrdecay.execution.ray import Cluster
 
         executor = Cluster(workers=WORKERS)
     started = time.monotonic()

@@ -10,8 +10,8 @@ import pytest
 import side
 from conftest import DEVICE
 
-from lrdecay.engine import lockstep
-from lrdecay.groups import bytes_per_run
+from lrdecay.engine.stacked import lockstep
+from lrdecay.execution.grouping import bytes_per_run
 
 ROUNDS, BATCH = 3, 64
 COUNTS = [2**n for n in range(11)]

@@ -18,8 +18,8 @@ import tutorial
 from conftest import DEVICE, PROCESSES
 from side import Task
 
-from lrdecay import sources
-from lrdecay.specs import DatasetSpec
+from lrdecay.components.datasets import sources
+from lrdecay.components.datasets.spec import DatasetSpec
 
 ROUNDS = 5
 

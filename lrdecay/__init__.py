@@ -7,15 +7,17 @@
 >>> lrdecay.read_runs("results/digits").groupby("scheduler").test_accuracy.mean()  # doctest: +SKIP
 """
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from lrdecay.core.lazy import make_lazy
 
 if TYPE_CHECKING:
     from lrdecay import analysis, plots
-    from lrdecay.errors import InputError, WorkerError
-    from lrdecay.merging import merge_results
+    from lrdecay.core import InputError, WorkerError
     from lrdecay.report import write_report
-    from lrdecay.results import read_epochs, read_runs
     from lrdecay.runner import run_sweep
+    from lrdecay.store import merge_results, read_epochs, read_runs
     from lrdecay.sweep import load_sweep
 
 __all__ = [
@@ -30,35 +32,19 @@ __all__ = [
     "run_sweep",
     "write_report",
 ]
-
-_MODULES = ("analysis", "plots")
-_HOMES = {
-    "InputError": "errors",
-    "WorkerError": "errors",
-    "load_sweep": "sweep",
-    "merge_results": "merging",
-    "read_epochs": "results",
-    "read_runs": "results",
-    "run_sweep": "runner",
-    "write_report": "report",
-}
+_get, __dir__ = make_lazy(
+    __name__,
+    {
+        "analysis": (),
+        "core": ("InputError", "WorkerError"),
+        "plots": (),
+        "report": ("write_report",),
+        "runner": ("run_sweep",),
+        "store": ("merge_results", "read_epochs", "read_runs"),
+        "sweep": ("load_sweep",),
+    },
+)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: most of them need torch or pandas."""
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("lrdecay")
-    from importlib import import_module
-
-    if name in _MODULES:
-        return import_module(f"lrdecay.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'lrdecay' has no attribute {name!r}")
-    return getattr(import_module(f"lrdecay.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    """Name what the package offers, imported or not."""
-    return sorted({*globals(), *__all__})
+    return version("lrdecay") if name == "__version__" else _get(name)

@@ -1,5 +1,5 @@
 """``python -m lrdecay`` is the command line."""
 
-from lrdecay.cli import main
+from lrdecay.cli.app import main
 
 main()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lrdecay.sources import DATA_VARIABLE
+from lrdecay.components.datasets.sources import DATA_VARIABLE
 
 # in a process of xdist's it is set, and a console keeps what it finds when it is made
 os.environ.pop("COLUMNS", None)

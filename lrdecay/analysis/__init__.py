@@ -10,32 +10,43 @@ refused.
 looked at after every seed. What each part of it computes is in a room of its own.
 """
 
-from lrdecay.analysis.axes import (
-    axis_values,
-    cell_axes,
-    compared,
-    extra_axes,
-    rates_chosen,
-)
-from lrdecay.analysis.comparison import best_set, compare, open_questions
-from lrdecay.analysis.contrasts import EXPLORATORY, FAMILIES, PRIMARY
-from lrdecay.analysis.metrics import METRICS_COMPARED
-from lrdecay.analysis.prefixes import verdicts_by_seeds
-from lrdecay.analysis.sequences import FEWEST_SEEDS, fixed_radius, seeds_needed, sequence_radius
-from lrdecay.analysis.spread import noise_floor, seed_spread
-from lrdecay.analysis.summaries import (
-    METRICS,
-    cell_summary,
-    describe_matrix,
-    learning_curves,
-    learning_rate_curves,
-    made_with,
-    status_counts,
-    train_test_gap,
-)
-from lrdecay.analysis.targets import time_to_target
-from lrdecay.analysis.trials import expected_best
-from lrdecay.tables import AXES
+from typing import TYPE_CHECKING
+
+from lrdecay.core.lazy import make_lazy
+
+if TYPE_CHECKING:
+    from lrdecay.analysis.axes import (
+        AXES,
+        axis_values,
+        cell_axes,
+        compared,
+        extra_axes,
+        rates_chosen,
+    )
+    from lrdecay.analysis.comparison import best_set, compare, open_questions
+    from lrdecay.analysis.confidence_sequences import (
+        FEWEST_SEEDS,
+        fixed_radius,
+        seeds_needed,
+        sequence_radius,
+    )
+    from lrdecay.analysis.contrasts import EXPLORATORY, FAMILIES, PRIMARY
+    from lrdecay.analysis.metrics import METRICS_COMPARED
+    from lrdecay.analysis.settings import Comparison, SeedsUntil
+    from lrdecay.analysis.summaries import (
+        METRICS,
+        cell_summary,
+        describe_matrix,
+        learning_curves,
+        learning_rate_curves,
+        made_with,
+        status_counts,
+        train_test_gap,
+    )
+    from lrdecay.analysis.time_to_target import time_to_target
+    from lrdecay.analysis.tuning_curve import expected_best
+    from lrdecay.analysis.variability import noise_floor, seed_spread
+    from lrdecay.analysis.verdict_history import verdicts_by_seeds
 
 __all__ = [
     "AXES",
@@ -45,6 +56,8 @@ __all__ = [
     "METRICS",
     "METRICS_COMPARED",
     "PRIMARY",
+    "Comparison",
+    "SeedsUntil",
     "axis_values",
     "best_set",
     "cell_axes",
@@ -69,3 +82,54 @@ __all__ = [
     "train_test_gap",
     "verdicts_by_seeds",
 ]
+__getattr__, __dir__ = make_lazy(
+    __name__,
+    {
+        "axes": (
+            "AXES",
+            "axis_values",
+            "cell_axes",
+            "compared",
+            "extra_axes",
+            "rates_chosen",
+        ),
+        "comparison": (
+            "best_set",
+            "compare",
+            "open_questions",
+        ),
+        "confidence_sequences": (
+            "FEWEST_SEEDS",
+            "fixed_radius",
+            "seeds_needed",
+            "sequence_radius",
+        ),
+        "contrasts": (
+            "EXPLORATORY",
+            "FAMILIES",
+            "PRIMARY",
+        ),
+        "metrics": ("METRICS_COMPARED",),
+        "summaries": (
+            "METRICS",
+            "cell_summary",
+            "describe_matrix",
+            "learning_curves",
+            "learning_rate_curves",
+            "made_with",
+            "status_counts",
+            "train_test_gap",
+        ),
+        "time_to_target": ("time_to_target",),
+        "tuning_curve": ("expected_best",),
+        "variability": (
+            "noise_floor",
+            "seed_spread",
+        ),
+        "verdict_history": ("verdicts_by_seeds",),
+        "settings": (
+            "Comparison",
+            "SeedsUntil",
+        ),
+    },
+)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from lrdecay.errors import InputError
-from lrdecay.tables import AXES
+from lrdecay.core.errors import InputError
+from lrdecay.store.schema import AXES as AXES
 
 
 def axis_values(runs: pd.DataFrame, axis: str) -> list[object]:

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from lrdecay.analysis.axes import axis_values
-from lrdecay.analysis.blocks import Blocks
-from lrdecay.errors import InputError
-from lrdecay.wording import at_dropout, joined, text_of
+from lrdecay.analysis.seed_blocks import Blocks
+from lrdecay.core.errors import InputError
+from lrdecay.core.text import at_dropout, joined, text_of
 
 FAMILIES = {
     "scheduler": "each scheduler against the reference, at each dropout",

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lrdecay.analysis.blocks import DIGESTS, Blocks, State, unlike
 from lrdecay.analysis.contrasts import Contrast
-from lrdecay.analysis.crossed import Bitmaps
+from lrdecay.analysis.crossed_effects import Bitmaps
+from lrdecay.analysis.seed_blocks import DIGESTS, Blocks, State, unlike
 
 COUNTS = (
     *("n", "n_asked", "n_missing", "n_waiting", "n_failed", "n_without"),

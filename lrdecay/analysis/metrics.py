@@ -9,7 +9,7 @@ import pandas as pd
 
 from lrdecay.analysis.axes import require
 from lrdecay.analysis.summaries import train_test_gap
-from lrdecay.errors import InputError
+from lrdecay.core.errors import InputError
 
 POINTS, NATS = "points", "nats"
 """Percentage points of an accuracy or a gap; nats per image of a loss."""

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from lrdecay.analysis.axes import strata_in
-from lrdecay.analysis.blocks import DIGESTS
+from lrdecay.analysis.confidence_sequences import FEWEST_SEEDS
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.sequences import FEWEST_SEEDS
+from lrdecay.analysis.seed_blocks import DIGESTS
 from lrdecay.analysis.verdicts import (
     DEFAULT_BUDGET,
     EQUIVALENT,
@@ -21,7 +21,7 @@ from lrdecay.analysis.verdicts import (
     NOT_EVALUATED,
     UNRESOLVED,
 )
-from lrdecay.wording import joined, named_value
+from lrdecay.core.text import joined, named_value
 
 Row = Mapping[Hashable, Any]
 

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lrdecay.analysis.axes import (
-    axis_values,
-    cell_axes,
-    extra_axes,
-    in_axis_order,
-    require,
-)
-from lrdecay.errors import InputError
-from lrdecay.tables import AXES, MADE_WITH, STATUSES
+from lrdecay.analysis.axes import axis_values, cell_axes, extra_axes, in_axis_order, require
+from lrdecay.core.errors import InputError
+from lrdecay.store.schema import AXES, MADE_WITH, STATUSES
 
 METRICS = ("loss", "accuracy", "learning_rate")
 

@@ -14,13 +14,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.estimates import COUNTS
-from lrdecay.analysis.sequences import (
+from lrdecay.analysis.confidence_sequences import (
     FEWEST_SEEDS,
     fixed_radius,
     seeds_needed,
     sequence_radius,
 )
+from lrdecay.analysis.estimates import COUNTS
 
 HIGHER, LOWER, EQUIVALENT = "higher", "lower", "equivalent"
 UNRESOLVED, NOT_EVALUATED = "unresolved", "not evaluated"

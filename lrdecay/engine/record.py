@@ -3,63 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from lrdecay import provenance
-from lrdecay.devices import device_name
-from lrdecay.engine import applied
-from lrdecay.run import SEMANTICS, Run
-from lrdecay.tables import RUNS, SPLITS, Record
-
-EVALUATION_BATCH = 250
-"""Images that a run is evaluated on at once; one number for all engines, for bits depend on it."""
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """Loss (mean per image, nats) and accuracy (0..1) on one split."""
-
-    loss: float
-    accuracy: float
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One finished epoch (from 1): the rate of each of its steps, and metrics by split."""
-
-    number: int
-    rates: Sequence[float]
-    metrics: Mapping[str, Metrics]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """All that an engine knows of a run at its end.
-
-    `diverged_at_step` counts from 0: the first step whose loss is not finite, so the one after the
-    step whose gradient was not, or an epoch's last where only its evaluation shows it.
-    `seconds` are the run's share where `group_size` runs trained at once.
-    """
-
-    epochs: Sequence[Epoch]
-    diverged_at_step: int | None
-    applied_dropout: float | None
-    init_digest: str
-    order_digest: str
-    test_correct: Tensor | None
-    seconds: float
-    images_seen: int
-    group_size: int
-
-
-OnEpoch = Callable[[Run, Epoch], None]
+from lrdecay.core.run import SEMANTICS, Run
+from lrdecay.engine import provenance, rate_check
+from lrdecay.engine.devices import device_name
+from lrdecay.engine.measured import Epoch, Measured
+from lrdecay.store.schema import RUNS, SPLITS, Record
 
 
 def finished(run: Run, measured: Measured, engine: str, device: torch.device) -> Record:
@@ -68,7 +24,7 @@ def finished(run: Run, measured: Measured, engine: str, device: torch.device) ->
     A diverged run keeps the epochs it finished; what only a whole run has is null. A run whose
     rates were not those of its scheduler has failed.
     """
-    wrong = applied.difference(run, measured.epochs)
+    wrong = rate_check.difference(run, measured.epochs)
     if wrong is not None:
         return failed(run, wrong, engine, device)
     completed = measured.diverged_at_step is None

@@ -14,14 +14,17 @@ from schedulefree import AdamWScheduleFree
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lrdecay import models, optimizers, schedulers, streams
-from lrdecay.data import Data, Split
+from lrdecay.components import rng, schedulers
+from lrdecay.components.datasets.dataset import Data, Split
+from lrdecay.components.models import build as models_build
+from lrdecay.components.models import dropout
+from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.core.run import Run
 from lrdecay.engine import record
-from lrdecay.engine.blocked import blocked
-from lrdecay.engine.record import EVALUATION_BATCH, Epoch, Measured, Metrics, OnEpoch
-from lrdecay.precision import computing_in
-from lrdecay.run import Run
-from lrdecay.tables import Record
+from lrdecay.engine.measured import EVALUATION_BATCH, Epoch, Measured, Metrics, OnEpoch
+from lrdecay.engine.onednn import blocked
+from lrdecay.engine.precision import computing_in
+from lrdecay.store.schema import Record
 
 NAME = "reference"
 
@@ -52,7 +55,7 @@ def train(
     The test set is measured after every epoch and steers nothing: `_fit`, which trains, is not
     given it. What a network draws from torch's own generator is a function of the seed as well.
     """
-    with computing_in(run.precision, device), streams.seeded(run.seed, "other", device):
+    with computing_in(run.precision, device), rng.seeded(run.seed, "other", device):
         return _train(run, data, device, on_epoch, on_batch)
 
 
@@ -64,7 +67,7 @@ def _train(
     on_batch: OnBatch | None,
 ) -> Record:
     started = time.perf_counter()
-    model = models.build(
+    model = models_build.build(
         run.model,
         data.shape,
         data.classes,
@@ -72,7 +75,7 @@ def _train(
         dropout=run.dropout,
         batch_norm=run.batch_norm,
     )
-    init_digest = models.digest(model)
+    init_digest = models_build.digest(model)
     model = _placed(model, device, run.precision)
     epochs: list[Epoch] = []
     diverged_at_step = None
@@ -99,9 +102,9 @@ def _train(
     measured = Measured(
         epochs=epochs,
         diverged_at_step=diverged_at_step,
-        applied_dropout=models.applied_dropout(model),
+        applied_dropout=dropout.applied_dropout(model),
         init_digest=init_digest,
-        order_digest=streams.order_digest(run.seed, len(data.train)),
+        order_digest=rng.order_digest(run.seed, len(data.train)),
         test_correct=test_correct,
         seconds=time.perf_counter() - started,
         images_seen=len(epochs) * len(data.train),
@@ -114,7 +117,7 @@ def _fit(
     run: Run, model: nn.Module, train: Split, validation: Split | None, on_batch: OnBatch | None
 ) -> Iterator[_Trained]:
     """Train, yielding after every epoch; the last one yielded is the epoch it diverged in."""
-    optimizer = optimizers.build(
+    optimizer = optimizers_build.build(
         run.optimizer, model.parameters(), run.lr, json.loads(run.optimizer_args)
     )
     scheduler = schedulers.build(run.scheduler_class, json.loads(run.scheduler_args), optimizer)
@@ -123,13 +126,13 @@ def _fit(
     for epoch in range(run.epochs):
         _to_training(model, optimizer, of_training)
         model.train()
-        order = streams.order(run.seed, epoch, len(train), train.labels.device)
+        order = rng.order(run.seed, epoch, len(train), train.labels.device)
         batches = order.split(run.batch_size)
         rates: list[float] = []
         losses, correct = [], []
         for batch in batches:
             images, labels = train.images[batch], train.labels[batch]
-            models.set_dropout_step(model, run.seed, step)
+            dropout.set_dropout_step(model, run.seed, step)
             rates.append(optimizer.param_groups[0]["lr"])
             logits = model(images)
             loss = F.cross_entropy(logits, labels)
@@ -168,7 +171,7 @@ def _to_evaluation(
         return {}
     of_training = {name: value.clone() for name, value in model.state_dict().items()}
     optimizer.eval()
-    if models.has_running_statistics(model):
+    if models_build.has_running_statistics(model):
         _refresh_statistics(run, model, train)
     return of_training
 
@@ -184,9 +187,9 @@ def _to_training(model: nn.Module, optimizer: Optimizer, of_training: dict[str, 
 def _refresh_statistics(run: Run, model: nn.Module, train: Split) -> None:
     """Renew batch normalisation's running statistics at the weights as they are."""
     model.train()
-    order = streams.order(run.seed, 0, len(train), train.labels.device)
-    for step, batch in enumerate(order.split(run.batch_size)[: models.REFRESHED_BATCHES]):
-        models.set_dropout_step(model, run.seed, step)
+    order = rng.order(run.seed, 0, len(train), train.labels.device)
+    for step, batch in enumerate(order.split(run.batch_size)[: models_build.REFRESHED_BATCHES]):
+        dropout.set_dropout_step(model, run.seed, step)
         model(train.images[batch])
 
 
@@ -227,7 +230,7 @@ def seconds_per_image(run: Run, data: Data, device: torch.device) -> tuple[float
     started = time.perf_counter()
     train(short, trial, device)
     training = (time.perf_counter() - started) / len(few)
-    model = models.build(
+    model = models_build.build(
         run.model, data.shape, data.classes, seed=0, dropout=run.dropout, batch_norm=run.batch_norm
     )
     model = _placed(model, device, run.precision)

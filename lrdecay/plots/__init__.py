@@ -6,22 +6,28 @@ every extra axis, and a curve one dropout: filter in pandas first. Labels are dr
 written; a dollar sign starts no formula.
 """
 
-from lrdecay.plots.cells import (
-    MOST_DOTS,
-    plot_accuracy_by_dropout,
-    plot_accuracy_by_epochs,
-    plot_accuracy_by_rate,
-    plot_gap_by_dropout,
-    plot_heat_map,
-)
-from lrdecay.plots.curves import plot_curves, plot_learning_rates, plot_schedules
-from lrdecay.plots.differences import (
-    plot_closing,
-    plot_differences,
-    plot_gain_by_dropout,
-    plot_slopes,
-)
-from lrdecay.plots.outcomes import plot_expected_best, plot_spread, plot_time_to_target
+from typing import TYPE_CHECKING
+
+from lrdecay.core.lazy import make_lazy
+
+if TYPE_CHECKING:
+    from lrdecay.plots.cells import (
+        MOST_DOTS,
+        plot_accuracy_by_dropout,
+        plot_accuracy_by_epochs,
+        plot_accuracy_by_rate,
+        plot_gap_by_dropout,
+        plot_heat_map,
+    )
+    from lrdecay.plots.curves import plot_curves, plot_learning_rates, plot_schedules
+    from lrdecay.plots.differences import (
+        plot_closing,
+        plot_differences,
+        plot_gain_by_dropout,
+        plot_slopes,
+    )
+    from lrdecay.plots.figure_file import write_figure
+    from lrdecay.plots.outcomes import plot_expected_best, plot_spread, plot_time_to_target
 
 __all__ = [
     "MOST_DOTS",
@@ -40,4 +46,35 @@ __all__ = [
     "plot_slopes",
     "plot_spread",
     "plot_time_to_target",
+    "write_figure",
 ]
+__getattr__, __dir__ = make_lazy(
+    __name__,
+    {
+        "cells": (
+            "MOST_DOTS",
+            "plot_accuracy_by_dropout",
+            "plot_accuracy_by_epochs",
+            "plot_accuracy_by_rate",
+            "plot_gap_by_dropout",
+            "plot_heat_map",
+        ),
+        "curves": (
+            "plot_curves",
+            "plot_learning_rates",
+            "plot_schedules",
+        ),
+        "differences": (
+            "plot_closing",
+            "plot_differences",
+            "plot_gain_by_dropout",
+            "plot_slopes",
+        ),
+        "outcomes": (
+            "plot_expected_best",
+            "plot_spread",
+            "plot_time_to_target",
+        ),
+        "figure_file": ("write_figure",),
+    },
+)

@@ -13,11 +13,19 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import axis_values, cell_summary, extra_axes, train_test_gap
-from lrdecay.errors import InputError
-from lrdecay.marks import About, mark
-from lrdecay.plots.shared import SPREAD, of_scheduler, one_value
-from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, short_name, used_styles
-from lrdecay.wording import mean_and_sd
+from lrdecay.core.errors import InputError
+from lrdecay.core.text import mean_and_sd
+from lrdecay.plots.common import SPREAD, of_scheduler, one_value
+from lrdecay.plots.style import (
+    Style,
+    finish,
+    new_axes,
+    plain,
+    scheduler_styles,
+    short_name,
+    used_styles,
+)
+from lrdecay.plots.svg import About, mark
 
 MOST_DOTS = 50
 """Runs of a cell, by ascending seed, that get a dot each."""

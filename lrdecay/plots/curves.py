@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import extra_axes, learning_curves, learning_rate_curves
-from lrdecay.plots.shared import of_scheduler, one_of, one_value
-from lrdecay.styles import (
+from lrdecay.plots.common import of_scheduler, one_of, one_value
+from lrdecay.plots.style import (
     Style,
     finish,
     log_scale,
@@ -19,7 +19,7 @@ from lrdecay.styles import (
     scheduler_styles,
     used_styles,
 )
-from lrdecay.tables import SPLITS
+from lrdecay.store.schema import SPLITS
 
 UNITS = {"loss": "loss (nats per image)", "accuracy": "accuracy (%)"}
 BAND_ALPHA = 0.18

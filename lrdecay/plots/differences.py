@@ -17,10 +17,18 @@ from lrdecay.analysis import axis_values, extra_axes
 from lrdecay.analysis.metrics import NATS, UNIT_TITLES, metric_named, metric_values
 from lrdecay.analysis.sentences import interval
 from lrdecay.analysis.verdicts import RESOLVED
-from lrdecay.marks import About
-from lrdecay.plots.shared import SPREAD, label_rows, of_scheduler, one_stratum, one_value
-from lrdecay.styles import Style, finish, new_axes, plain, scheduler_styles, short_name, used_styles
-from lrdecay.wording import at_dropout
+from lrdecay.core.text import at_dropout
+from lrdecay.plots.common import SPREAD, label_rows, of_scheduler, one_stratum, one_value
+from lrdecay.plots.style import (
+    Style,
+    finish,
+    new_axes,
+    plain,
+    scheduler_styles,
+    short_name,
+    used_styles,
+)
+from lrdecay.plots.svg import About
 
 MOST_SEEDS = 50
 """Seeds that get a line of their own."""

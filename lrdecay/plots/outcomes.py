@@ -8,17 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from lrdecay.analysis import (
-    axis_values,
-    expected_best,
-    extra_axes,
-    seed_spread,
-    time_to_target,
-)
+from lrdecay.analysis import axis_values, expected_best, extra_axes, seed_spread, time_to_target
 from lrdecay.analysis.axes import rows_at
-from lrdecay.plots.shared import label_rows, of_scheduler, one_value
-from lrdecay.styles import Style, finish, new_axes, scheduler_styles, short_name, used_styles
-from lrdecay.wording import at_dropout, joined
+from lrdecay.core.text import at_dropout, joined
+from lrdecay.plots.common import label_rows, of_scheduler, one_value
+from lrdecay.plots.style import Style, finish, new_axes, scheduler_styles, short_name, used_styles
 
 SPREADS = {
     "seed_sd": ("between seeds", None),

@@ -3,14 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from frames import make_tables
+from helpers.frames import make_tables
+from helpers.simulated import random, runs_of
 from pandas.testing import assert_frame_equal
 from scipy import stats
-from simulated import random, runs_of
 from statsmodels.stats.multitest import multipletests
 
 from lrdecay import analysis
-from lrdecay.errors import InputError
+from lrdecay.core.errors import InputError
 
 SEEDS = 12
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from checks import (
+from helpers.checks import (
     LOOKS,
     RATES_OF,
     check_coverage,
@@ -18,12 +18,12 @@ from checks import (
     check_verdicts,
     error_with_peeking,
 )
-from simulated import ALPHA, random, running, statistics
-from training import CPU, curve, runs
+from helpers.simulated import ALPHA, random, running, statistics
+from helpers.training import CPU, curve, runs
 
 from lrdecay import analysis
-from lrdecay.analysis.crossed import crossed_interval
-from lrdecay.analysis.sequences import fixed_radius, sequence_radius
+from lrdecay.analysis.confidence_sequences import fixed_radius, sequence_radius
+from lrdecay.analysis.crossed_effects import crossed_interval
 from lrdecay.analysis.verdicts import judge
 from lrdecay.engine import reference
 

@@ -4,22 +4,22 @@ import math
 
 import numpy as np
 import pytest
-from frames import make_tables
+from helpers.frames import make_tables
+from helpers.simulated import ALPHA, random
 from scipy import optimize, stats
-from simulated import ALPHA, random
 from statsmodels.stats.proportion import proportion_confint
 
-from lrdecay.analysis.blocks import seed_blocks
-from lrdecay.analysis.crossed import Bitmaps, crossed_interval, crossed_variance
-from lrdecay.analysis.estimates import paired_statistics
-from lrdecay.analysis.metrics import metric_named
-from lrdecay.analysis.sequences import (
+from lrdecay.analysis.confidence_sequences import (
     MOST_SEEDS,
     fixed_radius,
     seeds_needed,
     sequence_radius,
     upper_sd,
 )
+from lrdecay.analysis.crossed_effects import Bitmaps, crossed_interval, crossed_variance
+from lrdecay.analysis.estimates import paired_statistics
+from lrdecay.analysis.metrics import metric_named
+from lrdecay.analysis.seed_blocks import seed_blocks
 
 
 @pytest.mark.parametrize("n", [2, 5, 8, 30])

@@ -11,8 +11,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from frames import make_tables
-from simulated import runs_of, sentence
+from helpers.frames import make_tables
+from helpers.simulated import runs_of, sentence
 
 from lrdecay import analysis
 

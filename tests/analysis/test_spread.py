@@ -6,11 +6,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
-from frames import make_tables
+from helpers.frames import make_tables
 
 from lrdecay import analysis
-from lrdecay.analysis.trials import expected_maximum
-from lrdecay.errors import InputError
+from lrdecay.analysis.tuning_curve import expected_maximum
+from lrdecay.core.errors import InputError
 
 
 def with_answers(runs, answers):

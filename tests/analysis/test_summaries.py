@@ -1,11 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from frames import make_tables
+from helpers.frames import make_tables
 from pandas.testing import assert_frame_equal
 
 from lrdecay import analysis
-from lrdecay.errors import InputError
+from lrdecay.core.errors import InputError
 
 
 def two_diverged(scheduler: str, dropout: float, seed: int) -> str:

@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 
 import pytest
-from disk import Changes
-from tiny import (
+from helpers.disk import Changes
+from helpers.tiny import (
     RUNS_OF_TEXT,
     TEXT,
     Trained,
@@ -17,7 +17,7 @@ from tiny import (
     text,
 )
 
-from lrdecay.runner import run_sweep
+from lrdecay.runner.coordinator import run_sweep
 
 FULL_VARIABLE = "LRDECAY_FAULTS"
 """`full` tries each fault as often as a statement about it needs, and prints the figures."""

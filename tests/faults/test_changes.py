@@ -8,16 +8,17 @@ from typing import Any, get_args
 
 import pandas as pd
 import pytest
-from made_up import Training
+from helpers.made_up import Training
+from helpers.results import assert_same
 from PIL import Image
 from pydantic import BaseModel
-from test_runner import assert_same
 
-from lrdecay import models
-from lrdecay.results import read_plan, read_runs
-from lrdecay.run import Run
-from lrdecay.runner import run_sweep
-from lrdecay.sweep import Sweep
+from lrdecay.components.models import build as models_build
+from lrdecay.components.models import cnn
+from lrdecay.core.run import Run
+from lrdecay.runner.coordinator import run_sweep
+from lrdecay.store.reader import read_plan, read_runs
+from lrdecay.sweep.config import Sweep
 
 BASE = {
     "dataset": {"name": "digits"},
@@ -194,7 +195,7 @@ def put(document: dict[str, Any], path: str, value: Any) -> None:
 
 @pytest.fixture
 def training(monkeypatch) -> Training:
-    monkeypatch.setitem(models.MODELS, "twin", models.CNN)
+    monkeypatch.setitem(models_build.MODELS, "twin", cnn.CNN)
     return Training(monkeypatch)
 
 

@@ -8,18 +8,18 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from test_cli import call
-from tiny import RUNS_OF_TEXT, flip_a_bit, in_no_time, run_ids, text
+from helpers.commands import call
+from helpers.tiny import RUNS_OF_TEXT, flip_a_bit, in_no_time, run_ids, text
 
 from lrdecay.analysis import made_with
-from lrdecay.errors import InputError
-from lrdecay.integrity import verify
-from lrdecay.lock import holding
-from lrdecay.report import write_report
-from lrdecay.results import planned_runs, read_runs
-from lrdecay.runner import run_sweep
-from lrdecay.status import status
-from lrdecay.tables import Record
+from lrdecay.core.errors import InputError
+from lrdecay.report.page import write_report
+from lrdecay.runner.coordinator import run_sweep
+from lrdecay.store.lock import holding
+from lrdecay.store.reader import planned_runs, read_runs
+from lrdecay.store.schema import Record
+from lrdecay.store.status import status
+from lrdecay.store.verify import verify
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tiny import RUNS_OF_TEXT, assert_same, in_no_time, run_ids
+from helpers.tiny import RUNS_OF_TEXT, assert_same, in_no_time, run_ids
 
-from lrdecay import store
-from lrdecay.errors import DamagedError
-from lrdecay.files import opened
-from lrdecay.integrity import verify
-from lrdecay.runner import run_sweep
-from lrdecay.tables import read, read_groups
+from lrdecay.core.errors import DamagedError
+from lrdecay.runner.coordinator import run_sweep
+from lrdecay.store import writer
+from lrdecay.store.parquet import opened
+from lrdecay.store.verify import verify
+from lrdecay.store.versions import read, read_groups
 
 PIECES = 50
 SEAL = 8 + 2 * 32  # magic bytes and two digests before the footer
@@ -62,7 +62,7 @@ def in_tables(trained, narrower, tmp_path_factory):
     """Half of the runs in the tables, half in `earlier`, in row groups of two runs."""
     results = tmp_path_factory.mktemp("in_tables")
     with in_no_time(trained.records) as patch:
-        patch.setattr(store, "_FEWEST_RUNS", 2)
+        patch.setattr(writer, "_FEWEST_RUNS", 2)
         run_sweep(trained.file, results, workers=0)
         run_sweep(narrower, results, workers=0)
     folder = results / "tiny"

@@ -6,8 +6,8 @@ import resource
 import subprocess
 import sys
 
-from disk import Changes
-from tiny import (
+from helpers.disk import Changes
+from helpers.tiny import (
     RUNS_OF_TEXT,
     assert_same,
     in_no_time,
@@ -17,8 +17,8 @@ from tiny import (
     watch_commits,
 )
 
-from lrdecay.integrity import verify
-from lrdecay.runner import run_sweep
+from lrdecay.runner.coordinator import run_sweep
+from lrdecay.store.verify import verify
 
 
 def test_each_file_may_be_the_one_that_does_not_fit(trained, tmp_path, often, figure):

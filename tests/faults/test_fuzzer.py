@@ -9,14 +9,17 @@ from collections import Counter
 from contextlib import contextmanager
 
 import pytest
-import sweep_files
-from training import digits
+from helpers import sweep_files
+from helpers.training import digits
 
-from lrdecay import choosing, foresight, preview
-from lrdecay.errors import InputError
-from lrdecay.schedulers import CLASSES
-from lrdecay.specs import SeedsUntil
-from lrdecay.sweep import Sweep, load_sweep
+from lrdecay.analysis import lr_selection
+from lrdecay.analysis.settings import SeedsUntil
+from lrdecay.cli import schedule_preview
+from lrdecay.components.schedulers import CLASSES
+from lrdecay.core.errors import InputError
+from lrdecay.sweep import schedule_lint
+from lrdecay.sweep.config import Sweep, load_sweep
+from lrdecay.sweep.matrix import expand
 
 LONGEST_LINE = 1500  # characters: 30 choices of 40 at most, and what was given
 LONGEST_TIME = 10  # seconds of the processor for one file
@@ -67,20 +70,20 @@ def is_small(sweep: Sweep) -> bool:
     return runs <= SMALL_SWEEP and sum(walks) * len(sweep.schedulers) <= SMALL_WALK
 
 
-def expand(sweep: Sweep) -> str:
+def expand_and_walk(sweep: Sweep) -> str:
     """Do what `lrdecay plan` does about the schedules."""
     try:
-        matrix = sweep.matrix(digits())
+        matrix = expand(sweep, digits())
         trained = digits().train_count - matrix.cells[0].validation
-        foreseen = foresight.foresee(matrix.cells, trained)
+        foreseen = schedule_lint.foresee(matrix.cells, trained)
     except InputError as error:
         check_lines(str(error), None)
         return "refused on the data"
-    runs = [*matrix.trials(), *matrix.comparison(choosing.any_rates(matrix.cells))]
+    runs = [*matrix.trials(), *matrix.comparison(lr_selection.any_rates(matrix.cells))]
     assert len({run.run_id for run in runs}) == sweep.cells * len(sweep.seeds) + sweep.trials
-    for text in foresight.warnings(foreseen):
+    for text in schedule_lint.warnings(foreseen):
         check_lines(text, None)
-    for row in preview.lines(foreseen):
+    for row in schedule_preview.lines(foreseen):
         check_lines(" ".join(row), None)
     return "expanded"
 
@@ -97,7 +100,9 @@ def outcome(path, content: bytes, number: int = 0) -> str:
             check_lines(str(error), str(path))
             return "refused"
         assert isinstance(sweep, Sweep)
-        return expand(sweep) if is_small(sweep) and number % EXPANDED == 0 else "understood"
+        return (
+            expand_and_walk(sweep) if is_small(sweep) and number % EXPANDED == 0 else "understood"
+        )
 
 
 @pytest.mark.parametrize("text", sweep_files.every_valid())

@@ -7,7 +7,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from disk import Changes, Killed
+from helpers.disk import Changes, Killed
+from helpers.tiny import assert_same, flip_a_bit, in_no_time, run_ids, text, watch_commits
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -17,21 +18,13 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tiny import (
-    assert_same,
-    flip_a_bit,
-    in_no_time,
-    run_ids,
-    text,
-    watch_commits,
-)
 
-from lrdecay.integrity import verify
-from lrdecay.lock import holding
-from lrdecay.results import planned_runs, read_plan
-from lrdecay.runner import run_sweep
-from lrdecay.store import Store
-from lrdecay.tables import read
+from lrdecay.runner.coordinator import run_sweep
+from lrdecay.store.lock import holding
+from lrdecay.store.reader import planned_runs, read_plan
+from lrdecay.store.verify import verify
+from lrdecay.store.versions import read
+from lrdecay.store.writer import Store
 
 SWEEPS = {
     "whole": text(),

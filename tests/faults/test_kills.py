@@ -6,8 +6,8 @@ import time
 from collections import Counter
 
 import pytest
-from disk import Changes
-from tiny import (
+from helpers.disk import Changes
+from helpers.tiny import (
     RUNS_OF_TEXT,
     assert_same,
     in_no_time,
@@ -17,10 +17,10 @@ from tiny import (
     verify_in_process,
 )
 
-from lrdecay.errors import DamagedError
-from lrdecay.integrity import verify
-from lrdecay.runner import run_sweep
-from lrdecay.tables import read
+from lrdecay.core.errors import DamagedError
+from lrdecay.runner.coordinator import run_sweep
+from lrdecay.store.verify import verify
+from lrdecay.store.versions import read
 
 
 def test_kills_at_random_moments(trained, tmp_path, often, figure):

@@ -4,14 +4,14 @@ import os
 import shutil
 
 import pytest
-from tiny import RUNS_OF_TEXT, assert_same, begin, fork_context, in_no_time, replay
+from helpers.tiny import RUNS_OF_TEXT, assert_same, begin, fork_context, in_no_time, replay
 
-from lrdecay import runner
-from lrdecay.errors import InputError
-from lrdecay.executor import Local
-from lrdecay.integrity import verify
-from lrdecay.lock import holder, holding
-from lrdecay.status import status
+from lrdecay.core.errors import InputError
+from lrdecay.execution.local.executor import Local
+from lrdecay.runner import coordinator
+from lrdecay.store.lock import holder, holding
+from lrdecay.store.status import status
+from lrdecay.store.verify import verify
 
 PATIENCE = 300  # seconds, for a machine that does much else
 
@@ -29,7 +29,7 @@ def attempt(told, together, end, trained, results) -> None:
         patch.setattr(Local, "train", train)
         try:
             together.wait(PATIENCE)
-            told.send(runner.run_sweep(trained.file, results, workers=0).completed)
+            told.send(coordinator.run_sweep(trained.file, results, workers=0).completed)
         except InputError as error:
             told.send(str(error))
         except BaseException as error:
@@ -94,4 +94,4 @@ def test_the_kernel_lets_go_of_what_a_killed_process_held(trained, tmp_path):
     process.join()
     assert holder(tmp_path / "tiny") is None
     with in_no_time(trained.records):
-        assert runner.run_sweep(trained.file, tmp_path, workers=0).completed == RUNS_OF_TEXT
+        assert coordinator.run_sweep(trained.file, tmp_path, workers=0).completed == RUNS_OF_TEXT

@@ -9,22 +9,28 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_runner import assert_same
-from training import CPU, data_of, digits, sweep
+from helpers.results import assert_same
+from helpers.training import CPU, data_of, digits, sweep
 
-from lrdecay import optimizers, pool
-from lrdecay.engine import reference, stacked, updates
-from lrdecay.errors import WorkerError
-from lrdecay.executor import Local
-from lrdecay.groups import Group
-from lrdecay.plugins import Loaded
-from lrdecay.pool import Clock
-from lrdecay.process import Process
-from lrdecay.results import read_runs
-from lrdecay.runner import run_sweep
-from lrdecay.specs import DatasetSpec
-from lrdecay.tables import Record
-from lrdecay.worker import EpochDone, Note, Setup
+from lrdecay.components.datasets.spec import DatasetSpec
+from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.components.plugins import Loaded
+from lrdecay.core.errors import WorkerError
+from lrdecay.engine import reference
+from lrdecay.engine.stacked import optimizers as optimizers_module
+from lrdecay.engine.stacked import train
+from lrdecay.engine.stacked.optimizers import base as optimizers_base
+from lrdecay.execution import pool
+from lrdecay.execution.grouping import Group
+from lrdecay.execution.local.executor import Local
+from lrdecay.execution.local.process import Process
+from lrdecay.execution.messages import EpochDone, Note
+from lrdecay.execution.pool import Clock
+from lrdecay.execution.trainer import Setup
+from lrdecay.runner.coordinator import run_sweep
+from lrdecay.store.reader import read_runs
+from lrdecay.store.schema import Record
+from lrdecay.sweep.matrix import list_runs
 
 STEPS = 19  # in an epoch on the digits
 SETUP = Setup(DatasetSpec(name="digits"), None, digits().digest, 239, "cpu")
@@ -41,7 +47,7 @@ def seeds(count: int, more: str = "epochs: 2\n"):
 def infinite_gradient(monkeypatch, engine: str, step: int, place: int) -> None:
     """Make all gradients of a step infinite: of the run at a place in a group, or of one alone."""
     if engine == "stacked":
-        real, done = updates.Update.__init__, Counter()
+        real, done = optimizers_base.Update.__init__, Counter()
 
         def init(self, *args):
             real(self, *args)
@@ -56,9 +62,9 @@ def infinite_gradient(monkeypatch, engine: str, step: int, place: int) -> None:
 
             self.apply = broken
 
-        monkeypatch.setattr(updates.Update, "__init__", init)
+        monkeypatch.setattr(optimizers_base.Update, "__init__", init)
         return
-    build = optimizers.build
+    build = optimizers_build.build
 
     def built(*args):
         optimizer = build(*args)
@@ -74,7 +80,7 @@ def infinite_gradient(monkeypatch, engine: str, step: int, place: int) -> None:
         optimizer.register_step_pre_hook(break_it)
         return optimizer
 
-    monkeypatch.setattr(optimizers, "build", built)
+    monkeypatch.setattr(optimizers_build, "build", built)
 
 
 @pytest.mark.parametrize("engine", ["reference", "stacked"])
@@ -85,15 +91,17 @@ def infinite_gradient(monkeypatch, engine: str, step: int, place: int) -> None:
     [(0, 1), (STEPS - 1, STEPS - 1), (STEPS + 3, STEPS + 4)],
 )
 def test_an_infinite_gradient_is_divergence(monkeypatch, engine, optimizer, step, recorded):
-    together = seeds(3, f"epochs: 2\noptimizer: {{name: {optimizer}, lr: 0.001}}\n").runs(digits())
+    together = list_runs(
+        seeds(3, f"epochs: 2\noptimizer: {{name: {optimizer}, lr: 0.001}}\n"), digits()
+    )
     data = data_of(together[0])
     if engine == "reference":
         infinite_gradient(monkeypatch, engine, step, 0)
         broken = reference.train(together[1], data, CPU)
     else:
-        calm = stacked.train(together, data, CPU)
+        calm = train.train(together, data, CPU)
         infinite_gradient(monkeypatch, engine, step, 1)
-        first, broken, last = stacked.train(together, data, CPU)
+        first, broken, last = train.train(together, data, CPU)
         assert [first.epochs, last.epochs] == [calm[0].epochs, calm[2].epochs]
         assert first.run["test_correct"] == calm[0].run["test_correct"]
     assert (broken.run["status"], broken.run["diverged_at_step"]) == ("diverged", recorded)
@@ -147,8 +155,8 @@ def fragile(folder) -> Setup:
 
 
 def test_what_fails_is_tried_again_and_what_succeeds_is_as_ever(tmp_path):
-    runs = seeds(6).runs(digits())
-    calm = {run.seed: stacked.train([run], data_of(run), CPU)[0] for run in runs}
+    runs = list_runs(seeds(6), digits())
+    calm = {run.seed: train.train([run], data_of(run), CPU)[0] for run in runs}
     records, notes = {}, []
 
     def tell(message):
@@ -261,7 +269,7 @@ def test_time_that_the_coordinator_slept_is_nobody_s_silence(monkeypatch):
 def test_workers_that_only_ever_die_at_the_start_end_the_sweep(monkeypatch):
     notes = []
     monkeypatch.setattr("sys.executable", "/bin/false")
-    group = Group("stacked", tuple(seeds(2).runs(digits())))
+    group = Group("stacked", tuple(list_runs(seeds(2), digits())))
     with pytest.raises(WorkerError, match=r"ended before it could train \(exit status 1\)"):
         Local(workers=1).train([group], SETUP, notes.append)
     notes = [message.text for message in notes if isinstance(message, Note)]
@@ -288,7 +296,9 @@ def test_what_had_finished_is_told_when_a_sweep_is_interrupted(monkeypatch):
 
     monkeypatch.setattr(Process, "start", classmethod(remember))
     with pytest.raises(KeyboardInterrupt):
-        Local(workers=1).train([Group("stacked", tuple(seeds(3).runs(digits())))], SETUP, tell)
+        Local(workers=1).train(
+            [Group("stacked", tuple(list_runs(seeds(3), digits())))], SETUP, tell
+        )
     assert told == [0, 1, 2]
 
 
@@ -311,7 +321,7 @@ def test_torch_is_what_a_large_gradient_is_measured_by():
     theirs = torch.nn.Parameter(torch.ones(5))
     optimizer = torch.optim.Adam([theirs], lr=0.01, fused=True, betas=(0.9, 0.999))
     mine = torch.ones(2, 5)
-    update = updates.build("Adam", [mine], [given, given])
+    update = optimizers_module.build("Adam", [mine], [given, given])
     rates = torch.full((4, 2), 0.01, dtype=torch.float64)
     rows = update.coefficients(rates, torch.full_like(rates, 0.9), 0).float()
     for row, gradient in zip(rows, (1.0, 1e30, 1.0, -2.0), strict=True):

@@ -23,29 +23,33 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from frames import make_tables, write_folder
+from helpers.commands import call
+from helpers.folders import filled
+from helpers.frames import make_tables, write_folder
+from helpers.training import runs
 from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
-from test_cli import call
-from test_store import filled
-from training import runs
 
 import lrdecay
-from lrdecay import cli, console, files, progress, sources
-from lrdecay.assets import page_assets
-from lrdecay.errors import InputError
-from lrdecay.inert import inert
-from lrdecay.lock import holding
+from lrdecay.cli import app, console, progress, sweep
+from lrdecay.components.datasets import sources
+from lrdecay.components.datasets.spec import DatasetSpec
+from lrdecay.core.errors import InputError
+from lrdecay.core.sanitize import inert
+from lrdecay.execution.messages import EpochDone
 from lrdecay.plots import plot_schedules
-from lrdecay.report import write_report
-from lrdecay.results import read_runs
-from lrdecay.specs import DatasetSpec
-from lrdecay.styles import short_name
-from lrdecay.svg import to_svg
-from lrdecay.sweep import SweepFileError, parse_sweep
-from lrdecay.tables import RUNS, read
-from lrdecay.worker import EpochDone
+from lrdecay.plots.style import short_name
+from lrdecay.plots.svg import to_svg
+from lrdecay.report.html import page_assets
+from lrdecay.report.page import write_report
+from lrdecay.store import atomic, parquet
+from lrdecay.store.lock import holding
+from lrdecay.store.reader import read_runs
+from lrdecay.store.schema import RUNS
+from lrdecay.store.versions import read
+from lrdecay.sweep.config import parse_sweep
+from lrdecay.sweep.diagnostics import SweepFileError
 
 PACKAGE = Path(lrdecay.__file__).parent
 SHOWN = [
@@ -303,7 +307,7 @@ def test_status_of_their_folder_obeys_nothing(theirs):
 
 
 def test_failures_and_findings_are_one_line_each(theirs, capsys):
-    console.print_failures(theirs)
+    sweep.print_failures(theirs)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(r"failed: nul\x00, dropout 0, seed 0: \x1b[2J\nlrdecay: all is well ")
     runs_table, epochs_table = make_tables(["a"], [0.0], 1, 1)
@@ -340,7 +344,7 @@ def test_a_traceback_obeys_nothing(theirs, monkeypatch, capsys):
     monkeypatch.setattr("lrdecay.status.status", mistaken)
     monkeypatch.setattr(sys, "argv", ["lrdecay", "status", str(theirs)])
     with pytest.raises(SystemExit, match="1"):
-        cli.main()
+        app.main()
     printed = capsys.readouterr().err
     assert printed.startswith("Traceback (most recent call last):\n")
     assert rf"ValueError: \x1b[2J {theirs}" in printed.splitlines()
@@ -442,12 +446,12 @@ def test_a_hostile_table_is_not_unpickled(theirs, tmp_path):
     fields = [RUNS.field(n).with_metadata(extension | {b"pickle": payload}) for n in RUNS.names]
     rows = pa.Table.from_arrays(read(theirs / "runs.parquet").columns, schema=pa.schema(fields))
     facts = {"planned": "30", "sweep": payload.decode("latin-1")}
-    with files._replacing(theirs / "runs.parquet") as file:
-        metadata = {files._PREFIX + key: value for key, value in facts.items()}
+    with atomic._replacing(theirs / "runs.parquet") as file:
+        metadata = {parquet._PREFIX + key: value for key, value in facts.items()}
         metadata |= {"pandas": payload.decode("latin-1"), "lrdecay.schema": "4"}
         with pq.ParquetWriter(file, rows.schema.with_metadata(metadata)) as writer:
             writer.write_table(rows)
-        files._seal(file)
+        parquet._seal(file)
     stored = pq.read_metadata(theirs / "runs.parquet").metadata[b"ARROW:schema"]
     assert b"arrow.py_extension_type" in base64.b64decode(stored)
     done = subprocess.run(
@@ -470,7 +474,7 @@ def test_a_hostile_table_is_not_unpickled(theirs, tmp_path):
     ids=["number", "no sweep", "target"],
 )
 def test_hostile_facts_are_damage(facts, theirs):
-    files.write(read(theirs / "runs.parquet"), theirs / "runs.parquet", facts)
+    parquet.write(read(theirs / "runs.parquet"), theirs / "runs.parquet", facts)
     printed = said("report", theirs, code=2)
     assert printed.startswith(f"lrdecay: {theirs}/runs.parquet: damaged, or no table of lrdecay's")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from test_runner import assert_same
+from helpers.results import assert_same
 
-from lrdecay.results import read_runs
-from lrdecay.runner import run_sweep
+from lrdecay.runner.coordinator import run_sweep
+from lrdecay.store.reader import read_runs
 
 TEXT = """\
 name: tiny

@@ -12,20 +12,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from made_up import Training, record
-from training import digits
+from helpers.made_up import Training, record
+from helpers.training import digits
 from typer.testing import CliRunner
 
-from lrdecay import files
-from lrdecay.cli import app
-from lrdecay.errors import InputError
-from lrdecay.files import opened
-from lrdecay.integrity import verify
-from lrdecay.results import Plan, read_epochs, read_plan, read_runs
-from lrdecay.runner import run_sweep
-from lrdecay.status import status
-from lrdecay.sweep import parse_sweep
-from lrdecay.tables import EPOCHS, RUNS
+from lrdecay.cli.app import app
+from lrdecay.core.errors import InputError
+from lrdecay.runner.coordinator import run_sweep
+from lrdecay.store import parquet
+from lrdecay.store.parquet import opened
+from lrdecay.store.reader import Plan, read_epochs, read_plan, read_runs
+from lrdecay.store.schema import EPOCHS, RUNS
+from lrdecay.store.status import status
+from lrdecay.store.verify import verify
+from lrdecay.sweep.config import parse_sweep
+from lrdecay.sweep.matrix import list_runs
 
 TEXT = """\
 name: old
@@ -142,7 +143,7 @@ def write_old(home: Path, version: int, records, facts=None) -> None:
 
 
 def asked(text: str = TEXT):
-    return parse_sweep(text).runs(digits())
+    return list_runs(parse_sweep(text), digits())
 
 
 def old_folder(results: Path, version: int, name=lambda run: run.run_id):
@@ -277,7 +278,7 @@ def test_what_a_newer_lrdecay_wrote_is_refused_and_left_as_it_is(tmp_path, newer
     (path,) = folder.glob(f"{newer}.parquet")
     with opened(path) as sealed:
         table, facts = sealed.file.read(), dict(sealed.facts) | {"schema": "5"}
-    files.write(table, path, facts)
+    parquet.write(table, path, facts)
     before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
     training.forget()
     message = rf"{path}: written by a newer lrdecay \(version 5 of the tables; this one reads up"

@@ -1,0 +1,317 @@
+"""The documents that are generated: the sweep file's reference from the models of its parts, the
+tables' from their columns. `python docs/generate.py` writes them into this folder."""
+
+from __future__ import annotations
+
+import sys
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import BaseModel, BeforeValidator
+from pydantic.fields import FieldInfo
+
+from lrdecay.analysis import settings
+from lrdecay.components import registry, schedulers
+from lrdecay.components.datasets import spec as datasets_spec
+from lrdecay.components.models import spec as models_spec
+from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.components.optimizers import spec as optimizers_spec
+from lrdecay.components.optimizers.spec import pair
+from lrdecay.components.schedulers import spec as schedulers_spec
+from lrdecay.core import fields
+from lrdecay.store import columns
+from lrdecay.store.parquet import SCHEMA_VERSION
+from lrdecay.sweep import config
+
+_NOTE = "<!-- Made by `make docs` from {source}: edit that instead. -->\n"
+
+_PARTS: dict[type[BaseModel], str] = {
+    datasets_spec.DatasetSpec: "dataset",
+    models_spec.ModelSpec: "model",
+    optimizers_spec.OptimizerSpec: "optimizer",
+    optimizers_spec.RateChoice: "optimizer.lr",
+    schedulers_spec.SchedulerSpec: "schedulers",
+    settings.SeedsUntil: "seeds",
+    settings.Comparison: "comparison",
+}
+"""The parts of a sweep file by model, in the page's order, each under the key that holds it."""
+
+_NAMES = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+_LARGE = 10**12
+
+
+# What a hint takes, in words
+
+
+def in_words(hint: Any, notes: Sequence[Any] = ()) -> str:
+    """Return what a field takes, of its type and of what stands beside it in `Annotated`.
+
+    >>> in_words(fields.Fraction), in_words(bool | None)
+    ('number from 0 to below 1', 'true or false')
+    >>> in_words(fields.Axis[Literal["a", "b"]])
+    '`a` or `b`, or a list of them'
+    """
+    if typing.get_origin(hint) is Annotated:
+        inner, *more = typing.get_args(hint)
+        return in_words(inner, [*more, *notes])
+    notes = list(_flat(notes))
+    validators = [note.func for note in notes if isinstance(note, BeforeValidator)]
+    for validator in validators:
+        if isinstance(validator, partial) and validator.func is registry.known:
+            return _of_registry(*validator.args)
+        if validator is config._seed_list:
+            return "N for the seeds 0 to N - 1; or list of whole numbers from 0 on"
+    arguments = [each for each in typing.get_args(hint) if each not in (type(None), ...)]
+    origin = typing.get_origin(hint)
+    if origin is Literal:
+        return _either(f"`{each}`" for each in arguments)
+    if fields.as_tuple in validators:
+        few = next((note.min_length for note in notes if isinstance(note, MinLen)), 1)
+        inner = in_words(arguments[0])
+        return f"{inner}, or a list of them" if few < 2 else _list(inner, f"{few} or more ")
+    if pair in validators:
+        return _list(in_words(arguments[0]), "two ")
+    if origin is dict and arguments[1] is schedulers_spec.SchedulerSpec:
+        return f"labels, each with {in_words(arguments[1])}"
+    if origin is dict:
+        return "scheduler"
+    if origin in (list, tuple, typing.get_origin(Sequence[int])):
+        return _list(in_words(arguments[0]))
+    if origin is not None:
+        choices = sorted({in_words(each) for each in arguments}, key=len)
+        return ("; or " if any("," in each for each in choices) else " or ").join(choices)
+    if issubclass(hint, BaseModel):
+        keys = f"keys: see [{_PARTS[hint]}](#{_anchor(hint)})"
+        return f"name; or {keys}" if config._shorthand in validators else keys
+    return _NAMES[hint] + _within(notes)
+
+
+def _list(inner: str, count: str = "") -> str:
+    for one in ("number", "scheduler"):
+        inner = inner.replace(one, f"{one}s", 1)
+    return f"list of {count}{inner}"
+
+
+def _flat(notes: Iterable[Any]) -> Iterator[Any]:
+    for note in notes:
+        yield from note.metadata if isinstance(note, FieldInfo) else [note]
+
+
+def _of_registry(kind: str) -> str:
+    own = [name for name in registry.registry(kind) if registry.find(kind, name) is None]
+    if kind == "scheduler":
+        return "one of [these classes](#the-classes)"
+    return _either(f"`{name}`" for name in own)
+
+
+def _either(choices: Iterable[str]) -> str:
+    *others, last = choices
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _within(notes: Sequence[Any]) -> str:
+    ends: dict[type, Any] = {type(note): note for note in notes}
+    words = []
+    if Gt in ends:
+        words.append(f"above {ends[Gt].gt:,}")
+    if Ge in ends:
+        words.append(f"from {ends[Ge].ge:,}" + ("" if Le in ends or Lt in ends else " on"))
+    if Le in ends:
+        words.append(f"to {ends[Le].le:,}")
+    if Lt in ends:
+        words.append("on" if ends[Lt].lt > _LARGE else f"to below {ends[Lt].lt:,}")
+    return "".join(f" {word}" for word in words)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "must be given"
+    value = field.default
+    if isinstance(value, BaseModel) or value is None or "unless given" in (field.description or ""):
+        return ""
+    return _yaml(value[0] if isinstance(value, tuple) and len(value) == 1 else value)
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple | list):
+        return f"`[{', '.join(map(str, value))}]`"
+    return f"`{value:.6g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _anchor(model: type[BaseModel]) -> str:
+    return _PARTS[model].replace(".", "")
+
+
+# The pages
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |\n" for line in lines)
+
+
+def _keys(model: type[BaseModel]) -> str:
+    rows: dict[str, list[str]] = {}
+    for name, field in model.model_fields.items():
+        key = str(field.validation_alias or field.alias or name)
+        meaning = f"{(field.description or '').removesuffix('.')}."
+        meaning = meaning[0].upper() + meaning[1:]
+        words = in_words(field.annotation, field.metadata)
+        if key in rows:  # two fields may come from one key
+            rows[key][1] += f"; or {words}"
+            rows[key][3] += f" {meaning}"
+        else:
+            rows[key] = [f"`{key}`", words, _default(field), meaning]
+    return _table(("key", "takes", "default", "what it means"), rows.values())
+
+
+def _text(model: type[BaseModel]) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def _optimizers() -> str:
+    rows = []
+    for name in optimizers_build.CLASSES:
+        if registry.find("optimizer", name) is None:
+            defaults = optimizers_spec.OptimizerSpec.resolve(name, {})
+            known = [f"`{key}` {_yaml(value)}" for key, value in defaults.items()]
+            rows.append(
+                [f"`{name}`", ", ".join([*known, f"`{optimizers_build.DECAY_BIASES}` `true`"])]
+            )
+    return _table(("optimizer", "arguments beside lr, each with its default"), rows)
+
+
+def _schedulers() -> str:
+    rows = []
+    for name, known in schedulers.CLASSES.items():
+        if registry.find("scheduler", name) is not None:
+            continue
+        whole = getattr(known, "whole", None)
+        given = [
+            f"`{key}`: {in_words(field.annotation, field.metadata)}{_unless(field, key == whole)}"
+            for key, field in schedulers.arguments(name).model_fields.items()
+            if key != "interval"
+        ]
+        rows.append([f"`{name}`", schedulers.interval(name), "; ".join(given) or "none"])
+    return _table(("class", "stepped every", "arguments, each with its default"), rows)
+
+
+def _unless(field: FieldInfo, whole: bool) -> str:
+    if whole:
+        return ", the whole run"
+    if field.is_required():
+        return ""
+    return ", optional" if field.default is None else f", {_yaml(field.default)}"
+
+
+def sweep_file() -> str:
+    """Return `docs/sweep-file.md`."""
+    after = {
+        optimizers_spec.OptimizerSpec: _optimizers(),
+        schedulers_spec.SchedulerSpec: _SCHEDULERS + _schedulers(),
+    }
+    parts = [
+        f"## {title}\n\n{_text(model)}\n\n{_keys(model)}" + (f"\n{more}" if more else "")
+        for model, title in _PARTS.items()
+        for more in [after.get(model, "")]
+    ]
+    whole = f"## The whole file\n\n{_text(config.Sweep)}\n\n{_keys(config.Sweep)}"
+    note = _NOTE.format(source="`lrdecay/sweep/config.py` and the models of its parts")
+    return "\n".join([f"# The sweep file\n\n{note}\n{_INTRODUCTION}", whole, *parts])
+
+
+_INTRODUCTION = f"""\
+A sweep file is YAML: keys and values. It states a matrix, and each cell of the matrix trains once
+at each seed. Where a key takes a list of values, the list is one more axis of the matrix; no value
+may stand in it twice. There may be {config.MAX_RUNS:,} runs at most.
+
+A key that is not listed here is an error, as is a number that is not finite. All mistakes of a file
+are reported together, each with its line and column; then, each with its key, those that it takes
+the dataset or the optimizer to see. Nothing trains until there is none. Plug-ins add names, and
+arguments of their own.
+"""
+
+_SCHEDULERS = """\
+Beside `class` a scheduler takes the arguments of that class. In any of them the words `epochs` and
+`steps` stand for the length of the run and `0.5 epochs` for half of it; `lr` stands for the base
+rate and `10 lr` for ten times as much. `interval: epoch` or `interval: step` says when it is
+stepped, where that is not as listed. What each class does is said by `lrdecay schedulers CLASS`.
+
+### The classes
+
+An argument that has no default and is not optional must be given.
+
+"""
+
+
+def tables() -> str:
+    """Return `docs/tables.md`."""
+    note = _NOTE.format(source="`lrdecay/store/columns.py`")
+    parts = [
+        f"## {title}\n\n{text}\n\n{_columns(listed)}"
+        for title, text, listed in (
+            ("runs: what was asked for", _RUNS, columns.ASKED),
+            ("runs: how it ended", _ENDED, columns.ENDED),
+            ("runs: how it was made", _MADE, columns.MADE),
+            ("epochs", _EPOCHS, columns.EPOCH),
+        )
+    ]
+    plan = f"## plan\n\n{_PLAN}\n\n{_columns(columns.ASKED, brief=True)}"
+    return "\n".join([f"# The tables\n\n{note}\n{_TABLES}", *parts, plan])
+
+
+def _columns(listed: Sequence[columns.Column], brief: bool = False) -> str:
+    if brief:
+        return ", ".join(f"`{column.name}`" for column in listed) + ".\n"
+    head = ("column", "type", "unit", "what it holds", "null when")
+    return _table(
+        head,
+        ([f"`{c.name}`", str(c.type), c.unit, c.meaning, c.null or "never"] for c in listed),
+    )
+
+
+_TABLES = f"""\
+A results folder has three tables in parquet. `pandas.read_parquet` reads each; `lrdecay.read_runs`
+and `lrdecay.read_epochs` also see what has not been written into them yet, and verify every byte.
+They are version {SCHEMA_VERSION} of the schema, and have exactly these columns in this order.
+Losses are means per image in nats, accuracies go from 0 to 1. Null is what a run does not have;
+nothing is invented for it.
+"""
+_RUNS = "`runs.parquet` has one row per run, trials of base rates included."
+_ENDED = (
+    "Numbers of the last epoch, and (`best_`) of the one with the lowest validation loss, which "
+    "is chosen without a look at test data."
+)
+_MADE = (
+    "On a CPU two runs with one `run_id` have the same numbers to the bit where `engine`, `device` "
+    "and `torch_version` are the same, whatever the others are."
+)
+_EPOCHS = (
+    "`epochs.parquet` has one row per run, epoch and split: `train` is the running mean over the "
+    "epoch's batches, with dropout; `train_eval` a fixed sample of training images, as many as are "
+    "held out, without dropout; `val` the images held out; `test` the test images. A run that "
+    "diverged has the epochs that it finished."
+)
+_PLAN = (
+    "`plan.parquet` has one row per run that the sweep asks for, trained or not, with what was "
+    "asked for:"
+)
+
+PAGES: Mapping[str, Callable[[], str]] = {"sweep-file.md": sweep_file, "tables.md": tables}
+"""File in `docs/` -> what makes its text."""
+
+
+def main(folder: Path = Path(__file__).parent) -> None:
+    """Write all of them."""
+    for name, make in PAGES.items():
+        (folder / name).write_text(make(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

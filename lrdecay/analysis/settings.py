@@ -1,0 +1,80 @@
+"""What a comparison is to decide, as the sweep file states it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from lrdecay.analysis.verdicts import DEFAULT_BUDGET
+from lrdecay.core import yaml as yaml_module
+from lrdecay.core.errors import InputError
+from lrdecay.core.fields import Count, Strict
+
+
+class SeedsUntil(Strict):
+    """Seeds that are added until the comparison is decided: 0 to at least `min`, at most `max`.
+
+    From 8 on a difference has an interval that may be looked at after every seed.
+    """
+
+    min: Annotated[int, Field(ge=8, le=1_000_000)] = 8
+    """Seeds that train in any case."""
+    max: Annotated[int, Field(ge=8, le=1_000_000)] = 64
+    """Seeds that train at most; at least `min`."""
+    until: Literal["resolved"] = "resolved"
+    """What ends the adding: each difference from the reference has a verdict, or all seeds."""
+
+    @field_validator("max")
+    @classmethod
+    def _not_less(cls, value: int, info: ValidationInfo) -> int:
+        least = info.data.get("min")
+        if least is not None and value < least:
+            raise ValueError(f"must be at least min, {least}, not {value}")
+        return value
+
+
+class Comparison(Strict):
+    """What the sweep is to decide, fixed before it runs. `margin` is in percentage points, or in
+    nats per image where the metric is a loss."""
+
+    reference: str | None = None
+    """The label that the others are compared with; `constant`, else the first, unless given."""
+    metric: Literal[
+        "test_accuracy", "test_loss", "val_accuracy", "val_loss", "best_test_accuracy", "gap"
+    ] = "test_accuracy"
+    """What is compared, after the last epoch; `best_test_accuracy` is that of the epoch with the
+    lowest validation loss, `gap` is train minus test accuracy."""
+    margin: Count = 0.05
+    """A difference smaller than this counts as none."""
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    """How sure all verdicts of a family are to be together."""
+
+
+class UnreadableError(InputError):
+    """The sweep file that is stored with results is not one that this version reads."""
+
+
+def asked_in(sweep_text: str) -> tuple[Comparison, int]:
+    """Return the comparison that a sweep file's text asks for, and the most seeds a cell may have;
+    the defaults where it says nothing.
+
+    Raises:
+        UnreadableError: it cannot be read.
+    """
+    try:
+        value = yaml_module.parse(sweep_text).value if sweep_text.strip() else {}
+        given = value if isinstance(value, dict) else {}
+        seeds = given.get("seeds")
+        budget = SeedsUntil.model_validate(seeds).max if isinstance(seeds, dict) else DEFAULT_BUDGET
+        return Comparison.model_validate(given.get("comparison") or {}), budget
+    except (yaml_module.YamlError, ValidationError) as error:
+        raise UnreadableError(
+            f"the sweep file stored with the results has no comparison that this version reads: "
+            f"{str(error).splitlines()[0]}"
+        ) from error

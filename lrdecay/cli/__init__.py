@@ -1,0 +1,8 @@
+"""One file per command."""
+
+from lrdecay.cli.app import app, main
+
+__all__ = [
+    "app",
+    "main",
+]

@@ -1,0 +1,65 @@
+"""The command line: the only place that knows both the half that trains and the half that reads.
+
+torch, pandas and matplotlib are imported by the commands that need them, so that `--help` answers
+at once.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from lrdecay.cli import (
+    compare,
+    export,
+    merge,
+    plan,
+    plot,
+    report,
+    schedulers,
+    status,
+    sweep,
+    train,
+)
+from lrdecay.cli.console import err, out
+from lrdecay.cli.exits import RUN_FAILED
+
+app = typer.Typer(
+    help="Which learning-rate scheduler, at which dropout, and is the difference real?",
+    epilog="Start with:  lrdecay sweep bench/sweeps/digits.yaml",
+    no_args_is_help=True,
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (sweep, merge, status, plan, train, schedulers, report, compare, export, plot):
+    app.add_typer(command.commands)
+
+
+@app.callback()
+def _program(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        out.print(installed("lrdecay"))
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a terminal that cannot show a label shows its code
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except Exception:  # a mistake of ours: shown as Python does, but what it quotes is not obeyed
+        err.print(traceback.format_exc(), soft_wrap=True)
+        sys.exit(RUN_FAILED)

@@ -1,0 +1,90 @@
+"""`lrdecay compare`: which differences are real."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lrdecay.cli.console import out
+from lrdecay.cli.exits import errors_in_one_line
+from lrdecay.cli.options import (
+    Confidence,
+    Format,
+    FormatOption,
+    Margin,
+    Metric,
+    Pairs,
+    PairsOption,
+    Plugin,
+    Reference,
+    ResultsDir,
+    ResultsOrSweep,
+)
+from lrdecay.cli.report import results_of
+
+if TYPE_CHECKING:
+    from lrdecay.report.compare import Answer
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Example:  lrdecay compare results/digits")
+def compare(
+    folder: ResultsOrSweep,
+    reference: Reference = None,
+    metric: Metric = None,
+    margin: Margin = None,
+    confidence: Confidence = None,
+    pairs: PairsOption = Pairs.reference,
+    format: FormatOption = Format.text,
+    results: ResultsDir = Path("results"),
+    plugin: Plugin = None,
+) -> None:
+    """Say which differences are real: one sentence per contrast, and a table.
+
+    Look as often as you like, also while the sweep trains: the error rate holds all the same.
+    """
+    with errors_in_one_line():
+        from lrdecay.report.compare import FORMATS, read_answer
+
+        folder = results_of(folder, results, plugin)
+        answer = read_answer(
+            folder,
+            reference=reference,
+            metric=metric,
+            margin=margin,
+            confidence=confidence,
+            exploratory=pairs is Pairs.all,
+        )
+        if format is Format.text:
+            print_answer(answer, out)
+        else:
+            typer.echo(FORMATS[format.value](answer), nl=False)
+
+
+def print_answer(answer: Answer, console: Console) -> None:
+    """Print the sentences, family by family with a table under each, and which may be best."""
+    from lrdecay.report import compare as told
+
+    console.print(told.headline(answer), soft_wrap=True)
+    for family, rows in answer.table.groupby("family", sort=False):
+        console.print()
+        console.print(f"{told.title(str(family), rows)}:", soft_wrap=True)
+        for sentence in rows["sentence"].head(told.SHOWN):
+            console.print(f"- {sentence}", soft_wrap=True)
+        if len(rows) > told.SHOWN:
+            console.print(f"  ... and {len(rows) - told.SHOWN} more: --format csv", soft_wrap=True)
+        table = Table(told.COLUMNS[0], box=None, pad_edge=False)
+        for name in told.COLUMNS[1:]:
+            table.add_column(name, no_wrap=True)
+        for row in rows.head(told.SHOWN).to_dict("records"):
+            table.add_row(*told.cells_of(row))
+        console.print(table)
+    if len(answer.table):
+        console.print(f"\n{told.legend(answer)}", soft_wrap=True)
+    for line in (*told.best_lines(answer), *answer.notes):
+        console.print(line, soft_wrap=True)

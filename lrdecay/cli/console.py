@@ -1,0 +1,35 @@
+"""Where the commands print: consoles that obey nothing in what they show."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from lrdecay.core.sanitize import inert
+
+
+class _Inert(Console):
+    """A console that obeys nothing in what it prints: labels, paths and errors are the user's, or
+    come with a folder that someone else filled."""
+
+    def __init__(self, stderr: bool = False) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, stderr=stderr)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return any text that is printed, also that of a table's cells."""
+        return super().render_str(inert(text), **options)
+
+
+out = _Inert()
+err = _Inert(stderr=True)
+
+
+def program() -> str:
+    """Return what to type to call this program again."""
+    called = sys.argv[0]
+    return "lrdecay" if shutil.which("lrdecay") or Path(called).name != "lrdecay" else called

@@ -1,0 +1,83 @@
+"""How a command ends: its exit code, and an error or an interruption in one line."""
+
+from __future__ import annotations
+
+import errno
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from lrdecay.cli.console import err, program
+from lrdecay.core import signals
+from lrdecay.core.errors import InputError, WorkerError
+
+BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 130
+_NOT_INPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENOMEM}
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """Turn bad input into its message and exit code 2, without a traceback."""
+    try:
+        yield
+    except InputError as error:
+        err.print(f"lrdecay: {error}", soft_wrap=True)
+        raise typer.Exit(BAD_INPUT) from None
+    except WorkerError as error:
+        err.print(f"lrdecay: {error}", soft_wrap=True)
+        raise typer.Exit(RUN_FAILED) from None
+    except OSError as error:
+        err.print(f"lrdecay: {_as_text(error)}", soft_wrap=True)
+        raise typer.Exit(RUN_FAILED if error.errno in _NOT_INPUT else BAD_INPUT) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@dataclass
+class Place:
+    """Where the results of a sweep are, once its file has been read."""
+
+    folder: Path | None = None
+
+
+@contextmanager
+def stoppable() -> Iterator[Place]:
+    """Let SIGINT, SIGTERM and SIGHUP end the block with their own exit code; say then, and if the
+    disk is full, how to go on."""
+    place = Place()
+    try:
+        with stopped_with(lambda: f"Interrupted; {_how_to_go_on(place)}"):
+            yield place
+    except OSError as error:
+        if error.errno not in _NOT_INPUT:
+            raise
+        with suppress(OSError):
+            err.print(f"lrdecay: {_as_text(error)}; {_how_to_go_on(place)}", soft_wrap=True)
+        raise typer.Exit(RUN_FAILED) from None
+
+
+@contextmanager
+def stopped_with(line: Callable[[], str]) -> Iterator[None]:
+    """Let SIGINT, SIGTERM and SIGHUP end the block with one line and their own exit code."""
+    try:
+        with signals.stoppable():
+            yield
+    except signals.Stopped as stop:
+        with suppress(OSError):  # after SIGHUP there may be no terminal
+            err.print(f"\n{line()}", soft_wrap=True)
+        raise typer.Exit(stop.exit_code) from None
+
+
+def _how_to_go_on(place: Place) -> str:
+    done = f"finished runs are in {place.folder}" if place.folder else "nothing was begun"
+    return f"{done}. To go on: {shlex.join([program(), *sys.argv[1:]])}"
+
+
+def _as_text(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"

@@ -1,0 +1,56 @@
+"""`lrdecay export`: the tables for other programs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lrdecay.cli.console import err, out
+from lrdecay.cli.exits import errors_in_one_line, stopped_with
+from lrdecay.cli.options import (
+    ResultsFolder,
+)
+from lrdecay.store.export import FORMATS, export
+
+commands = typer.Typer()
+
+
+class To(StrEnum):
+    """What `export` writes."""
+
+    csv = "csv"
+    tensorboard = "tensorboard"
+    mlflow = "mlflow"
+
+
+@commands.command(
+    name="export", epilog="Example:  lrdecay export results/digits --to csv --output digits-csv"
+)
+def export_command(
+    folder: ResultsFolder,
+    to: Annotated[
+        To, typer.Option("--to", help="tensorboard and mlflow need the extra of that name.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="DIR", help="Folder to write; unless given FOLDER/export/FORMAT."
+        ),
+    ] = None,
+) -> None:
+    """Write what a sweep recorded for other programs: CSV, TensorBoard, MLflow (sqlite).
+
+    An earlier export in the same folder is replaced; no other files are.
+    """
+    from lrdecay.cli.progress import share_done
+
+    with errors_in_one_line():
+        stopped = stopped_with(lambda: "Stopped; nothing was exported.")
+        with stopped, share_done(err, f"writing {to.value}") as told:
+            written = export(folder, to.value, output, told)
+        out.print(str(written), soft_wrap=True)
+        if look := FORMATS[to.value].look:
+            out.print(f"Next:  {look.format(folder=written)}", soft_wrap=True)

@@ -1,0 +1,49 @@
+"""`lrdecay merge`: join the results of shards, or of several machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lrdecay.cli.console import err, out, program
+from lrdecay.cli.exits import errors_in_one_line, stoppable
+from lrdecay.cli.options import (
+    AllowMixed,
+)
+
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog="Example:  lrdecay merge results/digits/shards/* --into results/digits",
+)
+def merge(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Results folders of one sweep.", metavar="FOLDER...")
+    ],
+    into: Annotated[
+        Path,
+        typer.Option("--into", metavar="FOLDER", help="The folder that is to hold all their runs."),
+    ],
+    allow_mixed: AllowMixed = False,
+) -> None:
+    """Join the results of shards, or of one sweep on several machines, into one folder.
+
+    The folders stay as they are. A run that two of them have with different numbers is refused.
+    """
+    with errors_in_one_line(), stoppable() as place:
+        from lrdecay.core.text import counted
+        from lrdecay.store.merge import merge_results
+
+        place.folder = into
+        merged = merge_results(folders, into, allow_mixed)
+        for each in merged.empty:
+            err.print(f"{each}: nothing there yet", soft_wrap=True)
+        missing = f"; {counted(merged.missing, 'run')} still to train" if merged.missing else ""
+        out.print(
+            f"{into}: {counted(merged.runs, 'run')}, {merged.added} of them new{missing}",
+            soft_wrap=True,
+        )
+        out.print(f"Next:  {program()} report {into}", soft_wrap=True)

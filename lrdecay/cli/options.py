@@ -1,0 +1,222 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lrdecay.execution.executor import Executor
+
+
+class Device(StrEnum):
+    """Where runs train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Engine(StrEnum):
+    """How runs train."""
+
+    auto = "auto"
+    reference = "reference"
+    stacked = "stacked"
+
+
+class On(StrEnum):
+    """What trains the runs."""
+
+    local = "local"
+    ray = "ray"
+
+
+class Format(StrEnum):
+    """How a command writes its answer."""
+
+    text = "text"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+
+
+class Pairs(StrEnum):
+    """Which schedulers are compared with which."""
+
+    reference = "reference"
+    all = "all"
+
+
+SweepFile = Annotated[Path, typer.Argument(help="A sweep file, such as bench/sweeps/digits.yaml.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Folder of the datasets. [default: $LRDECAY_DATA, else data]", metavar="DIR"
+    ),
+]
+ResultsDir = Annotated[
+    Path, typer.Option("--results", help="A sweep's results are in DIR/NAME.", metavar="DIR")
+]
+ResultsFolder = Annotated[
+    Path, typer.Argument(help="A results folder, such as results/digits.", metavar="FOLDER")
+]
+DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if there is one.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=0,
+        help="Processes that train; 0: this one. [default: one per core, or per GPU]",
+    ),
+]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        "--engine", help="reference trains one run at a time, stacked many; auto: the faster one."
+    ),
+]
+GroupSize = Annotated[
+    int | None,
+    typer.Option(
+        "--group-size",
+        min=1,
+        metavar="K",
+        help="Most runs that a process trains at once. [default: the fastest that fits]",
+    ),
+]
+Plugin = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE_OR_MODULE",
+        help="Schedulers, models, datasets or optimizers of your own; repeat it.",
+    ),
+]
+ExecutorOption = Annotated[
+    On, typer.Option("--executor", help="local: processes on this machine; ray: a Ray cluster.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of the Ray cluster. [default: the one that this machine is in, else one of its own]",
+    ),
+]
+Gpus = Annotated[
+    float,
+    typer.Option(
+        "--gpus-per-worker",
+        metavar="SHARE",
+        help="Of a GPU for each worker on Ray; 0.5: two share one.",
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Train one of N even parts, into NAME/shards/I-of-N; `lrdecay merge` joins them.",
+    ),
+]
+Price = Annotated[
+    float | None,
+    typer.Option(
+        "--price", min=0, metavar="X", help="Of one worker for one hour: says what the sweep costs."
+    ),
+]
+AllowMixed = Annotated[
+    bool,
+    typer.Option("--allow-mixed", help="Go on with results of another device or version of torch."),
+]
+Repeat = Annotated[
+    int,
+    typer.Option(
+        "--repeat",
+        min=0,
+        metavar="SEEDS",
+        help="Train the runs at so many seeds once more, to see what hardware alone changes.",
+    ),
+]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        min=0.001,
+        metavar="SECONDS",
+        help="Longest that runs may take from one epoch's end to the next's. [default: none]",
+    ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Take warnings about the schedules for errors.")
+]
+ResultsOrSweep = Annotated[
+    Path, typer.Argument(help="A results folder, such as results/digits, or a sweep file.")
+]
+Reference = Annotated[
+    str | None,
+    typer.Option(
+        "--reference", metavar="LABEL", help="Compare with this scheduler. [default: sweep file's]"
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="test_accuracy, test_loss, val_accuracy, val_loss, best_test_accuracy or gap (train "
+        "minus test accuracy). [default: sweep file's]",
+    ),
+]
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        "--margin",
+        metavar="X",
+        help="Less than this is equivalent; percentage points, or nats of a loss. "
+        "[default: sweep file's]",
+    ),
+]
+Confidence = Annotated[
+    float | None,
+    typer.Option(
+        "--confidence",
+        metavar="P",
+        help="Of all verdicts of a family together. [default: sweep file's]",
+    ),
+]
+PairsOption = Annotated[
+    Pairs, typer.Option("--pairs", help="all compares every two schedulers too: exploratory.")
+]
+FormatOption = Annotated[
+    Format, typer.Option("--format", help="json, csv and markdown are for machines and documents.")
+]
+
+
+def make_executor(
+    on: On,
+    address: str | None,
+    device: str,
+    workers: int | None,
+    gpus: float,
+    time_limit: float | None = None,
+    allow_mixed: bool = False,
+) -> Executor:
+    """Return what the options ask for.
+
+    Raises `InputError` for options that do not go together, and where there is no such thing.
+    """
+    if on is On.ray:
+        from lrdecay.execution.ray import Cluster
+
+        return Cluster(address, device, workers, gpus, time_limit, allow_mixed)
+    from lrdecay.core.errors import InputError
+    from lrdecay.execution.local.executor import Local
+
+    if address is not None or gpus != 1.0:
+        raise InputError("--address and --gpus-per-worker go with --executor ray")
+    return Local(device, workers, time_limit)

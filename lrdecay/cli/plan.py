@@ -1,0 +1,226 @@
+"""`lrdecay plan`: the matrix, the schedules, and what training takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from lrdecay.cli.console import err, out
+
+if TYPE_CHECKING:
+    from lrdecay.components.datasets.dataset import Dataset
+    from lrdecay.execution.executor import Executor, Site
+    from lrdecay.execution.grouping import Plan
+    from lrdecay.sweep.config import Sweep
+    from lrdecay.sweep.schedule_lint import Foreseen
+from typing import Annotated
+
+import typer
+
+from lrdecay.cli.exits import errors_in_one_line
+from lrdecay.cli.options import (
+    Address,
+    DataDir,
+    Device,
+    DeviceOption,
+    Engine,
+    EngineOption,
+    ExecutorOption,
+    Gpus,
+    GroupSize,
+    On,
+    Plugin,
+    Price,
+    Strict,
+    SweepFile,
+    Workers,
+    make_executor,
+)
+from lrdecay.core.errors import InputError
+
+commands = typer.Typer()
+
+
+def print_matrix(sweep: Sweep) -> None:
+    """Print the axes of a sweep, its schedulers, and how many runs that makes."""
+    from lrdecay.core.text import counted
+
+    table = Table("axis", "values", box=None, pad_edge=False)
+    table.add_row("dataset", sweep.dataset.name or str(sweep.dataset.folder))
+    choice = sweep.optimizer.choice
+    for axis, values in sweep.axes().items():
+        if axis != "scheduler":
+            listed = ", ".join(str(value) for value in values)
+            if axis == "lr" and choice is not None:
+                listed += f" (chosen per {' and '.join(choice.per)})"
+            table.add_row(axis, listed)
+    for label, spec in sweep.schedulers.items():
+        table.add_row("scheduler", f"{label}: {_as_call({'class': spec.class_} | spec.arguments)}")
+    adding = sweep.adding
+    listed = f"{len(sweep.seeds)}, from {min(sweep.seeds)} to {max(sweep.seeds)}"
+    if adding is not None:
+        listed = f"{adding.min} to {adding.max}, until each difference is resolved"
+    table.add_row("seeds", listed)
+    table.add_row("reference", sweep.reference)
+    out.print(table)
+    fewest = len(sweep.seeds) if adding is None else adding.min
+    cells, seeds = counted(sweep.cells, "cell"), counted(fewest, "seed")
+    if choice is not None:
+        rates, own = counted(len(choice.choose), "rate"), counted(choice.seeds, "seed")
+        trials = counted(sweep.trials, "trial")
+        out.print(f"To choose base rates: {cells} x {rates} x {own} of their own = {trials}")
+    prefix = "" if choice is None else "To compare: "
+    at_most = "" if adding is None else f" to {counted(sweep.cells * adding.max, 'run')}"
+    out.print(f"{prefix}{cells} x {seeds} = {counted(sweep.cells * fewest, 'run')}{at_most}")
+
+
+def _as_call(value: object) -> str:
+    """Return a value of a sweep file as text, a scheduler as its class with its arguments."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_as_call, value))}]"
+    if not isinstance(value, dict):
+        return str(value)
+    arguments = [f"{key}={_as_call(x)}" for key, x in value.items() if key != "class"]
+    return f"{value.get('class')}({', '.join(arguments)})"
+
+
+def print_plan(
+    sweep: Sweep,
+    data_dir: Path | None,
+    executor: Executor,
+    engine: str,
+    group_size: int | None,
+    plot: Path | None = None,
+    price: float | None = None,
+) -> list[str]:
+    """Print the schedules, how many runs train at once and about how long a sweep takes, from a few
+    measured steps; nothing is downloaded. Return what is probably not meant in the schedules.
+
+    With `plot` the schedules are drawn into that file as well; with the `price` of a worker for an
+    hour the costs are said too.
+    """
+    from lrdecay.analysis import lr_selection
+    from lrdecay.components.datasets import sources
+    from lrdecay.sweep import schedule_lint
+    from lrdecay.sweep.matrix import expand
+
+    site = executor.site(sweep.precision)
+    try:
+        dataset = sources.load(sweep.dataset, data_dir, download=False)
+    except sources.AbsentError:
+        folder = sources.data_folder(data_dir)
+        out.print(
+            f"No schedules and no estimate of time: {sweep.dataset.name} is not in {folder}; "
+            f"`lrdecay sweep` would download it there.",
+            soft_wrap=True,
+        )
+        return []
+    matrix = expand(sweep, dataset)
+    foreseen = schedule_lint.foresee(matrix.cells, dataset.train_count - matrix.cells[0].validation)
+    print_schedules(foreseen, plot)
+    warnings = schedule_lint.warnings(foreseen)
+    for text in warnings:
+        err.print(f"warning: {text}", soft_wrap=True)
+    # no choice is made yet, and whichever it will be, the runs take as long
+    phases = [matrix.trials(), matrix.comparison(lr_selection.any_rates(matrix.cells))]
+    plans = [executor.plan(runs, dataset, engine, group_size) for runs in phases if runs]
+    for note in dict.fromkeys(note for plan in plans for note in plan.notes):
+        out.print(note, soft_wrap=True)
+    print_estimate(plans, dataset, site, price)
+    return warnings
+
+
+def print_estimate(
+    plans: Sequence[Plan], dataset: Dataset, site: Site, price: float | None
+) -> None:
+    """Print in how many groups runs train, the memory that takes, how long, and what it costs."""
+    import torch
+
+    from lrdecay.core.text import counted, spell_seconds
+    from lrdecay.engine.devices import find_device
+    from lrdecay.execution.estimate import bytes_per_worker, estimate_seconds, until_all_end
+
+    here = torch.device(site.device)
+    if here.type == "cuda" and not torch.cuda.is_available():
+        # a cluster's GPUs may be out of reach from here
+        here = find_device("cpu")
+        out.print("No GPU here: the time is that of this machine's processor, one core per worker.")
+    count = max(1, site.workers)
+    groups = [group for plan in plans for group in plan.groups]
+    seconds = [until_all_end(estimate_seconds(plan, dataset, here), count) for plan in plans]
+    shown = " to choose base rates and ".join(map(spell_seconds, seconds))
+    if len(seconds) > 1:
+        shown += " to compare,"
+    together = max(len(group.runs) for group in groups)
+    memory = max(bytes_per_worker(plan, dataset, here) for plan in plans)
+    out.print(
+        f"{counted(len(groups), 'group')}; a worker trains at most {counted(together, 'run')} at "
+        f"once, in about {memory / 2**20:,.0f} MiB beside torch itself.",
+        soft_wrap=True,
+    )
+    out.print(
+        f"About {shown} on {site.device} with {counted(count, 'worker')}, and some seconds for "
+        f"them to start.",
+        soft_wrap=True,
+    )
+    if price is not None:
+        hours = count * sum(seconds) / 3600
+        out.print(
+            f"About {price * hours:,.2f}: {hours:,.2f} hours of a worker at {price:g} an hour.",
+            soft_wrap=True,
+        )
+
+
+def print_schedules(foreseen: list[Foreseen], plot: Path | None) -> None:
+    """Print each schedule as a line, and draw them into a file if one is named."""
+    from lrdecay.cli import schedule_preview
+
+    if not foreseen:
+        return
+    levels = schedule_preview.BLOCKS if "utf" in out.encoding.lower() else schedule_preview.ASCII
+    table = Table("scheduler", "learning rate", "first, highest, last", box=None, pad_edge=False)
+    for row in schedule_preview.lines(foreseen, out.width, levels):
+        table.add_row(*row)
+    out.print(table)
+    if plot is not None:
+        schedule_preview.save(foreseen, plot)
+        out.print(f"The schedules are drawn in {plot}.", soft_wrap=True)
+
+
+@commands.command(epilog="Example:  lrdecay plan bench/sweeps/mnist.yaml --data ~/data")
+def plan(
+    file: SweepFile,
+    data: DataDir = None,
+    device: DeviceOption = Device.auto,
+    workers: Workers = None,
+    engine: EngineOption = Engine.auto,
+    group_size: GroupSize = None,
+    strict: Strict = False,
+    plugin: Plugin = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="Draw the schedules into a .pdf, .png or .svg file."
+        ),
+    ] = None,
+    executor: ExecutorOption = On.local,
+    address: Address = None,
+    gpus: Gpus = 1.0,
+    price: Price = None,
+) -> None:
+    """Print the matrix, the schedules and about how long the runs take. Nothing trains."""
+    with errors_in_one_line():
+        from lrdecay.components import plugins
+        from lrdecay.core.text import counted
+        from lrdecay.sweep.config import load_sweep
+
+        plugins.load(plugin or ())
+        sweep = load_sweep(file)
+        print_matrix(sweep)
+        where = make_executor(executor, address, device.value, workers, gpus)
+        found = print_plan(sweep, data, where, engine.value, group_size, plot, price)
+        if found and strict:
+            raise InputError(f"--strict: {counted(len(found), 'warning')} about the schedules")

@@ -1,0 +1,113 @@
+"""`lrdecay report`: the page of one sweep, or of several side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lrdecay.cli.console import err, out
+from lrdecay.cli.exits import errors_in_one_line, stopped_with
+from lrdecay.cli.options import (
+    Plugin,
+    ResultsDir,
+)
+from lrdecay.core.errors import InputError
+
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog="Example:  lrdecay report results/digits\n\n"
+    "Side by side:  lrdecay report results/digits results/mnist"
+)
+def report(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A results folder, such as results/digits, or a sweep file; of several, one page "
+            "that shows them side by side.",
+            metavar="FOLDER",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="File to write; unless given FOLDER/report.html, and of several folders "
+            "compared.html beside the first.",
+        ),
+    ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Rewrite it as runs land, until the sweep is complete or Ctrl-C."
+        ),
+    ] = False,
+    results: ResultsDir = Path("results"),
+    plugin: Plugin = None,
+) -> None:
+    """Write the report of a sweep: one HTML file that needs no network.
+
+    The index.html beside the results folder lists all reports there.
+    """
+    with errors_in_one_line():
+        places = [results_of(given, results, plugin) for given in folders]
+        if watch:
+            if len(places) > 1:
+                raise InputError(f"--watch takes one results folder, not {len(places)}")
+            _watch(places[0], output)
+            return
+        if len(places) > 1:
+            from lrdecay.report.side_by_side import write_comparison
+
+            path = write_comparison(places, output)
+        else:
+            from lrdecay.report.page import write_report
+
+            path = write_report(places[0], output)
+        out.print(str(path), soft_wrap=True)
+        if output is None:
+            _list_reports(places[0])
+
+
+def results_of(given: Path, results: Path, plugin: list[str] | None) -> Path:
+    """Return a results folder; that of a sweep file is named in it."""
+    if given.suffix not in (".yaml", ".yml") or given.is_dir():
+        return given
+    from lrdecay.components import plugins
+    from lrdecay.sweep.config import load_sweep
+
+    plugins.load(plugin or ())
+    return results / load_sweep(given).name
+
+
+def _watch(folder: Path, output: Path | None) -> None:
+    from lrdecay.report.index import REPORT
+    from lrdecay.report.watch import watch
+
+    def say(line: str) -> None:
+        out.print(line, soft_wrap=True)
+
+    path = folder / REPORT if output is None else output
+    with stopped_with(lambda: "Stopped watching; the page stays as it is."):
+        try:
+            watch(folder, path, say)
+        finally:
+            if output is None and path.is_file():
+                _list_reports(folder)
+
+
+def _list_reports(folder: Path) -> None:
+    """Keep the list of the reports beside a results folder true."""
+    from lrdecay.report.index import INDEX, beside, write_index
+
+    home = beside(folder)
+    if write_index(home) is None:
+        err.print(
+            f"{home / INDEX} was not written by lrdecay and stays; it does not list the reports",
+            soft_wrap=True,
+        )

@@ -1,0 +1,64 @@
+"""`lrdecay schedulers`: the schedulers that a sweep file may name."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from lrdecay.cli.console import out
+from lrdecay.cli.exits import errors_in_one_line
+from lrdecay.cli.options import Plugin
+from lrdecay.core.errors import InputError
+
+commands = typer.Typer()
+
+
+def print_known(name: str | None) -> None:
+    """Print all schedulers that a sweep file may name, or one of them in full."""
+    from lrdecay.components import schedulers
+
+    table = Table("class", "stepped every", "arguments (= default)", box=None, pad_edge=False)
+    for each in schedulers.CLASSES if name is None else [name]:
+        whole = getattr(schedulers.CLASSES[each], "whole", None)
+        arguments = [
+            f"{key}=the run"
+            if key == whole
+            else key
+            if field.is_required()
+            else f"{key}={field.default!r}"
+            for key, field in schedulers.arguments(each).model_fields.items()
+            if key != "interval"
+        ]
+        table.add_row(each, schedulers.interval(each), ", ".join(arguments) or "none")
+    out.print(table)
+    if name is not None:
+        # torch's docstrings go on with formulas in markup
+        text = inspect.cleandoc(schedulers.CLASSES[name].__doc__ or "").split("\n\n")
+        ours = schedulers.CLASSES[name].__module__.startswith("lrdecay.")
+        for paragraph in text[: 2 if ours else 1]:
+            out.print(" ".join(paragraph.splitlines()), soft_wrap=True)
+    out.print(
+        "The words epochs and steps stand for the length of a run, 0.5 epochs for half of it; "
+        "interval: step or epoch says when a scheduler is stepped.",
+        soft_wrap=True,
+    )
+
+
+@commands.command(epilog="Example:  lrdecay schedulers CosineAnnealingLR")
+def schedulers(
+    name: Annotated[str | None, typer.Argument(help="One class, to see it in full.")] = None,
+    plugin: Plugin = None,
+) -> None:
+    """List the schedulers that a sweep file may name, with their arguments."""
+    with errors_in_one_line():
+        from lrdecay.components import plugins
+        from lrdecay.components import schedulers as known
+        from lrdecay.core.text import suggest
+
+        plugins.load(plugin or ())
+        if name is not None and name not in known.CLASSES:
+            raise InputError(f"scheduler {suggest(name, known.CLASSES)}")
+        print_known(name)

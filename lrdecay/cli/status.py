@@ -1,0 +1,101 @@
+"""`lrdecay status` and `lrdecay verify`: how far a sweep is, and what of it is damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.table import Table
+
+from lrdecay.cli.console import err, out
+from lrdecay.cli.exits import RUN_FAILED, errors_in_one_line
+from lrdecay.cli.options import (
+    ResultsFolder,
+)
+from lrdecay.core.sanitize import one_line
+from lrdecay.core.text import at_dropout, joined
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from lrdecay.store.lock import Holder
+    from lrdecay.store.verify import Verification
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Example:  lrdecay status results/digits")
+def status(folder: ResultsFolder) -> None:
+    """Say how far a sweep is, also while it trains elsewhere."""
+    with errors_in_one_line():
+        from lrdecay.store.status import status
+
+        print_status(*status(folder))
+
+
+@commands.command(epilog="Example:  lrdecay verify results/digits")
+def verify(folder: ResultsFolder) -> None:
+    """Check every byte, key and count of a results folder; exit with 1 if something is wrong.
+
+    Damaged files are moved to FOLDER/quarantine, never deleted, and their undamaged runs kept.
+    """
+    with errors_in_one_line():
+        from lrdecay.store.verify import verify
+
+        found = verify(folder)
+        print_verification(folder, found)
+        if found.findings:
+            raise typer.Exit(RUN_FAILED)
+
+
+_LISTED = 20
+
+
+def print_status(counts: DataFrame, holder: Holder | None) -> None:
+    """Print how many runs are in which state, by scheduler, and who trains them."""
+    from lrdecay.store.status import COLUMNS
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("scheduler")
+    shown = ["runs", *COLUMNS]
+    for name in shown:
+        table.add_column(name, justify="right")
+    for row in counts.to_dict("records"):
+        trials = " (trials of base rates)" if row["phase"] == "choose" else ""
+        label = one_line(row["scheduler"])
+        table.add_row(f"{label}{trials}", *(str(row[name]) for name in shown))
+    if len(counts) > 1:
+        table.add_row("all", *(str(counts[name].sum()) for name in shown))
+    out.print(table)
+    out.print(f"Training: {holder}" if holder else "No sweep is at work here.", soft_wrap=True)
+
+
+def print_verification(folder: Path, found: Verification) -> None:
+    """Print what was checked, what was wrong with it, and what is to train again."""
+    from lrdecay.core.text import counted
+
+    checked = (
+        f"{folder}: {counted(found.runs, 'run')} with {counted(found.epochs, 'epoch')} in "
+        f"{counted(found.files, 'file')}"
+    )
+    if not found.findings:
+        out.print(f"{checked}: every checksum, key, count and identity is right", soft_wrap=True)
+    for finding in found.findings[:_LISTED]:
+        where = f"{folder / finding.path}: {finding.reason}"
+        err.print(one_line(f"{where}; moved to quarantine"), soft_wrap=True)
+    if len(found.findings) > _LISTED:
+        err.print(f"... and {len(found.findings) - _LISTED} more", soft_wrap=True)
+    if found.findings:
+        out.print(f"{checked} are undamaged", soft_wrap=True)
+    if found.pending is None:
+        out.print("Which runs are missing, `lrdecay sweep FILE` will find", soft_wrap=True)
+        return
+    if found.pending:
+        out.print(f"{counted(len(found.pending), 'run')} to train: `lrdecay sweep FILE`")
+    for run in found.pending[:_LISTED]:
+        parts = run.scheduler, at_dropout(run.dropout), f"seed {run.seed}", f"lr {run.lr:g}"
+        name = joined(*parts)
+        out.print(one_line(f"  {run.run_id}  {name}"), soft_wrap=True)
+    if len(found.pending) > _LISTED:
+        out.print(f"  ... and {len(found.pending) - _LISTED} more", soft_wrap=True)

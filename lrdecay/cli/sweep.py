@@ -1,0 +1,166 @@
+"""`lrdecay sweep`: train what has no result yet, and say how it ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from lrdecay.cli.console import err, out, program
+from lrdecay.cli.exits import RUN_FAILED, errors_in_one_line, stoppable
+from lrdecay.cli.options import (
+    Address,
+    AllowMixed,
+    DataDir,
+    Device,
+    DeviceOption,
+    Engine,
+    EngineOption,
+    ExecutorOption,
+    Gpus,
+    GroupSize,
+    On,
+    Plugin,
+    Repeat,
+    ResultsDir,
+    ShardOption,
+    Strict,
+    SweepFile,
+    TimeLimit,
+    Workers,
+    make_executor,
+)
+from lrdecay.core.sanitize import one_line
+from lrdecay.core.text import at_dropout, joined
+
+if TYPE_CHECKING:
+    from lrdecay.runner.loop import Summary
+
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog="Example:  lrdecay sweep bench/sweeps/mnist.yaml --data ~/data --workers 4"
+)
+def sweep(
+    file: SweepFile,
+    results: ResultsDir = Path("results"),
+    data: DataDir = None,
+    device: DeviceOption = Device.auto,
+    workers: Workers = None,
+    engine: EngineOption = Engine.auto,
+    group_size: GroupSize = None,
+    strict: Strict = False,
+    plugin: Plugin = None,
+    allow_mixed: AllowMixed = False,
+    time_limit: TimeLimit = None,
+    repeat: Repeat = 0,
+    executor: ExecutorOption = On.local,
+    address: Address = None,
+    gpus: Gpus = 1.0,
+    shard: ShardOption = None,
+) -> None:
+    """Train every run of a sweep file that has no result yet.
+
+    Interrupt it whenever you like: the same command goes on from there.
+    """
+    with errors_in_one_line(), stoppable() as place:
+        from lrdecay.cli.progress import Bar, Lines
+        from lrdecay.components import plugins
+        from lrdecay.runner.coordinator import run_sweep
+        from lrdecay.runner.sharding import Shard
+        from lrdecay.sweep.config import load_sweep
+
+        plugins.load(plugin or ())
+        loaded = load_sweep(file)
+        part = None if shard is None else Shard.parse(shard)
+        place.folder = results / loaded.name
+        if part is not None:
+            place.folder = part.folder(place.folder)
+        where = make_executor(
+            executor, address, device.value, workers, gpus, time_limit, allow_mixed
+        )
+        progress = Bar(out) if out.is_terminal else Lines(out)
+        try:
+            summary = run_sweep(
+                loaded,
+                results,
+                data,
+                progress=progress,
+                engine=engine.value,
+                group_size=group_size,
+                strict=strict,
+                allow_mixed=allow_mixed,
+                repeat=repeat,
+                executor=where,
+                shard=part,
+            )
+        finally:
+            progress.stop()
+        print_summary(summary, results / loaded.name)
+        for name in summary.without_rate:
+            message = (
+                f"no base rate for {name}: a trial diverged or failed at every rate of the grid, "
+                f"so it is not in the comparison; give smaller rates"
+            )
+            err.print(message, soft_wrap=True)
+        if summary.repeats is not None:
+            print_noise(summary.folder, summary.repeats.folder)
+        with_failures = [each for each in (summary, summary.repeats) if each and each.failed]
+        for each in with_failures:
+            print_failures(each.folder)
+        if with_failures or summary.without_rate:
+            raise typer.Exit(RUN_FAILED)
+
+
+def print_summary(summary: Summary, sweep_folder: Path) -> None:
+    """Print how a sweep ended, and what to do next."""
+    from lrdecay.core.text import counted, spell_seconds
+
+    trained = summary.completed + summary.diverged + summary.failed
+    elsewhere = f", {summary.elsewhere} left to other shards" if summary.elsewhere else ""
+    out.print(
+        f"{summary.folder}: {counted(summary.total, 'run')}, {trained} trained now "
+        f"({summary.diverged} diverged, {summary.failed} failed) in "
+        f"{spell_seconds(summary.seconds)}, {summary.reused} from before{elsewhere}",
+        soft_wrap=True,
+    )
+    if summary.folder == sweep_folder:
+        out.print(f"Next:  {program()} report {summary.folder}", soft_wrap=True)
+        return
+    shards = summary.folder.parent
+    out.print(
+        f"When all shards have ended:  {program()} merge {shards}/* --into {sweep_folder}",
+        soft_wrap=True,
+    )
+    if summary.more_to_come:
+        out.print("Then run the shards again: what comes next depends on all results so far.")
+
+
+def print_failures(folder: Path) -> None:
+    """Print the runs of a results folder that an error ended, and the errors."""
+    from lrdecay.store.reader import read_runs
+
+    runs = read_runs(folder)
+    for row in runs[runs.status == "failed"].itertuples():
+        cell = joined(row.scheduler, at_dropout(row.dropout), f"seed {row.seed}")
+        if row.phase == "choose":
+            cell += f", base rate {row.lr:g}"
+        err.print(one_line(f"failed: {cell}: {row.error}"), soft_wrap=True)
+
+
+def print_noise(folder: Path, repeats: Path) -> None:
+    """Print how far runs that were trained twice lie apart."""
+    from lrdecay.analysis import METRICS_COMPARED, noise_floor
+    from lrdecay.core.text import counted
+    from lrdecay.store.reader import read_runs
+
+    for row in noise_floor(read_runs(folder), read_runs(repeats)).to_dict("records"):
+        metric = METRICS_COMPARED[row["metric"]]
+        if row["n"]:
+            out.print(
+                f"Trained twice: {counted(row['n'], 'run')}; {metric.title} the same to the bit in "
+                f"{row['identical']}, at most {row['largest']:.3g} {metric.unit} apart",
+                soft_wrap=True,
+            )

@@ -1,0 +1,148 @@
+"""`lrdecay train`: one run, printed as it goes; nothing is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lrdecay.cli.console import err, out
+from lrdecay.cli.exits import RUN_FAILED, errors_in_one_line
+from lrdecay.cli.options import (
+    DataDir,
+    Device,
+    DeviceOption,
+    Plugin,
+)
+from lrdecay.core.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lrdecay.core.run import Run
+    from lrdecay.engine.measured import Epoch
+    from lrdecay.sweep.config import Sweep
+
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog="Example:  lrdecay train --dataset mnist --scheduler StepLR --set step_size=5 "
+    "--set gamma=0.5 --dropout 0.3 --epochs 10"
+)
+def train(
+    dataset: Annotated[str, typer.Option(help="digits, mnist, fashion_mnist, ...")] = "digits",
+    scheduler: Annotated[
+        str, typer.Option(help="A class that `lrdecay schedulers` lists.")
+    ] = "StepLR",
+    argument: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="An argument of the scheduler; repeat it."),
+    ] = None,
+    dropout: Annotated[float, typer.Option(help="Dropout rate, from 0 to below 1.")] = 0.3,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 10,
+    lr: Annotated[float, typer.Option(help="Base learning rate.")] = 0.001,
+    optimizer: Annotated[
+        str, typer.Option(help="Adam, AdamW, SGD, RMSprop, Adadelta, AdamWScheduleFree.")
+    ] = "Adam",
+    batch_size: Annotated[int, typer.Option(help="Images per step.")] = 64,
+    batch_norm: Annotated[
+        bool, typer.Option("--batch-norm", help="Batch normalisation after each convolution.")
+    ] = False,
+    validation: Annotated[
+        int | None, typer.Option(help="Images held out. [default: 5000, or a sixth]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, batches and dropout.")] = 0,
+    data: DataDir = None,
+    device: DeviceOption = Device.auto,
+    plugin: Plugin = None,
+) -> None:
+    """Train one run and print how it goes: the tutorial as one command.
+
+    Without --set, StepLR, CosineAnnealingLR and ReduceLROnPlateau take the tutorial's arguments.
+    Nothing is stored.
+    """
+    with errors_in_one_line():
+        from lrdecay.components import plugins
+        from lrdecay.core.yaml import Document
+        from lrdecay.sweep.config import check
+
+        plugins.load(plugin or ())
+        document = {
+            "dataset": dataset,
+            **({} if validation is None else {"validation": validation}),
+            "model": {"batch_norm": batch_norm},
+            "optimizer": {"name": optimizer, "lr": lr},
+            "batch_size": batch_size,
+            "epochs": epochs,
+            "schedulers": {scheduler: {"class": scheduler, **_arguments(scheduler, argument)}},
+            "dropout": dropout,
+            "seeds": [seed],
+        }
+        if not train_and_print(check(Document(document), source=""), data, device.value):
+            raise typer.Exit(RUN_FAILED)
+
+
+_TUTORIAL_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "StepLR": {"step_size": 5, "gamma": 0.5},
+    "CosineAnnealingLR": {"T_max": "epochs"},
+    "ReduceLROnPlateau": {"factor": 0.5, "patience": 1},
+}
+
+
+def _arguments(scheduler: str, given: list[str] | None) -> dict[str, Any]:
+    from lrdecay.core.yaml import plain_value
+
+    if not given:
+        return _TUTORIAL_ARGUMENTS.get(scheduler, {})
+    arguments = {}
+    for pair in given:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"--set {pair}: expected KEY=VALUE, such as --set gamma=0.5")
+        arguments[key] = plain_value(value)
+    return arguments
+
+
+def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
+    """Train the one run of a sweep, print its losses as it goes, and say whether it completed."""
+    from lrdecay.components.datasets import sources
+    from lrdecay.engine import reference
+    from lrdecay.engine.devices import find_device
+    from lrdecay.engine.precision import training_settings
+    from lrdecay.sweep.matrix import list_runs
+
+    chosen = find_device(device)
+    dataset = sources.load(sweep.dataset, data_dir)
+    (run,) = list_runs(sweep, dataset)
+    split = dataset.split(run.validation, chosen)
+    out.print(
+        f"{run.dataset}: {len(split.train)} training, {run.validation} validation and "
+        f"{len(split.test)} test images on {chosen}"
+    )
+    with training_settings():
+        record = reference.train(run, split, chosen, _print_epoch, _print_batch)
+    if record.run["status"] == "diverged":
+        err.print(f"lrdecay: the loss was not finite at step {record.run['diverged_at_step']}")
+        return False
+    out.print(f"test accuracy {record.run['test_accuracy']:.2%}")
+    return True
+
+
+def _print_batch(epoch: int, batches: int, losses: list[Tensor]) -> None:
+    # every 100 batches, and after the last of a shorter epoch
+    if len(losses) % 100 == 0 or len(losses) == batches < 100:
+        recent = losses[-100:]
+        mean = sum(loss.item() for loss in recent) / len(recent)
+        out.print(f"epoch {epoch}, batch {len(losses)} of {batches}: mean loss {mean:.4f}")
+
+
+def _print_epoch(run: Run, epoch: Epoch) -> None:
+    rates = dict.fromkeys([epoch.rates[0], epoch.rates[-1]])
+    parts = [f"learning rate {' to '.join(f'{rate:g}' for rate in rates)}"]
+    for split, word in (("val", "validation"), ("test", "test")):
+        if split in epoch.metrics:
+            metrics = epoch.metrics[split]
+            parts.append(f"{word} loss {metrics.loss:.4f}, accuracy {metrics.accuracy:.2%}")
+    out.print(f"epoch {epoch.number} of {run.epochs}: {'; '.join(parts)}", soft_wrap=True)

@@ -1,0 +1,191 @@
+"""What a plug-in's scheduler, model, dataset or optimizer must be.
+
+- scheduler: a subclass of torch's LRScheduler, or a function that returns one. It takes `optimizer`
+  first; its other arguments, each with a type, are those that a sweep file may give. It is stepped
+  every epoch unless it has an attribute `interval = "step"`, or the sweep file says otherwise. Its
+  rates are a function of the step or epoch, and of the validation loss for a subclass of
+  ReduceLROnPlateau: it is walked through without training, too.
+- model: a class or function that takes (shape, classes, dropout), and `batch_norm` if it can, and
+  gives an nn.Module from images (n, *shape) to logits (n, classes). Its nn.Dropout layers get the
+  run's rate and masks. One with an attribute `own_dropout = True` takes no dropout: its layers keep
+  their own rates, and a sweep file of it gives none.
+- dataset: a function that takes the folder of the datasets (a Path) and returns ((images, labels),
+  (images, labels)) for training and for testing: images uint8 (n, channels, height, width) with 255
+  for white, labels int64 (n,) from 0; tensors or numpy arrays.
+- optimizer: a subclass of torch's Optimizer that takes parameters and `lr`; its other arguments,
+  each with a type and a default, are those that a sweep file may give.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import PydanticUserError, ValidationError
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lrdecay.components import registry, schedulers
+from lrdecay.components.datasets.dataset import Dataset, make_dataset
+from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.core.errors import InputError
+
+Part = tuple[Tensor, Tensor]
+
+_NEVER_GIVEN = ("last_epoch", "verbose")
+_AXES = {"name", "model", "batch_norm", "optimizer", "batch_size", "epochs", "scheduler", "dropout"}
+
+
+def as_registered(kind: str, thing: Any) -> Any:
+    """Return what the registry of a kind is to hold for a plug-in's object."""
+    return _reader(thing) if kind == "dataset" else thing
+
+
+def check(kind: str, name: str, thing: Any) -> None:
+    """Check an object that is in its registry already; raise `ValueError` if it cannot be used."""
+    if not (inspect.isclass(thing) or inspect.isfunction(thing)):
+        raise ValueError(f"must be a class or a function, not {type(thing).__name__}")
+    checks: dict[str, Callable[[str, Any], None]] = {
+        "scheduler": _check_scheduler,
+        "model": _check_model,
+        "dataset": _check_dataset,
+        "optimizer": _check_optimizer,
+    }
+    checks[kind](name, thing)
+
+
+def _check_scheduler(name: str, thing: Any) -> None:
+    if inspect.isclass(thing) and not issubclass(thing, LRScheduler):
+        raise ValueError(
+            "must be a subclass of torch.optim.lr_scheduler.LRScheduler, or a function that "
+            "returns one"
+        )
+    interval = getattr(thing, "interval", "epoch")
+    if interval not in ("epoch", "step"):
+        raise ValueError(f"its interval must be 'epoch' or 'step', not {interval!r}")
+    parameters = list(inspect.signature(thing).parameters.values())
+    if not parameters or parameters[0].name != "optimizer":
+        raise ValueError("its first argument must be optimizer")
+    given = _typed([each for each in parameters[1:] if each.name not in _NEVER_GIVEN])
+    if any(each.name == "interval" for each in given):
+        raise ValueError("its argument interval has a meaning in sweep files; name it otherwise")
+    taken = _understood(lambda: schedulers.arguments(name).model_fields)
+    for each in given:
+        if each.name not in taken and each.default is inspect.Parameter.empty:
+            raise ValueError(
+                f"its argument {each.name} is a function, which no sweep file can give; "
+                f"write a function around it"
+            )
+
+
+def _check_model(name: str, thing: Any) -> None:
+    if inspect.isclass(thing) and not issubclass(thing, nn.Module):
+        raise ValueError("must be a subclass of torch.nn.Module, or a function that returns one")
+    own = getattr(thing, "own_dropout", False)
+    try:
+        inspect.signature(thing).bind((1, 8, 8), 10, *(() if own else (0.5,)))
+    except TypeError as error:
+        takes = "(shape, classes)" if own else "(shape, classes, dropout)"
+        raise ValueError(f"must take {takes}: {error}") from error
+
+
+def _check_dataset(name: str, thing: Any) -> None:
+    try:
+        inspect.signature(thing).bind("folder")
+    except TypeError as error:
+        raise ValueError(f"must take the folder of the datasets: {error}") from error
+
+
+def _check_optimizer(name: str, thing: Any) -> None:
+    if not (inspect.isclass(thing) and issubclass(thing, Optimizer)):
+        raise ValueError("must be a subclass of torch.optim.Optimizer")
+    _, *others = inspect.signature(thing).parameters.values()
+    if not any(each.name == "lr" for each in others):
+        raise ValueError("must take lr")
+    for each in _typed([each for each in others if each.name != "lr"]):
+        if each.name in _AXES:
+            raise ValueError(f"its argument {each.name} has a meaning already; name it otherwise")
+        if each.default is inspect.Parameter.empty:
+            raise ValueError(f"its argument {each.name} has no default; give it one")
+        if each.name in ("weight_decay", "momentum") and each.default is None:
+            raise ValueError(f"its argument {each.name} must be a number by default, such as 0.0")
+    _understood(lambda: optimizers_build.arguments(name))
+
+
+def _typed(parameters: Sequence[inspect.Parameter]) -> Sequence[inspect.Parameter]:
+    for each in parameters:
+        if each.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+            raise ValueError(f"takes {each}; name the arguments that a sweep file may give")
+        if each.annotation is inspect.Parameter.empty:
+            raise ValueError(f"its argument {each.name} has no type; give it one, such as float")
+    return parameters
+
+
+def _understood(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"]
+        raise ValueError(f"a default is not of its argument's type: {reason}") from error
+    except (AttributeError, NameError, SyntaxError, TypeError, PydanticUserError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"the types of its arguments are not understood: {reason}") from error
+
+
+def _reader(function: Callable[[Path], Any]) -> Callable[[str, Path, bool], Dataset]:
+    """Return what `sources.DATASETS` holds for the function that a plug-in gave."""
+
+    def read(name: str, root: Path, download: bool) -> Dataset:
+        own = registry.find("dataset", name)
+        assert own is not None
+        try:
+            parts = function(root)
+        except Exception as error:  # it may raise anything
+            raise InputError(registry.blame(own, error)) from error
+        try:
+            return make_dataset(name, *_checked(parts))
+        except ValueError as error:
+            raise InputError(f"the plug-in dataset {name} of {own.origin}: {error}") from error
+
+    return read
+
+
+def _checked(parts: Any) -> tuple[Part, Part]:
+    pairs = isinstance(parts, Sequence) and len(parts) == 2
+    if not pairs or not all(isinstance(part, Sequence) and len(part) == 2 for part in parts):
+        raise ValueError("must return ((images, labels), (images, labels)), training and test")
+    found: list[Part] = []
+    for part, (images, labels) in zip(("training", "test"), parts, strict=True):
+        for what, value, dtype, dimensions, shape in (
+            ("images", images, torch.uint8, 4, "(n, channels, height, width)"),
+            ("labels", labels, torch.int64, 1, "(n,)"),
+        ):
+            try:
+                tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+            except TypeError as error:  # an array of text, say
+                raise ValueError(f"the {part} {what}: {error}") from error
+            if not isinstance(tensor, Tensor):
+                raise ValueError(f"the {part} {what} must be a tensor, not {type(value).__name__}")
+            if tensor.dtype != dtype or tensor.dim() != dimensions:
+                raise ValueError(
+                    f"the {part} {what} must be {dtype} {shape}, not {tensor.dtype} "
+                    f"{tuple(tensor.shape)}"
+                )
+        pair = torch.as_tensor(images), torch.as_tensor(labels)
+        if not len(pair[0]) or len(pair[0]) != len(pair[1]) or int(pair[1].min()) < 0:
+            raise ValueError(
+                f"the {part} part must have images, each with a label from 0; it has "
+                f"{len(pair[0])} images and {len(pair[1])} labels"
+            )
+        found.append(pair)
+    shapes = [tuple(images.shape[1:]) for images, _ in found]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"training images are {shapes[0]}, test images {shapes[1]}")
+    if max(int(labels.max()) for _, labels in found) < 1:
+        raise ValueError("there must be two classes or more")
+    return found[0], found[1]

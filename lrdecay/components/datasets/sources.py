@@ -1,0 +1,138 @@
+"""Where datasets come from: scikit-learn's digits, torchvision's datasets, a folder of images."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrdecay.components.datasets.dataset import Dataset, hold_out, make_dataset
+from lrdecay.components.datasets.image_folder import image_folder
+from lrdecay.components.datasets.spec import DatasetSpec
+from lrdecay.components.registry import REGISTRIES
+from lrdecay.core.errors import InputError
+
+DATA_VARIABLE = "LRDECAY_DATA"
+_DIGITS_TEST = 360
+_TIMEOUT_SECONDS = 60.0
+
+
+class AbsentError(InputError):
+    """The dataset is not there, and was not to be downloaded."""
+
+
+def load(spec: DatasetSpec, data_dir: Path | str | None = None, download: bool = True) -> Dataset:
+    """Read the dataset that a sweep names; download it first if it is absent and may be.
+
+    The folder is `data_dir`, else the environment variable LRDECAY_DATA, else `data`.
+
+    Raises `InputError` if the data are not there, cannot be had, or cannot be used.
+    """
+    if spec.folder is not None:
+        return image_folder(Path(spec.folder), spec.size, spec.channels)
+    assert spec.name is not None
+    return DATASETS[spec.name](spec.name, data_folder(data_dir), download)
+
+
+def data_folder(data_dir: Path | str | None = None) -> Path:
+    """Return the folder that holds the datasets: the argument, else LRDECAY_DATA, else `data`."""
+    return Path(data_dir or os.environ.get(DATA_VARIABLE) or "data")
+
+
+def _digits(name: str, root: Path, download: bool) -> Dataset:
+    """Return scikit-learn's 1,797 real 8x8 digits, a fixed 360 of them for testing."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    pixels = torch.from_numpy(images.astype(np.uint8)).view(-1, 1, 8, 8)
+    classes = torch.from_numpy(labels).long()
+    train, test = hold_out(pixels, classes, _DIGITS_TEST, "digits test")
+    return make_dataset(name, train, test, full_scale=16)
+
+
+def _torchvision(name: str, root: Path, download: bool) -> Dataset:
+    """Return one of torchvision's datasets from the folder `root`.
+
+    Raises `InputError` if it is not there and may not or cannot be downloaded, or is damaged.
+    """
+    from torchvision import datasets
+
+    classes: dict[str, Callable[..., Any]] = {
+        "mnist": datasets.MNIST,
+        "fashion_mnist": datasets.FashionMNIST,
+        "kmnist": datasets.KMNIST,
+        "cifar10": datasets.CIFAR10,
+    }
+
+    def read(train: bool, download: bool = False) -> Any:
+        return classes[name](root=str(root), train=train, download=download)
+
+    def part(train: bool) -> tuple[Tensor, Tensor]:
+        try:
+            dataset = read(train)
+        except Exception as error:  # files may hold anything; torchvision asserts, among others
+            if _ABSENT not in str(error):
+                raise _damaged(name, root, error) from error
+            if not download:
+                raise AbsentError(f"{name} is not in {root.absolute()}.\n{_ADVICE}") from error
+            try:
+                with _network_timeout():
+                    dataset = read(train, download=True)
+            except Exception as failure:
+                raise InputError(
+                    f"{name} is not in {root.absolute()}, and it could not be downloaded "
+                    f"({_one_line(failure)}).\n{_ADVICE}"
+                ) from failure
+        images, labels = torch.as_tensor(dataset.data), torch.as_tensor(dataset.targets).long()
+        if len(images) != len(labels):
+            mismatch = ValueError(f"{len(images)} images have {len(labels)} labels")
+            raise _damaged(name, root, mismatch)
+        # (n, h, w) grey or (n, h, w, 3) colour -> (n, channels, h, w)
+        images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+        return images.contiguous(), labels
+
+    return make_dataset(name, part(train=True), part(train=False))
+
+
+DATASETS: dict[str, Callable[[str, Path, bool], Dataset]] = REGISTRIES["dataset"]
+"""Dataset name -> what reads it, given the name, the folder of the datasets, and whether it may be
+downloaded."""
+DATASETS["digits"] = _digits
+DATASETS.update(dict.fromkeys(("mnist", "fashion_mnist", "kmnist", "cifar10"), _torchvision))
+
+
+_ABSENT = "download=True"  # what torchvision's error says to try where files are missing
+_ADVICE = (
+    f"Name the folder that holds it with --data DIR or the environment variable {DATA_VARIABLE} "
+    f"(laid out as torchvision does), or start with the digits, which need no download: "
+    f"bench/sweeps/digits.yaml"
+)
+
+
+@contextmanager
+def _network_timeout() -> Iterator[None]:
+    """Torchvision waits for ever for a network that swallows packets."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _damaged(name: str, root: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{name} in {root.absolute()} cannot be read: {_one_line(error)}.\n"
+        f"Mend its folder there, or remove it: what is missing is downloaded"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,5 @@
+"""Networks, and the dropout in them."""
+
+from lrdecay.components.models.spec import ModelSpec
+
+__all__ = ["ModelSpec"]

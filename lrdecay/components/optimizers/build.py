@@ -1,0 +1,91 @@
+"""Optimizer names a sweep file may use, and the arguments of each."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+from schedulefree import AdamWScheduleFree
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from lrdecay.components import registry
+
+CLASSES: dict[str, Callable[..., Optimizer]] = registry.REGISTRIES["optimizer"]
+"""Name in a sweep file -> class."""
+CLASSES.update(
+    {
+        "Adam": torch.optim.Adam,
+        "AdamW": torch.optim.AdamW,
+        "SGD": torch.optim.SGD,
+        "RMSprop": torch.optim.RMSprop,
+        "Adadelta": torch.optim.Adadelta,
+        "AdamWScheduleFree": AdamWScheduleFree,
+    }
+)
+
+DECAY_BIASES = "decay_biases"
+"""An argument that every optimizer with weight decay takes here, and none in torch."""
+
+
+def build(
+    name: str, parameters: Iterable[Parameter], lr: float, arguments: Mapping[str, Any]
+) -> Optimizer:
+    """Return the optimizer, ready to train: in its fused form (one kernel for all parameters) where
+    it has one and is no plug-in's, and in training mode where it has modes.
+
+    `decay_biases: false` among the arguments keeps weight decay from biases and whatever else has
+    one dimension.
+    """
+    groups: Any = parameters
+    given = dict(arguments)
+    if not registry.find("optimizer", name):
+        if not given.pop(DECAY_BIASES, True):
+            listed = list(parameters)
+            weights = [each for each in listed if each.dim() > 1]
+            others = [each for each in listed if each.dim() <= 1]
+            groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+        if "fused" in inspect.signature(CLASSES[name]).parameters:
+            given["fused"] = True
+    optimizer = CLASSES[name](groups, lr=lr, **given)
+    if isinstance(optimizer, AdamWScheduleFree):
+        optimizer.train()
+    return optimizer
+
+
+def arguments(name: str) -> dict[str, tuple[Any, Any]]:
+    """Return the arguments beside lr that a file may give a plug-in's optimizer: type and default.
+
+    They are those of its signature, but for functions and tensors.
+    """
+    known: Any = CLASSES[name]
+    hints = typing.get_type_hints(known.__init__)
+    _, *parameters = inspect.signature(known).parameters.values()
+    return {
+        each.name: (hint, TypeAdapter(hint).validate_python(each.default))
+        for each in parameters
+        if each.name != "lr"
+        and not any(word in str(hint := hints[each.name]) for word in ("Callable", "Tensor"))
+    }
+
+
+def check(name: str, given: Mapping[str, Any]) -> None:
+    """Raise `ValueError` if a plug-in's optimizer cannot take two steps with these arguments, one
+    of them without a gradient."""
+    own = registry.find("optimizer", name)
+    if own is None:
+        return
+    weight = Parameter(torch.ones(2))
+    try:
+        optimizer = build(name, [weight], 0.001, given)
+        for gradient in (torch.ones(2), None):
+            weight.grad = gradient
+            optimizer.step()
+    except Exception as error:  # it may raise anything
+        raise ValueError(registry.blame(own, error)) from error
+    if "lr" not in optimizer.param_groups[0]:
+        raise ValueError(f"the plug-in optimizer {name} of {own.origin}: has no lr in its groups")

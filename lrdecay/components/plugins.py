@@ -1,0 +1,214 @@
+"""Schedulers, models, datasets and optimizers of the user's own.
+
+A plug-in is a Python file or a module with any of the dicts SCHEDULERS, MODELS, DATASETS and
+OPTIMIZERS (name -> class or function), or an installed package that gives the same objects one by
+one, as entry points of the groups `lrdecay.schedulers` and so on. `load` checks them and enters
+them into the registries, beside lrdecay's own. What each must be: `contracts`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lrdecay.components import contracts, schedulers
+from lrdecay.components.registry import KINDS, PLUGGED, REGISTRIES, Plugged, cause, find
+from lrdecay.core.errors import InputError
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The plug-ins of a process, for another one to load: files and modules as given, where modules
+    are looked for, and what they must turn out to be."""
+
+    given: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    expected: frozenset[tuple[str, str, str]] = frozenset()
+
+
+_given: dict[str, str] = {}  # files and modules that are loaded -> digest of the source
+
+
+def load(given: Sequence[str | Path] = ()) -> None:
+    """Load the installed plug-ins, and files and modules; one that is loaded already is left alone.
+
+    Raises `InputError` for one that cannot be imported or is not what a plug-in must be; then
+    nothing of it is there. A name that exists already is refused, and a file that has changed since
+    it was loaded.
+    """
+    installed()
+    for each in given:
+        _load(str(each))
+
+
+def installed() -> None:
+    """Load the installed plug-ins, once for each search path of modules."""
+    _load_entry_points(tuple(sys.path))
+
+
+def loaded() -> Loaded:
+    """Return what another process needs to have the same plug-ins as this one."""
+    expected = frozenset((each.kind, each.name, each.digest) for each in PLUGGED.values())
+    return Loaded(tuple(_given), tuple(sys.path) if expected else (), expected)
+
+
+def load_again(there: Loaded) -> None:
+    """Load the plug-ins that another process has.
+
+    Raises `InputError` also where the code of one has changed since.
+    """
+    # at the end, so that they hide no module
+    sys.path.extend(folder for folder in there.search if folder not in sys.path)
+    load(there.given)
+    for kind, name, digest in sorted(there.expected):
+        own = find(kind, name)
+        if own is None or own.digest != digest:
+            raise InputError(f"the plug-in {kind} {name} has changed since the sweep began")
+
+
+@cache
+def _load_entry_points(search: tuple[str, ...]) -> None:
+    for kind in KINDS:
+        for entry in entry_points(group=f"lrdecay.{kind}s"):
+            package = f" of {entry.dist.name}" if entry.dist else ""
+            origin = f"entry point {entry.name} = {entry.value}{package}"
+            try:
+                thing = entry.load()
+            except (Exception, SystemExit) as error:
+                what = cause(error, "")
+                raise InputError(f"{origin} (lrdecay.{kind}s): cannot be loaded: {what}") from error
+            own = find(kind, entry.name)
+            if own is None or own.origin != origin:
+                module = sys.modules[entry.module]
+                _enter({(kind, entry.name): thing}, origin, module, _source(module))
+
+
+def _load(given: str) -> None:
+    if not given.endswith(".py") and os.sep not in given:
+        if given not in _given:
+            module = _import(given)
+            source = _source(module)
+            _enter(_things(module, given), given, module, source)
+            _given[given] = hashlib.sha256(source).hexdigest()
+        return
+    path = Path(given).absolute()
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"plug-in {given}: {error.strerror}") from error
+    digest = hashlib.sha256(source).hexdigest()
+    if str(path) in _given:
+        if _given[str(path)] != digest:
+            raise InputError(f"plug-in {given}: has changed since it was loaded; start anew")
+        return
+    module = _run_file(path, source, given, digest)
+    _enter(_things(module, given), given, module, source)
+    _given[str(path)] = digest
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        file = f"{name}.py"
+        hint = f"; did you mean the file {file}?" if Path(file).is_file() else ""
+        raise InputError(f"plug-in {name}: cannot be imported: {cause(error, '')}{hint}") from error
+
+
+def _run_file(path: Path, source: bytes, given: str, digest: str) -> ModuleType:
+    """Return a file as a module.
+
+    What runs are the bytes that the digest is of; an import might take an older .pyc.
+    """
+    module = ModuleType(f"lrdecay_plugin_{path.stem}_{digest[:16]}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # where types and dataclasses look for it
+    try:
+        exec(compile(source, str(path), "exec"), module.__dict__)
+    except (Exception, SystemExit) as error:
+        del sys.modules[module.__name__]
+        what = cause(error, str(path))
+        raise InputError(f"plug-in {given}: cannot be imported: {what}") from error
+    return module
+
+
+def _source(module: ModuleType | None) -> bytes:
+    file = getattr(module, "__file__", None)
+    return Path(file).read_bytes() if file else b""
+
+
+def _things(module: ModuleType, given: str) -> dict[tuple[str, str], Any]:
+    """Return what a module's dicts hold, by kind and name."""
+    found: dict[tuple[str, str], Any] = {}
+    for kind, variable, held in _dicts(module):
+        if not isinstance(held, Mapping) or not all(isinstance(name, str) for name in held):
+            raise InputError(f"plug-in {given}: {variable} must be a dict of names")
+        found |= {(kind, name): thing for name, thing in held.items()}
+    if not found:
+        variables = ", ".join(f"{kind.upper()}S" for kind in KINDS)
+        raise InputError(
+            f"plug-in {given}: gives nothing; it needs one of the dicts {variables}, "
+            f'such as SCHEDULERS = {{"MyLR": MyLR}}'
+        )
+    return found
+
+
+def _dicts(module: ModuleType) -> Iterator[tuple[str, str, Any]]:
+    for kind in KINDS:
+        variable = f"{kind.upper()}S"
+        if hasattr(module, variable):
+            yield kind, variable, getattr(module, variable)
+
+
+def _enter(
+    things: Mapping[tuple[str, str], Any], origin: str, module: ModuleType, source: bytes
+) -> None:
+    """Enter what a plug-in gives into the registries: all of it, or nothing."""
+    entered: list[tuple[str, str]] = []
+    try:
+        for (kind, name), thing in things.items():
+            where = f"plug-in {origin}: {kind} {name}"
+            if not _NAME.fullmatch(name):
+                raise InputError(
+                    f"plug-in {origin}: {kind} {name!r} is no name; begin with a letter, go on "
+                    f"with letters, digits, '.', '_' and '-', 64 at most"
+                )
+            if name in REGISTRIES[kind]:
+                own = find(kind, name)
+                there = f"in {own.origin}" if own else "in lrdecay"
+                raise InputError(f"{where}: exists already, {there}; give it another name")
+            REGISTRIES[kind][name] = contracts.as_registered(kind, thing)
+            entered.append((kind, name))
+            try:
+                contracts.check(kind, name, thing)
+            except ValueError as error:
+                raise InputError(f"{where}: {error}") from error
+            digest = _digest(thing, module, source)
+            file = str(getattr(module, "__file__", ""))
+            PLUGGED[kind, name] = Plugged(kind, name, origin, file, digest)
+    except BaseException:
+        for kind, name in entered:
+            del REGISTRIES[kind][name]
+            PLUGGED.pop((kind, name), None)
+        schedulers.arguments.cache_clear()
+        raise
+
+
+def _digest(thing: Any, module: ModuleType, source: bytes) -> str:
+    sources = {source}
+    home = sys.modules.get(getattr(thing, "__module__", ""))
+    if home is not module:
+        sources.add(_source(home))
+    return hashlib.sha256(b"".join(sorted(sources))).hexdigest()[:16]

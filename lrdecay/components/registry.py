@@ -1,0 +1,94 @@
+"""The registries: what a sweep file can name, by kind, and what of it plug-ins gave.
+
+The packages beside this one enter lrdecay's own schedulers, models, datasets and optimizers as they
+are imported; `plugins` enters the user's.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import BeforeValidator
+
+from lrdecay.core.run import canonical
+from lrdecay.core.text import show, suggest
+
+KINDS = ("scheduler", "model", "dataset", "optimizer")
+
+REGISTRIES: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+"""Kind -> name in a sweep file -> class or function."""
+
+
+@dataclass(frozen=True)
+class Plugged:
+    """One thing that a plug-in gave.
+
+    `origin` is the plug-in as messages name it, `file` its source. `digest` names its code: the
+    first 16 hex digits of the SHA-256 of that file (and of the one that defines the thing, where it
+    is another), wherever they lie.
+    """
+
+    kind: str
+    name: str
+    origin: str
+    file: str
+    digest: str
+
+
+PLUGGED: dict[tuple[str, str], Plugged] = {}
+"""What plug-ins gave, by kind and name."""
+
+
+def find(kind: str, name: str) -> Plugged | None:
+    """Return what is known of a name, if a plug-in gave it."""
+    return PLUGGED.get((kind, name))
+
+
+def names(kind: str) -> list[str]:
+    """Return the names that plug-ins gave."""
+    return [name for each, name in PLUGGED if each == kind]
+
+
+def digests(used: Sequence[tuple[str, str]]) -> str:
+    """Return those of (kind, name) that plug-ins gave as JSON: kind and name -> digest.
+
+    A dataset's code is left out: the digest of its content says all.
+
+    >>> digests([("scheduler", "StepLR"), ("model", "cnn")])
+    '{}'
+    """
+    found = [PLUGGED[each] for each in used if each in PLUGGED]
+    return canonical({f"{each.kind} {each.name}": each.digest for each in found})
+
+
+def blame(own: Plugged, error: Exception) -> str:
+    """Say that a plug-in's code failed, with cause and line."""
+    return f"the plug-in {own.kind} {own.name} of {own.origin} fails: {cause(error, own.file)}"
+
+
+def cause(error: BaseException, file: str) -> str:
+    """Return an error as one line, with the line of `file` that it came from."""
+    what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
+    frames = traceback.extract_tb(error.__traceback__)
+    line = next((frame.lineno for frame in reversed(frames) if frame.filename == file), None)
+    return what if line is None else f"{what} (line {line} of {Path(file).name})"
+
+
+def known(kind: str, value: Any) -> str:
+    """Refuse a name that the registry of a kind does not have; plug-ins add to it."""
+    choices = REGISTRIES[kind]
+    if not isinstance(value, str):
+        raise ValueError(f"must be one of {', '.join(choices)}, not {show(value)}")
+    if value not in choices:
+        raise ValueError(suggest(value, choices))
+    return value
+
+
+def registered(kind: str) -> BeforeValidator:
+    """Return what refuses a name that is not registered as one of a kind, such as `model`."""
+    return BeforeValidator(partial(known, kind))

@@ -1,0 +1,234 @@
+"""What a sweep file may say of a scheduler: checked against signatures, words made numbers."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
+from pydantic_core import InitErrorDetails
+from torch.optim import Optimizer, lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from lrdecay.components.schedulers.build import walk
+from lrdecay.components.schedulers.classes import (
+    CLASSES,
+    LENGTHS,
+    NESTED,
+    SETS_OUTRIGHT,
+    children,
+    interval,
+    nodes,
+)
+from lrdecay.components.schedulers.horizon import Horizon, Interval, in_numbers
+from lrdecay.components.schedulers.nesting import parts
+from lrdecay.components.schedulers.spec import SchedulerSpec
+from lrdecay.components.schedulers.stepper import Stepper
+from lrdecay.core.text import show
+
+_WAITS = {"ReduceLROnPlateau": ("patience", "cooldown")}
+_NOT_GIVEN = ("optimizer", "last_epoch", "verbose")
+
+
+@cache
+def arguments(name: str, holder: str | None = None) -> type[BaseModel]:
+    """Return a pydantic model of the arguments of scheduler `name`, after its signature.
+
+    Beside them stands `interval`, but for one that `holder` steps.
+    """
+    known = CLASSES[name]
+    initialiser = known.__init__ if inspect.isclass(known) else known
+    hints = typing.get_type_hints(
+        initialiser,
+        localns={
+            "Callable": Callable,
+            "Iterable": Sequence,  # torch goes through `milestones` more than once
+            "Literal": Literal,
+            "LRScheduler": LRScheduler,
+            "Optimizer": Optimizer,
+            "Sequence": Sequence,
+            "Stepper": Stepper,
+        },
+    )
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(initialiser).parameters.values():
+        hint = hints.get(parameter.name)
+        if parameter.name in ("self", *_NOT_GIVEN) or "Callable" in str(hint):
+            continue
+        if parameter.name == NESTED.get(name):
+            held = Annotated[dict[str, Any], BeforeValidator(partial(_held, name))]
+            hint = held if name == "WarmupLR" else list[held]
+        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+        fields[parameter.name] = (hint, default)
+    if holder not in ("ChainedScheduler", "SequentialLR"):
+        fields["interval"] = (Literal["epoch", "step"], interval(name))
+    return create_model(
+        name,
+        __config__=ConfigDict(
+            extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
+        ),
+        **fields,
+    )
+
+
+def argument_models(
+    name: str, given: Mapping[str, Any], path: tuple[str | int, ...] = ()
+) -> dict[tuple[str | int, ...], type[BaseModel]]:
+    """Return, by path, the models of the arguments of a scheduler at `path` and of all it holds."""
+    return _models(name, given, path, None)
+
+
+def _models(
+    name: str, given: Mapping[str, Any], path: tuple[str | int, ...], holder: str | None
+) -> dict[tuple[str | int, ...], type[BaseModel]]:
+    found = {path: arguments(name, holder)}
+    for index, child in enumerate(children(name, given)):
+        inner = child.get("class") if isinstance(child, Mapping) else None
+        place = (*path, NESTED[name], *(() if name == "WarmupLR" else (index,)))
+        if isinstance(inner, str) and inner in CLASSES:
+            found |= _models(inner, child, place, name)
+        else:
+            found[place] = SchedulerSpec
+    return found
+
+
+def _held(holder: str, value: Any) -> dict[str, Any]:
+    """Check a scheduler that another holds."""
+    if not isinstance(value, Mapping):
+        example = "{class: StepLR, step_size: 5}"
+        raise ValueError(f"must be a scheduler, such as {example}, not {show(value)}")
+    name = SchedulerSpec.model_validate(value).class_
+    known = CLASSES[name]
+    reason = None
+    if name == "WarmupLR":
+        reason = "WarmupLR cannot be held by another; let it hold the others"
+    elif holder == "SequentialLR" and name in ("ChainedScheduler", "SequentialLR"):
+        reason = (
+            f"SequentialLR cannot hold {name}, which torch starts at the wrong rate; WarmupLR can"
+        )
+    elif holder != "WarmupLR" and inspect.isclass(known) and issubclass(known, ReduceLROnPlateau):
+        reason = f"{holder} cannot hold {name}, which is steered by the loss; WarmupLR can"
+    elif holder == "ChainedScheduler" and name in SETS_OUTRIGHT:
+        other = "WarmupLR" if name == "SequentialLR" else "SequentialLR"
+        reason = f"{name} sets the rate outright, which undoes the others; {other} can hold it"
+    if reason is not None:
+        detail = InitErrorDetails(
+            type="value_error", loc=("class",), input=name, ctx={"error": ValueError(reason)}
+        )
+        raise ValidationError.from_exception_data("scheduler", [detail])
+    rest = {key: each for key, each in value.items() if key != "class"}
+    if holder == "WarmupLR":
+        rest = {"interval": interval(name, rest), **rest}
+    return {"class": name, **arguments(name, holder).model_validate(rest).model_dump()}
+
+
+def resolve(name: str, given: Mapping[str, Any], horizon: Horizon) -> dict[str, Any]:
+    """Return all arguments of scheduler `name` as plain values, defaults filled in.
+
+    The words `epochs`, `steps` and `lr`, and parts or multiples of them, become the horizon's
+    numbers. Within a scheduler that another holds they stand for its own part of the run.
+
+    Raises pydantic's `ValidationError` for arguments that the class does not take, and
+    `ValueError` for values that torch refuses or that cannot work here.
+    """
+    values = {"interval": interval(name, given), **_numbers(name, given, horizon)}
+    resolved = _canonical(name, arguments(name).model_validate(values).model_dump())
+    for each, values in nodes(name, resolved):
+        _check(each, values)
+    walk(name, resolved, count=1)
+    return resolved
+
+
+def is_fixed(name: str, given: Mapping[str, Any]) -> bool:
+    """Return whether the arguments are the same for every length of run and base rate."""
+    whole = any(hasattr(CLASSES[each], "whole") for each, _ in nodes(name, given))
+    return not (whole or any(word in repr(given) for word in ("epochs", "steps", "lr'")))
+
+
+def _numbers(
+    name: str, given: Mapping[str, Any], horizon: Horizon, every: Interval | None = None
+) -> dict[str, Any]:
+    """Return the arguments with numbers for words; `every` is the interval of what holds it."""
+    every = every or interval(name, given)
+    held = NESTED.get(name)
+    values = {
+        key: value if key in (held, "interval") else in_numbers(value, horizon)
+        for key, value in given.items()
+    }
+    whole = getattr(CLASSES[name], "whole", None)
+    if whole is not None:
+        values.setdefault(whole, horizon.length(every))
+    if held is not None and values.get(held) is not None:
+        own = every if name != "WarmupLR" else None
+        within = [
+            _numbers_within(child, part, own)
+            for child, part in zip(
+                children(name, values), parts(name, values, horizon, every), strict=True
+            )
+        ]
+        one = not isinstance(values[held], list | tuple)
+        values[held] = within[0] if one else within
+    return values
+
+
+def _numbers_within(value: Any, horizon: Horizon, every: Interval | None) -> Any:
+    inner = value.get("class") if isinstance(value, Mapping) else None
+    if not isinstance(inner, str) or inner not in CLASSES:
+        return value  # the model of the arguments says what is wrong
+    rest = {key: each for key, each in value.items() if key != "class"}
+    return {"class": inner, **_numbers(inner, rest, horizon, every)}
+
+
+def _canonical(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return equal values for what means the same, or one run would have two identities."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if key == NESTED.get(name):
+            within = [
+                {"class": each["class"]}
+                | _canonical(each["class"], {k: x for k, x in each.items() if k != "class"})
+                for each in children(name, values)
+            ]
+            found[key] = within[0] if name == "WarmupLR" else within
+        elif key == "milestones":
+            # MultiStepLR counts them, in whatever order
+            found[key] = sorted(value) if name == "MultiStepLR" else list(value)
+        elif isinstance(value, list) and len(value) == 1:
+            found[key] = _plain(value[0])  # one per parameter group, of which there is one
+        else:
+            found[key] = _plain(value)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0
+
+
+def _check(name: str, resolved: Mapping[str, Any]) -> None:
+    """Refuse values that torch takes and that cannot work here."""
+    for key in ("base_momentum", "max_momentum"):
+        value = resolved.get(key)
+        if isinstance(value, float) and resolved.get("cycle_momentum") and not 0 <= value < 1:
+            raise ValueError(f"{key}: must be at least 0 and below 1, not {value}")
+    if name == "ReduceLROnPlateau":
+        if resolved["mode"] == "max":
+            raise ValueError(
+                "mode: it is given the validation loss, which falls, so mode must be min"
+            )
+        if resolved["interval"] == "step":
+            raise ValueError("interval: the validation loss is measured after every epoch")
+    if name == "SequentialLR":
+        milestones = resolved["milestones"]
+        if any(after <= before for before, after in pairwise([0, *milestones])):
+            raise ValueError(f"milestones: must rise from 1 on, not {milestones}")
+    if not hasattr(lr_scheduler, name):
+        return  # ours see to it themselves
+    for key in (*LENGTHS.get(name, ()), *_WAITS.get(name, ())):
+        value = resolved[key]
+        for each in value if isinstance(value, list) else [value]:
+            if each is not None and each < 0:
+                raise ValueError(f"{key}: must not be negative, as {each} is")

@@ -1,0 +1,114 @@
+"""Which schedulers there are, which of them hold others, and when each is stepped."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from torch.optim import lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from lrdecay.components.registry import REGISTRIES
+from lrdecay.components.schedulers import closed_form
+from lrdecay.components.schedulers.horizon import Interval
+from lrdecay.components.schedulers.stepper import WarmupLR
+
+# Torch's schedulers that need Python functions as arguments.
+_NOT_IN_YAML = {"LambdaLR", "MultiplicativeLR"}
+_PER_STEP = {"CyclicLR", "OneCycleLR"}
+
+NESTED = {"ChainedScheduler": "schedulers", "SequentialLR": "schedulers", "WarmupLR": "then"}
+"""Class -> its argument that is another scheduler, or a list of them."""
+
+
+def _torch_classes() -> dict[str, type[LRScheduler]]:
+    found = {
+        name: value
+        for name, value in vars(lr_scheduler).items()
+        if inspect.isclass(value) and issubclass(value, LRScheduler) and not name.startswith("_")
+    }
+    del found["LRScheduler"]
+    return {name: found[name] for name in sorted(found) if name not in _NOT_IN_YAML}
+
+
+CLASSES: dict[str, Callable[..., Any]] = REGISTRIES["scheduler"]
+"""Class name in a sweep file -> class, or a function that takes what a class would."""
+CLASSES.update({**closed_form.CLASSES, "WarmupLR": WarmupLR, **_torch_classes()})
+
+LENGTHS: dict[str, tuple[str, ...]] = {
+    "ConstantLR": ("total_iters",),
+    "CosineAnnealingLR": ("T_max",),
+    "CosineAnnealingWarmRestarts": ("T_0",),
+    "CosineToFloorLR": ("total_iters",),
+    "CyclicLR": ("step_size_up", "step_size_down"),
+    "InverseSquareRootLR": ("warmup_iters",),
+    "LinearLR": ("total_iters",),
+    "LinearToZeroLR": ("total_iters",),
+    "MultiStepLR": ("milestones",),
+    "OneCycleLR": ("total_steps",),
+    "PolynomialLR": ("total_iters",),
+    "RexLR": ("total_iters",),
+    "SequentialLR": ("milestones",),
+    "StepLR": ("step_size",),
+    "WarmupLR": ("warmup_iters",),
+    "WarmupStableDecayLR": ("total_iters", "decay_iters", "warmup_iters"),
+}
+"""The arguments of each class that are numbers of epochs or steps."""
+
+_ENDS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps"}  # of torch's
+
+SETS_OUTRIGHT = {
+    *("CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR", "SequentialLR"),
+    *(
+        name
+        for name, value in closed_form.CLASSES.items()
+        if issubclass(value, closed_form.Schedule)
+    ),
+}
+"""Classes that set the rate whatever it was before: chained, the last one would undo the others."""
+
+
+def children(name: str, given: Mapping[str, Any]) -> list[Any]:
+    """Return the schedulers that scheduler `name` holds, as they were given."""
+    held = given.get(NESTED[name]) if name in NESTED else None
+    return list(held) if isinstance(held, list | tuple) else [] if held is None else [held]
+
+
+def nodes(name: str, given: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the class and the arguments of a scheduler, then of all that it holds.
+
+    What is no scheduler is passed over: the arguments may be those of a file not yet checked.
+    """
+    yield name, dict(given)
+    for child in children(name, given):
+        inner = child.get("class") if isinstance(child, Mapping) else None
+        if isinstance(inner, str) and inner in CLASSES:
+            yield from nodes(inner, {key: x for key, x in child.items() if key != "class"})
+
+
+def interval(name: str, given: Mapping[str, Any] | None = None) -> Interval:
+    """Return whether a scheduler is stepped after every epoch or every optimizer step.
+
+    Arguments may say so; one that holds others goes by steps by default where any of them does.
+    """
+    given = given or {}
+    if given.get("interval") in ("epoch", "step"):
+        chosen: Interval = given["interval"]
+        return chosen
+    if name in ("ChainedScheduler", "SequentialLR"):
+        inner = [interval(*node) for node in list(nodes(name, given))[1:]]
+        return "step" if "step" in inner else "epoch"
+    own: Interval = "step" if name in _PER_STEP else "epoch"
+    return getattr(CLASSES[name], "interval", own)
+
+
+def whole(name: str) -> str | None:
+    """Return the argument of a class whose end is meant to be the end of the run, if it has one."""
+    return _ENDS.get(name) or getattr(CLASSES[name], "whole", None)
+
+
+def needs_validation(name: str, given: Mapping[str, Any] | None = None) -> bool:
+    """Return whether a scheduler, or one that it holds, is steered by the validation loss."""
+    classes = [CLASSES[each] for each, _ in nodes(name, given or {})]
+    return any(inspect.isclass(each) and issubclass(each, ReduceLROnPlateau) for each in classes)

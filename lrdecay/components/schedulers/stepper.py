@@ -1,0 +1,69 @@
+"""What an engine calls a scheduler by, and the warmup that torch lacks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch.optim import Optimizer
+
+from lrdecay.components.schedulers.horizon import Interval
+
+
+class Stepper(ABC):
+    """A scheduler as an engine sees it: it is told of every optimizer step and every epoch."""
+
+    @abstractmethod
+    def after_step(self) -> None:
+        """Set the rate for the next optimizer step."""
+
+    @abstractmethod
+    def after_epoch(self, validation_loss: float | None) -> None:
+        """Set the rate for the next epoch; only one that is steered by validation sees the loss."""
+
+
+class WarmupLR(Stepper):
+    """Up in a straight line within `warmup_iters` steps, then the scheduler `then` from its start.
+
+    Step t (from 0) has (t + 1) / warmup_iters of the rate with which `then` begins. Any scheduler
+    may follow, ReduceLROnPlateau too, which torch's SequentialLR refuses. Goyal et al., "Accurate,
+    Large Minibatch SGD", 2017.
+    """
+
+    interval: Interval = "step"
+
+    def __init__(self, optimizer: Optimizer, warmup_iters: int, then: Stepper) -> None:
+        if warmup_iters < 1:
+            raise ValueError(f"warmup_iters: must be at least 1, not {warmup_iters}")
+        self._groups = optimizer.param_groups
+        self._peaks = [group["lr"] for group in self._groups]
+        self._length = warmup_iters
+        self._then = then
+        self._done = 0
+        self._began = False
+        """Whether a step was taken at the rate of `then`: only that makes an epoch of it."""
+        self._set()
+
+    def after_step(self) -> None:
+        """Set the rate for the next optimizer step."""
+        if self._done >= self._length:
+            self._then.after_step()
+            self._began = True
+        elif self.interval == "step":
+            self._advance()
+
+    def after_epoch(self, validation_loss: float | None) -> None:
+        """Set the rate for the next epoch."""
+        if self._began:
+            self._then.after_epoch(validation_loss)
+        elif self.interval == "epoch" and self._done < self._length:
+            self._advance()
+
+    def _advance(self) -> None:
+        self._done += 1
+        self._set()
+
+    def _set(self) -> None:
+        # at the end exactly the rate with which the other begins
+        share = min((self._done + 1) / self._length, 1.0)
+        for group, peak in zip(self._groups, self._peaks, strict=True):
+            group["lr"] = peak * share

@@ -1,0 +1,69 @@
+"""Where this machine can train: its processor or a GPU, and how many processes at once."""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from lrdecay.core.errors import InputError
+
+
+def find_device(device: str, precision: str = "float32") -> torch.device:
+    """Return the device that `auto`, `cpu` or `cuda` names here.
+
+    Raises `InputError` where there is none, and where it cannot compute in `precision`.
+    """
+    available = torch.cuda.is_available()
+    if device == "auto":
+        device = "cuda" if available else "cpu"
+    if device == "cuda" and not available:
+        raise InputError("--device cuda: torch finds no GPU here; use cpu or auto")
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"--device {device}: expected auto, cpu or cuda")
+    if device == "cpu" and precision == "tf32":
+        raise InputError("precision: tf32 needs a GPU; a CPU computes in float32 or bfloat16")
+    return torch.device(device)
+
+
+def default_workers(device: torch.device) -> int:
+    """Return one worker per core that this process may use, or one per GPU."""
+    if device.type == "cuda":
+        return len(gpus())
+    available = getattr(os, "sched_getaffinity", None)
+    return len(available(0)) if available else os.cpu_count() or 1
+
+
+def gpus() -> list[int]:
+    """Return the numbers of the GPUs of one model, that of the first; runs train on these."""
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return [index for index, name in enumerate(names) if name == names[0]]
+
+
+def on_one_gpu(number: int) -> dict[str, str]:
+    """Return the environment variables of a process that is to see one GPU, dealt out in turn."""
+    ours = gpus()
+    index = ours[number % len(ours)]
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return {"CUDA_VISIBLE_DEVICES": listed.split(",")[index].strip() if listed else str(index)}
+
+
+def made_with(device: torch.device) -> tuple[str, str]:
+    """Return what numbers that are computed here depend on, as `tables.MADE_WITH` names it."""
+    return device_name(device), torch.__version__
+
+
+@cache
+def device_name(device: torch.device) -> str:
+    """Return the model name of a processor or GPU, such as `NVIDIA H200`."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

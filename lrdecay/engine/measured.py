@@ -1,0 +1,53 @@
+"""What an engine measures of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from lrdecay.core.run import Run
+
+EVALUATION_BATCH = 250
+"""Images that a run is evaluated on at once; one number for all engines, for bits depend on it."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Loss (mean per image, nats) and accuracy (0..1) on one split."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One finished epoch (from 1): the rate of each of its steps, and metrics by split."""
+
+    number: int
+    rates: Sequence[float]
+    metrics: Mapping[str, Metrics]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that an engine knows of a run at its end.
+
+    `diverged_at_step` counts from 0: the first step whose loss is not finite, so the one after the
+    step whose gradient was not, or an epoch's last where only its evaluation shows it.
+    `seconds` are the run's share where `group_size` runs trained at once.
+    """
+
+    epochs: Sequence[Epoch]
+    diverged_at_step: int | None
+    applied_dropout: float | None
+    init_digest: str
+    order_digest: str
+    test_correct: Tensor | None
+    seconds: float
+    images_seen: int
+    group_size: int
+
+
+OnEpoch = Callable[[Run, Epoch], None]

@@ -1,0 +1,1 @@
+"""Many runs at once: one computation for a whole group of runs."""

@@ -1,0 +1,239 @@
+"""Many networks of one architecture as one: each parameter has a leading run axis.
+
+A plain sequence of known layers runs as a `Chain`, any other module through `torch.func.vmap`.
+The bits of the cnn on a CPU do not depend on which networks share a stack, as long as there are
+two. Those of other networks may: some kernels treat odd widths by where in memory they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from lrdecay.components import rng
+from lrdecay.components.models import dropout
+from lrdecay.components.models.dropout import StreamDropout
+from lrdecay.engine import layers as layers_module
+from lrdecay.engine.stacked import sequential
+
+
+class CannotStackError(Exception):
+    """Why a network's copies cannot run as one."""
+
+
+class Stack:
+    """Copies of one network with weights of their own, each with dropout rates of its own."""
+
+    def __init__(self, networks: Sequence[nn.Module], device: torch.device) -> None:
+        parameters, buffers = stack_module_state(list(networks))
+        self._trained = [name for name, value in parameters.items() if value.requires_grad]
+        self._values = {
+            name: value.detach().to(device).requires_grad_(value.requires_grad)
+            for name, value in {**parameters, **buffers}.items()
+        }
+        self._device = device
+        dropouts = [dropout.dropout_layers(network) for network in networks]
+        self._set_rates([[layer.p for layer in of_network] for of_network in dropouts])
+        self.dropout_layers = len(list(dropout.dropout_layers(networks[0])))
+        layers = layers_module.layers(networks[0])
+        self.is_chain = layers is not None
+        if layers is None:
+            self._vmapped = _Vmapped(networks[0])
+        else:
+            self._chain = (sequential.InBatch if device.type == "cuda" else sequential.InChannels)(
+                layers
+            )
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """What is trained, each (runs, ...)."""
+        return [self._values[name] for name in self._trained]
+
+    @property
+    def state(self) -> list[Tensor]:
+        """All that training changes: parameters and buffers, each (runs, ...)."""
+        return list(self._values.values())
+
+    def logits(self, images: Tensor, keys: Tensor | None) -> Tensor:
+        """Return (runs, batch, classes).
+
+        In training, `images` are (runs, batch, channels, height, width), and `keys` (layers, runs)
+        name the mask of each dropout layer. Without keys it is evaluation, and all runs see the
+        same images (batch, channels, height, width).
+        """
+        if not self.is_chain:
+            return self._vmapped(self._values, images, keys, self._thresholds, self._scales)
+        drop = None if keys is None else _Drop(keys, self._thresholds, self._scales)
+        return self._chain(self._values, images, len(self.rates), drop)
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with the networks at these places."""
+        index = torch.tensor(places, device=self._device)
+        self._values = {
+            name: value.detach()[index].requires_grad_(value.requires_grad)
+            for name, value in self._values.items()
+        }
+        self._set_rates([self.rates[place] for place in places])
+
+    def _set_rates(self, rates: Sequence[Sequence[float]]) -> None:
+        """Take the rates of each network's dropout layers: as thresholds and scales they are
+        (layers, runs)."""
+        self.rates = [list(of_network) for of_network in rates]
+        by_layer = list(zip(*rates, strict=True))
+        thresholds = [[rng.threshold(rate) for rate in of_layer] for of_layer in by_layer]
+        scales = [[1 / (1 - rate) for rate in of_layer] for of_layer in by_layer]
+        shape = len(by_layer), len(rates)
+        self._thresholds = torch.tensor(thresholds, dtype=torch.int32, device=self._device)
+        self._thresholds = self._thresholds.view(shape)
+        self._scales = torch.tensor(scales, device=self._device).view(shape)
+
+
+class _Drop:
+    """Dropout of all runs at once; a rate of 0 keeps everything as it is."""
+
+    def __init__(self, keys: Tensor, thresholds: Tensor, scales: Tensor) -> None:
+        self._keys, self._thresholds, self._scales = keys, thresholds, scales
+
+    def __call__(self, x: Tensor, layer: int) -> Tensor:
+        keys, thresholds = self._keys[layer].unsqueeze(1), self._thresholds[layer].unsqueeze(1)
+        kept = rng.keep(keys, thresholds, x.shape[1:], x.device)
+        return dropout.drop(x, kept, self._scales[layer].view(-1, *(1,) * (x.dim() - 1)))
+
+
+class _Vmapped:
+    """Any module."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = deepcopy(network)
+        stacked: dict[nn.Module, _VmappedDropout] = {}
+        for parent in list(self._network.modules()):
+            for name, child in parent._modules.items():
+                if isinstance(child, StreamDropout):
+                    parent._modules[name] = stacked.setdefault(child, _VmappedDropout())
+        self._drops = [m for m in self._network.modules() if isinstance(m, _VmappedDropout)]
+
+    def __call__(
+        self,
+        values: dict[str, Tensor],
+        images: Tensor,
+        keys: Tensor | None,
+        thresholds: Tensor,
+        scales: Tensor,
+    ) -> Tensor:
+        self._network.train(keys is not None)
+
+        def one(
+            values: dict[str, Tensor],
+            images: Tensor,
+            keys: Tensor | None,
+            thresholds: Tensor,
+            scales: Tensor,
+        ) -> Tensor:
+            for index, layer in enumerate(self._drops):
+                layer.key = None if keys is None else keys[index]
+                layer.threshold, layer.scale = thresholds[index], scales[index]
+            logits: Tensor = functional_call(self._network, values, (images,))
+            return logits
+
+        axes = (0, None, None, 1, 1) if keys is None else (0, 0, 1, 1, 1)
+        mapped = vmap(one, in_dims=axes, randomness="error")
+        logits: Tensor = mapped(values, images, keys, thresholds, scales)
+        return logits
+
+
+class _VmappedDropout(nn.Module):
+    """What a `StreamDropout` is within vmap, where key and rate differ from run to run."""
+
+    key: Tensor | None
+    threshold: Tensor
+    scale: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x` with the next mask applied; any shape."""
+        if self.key is None:
+            return x
+        kept: Tensor = _Keep.apply(self.key, self.threshold, tuple(x.shape))
+        self.key = rng.parts(self.key, torch.zeros_like(self.key))
+        dropped: Tensor = x * (kept.to(x.dtype) * self.scale)
+        return dropped
+
+
+class _Keep(torch.autograd.Function):
+    """`streams.keep` as bytes, with a rule of its own for vmap: older ones cannot view bits."""
+
+    @staticmethod
+    def forward(key: Tensor, threshold: Tensor, shape: tuple[int, ...]) -> Tensor:
+        return rng.keep(key, threshold, shape, key.device).view(torch.uint8)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: Any, key: Tensor, threshold: Tensor, shape: tuple[int, ...]
+    ) -> tuple[Tensor, int]:
+        # keys and thresholds differ from run to run: both have the run axis
+        return _Keep.apply(key.unsqueeze(1), threshold.unsqueeze(1), shape), 0
+
+
+def check(networks: Sequence[nn.Module], images: Tensor) -> None:
+    """Raise `CannotStackError` unless the networks compute the same stacked as alone, in training
+    and in evaluation. Give two of different weights and dropout rates.
+
+    `images` are (batch, channels, height, width), on the device.
+    """
+    device = images.device
+    try:
+        parameters = [p for network in networks for p in network.parameters()]
+        if any(p._backward_hooks or p._post_accumulate_grad_hooks for p in parameters):
+            raise CannotStackError("a hook on a parameter would be lost")
+        stack = Stack(networks, device)
+        alone = [deepcopy(network).to(device) for network in networks]
+        for seed, network in enumerate(alone):
+            dropout.set_dropout_step(network, seed, step=0)
+        keys = rng.keys(range(len(networks)), "dropout", device)
+        layers = torch.arange(stack.dropout_layers, device=device)
+        keys = rng.parts(rng.parts(keys, torch.zeros_like(keys)), layers[:, None])
+        together = images.expand(len(networks), *images.shape)
+        stacked = stack.logits(together, keys)
+        lone = [network.train()(images) for network in alone]
+        same = _same(stacked, lone) and _same_gradients(stack, stacked, alone, lone)
+        stacked = stack.logits(images, None)
+        same = same and _same(stacked, [network.eval()(images) for network in alone])
+    except CannotStackError:
+        raise
+    except Exception as error:  # whatever vmap or the module has to say
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CannotStackError(reason) from error
+    if not same:
+        raise CannotStackError("stacked, its copies do not compute what they compute alone")
+
+
+def _same_gradients(
+    stack: Stack, stacked: Tensor, alone: Sequence[nn.Module], lone: Sequence[Tensor]
+) -> bool:
+    """Compare the gradients of all that is trained: a hook may change them and nothing else."""
+    # not of the plain sum: batch normalisation takes the same from every image
+    weights = torch.linspace(-1, 1, stacked[0].numel(), device=stacked.device)
+    weights = weights.view(stacked.shape[1:]) / len(stacked[0])
+    (stacked * weights).sum().backward()
+    for logits in lone:
+        (logits * weights).sum().backward()
+    trained = [[p.grad for p in network.parameters() if p.requires_grad] for network in alone]
+    for together, *each in zip((p.grad for p in stack.parameters), *trained, strict=True):
+        if together is None or any(gradient is None for gradient in each):
+            if together is not None or any(gradient is not None for gradient in each):
+                return False
+        elif not _same(together, each):
+            return False
+    return True
+
+
+def _same(stacked: Tensor, alone: Sequence[Tensor]) -> bool:
+    return torch.allclose(stacked, torch.stack(list(alone)), rtol=1e-3, atol=1e-4)

@@ -1,0 +1,222 @@
+"""Runs of one kind that train in lockstep: what they share, and how they move on together.
+
+Each run has its own weights, data order, dropout masks, learning rate and scheduler; nothing
+crosses from one run to another. Within an epoch nothing waits for the device.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lrdecay.components import rng
+from lrdecay.components.datasets.dataset import Split
+from lrdecay.components.models import build as models_build
+from lrdecay.components.models import dropout as dropout_module
+from lrdecay.core.run import Run
+from lrdecay.engine.measured import EVALUATION_BATCH, Metrics
+from lrdecay.engine.stacked import cuda_graph, optimizers
+from lrdecay.engine.stacked.ensemble import Stack
+from lrdecay.engine.stacked.rates import Rates
+
+T = TypeVar("T")
+
+_SHARED = ("model", "batch_norm", "optimizer", "batch_size", "epochs", "validation", "precision")
+
+
+def kind(run: Run) -> tuple[object, ...]:
+    """Return what runs must have in common to be trained together."""
+    arguments = json.loads(run.optimizer_args)
+    # what some runs of a group need and others do not would change the others' bits
+    parts = (
+        arguments.get("weight_decay", 0) > 0,
+        arguments.get("momentum", 0) > 0,
+        arguments.get("centered", False),
+    )
+    return (*(getattr(run, name) for name in _SHARED), *parts)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One epoch of training: rates and losses (steps, runs) in float64, and each run's metrics."""
+
+    first_step: int
+    rates: Tensor
+    losses: Tensor
+    metrics: list[Metrics]
+
+
+class Lockstep:
+    """The weights, optimizers and schedulers of runs of one kind, and how they move on.
+
+    A run that is alone is trained twice: with one run kernels take other paths, and its bits would
+    not be those that it has in company.
+    """
+
+    def __init__(
+        self, runs: Sequence[Run], train: Split, classes: int, device: torch.device
+    ) -> None:
+        runs = _in_company(runs)
+        networks = initial_networks(runs, train, classes)
+        digest = cache(models_build.digest)
+        self.init_digests = [digest(network) for network in networks]
+        self.applied_dropout = [dropout_module.applied_dropout(network) for network in networks]
+        self._runs = runs
+        self._train = train
+        self._device = device
+        self._stack = Stack(networks, device)
+        count, size = len(train), runs[0].batch_size
+        self._sizes = [min(size, count - start) for start in range(0, count, size)]
+        self._rates = Rates(runs, len(self._sizes))
+        self._done = 0
+        self._update = optimizers.build(
+            runs[0].optimizer,
+            self._stack.parameters,
+            [json.loads(run.optimizer_args) for run in runs],
+        )
+        self._refreshes = models_build.has_running_statistics(networks[0])
+        self._of_training: list[Tensor] = []
+        self._steps: dict[int, cuda_graph.Step] = {}
+
+    def train_epoch(self) -> Trained:
+        """Train every run for one epoch; after it the weights are those of evaluation."""
+        self._to_training()
+        epoch = self._done // len(self._sizes)
+        rates, momenta = self._rates.next_epoch()
+        rows = self._update.coefficients(rates, momenta, self._done)
+        rows = rows.to(self._device, self._train.images.dtype)
+        keys, order = self._keys(self._done), self._order(epoch)
+        losses = rows.new_empty(len(rows), len(self._runs))
+        correct = torch.zeros(len(self._runs), dtype=torch.int64, device=self._device)
+        for number, batch in enumerate(order.split(self._sizes, dim=1)):
+            step = self._step_for(batch, rows[number], keys[number])
+            losses[number], right = step(batch, rows[number], keys[number])
+            correct += right
+        first, self._done = self._done, self._done + len(self._sizes)
+        self._to_evaluation()
+        by_step = losses.cpu().double()
+        sizes = torch.tensor(self._sizes, dtype=torch.float64)
+        means = ((by_step * sizes[:, None]).sum(0) / len(self._train)).tolist()
+        shares = (correct.cpu().double() / len(self._train)).tolist()
+        metrics = [Metrics(*each) for each in zip(means, shares, strict=True)]
+        return Trained(first, rates, by_step, metrics)
+
+    @torch.inference_mode()
+    def evaluate(self, split: Split) -> tuple[list[Metrics], Tensor]:
+        """Return each run's metrics with dropout off, and which images were right (runs, n)."""
+        losses, correct = [], []
+        for images, labels in zip(
+            split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True
+        ):
+            logits = self._stack.logits(images, None)
+            losses.append(_losses(logits, labels.expand(len(logits), -1)))
+            correct.append(logits.argmax(2) == labels)
+        means = torch.cat(losses, 1).double().mean(1).tolist()
+        right = torch.cat(correct, 1)
+        shares = (right.sum(1).double() / len(split)).tolist()
+        return [Metrics(*each) for each in zip(means, shares, strict=True)], right
+
+    def end_epoch(self, validation_losses: Sequence[float | None]) -> None:
+        """Step the schedulers that are stepped every epoch."""
+        self._rates.end_epoch(_in_company(validation_losses))
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with the runs at these places."""
+        places = _in_company(places)
+        self._runs = [self._runs[place] for place in places]
+        self._stack.keep(places)
+        self._update.keep(places)
+        self._rates.keep(places)
+        self._of_training = [tensor[places] for tensor in self._of_training]
+        self._steps.clear()
+
+    @torch.no_grad()
+    def _to_evaluation(self) -> None:
+        """Move to the weights that evaluations are at, where training is at others."""
+        averaged = self._update.averaged(self._stack.parameters)
+        if averaged is None:
+            return
+        self._of_training = [tensor.clone() for tensor in self._stack.state]
+        for parameter, value in zip(self._stack.parameters, averaged, strict=True):
+            parameter.copy_(value)
+        if not self._refreshes:
+            return
+        keys, batches = self._keys(0), self._order(0).split(self._sizes, dim=1)
+        for number, batch in enumerate(batches[: models_build.REFRESHED_BATCHES]):
+            self._stack.logits(self._train.images[batch], keys[number])
+
+    @torch.no_grad()
+    def _to_training(self) -> None:
+        """Move back, to the bit: evaluating steers nothing."""
+        if self._of_training:
+            # in place: a captured step knows its tensors by their addresses
+            for tensor, value in zip(self._stack.state, self._of_training, strict=True):
+                tensor.copy_(value)
+            self._of_training = []
+
+    def _step(self, batch: Tensor, row: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Train every run on its batch, images given by index (runs, b); return the loss of each
+        (the batch's mean), and how many of its images were right."""
+        labels = self._train.labels[batch]
+        logits = self._stack.logits(self._train.images[batch], keys)
+        losses = _losses(logits, labels).mean(1)
+        parameters = self._stack.parameters
+        gradients = torch.autograd.grad(losses.sum(), parameters, allow_unused=True)
+        with torch.no_grad():
+            self._update.apply(parameters, gradients, row)
+            return losses.detach(), (logits.argmax(2) == labels).sum(1)
+
+    def _step_for(self, *inputs: Tensor) -> cuda_graph.Step:
+        if self._device.type != "cuda":
+            return self._step  # not kept: it would keep this object alive
+        size = inputs[0].shape[1]
+        if size not in self._steps:
+            state = self._stack.state + self._update.state
+            self._steps[size] = cuda_graph.captured(self._step, inputs, state)
+        return self._steps[size]
+
+    def _order(self, epoch: int) -> Tensor:
+        """Return the images in the order in which each run visits them (runs, n)."""
+        count, device = len(self._train), self._device
+        of_seed = cache(lambda seed: rng.order(seed, epoch, count, device))
+        return torch.stack([of_seed(run.seed) for run in self._runs])
+
+    def _keys(self, first: int) -> Tensor:
+        """Return the keys of the dropout masks of an epoch that begins with step `first`, (steps,
+        layers, runs)."""
+        runs = rng.keys([run.seed for run in self._runs], "dropout", self._device)
+        numbers = torch.arange(first, first + len(self._sizes), device=self._device)
+        layers = torch.arange(self._stack.dropout_layers, device=self._device)
+        return rng.parts(rng.parts(runs, numbers[:, None, None]), layers[:, None])
+
+
+def initial_networks(runs: Sequence[Run], train: Split, classes: int) -> list[nn.Module]:
+    """Return each run's network before its first step; runs of one seed and rate share one."""
+    _, channels, height, width = train.images.shape
+    first = runs[0]
+
+    @cache
+    def build(seed: int, dropout: float | None) -> nn.Module:
+        shape = (channels, height, width)
+        return models_build.build(
+            first.model, shape, classes, seed=seed, dropout=dropout, batch_norm=first.batch_norm
+        )
+
+    return [build(run.seed, run.dropout) for run in runs]
+
+
+def _losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the cross entropy of each image (runs, b), from logits (runs, b, classes)."""
+    losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+    return losses.view(labels.shape)
+
+
+def _in_company(items: Sequence[T]) -> list[T]:
+    return [*items, *items] if len(items) == 1 else list(items)

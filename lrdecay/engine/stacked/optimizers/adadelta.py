@@ -1,0 +1,37 @@
+"""Adadelta for many runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lrdecay.engine.stacked.optimizers.base import Arguments, Update, root, stacked
+
+
+class Adadelta(Update):
+    """torch.optim.Adadelta: steps as long as the root of the average squared step before."""
+
+    def __init__(self, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> None:
+        super().__init__(arguments, [torch.zeros_like(p) for p in parameters for _ in range(2)])
+
+    def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
+        """Return 1 - rho, eps, minus the rate and the weight decay."""
+        decay = self._of_runs("weight_decay").expand_as(rates)
+        return stacked(
+            (1 - self._of_runs("rho")).expand_as(rates),
+            self._of_runs("eps").expand_as(rates),
+            -rates,
+            decay,
+            self._decay_of_biases(decay),
+        )
+
+    def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:
+        square, moved = state
+        weight, eps, size, *decays = numbers
+        gradient = self._with_decay(p, g, decays)
+        square.lerp_(gradient * gradient, weight)
+        step = (moved + eps).sqrt_().div_(root(square + eps)).mul_(gradient)
+        moved.lerp_(step * step, weight)
+        p.addcmul_(step, size)

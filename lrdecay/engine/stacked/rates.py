@@ -1,0 +1,97 @@
+"""The learning rates of many runs, from torch's own schedulers, ahead of the steps they are for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lrdecay.components import schedulers
+from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.core.run import Run
+
+
+class Rates:
+    """What the runs' schedulers say for each step, one epoch at a time.
+
+    Each scheduler is torch's own object, on an optimizer of the run's class that has one number to
+    train and never does. Runs that must get the same rates share one: those of one scheduler,
+    whatever their seed and dropout, unless it is steered by their own validation loss.
+    """
+
+    def __init__(self, runs: Sequence[Run], steps: int) -> None:
+        """`steps` is the number of optimizer steps in an epoch."""
+        schedules: dict[object, _Schedule] = {}
+        self._of_run = []
+        for run in runs:
+            same = (
+                run.run_id
+                if schedulers.needs_validation(run.scheduler_class, json.loads(run.scheduler_args))
+                else (
+                    *(run.scheduler_class, run.scheduler_args),
+                    *(run.optimizer, run.optimizer_args, run.lr),
+                )
+            )
+            if same not in schedules:
+                schedules[same] = _Schedule(run, steps)
+            self._of_run.append(schedules[same])
+
+    def next_epoch(self) -> tuple[Tensor, Tensor]:
+        """Return learning rates and momenta of the coming epoch, each (steps, runs) in float64.
+
+        A momentum is that of SGD or Adam's first beta, which OneCycleLR and CyclicLR cycle too.
+        """
+        for schedule in dict.fromkeys(self._of_run):
+            schedule.walk_epoch()
+        rates = torch.stack([schedule.rates for schedule in self._of_run], 1)
+        momenta = torch.stack([schedule.momenta for schedule in self._of_run], 1)
+        return rates, momenta
+
+    def end_epoch(self, validation_losses: Sequence[float | None]) -> None:
+        """Step the schedulers that are stepped every epoch, with each run's own loss."""
+        stepped = set()
+        for schedule, loss in zip(self._of_run, validation_losses, strict=True):
+            if schedule not in stepped:
+                schedule.end_epoch(loss)
+                stepped.add(schedule)
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with the runs at these places."""
+        self._of_run = [self._of_run[place] for place in places]
+
+
+class _Schedule:
+    def __init__(self, run: Run, steps: int) -> None:
+        parameter = torch.nn.Parameter(torch.zeros(1))
+        arguments = json.loads(run.optimizer_args)
+        self._optimizer = optimizers_build.build(run.optimizer, [parameter], run.lr, arguments)
+        resolved = json.loads(run.scheduler_args)
+        self._scheduler = schedulers.build(run.scheduler_class, resolved, self._optimizer)
+        self._by_steps = schedulers.clock(run.scheduler_class, resolved) == "step"
+        self.rates = torch.empty(steps, dtype=torch.float64)
+        self.momenta = torch.empty(steps, dtype=torch.float64)
+
+    def walk_epoch(self) -> None:
+        group = self._optimizer.param_groups[0]
+        self._optimizer.step()  # torch warns where a scheduler comes first
+        if not self._by_steps:
+            self.rates.fill_(group["lr"])
+            self.momenta.fill_(_momentum(group))
+            self._scheduler.after_step()
+            return
+        for step in range(len(self.rates)):
+            self.rates[step] = group["lr"]
+            self.momenta[step] = _momentum(group)
+            self._scheduler.after_step()
+
+    def end_epoch(self, validation_loss: float | None) -> None:
+        self._scheduler.after_epoch(validation_loss)
+
+
+def _momentum(group: dict[str, object]) -> float:
+    betas = group.get("betas")
+    momentum = betas[0] if isinstance(betas, tuple | list) else group.get("momentum", 0.0)
+    assert isinstance(momentum, float | int)
+    return float(momentum)

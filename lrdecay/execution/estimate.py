@@ -1,0 +1,62 @@
+"""About how long a sweep takes."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+
+import torch
+
+from lrdecay.components.datasets.dataset import Dataset
+from lrdecay.engine import reference
+from lrdecay.engine.precision import training_settings
+from lrdecay.engine.stacked import lockstep, train
+from lrdecay.execution.grouping import Plan, bytes_at_once
+
+
+def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> list[float]:
+    """Return about how long each group takes, from a few measured steps."""
+    if not plan.groups:
+        return []
+    whole = dataset.split(plan.groups[0].runs[0].validation, device)
+    evaluated = len(whole.train_eval) + len(whole.test) + len(whole.validation or ())
+    rates: dict[tuple[object, ...], tuple[float, float]] = {}
+    seconds = []
+    with training_settings():
+        for group in plan.groups:
+            first = group.runs[0]
+            alike = (group.engine, len(group.runs), lockstep.kind(first), first.dropout != 0)
+            if alike not in rates:
+                rates[alike] = (
+                    train.seconds_per_image(group.runs, whole, device)
+                    if group.engine == train.NAME
+                    else reference.seconds_per_image(first, whole, device)
+                )
+            training, evaluation = rates[alike]
+            of_epoch = training * len(whole.train) + evaluation * evaluated
+            seconds.append(len(group.runs) * first.epochs * of_epoch)
+    return seconds
+
+
+def until_all_end(seconds: Sequence[float], workers: int) -> float:
+    """Return when all groups have ended that workers take in this order, in seconds.
+
+    >>> until_all_end([3, 2, 2], workers=2)
+    4.0
+    """
+    busy_until = [0.0] * max(workers, 1)
+    for each in seconds:
+        heapq.heapreplace(busy_until, busy_until[0] + each)
+    return max(busy_until)
+
+
+def bytes_per_worker(plan: Plan, dataset: Dataset, device: torch.device) -> int:
+    """Return about how much memory a worker needs at most beside torch itself: for the images as
+    float32, and for the runs of a group that train at once."""
+    images = dataset.train_count + len(dataset.test_labels)
+    data = 4 * images * math.prod(dataset.shape)
+    groups = {(group.engine, lockstep.kind(group.runs[0])): group for group in plan.groups}
+    with training_settings():
+        of_runs = [bytes_at_once(group, dataset, device) for group in groups.values()]
+    return data + max(of_runs, default=0)

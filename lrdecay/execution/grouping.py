@@ -1,0 +1,187 @@
+"""Which runs train together, and on which engine: pending runs -> groups.
+
+The engine of a run depends on the run, the data and the device alone, so that its bits do not
+depend on what else is pending.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lrdecay.components import registry
+from lrdecay.components.datasets.dataset import Dataset, Split
+from lrdecay.core.run import Run
+from lrdecay.engine import reference
+from lrdecay.engine.measured import EVALUATION_BATCH
+from lrdecay.engine.precision import training_settings
+from lrdecay.engine.stacked import lockstep, train
+from lrdecay.engine.stacked.ensemble import CannotStackError, Stack, check
+from lrdecay.execution.cost import cost
+
+ENGINES = ("auto", reference.NAME, train.NAME)
+
+# On a CPU runs gain from company while the images of a step (batch x height x width) are few, and
+# while those of all runs stay near the core; measured in bench/RESULTS.md.
+_FEW_PIXELS = 20_000
+_PIXELS_AT_ONCE = 2**16
+_SAME_BITS = ("cnn",)  # on a CPU, in whatever company; others only on demand
+_MOST_ON_CPU, _MOST_ON_GPU = 64, 256
+_SHARE_OF_MEMORY = 0.9
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that one worker trains: all at once with the stacked engine, else one by one."""
+
+    engine: str
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Groups in the order in which they train, and what a user should know about them."""
+
+    groups: tuple[Group, ...]
+    notes: tuple[str, ...] = ()
+
+
+def plan(
+    runs: Sequence[Run],
+    dataset: Dataset,
+    device: torch.device,
+    workers: int,
+    engine: str = "auto",
+    group_size: int | None = None,
+    sharing: int | None = None,
+) -> Plan:
+    """Return the groups in which runs train, those of the longest runs first.
+
+    `engine` is auto, reference or stacked; auto is the one that is faster for the run. `group_size`
+    is the most runs that train at once (None: as many as is fastest and fits into memory, which
+    `sharing` workers have between them; None: all of them).
+    """
+    kinds: dict[tuple[object, ...], list[Run]] = {}
+    for run in runs:
+        kinds.setdefault(lockstep.kind(run), []).append(run)
+    groups: list[Group] = []
+    notes: dict[str, None] = {}
+    for of_kind in kinds.values():
+        first = of_kind[0]
+        images = _some_images(dataset, max(first.batch_size, EVALUATION_BATCH), device)
+        chosen, size = reference.NAME, 1
+        if engine == train.NAME or (engine == "auto" and _gains(first, images)):
+            try:
+                # as in a worker, whatever the calling program has set
+                with training_settings():
+                    check_stackable(first, images, dataset.classes)
+                    chosen = train.NAME
+                    size = group_size or _size(first, images, dataset.classes, sharing or workers)
+            except CannotStackError as error:
+                notes[f"{first.model}: runs train one at a time, since {error}"] = None
+        groups += [Group(chosen, part) for part in _parts(of_kind, size, workers)]
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # workers are processes of their own
+    # so that none begins a long one when the others have ended
+    groups.sort(key=lambda group: -cost(group.runs[0], dataset))
+    return Plan(tuple(groups), tuple(notes))
+
+
+def bytes_at_once(group: Group, dataset: Dataset, device: torch.device) -> int:
+    """Return about how much memory the runs of a group take that train at once; 0 where that is
+    unknown, for a network that cannot be stacked."""
+    first = group.runs[0]
+    images = _some_images(dataset, max(first.batch_size, EVALUATION_BATCH), device)
+    try:
+        each = bytes_per_run(first, images, dataset.classes)
+    except CannotStackError:
+        return 0
+    return each * (len(group.runs) if group.engine == train.NAME else 1)
+
+
+def bytes_per_run(run: Run, images: Tensor, classes: int) -> int:
+    """Return about how much memory one more run in a group takes, from a trial step of two.
+
+    That is what the forward pass keeps for the backward pass, as much again for gradients, and
+    weights with their gradients and three times as much for the optimizer. `images` (batch,
+    channels, height, width) are as many as are ever used at once.
+    """
+    stack = Stack(_two(run, images, classes), images.device)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    keys = torch.zeros(stack.dropout_layers, 2, dtype=torch.int64, device=images.device)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        logits = stack.logits(images.expand(2, *images.shape), keys)
+    del logits
+    weights = sum(tensor.nbytes for tensor in stack.state)
+    return (2 * sum(kept.values()) + 5 * weights) // 2
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that are free on a GPU, or that this machine has available."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        facts = dict(line.split(":", 1) for line in lines)
+        return int(facts["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):
+        return 2**32
+
+
+def _gains(run: Run, images: Tensor) -> bool:
+    """Return whether the run trains faster in company, and the same."""
+    if images.device.type == "cuda":
+        return True
+    return run.model in _SAME_BITS and _pixels(run, images) <= _FEW_PIXELS
+
+
+def _pixels(run: Run, images: Tensor) -> int:
+    return run.batch_size * images.shape[2] * images.shape[3]
+
+
+def _size(run: Run, images: Tensor, classes: int, sharing: int) -> int:
+    """Return how many runs to train at once."""
+    memory = _SHARE_OF_MEMORY * free_memory(images.device) / max(sharing, 1)
+    fits = int(memory / bytes_per_run(run, images, classes))
+    if images.device.type == "cuda":
+        return max(1, min(fits, _MOST_ON_GPU))
+    return max(1, min(fits, _MOST_ON_CPU, round(_PIXELS_AT_ONCE / _pixels(run, images))))
+
+
+def _parts(runs: Sequence[Run], size: int, workers: int) -> list[tuple[Run, ...]]:
+    """Return runs in parts of at most `size`, as even as can be and each worker its share."""
+    count = math.ceil(len(runs) / size)
+    if size > 1:
+        count = min(len(runs), math.ceil(count / max(workers, 1)) * max(workers, 1))
+    bounds = [len(runs) * index // count for index in range(count + 1)]
+    return [tuple(runs[start:end]) for start, end in pairwise(bounds)]
+
+
+def check_stackable(run: Run, images: Tensor, classes: int) -> None:
+    """Raise `CannotStackError` where the run's network or optimizer cannot train in company."""
+    if registry.find("optimizer", run.optimizer):
+        raise CannotStackError(f"the stacked engine does not know the optimizer {run.optimizer}")
+    check(_two(run, images, classes), images)
+
+
+def _two(run: Run, images: Tensor, classes: int) -> list[torch.nn.Module]:
+    rates = (None, None) if run.dropout is None else (0.0, 0.5)
+    runs = [replace(run, seed=seed, dropout=rate) for seed, rate in enumerate(rates)]
+    labels = torch.zeros(len(images), dtype=torch.int64)
+    return lockstep.initial_networks(runs, Split(images, labels), classes)
+
+
+def _some_images(dataset: Dataset, count: int, device: torch.device) -> Tensor:
+    return (dataset.train_images[:count].float() / dataset.full_scale).to(device)

@@ -1,0 +1,7 @@
+"""Workers that are processes of this machine."""
+
+from lrdecay.execution.local.executor import Local
+
+__all__ = [
+    "Local",
+]

@@ -1,0 +1,58 @@
+"""A training process: takes groups from a pipe, trains them, sends the runs' rows back.
+
+Started by `process` as a process of its own that calls `main`. It ends when the coordinator
+does, at whatever moment and in whatever way that happens: the pipe then closes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Any
+
+from lrdecay.engine.precision import training_settings
+from lrdecay.execution.messages import Beat, Ready
+from lrdecay.execution.trainer import Setup
+
+_BEAT_SECONDS = 1.0
+
+
+def main(descriptor: int) -> None:
+    """Train what comes through the pipe with this file descriptor until it closes."""
+    connection: Connection[Any, Any] = Connection(descriptor)
+    inbox: SimpleQueue[Any] = SimpleQueue()
+    one_at_a_time = threading.Lock()
+
+    def send(message: object) -> None:
+        with one_at_a_time:
+            connection.send(message)
+
+    def receive() -> None:
+        try:
+            while True:
+                inbox.put(connection.recv())
+        except (EOFError, OSError):  # the coordinator is gone, and with it the need to go on
+            os._exit(1)
+
+    def beat() -> None:
+        while True:
+            time.sleep(_BEAT_SECONDS)
+            with suppress(OSError):  # `receive` ends the process
+                send(Beat())
+
+    for task in (receive, beat):
+        threading.Thread(target=task, daemon=True).start()
+    with training_settings():
+        try:
+            setup: Setup = inbox.get()
+            trainer = setup.trainer(setup)
+        except Exception as error:
+            send(Ready(error=f"{type(error).__name__}: {error}"))
+            return
+        send(Ready())
+        while True:
+            trainer.train(inbox.get(), send)

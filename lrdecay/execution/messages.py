@@ -1,0 +1,50 @@
+"""What a worker tells while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lrdecay.core.run import Run
+from lrdecay.store.schema import Record
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A worker's first message: it can train, or why it cannot; and on which node, if on any."""
+
+    error: str | None = None
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """A worker's process is at work, even if it has nothing else to tell yet."""
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """A run has finished one more epoch: its accuracy on `split`, validation if it has any."""
+
+    run: Run
+    epoch: int
+    split: str
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that happened on the way and that a user should know."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """The ids of the runs that are at work now, or wait for the process that has them."""
+
+    runs: tuple[str, ...]
+
+
+Message = Beat | EpochDone | Note | Record | Training
+Tell = Callable[[Message], None]

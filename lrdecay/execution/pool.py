@@ -1,0 +1,292 @@
+"""Many workers at once: groups of runs in, finished runs out, whatever becomes of a worker.
+
+A worker trains one group at a time; it is a process on this machine (`process`) or an actor of a
+Ray cluster (`on_ray`). A run ends as completed or diverged, or has failed: an error ended it, or
+its worker. One that failed is tried again alone in a fresh worker, at most twice, before it is
+recorded. A run that was interrupted, since its worker or the sweep was ended, is not recorded.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+import torch
+
+from lrdecay.core import signals
+from lrdecay.core.errors import WorkerError
+from lrdecay.core.run import Run
+from lrdecay.core.text import at_dropout, counted, joined
+from lrdecay.engine import record
+from lrdecay.engine.stacked import train as train_module
+from lrdecay.execution.grouping import Group
+from lrdecay.execution.messages import Beat, Message, Note, Ready, Tell, Training
+from lrdecay.store.schema import Record
+
+SILENCE_SECONDS = 120.0
+"""So long a worker may say nothing, not even that it is at work, before it is ended."""
+LOOK_SECONDS = 0.25
+"""How often the coordinator looks after its workers."""
+
+_START_SECONDS = 600.0  # the same while it starts: a slow disk has torch to read, and the data
+_TRIES = 3
+_PLACES_LOST = 10  # that the machine under a run may go, before the run is suspected
+
+
+class Clock:
+    """Seconds that this process has been at work: none pass while it is stopped or the computer
+    sleeps, so that nobody is blamed for a silence that nobody could have heard end."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._seen = time.monotonic()
+
+    def tick(self) -> None:
+        """Let the time since the last call pass, if it is not too long to have been spent here."""
+        seen = time.monotonic()
+        self.now += min(seen - self._seen, 4 * LOOK_SECONDS)
+        self._seen = seen
+
+
+class Worker(ABC):
+    """One that trains, as the coordinator has it.
+
+    What it says goes into an inbox, by `hear`, with None after the last.
+    """
+
+    kind = "worker"
+    """What to call it in a message."""
+
+    def __init__(self, clock: Clock, inbox: Inbox) -> None:
+        self.engine = ""
+        self.runs: list[Run] = []
+        """Those it has not finished."""
+        self.ready = False
+        self.cause = ""
+        """Why it was ended; empty if it ended by itself."""
+        self.place_lost = False
+        """Whether the machine that it was on is gone, for which no run is to blame."""
+        self._clock = clock
+        self._inbox = inbox
+        self._heard = self._moved = clock.now
+
+    @abstractmethod
+    def send(self, group: Group) -> None:
+        """Have it train a group; that it is gone is heard, and no error here."""
+
+    @abstractmethod
+    def end(self) -> str:
+        """End it, which has nothing to lose, and return how it ended, such as an exit status.
+
+        All that it has said is in the inbox then.
+        """
+
+    def take(self, group: Group) -> None:
+        """Give it a group to train."""
+        self.engine, self.runs = group.engine, list(group.runs)
+        self._moved = self._clock.now
+        self.send(group)
+
+    def hear(self, message: Ready | Message | None) -> None:
+        """Take what it says."""
+        self._heard = self._clock.now
+        if not isinstance(message, Beat):
+            self._moved = self._heard
+            self._inbox.put((self, message))
+
+    def finished(self, done: Record) -> Run:
+        """Strike a run off those to be trained, and return it."""
+        (run,) = (run for run in self.runs if run.run_id == done.run["run_id"])
+        self.runs.remove(run)
+        return run
+
+    def overdue(self, time_limit: float | None) -> str:
+        """Return why it is to be ended, if it is: for too long it told of nothing."""
+        now = self._clock.now
+        silence = SILENCE_SECONDS if self.ready else _START_SECONDS
+        if now - self._heard > silence:
+            return f"the {self.kind} said nothing for {silence:g} s and was ended"
+        if self.runs and time_limit is not None and now - self._moved > time_limit:
+            return f"no epoch was finished within {time_limit:g} s (--time-limit)"
+        return ""
+
+
+Inbox = SimpleQueue[tuple[Worker, Ready | Message | None]]
+Start = Callable[[Clock, Inbox], Worker]
+
+
+class Pool:
+    """The workers that train now, and what is still to be trained."""
+
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        start: Start,
+        room: Callable[[], int],
+        device: str,
+        tell: Tell,
+        time_limit: float | None,
+    ) -> None:
+        """`start` begins a worker, and `room` says how many there may be at the moment; `device` is
+        where they train, and `time_limit` in seconds from one epoch's end to the next."""
+        self._waiting = list(reversed(groups))
+        self._again: list[Group] = []  # runs that failed; each needs a fresh worker
+        self._tries: Counter[str] = Counter()
+        self._places_lost: Counter[str] = Counter()
+        self._start = start
+        self._room = room
+        self._device = torch.device(device)
+        self._tell = tell
+        self._time_limit = time_limit
+        self._workers: list[Worker] = []
+        self._lost_starts = 0
+        self._clock = Clock()
+        self._inbox: Inbox = SimpleQueue()
+
+    def train(self) -> None:
+        """Train every group.
+
+        Raises `WorkerError` where no worker can train, and `KeyboardInterrupt` once the workers
+        have ended and those runs that they had finished are told.
+        """
+        told: tuple[str, ...] = ()
+        try:
+            while self._fill():
+                training = tuple(run.run_id for worker in self._workers for run in worker.runs)
+                if training != told:
+                    self._tell(Training(told := training))
+                self._look()
+        except (KeyboardInterrupt, WorkerError):
+            self._end()
+            self._take_finished()
+            raise
+        finally:
+            self._end()
+
+    def _fill(self) -> bool:
+        """Start workers as long as there is work and room for them; say whether work is left."""
+        idle = len(self._waiting) + len(self._again)
+        starting = sum(not worker.ready for worker in self._workers)
+        while starting < idle and len(self._workers) < self._room() and self._may_start():
+            self._workers.append(self._start(self._clock, self._inbox))
+            starting += 1
+        return idle > 0 or any(worker.runs for worker in self._workers)
+
+    def _may_start(self) -> bool:
+        """Whether one more may fare better than the last ones did."""
+        return self._lost_starts < _TRIES or not self._workers
+
+    def _look(self) -> None:
+        """Wait a moment for a message and follow it; end who is overdue."""
+        signals.check()
+        try:
+            worker, message = self._inbox.get(timeout=LOOK_SECONDS)
+        except Empty:
+            self._tell(Beat())  # time passes: something may be due
+        else:
+            if worker in self._workers:
+                self._follow(worker, message)
+        self._clock.tick()
+        for worker in self._workers:
+            if not worker.cause and (cause := worker.overdue(self._time_limit)):
+                worker.cause = cause
+                worker.end()
+                self._inbox.put((worker, None))  # should what it was heard through outlive it
+
+    def _follow(self, worker: Worker, message: Ready | Message | None) -> None:
+        match message:
+            case Ready(error=None):
+                worker.ready = True
+                self._lost_starts = 0
+                self._employ(worker, self._waiting or self._again)
+            case Ready(error=error):
+                raise WorkerError(f"a {worker.kind} cannot train: {error}")
+            case Record() as done:
+                run = worker.finished(done)
+                if done.run["status"] == "failed":
+                    self._failed(run, str(done.run["error"]), worker.engine)
+                else:
+                    self._tell(done)
+                if not worker.runs:
+                    self._employ(worker, self._waiting)
+            case None:
+                self._ended(worker)
+            case _:
+                self._tell(message)
+
+    def _employ(self, worker: Worker, queue: list[Group]) -> None:
+        if queue:
+            worker.take(queue.pop())
+        else:
+            self._workers.remove(worker)
+            worker.end()
+
+    def _ended(self, worker: Worker) -> None:
+        """Let another worker train what one that ended has not: a group's runs in halves, so that
+        one run that kills, or a memory too small for all, costs no other run its result. A run that
+        was alone has failed, unless the machine under it went.
+
+        Raises `WorkerError` if none could begin: then no other worker would fare better.
+        """
+        self._workers.remove(worker)
+        status = worker.end()
+        cause = worker.cause or f"the {worker.kind} died ({status})"
+        runs, engine = worker.runs, worker.engine
+        if not worker.ready:
+            at_work = any(other.ready for other in self._workers)
+            if worker.cause and at_work:
+                return  # there was no room for it
+            self._lost_starts += 1
+            if self._lost_starts >= _TRIES and not at_work:
+                raise WorkerError(f"a {worker.kind} ended before it could train ({status})")
+            then = "another one starts" if self._lost_starts < _TRIES else "the others go on"
+            self._tell(Note(f"{cause} while it started; {then}"))
+        elif not runs:
+            pass
+        elif worker.place_lost and self._may_move(runs):
+            self._tell(Note(f"{cause}; {counted(len(runs), 'run')} of it start anew elsewhere"))
+            self._waiting.append(Group(engine, tuple(runs)))
+        elif engine == train_module.NAME and len(runs) > 1:
+            half = (len(runs) + 1) // 2
+            self._tell(
+                Note(f"{cause} with {len(runs)} runs at once; they start anew, {half} at once")
+            )
+            self._waiting += [Group(engine, tuple(part)) for part in (runs[half:], runs[:half])]
+        else:
+            self._failed(runs[0], cause, engine)
+            if runs[1:]:
+                self._waiting.append(Group(engine, tuple(runs[1:])))
+
+    def _may_move(self, runs: Sequence[Run]) -> bool:
+        ids = [run.run_id for run in runs]
+        self._places_lost.update(ids)
+        return all(self._places_lost[run] <= _PLACES_LOST for run in ids)
+
+    def _failed(self, run: Run, error: str, engine: str) -> None:
+        """Have a run tried again, or record that it failed."""
+        self._tries[run.run_id] += 1
+        tries = self._tries[run.run_id]
+        if tries == _TRIES:
+            error = f"{error} (tried {tries} times)"
+            self._tell(record.failed(run, error, engine, self._device))
+            return
+        name = joined(run.scheduler, at_dropout(run.dropout), f"seed {run.seed}")
+        first_line = error.partition("\n")[0]
+        self._tell(Note(f"{name}: {first_line}; trying again, alone ({tries + 1} of {_TRIES})"))
+        self._again.insert(0, Group(engine, (run,)))
+
+    def _end(self) -> None:
+        while self._workers:
+            self._workers.pop().end()
+
+    def _take_finished(self) -> None:
+        """Tell of the runs that had finished before their processes were ended."""
+        with suppress(Empty):
+            while True:
+                _, message = self._inbox.get_nowait()
+                if isinstance(message, Record) and message.run["status"] != "failed":
+                    self._tell(message)

@@ -1,0 +1,5 @@
+"""Runs on a Ray cluster (extra `ray`): `Cluster` is the executor."""
+
+from lrdecay.execution.ray.executor import Cluster
+
+__all__ = ["Cluster"]

@@ -1,0 +1,134 @@
+"""What trains groups in a worker, on whatever machine that is."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+
+from lrdecay.components.datasets import sources
+from lrdecay.components.datasets.dataset import Dataset
+from lrdecay.components.datasets.spec import DatasetSpec
+from lrdecay.components.plugins import Loaded, load_again
+from lrdecay.core.errors import InputError
+from lrdecay.core.run import Run
+from lrdecay.engine import record, reference
+from lrdecay.engine.measured import Epoch, OnEpoch
+from lrdecay.engine.stacked import train as train_module
+from lrdecay.execution.grouping import Group
+from lrdecay.execution.messages import EpochDone, Note, Tell
+
+
+class Trains(Protocol):
+    """What trains groups within a worker: `Trainer`, unless a benchmark has something lighter."""
+
+    def train(self, group: Group, tell: Tell) -> None:
+        """Train a group; each of its runs ends with a `Record`."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker needs before its first run.
+
+    `data` is the dataset itself, for a worker that cannot read it where the coordinator did.
+    """
+
+    dataset: DatasetSpec
+    data_dir: str | None
+    dataset_digest: str
+    validation: int
+    device: str
+    plugins: Loaded = field(default_factory=Loaded)
+    data: Dataset | None = None
+    trainer: Callable[[Setup], Trains] = field(default_factory=lambda: Trainer)
+
+
+class Trainer:
+    """Holds the data on the device and trains one group after another."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.device = torch.device(setup.device)
+        load_again(setup.plugins)
+        dataset = setup.data or sources.load(setup.dataset, setup.data_dir, download=False)
+        if dataset.digest != setup.dataset_digest:
+            raise InputError(f"{dataset.name}: the data have changed since the sweep began")
+        self.data = dataset.split(setup.validation, self.device)
+        self._at_most: int | None = None  # runs at once, once memory was too small for more
+
+    def train(self, group: Group, tell: Tell) -> None:
+        """Train a group; each of its runs ends with a `Record`.
+
+        An error becomes a record with status `failed`, and whatever it is, the other runs go on: a
+        group that fails is trained again in halves, down to the run that is to blame.
+        """
+        if group.engine == reference.NAME:
+            for run in group.runs:
+                self._train_alone(run, tell)
+            return
+        self._train_in_parts(group.runs, len(group.runs), tell)
+
+    def _train_in_parts(self, runs: tuple[Run, ...], size: int, tell: Tell) -> None:
+        start = 0
+        while start < len(runs):
+            # memory may prove too small on the way
+            end = start + min(size, self._at_most or size)
+            self._train_together(runs[start:end], tell)
+            start = end
+
+    def _train_alone(self, run: Run, tell: Tell) -> None:
+        try:
+            done = reference.train(run, self.data, self.device, _told(tell))
+        except Exception as error:
+            done = record.failed(run, _cause(error), reference.NAME, self.device)
+        tell(done)
+
+    def _train_together(self, runs: tuple[Run, ...], tell: Tell) -> None:
+        try:
+            records = train_module.train(runs, self.data, self.device, _told(tell))
+        except Exception as error:
+            failure = _cause(error)
+            out_of_memory = _out_of_memory(error)
+        else:
+            for done in records:
+                tell(done)
+            return
+        # here the error is gone, and with it what its traceback held in memory
+        if len(runs) == 1:
+            tell(record.failed(runs[0], failure, train_module.NAME, self.device))
+            return
+        half = (len(runs) + 1) // 2
+        if out_of_memory:
+            self._at_most = min(half, self._at_most or half)
+            tell(Note(f"out of memory with {len(runs)} runs at once; going on with {half}"))
+            gc.collect()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+        self._train_in_parts(runs, half, tell)
+
+
+def _told(tell: Tell) -> OnEpoch:
+    return lambda run, epoch: tell(epoch_done(run, epoch))
+
+
+def _cause(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".strip()
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    # torch has no class of its own for a CPU that has none left
+    words = ("can't allocate memory", "not enough memory")
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    if any(word in str(error) for word in words):
+        return True
+    # ending a capture may fail in its own way after it
+    return error.__context__ is not None and _out_of_memory(error.__context__)
+
+
+def epoch_done(run: Run, epoch: Epoch) -> EpochDone:
+    """Return what the progress display is told of an epoch."""
+    split = "val" if "val" in epoch.metrics else "test"
+    return EpochDone(run, epoch.number, split, epoch.metrics[split].accuracy)

@@ -1,0 +1,238 @@
+"""One figure of a results folder, for a paper: which kinds there are, and how one is drawn.
+
+Whatever is in `KINDS` can be drawn by `lrdecay plot`: a function of `lrdecay.plots`, by name, so
+that listing the kinds imports nothing.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrdecay.core.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from lrdecay.plots.style import Style
+
+KINDS: dict[str, tuple[str, str]] = {
+    "learning-rates": (
+        "plot_learning_rates",
+        "learning rates as applied, against epochs trained",
+    ),
+    "curves": (
+        "plot_curves",
+        "accuracy or loss (--metric) of a --split by epoch, at one dropout",
+    ),
+    "accuracy-by-dropout": (
+        "plot_accuracy_by_dropout",
+        "test accuracy against dropout",
+    ),
+    "accuracy-by-rate": (
+        "plot_accuracy_by_rate",
+        "test accuracy against the base rate, at one dropout",
+    ),
+    "accuracy-by-epochs": (
+        "plot_accuracy_by_epochs",
+        "test accuracy against the length of the run, at one dropout",
+    ),
+    "heat-map": ("plot_heat_map", "test accuracy of each scheduler and dropout"),
+    "spread": ("plot_spread", "how far seeds lie apart, beside two yardsticks"),
+    "time-to-target": (
+        "plot_time_to_target",
+        "share of runs that have reached the sweep's target, by epoch, at one dropout",
+    ),
+    "expected-best": (
+        "plot_expected_best",
+        "validation accuracy to expect of the best of so many base rates tried, at one dropout",
+    ),
+    "gap-by-dropout": (
+        "plot_gap_by_dropout",
+        "training minus test accuracy against dropout",
+    ),
+}
+"""By name: the function of `plots`, and what it shows. A function takes tables of `TABLES`, and
+`ax`; other parameters have defaults."""
+
+FORMATS = (".svg", ".png", ".pdf")
+TABLES = ("runs", "epochs", "trials")
+"""Runs of the comparison, their epochs, and trials of base rates: the runs, if there are none."""
+_INCHES = (4.8, 3.4)
+
+
+def draw(
+    kind: str,
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    options: Mapping[str, str | None] | None = None,
+    styles: Mapping[str, Style] | None = None,
+    trials: pd.DataFrame | None = None,
+) -> Figure:
+    """Return a figure of one kind; `options` that are None are as the kind has them. Without
+    `trials` of base rates the runs themselves stand for them.
+
+    Raises:
+        InputError: there is no such kind, it does not take an option, or the runs are not such that
+            it can show them.
+    """
+    from matplotlib.figure import Figure
+
+    function = _function(kind)
+    takes = signature(function).parameters
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    for name in given:
+        if name not in takes:
+            raise InputError(f"--{name}: a figure of the kind {kind} has no {name}")
+    tables = {
+        "runs": runs,
+        "epochs": epochs,
+        "trials": runs if trials is None else trials,
+        "styles": styles,
+    }
+    figure = Figure(figsize=_INCHES, layout="constrained")
+    ax = figure.subplots()
+    function(**{name: value for name, value in tables.items() if name in takes}, **given, ax=ax)
+    return figure
+
+
+def chosen(runs: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
+    """Return the rows that have the values of each "column=value"; equal columns are alternatives.
+
+    Raises:
+        InputError: there is no such column, or it has no such value.
+    """
+    from lrdecay.core.text import suggest
+
+    wanted: dict[str, list[str]] = {}
+    for pair in where:
+        column, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"--where {pair}: expected AXIS=VALUE, such as --where dropout=0.3")
+        if column not in runs:
+            raise InputError(f"--where {pair}: column {suggest(column, runs.columns)}")
+        wanted.setdefault(column, []).append(value)
+    keep = runs
+    for column, texts in wanted.items():
+        values = {_text(value): value for value in runs[column].drop_duplicates()}
+        for text in texts:
+            if _text(text) not in values:
+                there = ", ".join(values)
+                raise InputError(f"--where {column}={text}: no such run; choose from {there}")
+        keep = keep[keep[column].isin([values[_text(text)] for text in texts])]
+    if keep.empty:
+        raise InputError(f"--where: no run has {' and '.join(where)}")
+    return keep
+
+
+def check_output(path: Path) -> None:
+    """Raise `InputError` where the name of a figure's file does not end with one of `FORMATS`."""
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"--output {path}: the name must end with one of {', '.join(FORMATS)}")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure, whole or not at all: the same figure, the same bytes."""
+    import matplotlib
+
+    from lrdecay.store.atomic import write_bytes
+
+    check_output(path)
+    kind = path.suffix.lower()[1:]
+    date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
+    written = io.BytesIO()
+    # text stays text, to be searched and edited
+    with matplotlib.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": "lrdecay", "pdf.fonttype": 42}
+    ):
+        figure.savefig(written, format=kind, dpi=300, metadata=date)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(written.getvalue(), path)
+
+
+def write_figure(
+    folder: Path,
+    kind: str,
+    output: Path,
+    where: Sequence[str] = (),
+    options: Mapping[str, str | None] | None = None,
+) -> Path:
+    """Draw one figure of a results folder into a file and return its path.
+
+    Raises:
+        InputError: as `draw`, `chosen` and `check_output`; or there are no results, or none of the
+            runs has completed.
+    """
+    check_output(output)
+    _function(kind)
+
+    import matplotlib.style
+
+    from lrdecay.analysis import compared
+    from lrdecay.core.text import counted
+    from lrdecay.plots.style import MATPLOTLIB_STYLE, scheduler_styles
+    from lrdecay.store import reader
+
+    found = reader.read_runs(folder)
+    runs, trials = compared(found), found[found["phase"] == "choose"]
+    if runs.empty:
+        raise InputError(f"no runs of a comparison in {folder}: `lrdecay sweep FILE` trains them")
+    shown = chosen(runs, where)
+    if not (shown["status"] == "completed").any():
+        raise InputError(
+            f"nothing to draw: of {counted(len(shown), 'run')} none has completed; "
+            f"`lrdecay status {folder}` says how they ended"
+        )
+    with matplotlib.style.context(MATPLOTLIB_STYLE):
+        figure = draw(
+            kind,
+            shown,
+            reader.read_epochs(folder),
+            options,
+            scheduler_styles(runs),  # the colours of the report, whatever is left out
+            _trials(trials, runs, kind, where),
+        )
+        save(figure, output)
+    return output
+
+
+def _trials(
+    trials: pd.DataFrame, runs: pd.DataFrame, kind: str, where: Sequence[str]
+) -> pd.DataFrame | None:
+    """Trials of the schedulers that are compared, for a kind that shows them."""
+    own = trials[trials["scheduler"].isin(runs["scheduler"])]
+    if own.empty or "trials" not in signature(_function(kind)).parameters:
+        return None
+    return chosen(own, where)
+
+
+def _function(kind: str) -> Callable[..., Any]:
+    from lrdecay import plots
+    from lrdecay.core.text import suggest
+
+    if kind not in KINDS:
+        raise InputError(f"kind of figure {suggest(kind, KINDS)}")
+    function: Callable[..., Any] = getattr(plots, KINDS[kind][0])
+    return function
+
+
+def drawable(function: Callable[..., Any]) -> bool:
+    """Whether `draw` can give a function all that it must have."""
+    takes = signature(function).parameters
+    needed = {name for name, p in takes.items() if p.default is Parameter.empty}
+    return "ax" in takes and needed <= set(TABLES)
+
+
+def _text(value: object) -> str:
+    """A value as it is compared: numbers as short as can be, yes and no in small letters."""
+    text = str(value)
+    if text in ("True", "False"):
+        return text.lower()
+    try:
+        return repr(float(text))
+    except ValueError:
+        return text

@@ -1,0 +1,121 @@
+"""How figures look: one style for each scheduler, and what all axes share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from lrdecay.analysis import axis_values
+from lrdecay.core.sanitize import one_line
+
+# Okabe and Ito's hues, yellow and black left out and the light ones darkened, so that each keeps
+# a contrast of about 3:1 on white and on a dark page.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#c774a3", "#b98500", "#3f9bd6", "#808080", "#9467bd")
+Dash = tuple[float, tuple[float, ...]] | Literal["-"]
+DASHES: tuple[Dash, ...] = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (1.5, 1.2)),
+    (0, (6, 1.5, 1.5, 1.5)),
+    (0, (9, 2)),
+)
+_LONGEST = 28  # characters of a name in a figure
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one scheduler is drawn, in every figure."""
+
+    color: str
+    dash: Dash
+    marker: str
+
+    def line(self, label: str | None = None) -> Line2D:
+        """An empty line in this style, for a legend."""
+        return Line2D(
+            [], [], color=self.color, linestyle=self.dash, marker=self.marker, label=label
+        )
+
+
+def scheduler_styles(runs: pd.DataFrame) -> dict[str, Style]:
+    """A style for each scheduler, by order of first appearance.
+
+    Colours, dashes and markers are 8, 5 and 7: the same three never meet twice below 280.
+    """
+    return {
+        str(scheduler): Style(
+            COLORS[i % len(COLORS)], DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)]
+        )
+        for i, scheduler in enumerate(axis_values(runs, "scheduler"))
+    }
+
+
+def new_axes() -> Axes:
+    """Return the axes of a new figure, made without pyplot."""
+    return Figure(figsize=(4.8, 3.4), layout="constrained").subplots()
+
+
+def used_styles(table: pd.DataFrame, styles: Mapping[str, Style]) -> dict[str, Style]:
+    """The styles of the schedulers that a table mentions, in the styles' own order."""
+    present = set(table["scheduler"])
+    return {scheduler: style for scheduler, style in styles.items() if scheduler in present}
+
+
+def short_name(name: object) -> str:
+    """Return a name for an axis or a legend: of a long one its two ends, or no room is left for
+    the marks.
+
+    >>> short_name("cosine"), short_name("a long name for a scheduler of mine")
+    ('cosine', 'a long name for a…r of mine')
+    """
+    text = one_line(str(name))
+    return text if len(text) <= _LONGEST else f"{text[:18].rstrip()}…{text[-9:].lstrip()}"
+
+
+def finish(ax: Axes, used: Mapping[str, Style], legend: bool) -> Axes:
+    """Give axes the look that all have, and a legend."""
+    if ax.get_xlabel().startswith("epoch"):
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    ax.grid(axis="y", color="0.5", alpha=0.25, linewidth=0.6)
+    ax.set_axisbelow(True)
+    sns.despine(ax=ax)
+    if legend and used:
+        # Handles are given explicitly: a label that starts with "_" would be left out otherwise.
+        labels = list(map(short_name, used))
+        drawn = ax.legend([style.line() for style in used.values()], labels, frameon=False)
+        for text in drawn.get_texts():
+            text.set_parse_math(False)
+    return ax
+
+
+def log_scale(ax: Axes) -> None:
+    """A log axis labelled in plain numbers, with enough of them on a short range."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    decades = math.log10(high / low)
+    subs = (1.0, 2.0, 3.0, 5.0) if decades < 1.5 else (1.0, 3.0) if decades < 3 else (1.0,)
+    ax.yaxis.set_major_locator(LogLocator(subs=subs))
+    ax.yaxis.set_major_formatter(FuncFormatter(plain))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def plain(value: float, position: int | None = None) -> str:
+    """Return a number as short as it can be written."""
+    return f"{value:g}"
+
+
+MATPLOTLIB_STYLE: list[str | Path | dict[str, Any]] = [
+    "default",
+    {"font.size": 10.0, "axes.linewidth": 0.7},
+]

@@ -1,0 +1,142 @@
+"""A figure to a small `<svg>` element for the inside of an HTML page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import parse_qsl, urlencode
+from xml.etree import ElementTree
+
+import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+
+from lrdecay.core.sanitize import one_line
+from lrdecay.core.text import text_of
+
+
+def to_svg(ax: Axes, name: str, label: str) -> str:
+    """The figure of `ax` as a small `<svg>` element to put inside an HTML page.
+
+    Black becomes `currentColor`, text stays text in the page's own font, numbers keep two
+    decimals, every id starts with `name`, and marks say what they are of (`lrdecay.marks`). The
+    same figure gives the same text.
+
+    Args:
+        ax: the axes whose figure is written.
+        name: an id that the page does not use yet.
+        label: what the figure shows, for readers who cannot see it.
+    """
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        raise ValueError("these axes were removed from their figure")
+    written = io.BytesIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lrdecay"}):
+        figure.savefig(written, format="svg", transparent=True)
+    svg = ElementTree.fromstring(written.getvalue())
+    view = svg.attrib["viewBox"]
+    for element in list(svg.iter()):
+        if element.tag.endswith("}g"):
+            read_mark(element)
+    for element in svg.iter():
+        _simplify(element, name)
+    svg.attrib = {
+        "id": name,
+        "class": "plot",
+        "viewBox": view,
+        "role": "img",
+        "aria-label": one_line(label),
+    }
+    for child in svg.findall("metadata") + svg.findall("defs"):
+        if child.find("style") is not None or child.tag == "metadata":
+            svg.remove(child)
+    return ElementTree.tostring(svg, encoding="unicode")
+
+
+def _simplify(element: ElementTree.Element, name: str) -> None:
+    """Drop what inline HTML does not need and make ids the page's own; see `to_svg`."""
+    element.tag = element.tag.rpartition("}")[2]
+    attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
+    if "id" in attributes:
+        attributes["id"] = f"{name}-{attributes['id']}"
+    if "href" in attributes:
+        attributes["href"] = attributes["href"].replace("#", f"#{name}-")
+    if "clip-path" in attributes:
+        attributes["clip-path"] = attributes["clip-path"].replace("#", f"#{name}-")
+    if "style" in attributes:
+        style = re.sub(r"font-family: [^;]*;? ?", "", attributes["style"])
+        attributes["style"] = style.replace("#000000", "currentColor")
+    for key in attributes.keys() & {"d", "x", "y", "transform", "style", "width", "height"}:
+        plain = re.sub(r"-?\d+\.\d+", lambda number: _short(number[0]), attributes[key])
+        attributes[key] = " ".join(plain.split())
+    element.attrib = attributes
+    if element.tag not in ("text", "title"):
+        element.text = None
+    element.tail = None
+
+
+def _short(number: str) -> str:
+    return f"{round(float(number), 2) + 0.0:g}"
+
+
+MAX_POINTS = 2000
+"""Points of one artist that are named one by one; more would make the page large."""
+
+About = Mapping[str, object]
+"""Axis -> value."""
+
+_PREFIX = "mark:"
+_NAME, _POINT = "-name", "-point"  # no axis begins with a dash
+
+
+def mark(
+    artists: Iterable[Artist], about: About, name: str, points: Sequence[tuple[About, str]] = ()
+) -> None:
+    """Say what artists show, and each of their points.
+
+    In SVG an artist becomes a group with an attribute `data-AXIS` for each axis of `about`, and
+    `name`, if it has one, as its title. So do its points, or the paths of a collection, if all of
+    them are within the figure.
+    """
+    said = _said(about, name)
+    if len(points) <= MAX_POINTS:
+        said += [(_POINT, urlencode(_said(*point))) for point in points]
+    for artist in artists:
+        artist.set_gid(_PREFIX + urlencode(said))
+
+
+def read_mark(group: ElementTree.Element) -> None:
+    """Turn what `mark` said into attributes and titles of an SVG group, whose id is dropped."""
+    said = group.attrib.pop("id", "")
+    if not said.startswith(_PREFIX):
+        return
+    pairs = _pairs(said.removeprefix(_PREFIX))
+    points = [value for key, value in pairs if key == _POINT]
+    drawn = _all(group, "use") or _all(group, "path")
+    if len(drawn) == len(points):
+        for element, point in zip(drawn, points, strict=True):
+            _say(element, _pairs(point))
+    _say(group, [pair for pair in pairs if pair[0] != _POINT])
+
+
+def _all(group: ElementTree.Element, tag: str) -> list[ElementTree.Element]:
+    return [element for element in group.iter() if element.tag.rpartition("}")[2] == tag]
+
+
+def _said(about: About, name: str) -> list[tuple[str, str]]:
+    return [(key, one_line(text_of(value))) for key, value in (*about.items(), (_NAME, name))]
+
+
+def _pairs(said: str) -> list[tuple[str, str]]:
+    return parse_qsl(said, keep_blank_values=True, errors="strict")
+
+
+def _say(element: ElementTree.Element, pairs: Iterable[tuple[str, str]]) -> None:
+    for key, value in pairs:
+        if key == _NAME and value:
+            title = ElementTree.Element("title")
+            title.text = value
+            element.insert(0, title)
+        elif key != _NAME:
+            element.set(f"data-{key}", value)

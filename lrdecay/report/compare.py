@@ -1,0 +1,238 @@
+"""A results folder to verdicts, for reading and for machines: what `lrdecay compare` says.
+
+Labels are the user's: they are printed as they are, and mean nothing to rich or to Markdown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lrdecay import analysis
+from lrdecay.analysis.contrasts import family_title, reference_among
+from lrdecay.analysis.metrics import Metric, metric_named
+from lrdecay.analysis.sentences import best_by_dropout, interval
+from lrdecay.analysis.settings import Comparison, UnreadableError, asked_in
+from lrdecay.core.errors import InputError
+from lrdecay.core.text import counted
+from lrdecay.store import reader
+
+SHOWN = 100  # sentences of a family; all of them are in the machines' formats
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was asked, and the tables of `analysis.compare` and `analysis.best_set`."""
+
+    folder: str
+    metric: Metric
+    reference: str
+    margin: float | None
+    confidence: float
+    table: pd.DataFrame
+    best: pd.DataFrame | None
+    notes: tuple[str, ...]
+
+
+def asked(folder: Path) -> tuple[Comparison, int]:
+    """Return what the sweep file stored with the results asks of the comparison, and how many seeds
+    it may take.
+
+    Raises:
+        InputError: there are no results, or their sweep file cannot be read.
+    """
+    try:
+        return asked_in(reader.read_plan(folder).sweep_text)
+    except UnreadableError as error:
+        raise InputError(f"{folder}: {error}") from error
+
+
+def read_answer(
+    folder: Path,
+    reference: str | None = None,
+    metric: str | None = None,
+    margin: float | None = None,
+    confidence: float | None = None,
+    exploratory: bool = False,
+) -> Answer:
+    """Compare the runs of a results folder; what is not given is as its sweep file has it.
+
+    Raises:
+        InputError: there are no results, or as `analysis.compare`.
+    """
+    question, budget = asked(folder)
+    chosen = metric_named(metric or question.metric)
+    notes = []
+    if margin is None and chosen.unit == metric_named(question.metric).unit:
+        margin = question.margin
+    if margin is None:
+        notes.append(
+            f"Nothing is called equivalent, since no margin in {chosen.unit} is given (--margin)."
+        )
+    runs, planned = reader.read_runs(folder), reader.read_planned(folder)
+    epochs = reader.read_epochs(folder) if chosen.needs_epochs else None
+    confidence = question.confidence if confidence is None else confidence
+    table = analysis.compare(
+        runs,
+        epochs,
+        reference=reference or question.reference,
+        metric=chosen.name,
+        margin=margin,
+        confidence=confidence,
+        exploratory=exploratory,
+        planned=planned,
+        budget=budget,
+    )
+    best = None
+    if chosen.higher_is_better is not None:
+        best = analysis.best_set(runs, metric=chosen.name, confidence=confidence, planned=planned)
+    tables = [runs] if planned is None else [planned, runs]
+    return Answer(
+        folder=str(folder),
+        metric=chosen,
+        reference=reference_among(tables, reference or question.reference),
+        margin=margin,
+        confidence=confidence,
+        table=table,
+        best=best,
+        notes=(*notes, *_notes(table, chosen)),
+    )
+
+
+def _notes(table: pd.DataFrame, metric: Metric) -> Iterator[str]:
+    if table.empty:
+        yield "There is one cell only, so nothing to compare."
+    waiting = int(table["n_waiting"].max()) if len(table) else 0
+    if waiting:
+        yield f"Runs of up to {counted(waiting, 'seed')} are still to come: these do not count yet."
+    if metric.name != "test_accuracy":
+        yield (
+            "Whether it holds for new images is not known: only test accuracy is stored image by "
+            "image."
+        )
+
+
+def as_json(answer: Answer) -> str:
+    """Return the answer as one JSON object; what is not known or infinite is null."""
+
+    def rows(table: pd.DataFrame | None) -> Any:
+        if table is None:
+            return None
+        return json.loads(table.to_json(orient="records", double_precision=15))
+
+    whole = {
+        "folder": answer.folder,
+        "metric": answer.metric.name,
+        "unit": answer.metric.unit,
+        "reference": answer.reference,
+        "margin": answer.margin,
+        "confidence": answer.confidence,
+        "contrasts": rows(answer.table),
+        "best": rows(answer.best),
+        "notes": answer.notes,
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_csv(answer: Answer) -> str:
+    """Return the contrasts as CSV, every column of `analysis.compare`."""
+    text: str = answer.table.to_csv(index=False)
+    return text
+
+
+def as_markdown(answer: Answer) -> str:
+    """Return the sentences as lists, with a table under each, in Markdown."""
+    lines = [_inert(headline(answer))]
+    for family, rows in answer.table.groupby("family", sort=False):
+        lines += ["", f"### {_inert(title(str(family), rows))}", ""]
+        lines += [f"- {_inert(sentence)}" for sentence in rows["sentence"]]
+        lines += ["", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+        lines += [
+            f"| {' | '.join(map(_inert, cells_of(row)))} |" for row in rows.to_dict("records")
+        ]
+    if len(answer.table):
+        lines += ["", _inert(legend(answer))]
+    lines += ["", *(f"- {_inert(line)}" for line in (*best_lines(answer), *answer.notes))]
+    return "\n".join(lines) + "\n"
+
+
+FORMATS: dict[str, Callable[[Answer], str]] = {
+    "json": as_json,
+    "csv": as_csv,
+    "markdown": as_markdown,
+}
+
+COLUMNS = ("contrast", "n", "mean", "interval", "wins", "r", "skew", "verdict")
+
+
+def cells_of(row: dict[Any, Any]) -> tuple[str, ...]:
+    """Return what a table shows of a contrast, one text for each of `COLUMNS`."""
+    return (
+        f"{row['where']}: {row['a']} - {row['b']}".removeprefix(": "),
+        str(row["n"]),
+        _number(row["mean"]),
+        "" if pd.isna(row["low"]) else interval(row["low"], row["high"]),
+        _number(row["wins"]),
+        _number(row["correlation"]),
+        _number(row["skew"]),
+        row["verdict"],
+    )
+
+
+def _number(value: float) -> str:
+    if pd.isna(value):
+        return ""
+    if abs(value) < 1e-6:
+        return "0.00"  # and no minus before it
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
+
+
+def headline(answer: Answer) -> str:
+    """Return what was asked, in a line."""
+    margin = "" if answer.margin is None else f", margin {answer.margin:g} {answer.metric.unit}"
+    return (
+        f"{answer.folder}: {answer.metric.title}, reference {answer.reference}{margin}, "
+        f"confidence {answer.confidence:g} for each family as a whole"
+    )
+
+
+def title(family: str, rows: pd.DataFrame) -> str:
+    """Return what a family of contrasts is called, of what kind it is, and its size."""
+    kind = {analysis.PRIMARY: "primary", analysis.EXPLORATORY: "exploratory"}
+    what = family_title(family, rows)
+    size = counted(int(rows["family_size"].iloc[0]), "contrast")
+    return f"{what[0].upper()}{what[1:]} ({kind.get(family, 'secondary')}, {size})"
+
+
+def legend(answer: Answer) -> str:
+    """Return what the columns of the tables mean."""
+    return (
+        f"Differences are first minus second, in {answer.metric.unit}; wins is the share of seeds "
+        f"at which the first is better, ties half; r the correlation of the pairs, which is what "
+        f"pairing gains; skew that of their differences: at 2, as exponential ones have it, an "
+        f"interval meant to err in 5% of the cases errs in 11%."
+    )
+
+
+def best_lines(answer: Answer) -> Iterator[str]:
+    """Yield which schedulers may be best, a line for each dropout."""
+    for best in () if answer.best is None else best_by_dropout(answer.best):
+        where = f" at {best.where}" if best.where else ""
+        if not best.left:
+            yield f"Which scheduler may be best{where} is not evaluated yet."
+            continue
+        others = ", ".join(best.not_evaluated)
+        yield f"Not excluded as best{where}: {', '.join(best.left)}" + (
+            f"; not evaluated: {others}" if others else ""
+        )
+
+
+def _inert(text: str) -> str:
+    """Escape what Markdown would take for markup."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~&$])", r"\\\1", text)

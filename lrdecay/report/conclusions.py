@@ -1,0 +1,255 @@
+"""What a sweep decides, with its own comparison settings: the verdicts, and what is still open."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lrdecay.analysis import (
+    AXES,
+    FEWEST_SEEDS,
+    PRIMARY,
+    axis_values,
+    best_set,
+    compare,
+    open_questions,
+    verdicts_by_seeds,
+)
+from lrdecay.analysis.axes import strata_in
+from lrdecay.analysis.contrasts import reference_among
+from lrdecay.analysis.metrics import Metric, metric_named
+from lrdecay.analysis.sentences import best_by_dropout, seeds
+from lrdecay.analysis.settings import Comparison, SeedsUntil, asked_in
+from lrdecay.analysis.verdicts import EQUIVALENT, NOT_EVALUATED, RESOLVED, UNRESOLVED
+from lrdecay.core.text import counted, listed, spell_seconds, text_of
+
+GROUPS = {
+    "Resolved": RESOLVED,
+    "Not resolved": (UNRESOLVED,),
+    "Not evaluated": (NOT_EVALUATED,),
+}
+"""What sentences stand under, and their verdicts."""
+
+_USUAL_MOST = SeedsUntil().max
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The settings, and the tables of `compare`, `best_set` and `verdicts_by_seeds` under them.
+
+    `best` is None where neither more nor less of the metric is better; `budget` is how many seeds
+    the sweep may take at most.
+    """
+
+    comparison: Comparison
+    metric: Metric
+    reference: str
+    table: pd.DataFrame
+    best: pd.DataFrame | None
+    steps: pd.DataFrame
+    seconds_per_run: float
+    budget: int
+
+    @property
+    def primary(self) -> pd.DataFrame:
+        """The differences that the sweep file fixed beforehand."""
+        return self.table[self.table["family"] == PRIMARY]
+
+
+def find(
+    runs: pd.DataFrame, epochs: pd.DataFrame, sweep_text: str, planned: pd.DataFrame | None
+) -> Findings:
+    """Compare the runs as their sweep file asks.
+
+    Args:
+        runs: rows of the runs table, trials of base rates left out.
+        epochs: rows of the epochs table.
+        sweep_text: the sweep file.
+        planned: rows of the plan; None where it is not known.
+
+    Raises:
+        InputError: the settings cannot be read, or as `lrdecay.analysis.compare`.
+    """
+    comparison, budget = asked_in(sweep_text)
+    metric = metric_named(comparison.metric)
+    tables = [runs] if planned is None else [planned, runs]
+    asked: dict[str, Any] = {
+        "reference": reference_among(tables, comparison.reference),
+        "metric": metric.name,
+        "margin": comparison.margin,
+        "confidence": comparison.confidence,
+        "planned": planned,
+    }
+    best = None
+    if metric.higher_is_better is not None:
+        best = best_set(runs, metric=metric.name, confidence=comparison.confidence, planned=planned)
+    return Findings(
+        comparison,
+        metric,
+        str(asked["reference"]),
+        compare(runs, epochs, **asked, budget=budget),
+        best,
+        verdicts_by_seeds(runs, epochs, **asked),
+        float(runs["seconds"].mean()),
+        budget,
+    )
+
+
+def question(found: Findings) -> str:
+    """Return what is compared with what, and by what rule, in a sentence or two."""
+    primary = found.primary
+    if primary.empty:
+        return f"There is one scheduler, {found.reference}, so none to compare it with."
+    others = listed(axis_values(primary, "scheduler"))
+    rates = [text_of(dropout) for dropout in axis_values(primary, "dropout")]
+    where = f" at dropout {listed(rates)}" if any(rates) else ""
+    chance = f"{100 * (1 - found.comparison.confidence):.3g}%"
+    size = len(primary)
+    verdicts = "the verdict" if size == 1 else f"any of the {counted(size, 'verdict')}"
+    return (
+        f"{others} against {found.reference}{where}, by {found.metric.title}. "
+        f"Differences below {found.comparison.margin:g} {found.metric.unit} are to count as none; "
+        f"that {verdicts} is wrong has a probability of at most "
+        f"{chance}, however often one looks."
+    )
+
+
+def summary(found: Findings) -> str:
+    """Return how many differences have which verdict."""
+    primary = found.primary
+    if primary.empty:
+        return ""
+    verdicts, still_open = primary["verdict"], open_questions(found.table)
+    if len(still_open) and (verdicts == NOT_EVALUATED).all():
+        return (
+            f"Too few seeds to say whether a difference is real: a pair has "
+            f"{seeds(int(still_open['n'].max()))} at most, and the interval that may be looked at "
+            f"after every seed begins at {FEWEST_SEEDS}."
+        )
+    equivalent = int((verdicts == EQUIVALENT).sum())
+    counts = {
+        "shown to differ from 0": int(verdicts.isin(RESOLVED).sum()) - equivalent,
+        f"equivalent within {found.comparison.margin:g} {found.metric.unit}": equivalent,
+        "not resolved": int((verdicts == UNRESOLVED).sum()),
+        "not evaluated": int((verdicts == NOT_EVALUATED).sum()),
+    }
+    parts = [f"{count} {what}" for what, count in counts.items() if count]
+    where = ""
+    if len(judged := primary.loc[verdicts != NOT_EVALUATED, "n"]):
+        where = f" at {_seeds_from(judged)}"
+    return f"Of {counted(len(primary), 'difference')}{where}: {listed(parts)}."
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence, and which values of the axes it is about."""
+
+    about: Mapping[str, str]
+    text: str
+
+
+def about_contrast(row: Mapping[Hashable, Any], strata: Sequence[str]) -> dict[str, str]:
+    """Return which values of the axes a contrast is about; one over all dropouts has none."""
+    values = {axis: text_of(row[axis]) for axis in strata}
+    values["scheduler"] = row["scheduler"]
+    if not pd.isna(row["dropout"]):
+        values["dropout"] = text_of(row["dropout"])
+    return values
+
+
+def grouped(found: Findings, most: int) -> list[tuple[str, list[Sentence]]]:
+    """Return the sentences of the primary family by how they came out, `most` in all."""
+    groups = []
+    strata = strata_in(found.primary)
+    for title, verdicts in GROUPS.items():
+        rows = found.primary[found.primary["verdict"].isin(verdicts)]
+        rows = rows.sort_values("dropout", kind="stable").head(most)
+        said = [
+            Sentence(about_contrast(row, strata), row["sentence"])
+            for row in rows.to_dict("records")
+        ]
+        if said:
+            groups.append((title, said))
+        most -= len(said)
+    return groups
+
+
+def best_lines(found: Findings) -> Iterator[Sentence]:
+    """Yield, for each dropout, which schedulers are not excluded as best."""
+    for best in () if found.best is None else best_by_dropout(found.best):
+        if best.left:
+            others = listed(best.not_evaluated) if best.not_evaluated else ""
+            yield Sentence(
+                {axis: text_of(value) for axis, value in best.about.items()},
+                f"{best.where}: {listed(best.left)}".removeprefix(": ")
+                + (f"; not evaluated: {others}" if others else ""),
+            )
+
+
+def places(found: Findings) -> str:
+    """Return what the sets of the best are of one value of, in words; nothing of a single set."""
+    if found.best is None:
+        return ""
+    axes = ["dropout", *strata_in(found.best)]
+    several = [axis for axis in axes if found.best[axis].nunique() > 1]
+    return listed(several) if several else ""
+
+
+def outlook(found: Findings) -> list[str]:
+    """Return what it would take to settle what is open."""
+    still_open = open_questions(found.table)
+    if still_open.empty:
+        return []
+    more = still_open["more_seeds"].to_numpy(float)
+    within = still_open[np.isfinite(more)]
+    lines = [_cost(found, within)] if len(within) else []
+    if beyond := len(still_open) - len(within):
+        lines.append(
+            f"{counted(beyond, 'difference')} may not be resolvable within {seeds(found.budget)}."
+        )
+    return lines
+
+
+def _cost(found: Findings, within: pd.DataFrame) -> str:
+    """Return what contrasts that the budget suffices for take, and how to ask for it."""
+    needed = within["more_seeds"].astype(int)
+    count = _seeds_from(needed)
+    begin = (within["verdict"] == NOT_EVALUATED).all()
+    verb = "begin to judge" if begin else "settle"
+    text = f"To {verb} {counted(len(within), 'open difference')} takes about {count} more"
+    text += "" if begin else ", if they stay as they are"
+    # no run that has ended so far says how long one takes if all of them failed
+    if math.isfinite(found.seconds_per_run):
+        hours = spell_seconds(found.seconds_per_run * _more_runs(within))
+        text += f": some {hours} of training time, at what these runs took"
+    if begin and (within["n_waiting"] >= needed).all():
+        return f"{text}. The sweep is still to train them."
+    judged = found.primary.loc[found.primary["verdict"] != NOT_EVALUATED, "n"]
+    fewest = int(judged.min()) if len(judged) else FEWEST_SEEDS
+    # those that can only begin to be judged will take more than that
+    wanted = _USUAL_MOST if begin else int((within["n"] + needed).max())
+    return (
+        f"{text}. With seeds: {{min: {fewest}, max: {wanted}, until: resolved}} in the sweep file "
+        f"each stops as soon as it is resolved."
+    )
+
+
+def _seeds_from(counts: pd.Series[int]) -> str:
+    """Return the least and the most of some numbers of seeds as text, one where they are equal."""
+    least, most = int(counts.min()), int(counts.max())
+    return seeds(most) if least == most else f"{least:,} to {seeds(most)}"
+
+
+def _more_runs(rows: pd.DataFrame) -> int:
+    """Return how many runs the contrasts take; those of one cell serve all that it is part of."""
+    where = [axis for axis in AXES if axis in rows and axis != "scheduler"]
+    sides = [
+        rows[[*where, side, "more_seeds"]].rename(columns={side: "label"})
+        for side in ("scheduler", "versus_scheduler")
+    ]
+    return int(pd.concat(sides).groupby([*where, "label"], dropna=False)["more_seeds"].max().sum())

@@ -1,0 +1,36 @@
+"""The figures of the report: panels, a legend and a caption that says what they show and n."""
+
+from lrdecay.report.figures.cells import (
+    accuracy_by_dropout,
+    accuracy_by_epochs,
+    accuracy_by_rate,
+    expected_best,
+    gap_by_dropout,
+    heat_map,
+    spread,
+    target,
+)
+from lrdecay.report.figures.curves import curves, rates
+from lrdecay.report.figures.differences import closing, differences, gain, slopes
+from lrdecay.report.figures.panels import Chart, Setting, legend_key, split_settings
+
+__all__ = [
+    "Chart",
+    "Setting",
+    "accuracy_by_dropout",
+    "accuracy_by_epochs",
+    "accuracy_by_rate",
+    "closing",
+    "curves",
+    "differences",
+    "expected_best",
+    "gain",
+    "gap_by_dropout",
+    "heat_map",
+    "legend_key",
+    "rates",
+    "slopes",
+    "split_settings",
+    "spread",
+    "target",
+]

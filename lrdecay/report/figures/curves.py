@@ -1,0 +1,114 @@
+"""Charts of what happens over a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from lrdecay import plots
+from lrdecay.analysis import axis_values, learning_rate_curves
+from lrdecay.core.text import text_of
+from lrdecay.plots.curves import EARLY
+from lrdecay.plots.style import Style
+from lrdecay.report.figures import panels
+from lrdecay.report.figures.panels import Chart, Panel, Row, Setting
+
+SPLIT_TITLES = {"train": "Training images", "val": "Validation images", "test": "Test images"}
+RATE_TITLE = "Learning rate"
+
+
+def rates(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+    """Learning rates as applied; None without a completed run, as for all charts here."""
+    curves = learning_rate_curves(setting.runs, setting.epochs)
+    if curves.empty:
+        return None
+    ax = plots.plot_learning_rates(
+        setting.runs,
+        setting.epochs,
+        styles=styles,
+        legend=False,
+        ax=panels.new_panel(panels.SINGLE_INCHES),
+    )
+    rows = panels.single(ax, f"rates-{setting.number}", "learning rate by epochs trained")
+    courses = curves.groupby("scheduler", sort=False)["curve"].nunique()
+    several = [f"{name} ({n} courses)" for name, n in courses.items() if n > 1]
+    caption = "Learning rate as applied, epoch by epoch; a line drawn later may cover an earlier."
+    if several:
+        caption += " Drawn thinly, one line per distinct course over seeds and dropouts: "
+        caption += ", ".join(several) + "."
+    n = int(curves.drop_duplicates(["scheduler", "curve"])["n_runs"].sum())
+    caption += f" n = {n} completed run{'s' if n > 1 else ''}."
+    return Chart(setting, rows, caption, panels.keys_of(curves["scheduler"], styles))
+
+
+def curves(metric: str, setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+    """Loss or accuracy by epoch: a row of panels per split, a panel per dropout, and beneath them
+    the learning rate."""
+    completed = setting.runs[setting.runs["status"] == "completed"]
+    epochs = setting.epochs[setting.epochs["run_id"].isin(completed["run_id"])]
+    epochs = epochs[epochs["split"].isin(list(SPLIT_TITLES))]
+    if epochs.empty:
+        return None
+    dropouts = axis_values(completed, "dropout")
+    splits = [split for split in SPLIT_TITLES if split in set(epochs["split"])]
+    drawn = [
+        replace(setting, runs=completed, epochs=epochs).at(dropout)
+        for dropout in dropouts[: panels.MAX_DROPOUTS]
+    ]
+    rows = [Row(SPLIT_TITLES[split], _of_split(drawn, metric, split, styles)) for split in splits]
+    rows.append(Row(RATE_TITLE, _rates_beneath(drawn, metric, splits[-1], styles)))
+    if len(drawn) == 1:  # side by side
+        rows = [Row("", [replace(row.panels[0], title=row.title) for row in rows])]
+    counts = completed.groupby(["scheduler", "dropout"], dropna=False)["run_id"].size()
+    unit = "nats per image, log scale" if metric == "loss" else "percent"
+    caption = f"{metric.capitalize()} ({unit}) by epoch, mean over seeds{panels.band(counts)}."
+    if "train" in splits:
+        caption += " On training images: the running mean over the epoch's batches, dropout on."
+    if metric == "accuracy" and int(epochs["epoch"].max()) > 1 / EARLY:
+        caption += " The first epochs may lie below the axis."
+    caption += " The learning rate is the one that was applied." + panels.without_panel(dropouts)
+    return Chart(setting, rows, caption, panels.keys_of(completed["scheduler"], styles))
+
+
+def _of_split(
+    settings: Sequence[Setting], metric: str, split: str, styles: Mapping[str, Style]
+) -> list[Panel]:
+    """One panel per dropout, all on one scale."""
+    axes: dict[str, Axes] = {}
+    for setting in settings:
+        axes[_dropout(setting.runs)] = plots.plot_curves(
+            setting.runs,
+            setting.epochs[setting.epochs["split"] == split],
+            metric,
+            split,
+            styles=styles,
+            legend=False,
+            ax=panels.new_panel(),
+        )
+    name = f"{metric}-{settings[0].number}-{split}"
+    return panels.panels(axes, name, f"{split} {metric} by epoch")
+
+
+def _rates_beneath(
+    settings: Sequence[Setting], metric: str, split: str, styles: Mapping[str, Style]
+) -> list[Panel]:
+    axes: dict[str, Axes] = {}
+    width, height = panels.PANEL_INCHES
+    inches = width, (0.6 * height if len(settings) > 1 else height)
+    for setting in settings:
+        axes[_dropout(setting.runs)] = plots.plot_learning_rates(
+            setting.runs,
+            # rates are those of the run, so one split has them all
+            setting.epochs[setting.epochs["split"] == split],
+            styles=styles,
+            legend=False,
+            ax=panels.new_panel(inches),
+        )
+    return panels.panels(axes, f"{metric}-{settings[0].number}-rate", "learning rate by epoch")
+
+
+def _dropout(runs: pd.DataFrame) -> str:
+    return text_of(runs["dropout"].iloc[0])

@@ -1,0 +1,167 @@
+"""Charts of the differences to the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from lrdecay import plots
+from lrdecay.analysis import FEWEST_SEEDS, axis_values
+from lrdecay.analysis.axes import rows_at
+from lrdecay.plots.differences import MOST_SEEDS
+from lrdecay.plots.style import Style
+from lrdecay.report.conclusions import Findings
+from lrdecay.report.figures import panels as panels_module
+from lrdecay.report.figures.panels import Chart, Row, Setting
+
+MAX_ROWS = 80
+"""Differences that get a row each."""
+MAX_SLOPED = 8
+"""Schedulers beside the reference that get slopes."""
+
+
+def differences(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Chart | None:
+    """The headline: differences to the reference with their intervals, a row each."""
+    table = setting.own(found.primary)
+    if table["mean"].isna().all():
+        return None
+    # of too many the ones that were not evaluated make room
+    shown = table if len(table) <= MAX_ROWS else table.dropna(subset=["mean"])
+    rows = shown.sort_values("dropout", kind="stable").head(MAX_ROWS)
+    judged = rows.dropna(subset=["mean"])
+    count = len(rows) + rows["dropout"].nunique()
+    ax = plots.plot_differences(
+        rows,
+        margin=found.comparison.margin,
+        unit=found.metric.unit,
+        styles=styles,
+        ax=panels_module.new_panel((panels_module.SINGLE_INCHES[0], 0.9 + 0.22 * count)),
+    )
+    caption = (
+        f"Difference to {found.reference} in {found.metric.title}, mean over pairs of runs with "
+        f"the same seed. {_bar(found)} {_margin(found)} {panels_module.n_of(judged['n'])} pairs."
+    )
+    few = judged["n"] < FEWEST_SEEDS
+    if few.any():
+        caption += f" Hollow: no interval, since it begins at {FEWEST_SEEDS} pairs."
+    if np.isinf(judged.loc[~few, "low"]).any():
+        caption += f" Hollow at {FEWEST_SEEDS} pairs or more: the interval is unbounded so far."
+    if left_out := len(table) - len(rows):
+        caption += f" {left_out} more are in the table."
+    label = f"differences to {found.reference} with their intervals; see the table"
+    return Chart(setting, panels_module.single(ax, f"differences-{setting.number}", label), caption)
+
+
+def gain(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Chart | None:
+    """Interaction: what each scheduler gains on the reference, against dropout."""
+    table = setting.own(found.primary)
+    judged = table.dropna(subset=["mean"])
+    if judged.empty or table["dropout"].nunique() < 2:
+        return None
+    ax = plots.plot_gain_by_dropout(
+        table,
+        unit=found.metric.unit,
+        styles=styles,
+        legend=False,
+        ax=panels_module.new_panel(panels_module.SINGLE_INCHES),
+    )
+    caption = (
+        f"What each scheduler differs from {found.reference} by, at each dropout: mean over pairs. "
+        f"{_bar(found)} Were there no interaction with dropout, each line would be level; verdicts "
+        "on that are in the table of the other differences. "
+        f"{panels_module.n_of(judged['n'])} pairs."
+        f"{panels_module.shifted(judged, 'dropout')}"
+    )
+    rows = panels_module.single(
+        ax, f"gain-{setting.number}", f"difference to {found.reference} by dropout"
+    )
+    keys = panels_module.keys_of(judged["scheduler"], styles)
+    return Chart(setting, rows, caption, keys)
+
+
+def slopes(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Chart | None:
+    """Scheduler against reference, one line per seed: a panel per dropout."""
+    table = setting.own(found.primary).dropna(subset=["mean"])
+    if table.empty:
+        return None
+    others = axis_values(table, "scheduler")
+    kept = [found.reference, *others[:MAX_SLOPED]]
+    dropouts = axis_values(table, "dropout")
+
+    def judged(dropout: object) -> pd.DataFrame:
+        # what is not evaluated there has seeds that are no pairs
+        own = {found.reference, *rows_at(table, "dropout", dropout)["scheduler"]}
+        runs = rows_at(setting.runs, "dropout", dropout)
+        return runs[runs["scheduler"].isin(own & set(kept))]
+
+    axes = panels_module.by_dropout(
+        dropouts,
+        lambda d, ax: plots.plot_slopes(
+            judged(d),
+            found.reference,
+            found.metric.name,
+            epochs=setting.epochs,
+            styles=styles,
+            ax=ax,
+        ),
+    )
+    panels = panels_module.panels(
+        axes, f"slopes-{setting.number}", f"{found.metric.title} seed by seed"
+    )
+    caption = (
+        f"Each thin line is one seed: from the run of {found.reference} (left) to that of the "
+        f"scheduler (right), same initial weights, batches and dropout masks. Thick: the means. "
+        f"{panels_module.n_of(table['n'])} pairs."
+    )
+    if table["n"].max() > MOST_SEEDS:
+        caption += f" Lines are of the first {MOST_SEEDS} seeds; means are of all."
+    if left_out := others[MAX_SLOPED:]:
+        caption += f" Left out: {', '.join(map(str, left_out))}."
+    caption += panels_module.without_panel(dropouts)
+    return Chart(setting, [Row("", panels)], caption, panels_module.keys_of(kept[1:], styles))
+
+
+def closing(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Chart | None:
+    """How the intervals closed as seeds were added: a panel per dropout."""
+    steps = setting.own(found.steps)
+    if steps.empty or steps["n"].max() == FEWEST_SEEDS:
+        return None
+    dropouts = axis_values(steps, "dropout")
+    axes = panels_module.by_dropout(
+        dropouts,
+        lambda d, ax: plots.plot_closing(
+            rows_at(steps, "dropout", d),
+            margin=found.comparison.margin,
+            unit=found.metric.unit,
+            styles=styles,
+            legend=False,
+            ax=ax,
+        ),
+    )
+    most = steps.groupby(["scheduler", "dropout"], dropna=False)["n"].max()
+    panels = panels_module.panels(axes, f"closing-{setting.number}", "interval by number of seeds")
+    caption = (
+        f"Difference to {found.reference} after the first {FEWEST_SEEDS}, "
+        f"{FEWEST_SEEDS + 1}, ... seeds: mean (thin) and both ends of its interval. {_bar(found)} "
+        f"{_margin(found)} Ring: the first verdict, which the interval permits to be looked for "
+        f"after every seed. The first intervals may lie beyond the axis. "
+        f"{panels_module.n_of(most)} pairs in the end."
+        f"{panels_module.without_panel(dropouts)}"
+    )
+    keys = panels_module.keys_of(steps["scheduler"], styles)
+    return Chart(setting, [Row("", panels)], caption, keys)
+
+
+def _bar(found: Findings) -> str:
+    size = len(found.primary)
+    right = "right" if size == 1 else f"all {size} right together"
+    return (
+        f"Intervals: the confidence sequence, {right} with "
+        f"{100 * found.comparison.confidence:g}% confidence, after any number of seeds."
+    )
+
+
+def _margin(found: Findings) -> str:
+    return f"Grey: the margin, \N{PLUS-MINUS SIGN}{found.comparison.margin:g} {found.metric.unit}."

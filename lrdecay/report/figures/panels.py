@@ -1,0 +1,200 @@
+"""What every chart is made of: settings, panels, a legend, and the words of its caption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lrdecay import plots
+from lrdecay.analysis import axis_values, extra_axes
+from lrdecay.analysis.axes import rows_at, strata_in
+from lrdecay.core.text import at_dropout, text_of
+from lrdecay.plots.style import Style
+from lrdecay.plots.svg import to_svg
+
+MAX_DROPOUTS = 6
+"""Dropouts that get a panel each."""
+PANEL_INCHES = (3.8, 2.6)
+SINGLE_INCHES = (5.1, 3.3)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture, and the dropout that it is about if it is about one."""
+
+    title: str
+    svg: Markup
+    dropout: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Panels that belong side by side."""
+
+    title: str
+    panels: Sequence[Panel]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One combination of the extra axes' values, and its part of the tables."""
+
+    number: int
+    values: Mapping[str, str]
+    runs: pd.DataFrame
+    epochs: pd.DataFrame
+
+    @property
+    def title(self) -> str:
+        """The values in words; empty where there is one combination only."""
+        return ", ".join(f"{axis} {value}" for axis, value in self.values.items())
+
+    def own(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a table of verdicts that are about this combination."""
+        first = self.runs.iloc[0]
+        for axis in strata_in(table):
+            table = table[table[axis] == first[axis]]
+        return table
+
+    def at(self, dropout: object) -> Setting:
+        """Return the part at one dropout."""
+        return Setting(
+            self.number,
+            self.values,
+            rows_at(self.runs, "dropout", dropout),
+            rows_at(self.epochs, "dropout", dropout),
+        )
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure of the page: rows of panels, one legend, one caption."""
+
+    setting: Setting
+    rows: Sequence[Row]
+    caption: str
+    keys: Sequence[tuple[str, str]] = field(default_factory=tuple)
+
+    @property
+    def panels(self) -> int:
+        """How many pictures it has."""
+        return sum(len(row.panels) for row in self.rows)
+
+
+def split_settings(
+    runs: pd.DataFrame, epochs: pd.DataFrame, but: Collection[str] = ()
+) -> list[Setting]:
+    """Return the tables by combination of the values of the extra axes `but` some, in their own
+    order."""
+    by = [axis for axis in extra_axes(runs) if axis not in but]
+    if not by:
+        return [Setting(0, {}, runs, epochs)]
+    order = [axis_values(runs, axis) for axis in by]
+    groups = dict(list(runs.groupby(by, dropna=False)))
+    keys = sorted(groups, key=lambda key: [o.index(v) for o, v in zip(order, key, strict=True)])
+    place = {run: i for i, key in enumerate(keys) for run in groups[key]["run_id"]}
+    parts = dict(list(epochs.groupby(epochs["run_id"].map(place), sort=False)))
+    return [
+        Setting(
+            i,
+            {axis: text_of(value) for axis, value in zip(by, key, strict=True)},
+            groups[key],
+            parts.get(i, epochs.iloc[:0]),
+        )
+        for i, key in enumerate(keys)
+    ]
+
+
+def new_panel(inches: tuple[float, float] = PANEL_INCHES) -> Axes:
+    """Return axes for one panel."""
+    return Figure(figsize=inches, layout="constrained").subplots()
+
+
+def by_dropout(dropouts: Sequence[object], draw: Callable[[object, Axes], Axes]) -> dict[str, Axes]:
+    """Return the axes of a row of panels: `draw` is given a dropout and axes to draw on."""
+    return {text_of(dropout): draw(dropout, new_panel()) for dropout in dropouts[:MAX_DROPOUTS]}
+
+
+def panels(axes: Mapping[str, Axes], name: str, what: str, level: bool = True) -> list[Panel]:
+    """Put axes by dropout on one scale, if `level`; `what` they show is said to readers who cannot
+    see it."""
+    limits = [ax.get_ylim() for ax in axes.values()]
+    for ax in axes.values() if level else ():
+        ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+    return [
+        Panel(
+            at_dropout(dropout),
+            Markup(
+                to_svg(ax, f"{name}-{number}", f"{what} at dropout {dropout}" if dropout else what)
+            ),
+            dropout,
+        )
+        for number, (dropout, ax) in enumerate(axes.items())
+    ]
+
+
+def single(ax: Axes, name: str, label: str) -> list[Row]:
+    """Return the only picture of a chart."""
+    return [Row("", [Panel("", Markup(to_svg(ax, name, label)))])]
+
+
+def without_panel(dropouts: Sequence[object]) -> str:
+    """Return which dropouts are left out of a row of panels, as a sentence."""
+    left_out = [text_of(dropout) for dropout in dropouts[MAX_DROPOUTS:]]
+    return f" Without a panel here: dropout {', '.join(left_out)}." if left_out else ""
+
+
+def shifted(cells: pd.DataFrame, around: str) -> str:
+    """Say that schedulers stand beside each other, where there are several."""
+    if cells["scheduler"].nunique() < 2:
+        return ""
+    return f" Schedulers are shifted sideways around each {around} to keep them apart."
+
+
+def n_of(counts: pd.Series[int]) -> str:
+    """Return how many there are, as text.
+
+    >>> n_of(pd.Series([8, 8])), n_of(pd.Series([3, 8]))
+    ('n = 8', 'n = 3 to 8')
+    """
+    least, most = int(counts.min()), int(counts.max())
+    return f"n = {most}" if least == most else f"n = {least} to {most}"
+
+
+def band(counts: pd.Series[int], what: str = "band") -> str:
+    """What the band or bar is and over how many seeds, to follow "mean over seeds"."""
+    if int(counts.max()) < 2:
+        return f" ({n_of(counts)}: one run each, so no {what})"
+    return f" ({what}: mean \N{PLUS-MINUS SIGN} 1 sd, {n_of(counts)} runs per cell)"
+
+
+def dots(counts: pd.Series[int]) -> str:
+    """Return what the dots are, as a sentence."""
+    most = plots.MOST_DOTS
+    return "Each dot beside it is one run" + (
+        f", of the first {most} seeds." if counts.max() > most else "."
+    )
+
+
+def legend_key(style: Style, number: int) -> Markup:
+    """The legend's picture of one scheduler, drawn once and referred to by its id."""
+    figure = Figure(figsize=(0.5, 0.17))
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set_axis_off()
+    line = style.line()
+    line.set(xdata=[0.05, 0.5, 0.95], ydata=[0.5] * 3, markevery=[1], markersize=5.0, clip_on=False)
+    ax.add_line(line)
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    return Markup(to_svg(ax, f"key-{number}", ""))
+
+
+def keys_of(schedulers: Iterable[Any], styles: Mapping[str, Style]) -> list[tuple[str, str]]:
+    """The legend of these schedulers: the id of each one's picture, and its name."""
+    present = set(schedulers)
+    return [(f"key-{i}", name) for i, name in enumerate(styles) if name in present]

@@ -1,0 +1,111 @@
+"""The page that lists the reports of a results directory: `results/index.html`.
+
+It is a function of the folders there, so the same folders give the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lrdecay.analysis import compared
+from lrdecay.core.errors import InputError
+from lrdecay.report import html as html_module
+from lrdecay.store import reader
+
+REPORT, COMPARED, INDEX = "report.html", "compared.html", "index.html"
+_MARK = b'<meta name="generator" content="lrdecay index">'
+_BEGINNING = 4096
+_COLUMNS = ["run_id", "phase", "status", "dataset", "finished_at"]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """How far a sweep is, and on what it trains; trials of base rates do not count.
+
+    `done` are the runs that have ended, completed or not; `finished` is when the last of them did,
+    empty if there is none.
+    """
+
+    name: str
+    datasets: tuple[str, ...]
+    done: int
+    planned: int
+    finished: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run that is asked for has ended."""
+        return 0 < self.planned <= self.done
+
+
+def overview(folder: Path) -> Overview:
+    """Return how far the sweep of a results folder is.
+
+    Raises:
+        InputError: there are no results, or they are damaged.
+    """
+    runs = compared(reader.read_runs(folder, _COLUMNS))
+    return overview_of(folder.resolve().name, runs, reader.read_plan(folder))
+
+
+def overview_of(name: str, runs: pd.DataFrame, plan: reader.Plan) -> Overview:
+    """Return the same of the runs of a comparison and their plan."""
+    finished = runs["finished_at"].max().strftime("%Y-%m-%d %H:%M UTC") if len(runs) else ""
+    return Overview(
+        name,
+        tuple(runs["dataset"].drop_duplicates()),
+        len(runs),
+        plan.runs,
+        finished,
+    )
+
+
+def beside(folder: Path) -> Path:
+    """Return the directory that a results folder lies in."""
+    return folder.parent if folder.name not in ("", "..") else folder.resolve().parent
+
+
+def write_index(home: Path) -> Path | None:
+    """Write the list of the reports that lie in the folders of `home`, and return its path.
+
+    None where there is an index.html that lrdecay has not written: it stays as it is.
+    """
+    path = home / INDEX
+    if not _may_write(path):
+        return None
+    rows = [
+        {"name": folder.name, "link": html_module.link([folder.name, REPORT]), **_described(folder)}
+        for folder in _with_reports(home)
+    ]
+    compared_link = html_module.link([COMPARED]) if (home / COMPARED).is_file() else None
+    return html_module.write_page(
+        html_module.render("index.html.j2", rows=rows, compared=compared_link), path
+    )
+
+
+def _with_reports(home: Path) -> Iterator[Path]:
+    for folder in sorted(home.iterdir(), key=lambda path: os.fsencode(path.name)):
+        if folder.is_dir() and (folder / REPORT).is_file():
+            yield folder
+
+
+def _described(folder: Path) -> dict[str, object]:
+    """One folder that cannot be read must not hide the others."""
+    try:
+        return {"sweep": overview(folder), "problem": None}
+    except (InputError, OSError) as error:
+        return {"sweep": None, "problem": str(error)}
+
+
+def _may_write(path: Path) -> bool:
+    if not os.path.lexists(path):
+        return True
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _MARK in file.read(_BEGINNING)

@@ -1,0 +1,228 @@
+"""One results folder to one HTML page that needs nothing else: no network, no font, no library.
+
+The page is a function of the tables and the sweep file alone, so the same input gives the same
+bytes. `write_report` reads, renders and writes; `render_report` is the pure part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+import pandas as pd
+
+from lrdecay.analysis import FEWEST_SEEDS, compared, extra_axes, status_counts
+from lrdecay.analysis.metrics import UNIT_TITLES
+from lrdecay.core.errors import InputError
+from lrdecay.plots.style import MATPLOTLIB_STYLE, Style, scheduler_styles
+from lrdecay.report import conclusions, figures, provenance, tables
+from lrdecay.report import html as html_module
+from lrdecay.report.conclusions import Findings
+from lrdecay.report.figures import Chart, Setting
+from lrdecay.report.html import page_assets
+from lrdecay.store import reader
+from lrdecay.store.reader import Plan
+
+MAX_COMBINATIONS = 4
+"""Combinations of extra axes that get figures; all of them are in the tables."""
+MAX_SENTENCES = 16
+"""Verdicts that are spelled out at the top; all of them are in the table."""
+MAX_NAMED = 20
+"""Combinations without figures that are named."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading of the page and the charts under it."""
+
+    id: str
+    title: str
+    charts: Sequence[Chart]
+
+    @property
+    def small(self) -> bool:
+        """Whether it fills half of a wide page at most."""
+        return sum(chart.panels for chart in self.charts) == 1
+
+
+def write_report(folder: str | Path, output: str | Path | None = None) -> Path:
+    """Write the report of a results folder and return its path.
+
+    Args:
+        folder: a results folder, as `lrdecay sweep` leaves it, finished or not.
+        output: the file to write; `folder`/report.html unless given.
+
+    Raises:
+        InputError: the folder is missing or holds no runs, or only trials of base rates.
+    """
+    folder = Path(folder)
+    page = read_and_render(folder)
+    return html_module.write_page(page, folder / "report.html" if output is None else Path(output))
+
+
+def read_and_render(folder: Path) -> str:
+    """Return the page of a results folder as text; raises as `write_report`."""
+    runs = reader.read_runs(folder)
+    if compared(runs).empty:
+        found = "no runs" if runs.empty else f"only {len(runs)} trials of base rates"
+        raise InputError(f"{found} in {folder}: `lrdecay sweep FILE` trains a sweep into it")
+    return render_report(
+        runs,
+        reader.read_epochs(folder),
+        name=folder.resolve().name,
+        plan=reader.read_plan(folder),
+        planned=reader.read_planned(folder),
+        repeats=reader.read_repeats(folder),
+    )
+
+
+def render_report(
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    *,
+    name: str,
+    plan: Plan,
+    planned: pd.DataFrame | None = None,
+    repeats: pd.DataFrame | None = None,
+) -> str:
+    """Return the page as text; `runs` has at least one row of the comparison, `planned` is the
+    plan's rows, if they are known, and `repeats` those of runs that trained once more."""
+    trials, runs = runs[runs["phase"] == "choose"], compared(runs)
+    settings = figures.split_settings(runs, epochs)
+    styles = scheduler_styles(runs)
+    found, unanswered = _find(runs, epochs, plan.sweep_text, planned)
+    # The reader's own matplotlib settings must not change the page.
+    with matplotlib.style.context(MATPLOTLIB_STYLE):
+        sections = _sections(runs, epochs, settings, found, styles, trials, repeats)
+        keys = [figures.legend_key(style, number) for number, style in enumerate(styles.values())]
+    left_out = [setting.title for setting in settings[MAX_COMBINATIONS:]]
+    return html_module.render(
+        "report.html.j2",
+        **page_assets(),
+        name=name,
+        sweep_text=plan.sweep_text.strip(),
+        warnings=plan.warnings,
+        counts=status_counts(runs).to_dict(),
+        planned=plan.runs,
+        missing=max(0, plan.runs - len(runs)),
+        mixed=provenance.mixed(runs),
+        alike=[text for each in settings[:MAX_COMBINATIONS] for text in provenance.alike(each)],
+        answer=None if found is None else _answer(found),
+        unanswered=unanswered,
+        headline=sections.pop("headline").charts,
+        contrasts=[] if found is None else tables.contrasts(found),
+        unit="" if found is None else UNIT_TITLES[found.metric.unit],
+        fewest=FEWEST_SEEDS,
+        cells=tables.cells(runs),
+        map=sections.pop("map").charts,
+        # neighbours that fill half of a wide page stand side by side
+        groups=[
+            list(group)
+            for _, group in groupby(
+                (section for section in sections.values() if section.charts), key=lambda s: s.small
+            )
+        ],
+        matrix=provenance.matrix(runs),
+        key_symbols=list(zip(styles, keys, strict=True)),
+        left_out=left_out[:MAX_NAMED],
+        more_left_out=max(0, len(left_out) - MAX_NAMED),
+        shown=MAX_COMBINATIONS,
+        choice=None if trials.empty else tables.choice(trials),
+        ended_early=tables.ended_early(runs),
+        facts=provenance.facts(runs, trials),
+        loading=provenance.loading(name, trials=not trials.empty),
+        commands=provenance.commands(name, runs),
+    )
+
+
+def _find(
+    runs: pd.DataFrame, epochs: pd.DataFrame, sweep_text: str, planned: pd.DataFrame | None
+) -> tuple[Findings | None, str]:
+    """Return what the sweep decides, or why that cannot be said: the rest of the page can."""
+    try:
+        return conclusions.find(runs, epochs, sweep_text, planned), ""
+    except InputError as error:
+        return None, str(error)
+
+
+def _answer(found: Findings) -> Mapping[str, Any]:
+    shown = conclusions.grouped(found, MAX_SENTENCES)
+    best = list(conclusions.best_lines(found))
+    return {
+        "question": conclusions.question(found),
+        "summary": conclusions.summary(found),
+        "groups": shown,
+        "left_out": len(found.primary) - sum(len(sentences) for _, sentences in shown),
+        "best": best[:MAX_SENTENCES],
+        "best_left_out": len(best) - len(best[:MAX_SENTENCES]),
+        "places": conclusions.places(found),
+        "outlook": conclusions.outlook(found),
+        "confidence": f"{100 * found.comparison.confidence:g}%",
+    }
+
+
+def _sections(
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    settings: Sequence[Setting],
+    found: Findings | None,
+    styles: Mapping[str, Style],
+    trials: pd.DataFrame,
+    repeats: pd.DataFrame | None,
+) -> dict[str, Section]:
+    """Return the sections by their ids, in the page's order."""
+
+    def apart_from(axis: str) -> list[Setting]:
+        varied = axis in extra_axes(runs)
+        return figures.split_settings(runs, epochs, but=[axis]) if varied else []
+
+    def of(axis: str, draw: Callable[[Setting, Mapping[str, Style]], Chart | None]) -> list[Chart]:
+        return _drawn(apart_from(axis), lambda each: draw(each, styles))
+
+    def decided(
+        draw: Callable[[Setting, Findings, Mapping[str, Style]], Chart | None],
+    ) -> list[Chart]:
+        return [] if found is None else _drawn(settings, lambda each: draw(each, found, styles))
+
+    def each(draw: Callable[[Setting, Mapping[str, Style]], Chart | None]) -> list[Chart]:
+        return _drawn(settings, lambda setting: draw(setting, styles))
+
+    def tried() -> list[Chart]:
+        if trials.empty:
+            return []
+        each = figures.split_settings(trials, epochs.iloc[:0], but=["lr"])
+        return _drawn(each, lambda setting: figures.expected_best(setting, styles))
+
+    listed = [
+        Section("headline", "", decided(figures.differences)),
+        Section("map", "", _drawn(settings, figures.heat_map)),
+        Section("slopes", "Seed by seed", decided(figures.slopes)),
+        Section("closing", "How the intervals closed", decided(figures.closing)),
+        Section("by_dropout", "Test accuracy by dropout", each(figures.accuracy_by_dropout)),
+        Section("gap", "Train-test gap by dropout", each(figures.gap_by_dropout)),
+        Section("interaction", "Interaction with dropout", decided(figures.gain)),
+        Section("spread", "How far seeds lie apart", each(partial(figures.spread, repeats))),
+        Section("rates", "Learning rates as applied", each(figures.rates)),
+        Section("tried", "What more base rates are worth", tried()),
+        Section("by_rate", "Sensitivity to the base rate", of("lr", figures.accuracy_by_rate)),
+        Section(
+            "by_epochs",
+            "Test accuracy by length of the run",
+            of("epochs", figures.accuracy_by_epochs),
+        ),
+        Section("target", "Time to the target", each(figures.target)),
+        Section("loss", "Loss by epoch", each(partial(figures.curves, "loss"))),
+        Section("accuracy", "Accuracy by epoch", each(partial(figures.curves, "accuracy"))),
+    ]
+    return {section.id: section for section in listed}
+
+
+def _drawn(settings: Sequence[Setting], draw: Callable[[Setting], Chart | None]) -> list[Chart]:
+    """Return the charts of the first few combinations, without those that have nothing to show."""
+    made = [draw(setting) for setting in settings[:MAX_COMBINATIONS]]
+    return [chart for chart in made if chart is not None]

@@ -1,0 +1,116 @@
+"""How the numbers of a page were made, as far as its tables know."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pandas as pd
+
+from lrdecay.analysis import describe_matrix, learning_rate_curves, made_with, rates_chosen
+from lrdecay.analysis.axes import rated
+from lrdecay.core.text import listed, text_of
+from lrdecay.report.figures import Setting
+from lrdecay.report.tables import words
+
+
+def matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
+    """Return each axis, its values in words, and how many there are."""
+    table = describe_matrix(runs)
+    rows = zip(table["axis"], table["values"], table["n_values"], strict=True)
+    chosen = " (chosen)" if rates_chosen(runs) else ""
+    return [
+        (axis, words(values) + (chosen if axis == "lr" else ""), n)
+        for axis, values, n in rows
+        if axis in rated([axis], runs)
+    ]
+
+
+def mixed(runs: pd.DataFrame) -> list[str]:
+    """Return how many runs were made on what, if not all were made alike."""
+    rows = made_with(runs).to_dict("records")
+    texts = [
+        f"{row['runs']} with torch {text_of(row['torch_version'])} on {text_of(row['device'])}"
+        for row in rows
+    ]
+    return texts if len(texts) > 1 else []
+
+
+def alike(setting: Setting) -> list[str]:
+    """Return which schedulers applied the same rates in every epoch of every run, so that a
+    difference between them could be nothing but chance."""
+    curves = learning_rate_curves(setting.runs, setting.epochs)
+    courses: dict[bytes, list[str]] = {}
+    for scheduler, own in curves.groupby("scheduler", sort=False):
+        if own["curve"].nunique() == 1:
+            rates = own.sort_values("epoch").filter(like="learning_rate").astype("float32")
+            courses.setdefault(rates.to_numpy().tobytes(), []).append(str(scheduler))
+    where = f" ({setting.title})" if setting.title else ""
+    return [
+        f"{listed(same)} applied the same learning rate in every epoch{where}: here they are one "
+        "schedule under several names."
+        for same in courses.values()
+        if len(same) > 1
+    ]
+
+
+def facts(runs: pd.DataFrame, trials: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return what made the numbers: pairs of a name and a text."""
+
+    def values(column: str) -> str:
+        return ", ".join(text_of(value) for value in sorted(runs[column].dropna().unique()))
+
+    finished = runs["finished_at"].dt.strftime("%Y-%m-%d %H:%M UTC")
+    cost = runs["seconds"].sum() + trials["seconds"].sum()
+    found = {
+        "lrdecay": values("lrdecay_version"),
+        "git commit": values("git_commit"),
+        "torch": values("torch_version"),
+        "Python": values("python_version"),
+        "device": values("device"),
+        "engine": values("engine"),
+        "dataset": values("dataset"),
+        "dataset digest": values("dataset_digest"),
+        "images held out for validation": values("validation"),
+        "test images": values("test_images"),
+        "seeds": str(runs["seed"].nunique()),
+        "training time, all runs": _duration(runs["seconds"].sum()),
+        "training time, trials": "" if trials.empty else _duration(trials["seconds"].sum()),
+        "training time in all": "" if trials.empty else _duration(cost),
+        "training time of a run": f"{_duration(runs['seconds'].mean())} on average",
+        "runs finished": " to ".join(dict.fromkeys([finished.min(), finished.max()])),
+    }
+    return [(name, text) for name, text in found.items() if text]
+
+
+def loading(name: str, trials: bool) -> str:
+    """Return the lines of Python that load the tables."""
+    runs, epochs = (
+        json.dumps(f"results/{name}/{table}.parquet", ensure_ascii=False)
+        for table in ("runs", "epochs")
+    )
+    note = "  # phase: choose, compare" if trials else ""
+    return (
+        f"import pandas as pd\n\nruns = pd.read_parquet({runs}){note}\n"
+        f"epochs = pd.read_parquet({epochs})"
+    )
+
+
+def commands(name: str, runs: pd.DataFrame) -> str:
+    """Return the commands that make the page again from its sweep file."""
+    file, folder = shlex.quote(f"{name}.yaml"), shlex.quote(f"results/{name}")
+    plugin = " --plugin FILE_OR_MODULE" if (runs["plugins"] != "{}").any() else ""
+    return (
+        f"lrdecay sweep {file}{plugin}   # the sweep file below\n"
+        f"lrdecay report {folder}\n"
+        f"lrdecay verify {folder}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if pd.isna(seconds):
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,182 @@
+"""Several results folders to one page that shows them side by side.
+
+Each sweep keeps its own verdicts: runs of different sweeps are never paired, since they may differ
+in more than the page can name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lrdecay.analysis import (
+    AXES,
+    METRICS_COMPARED,
+    PRIMARY,
+    axis_values,
+    cell_summary,
+    compare,
+    compared,
+    extra_axes,
+    rates_chosen,
+    settings,
+)
+from lrdecay.analysis.metrics import UNIT_TITLES
+from lrdecay.core.errors import InputError
+from lrdecay.core.text import joined, mean_and_sd, named_value, text_of
+from lrdecay.report import html as html_module
+from lrdecay.report import index
+from lrdecay.store import reader
+
+_LISTED = 8
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What the page says of one sweep. `runs` are those of the comparison."""
+
+    label: str
+    link: str | None
+    overview: index.Overview
+    runs: pd.DataFrame
+    asked: str
+    verdicts: Sequence[str]
+
+
+def write_comparison(folders: Sequence[Path], output: Path | None = None) -> Path:
+    """Write the page of two or more results folders and return its path.
+
+    Args:
+        folders: results folders, as `lrdecay sweep` leaves them, finished or not.
+        output: the file to write; compared.html beside the first folder unless given.
+
+    Raises:
+        InputError: a folder is given twice, is missing or holds no runs of a comparison.
+    """
+    path = index.beside(folders[0]) / index.COMPARED if output is None else output
+    labels = _labels(folders)
+    sweeps = [_read(*each, path.parent) for each in zip(folders, labels, strict=True)]
+    return html_module.write_page(render_comparison(sweeps), path)
+
+
+def render_comparison(sweeps: Sequence[Sweep]) -> str:
+    """Return the page as text."""
+    return html_module.render(
+        "compared.html.j2",
+        sweeps=sweeps,
+        differing=_differing(sweeps),
+        rows=_rows(sweeps),
+    )
+
+
+def _labels(folders: Sequence[Path]) -> list[str]:
+    """The folders' names; where two have one name, their paths as they were given."""
+    places = [folder.resolve() for folder in folders]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise InputError(f"{folders[number]}: given twice; give each results folder once")
+    names = [place.name for place in places]
+    if len(set(names)) == len(names):
+        return names
+    return [str(folder) for folder in folders]
+
+
+def _read(folder: Path, label: str, home: Path) -> Sweep:
+    runs = compared(reader.read_runs(folder))
+    if runs.empty:
+        raise InputError(
+            f"no runs of a comparison in {folder}: `lrdecay sweep FILE` trains a sweep into it"
+        )
+    report = folder / index.REPORT
+    link = None
+    if report.is_file():
+        link = html_module.link(Path(os.path.relpath(report.resolve(), home.resolve())).parts)
+    plan = reader.read_plan(folder)
+    asked, verdicts = _verdicts(folder, plan.sweep_text, runs)
+    overview = index.overview_of(folder.resolve().name, runs, plan)
+    return Sweep(label, link, overview, runs, asked, verdicts)
+
+
+def _verdicts(folder: Path, sweep_text: str, runs: pd.DataFrame) -> tuple[str, list[str]]:
+    """What the sweep asks, and the sentences of its primary family or why there are none."""
+    try:
+        question, budget = settings.asked_in(sweep_text)
+        metric = METRICS_COMPARED[question.metric]
+        table = compare(
+            runs,
+            reader.read_epochs(folder) if metric.needs_epochs else None,
+            reference=question.reference,
+            metric=metric.name,
+            margin=question.margin,
+            confidence=question.confidence,
+            planned=reader.read_planned(folder),
+            budget=budget,
+        )
+    except InputError as error:
+        return "", [f"There are no verdicts: {error}."]
+    asked = (
+        f"{metric.title}, margin {question.margin:g} {UNIT_TITLES[metric.unit]}; all sentences "
+        f"hold together with probability {question.confidence:g}"
+    )
+    sentences = table.loc[table["family"] == PRIMARY, "sentence"].tolist()
+    return asked, sentences or ["There is one scheduler only, so nothing to compare."]
+
+
+def _differing(sweeps: Sequence[Sweep]) -> list[tuple[str, list[str]]]:
+    """The axes on which the sweeps are not alike, with each one's values."""
+    rows = []
+    for axis in AXES:
+        texts = [_listed(axis_values(sweep.runs, axis)) for sweep in sweeps]
+        if axis == "dropout":
+            texts = [text or "the network's own" for text in texts]
+        if axis == "lr":
+            texts = [
+                text + (" (chosen)" if rates_chosen(sweep.runs) else "")
+                for text, sweep in zip(texts, sweeps, strict=True)
+            ]
+        if len(set(texts)) > 1:
+            rows.append((axis, texts))
+    return rows
+
+
+def _listed(values: Iterable[object]) -> str:
+    texts = list(map(text_of, values))
+    more = len(texts) - _LISTED
+    return ", ".join(texts[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _rows(sweeps: Sequence[Sweep]) -> list[tuple[str, list[dict[str, Any] | None]]]:
+    """A row for each cell that occurs, and in it a cell for each sweep, None where it has none."""
+    columns = [_cells(sweep.runs) for sweep in sweeps]
+    names = dict.fromkeys(name for column in columns for name in column)
+    return [(name, [column.get(name) for column in columns]) for name in names]
+
+
+def _cells(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Test accuracy in percent, by what names a cell within its own sweep."""
+    others = extra_axes(runs)
+    return {
+        _name(row, others): {
+            "value": "no mean" if pd.isna(row["mean"]) else mean_and_sd(row["mean"], row["sd"]),
+            "n": int(row["n"]),
+            "out": [
+                f"{int(row[f'n_{status}'])} {status}"
+                for status in ("diverged", "failed")
+                if row[f"n_{status}"]
+            ],
+        }
+        for row in cell_summary(runs, "test_accuracy").to_dict("records")
+    }
+
+
+def _name(row: Mapping[Hashable, Any], others: Sequence[str]) -> str:
+    # a dataset is named by the column where it is a sweep's only one
+    return joined(
+        row["scheduler"],
+        *(named_value(axis, row[axis]) for axis in ("dropout", *others)),
+    )

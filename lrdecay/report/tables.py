@@ -1,0 +1,247 @@
+"""The page's tables of cells, contrasts and runs, a row for each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lrdecay.analysis import PRIMARY, axis_values, cell_axes, cell_summary, extra_axes, lr_selection
+from lrdecay.analysis.axes import rated, strata_in
+from lrdecay.analysis.contrasts import family_title
+from lrdecay.analysis.sentences import interval
+from lrdecay.core.text import text_of
+from lrdecay.report.conclusions import Findings, about_contrast
+
+MAX_ENDED_EARLY = 100
+"""Diverged or failed runs that are listed one by one."""
+MAX_LINES = 1000
+"""Cells or contrasts that are listed."""
+
+_DECIMALS = 8  # what is less than that is rounding
+
+Row = Mapping[Hashable, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one place of a table says: its text, smaller notes under it, and what it is sorted by
+    where that is not what it looks like."""
+
+    text: str
+    notes: Sequence[str] = ()
+    sort: str = ""
+    number: bool = False
+    strong: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row, and which values of the axes it is about."""
+
+    about: Mapping[str, str]
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table; `left_out` says how many rows more there are, and where."""
+
+    id: str
+    caption: str
+    columns: Sequence[str]
+    lines: Sequence[Line]
+    left_out: str = ""
+
+
+def cells(runs: pd.DataFrame) -> Listing:
+    """Test accuracy in percent, a row per cell."""
+    axes = rated(cell_axes(runs), runs)
+    table = cell_summary(runs, "test_accuracy")
+    lines = []
+    for cell in table.head(MAX_LINES).to_dict("records"):
+        about = {axis: text_of(cell[axis]) for axis in axes}
+        mean = "no mean" if math.isnan(cell["mean"]) else f"{100 * cell['mean']:.2f}"
+        sd = "" if math.isnan(cell["sd"]) else f"{100 * cell['sd']:.2f}"
+        counts = [str(int(cell[name])) for name in ("n", "n_diverged", "n_failed")]
+        numbers = [Cell(text, number=True) for text in (mean, sd, *counts)]
+        lines.append(Line(about, [*(Cell(text) for text in about.values()), *numbers]))
+    return Listing(
+        "table-cells",
+        "Percent of test images right after the last epoch: mean and standard deviation (sd, "
+        "n \N{MINUS SIGN} 1 in the denominator) over n completed runs, which differ in seed alone.",
+        [*axes, "mean", "sd", "n", "diverged", "failed"],
+        lines,
+        _left_out(len(table) - len(lines), "in runs.parquet"),
+    )
+
+
+def contrasts(found: Findings) -> list[Listing]:
+    """The differences: those fixed beforehand, and the other families."""
+    primary = found.table["family"] == PRIMARY
+    size = int(primary.sum())
+    others = found.table[~primary].groupby("family", sort=False)
+    what = family_title(PRIMARY, found.table[primary])
+    confidence = f"{100 * found.comparison.confidence:g}%"
+    captions = {
+        "table-differences": (
+            f"The primary family, fixed beforehand: {what}. "
+            + ("It is right" if size == 1 else f"All {size} are right together")
+            + f" with {confidence} confidence."
+        ),
+        "table-other-differences": (
+            "Secondary families, each right as a whole with the same confidence: "
+            f"{'; '.join(family_title(str(name), rows) for name, rows in others)}."
+        ),
+    }
+    parts = zip(captions.items(), (found.table[primary], found.table[~primary]), strict=True)
+    return [_contrasts(name, words, table) for (name, words), table in parts if len(table)]
+
+
+def _contrasts(name: str, caption: str, table: pd.DataFrame) -> Listing:
+    strata = strata_in(table)
+    lines = []
+    for row in table.head(MAX_LINES).to_dict("records"):
+        lines.append(Line(about_contrast(row, strata), _contrast(row)))
+    columns = [
+        *("contrast", "n", "difference", "interval", "on new images", "wins", "r", "skew"),
+        "verdict",
+    ]
+    left_out = _left_out(len(table) - len(lines), "left out: lrdecay.analysis.compare has all")
+    return Listing(name, caption, columns, lines, left_out)
+
+
+def _contrast(row: Row) -> list[Cell]:
+    low, high = row["low"], row["high"]
+    whole: str = "" if pd.isna(low) else interval(low, high)
+    known = math.isfinite(row["images_low"])
+    images = interval(row["images_low"], row["images_high"]) if known else ""
+    numbers = [(row[name], _number(row[name])) for name in ("wins", "correlation", "skew")]
+    where = f"{row['where']}: " if row["where"] else ""
+    return [
+        Cell(f"{where}{row['a']} \N{MINUS SIGN} {row['b']}"),
+        Cell(str(row["n"]), number=True),
+        Cell(_number(row["mean"]), number=True, sort=_exact(row["mean"])),
+        Cell(whole, number=True, sort=_exact(low)),
+        Cell(images, number=True, sort=_exact(row["images_low"])),
+        *(Cell(text, number=True, sort=_exact(value)) for value, text in numbers),
+        Cell(row["verdict"]),
+    ]
+
+
+def _exact(value: float) -> str:
+    return f"{round(value, _DECIMALS) + 0.0:.6g}" if math.isfinite(value) else ""
+
+
+def _number(value: float) -> str:
+    if pd.isna(value):
+        return ""
+    value = round(value, _DECIMALS) + 0.0  # no minus before nought
+    return f"{value:.2f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"
+
+
+def ended_early(runs: pd.DataFrame) -> Listing | None:
+    """The runs that diverged or failed, one by one; None if there are none."""
+    ended = runs[runs["status"] != "completed"]
+    if ended.empty:
+        return None
+    axes = rated([*extra_axes(runs), "scheduler", "dropout", "seed"], runs)
+    lines = []
+    for row in ended.head(MAX_ENDED_EARLY).to_dict("records"):
+        about = {axis: text_of(row[axis]) for axis in axes}
+        texts = [*about.values(), row["status"], _what_happened(row)]
+        about.pop("seed")
+        lines.append(Line(about, [Cell(text) for text in texts]))
+    return Listing(
+        "table-ended-early",
+        "They enter no mean and no curve on this page; how many there are in a cell is part of its "
+        "result.",
+        [*axes, "status", "what happened"],
+        lines,
+        _left_out(len(ended) - len(lines), "in runs.parquet"),
+    )
+
+
+def _what_happened(row: Row) -> str:
+    step, error = row["diverged_at_step"], row["error"]
+    parts: list[str] = [f"diverged at step {int(step)}"] if pd.notna(step) else []
+    if pd.notna(error):
+        parts.append(error if len(error) <= 500 else error[:500] + "\N{HORIZONTAL ELLIPSIS}")
+    return "; ".join(parts)
+
+
+def words(values: Sequence[Any]) -> str:
+    """Return values of an axis with commas between, or "0 to 63" for a long row of whole numbers.
+
+    >>> words([0.1, 0.2]), words([0, 1, 2, 3, 4])
+    ('0.1, 0.2', '0 to 4')
+    """
+    if len(values) > 4 and values == list(range(len(values))):
+        return f"0 to {values[-1]}"
+    return ", ".join(map(text_of, values))
+
+
+def _left_out(count: int, where: str) -> str:
+    return f"{count:,} more are {where}." if count > 0 else ""
+
+
+def choice(trials: pd.DataFrame) -> dict[str, Any]:
+    """The mean validation loss of each base rate that was tried, a row for each choice."""
+    table = lr_selection.rate_table(trials)
+    by = lr_selection.cell_columns(trials["lr_chosen_per"].iloc[0])
+    axes = ["scheduler", *(a for a in by if a != "scheduler" and table[a].nunique() > 1)]
+    rates = sorted(table["lr"].unique())
+    lines, warnings = [], []
+    for _, cell in table.groupby(by, sort=False, dropna=False):
+        at = {row["lr"]: row for row in cell.to_dict("records")}
+        about = {axis: text_of(cell[axis].iloc[0]) for axis in axes}
+        tried = [_tried(at.get(rate)) for rate in rates]
+        lines.append(Line(about, [*map(Cell, about.values()), *tried]))
+        if (warning := _doubt(cell)) is not None:
+            first, *others = about.items()
+            names = [first[1], *(f"{axis} {name}" for axis, name in others)]
+            warnings.append(f"{', '.join(names)}: {warning}")
+    per = trials["lr_chosen_per"].iloc[0].replace(", ", " and each ")
+    caption = (
+        f"Each {per} has a base rate of its own, chosen from one grid with as many trials for "
+        "each: the rate with the lowest mean validation loss after the last epoch (nats per "
+        "image). A rate at which a trial diverged or failed is left out. The seeds of the trials, "
+        f"{words(axis_values(trials, 'seed'))}, are not those of the comparison."
+    )
+    columns = [*axes, *(f"lr {text_of(rate)}" for rate in rates)]
+    return {
+        "listing": Listing("table-choice", caption, columns, lines),
+        "warnings": warnings,
+        "trials": len(trials),
+    }
+
+
+def _tried(rate: Row | None) -> Cell:
+    if rate is None:
+        return Cell("", ["n = 0"], number=True)
+    loss: str = "" if pd.isna(rate["val_loss"]) else f"{rate['val_loss']:.4f}"
+    n, out = rate["n"], rate["n_out"]
+    note = f"{out} of {n} diverged or failed" if out else f"n = {n}"
+    return Cell(loss, [note], number=True, strong="chosen" if rate["chosen"] else "")
+
+
+def _doubt(rates: pd.DataFrame) -> str | None:
+    """What a reader should know of one choice; `rates` are its rows of `choosing.rate_table`."""
+    chosen = rates.loc[rates["chosen"], "lr"]
+    if chosen.empty:
+        return (
+            "no rate is chosen, since a trial diverged or failed at every rate of the grid; it is "
+            "not compared"
+            if (rates["n_out"] > 0).all()
+            else "no rate is chosen yet; trials are still to come"
+        )
+    rate = text_of(chosen.item())
+    if len(rates) > 1 and rates["val_loss"].nunique(dropna=False) == 1:
+        return f"every rate gives the same loss, since it sets its own rates; {rate} stands"
+    for end, extreme in (("smallest", rates["lr"].min()), ("largest", rates["lr"].max())):
+        if chosen.item() == extreme:
+            return f"{rate} is the {end} of the grid; the best rate may lie outside the grid"
+    return None

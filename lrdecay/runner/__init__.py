@@ -1,0 +1,12 @@
+"""A whole sweep: what is pending, trained round after round, committed."""
+
+from lrdecay.runner.coordinator import run_sweep
+from lrdecay.runner.loop import Progress, Summary
+from lrdecay.runner.sharding import Shard
+
+__all__ = [
+    "Progress",
+    "Shard",
+    "Summary",
+    "run_sweep",
+]

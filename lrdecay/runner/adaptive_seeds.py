@@ -1,0 +1,133 @@
+"""Seeds that are added until the comparison is decided: tables so far -> seeds of each cell.
+
+All cells begin with the same seeds. After each round those whose difference from the reference is
+still open get a block more, as does the reference, until each difference has a verdict or the
+budget of seeds is spent. The intervals are such that looking after every round costs no error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import pandas as pd
+
+from lrdecay.analysis import open_questions
+from lrdecay.analysis.axes import strata_in
+from lrdecay.analysis.comparison import primary_verdicts
+from lrdecay.analysis.settings import Comparison, SeedsUntil
+from lrdecay.core.run import Run
+from lrdecay.core.text import counted
+
+BLOCK = 8
+"""Seeds that an open difference gets at a time; runs of one cell train as one group."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """How many seeds each cell has, those with the widest interval first; and, for each round that
+    has ended, what was open after it: names of differences."""
+
+    counts: dict[Run, int]
+    rounds: tuple[tuple[str, ...], ...]
+    contrasts: int
+    over: bool
+    """Whether no more seeds will be added."""
+
+
+def add(
+    cells: Sequence[Run],
+    seeds: Sequence[int],
+    adding: SeedsUntil,
+    comparison: Comparison,
+    reference: str,
+    ended: pd.DataFrame,
+    epochs: pd.DataFrame | None = None,
+) -> Added:
+    """Return how many of the seeds each cell is to have by now.
+
+    It goes by the runs of each round alone, one round after the other, so that the answer is the
+    same however often the sweep was interrupted, and whatever else there is.
+
+    Args:
+        cells: what is compared, each as a run of seed 0.
+        seeds: all that there may be.
+        adding: how many of them there are at first and at most.
+        comparison: what is to be decided.
+        reference: the label of the scheduler that the others are compared with.
+        ended: rows of the runs table; those that are not asked for do not count.
+        epochs: their rows of the epochs table, where the metric needs them.
+    """
+    counts = dict.fromkeys(cells, adding.min)
+    rounds: list[tuple[str, ...]] = []
+    contrasts = 0
+    if all(cell.scheduler != reference for cell in cells):  # no base rate could be chosen for it
+        return Added(counts, (), contrasts, over=True)
+    known = set(ended["run_id"])
+    while True:
+        asked = _planned(counts, seeds)
+        if not set(asked["run_id"]) <= known:
+            return Added(counts, tuple(rounds), contrasts, over=False)
+        table = primary_verdicts(
+            ended[ended["run_id"].isin(asked["run_id"])],
+            asked,
+            epochs,
+            reference=reference,
+            metric=comparison.metric,
+            margin=comparison.margin,
+            confidence=comparison.confidence,
+        )
+        contrasts = len(table)
+        still_open = open_questions(table)
+        rounds.append(tuple(_name(row) for row in still_open.to_dict("records")))
+        more = [cell for cell in _cells_of(still_open, cells) if counts[cell] < adding.max]
+        if not more:
+            return Added(counts, tuple(rounds), contrasts, over=True)
+        grown = {cell: min(counts[cell] + BLOCK, adding.max) for cell in more}
+        counts = grown | {cell: n for cell, n in counts.items() if cell not in grown}
+
+
+def announcements(added: Added, adding: SeedsUntil) -> list[str]:
+    """Return a line for each round that has ended: what it left open, and what follows."""
+    lines = []
+    of_all = counted(added.contrasts, "difference")
+    for number, still_open in enumerate(added.rounds):
+        most = min(adding.min + number * BLOCK, adding.max)
+        after = f"after {most} seeds"
+        if not still_open:
+            each = "the difference" if added.contrasts == 1 else f"each of {of_all}"
+            lines.append(f"{after}: {each} is resolved")
+            continue
+        listed = "; ".join(still_open[:3]) + ("; ..." if len(still_open) > 3 else "")
+        what = f"{after}: {len(still_open)} of {of_all} open ({listed})"
+        last = number == len(added.rounds) - 1 and added.over
+        lines.append(f"{what}; {'that is all there may be' if last else 'more seeds for these'}")
+    return lines
+
+
+def _planned(counts: dict[Run, int], seeds: Sequence[int]) -> pd.DataFrame:
+    runs = [replace(cell, seed=seed) for cell, n in counts.items() for seed in seeds[:n]]
+    rows = pd.DataFrame([{"run_id": run.run_id, **asdict(run)} for run in runs])
+    # a network's own rates are null, as in the tables
+    return rows.astype({"dropout": "float64"}) if runs else rows
+
+
+def _cells_of(still_open: pd.DataFrame, cells: Iterable[Run]) -> list[Run]:
+    """Return the cells that these differences are between, in their order."""
+    axes = strata_in(still_open)
+    by_values = {
+        (*(getattr(cell, axis) for axis in axes), cell.scheduler, cell.dropout): cell
+        for cell in cells
+    }
+    found: dict[Run, None] = {}
+    for row in still_open.to_dict("records"):
+        stratum = tuple(row[axis] for axis in axes)
+        for label in (row["scheduler"], row["versus_scheduler"]):
+            dropout = None if pd.isna(row["dropout"]) else row["dropout"]
+            found[by_values[(*stratum, label, dropout)]] = None
+    return list(found)
+
+
+def _name(row: Mapping[Hashable, object]) -> str:
+    pair = f"{row['scheduler']} against {row['versus_scheduler']}"
+    return f"{pair} at {row['where']}" if row["where"] else pair

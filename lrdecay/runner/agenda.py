@@ -1,0 +1,121 @@
+"""What a sweep asks for, given what has ended: a pure function of the sweep and its tables.
+
+Where base rates are to be chosen, the trials come first; where seeds are added until the comparison
+is decided, a few come first. With their results what the sweep asks for grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import pandas as pd
+
+from lrdecay.analysis import lr_selection
+from lrdecay.analysis.metrics import metric_named
+from lrdecay.core.run import Run
+from lrdecay.runner import adaptive_seeds
+from lrdecay.sweep.config import Sweep
+from lrdecay.sweep.matrix import Matrix
+
+
+class Outcomes(Protocol):
+    """Looks up what has ended."""
+
+    def __call__(self, runs: Sequence[Run], name: str = "runs") -> pd.DataFrame:
+        """Return the rows of those of the given runs that are in a table, `runs` or `epochs`."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a sweep asks for, as far as the runs that have ended tell.
+
+    `runs` are in the order of the tables, and `pending` those without a result. `whole` counts all
+    that there will be: cells whose base rate is still to be chosen stand in it at one of the grid.
+    `rates` are those chosen so far, None where none could be. `elsewhere` are those that are
+    left to other shards.
+    """
+
+    runs: list[Run]
+    pending: list[Run]
+    whole: list[Run]
+    rates: dict[lr_selection.Cell, float | None]
+    added: adaptive_seeds.Added | None = None
+    elsewhere: Collection[Run] = ()
+
+    @property
+    def grows(self) -> bool:
+        """Whether more may be asked for once what is asked for now has ended."""
+        return len(self.whole) > len(self.runs) or (self.added is not None and not self.added.over)
+
+    def here(self, runs: Sequence[Run]) -> list[Run]:
+        """Return those runs that are not left to others."""
+        elsewhere = set(self.elsewhere)
+        return [run for run in runs if run not in elsewhere]
+
+    def at_seeds(self, seeds: Collection[int]) -> Asked:
+        """Return the runs of the comparison at some seeds, as if nothing had ended."""
+        runs = [run for run in self.runs if run.phase == "compare" and run.seed in seeds]
+        return Asked(runs, runs, runs, {})
+
+    def without(self, done: Collection[str]) -> Asked:
+        """Return the same, with what is `done` no longer pending."""
+        return replace(self, pending=pending(self.runs, done))
+
+    @property
+    def planned(self) -> int:
+        """How many runs the comparison is to have."""
+        return sum(run.phase == "compare" for run in self.whole)
+
+
+def ask(
+    sweep: Sweep,
+    matrix: Matrix,
+    outcomes: Outcomes,
+    done: Collection[str],
+) -> Asked:
+    """Return what a sweep asks for, given the outcomes of its runs.
+
+    `done` are the ids of runs that are not to train (again); a run that is not among them has not
+    ended, whatever its outcome was.
+    """
+
+    def ended(runs: Sequence[Run], name: str = "runs") -> pd.DataFrame:
+        return outcomes([run for run in runs if run.run_id in done], name)
+
+    trials = matrix.trials()
+    rates = lr_selection.choose(trials, ended(trials))
+    rates_of_all = {**lr_selection.any_rates(matrix.cells), **rates}
+    added, counts = None, None
+    if sweep.adding is not None:
+        counts = dict.fromkeys(matrix.compared(rates_of_all), sweep.adding.min)
+        if rates.keys() == rates_of_all.keys():  # else some differences are not there yet
+            candidates = matrix.comparison(rates)
+            with_epochs = metric_named(sweep.comparison.metric).needs_epochs
+            added = adaptive_seeds.add(
+                matrix.compared(rates),
+                matrix.seeds,
+                sweep.adding,
+                sweep.comparison,
+                sweep.reference,
+                ended(candidates),
+                ended(candidates, "epochs") if with_epochs else None,
+            )
+            counts = added.counts
+    runs = [*trials, *matrix.comparison(rates, counts)]
+    whole = [*trials, *matrix.comparison(rates_of_all, counts)]
+    return Asked(runs, pending(runs, done), whole, rates, added)
+
+
+def pending(runs: Sequence[Run], done: Collection[str]) -> list[Run]:
+    """Return what is to train next: the runs whose results are not there yet, in order."""
+    return [run for run in runs if run.run_id not in done]
+
+
+def announcements(sweep: Sweep, matrix: Matrix, asked: Asked) -> list[str]:
+    """Return a line for each base rate that was chosen, and for each round of seeds that ended."""
+    lines = lr_selection.announcements(matrix.cells, asked.rates)
+    if sweep.adding is not None and asked.added is not None:
+        lines += adaptive_seeds.announcements(asked.added, sweep.adding)
+    return lines

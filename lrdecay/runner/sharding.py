@@ -1,0 +1,106 @@
+"""Shards: fixed, even parts of a sweep's matrix, for a Slurm array or machines that share nothing.
+
+Each shard has a results folder of its own, which knows the whole plan and holds its part of the
+runs; `merging` joins them. Which part a run is in depends on the sweep and the number of shards
+alone, never on what has ended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+from lrdecay.analysis import lr_selection
+from lrdecay.core.errors import InputError
+from lrdecay.core.run import Run
+from lrdecay.engine.stacked.lockstep import kind
+from lrdecay.runner.adaptive_seeds import BLOCK
+from lrdecay.runner.agenda import Asked
+from lrdecay.sweep.matrix import Matrix
+
+FOLDER = "shards"
+"""The folder, within that of a sweep, of its shards."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The part `number` (from 1) of `of` parts."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read a shard such as `2/3`.
+
+        Raises `InputError` for anything else.
+
+        >>> Shard.parse("2/3")
+        Shard(number=2, of=3)
+        """
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text, re.ASCII)
+        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+            raise InputError(
+                f"--shard {text}: expected NUMBER/OF, from 1/OF to OF/OF, such as --shard 2/3"
+            )
+        return cls(int(found[1]), int(found[2]))
+
+    def folder(self, sweep: Path) -> Path:
+        """Return the shard's results folder within that of the sweep."""
+        return sweep / FOLDER / f"{self.number}-of-{self.of}"
+
+    def part(
+        self, matrix: Matrix, cost: Callable[[Run], float], fewest: int | None
+    ) -> Callable[[Run], bool]:
+        """Return what tells whether a run of the matrix is in this part.
+
+        Runs that may train at the same time are shared out by themselves: the trials, the first
+        `fewest` seeds (all, if None) and each block that may be added. Each time runs that can
+        train together stay together, seeds in order, and every part costs about the same.
+        """
+        own = set()
+        for runs in _rounds(matrix, fewest):
+            runs = sorted(runs, key=lambda run: repr(kind(run)))
+            costs = [cost(run) for run in runs]
+            ends = list(accumulate(costs))
+            for run, own_cost, end in zip(runs, costs, ends, strict=True):
+                middle = end - own_cost / 2
+                if int(self.of * middle / ends[-1]) == self.number - 1:
+                    own.add(_key(run))
+        return lambda run: _key(run) in own
+
+
+def _rounds(matrix: Matrix, fewest: int | None) -> list[list[Run]]:
+    everything = matrix.comparison(lr_selection.any_rates(matrix.cells))
+    first = len(matrix.seeds) if fewest is None else fewest
+    bounds = [0, *range(first, len(matrix.seeds), BLOCK), len(matrix.seeds)]
+    round_of = {
+        seed: number
+        for number, (start, end) in enumerate(pairwise(bounds))
+        for seed in matrix.seeds[start:end]
+    }
+    rounds: list[list[Run]] = [[] for _ in bounds[1:]]
+    for run in everything:
+        rounds[round_of[run.seed]].append(run)
+    return [runs for runs in (matrix.trials(), *rounds) if runs]
+
+
+def _key(run: Run) -> Run:
+    """Return what stands for a run whatever its base rate is chosen to be."""
+    chosen = run.lr_chosen_per is not None and run.phase == "compare"
+    # arguments such as `max_lr: 2 lr` hang on it
+    return replace(run, lr=0.0, scheduler_args="") if chosen else run
+
+
+def part_of(asked: Asked, mine: Callable[[Run], bool], done: Collection[str]) -> Asked:
+    """Return the same plan, of which only one part is to train here."""
+    return replace(
+        asked,
+        pending=[run for run in asked.pending if mine(run)],
+        elsewhere={
+            run for run in (*asked.runs, *asked.whole) if run.run_id not in done and not mine(run)
+        },
+    )

@@ -1,0 +1,52 @@
+"""Files that are written whole or not at all.
+
+A file appears under its name by one rename, after its bytes are on the disk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write text in the same way: all of it, or nothing."""
+    write_bytes(text.encode(), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write bytes in the same way."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+def sync(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a new file to write that takes the place of `path` once it is whole and on the disk."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        scratch.unlink(missing_ok=True)
+        with scratch.open("x+b") as file:  # never through a link that someone laid there
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except OSError as error:
+        if error.filename is None:  # a write that did not fit does not say of which file
+            error.filename = str(path)
+        raise
+    finally:
+        scratch.unlink(missing_ok=True)
+    sync(path.parent)

@@ -1,0 +1,14 @@
+"""What a sweep recorded, for other programs: from its tables, after the sweep.
+
+    csv          runs.csv and epochs.csv
+    tensorboard  a folder of events for each run (needs lrdecay[tensorboard])
+    mlflow       mlflow.db, a store in sqlite (needs lrdecay[mlflow])
+
+Each format is a module here with `write(tables, folder, told)`, which fills an empty
+folder and says how far it is.
+"""
+
+from lrdecay.store.export.base import Tables, Told
+from lrdecay.store.export.export import FORMATS, export
+
+__all__ = ["FORMATS", "Tables", "Told", "export"]

@@ -1,0 +1,34 @@
+"""Tables to CSV: runs.csv and epochs.csv, columns and rows as the parquet tables have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from lrdecay.store.export.base import Tables, Told
+from lrdecay.store.schema import EPOCHS, RUNS
+
+_AT_ONCE = 20_000  # rows
+
+
+def write(tables: Tables, folder: Path, told: Told) -> None:
+    """Write both tables into a folder.
+
+    Whole numbers stay whole where some are null; null is an empty field. `test_correct`, the bitmap
+    of the test images that were right, is in hexadecimal: `bytes.fromhex` gives it back.
+    """
+    runs = tables.runs.assign(test_correct=tables.runs["test_correct"].map(_hex))
+    done, of = 0, len(runs) + len(tables.epochs)
+    for name, frame, schema in (("runs", runs, RUNS), ("epochs", tables.epochs, EPOCHS)):
+        whole = {field.name: "Int64" for field in schema if pa.types.is_integer(field.type)}
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            for start in range(0, max(len(frame), 1), _AT_ONCE):
+                rows = frame.iloc[start : start + _AT_ONCE].astype(whole)
+                rows.to_csv(file, index=False, header=start == 0, lineterminator="\n")
+                done += len(rows)
+                told(done, of)
+
+
+def _hex(bits: object) -> str | None:
+    return bits.hex() if isinstance(bits, bytes) else None

@@ -1,0 +1,125 @@
+"""Which formats there are, and how an export comes into place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from lrdecay.core.errors import InputError
+from lrdecay.store.export.base import Tables, Told
+
+_MARK = ".lrdecay-export"
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of `lrdecay export`: the packages that it takes, how
+    what was written is looked at, and where in the folder that is."""
+
+    needs: tuple[str, ...] = ()
+    look: str = ""
+
+
+FORMATS = {
+    "csv": Format(),
+    "tensorboard": Format(("tensorboardX",), "tensorboard --logdir {folder}"),
+    "mlflow": Format(
+        ("mlflow", "sqlalchemy", "alembic"),
+        "mlflow ui --backend-store-uri sqlite:///{folder}/mlflow.db",
+    ),
+}
+
+
+def export(
+    folder: Path, to: str, output: Path | None = None, told: Told = lambda done, of: None
+) -> Path:
+    """Write the tables of a results folder in another format and return the folder of the export.
+
+    An earlier export there is replaced as a whole, once the new one is complete.
+
+    Args:
+        folder: a results folder, as `lrdecay sweep` leaves it, finished or not.
+        to: one of `FORMATS`.
+        output: the folder to write; export/`to` in the results folder unless given.
+        told: hears on the way how many runs (csv: rows) are written, and of how many.
+
+    Raises:
+        InputError: there are no runs, no such format, the packages that it takes are not installed,
+            or the folder to write holds something that no export has written.
+    """
+    if to not in FORMATS:
+        raise InputError(f"--to {to}: unknown; choose one of {', '.join(FORMATS)}")
+    chosen = FORMATS[to]
+    missing = [name for name in chosen.needs if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"--to {to} needs {', '.join(missing)}, which is not installed: "
+            f"pip install 'lrdecay[{to}]', or in a checkout pip install -e '.[{to}]'"
+        )
+    home = folder / "export" / to if output is None else output
+    _check_place(home)
+
+    from lrdecay.store import reader
+
+    runs = reader.read_runs(folder)
+    if runs.empty:
+        raise InputError(f"no runs in {folder}: `lrdecay sweep FILE` trains a sweep into it")
+    epochs = reader.read_epochs(folder)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    scratch = home.with_name(f".{home.name}.{os.getpid()}.tmp")
+    scratch.mkdir()
+    try:
+        _writer(to)(Tables(folder.resolve().name, runs, epochs, home.resolve()), scratch, told)
+        (scratch / _MARK).write_text(f"{to}\n")
+        _put(scratch, home)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return home
+
+
+def _writer(to: str) -> Callable[[Tables, Path, Told], None]:
+    """Return what writes a format; its packages are imported only now."""
+    match to:
+        case "csv":
+            from lrdecay.store.export.csv import write
+        case "tensorboard":
+            from lrdecay.store.export.tensorboard import write
+        case _:
+            from lrdecay.store.export.mlflow import write
+    return write
+
+
+def _check_place(home: Path) -> None:
+    if not os.path.lexists(home):
+        return
+    if home.is_symlink() or not home.is_dir():
+        raise InputError(f"--output {home}: not a folder")
+    if any(home.iterdir()) and not (home / _MARK).is_file():
+        raise InputError(
+            f"--output {home}: it holds files that `lrdecay export` has not written; give a folder "
+            f"that is empty or not there yet"
+        )
+
+
+def _put(scratch: Path, home: Path) -> None:
+    """Bring a complete export into place; the one before leaves by a rename, so that no moment has
+    a mixture of both."""
+    from lrdecay.store.atomic import sync
+
+    _check_place(home)  # once more: writing may have taken minutes
+    if home.exists():
+        before = home.with_name(f".{home.name}.{os.getpid()}.old")
+        os.rename(home, before)
+        try:
+            os.rename(scratch, home)
+        except OSError:
+            os.rename(before, home)
+            raise
+        shutil.rmtree(before)
+    else:
+        os.rename(scratch, home)
+    sync(home.parent)

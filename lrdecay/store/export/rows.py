@@ -1,0 +1,100 @@
+"""A run as other programs file it: what was asked for, how it ended, and its curves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lrdecay.core.text import at_dropout
+from lrdecay.store.export.base import Tables
+from lrdecay.store.schema import PLAN
+
+OUTCOMES = (
+    *("val_loss", "val_accuracy", "test_loss", "test_accuracy"),
+    *("best_epoch", "best_val_loss", "best_val_accuracy"),
+    *("best_test_loss", "best_test_accuracy"),
+    *("epochs_to_target", "lr_changes", "applied_dropout", "seconds", "samples_per_second"),
+)
+"""The columns of runs that are numbers known when a run has ended."""
+MADE_BY = (
+    *("status", "error", "init_digest", "order_digest", "engine", "device"),
+    *("torch_version", "python_version", "lrdecay_version", "git_commit"),
+)
+"""The columns that say how it ended and what made it."""
+
+_PARAMETERS = [name for name in PLAN.names if name != "run_id"]
+_CURVES = ("epoch", "split", "loss", "accuracy", "learning_rate")
+_AT_ONCE = 1000
+_OTHERS = re.compile(r"[^A-Za-z0-9._=-]+")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run; what it does not have is left out. `name` is fit for a folder and unlike all others.
+
+    `curves` has, for each epoch, the numbers by their names: loss/SPLIT, accuracy/SPLIT and
+    learning_rate.
+    """
+
+    id: str
+    name: str
+    parameters: dict[str, Any]
+    outcomes: dict[str, float]
+    made_by: dict[str, str]
+    curves: dict[int, dict[str, float]]
+    finished: pd.Timestamp
+    seconds: float
+
+    @property
+    def completed(self) -> bool:
+        """Whether it trained to its end."""
+        return self.made_by["status"] == "completed"
+
+
+def runs_of(tables: Tables) -> Iterator[Run]:
+    """Give the runs one by one, in the order of the table, trials of base rates included."""
+    rows_of = tables.epochs.groupby("run_id", sort=False).indices
+    columns = [tables.epochs[name].to_numpy() for name in _CURVES]
+    for start in range(0, len(tables.runs), _AT_ONCE):
+        for row in tables.runs.iloc[start : start + _AT_ONCE].to_dict("records"):
+            own = rows_of.get(row["run_id"], [])
+            yield _run(row, zip(*(column[own] for column in columns), strict=True))
+
+
+def _run(row: Mapping[Hashable, Any], epochs: Iterable[tuple[Any, ...]]) -> Run:
+    outcomes = {name: float(value) for name, value in _known(row, OUTCOMES).items()}
+    return Run(
+        row["run_id"],
+        _name(row),
+        _known(row, _PARAMETERS),
+        outcomes,
+        {name: str(value) for name, value in _known(row, MADE_BY).items()},
+        _by_epoch(epochs),
+        row["finished_at"],
+        outcomes.get("seconds", 0.0),
+    )
+
+
+def _known(row: Mapping[Hashable, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: row[name] for name in names if pd.notna(row[name])}
+
+
+def _name(row: Mapping[Hashable, Any]) -> str:
+    """Return scheduler, dropout, seed and identity; a label may hold any character."""
+    label = _OTHERS.sub("_", str(row["scheduler"])).strip("._")[:40] or "scheduler"
+    phase = "trial-" if row["phase"] == "choose" else ""
+    dropout = at_dropout(row["dropout"]).replace(" ", "")
+    parts = f"{phase}{label}", dropout, f"seed{row['seed']}", row["run_id"]
+    return "-".join(part for part in parts if part)
+
+
+def _by_epoch(rows: Iterable[tuple[Any, ...]]) -> dict[int, dict[str, float]]:
+    found: dict[int, dict[str, float]] = {}
+    for epoch, split, loss, accuracy, rate in rows:
+        numbers = found.setdefault(int(epoch), {"learning_rate": float(rate)})
+        numbers |= {f"loss/{split}": float(loss), f"accuracy/{split}": float(accuracy)}
+    return found

@@ -1,0 +1,69 @@
+"""How a results folder is laid out.
+
+It holds
+
+    runs.parquet     one row per run of the sweep as it stands now
+    epochs.parquet   one row per run x epoch x split
+    plan.parquet     one row per run that the sweep asks for, trained or not
+    sweep.yaml       the sweep file that they belong to
+    parts/           runs committed since the tables were last written
+    batches/         parts of a long sweep, joined
+    earlier/         runs that the sweep file no longer asks for; used again if it does
+    quarantine/      files that were found damaged (`lrdecay verify`)
+    repeats/         a results folder of runs that trained once more (`lrdecay sweep --repeat`)
+
+Runs go from parts to batches to the tables, and are in the next place before they leave the last.
+Whoever reads lists the places in that order, so that it misses none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+REPEATS = "repeats"
+"""The folder, within that of a sweep, of runs that trained once more."""
+
+
+def folders_of(folder: Path, kind: str) -> list[Path]:
+    """Return the committed parts or batches, oldest first."""
+    home = folder / kind
+    there = home.iterdir() if home.is_dir() else ()
+    found = [p for p in there if p.name[0] != "." and p.is_dir() and not p.is_symlink()]
+    return sorted(found, key=lambda part: (part.stat().st_mtime_ns, part.name))
+
+
+def digest_of(sweep_text: str) -> str:
+    """Return what names a sweep file in the plan of a shard that extends it."""
+    return hashlib.sha256(sweep_text.encode()).hexdigest()[:16]
+
+
+def name_of(part: Path) -> str:
+    """Return the name of a part or batch: a digest of what it holds, and of nothing else."""
+    sha = hashlib.sha256()
+    for name in ("runs", "epochs"):
+        sha.update((part / f"{name}.parquet").read_bytes())
+    return sha.hexdigest()[:16]
+
+
+def current_files(folder: Path, name: str) -> list[Path]:
+    """Return the files of a table. The order in which they are looked for is that in which runs
+    move on; of copies the last place is to count."""
+    moving = [
+        part / f"{name}.parquet"
+        for kind in ("parts", "batches")
+        for part in folders_of(folder, kind)
+    ]
+    main = folder / f"{name}.parquet"
+    return [*([main] if main.exists() else []), *moving]
+
+
+def earlier_files(folder: Path, name: str) -> list[Path]:
+    """Return the file of a table of runs that the sweep no longer asks for, if there is one."""
+    path = folder / "earlier" / f"{name}.parquet"
+    return [path] if path.exists() else []
+
+
+def all_files(folder: Path, name: str) -> list[Path]:
+    """Return the files of a table, those of runs that the sweep no longer asks for last."""
+    return [*current_files(folder, name), *earlier_files(folder, name)]

@@ -1,0 +1,234 @@
+"""Several results folders of one sweep -> one: shards, or the same sweep from several machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from lrdecay.core.errors import InputError
+from lrdecay.core.run import ROLES, Run
+from lrdecay.store.layout import all_files, digest_of
+from lrdecay.store.lock import holder, holding
+from lrdecay.store.reader import Plan, planned_runs, read_plan
+from lrdecay.store.row_index import Place, Places, Rows, catalog
+from lrdecay.store.schema import HOW_LONG, MADE_WITH
+from lrdecay.store.writer import Store
+
+_AT_ONCE = 2000  # runs whose rows are in memory
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What came of it: how many runs the folder has now, how many of these are new there, and how
+    many of those that the sweep asks for it still lacks; `empty` are folders that had none yet."""
+
+    folder: Path
+    runs: int
+    added: int
+    missing: int
+    empty: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Source:
+    folder: Path
+    plan: Plan
+    runs: Places
+    epochs: Places
+
+
+def merge_results(
+    folders: Sequence[str | Path], into: str | Path, allow_mixed: bool = False
+) -> Merged:
+    """Join results folders of one sweep into one, which may hold some already; they stay as they
+    are. The outcome does not depend on their order. Interrupted, it can be called again.
+
+    Raises `InputError` where there are no results, or a sweep is writing; for folders of different
+    sweep files; for a run whose numbers differ between two of them; and, unless `allow_mixed`, for
+    runs of several devices or versions of torch.
+    """
+    into = Path(into)
+    named = dict.fromkeys(path.resolve() for path in map(Path, folders))
+    named.pop(into.resolve(), None)
+    for path in named:
+        if (who := holder(path)) is not None:
+            raise InputError(f"{path}: a sweep is writing to this folder ({who}); wait for its end")
+    empty = [path for path in named if _has_just_begun(path)]
+    paths = [path for path in named if path not in empty]
+    if not paths:
+        raise InputError("merge: name at least one results folder beside the one that they go into")
+    into.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        for path in paths:
+            if (path / ".lock").exists():  # a sweep has written there, and must not now
+                held.enter_context(holding(path))
+        held.enter_context(holding(into))
+        sources = [_source(path) for path in paths]
+        store = Store(into)
+        there = _source(into) if all_files(into, "runs") else None
+        known = sources if there is None else [there, *sources]
+        asking = sources if _extend(sources, there) else known
+        _refuse_other_sweeps(asking)
+        chosen = _choose(known)
+        planned = _planned(asking)
+        if not allow_mixed:
+            _refuse_mixture({run: chosen[run] for run in _ids(planned) if run in chosen})
+        new = {
+            run: source
+            for run, source in chosen.items()
+            if there is None or run not in there.runs or there.runs[run].failed
+            if source is not there
+        }
+        if new:
+            store.rescue(
+                {
+                    "runs": {run: source.runs[run] for run, source in new.items()},
+                    "epochs": dict(_epochs(new, known)),
+                }
+            )
+        plan = max((source.plan for source in asking), key=lambda plan: plan.runs)
+        store.compact(planned, plan.sweep_text, plan.target, plan.runs, plan.warnings)
+        done = store.done()
+        missing = sum(run not in done for run in _ids(planned))
+    return Merged(into, len(chosen), len(new), missing, tuple(empty))
+
+
+def _has_just_begun(folder: Path) -> bool:
+    """Whether a sweep was ended there before it had written anything."""
+    files = (folder / "plan.parquet", *all_files(folder, "runs"))
+    return (folder / ".lock").exists() and not any(path.exists() for path in files)
+
+
+def _source(folder: Path) -> _Source:
+    plan = read_plan(folder)
+    runs, epochs = (catalog(all_files(folder, name)) for name in ("runs", "epochs"))
+    return _Source(folder, plan, runs, epochs)
+
+
+def _extend(shards: Sequence[_Source], there: _Source | None) -> bool:
+    """Whether these are shards of a changed sweep file that left out what the folder holds of the
+    file before: what is asked for is then theirs to say, as it is for a sweep that goes on."""
+    if there is None:
+        return False
+    text = there.plan.sweep_text
+    return all(shard.plan.extends == digest_of(text) for shard in shards)
+
+
+def _refuse_other_sweeps(sources: Sequence[_Source]) -> None:
+    first = sources[0]
+    for other in sources[1:]:
+        if other.plan.sweep_text != first.plan.sweep_text:
+            raise InputError(
+                f"{other.folder} was made from another sweep file than {first.folder}; results are "
+                f"merged where both are the same (sweep.yaml in each)"
+            )
+
+
+def _choose(sources: Sequence[_Source]) -> dict[str, _Source]:
+    """Return where each run is taken from: the first that has it, but a failure gives way.
+
+    Raises `InputError` if two have a run with different numbers.
+    """
+    chosen: dict[str, _Source] = {}
+    for source in sources:
+        twice = []
+        for run, place in source.runs.items():
+            before = chosen.get(run)
+            if before is None or before.runs[run].failed:
+                chosen[run] = source
+            elif not place.failed:
+                twice.append(run)
+        by_source: dict[int, list[str]] = {}
+        for run in twice:
+            by_source.setdefault(sources.index(chosen[run]), []).append(run)
+        for index, runs in by_source.items():
+            _refuse_conflicts(sources[index], source, runs)
+    return chosen
+
+
+def _refuse_conflicts(one: _Source, other: _Source, runs: Sequence[str]) -> None:
+    """Raise `InputError` where the rows of a run differ in anything but how long it took."""
+    for name in ("runs", "epochs"):
+        here, there = (dict(getattr(source, name)) for source in (one, other))
+        with Rows(name) as rows:
+            for some in _chunks([run for run in runs if run in here and run in there]):
+                left, right = (
+                    _numbers(rows.take([of[run] for run in some])) for of in (here, there)
+                )
+                if left.equals(right):
+                    continue
+                run, column = _difference(left, right)
+                raise InputError(
+                    f"{one.folder} and {other.folder} both have run {run}, with different "
+                    f"{column}: such results are not merged; remove the one that is wrong"
+                )
+
+
+def _numbers(rows: pa.Table) -> pa.Table:
+    left_out = {*HOW_LONG, *ROLES, "target", "epochs_to_target"}
+    return rows.select([name for name in rows.column_names if name not in left_out])
+
+
+def _difference(left: pa.Table, right: pa.Table) -> tuple[str, str]:
+    for one, other in zip(left.to_pylist(), right.to_pylist(), strict=False):
+        for column in one:
+            if one[column] != other[column]:
+                return one["run_id"], column
+    return left["run_id"][0].as_py(), "epochs"  # one of them has more
+
+
+def _refuse_mixture(chosen: Mapping[str, _Source]) -> None:
+    made_with: dict[tuple[str, ...], Path] = {}
+    with Rows("runs") as rows:
+        for some in _chunks(list(chosen)):
+            taken = rows.take([chosen[run].runs[run] for run in some])
+            for run, row in zip(some, taken.select(list(MADE_WITH)).to_pylist(), strict=True):
+                made_with.setdefault(tuple(row.values()), chosen[run].folder)
+    if len(made_with) > 1:
+        there = " and ".join(
+            f"torch {version} on {device} in {folder}"
+            for (device, version), folder in made_with.items()
+        )
+        raise InputError(
+            f"there are runs of {there}. Such numbers are not compared unless you ask for it: "
+            f"--allow-mixed merges them, and the report says so"
+        )
+
+
+def _epochs(
+    chosen: Mapping[str, _Source], sources: Sequence[_Source]
+) -> Iterator[tuple[str, Place]]:
+    for run, source in chosen.items():
+        for each in (source, *sources):  # a kill may have left them elsewhere
+            if run in each.epochs:
+                yield run, each.epochs[run]
+                break
+
+
+def _planned(sources: Sequence[_Source]) -> list[Run]:
+    """Return all runs that are planned anywhere, in the sweep's order.
+
+    Shards differ where one knew of base rates or of more seeds and another did not yet: the longest
+    plan comes first then, and what only others have after it. The next sweep puts that in order.
+    """
+    plans = [planned_runs(source.folder) for source in sources]
+    plans.sort(key=lambda runs: (-len(runs), [run.run_id for run in runs]))
+    joined: dict[str, Run] = {}
+    for run in (run for runs in plans for run in runs):
+        joined.setdefault(run.run_id, run)
+    return list(joined.values())
+
+
+def _ids(runs: Sequence[Run]) -> list[str]:
+    return [run.run_id for run in runs]
+
+
+def _chunks(runs: Sequence[str]) -> Iterator[list[str]]:
+    rest = iter(runs)
+    while some := list(islice(rest, _AT_ONCE)):
+        yield some

@@ -1,0 +1,176 @@
+"""What a results folder holds, as frames.
+
+Its layout: `layout`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lrdecay.core.errors import DamagedError, InputError
+from lrdecay.core.run import Run
+from lrdecay.store import constraints
+from lrdecay.store.layout import REPEATS, all_files, current_files
+from lrdecay.store.parquet import opened
+from lrdecay.store.schema import PLAN
+from lrdecay.store.versions import read
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a results folder is to hold in the end: how many runs of the comparison, after which
+    sweep file; the validation accuracy to reach, if it asks for one; and what `lrdecay plan` warns
+    of in its schedules (nothing where an older lrdecay did not keep that). `extends` is the digest
+    of the other sweep file after which the folder beside it was made, whose runs it left out."""
+
+    runs: int
+    sweep_text: str
+    target: float | None = None
+    warnings: tuple[str, ...] = ()
+    extends: str = ""
+
+
+def read_runs(folder: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the runs table of a results folder, one row per run, finished parts included.
+
+    `columns` are those that are wanted, run_id and status among them; all unless given.
+
+    Raises `InputError` where there are no results, or they cannot be true (`soundness`).
+    """
+    rows = _current(Path(folder), "runs", columns)
+    constraints.check_runs(rows, Path(folder) / "runs.parquet")
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame
+
+
+def read_epochs(folder: str | Path) -> pd.DataFrame:
+    """Return the epochs table of a results folder, one row per run, epoch and split.
+
+    Raises `InputError` where there are no results, or they cannot be true (`soundness`).
+    """
+    rows = _current(Path(folder), "epochs")
+    # runs are looked up last, and among the earlier ones too: a sweep may be moving them
+    known = _current(Path(folder), "runs", ["run_id", "status"], earlier=True)["run_id"]
+    constraints.check_epochs(rows, Path(folder) / "epochs.parquet", known)
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame
+
+
+def read_repeats(folder: str | Path) -> pd.DataFrame | None:
+    """Return the rows of runs that trained once more; None where there are none."""
+    repeats = Path(folder) / REPEATS
+    return read_runs(repeats) if current_files(repeats, "runs") else None
+
+
+def read_plan(folder: str | Path) -> Plan:
+    """Return what the folder's last sweep asked for.
+
+    Raises `InputError` where there are no results.
+    """
+    for name in ("plan", "runs"):  # before version 4 the facts were with the runs
+        path = Path(folder) / f"{name}.parquet"
+        if path.exists():
+            with opened(path) as sealed:
+                facts = sealed.facts
+            if "planned" not in facts:
+                continue
+            try:
+                target = float(facts["target"]) if "target" in facts else None
+                warnings = tuple(map(str, json.loads(facts.get("warnings", "[]"))))
+                extends = facts.get("extends", "")
+                return Plan(int(facts["planned"]), facts["sweep"], target, warnings, extends)
+            except (KeyError, TypeError, ValueError) as error:
+                raise DamagedError(path, "what it says of its sweep is not readable") from error
+    runs = read_runs(folder)  # the plan was set aside as damaged
+    file = Path(folder) / "sweep.yaml"
+    text = file.read_text("utf-8", "replace") if file.is_file() else ""
+    known = int((runs["phase"] == "compare").sum())
+    return Plan(known, text)
+
+
+def planned(folder: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Return columns of the plan: one row per run that the folder's last sweep asked for, trained
+    or not, in its order.
+
+    There are no rows where an lrdecay before version 4 of the tables wrote the folder.
+
+    Raises `InputError` where they cannot be true (`soundness`).
+    """
+    path = Path(folder) / "plan.parquet"
+    rows = read(path, columns) if path.exists() else PLAN.empty_table().select(list(columns))
+    constraints.check_runs(rows, path, "plan")
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame
+
+
+def planned_runs(folder: str | Path) -> list[Run]:
+    """Return the runs of the plan."""
+    columns = [name for name in PLAN.names if name != "run_id"]
+    rows = planned(folder, columns).astype(object)
+    rows = rows.where(rows.notna(), None)
+    return [Run(**dict(zip(columns, row, strict=True))) for row in rows.itertuples(index=False)]
+
+
+def read_planned(folder: str | Path) -> pd.DataFrame | None:
+    """Return every column of the plan; None where it is not known."""
+    rows = planned(folder, PLAN.names)
+    return None if rows.empty else rows
+
+
+def _current(
+    folder: Path, name: str, columns: Sequence[str] | None = None, earlier: bool = False
+) -> pa.Table:
+    for _ in range(5):
+        paths = all_files(folder, name) if earlier else current_files(folder, name)
+        try:
+            found = [read(path, columns) for path in paths]
+            break
+        except FileNotFoundError:  # a sweep has just moved its parts on: look again
+            continue
+    else:
+        raise InputError(
+            f"{folder}: files vanish while they are read; is a sweep writing there? Try again, or "
+            f"`lrdecay verify {folder}`"
+        )
+    if not found:
+        raise InputError(f"no results in {folder}: {_where_they_are(folder, name)}")
+    return unique(found)
+
+
+def _where_they_are(folder: Path, name: str) -> str:
+    """Return what to do about a folder without a table; whoever gives the one that holds all
+    results wants one of those in it."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    for one in inside:
+        if one.is_dir() and current_files(one, name):
+            return f"give one of the folders in it, such as {one}"
+    return "`lrdecay sweep FILE` puts a sweep's results there"
+
+
+def unique(tables: Sequence[pa.Table]) -> pa.Table:
+    """Join one or more tables of one kind, each run once, as `catalog` has it."""
+    chosen: dict[str, tuple[bool, int]] = {}
+    ids: list[list[str]] = []
+    for number, rows in enumerate(tables):
+        unfinished = (
+            set(rows.filter(pc.equal(rows["status"], "failed"))["run_id"].to_pylist())
+            if "status" in rows.column_names
+            else set()
+        )
+        ids.append(rows["run_id"].unique().to_pylist())
+        for run in ids[-1]:
+            chosen[run] = min(chosen.get(run, (True, number)), (run in unfinished, number))
+    kept = []
+    for number, rows in enumerate(tables):
+        own = [run for run in ids[number] if chosen[run][1] == number]
+        whole = len(own) == len(ids[number])
+        chosen_here = pa.array(own, pa.string())
+        kept.append(rows if whole else rows.filter(pc.is_in(rows["run_id"], chosen_here)))
+    return pa.concat_tables(kept)

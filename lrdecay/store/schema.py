@@ -1,0 +1,71 @@
+"""The tables: one versioned schema for every write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE
+
+SPLITS = ("train", "train_eval", "val", "test")
+STATUSES = ("completed", "diverged", "failed")
+
+AXES = (
+    "dataset",
+    "model",
+    "batch_norm",
+    "optimizer",
+    "optimizer_args",
+    "lr",
+    "batch_size",
+    "epochs",
+    "scheduler",
+    "dropout",
+)
+"""The columns of `runs` that a sweep may vary; a seed is a repetition, not an axis."""
+
+RUNS = pa.schema([column.field for column in (*ASKED, *ENDED, *MADE)])
+"""One row per run. Losses are means per image in nats, accuracies from 0 to 1; null is what a run
+does not have, such as the final numbers of a run that diverged."""
+
+EPOCHS = pa.schema([column.field for column in EPOCH])
+"""One row per run, epoch (from 1) and split: loss in nats per image, accuracy in 0..1, and the
+learning rate applied in that epoch (its mean, first and last over the epoch's steps)."""
+
+PLAN = pa.schema([column.field for column in ASKED])
+"""One row per run that the sweep asks for, trained or not."""
+
+TABLES = {"runs": RUNS, "epochs": EPOCHS, "plan": PLAN}
+
+MADE_WITH = ("device", "torch_version")
+"""The columns of `runs` on which its numbers depend beside what was asked for."""
+
+HOW_LONG = (
+    "seconds",
+    "samples_per_second",
+    "group_size",
+    "python_version",
+    "lrdecay_version",
+    "git_commit",
+    "finished_at",
+)
+"""The columns of `runs` that may differ between two runs of one identity that are the same."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished run: its row in `runs` and its rows in `epochs`, by column name."""
+
+    run: Mapping[str, object]
+    epochs: Sequence[Mapping[str, object]]
+
+
+def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table; each row must have exactly the schema's columns."""
+    for row in rows:
+        if row.keys() != set(schema.names):
+            odd = sorted(row.keys() ^ set(schema.names))
+            raise ValueError(f"a row's columns are not the schema's: {', '.join(odd)}")
+    return pa.Table.from_pylist(list(rows), schema=schema)

@@ -1,0 +1,286 @@
+"""Whether a results folder is as it was written: every checksum, key, count and identity.
+
+What is not goes to `quarantine/`, whole, and its undamaged runs stay.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lrdecay.core.errors import DamagedError, InputError
+from lrdecay.core.run import SEMANTICS, Run
+from lrdecay.store.layout import REPEATS, folders_of, name_of
+from lrdecay.store.lock import holding
+from lrdecay.store.parquet import Sealed, opened
+from lrdecay.store.reader import planned_runs, read_plan
+from lrdecay.store.row_index import Place, places_in
+from lrdecay.store.schema import SPLITS, STATUSES
+from lrdecay.store.versions import read, read_groups
+from lrdecay.store.writer import Store
+
+_FIELDS = tuple(each.name for each in fields(Run))
+_TABLES = ("runs", "epochs")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A file or run that is not as it should be; paths are relative to the results folder."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was checked, and what was found.
+
+    `pending` are the planned runs without a result, None where the plan itself is lost.
+    """
+
+    files: int
+    runs: int
+    epochs: int
+    findings: tuple[Finding, ...]
+    pending: tuple[Run, ...] | None
+
+
+@dataclass
+class _Home:
+    """A folder with the two tables: what of it is sound, and what is wrong with it."""
+
+    path: Path
+    findings: list[tuple[str, str]] = field(default_factory=list)
+    places: dict[str, dict[str, Place]] = field(default_factory=lambda: {n: {} for n in _TABLES})
+    runs: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    """Epochs, status and validation of each sound run."""
+    curves: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    """How many epochs of each run are there, and whether with validation."""
+
+    def complains(self, name: str, reason: str) -> None:
+        self.findings.append((name, reason))
+
+
+def verify(folder: str | Path) -> Verification:
+    """Check all files of a results folder, and move those that are damaged to `quarantine/`.
+
+    Undamaged runs of a damaged file are kept. Checked are the seals and page checksums, the names
+    of parts, that each run is there once and its run_id is that of its configuration, and that its
+    epochs are complete. What was trained once more, in `repeats/`, is checked in the same way.
+
+    Raises `InputError` where there are no results, or a sweep is writing.
+    """
+    folder = Path(folder)
+    found = _verify(folder)
+    if not _has_results(folder / REPEATS):
+        return found
+    again = _verify(folder / REPEATS)
+    return replace(
+        found,
+        files=found.files + again.files,
+        runs=found.runs + again.runs,
+        epochs=found.epochs + again.epochs,
+        findings=found.findings
+        + tuple(Finding(f"{REPEATS}/{each.path}", each.reason) for each in again.findings),
+    )
+
+
+def _verify(folder: Path) -> Verification:
+    if not _has_results(folder):
+        raise InputError(f"no results in {folder}: nothing to verify")
+    homes = [folder, folder / "earlier"]
+    with holding(folder):
+        store = Store(folder)
+        parts = [part for kind in ("batches", "parts") for part in folders_of(folder, kind)]
+        checked = [
+            _check(home, is_part=home in parts)
+            for home in (*homes, *parts)
+            if home in parts or any((home / f"{name}.parquet").exists() for name in _TABLES)
+        ]
+        _check_together(checked)
+        findings = [
+            Finding(str((home.path / name).relative_to(folder)), reason)
+            for home in checked
+            for name, reason in home.findings
+        ]
+        aside = folder / "quarantine" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        plan = folder / "plan.parquet"
+        has_plan = plan.exists()
+        if has_plan:
+            try:
+                read(plan)
+            except DamagedError as error:
+                findings.append(Finding(plan.name, error.reason))
+                _move(plan, aside / plan.name)
+                has_plan = False
+        for home in checked:
+            if home.findings:
+                _set_aside(home, checked, store, aside / home.path.relative_to(folder))
+        pending = None
+        if has_plan:
+            planned = planned_runs(folder)
+            if findings:
+                facts = read_plan(folder)
+                store.compact(planned, facts.sweep_text, facts.target, facts.runs, facts.warnings)
+            done = store.done()
+            pending = tuple(run for run in planned if run.run_id not in done)
+    sound = {run: home for home in checked for run in home.runs}
+    return Verification(
+        files=sum((home.path / f"{n}.parquet").exists() for home in checked for n in _TABLES),
+        runs=len(sound),
+        epochs=sum(sound[run].curves.get(run, (0, False))[0] for run in sound),
+        findings=tuple(findings),
+        pending=pending,
+    )
+
+
+def _has_results(folder: Path) -> bool:
+    tables = (home / f"{n}.parquet" for home in (folder, folder / "earlier") for n in _TABLES)
+    return any(path.exists() for path in (*tables, folder / "plan.parquet", folder / "parts"))
+
+
+def _check(home: Path, is_part: bool) -> _Home:
+    """Check the two tables of one folder by themselves."""
+    found = _Home(home)
+    for name in _TABLES:
+        path = home / f"{name}.parquet"
+        if not path.exists():
+            # a kill while they are written for the first time leaves the epochs alone
+            if is_part or name == "epochs":
+                found.complains(path.name, "it is missing")
+            continue
+        for sealed, group in _sound_groups(path, found):
+            if name == "runs":
+                _check_runs(found, sealed, group)
+            else:
+                _check_curves(found, sealed, group)
+    if is_part and not found.findings and name_of(home) != home.name:
+        found.complains("", "its name is not the digest of what it holds")
+    return found
+
+
+def _sound_groups(path: Path, found: _Home) -> Iterator[tuple[Sealed, int]]:
+    """Give the row groups that can be read; say what is wrong with the file."""
+    try:
+        with opened(path):
+            pass
+    except DamagedError as error:
+        found.complains(path.name, error.reason)
+    try:
+        with opened(path, trust=True) as sealed:
+            for group in range(sealed.file.num_row_groups):
+                try:
+                    read_groups(sealed, [group])
+                except DamagedError as error:
+                    if all(path.name != name for name, _ in found.findings):
+                        found.complains(path.name, error.reason)
+                    continue
+                yield sealed, group
+    except DamagedError:
+        return  # its footer cannot be trusted, which was said above
+
+
+def _check_runs(found: _Home, sealed: Sealed, group: int) -> None:
+    rows = read_groups(sealed, [group], ["run_id", *_FIELDS, "semantics", "status"])
+    at = dict(places_in(sealed, [group]))
+    for row in rows.to_pylist():
+        run = row["run_id"]
+        if run in found.runs:
+            found.complains("runs.parquet", f"run {run} is there twice")
+        elif row["status"] not in STATUSES:
+            found.complains("runs.parquet", f"run {run} has the status {row['status']!r}")
+        elif row["semantics"] == SEMANTICS and run != Run(**{n: row[n] for n in _FIELDS}).run_id:
+            found.complains("runs.parquet", f"run {run} is not what its identity says")
+        else:
+            found.runs[run] = row
+            found.places["runs"][run] = at[run]
+
+
+def _check_curves(found: _Home, sealed: Sealed, group: int) -> None:
+    rows = read_groups(sealed, [group], ["run_id", "epoch", "split"])
+    epochs = rows["epoch"].to_numpy()
+    splits = pc.index_in(rows["split"], pa.array(SPLITS)).to_numpy()
+    for run, place in places_in(sealed, [group]):
+        of_run = slice(place.first, place.first + place.count)
+        count = int(epochs[of_run][-1])
+        width, rest = divmod(place.count, max(count, 1))
+        codes = [0, 1, 2, 3] if width == len(SPLITS) else [0, 1, 3]
+        whole = (
+            rest == 0
+            and width == len(codes)
+            and (splits[of_run].reshape(-1, width) == codes).all()
+            and (epochs[of_run] == np.repeat(np.arange(1, count + 1), width)).all()
+        )
+        if run in found.curves:
+            found.complains("epochs.parquet", f"run {run} is there twice")
+        elif not whole:
+            found.complains("epochs.parquet", f"run {run} lacks epochs or splits")
+        else:
+            found.curves[run] = (count, width == len(SPLITS))
+            found.places["epochs"][run] = place
+
+
+def _check_together(homes: Iterable[_Home]) -> None:
+    """Check that each run's epochs are complete. A kill can leave a run's row and its epochs in
+    different folders, so that all count; what is not complete is no result."""
+    homes = list(homes)
+    curves: dict[str, set[tuple[int, bool]]] = {}
+    for home in homes:
+        for run, curve in home.curves.items():
+            curves.setdefault(run, set()).add(curve)
+    for home in homes:
+        damaged = bool(home.findings)
+        lacking = [run for run, row in home.runs.items() if not _complete(row, curves.get(run))]
+        for run in lacking:
+            del home.runs[run], home.places["runs"][run]
+            if not damaged:
+                home.complains("epochs.parquet", f"run {run} lacks epochs")
+
+
+def _complete(row: Mapping[str, object], curves: set[tuple[int, bool]] | None) -> bool:
+    epochs, validated = row["epochs"], row["validation"] != 0
+    assert isinstance(epochs, int)
+    match row["status"]:
+        case "completed":
+            return curves == {(epochs, validated)}
+        case "diverged":
+            return not curves or (len(curves) == 1 and next(iter(curves))[0] < epochs)
+        case _:
+            return True
+
+
+def _set_aside(home: _Home, homes: Iterable[_Home], store: Store, aside: Path) -> None:
+    """Move the tables of a folder away, after their sound runs are in a part of their own."""
+    places = {name: dict(of_home) for name, of_home in home.places.items()}
+    for other in homes:  # a kill may have left the epochs elsewhere
+        if not other.findings:
+            for run in places["runs"]:
+                if run not in places["epochs"] and run in other.places["epochs"]:
+                    places["epochs"][run] = other.places["epochs"][run]
+    places["runs"] = {
+        run: place
+        for run, place in places["runs"].items()
+        if run in places["epochs"] or home.runs[run]["status"] != "completed"
+    }
+    if places["runs"]:
+        store.rescue(places)
+    for name in _TABLES:
+        path = home.path / f"{name}.parquet"
+        if path.exists():
+            _move(path, aside / path.name)
+    if home.path.parent.name in ("parts", "batches"):
+        for left_over in home.path.iterdir():
+            _move(left_over, aside / left_over.name)
+        home.path.rmdir()
+
+
+def _move(path: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    os.rename(path, to)

@@ -1,0 +1,298 @@
+"""Writes a results folder (laid out as `results` says): finished runs, and the tables of a sweep.
+
+A part is a folder that appears by one rename, so both of its tables exist or neither does. A table
+is replaced by one rename too, and what has moved on is taken away last: a process killed at any
+point loses nothing that was committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lrdecay.core.errors import InputError
+from lrdecay.core.run import ROLES, Run
+from lrdecay.store.atomic import sync, write_text
+from lrdecay.store.layout import all_files, digest_of, earlier_files, folders_of, name_of
+from lrdecay.store.parquet import opened, write, writing
+from lrdecay.store.reader import read_plan, unique
+from lrdecay.store.row_index import Places, Rows, catalog
+from lrdecay.store.schema import EPOCHS, MADE_WITH, PLAN, RUNS, SPLITS, TABLES, Record, table
+from lrdecay.store.versions import read
+
+_PARTS_IN_BATCH = 64
+_ROW_GROUPS, _FEWEST_RUNS = 256, 16
+"""Row groups of a table, and runs in each: that many are in memory at once, and lost by one damaged
+page."""
+
+
+class Store:
+    """Writes one results folder. One process at a time may hold a Store on a folder.
+
+    Runs that another folder `beside` it holds count as done, and stay there.
+    """
+
+    def __init__(self, folder: str | Path, beside: Path | None = None) -> None:
+        self.folder = Path(folder)
+        self._beside = beside
+        for kind in ("parts", "batches", "earlier", "quarantine"):
+            if (self.folder / kind).is_symlink():  # things are moved and removed in there
+                raise InputError(
+                    f"{self.folder / kind}: a link; a results folder must hold its {kind} itself"
+                )
+        for kind in ("parts", "batches"):
+            (self.folder / kind).mkdir(parents=True, exist_ok=True)
+            for left_over in (self.folder / kind).glob(".*"):  # of a process that was killed
+                if left_over.is_dir() and not left_over.is_symlink():
+                    shutil.rmtree(left_over)
+        for home in (self.folder, self.folder / "earlier"):
+            for name in (*TABLES, "sweep"):
+                for left_over in home.glob(f".{name}.*.tmp"):
+                    left_over.unlink()
+
+    def commit(self, records: Iterable[Record]) -> None:
+        """Put finished runs on the disk: on return they survive a kill and a power cut.
+
+        Interrupted, it can be called again with the same runs.
+        """
+        records = list(records)
+        rows = {
+            "runs": [record.run for record in records],
+            "epochs": [row for record in records for row in sorted(record.epochs, key=_place)],
+        }
+        with self._appearing("parts") as scratch:
+            for name, of_table in rows.items():
+                write(table(of_table, TABLES[name]), scratch / f"{name}.parquet")
+        parts = folders_of(self.folder, "parts")
+        if len(parts) >= _PARTS_IN_BATCH:
+            self._join(parts)
+
+    def done(self) -> set[str]:
+        """Return the ids of the runs that need no more training: completed or diverged."""
+        return {run for run, place in self._known("runs").items() if not place.failed}
+
+    def apart(self, runs: Sequence[Run]) -> int:
+        """Return how many runs the folder keeps that are not among the given ones."""
+        return len(self._catalog("runs").keys() - {run.run_id for run in runs})
+
+    def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
+        """Return how many of the given runs were made with what: the values of `MADE_WITH`."""
+        files = self._files("runs")
+        if not files:
+            return Counter()
+        rows = unique([read(path, ["run_id", "status", *MADE_WITH]) for path in files])
+        wanted = pa.array([run.run_id for run in runs], pa.string())
+        rows = rows.filter(pc.is_in(rows["run_id"], wanted))
+        return Counter(tuple(row[name] for name in MADE_WITH) for row in rows.to_pylist())
+
+    def outcomes(self, runs: Sequence[Run], name: str = "runs") -> pd.DataFrame:
+        """Return the rows of the given runs in a table, as far as there are any, in the given order
+        and under their labels."""
+        places = self._known(name) if runs else {}
+        runs = [run for run in runs if run.run_id in places]
+        with Rows(name) as rows:
+            found = rows.take([places[run.run_id] for run in runs])
+        frame: pd.DataFrame = _under_roles(found, runs).to_pandas()
+        return frame
+
+    def compact(
+        self,
+        runs: Sequence[Run],
+        sweep_text: str,
+        target: float | None = None,
+        planned: int | None = None,
+        warnings: Sequence[str] = (),
+    ) -> None:
+        """Write the tables anew: the given runs, in the given order and under their labels.
+
+        `planned` is how many runs the comparison is to have; those given, unless more are to come.
+        `warnings` are of the schedules, for whoever reads the results without torch.
+        Runs that the sweep does not ask for any more are kept in `earlier/`.
+        """
+        passing = [part for kind in ("parts", "batches") for part in folders_of(self.folder, kind)]
+        before = self._plan()  # at first: one of a newer lrdecay must stop this before it writes
+        places = self._catalogs()
+        if self._keep_earlier(places, {run.run_id for run in runs}):
+            places = self._catalogs()
+        facts = {"planned": str(len(runs) if planned is None else planned), "sweep": sweep_text}
+        facts |= {} if target is None else {"target": repr(target)}
+        facts |= {"warnings": json.dumps(list(warnings))} if warnings else {}
+        facts |= self._extends(sweep_text)
+        planned_rows = table([{"run_id": run.run_id, **asdict(run)} for run in runs], PLAN)
+        if before is None or before[0] != facts or not before[1].equals(planned_rows):
+            write_text(sweep_text, self.folder / "sweep.yaml")
+            write(planned_rows, self.folder / "plan.parquet", facts)
+        there = [run for run in runs if run.run_id in places["runs"]]
+        arrangement = _arrangement(there, target)
+        if passing or arrangement != self._arranged():
+            self._write_tables(self.folder, places, there, target, {"arranged": arrangement})
+        self._take_away(passing)
+
+    def _extends(self, sweep_text: str) -> dict[str, str]:
+        """Say which other sweep file the folder beside this one was made from, if it was."""
+        if self._beside is None or not (self._beside / "plan.parquet").exists():
+            return {}
+        other = read_plan(self._beside).sweep_text
+        return {} if other == sweep_text else {"extends": digest_of(other)}
+
+    def rescue(self, places: Mapping[str, Places]) -> None:
+        """Make a part of runs that are found at these places."""
+        with self._appearing("parts") as scratch:
+            self._write_tables(scratch, places, list(places["runs"]))
+
+    def _catalogs(self) -> dict[str, Places]:
+        return {name: self._catalog(name) for name in ("runs", "epochs")}
+
+    def _catalog(self, name: str) -> Places:
+        """Return the place of every run that the folder knows."""
+        return catalog(all_files(self.folder, name))
+
+    def _known(self, name: str) -> Places:
+        """Return the place of every run that needs no training: here, or beside."""
+        return catalog(self._files(name))
+
+    def _files(self, name: str) -> list[Path]:
+        """Return the files of a table here, then those beside."""
+        beside = [] if self._beside is None else all_files(self._beside, name)
+        return [*all_files(self.folder, name), *beside]
+
+    def _join(self, parts: Sequence[Path]) -> None:
+        """Make one batch of many parts, so that a long sweep stays quick to read."""
+        places = {
+            name: catalog([part / f"{name}.parquet" for part in parts])
+            for name in ("runs", "epochs")
+        }
+        with self._appearing("batches") as scratch:
+            self._write_tables(scratch, places, list(places["runs"]))
+        self._take_away(parts)
+
+    @contextmanager
+    def _appearing(self, kind: str) -> Iterator[Path]:
+        """Give a scratch folder for two tables; it then appears under a name of what it holds."""
+        home = self.folder / kind
+        scratch = home / ".new"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        yield scratch
+        final = home / name_of(scratch)
+        if not final.exists():
+            os.rename(scratch, final)
+        sync(home)
+
+    def _take_away(self, parts: Sequence[Path]) -> None:
+        for part in parts:
+            # renamed first, so that no reader meets a part that is half gone
+            shutil.rmtree(part.rename(part.with_name(f".{part.name}")))
+
+    def _keep_earlier(self, places: Mapping[str, Places], wanted: set[str]) -> bool:
+        """Add what the tables are about to lose to `earlier/`, from which nothing is taken away:
+        so no moment exists at which a run is in neither place. Say whether there was any."""
+        kept = catalog(earlier_files(self.folder, "runs"))
+        keep = [run for run in places["runs"] if run in kept or run not in wanted]
+        news = any(run not in kept or kept[run].failed > places["runs"][run].failed for run in keep)
+        if news:
+            (self.folder / "earlier").mkdir(exist_ok=True)
+            self._write_tables(self.folder / "earlier", places, keep)
+        return news
+
+    def _plan(self) -> tuple[dict[str, str], pa.Table] | None:
+        """Return the facts and rows of the plan that is there, None where there is none."""
+        path = self.folder / "plan.parquet"
+        if not path.exists():
+            return None
+        with opened(path) as sealed:
+            facts = {key: text for key, text in sealed.facts.items() if key != "schema"}
+        return facts, read(path)
+
+    def _arranged(self) -> str | None:
+        """Return what the tables were last arranged as, None where one of them is missing."""
+        if not (self.folder / "epochs.parquet").exists():
+            return None
+        path = self.folder / "runs.parquet"
+        if not path.exists():
+            return None
+        with opened(path) as sealed:
+            return sealed.facts.get("arranged")
+
+    def _write_tables(
+        self,
+        folder: Path,
+        places: Mapping[str, Places],
+        runs: Sequence[Run] | Sequence[str],
+        target: float | None = None,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write both tables, a row group at a time: runs under their labels, or ids as they are."""
+        # epochs are in place first: a run that a reader finds in `runs` has its epochs there then
+        with (
+            Rows("runs") as runs_from,
+            Rows("epochs") as epochs_from,
+            writing(folder / "runs.parquet", RUNS, facts) as to_runs,
+            writing(folder / "epochs.parquet", EPOCHS) as to_epochs,
+        ):
+            size = max(_FEWEST_RUNS, math.ceil(len(runs) / _ROW_GROUPS))
+            for start in range(0, len(runs), size):
+                some = runs[start : start + size]
+                ids = [run if isinstance(run, str) else run.run_id for run in some]
+                of_runs = runs_from.take([places["runs"][run] for run in ids])
+                there = [places["epochs"][run] for run in ids if run in places["epochs"]]
+                of_epochs = epochs_from.take(there)
+                labelled = [run for run in some if not isinstance(run, str)]
+                if labelled:
+                    of_runs = _under_roles(of_runs, labelled)
+                    of_runs = _with_target(of_runs, of_epochs, target)
+                    of_epochs = _under_roles(of_epochs, labelled)
+                to_runs.write_table(of_runs, len(of_runs))
+                to_epochs.write_table(of_epochs, max(len(of_epochs), 1))
+
+
+def _under_roles(rows: pa.Table, runs: Sequence[Run]) -> pa.Table:
+    """Give rows, which are in the order of the runs, the names and phases of these."""
+    position = pc.index_in(rows["run_id"], pa.array([run.run_id for run in runs], pa.string()))
+    for name in ROLES:
+        if name in rows.column_names:
+            names = pa.array([getattr(run, name) for run in runs], pa.string())
+            rows = _set_column(rows, name, names.take(position.combine_chunks()))
+    return rows
+
+
+def _with_target(runs: pa.Table, epochs: pa.Table, target: float | None) -> pa.Table:
+    """Fill in the first epoch whose validation accuracy reaches the target, null if none does."""
+    first: dict[str, int] = {}
+    if target is not None:
+        on_validation = pc.equal(epochs["split"], "val")
+        there = pc.greater_equal(epochs["accuracy"], target)
+        reached = epochs.filter(pc.and_(on_validation, there)).group_by("run_id")
+        for row in reached.aggregate([("epoch", "min")]).to_pylist():
+            first[row["run_id"]] = row["epoch_min"]
+    reached_at = [first.get(run) for run in runs["run_id"].to_pylist()]
+    runs = _set_column(runs, "target", pa.array([target] * len(runs), pa.float64()))
+    return _set_column(runs, "epochs_to_target", pa.array(reached_at, pa.int32()))
+
+
+def _arrangement(runs: Sequence[Run], target: float | None) -> str:
+    """Return a digest of what the tables depend on beside the rows themselves."""
+    sha = hashlib.sha256(repr(target).encode())
+    for run in runs:
+        sha.update(repr([run.run_id, *(getattr(run, name) for name in ROLES)]).encode())
+    return sha.hexdigest()
+
+
+def _place(row: Mapping[str, object]) -> tuple[object, int]:
+    return row["epoch"], SPLITS.index(str(row["split"]))
+
+
+def _set_column(rows: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return rows.set_column(rows.column_names.index(name), rows.schema.field(name), values)

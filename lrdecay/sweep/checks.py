@@ -1,0 +1,183 @@
+"""Mistakes in a sweep file that no single value shows: schedulers, reference, validation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import islice, product
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from lrdecay.components import schedulers
+from lrdecay.components.models.build import MODELS, has_own_dropout
+from lrdecay.components.schedulers import Horizon
+from lrdecay.core.text import show, suggest
+from lrdecay.core.yaml import Document, Problem
+from lrdecay.sweep.diagnostics import named, translate
+
+if TYPE_CHECKING:
+    from lrdecay.components.schedulers import Horizon
+
+_TRIED = 10_000  # schedulers x lengths and rates: of more, the first ones are checked
+
+_STEPS = (1, 10, 100, 1000, 10_000)
+
+
+def problems(document: Document) -> Iterator[Problem]:
+    """Yield every such mistake in a document of keys and values, whatever else is wrong with it."""
+    yield from _scheduler_problems(document)
+    yield from _reference_problems(document)
+    yield from _validation_problems(document)
+    yield from _seed_problems(document)
+    yield from _dropout_problems(document)
+
+
+def _dropout_problems(document: Document) -> Iterator[Problem]:
+    """Refuse a dropout, and one to choose base rates for, where the networks have their own."""
+    model = document.value.get("model")
+    path = ("model", "name") if isinstance(model, dict) else ("model",)
+    listed = _listed(model.get("name") if isinstance(model, dict) else model)
+    names = [name for name in listed if isinstance(name, str) and name in MODELS]
+    own = [name for name in names if has_own_dropout(name)]
+    if not own:
+        return
+    why = f"{own[0]} has dropout rates of its own"
+    if len(own) < len(names):
+        message = f"{named(path)}: {why}; give networks that have none a sweep file of their own"
+        yield Problem(*document.place(path), message)
+    if "dropout" in document.value:
+        place = document.place(("dropout",), key=True)
+        yield Problem(*place, f"dropout: must be left out, since {why}")
+    rates = _mapping(_mapping(document.value.get("optimizer")).get("lr"))
+    if "dropout" in _listed(rates.get("per")):
+        place = document.place(("optimizer", "lr", "per"))
+        yield Problem(*place, f"optimizer.lr.per: must be scheduler, since {why}")
+
+
+def _seed_problems(document: Document) -> Iterator[Problem]:
+    """Check that there is something to decide where seeds are added until it is."""
+    schedulers = _mapping(document.value.get("schedulers"))
+    if isinstance(document.value.get("seeds"), dict) and len(schedulers) == 1:
+        message = "until: resolved needs a second scheduler, to compare with the reference"
+        yield Problem(*document.place(("seeds",)), f"seeds: {message}")
+
+
+def _scheduler_problems(document: Document) -> Iterator[Problem]:
+    """Check each scheduler's arguments against torch's own signature, and that no two are one."""
+    labelled = _mapping(document.value.get("schedulers"))
+    horizons = _horizons(document.value, max(1, _TRIED // max(1, len(labelled))))
+    seen: dict[tuple[Horizon, str], str] = {}
+    for label, spec in labelled.items():
+        path = ("schedulers", label)
+        place = document.place(path, key=True)
+        if not label.strip() or len(label) > 64 or not label.isprintable():
+            message = f"{show(label)} is no label; give 1 to 64 printable characters"
+            yield Problem(*place, f"schedulers: {message}")
+        name = _mapping(spec).get("class")
+        if not isinstance(name, str) or name not in schedulers.CLASSES:
+            continue  # the validation of the whole file says so
+        arguments = {key: value for key, value in spec.items() if key != "class"}
+        fixed = schedulers.is_fixed(name, arguments)
+        resolved = None
+        for horizon in horizons:
+            try:
+                if resolved is None or not fixed:
+                    resolved = repr((name, schedulers.resolve(name, arguments, horizon)))
+            except ValidationError as error:
+                models = schedulers.argument_models(name, arguments, path)
+                yield from translate(error, document, models, path)
+                break
+            except ValueError as error:
+                if any(_works(name, arguments, horizon, steps) for steps in _STEPS):
+                    continue  # it depends on the data: expanding the matrix says so
+                values = ", ".join(f"{key}: {show(value)}" for key, value in arguments.items())
+                what = " ".join(str(error).split()) + (f" (given {values})" if values else "")
+                yield Problem(*place, f"{named(path)}: {what}")
+                break
+            twin = seen.setdefault((horizon, resolved), label)
+            if twin != label:
+                message = f"the same scheduler as {show(twin, quote=False)}; leave one of them out"
+                yield Problem(*place, f"{named(path)}: {message}")
+                break
+
+
+def _horizons(given: Mapping[str, Any], most: int) -> list[Horizon]:
+    """Return the first lengths of run and base rates that the file asks for, if they are valid.
+
+    Any number of steps will do to check the types of a scheduler's arguments; the true one depends
+    on the data.
+    """
+    lengths = [n for n in _listed(given.get("epochs")) if type(n) is int and 0 < n <= 100_000]
+    rates = [
+        float(lr)
+        for lr in _listed(_mapping(given.get("optimizer")).get("lr"))
+        if type(lr) in (int, float) and 0 < lr < math.inf
+    ]
+    all_of_them = product(lengths or [10], [1_000_003], rates or [0.001])
+    return [Horizon.of(*each) for each in islice(all_of_them, most)]
+
+
+def _reference_problems(document: Document) -> Iterator[Problem]:
+    path = ("comparison", "reference")
+    reference = _mapping(document.value.get("comparison")).get("reference")
+    labels = document.value.get("schedulers")
+    if isinstance(reference, str) and isinstance(labels, dict) and reference not in labels:
+        yield Problem(*document.place(path), f"{named(path)}: {suggest(reference, labels)}")
+
+
+def _validation_problems(document: Document) -> Iterator[Problem]:
+    """Refuse to hold no images out where a scheduler or the comparison needs them."""
+    given = document.value
+    if given.get("validation") != 0 or given["validation"] is False:
+        return
+    specs = {
+        label: (name, {key: x for key, x in spec.items() if key != "class"})
+        for label, spec in _mapping(given.get("schedulers")).items()
+        if isinstance(name := _mapping(spec).get("class"), str) and name in schedulers.CLASSES
+    }
+    metric = _mapping(given.get("comparison")).get("metric")
+    chooses = isinstance(_mapping(given.get("optimizer")).get("lr"), dict)
+    reasons = reasons_to_validate(specs, metric, given.get("target"), chooses)
+    for reason in reasons:
+        message = f"validation: must be above 0, since {reason}"
+        yield Problem(*document.place(("validation",)), message)
+
+
+def reasons_to_validate(
+    specs: Mapping[str, tuple[str, Mapping[str, Any]]],
+    metric: object,
+    target: object,
+    chooses: bool,
+) -> list[str]:
+    """Return why validation images are needed: by schedulers (label -> class and arguments), metric
+    or target, or since the file `chooses` base rates."""
+    reasons = [
+        f"{show(label, quote=False)} ({name}) is steered by the validation loss"
+        for label, (name, given) in specs.items()
+        if schedulers.needs_validation(name, given)
+    ]
+    if metric in ("val_accuracy", "val_loss", "best_test_accuracy"):
+        reasons.append(f"comparison.metric is {metric}")
+    if target is not None:
+        reasons.append("target is a validation accuracy")
+    if chooses:
+        reasons.append("optimizer.lr is chosen by the validation loss")
+    return reasons
+
+
+def _works(name: str, arguments: Mapping[str, Any], horizon: Horizon, steps: int) -> bool:
+    """Return whether torch takes a scheduler's arguments at this number of steps in an epoch."""
+    try:
+        schedulers.resolve(name, arguments, type(horizon).of(horizon.epochs, steps, horizon.lr))
+    except ValueError:
+        return False
+    return True
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

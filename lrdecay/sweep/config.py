@@ -1,0 +1,305 @@
+"""YAML text -> a validated, frozen Sweep."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationError,
+)
+
+from lrdecay.analysis.settings import Comparison, SeedsUntil
+from lrdecay.components import plugins
+from lrdecay.components.datasets.spec import DatasetSpec
+from lrdecay.components.models.spec import ModelSpec
+from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, optimizer_spec
+from lrdecay.components.schedulers.spec import SchedulerSpec
+from lrdecay.core import yaml as yaml_module
+from lrdecay.core.errors import InputError
+from lrdecay.core.fields import Axis, Fraction, Strict, distinct
+from lrdecay.core.run import Run
+from lrdecay.core.text import show
+from lrdecay.core.yaml import Document, Problem
+from lrdecay.sweep import checks
+from lrdecay.sweep.diagnostics import SweepFileError, translate
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = [
+    "Comparison",
+    "DatasetSpec",
+    "ModelSpec",
+    "OptimizerSpec",
+    "RateChoice",
+    "Run",
+    "SchedulerSpec",
+    "Sweep",
+    "SweepFileError",
+    "check",
+    "load_sweep",
+    "parse_sweep",
+]
+
+MAX_RUNS = 1_000_000
+
+
+def _shorthand(value: Any) -> Any:
+    return value if isinstance(value, dict | BaseModel) else {"name": value}
+
+
+def _optimizer(value: Any) -> Any:
+    # plug-ins may have added arguments
+    return optimizer_spec().model_validate(value) if isinstance(value, dict) else value
+
+
+def _seed_list(value: Any) -> Any:
+    if isinstance(value, dict):  # `adding` says what is wrong with it
+        most = value.get("max", SeedsUntil().max)
+        return tuple(range(most)) if _is_count(most) else (0,)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not _is_count(value):
+            raise ValueError(
+                f"must be from 1 to {MAX_RUNS:,}, or a list of seeds, not {show(value)}"
+            )
+        return tuple(range(value))
+    if not isinstance(value, list | tuple):
+        raise ValueError(
+            f"must be a number of seeds, such as 8, a list of them, or "
+            f"{{min: 8, max: 64, until: resolved}}, not {show(value)}"
+        )
+    return tuple(value)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_RUNS
+
+
+def _until(value: Any) -> Any:
+    return value if isinstance(value, dict | SeedsUntil) else None
+
+
+Positive = Annotated[int, Field(ge=1, le=10**9)]
+
+
+class Sweep(Strict):
+    """A matrix of runs, as a sweep file states it. Only dataset and schedulers have no default;
+    the other defaults are the tutorial's values."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "sweep"
+    """The results go to `results/NAME`; the file's own name unless given. 64 letters, digits, `.`,
+    `_` and `-` at most, the first a letter or digit."""
+    dataset: Annotated[DatasetSpec, BeforeValidator(_shorthand)]
+    """What is trained on."""
+    validation: Annotated[int, Field(ge=0)] | None = None
+    """Training images that are held out, the same in every run; 5,000, or a sixth if that is less,
+    unless given. 0 only where nothing needs them."""
+    model: Annotated[ModelSpec, BeforeValidator(_shorthand)] = ModelSpec()
+    """The network."""
+    optimizer: Annotated[
+        OptimizerSpec, BeforeValidator(_optimizer), BeforeValidator(_shorthand)
+    ] = OptimizerSpec()
+    """The optimizer, and the base rate."""
+    batch_size: Axis[Positive] = (64,)
+    """Images in a step."""
+    epochs: Axis[Annotated[int, Field(ge=1, le=100_000)]] = (10,)
+    """Passes over the training images."""
+    schedulers: Annotated[dict[str, SchedulerSpec], Field(min_length=1)]
+    """What is compared, each under a label of your own."""
+    dropout: Axis[Fraction] = (0.3,)
+    """Dropout rates; to be left out for a network with rates of its own."""
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """The precision of convolutions and matrix products; the others are rougher and faster."""
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=2**63)], ...],
+        BeforeValidator(_seed_list),
+        Field(min_length=1),
+        AfterValidator(distinct),
+    ] = (0,)
+    """Each cell trains once at each seed: initial weights, batches and dropout are of it; the
+    seed 0 alone unless given."""
+    adding: Annotated[
+        SeedsUntil | None, BeforeValidator(_until), Field(validation_alias="seeds")
+    ] = None
+    """How they are added, if only as many train as it takes to decide."""
+    target: Annotated[float, Field(gt=0, le=1)] | None = None
+    """A validation accuracy; the first epoch that reaches it is recorded."""
+    comparison: Comparison = Comparison()
+    """What the sweep is to decide, fixed before it runs."""
+    _text: str = PrivateAttr(default="")
+
+    @property
+    def text(self) -> str:
+        """The file as it was written; empty for a sweep that came from no file."""
+        return self._text
+
+    @property
+    def reference(self) -> str:
+        """The label the others are compared with: as given, else `constant`, else the first."""
+        labels = list(self.schedulers)
+        default = "constant" if "constant" in labels else labels[0]
+        return self.comparison.reference or default
+
+    @property
+    def cells(self) -> int:
+        """How many runs of the comparison each seed has."""
+        axes = self.axes()
+        if self.optimizer.choice is not None:
+            del axes["lr"]  # one of them, once it is chosen
+        return math.prod(len(values) for values in axes.values())
+
+    @property
+    def trial_seeds(self) -> tuple[int, ...]:
+        """The seeds of the trials that choose base rates; none where the file gives the rates.
+
+        They are the first ones from 1,000,000 on that the comparison does not use: `seeds: N` never
+        comes there, so that a choice stands however many seeds are added to the comparison.
+        """
+        choice, taken = self.optimizer.choice, set(self.seeds)
+        free = (seed for seed in itertools.count(MAX_RUNS) if seed not in taken)
+        return tuple(itertools.islice(free, 0 if choice is None else choice.seeds))
+
+    @property
+    def trials(self) -> int:
+        """How many runs choose base rates."""
+        choice = self.optimizer.choice
+        return 0 if choice is None else self.cells * len(choice.choose) * choice.seeds
+
+    def axes(self) -> dict[str, list[Any]]:
+        """Return every axis beside the seeds, by name, with its values.
+
+        Base rates to choose from come last, since they are no axis of the comparison.
+        """
+        rates = {"lr": list(self.optimizer.rates)}
+        chosen = self.optimizer.choice is not None
+        return {
+            "model": list(self.model.name),
+            "batch_norm": list(self.model.batch_norm),
+            "optimizer": list(self.optimizer.name),
+            **({} if chosen else rates),
+            **self.optimizer.arguments(),
+            "batch_size": list(self.batch_size),
+            "epochs": list(self.epochs),
+            "scheduler": list(self.schedulers),
+            "dropout": [None] if self.model.own_dropout else list(self.dropout),
+            **(rates if chosen else {}),
+        }
+
+
+def load_sweep(path: str | Path) -> Sweep:
+    """Read and check a sweep file.
+
+    Raises `SweepFileError`, which lists every mistake as ``file:line:column: message``.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(yaml_module.MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        shown = str(path) if str(path).isprintable() else repr(str(path))
+        raise InputError(f"{shown}: {reason}") from error
+    # the last character may be cut where the file is too large, which is what is said then
+    errors = "strict" if len(content) <= yaml_module.MAX_BYTES else "replace"
+    try:
+        text = content.decode("utf-8-sig", errors)
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode()
+        place = before.count("\n") + 1, len(before) - before.rfind("\n")
+        message = f"not UTF-8 text (byte {error.object[error.start]:#04x}); save it as UTF-8"
+        raise SweepFileError(str(path), [Problem(*place, message)]) from error
+    return parse_sweep(text, source=str(path))
+
+
+def parse_sweep(text: str, source: str = "sweep.yaml") -> Sweep:
+    """Check the text of a sweep file; `source` is the name that errors give it.
+
+    The sweep's default name is the file's, and a dataset's folder is relative to the file.
+    """
+    try:
+        document = yaml_module.parse(text)
+    except yaml_module.YamlError as error:
+        problems = error.problems
+        if error.document is not None:
+            problems = problems + _further_problems(error.document, source, problems)
+        raise SweepFileError(source, problems) from None
+    sweep = check(document, source)
+    sweep._text = text
+    return sweep
+
+
+def _further_problems(document: Document, source: str, known: Sequence[Problem]) -> list[Problem]:
+    """Return what else is wrong, apart from what follows from the problems known already."""
+    places = {(problem.line, problem.column) for problem in known}
+    try:
+        check(document, source)
+    except SweepFileError as error:
+        return [p for p in error.problems if (p.line, p.column) not in places]
+    return []
+
+
+def check(document: Document, source: str) -> Sweep:
+    """Return the sweep that a parsed document states, or raise every mistake in it at once.
+
+    Names may be those of installed plug-ins, and of others that `plugins.load` has loaded.
+    """
+    plugins.installed()
+    value = document.value
+    if not isinstance(value, dict):
+        message = f"must be keys and values, such as dataset: digits, not {show(value)}"
+        raise SweepFileError(source, [Problem(*document.place(()), message)])
+    problems = list(checks.problems(document))
+    try:
+        sweep = Sweep.model_validate({"name": _default_name(source), **value})
+    except ValidationError as error:
+        problems += translate(error, document, _models(document))
+        raise SweepFileError(source, problems) from None
+    runs = sweep.cells * len(sweep.seeds) + sweep.trials
+    if runs > MAX_RUNS:
+        axes = {**{name: len(x) for name, x in sweep.axes().items()}, "seeds": len(sweep.seeds)}
+        if sweep.trials:
+            del axes["lr"]
+        product = " x ".join(f"{n:,} {name}" for name, n in axes.items() if n > 1)
+        if sweep.trials:
+            product = f"{product or 1} to compare, {sweep.trials:,} to choose base rates"
+        message = f"{runs:,} runs ({product}) are too many; at most {MAX_RUNS:,}"
+        problems.append(Problem(*document.place(()), message))
+    if problems:
+        raise SweepFileError(source, problems)
+    if sweep.dataset.folder is not None:
+        folder = str((Path(source).parent / sweep.dataset.folder).absolute())
+        dataset = sweep.dataset.model_copy(update={"folder": folder})
+        sweep = sweep.model_copy(update={"dataset": dataset})
+    return sweep
+
+
+def _models(document: Document) -> dict[yaml_module.Path, type[BaseModel]]:
+    """Return, by path, the model whose keys are valid there."""
+    labels = document.value.get("schedulers")
+    return {
+        (): Sweep,
+        ("dataset",): DatasetSpec,
+        ("model",): ModelSpec,
+        ("optimizer",): optimizer_spec(),
+        ("optimizer", "lr"): RateChoice,
+        ("comparison",): Comparison,
+        ("seeds",): SeedsUntil,
+        **{
+            ("schedulers", label): SchedulerSpec
+            for label in (labels if isinstance(labels, dict) else ())
+        },
+    }
+
+
+def _default_name(source: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", Path(source).stem).lstrip("_.-")[:64] or "sweep"

@@ -1,0 +1,188 @@
+"""What is wrong with a sweep file, in words: file:line:column, the bad value, the choices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from lrdecay.core.errors import InputError
+from lrdecay.core.text import nearest, show, suggest
+from lrdecay.core.yaml import Document, Path, Problem, walk
+
+_COUNT = re.compile(r"([1-9]\d*) (?:epochs?|steps?)")
+
+
+class SweepFileError(InputError):
+    """A sweep that cannot be used. `problems` lists every mistake, in the file's order.
+
+    An empty `source` says that there is no file: the messages then name no place.
+    """
+
+    def __init__(self, source: str, problems: Iterable[Problem]) -> None:
+        if not source.isprintable():
+            source = repr(source)
+        unique = sorted(set(problems), key=lambda p: (p.line, p.column, p.message))
+        lines = [
+            f"{source}:{p.line}:{p.column}: {p.message}" if source else p.message for p in unique
+        ]
+        super().__init__("\n".join(lines))
+        self.problems = unique
+
+
+def translate(
+    error: ValidationError,
+    document: Document,
+    models: Mapping[Path, type[BaseModel]],
+    prefix: Path = (),
+) -> Iterator[Problem]:
+    """Yield one problem for each place that pydantic complains about.
+
+    `models` gives, by path, the model whose keys are valid there; `prefix` is the path of the part
+    of the document that was validated.
+    """
+    details = [
+        (tuple(walk(document.value, (*prefix, *detail["loc"]))), detail)
+        for detail in error.errors(include_url=False)
+    ]
+    above = {path[:length] for path, _ in details for length in range(len(path))}
+    reported = set()
+    for path, detail in details:
+        kind = detail["type"]
+        key = detail["loc"][-1] if kind == "missing" else None
+        if isinstance(key, str):
+            yield from _missing(key, path, document, models.get(path))
+            continue
+        if isinstance(key, int):
+            if path not in reported:
+                reported.add(path)
+                short = f"the list is too short, its item {key + 1} is missing"
+                yield Problem(*document.place(path), f"{named(path)}: {short}")
+            continue
+        # The members of a union complain one after the other: the first speaks for all, unless
+        # the value is a list, and then those that looked into it do.
+        if path in reported or (kind in _EXPECTED and path in above):
+            continue
+        reported.add(path)
+        yield _problem(detail, path, document, models)
+
+
+def named(path: Path) -> str:
+    """Return the keys of a path, joined by dots, as a message names them."""
+    return ".".join(show(part, quote=False) for part in path if not isinstance(part, int))
+
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "a word",
+    "string_unicode": "whole characters",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "sequence_str": "a list",
+    "is_instance_of": "a list",
+}
+_BOUNDS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("below", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def _missing(
+    key: str, path: Path, document: Document, model: type[BaseModel] | None
+) -> Iterator[Problem]:
+    where = f"{named(path)}: " if path else ""
+    valid = _keys(model)
+    value: Any = document.value
+    for part in path:
+        value = value[part]
+    others = [other for other in value if other not in valid] if isinstance(value, dict) else []
+    misspelt = nearest(key, others)
+    if misspelt is not None and model is not None and model.model_config.get("extra") == "forbid":
+        if nearest(misspelt, valid) == key:
+            return  # the misspelt key is reported, with this one as what it should be
+        misspelt = None
+    hint = f"; did you mean it by {show(misspelt)}?" if misspelt else ""
+    fields = model.model_fields.values() if model else ()
+    meaning = next((f.description for f in fields if f.alias == key and f.description), None)
+    keys = f" ({meaning})" if meaning else f" (keys: {', '.join(valid)})"
+    yield Problem(*document.place(path, key=True), f"{where}the key {key} is missing{hint}{keys}")
+
+
+def _problem(
+    detail: ErrorDetails, path: Path, document: Document, models: Mapping[Path, type[BaseModel]]
+) -> Problem:
+    kind, value = detail["type"], detail["input"]
+    context: dict[str, Any] = detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        where = f"{named(path[:-1])}: " if len(path) > 1 else ""
+        message = f"{where}the key {suggest(str(path[-1]), _keys(models.get(path[:-1])))}"
+        return Problem(*document.place(path, key=True), message)
+    if kind == "literal_error":
+        choices = [
+            part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")
+        ]
+        if isinstance(value, str):
+            message = suggest(value, choices)
+        else:
+            message = f"must be one of {', '.join(choices)}, not {show(value)}"
+    elif kind in _EXPECTED:
+        expected = _EXPECTED[kind]
+        if expected == "keys and values" and (keys := _keys(models.get(path))):
+            expected += f" (keys: {', '.join(keys)})"
+            if keys == ["class"] and isinstance(value, str):
+                expected += f", such as {{class: {show(value, quote=False)}}}"
+        elif kind == "int_type" and isinstance(value, str) and _takes_words(path):
+            expected += ", or the word epochs or steps, or a part of it such as 0.5 epochs"
+        message = f"must be {expected}, not {show(value)}"
+        if kind == "int_type" and (counted := _COUNT.fullmatch(str(value))):
+            message += f"; {counted[1]} alone counts what the scheduler is stepped by"
+        if kind == "string_type" and isinstance(value, int | float):
+            message += "; put it in quotes if it is one"
+    elif kind in _BOUNDS:
+        word, key = _BOUNDS[kind]
+        message = f"must be {word} {_plain(context[key])}, not {show(value)}"
+    elif kind == "repeated":
+        message = f"{show(value)} stands in the list already; leave it out"
+    elif kind in ("too_short", "string_too_short"):
+        least = context.get("min_length", 1)
+        message = "must not be empty; give at least one"
+        if least > 1:
+            message = f"must hold at least {least} values, not {context['actual_length']}"
+    elif kind == "string_pattern_mismatch":
+        message = (
+            f"{show(value)} is no name for a folder; use letters, digits, '.', '_' and '-', "
+            f"beginning with a letter or digit, 64 at most"
+        )
+    elif kind == "value_error":
+        message = str(context["error"])
+    else:
+        message = f"{detail['msg']}, not {show(value)}"
+    where = f"{named(path)}: " if path else ""
+    return Problem(*document.place(path), where + message)
+
+
+def _takes_words(path: Path) -> bool:
+    return len(path) >= 3 and path[0] == "schedulers"
+
+
+def _plain(bound: float) -> float:
+    return int(bound) if bound == int(bound) else bound
+
+
+def _keys(model: type[BaseModel] | None) -> list[str]:
+    fields = model.model_fields if model else {}
+    # two fields may come from one key
+    names = [(field.validation_alias or field.alias or name) for name, field in fields.items()]
+    return [str(name) for name in dict.fromkeys(names)]

@@ -1,0 +1,240 @@
+"""A sweep and a dataset -> the matrix of cells, each fully resolved, and its runs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from lrdecay.analysis import lr_selection
+from lrdecay.components import registry, schedulers
+from lrdecay.components.datasets.dataset import Dataset, default_validation
+from lrdecay.components.models import build as models_build
+from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.core.errors import InputError
+from lrdecay.core.run import Run, canonical
+from lrdecay.sweep import checks
+
+if TYPE_CHECKING:
+    from lrdecay.sweep.config import Sweep
+
+_WALKED = 20_000  # steps of a schedule that are tried before anything trains, about a second
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The cells of a sweep, each as a run of seed 0: one for each combination of the axes' values,
+    and for each base rate to choose from."""
+
+    cells: tuple[Run, ...]
+    seeds: tuple[int, ...]
+    trial_seeds: tuple[int, ...]
+
+    def trials(self) -> list[Run]:
+        """Return the runs that choose base rates, a whole block of one seed after the other."""
+        return [
+            replace(cell, seed=seed, phase="choose")
+            for seed in self.trial_seeds
+            for cell in self.cells
+        ]
+
+    def compared(self, rates: Mapping[lr_selection.Cell, float | None]) -> list[Run]:
+        """Return the cells to compare, each as a run of seed 0.
+
+        Of cells whose base rate is to be chosen, those that have one in `rates`.
+        """
+        return [
+            cell
+            for cell in self.cells
+            if cell.lr_chosen_per is None or rates.get(lr_selection.cell(cell)) == cell.lr
+        ]
+
+    def comparison(
+        self,
+        rates: Mapping[lr_selection.Cell, float | None],
+        counts: Mapping[Run, int] | None = None,
+    ) -> list[Run]:
+        """Return the runs to compare, a whole block of one seed after the other.
+
+        `counts` says how many of the seeds each of the `compared` cells has; all unless given.
+        """
+        cells = self.compared(rates)
+        return [
+            replace(cell, seed=seed)
+            for place, seed in enumerate(self.seeds)
+            for cell in cells
+            if counts is None or place < counts[cell]
+        ]
+
+
+def expand(sweep: Sweep, dataset: Dataset) -> Matrix:
+    """Return the matrix of a sweep.
+
+    Raises `InputError` where the dataset does not allow what the sweep asks for, and where a
+    schedule cannot be run to its end.
+    """
+    for name in sweep.model.name:
+        try:
+            models_build.check_shape(name, dataset.shape, dataset.classes)
+        except ValueError as error:
+            raise InputError(f"{dataset.name}: {error}") from error
+    cells = list(_cells(sweep, dataset, _validation(sweep, dataset)))
+    labels: dict[str, str] = {}
+    for cell in cells:
+        twin = labels.setdefault(cell.run_id, cell.scheduler)
+        if twin != cell.scheduler:
+            raise InputError(
+                f"schedulers.{cell.scheduler}: the same scheduler as {twin} in runs of "
+                f"{cell.epochs} epochs; leave one of them out"
+            )
+    return Matrix(tuple(cells), sweep.seeds, sweep.trial_seeds)
+
+
+def list_runs(sweep: Sweep, dataset: Dataset) -> list[Run]:
+    """Return every run that is known before any has trained, a whole block of one seed after the
+    other: all of them, or the trials where base rates are to be chosen.
+
+    Raises `InputError` as `expand` does.
+    """
+    matrix = expand(sweep, dataset)
+    return [*matrix.trials(), *matrix.comparison({})]
+
+
+def _validation(sweep: Sweep, dataset: Dataset) -> int:
+    """Return how many training images are held out."""
+    count = dataset.train_count
+    validation = default_validation(count) if sweep.validation is None else sweep.validation
+    if validation >= count:
+        raise InputError(
+            f"validation: {validation} of {dataset.name}'s {count} training images cannot be "
+            f"held out; give less than {count}"
+        )
+    if validation == 0:
+        specs = {label: (spec.class_, spec.arguments) for label, spec in sweep.schedulers.items()}
+        chooses = sweep.optimizer.choice is not None
+        metric, target = sweep.comparison.metric, sweep.target
+        for why in checks.reasons_to_validate(specs, metric, target, chooses):
+            raise InputError(
+                f"{dataset.name}: its {count} training images are too few to hold some out for "
+                f"validation by default; give validation, since {why}"
+            )
+    return validation
+
+
+def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
+    """Yield one run for each combination of the axes, all of seed 0."""
+    axes = sweep.axes()
+    arguments = sweep.optimizer.arguments()
+    choice = sweep.optimizer.choice
+
+    mistakes: dict[str, str] = {}  # the first of each scheduler
+
+    @cache
+    def scheduler_args(label: str, horizon: schedulers.Horizon, stays: str | None) -> str | None:
+        try:
+            return _scheduler_args(sweep, label, horizon, stays)
+        except ValueError as error:
+            mistakes.setdefault(label, f"schedulers.{label}: {error}")
+            return None
+
+    check_optimizer, digests = cache(_check_optimizer), cache(_digests)
+
+    for values in itertools.product(*axes.values()):
+        cell = dict(zip(axes, values, strict=True))
+        given = {name: cell.pop(name) for name in arguments}
+        label, epochs = cell["scheduler"], cell["epochs"]
+        resolved = sweep.optimizer.resolve(cell["optimizer"], given)
+        optimizer_args = canonical(resolved)
+        stays = _why_momentum_stays(cell["optimizer"], resolved)
+        check_optimizer(cell["optimizer"], optimizer_args)
+        steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
+        horizon = schedulers.Horizon.of(epochs, steps, cell["lr"])
+        given_scheduler = scheduler_args(label, horizon, stays)
+        if given_scheduler is None:
+            continue
+        scheduler = sweep.schedulers[label].class_, given_scheduler
+        yield Run(
+            dataset=dataset.name,
+            dataset_digest=dataset.digest,
+            validation=validation,
+            optimizer_args=optimizer_args,
+            scheduler_class=scheduler[0],
+            scheduler_args=scheduler[1],
+            precision=sweep.precision,
+            plugins=digests(cell["model"], cell["optimizer"], *scheduler),
+            seed=0,
+            lr_chosen_per=None if choice is None else ", ".join(choice.per),
+            **cell,
+        )
+    if mistakes:
+        raise InputError("\n".join(mistakes.values()))
+
+
+def _why_momentum_stays(optimizer: str, arguments: Mapping[str, Any]) -> str | None:
+    """Return what a scheduler that cycles the momentum would do that the optimizer forbids."""
+    if arguments.get("momentum") == 0:
+        return (
+            f"would give {optimizer} a momentum that it does not have; "
+            f"give cycle_momentum: false, or the optimizer a momentum"
+        )
+    if optimizer == "AdamWScheduleFree":
+        return (
+            f"would cycle the first beta, on which {optimizer}'s average rests; "
+            f"give cycle_momentum: false"
+        )
+    if not {"betas", "momentum"} & arguments.keys():
+        return f"would cycle a momentum, and {optimizer} takes none; give cycle_momentum: false"
+    return None
+
+
+def _scheduler_args(
+    sweep: Sweep, label: str, horizon: schedulers.Horizon, stays: str | None
+) -> str:
+    """Return a scheduler's arguments for runs of this length; its schedule was walked through."""
+    spec = sweep.schedulers[label]
+    resolved = schedulers.resolve(spec.class_, spec.arguments, horizon)
+    for part in schedulers.all_parts(spec.class_, resolved, horizon):
+        if part.arguments.get("cycle_momentum") and stays is not None:
+            raise ValueError(f"{part.name} {stays}")
+        _check_cycle(part, horizon)
+    count = horizon.length(schedulers.clock(spec.class_, resolved))
+    schedulers.walk(
+        spec.class_,
+        resolved,
+        min(count, _WALKED),
+        horizon.lr,
+        steps_per_epoch=horizon.steps_per_epoch,
+    )
+    return canonical(resolved)
+
+
+def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:
+    """Refuse a OneCycleLR that ends before its part of the run; torch would, on the way."""
+    if part.name != "OneCycleLR":
+        return
+    given = part.arguments
+    total = given["total_steps"] or given["epochs"] * given["steps_per_epoch"]
+    if total < part.length:
+        whole = "the run" if part.horizon == horizon else "its part of the run"
+        raise ValueError(
+            f"OneCycleLR ends after {total} {part.every}s, and {whole} has {part.length}; "
+            f"give total_steps: {part.every}s"
+        )
+
+
+def _check_optimizer(name: str, arguments: str) -> None:
+    try:
+        optimizers_build.check(name, json.loads(arguments))
+    except ValueError as error:
+        raise InputError(f"optimizer: {error}") from error
+
+
+def _digests(model: str, optimizer: str, scheduler: str, scheduler_args: str) -> str:
+    """Return what names the code of the plug-ins that a run uses."""
+    nodes = schedulers.nodes(scheduler, json.loads(scheduler_args))
+    used = [("model", model), ("optimizer", optimizer), *(("scheduler", name) for name, _ in nodes)]
+    return registry.digests(used)

@@ -1,0 +1,295 @@
+"""What a sweep's schedules will do, found by walking through each before anything trains."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from lrdecay.components import schedulers
+from lrdecay.components.schedulers import Horizon, Part
+from lrdecay.core.errors import InputError
+from lrdecay.core.run import Run
+
+MOST = 200_000
+"""Epochs or steps of a schedule that are walked through; a longer one is not foreseen."""
+
+_JUMP = 0.1  # of the highest rate, within one epoch or step
+_ALMOST = 1e-9
+_COUNTED = ("CosineAnnealingWarmRestarts", "MultiStepLR", "SequentialLR", "StepLR")
+"""Classes with lengths that are mostly meant in epochs, also where they are stepped after steps."""
+_RISES = {"CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"}
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """One scheduler over one length of run.
+
+    `rates` has one value for each epoch or step (`every`), for a loss that never improves where it
+    is steered by that.
+    """
+
+    run: Run
+    horizon: Horizon
+    every: schedulers.Interval
+    rates: tuple[float, ...]
+    ignores_base_rate: bool = False
+    """Whether they are the same at another base rate of the sweep."""
+
+    @property
+    def label(self) -> str:
+        """Its label in the sweep file."""
+        return self.run.scheduler
+
+    @property
+    def parts(self) -> list[Part]:
+        """The scheduler and all that it holds."""
+        arguments = json.loads(self.run.scheduler_args)
+        return list(schedulers.all_parts(self.run.scheduler_class, arguments, self.horizon))
+
+
+def foresee(runs: Sequence[Run], train_images: int) -> list[Foreseen]:
+    """Walk through each scheduler once for each length of run, at the first base rate, and at the
+    second, where there are several.
+
+    `train_images` is how many a run trains on.
+    """
+    alike: dict[tuple[str, int, int], dict[float, Run]] = {}
+    for run in runs:
+        by_rate = alike.setdefault((run.scheduler, run.epochs, run.batch_size), {})
+        by_rate.setdefault(run.lr, run)
+    found = []
+    for by_rate in alike.values():
+        first, *others = [_walked(run, train_images) for run in list(by_rate.values())[:2]]
+        if first is not None:
+            same = any(other is not None and other.rates == first.rates for other in others)
+            found.append(replace(first, ignores_base_rate=same))
+    return found
+
+
+def _walked(run: Run, train_images: int) -> Foreseen | None:
+    horizon = Horizon.of(run.epochs, math.ceil(train_images / run.batch_size), run.lr)
+    arguments = json.loads(run.scheduler_args)
+    every = schedulers.clock(run.scheduler_class, arguments)
+    count = horizon.length(every)
+    if count > MOST:
+        return None
+    try:
+        rates = schedulers.walk(
+            run.scheduler_class, arguments, count - 1, run.lr, horizon.steps_per_epoch
+        )
+    except ValueError as error:
+        raise InputError(f"schedulers.{run.scheduler}: {error}") from error
+    return Foreseen(run, horizon, every, tuple(rates))
+
+
+def warnings(foreseen: Sequence[Foreseen]) -> list[str]:
+    """Return what is probably not meant, each with its label, what would happen and the fix."""
+    lengths = {(each.run.epochs, each.run.batch_size) for each in foreseen}
+    said: dict[str, None] = {}
+    for each in foreseen:
+        where = f" in runs of {_spell(each.run.epochs, 'epoch')}" if len(lengths) > 1 else ""
+        for text in _of_one(each):
+            said[f"schedulers.{each.label}: {text}{where and f' ({where.strip()})'}"] = None
+    for text in _twins(foreseen):
+        said[text] = None
+    return list(said)
+
+
+def _of_one(each: Foreseen) -> Iterator[str]:
+    if each.ignores_base_rate:
+        yield (
+            "its rates are the same at every base rate; give those that it sets as multiples of "
+            "it, such as max_lr: 2 lr"
+        )
+    if each.run.scheduler_class == "constant":
+        return
+    if min(each.rates) < 0:
+        yield _negative(each)
+        return
+    of_parts = [text for part in each.parts for text in _of_part(part)]
+    if of_parts:
+        yield from of_parts
+    elif _is_level(each):
+        yield (
+            f"its rate is {each.rates[0]:g} in all of {_spell(len(each.rates), each.every)}; "
+            f"leave it out, or give arguments that change it"
+        )
+    else:
+        yield from _of_curve(each)
+
+
+def _is_level(each: Foreseen) -> bool:
+    return max(each.rates) - min(each.rates) <= _ALMOST * max(map(abs, each.rates))
+
+
+def _negative(each: Foreseen) -> str:
+    index, rate = next((i, rate) for i, rate in enumerate(each.rates) if rate < 0)
+    return (
+        f"its rate is negative, {rate:g}, from {each.every} {index + 1} on, and the loss climbs "
+        f"then; give arguments that keep it above 0"
+    )
+
+
+def _of_part(part: Part) -> Iterator[str]:
+    """Yield what is odd about the arguments of one class, for its part of the run."""
+    if part.name == "ReduceLROnPlateau":
+        # the first epoch is the best so far, the next patience + 1 are worse, then it falls
+        patience, most = part.arguments["patience"], part.length - 3
+        if patience > most:
+            fix = f"a patience of at most {most}" if most >= 0 else "more epochs"
+            yield (
+                f"ReduceLROnPlateau with patience {patience} can never change the rate within "
+                f"{_spell(part.length, 'epoch')}, whatever the loss; give {fix}"
+            )
+    whole = schedulers.whole(part.name)
+    if whole is not None:
+        yield from _of_end(part, whole)
+    for key in schedulers.LENGTHS.get(part.name, ()):
+        given = part.arguments.get(key)
+        if key != whole and given is not None:
+            yield from _of_length(part, key, [given] if isinstance(given, int) else given)
+    if part.name == "SequentialLR":
+        yield from _of_sequence(part)
+    gamma = part.arguments.get("gamma") or 0
+    if part.name in ("ExponentialLR", "MultiStepLR", "StepLR") and gamma > 1:
+        yield f"gamma {gamma:g} of {part.name} raises the rate every time; give one below 1"
+
+
+def _of_sequence(part: Part) -> Iterator[str]:
+    """Yield which schedulers of a SequentialLR do not start where they would alone: OneCycleLR and
+    CyclicLR change what torch starts the others from."""
+    held = part.arguments["schedulers"]
+    culprits = [name for each in held if (name := each["class"]) in ("OneCycleLR", "CyclicLR")]
+    if not culprits or len(held) == 1:
+        return
+    starts, lr = [0, *part.arguments["milestones"]], part.horizon.lr
+    steps = part.horizon.steps_per_epoch
+    rates = schedulers.walk(part.name, part.arguments, starts[-1], lr, steps)
+    for each, start in zip(held, starts, strict=True):
+        alone = {key: x for key, x in each.items() if key != "class"} | {"interval": part.every}
+        rate, own = rates[start], schedulers.walk(each["class"], alone, 0, lr, steps)[0]
+        if not math.isclose(rate, own, rel_tol=_ALMOST):
+            yield (
+                f"{each['class']} within SequentialLR starts at {rate:g} and not at {own:g}, since "
+                f"torch has it start from a rate of {culprits[0]}; let WarmupLR hold that, or give "
+                f"it a label of its own"
+            )
+
+
+def _by_steps_unasked(part: Part) -> bool:
+    """Whether its lengths, mostly meant in epochs, count steps, and perhaps by mistake."""
+    if part.every == "epoch" or part.name not in _COUNTED:
+        return False
+    if part.name != "SequentialLR":
+        return True
+    # it goes by steps for one that it holds, or the file says so
+    return any(
+        schedulers.interval(each["class"]) == "step" for each in part.arguments["schedulers"]
+    )
+
+
+def _of_end(part: Part, key: str) -> Iterator[str]:
+    """Yield what becomes of a schedule whose own end is not that of its part of the run."""
+    name, length, every = part.name, part.length, part.every
+    value = part.arguments[key]
+    if value is None:  # OneCycleLR says it in two arguments
+        value = part.arguments["epochs"] * part.arguments["steps_per_epoch"]
+    if value == length:
+        return
+    if value > length:
+        happens = "stops halfway" if value == 2 * length else "stops on the way"
+    elif name == "CosineAnnealingLR":
+        happens = "comes to its end and goes up again"
+    else:
+        happens = "ends early"
+    yield (
+        f"{name} over {_spell(value, every)} {happens}, since it has {_spell(length, every)}"
+        f"{_other_unit(value, part)}; give {key}: {every}s"
+    )
+
+
+def _of_length(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
+    """Yield which of the lengths lie past the end, or look like epochs and are steps."""
+    name, length = part.name, part.length
+    word = key.removesuffix("s") if key == "milestones" else key
+    fix = f"a {word} below {length}, such as 0.5 {part.every}s"
+    if length == 1 and part.every == "epoch":  # nothing whole is below that
+        fix = f"it a longer run, or interval: step and a {word} in steps"
+    # a decay may take the whole of it
+    most = length if key in ("decay_iters", "total_iters") else length - 1
+    past = [x for x in given if x > most]
+    if past:
+        yield (
+            f"{word} {', '.join(map(str, past))} of {name} lies past its end, after "
+            f"{_spell(length, part.every)}{_other_unit(max(past), part)}; give {fix}"
+        )
+    elif given and _by_steps_unasked(part) and max(given) <= part.horizon.epochs:
+        yield (
+            f"{word} {max(given)} of {name} counts steps, of which an epoch has "
+            f"{part.horizon.steps_per_epoch}; give interval: epoch, or a number of steps"
+        )
+
+
+def _of_curve(each: Foreseen) -> Iterator[str]:
+    """Yield what is odd about the rates themselves."""
+    rates, every = each.rates, each.every
+    top = max(rates)
+    used = max(i for i, rate in enumerate(rates, start=1) if rate > _ALMOST * top)
+    if used < len(rates) - 1:
+        yield (
+            f"its rate reaches zero early: nothing is learnt in the last "
+            f"{_spell(len(rates) - used, every)} of {len(rates)}; give it the length of the run"
+        )
+    if _RISES & {part.name for part in each.parts}:
+        return
+    highest = rates[0]
+    for index, (before, after) in enumerate(pairwise(rates), start=2):
+        if after - before > _JUMP * top and highest > before:
+            yield (
+                f"its rate jumps up from {before:g} to {after:g} at {every} {index}; "
+                f"give arguments that let it go on from {before:g}, or leave out what comes before"
+            )
+            return
+        highest = max(highest, after)
+
+
+def _twins(foreseen: Sequence[Foreseen]) -> Iterator[str]:
+    """Yield each label whose rates are those of another."""
+    seen: dict[object, str] = {}
+    for each in foreseen:
+        cycles = any(part.arguments.get("cycle_momentum") for part in each.parts)
+        if cycles or _steered(each) or (_is_level(each) and each.run.scheduler_class != "constant"):
+            continue  # more than the rates, or rates that are not known, or warned of already
+        by_step = each.rates
+        if each.every == "epoch":
+            by_step = tuple(x for x in each.rates for _ in range(each.horizon.steps_per_epoch))
+        key = (each.run.epochs, each.run.batch_size, tuple(f"{rate:.9e}" for rate in by_step))
+        twin = seen.setdefault(key, each.label)
+        if twin != each.label:
+            yield (
+                f"schedulers.{each.label}: its rates are those of {twin} in every step of "
+                f"{each.run.epochs} epochs; leave one of them out, or change its arguments"
+            )
+
+
+def _steered(each: Foreseen) -> bool:
+    return schedulers.needs_validation(
+        each.run.scheduler_class, json.loads(each.run.scheduler_args)
+    )
+
+
+def _other_unit(value: int, part: Part) -> str:
+    """Say so where a length looks like one in the other unit."""
+    horizon = part.horizon
+    if part.every == "step" and value == horizon.epochs != horizon.steps:
+        return f" ({value} is its number of epochs; it is stepped after every step)"
+    if part.every == "epoch" and value == horizon.steps != horizon.epochs:
+        return f" ({value} is its number of steps; it is stepped after every epoch)"
+    return ""
+
+
+def _spell(count: int, every: str) -> str:
+    return f"{count} {every}{'' if count == 1 else 's'}"

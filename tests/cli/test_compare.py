@@ -1,0 +1,253 @@
+"""`lrdecay compare`: what it prints, and what it takes from the sweep file."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from helpers.frames import make_tables, write_folder
+from helpers.paths import HOME
+from rich.console import Console
+from typer.testing import CliRunner
+
+from lrdecay import analysis
+from lrdecay.analysis.settings import Comparison
+from lrdecay.cli import compare
+from lrdecay.cli.app import app
+from lrdecay.report.compare import as_markdown, read_answer
+
+SWEEP = """\
+name: synthetic
+dataset: digits
+comparison: {reference: step, metric: test_accuracy, margin: 0.7, confidence: 0.9}
+"""
+HOSTILE = "[red]x[/red]|*`<b>"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    tables = make_tables(("constant", "step", "cosine"), (0.0, 0.5), 10, n_epochs=2)
+    return write_folder(tmp_path_factory.mktemp("results") / "synthetic", tables, SWEEP)
+
+
+def call(*arguments):
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["compare", *map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_sweep_file_says_what_is_compared_and_options_override_it(folder):
+    found = json.loads(call(folder, "--format", "json"))
+    asked = {name: found[name] for name in ("metric", "reference", "margin", "confidence", "unit")}
+    assert asked == {
+        "metric": "test_accuracy",
+        "reference": "step",
+        "margin": 0.7,
+        "confidence": 0.9,
+        "unit": "points",
+    }
+    options = ["--reference", "cosine", "--metric", "val_accuracy", "--margin", "0.2"]
+    other = json.loads(call(folder, *options, "--confidence", "0.8", "--format", "json"))
+    assert (other["reference"], other["margin"], other["confidence"]) == ("cosine", 0.2, 0.8)
+    runs, _ = make_tables(("constant", "step", "cosine"), (0.0, 0.5), 10, n_epochs=2)
+    expected = analysis.compare(
+        runs, reference="cosine", metric="val_accuracy", margin=0.2, confidence=0.8
+    )
+    assert [row["sentence"] for row in other["contrasts"]] == expected["sentence"].tolist()
+    assert [row["low"] for row in other["contrasts"]] == pytest.approx(expected["low"].tolist())
+
+
+def test_a_margin_in_points_is_none_in_nats(folder):
+    found = json.loads(call(folder, "--metric", "test_loss", "--format", "json"))
+    assert found["margin"] is None
+    assert "no margin in nats is given (--margin)" in found["notes"][0]
+    assert json.loads(call(folder, "--metric", "gap", "--format", "json"))["margin"] == 0.7
+
+
+def test_without_a_comparison_in_the_file_its_defaults_hold(tmp_path):
+    tables = make_tables(("step", "constant"), (0.0,), 8, n_epochs=1)
+    for number, text in enumerate(("name: a\ndataset: digits\n", "")):
+        folder = write_folder(tmp_path / str(number), tables, text)
+        found = json.loads(call(folder, "--format", "json"))
+        default = Comparison()
+        assert (found["margin"], found["confidence"]) == (default.margin, default.confidence)
+        assert found["reference"] == "constant"
+
+
+def test_every_sentence_stands_above_a_table(folder):
+    text = call(folder, "--pairs", "all")
+    table = read_answer(folder, exploratory=True).table
+    assert text.startswith(
+        f"{folder}: test accuracy, reference step, margin 0.7 points, confidence 0.9 for each "
+        f"family as a whole\n"
+    )
+    titles = [line for line in text.splitlines() if re.search(r"\((primary|second|explor)", line)]
+    assert titles == [
+        "Each scheduler against the reference, at each dropout (primary, 4 contrasts):",
+        "Each scheduler against the reference, averaged over dropouts (secondary, 2 contrasts):",
+        "Each dropout against the lowest, for each scheduler (secondary, 3 contrasts):",
+        "What a scheduler gains on the reference, at each dropout against the lowest (secondary, "
+        "2 contrasts):",
+        "All pairs of schedulers, at each dropout (exploratory, 6 contrasts):",
+    ]
+    assert [line[2:] for line in text.splitlines() if line.startswith("- ")] == table[
+        "sentence"
+    ].tolist()
+    assert re.search(r"contrast +n +mean +interval +wins +r +skew +verdict", text)
+    row = table.iloc[0]
+    assert re.search(rf"{row['where']}: {row['a']} - step +10 .* {row['verdict']}", text)
+    assert "All pairs" not in call(folder)
+    assert re.search(r"Not excluded as best at dropout 0.5: [a-z, ]+\n", text)
+
+
+def test_csv_and_json_hold_every_column(folder):
+    table = read_answer(folder).table
+    rows = list(csv.DictReader(io.StringIO(call(folder, "--format", "csv"))))
+    assert list(rows[0]) == list(table)
+    assert [float(row["mean"]) for row in rows] == table["mean"].tolist()
+    found = json.loads(call(folder, "--format", "json"))
+    assert list(found["contrasts"][0]) == list(table)
+    assert [set(row["excluded_by"]) <= {"constant", "step", "cosine"} for row in found["best"]]
+
+
+def test_what_is_infinite_is_null_in_json(tmp_path):
+    tables = make_tables(("constant", "step"), (0.0,), 5, n_epochs=1)
+    text = call(write_folder(tmp_path / "few", tables), "--format", "json")
+    (row,) = json.loads(text)["contrasts"]
+    assert (row["low"], row["verdict"], row["more_seeds"]) == (None, "not evaluated", 3)
+    assert "NaN" not in text
+    assert "Infinity" not in text
+
+
+def test_nought_has_no_minus(folder):
+    answer = read_answer(folder)
+    nought = replace(answer, table=answer.table.assign(mean=-1e-17, skew=-0.04))
+    cells = [line.split(" | ") for line in as_markdown(nought).splitlines()]
+    rows = [row for row in cells if row[0].startswith("| dropout 0:")]
+    assert {(row[2], row[6]) for row in rows} == {("0.00", "-0.04")}
+
+
+def test_labels_are_inert(tmp_path):
+    tables = make_tables(("constant", HOSTILE), (0.0,), 8, n_epochs=1)
+    folder = write_folder(tmp_path / "hostile", tables)
+    assert f"dropout 0: {HOSTILE} - constant" in call(folder)
+    assert HOSTILE in call(folder)
+    markdown = call(folder, "--format", "markdown")
+    assert "\\[red\\]x\\[/red\\]\\|\\*\\`\\<b\\>" in markdown
+    assert HOSTILE not in markdown
+    rows = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {9}
+    assert json.loads(call(folder, "--format", "json"))["contrasts"][0]["a"] == HOSTILE
+
+
+def test_an_unfinished_sweep_may_be_looked_at(tmp_path):
+    runs, epochs = make_tables(("constant", "step"), (0.0,), 12, n_epochs=1)
+    part = runs[(runs["seed"] < 9) | (runs["scheduler"] == "constant")]
+    folder = write_folder(tmp_path / "part", (part, epochs), planned=len(runs))
+    strict = read_answer(folder).table
+    assert strict["sentence"].str.contains("3 of 12 seeds lack a run").all()
+    _write_plan(folder, runs)
+    answer = read_answer(folder)
+    assert answer.table["n"].tolist() == [9]
+    assert answer.table["verdict"].tolist() != ["not evaluated"]
+    assert answer.notes == ("Runs of up to 3 seeds are still to come: these do not count yet.",)
+
+
+def test_a_reference_without_a_run_so_far_is_still_the_reference(tmp_path):
+    runs, epochs = make_tables(("constant", "step", "cosine"), (0.0,), 8, n_epochs=1)
+    rest = runs[runs["scheduler"] != "constant"]
+    folder = write_folder(tmp_path / "late", (rest, epochs), planned=len(runs))
+    _write_plan(folder, runs, "name: late\ndataset: digits\n")
+    answer = read_answer(folder)
+    assert answer.reference == "constant"
+    assert answer.table["sentence"].str.contains("there are 0 seeds so far").tolist() == [
+        True,
+        True,
+    ]
+
+
+def _write_plan(folder, runs, text=SWEEP):
+    import pyarrow as pa
+
+    from lrdecay.store.parquet import write
+    from lrdecay.store.schema import PLAN
+
+    rows = pa.Table.from_pandas(runs[PLAN.names], schema=PLAN, preserve_index=False)
+    write(rows, folder / "plan.parquet", {"planned": str(len(runs)), "sweep": text})
+
+
+def test_one_cell_has_nothing_to_compare(tmp_path):
+    folder = write_folder(tmp_path / "one", make_tables(("constant",), (0.0,), 8, n_epochs=1))
+    assert "There is one cell only, so nothing to compare." in call(folder)
+    for form in ("json", "csv", "markdown"):
+        assert call(folder, "--format", form)
+
+
+def test_a_long_family_is_cut_in_the_terminal_alone(tmp_path, monkeypatch, folder):
+    monkeypatch.setattr("lrdecay.report.compare.SHOWN", 2)
+    console = Console(record=True, width=200, file=io.StringIO())
+    compare.print_answer(read_answer(folder), console)
+    text = console.export_text()
+    assert "... and 2 more: --format csv" in text
+    assert text.count("\n- ") == 2 * 4
+    assert call(folder, "--format", "markdown").count("\n- dropout 0") >= 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--reference", "nix"], "no run of the reference 'nix'; choose one of constant, step"),
+        (["--metric", "speed"], "unknown metric 'speed'; choose one of test_accuracy"),
+        (["--margin", "-1"], "margin must be 0 or more, not -1"),
+        (["--confidence", "2"], "confidence must be from 0.5 to below 1, not 2"),
+    ],
+)
+def test_bad_options_give_2_and_one_line(folder, options, message):
+    result = CliRunner().invoke(app, ["compare", str(folder), *options])
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_comparing_never_imports_torch(folder):
+    code = f"""
+import sys
+sys.argv = ["lrdecay", "compare", {str(folder)!r}]
+from lrdecay.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert end.code in (0, None), end.code
+print("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("False\n")
+    assert "primary, 4 contrasts" in done.stdout
+
+
+def test_a_sweep_file_may_ask_for_every_metric_that_can_be_compared():
+    choices = Comparison.model_json_schema()["properties"]["metric"]["enum"]
+    assert choices == list(analysis.METRICS_COMPARED)
+
+
+def test_the_example_in_readme_reproduces_a_verdict(tmp_path, monkeypatch, capsys):
+    page = (HOME / "README.md").read_text(encoding="utf-8")
+    (code,) = [c for c in re.findall(r"```python\n(.*?)```", page, re.S) if "sequence_radius" in c]
+    schedulers = ("constant", "step", "cosine", "plateau")
+    tables = make_tables(schedulers, (0.0, 0.3, 0.5), 8, n_epochs=1)
+    write_folder(tmp_path / "results" / "digits", tables)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    shown = capsys.readouterr().out.strip()
+    whole = analysis.compare(tables[0], margin=0.5)
+    own = whole.query("family == 'scheduler' and where == 'dropout 0.3' and a == 'step'")
+    (row,) = own.to_dict("records")
+    assert shown == f"{row['low']:.2f} to {row['high']:.2f}"
+    call = re.search(r"`lrdecay\.analysis\.(compare\(some,[^`]*)`", page)[1]
+    assert eval(call, names | {"compare": analysis.compare}) == row["sentence"]

@@ -1,0 +1,188 @@
+"""The pool with workers that only say what a test has them say, and GPUs that are not there."""
+
+from threading import Timer
+
+import pytest
+import torch
+from helpers.training import digits
+
+from lrdecay.core.errors import WorkerError
+from lrdecay.engine import devices
+from lrdecay.engine.record import failed
+from lrdecay.execution import pool
+from lrdecay.execution.grouping import Group
+from lrdecay.execution.local.executor import Local
+from lrdecay.execution.messages import Beat, Note, Ready
+from lrdecay.execution.pool import Pool, Worker
+from lrdecay.store.schema import Record
+from lrdecay.sweep.config import parse_sweep
+from lrdecay.sweep.matrix import list_runs
+
+RUNS = list_runs(
+    parse_sweep("dataset: digits\nschedulers: {constant: {class: constant}}\nseeds: 4"), digits()
+)
+CPU = torch.device("cpu")
+
+
+class Fake(Worker):
+    """Does with each group what the next of its `fates` says."""
+
+    kind = "fake worker"
+
+    def __init__(self, clock, inbox, fates):
+        super().__init__(clock, inbox)
+        self._fates = fates
+        self.taken = []
+        match fates[:1]:
+            case ["never starts"]:
+                pass
+            case ["dies at its start"]:
+                self._inbox.put((self, None))
+            case _:
+                self.hear(Ready())
+
+    def send(self, group):
+        self.taken.append(group)
+        match self._fates.pop(0):
+            case "trains":
+                self._finish(group)
+            case "slow":
+                Timer(3 * pool.LOOK_SECONDS, self._finish, [group]).start()
+            case "dies":
+                self._inbox.put((self, None))
+            case "loses its place":
+                self.place_lost = True
+                self._inbox.put((self, None))
+
+    def _finish(self, group):
+        for run in group.runs:
+            row = dict(failed(run, "", group.engine, CPU).run) | {"status": "completed"}
+            self.hear(Record(row, []))
+
+    def end(self):
+        return "as it was told to"
+
+
+class Site:
+    """A pool whose workers have these fates, in the order in which they start."""
+
+    def __init__(self, *fates, room=1):
+        self.workers, self.told = [], []
+        self._fates = list(fates)
+        self._room = room
+
+    def train(self, groups):
+        Pool(groups, self._start, lambda: self._room, "cpu", self.told.append, None).train()
+        return [message.run["seed"] for message in self.told if isinstance(message, Record)]
+
+    def _start(self, clock, inbox):
+        if not self._fates:
+            raise KeyboardInterrupt
+        self.workers.append(Fake(clock, inbox, self._fates.pop(0)))
+        return self.workers[-1]
+
+    @property
+    def notes(self):
+        return [message.text for message in self.told if isinstance(message, Note)]
+
+
+def test_a_group_whose_machine_is_gone_starts_anew_whole_and_blames_no_run():
+    lost = [["loses its place"]] * 3
+    site = Site(*[list(fate) for fate in lost], ["trains"])
+    group = Group("reference", tuple(RUNS[:2]))
+    assert site.train([group]) == [0, 1]
+    assert [worker.taken for worker in site.workers] == [[group]] * 4
+    line = "the fake worker died (as it was told to); 2 runs of it start anew elsewhere"
+    assert site.notes == [line] * 3
+
+
+def test_a_run_under_which_machines_keep_going_is_suspected_in_the_end():
+    site = Site(*[["loses its place"] for _ in range(13)])
+    site.train([Group("reference", tuple(RUNS[:1]))])
+    (row,) = (message.run for message in site.told if isinstance(message, Record))
+    assert row["status"] == "failed"
+    assert row["error"] == "the fake worker died (as it was told to) (tried 3 times)"
+    assert len(site.workers) == 10 + 3
+
+
+def test_a_group_whose_worker_died_is_halved():
+    site = Site(["dies"], ["trains", "trains"])
+    assert site.train([Group("stacked", tuple(RUNS))]) == [0, 1, 2, 3]
+    assert [[len(g.runs) for g in worker.taken] for worker in site.workers] == [[4], [2, 2]]
+
+
+def test_a_worker_for_whom_there_is_no_room_is_no_failure(monkeypatch):
+    """It is given up and started again, as long as another one is at work."""
+    monkeypatch.setattr(pool, "_START_SECONDS", -1.0)
+    site = Site(["silent"], *[["never starts"] for _ in range(9)], room=2)
+
+    groups = [Group("reference", (run,)) for run in RUNS[:2]]
+    with pytest.raises(KeyboardInterrupt):
+        site.train(groups)
+    assert (len(site.workers), site.notes) == (10, [])
+
+
+def test_workers_of_which_none_ever_starts_end_the_sweep(monkeypatch):
+    monkeypatch.setattr(pool, "_START_SECONDS", -1.0)
+    site = Site(*[["never starts"] for _ in range(3)])
+    with pytest.raises(WorkerError, match="a fake worker ended before it could train"):
+        site.train([Group("reference", tuple(RUNS[:1]))])
+    assert len(site.workers) == 3
+
+
+def test_no_more_workers_start_than_there_are_groups_or_room():
+    site = Site(*[["trains"] * 4 for _ in range(4)], room=3)
+    site.train([Group("reference", (run,)) for run in RUNS[:2]])
+    assert len(site.workers) == 2
+    site = Site(*[["trains"] * 4 for _ in range(4)], room=3)
+    site.train([Group("reference", (run,)) for run in RUNS])
+    assert len(site.workers) == 3
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Three GPUs, of which the second is of another model."""
+    names = ["H200", "T4", "H200"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(names))
+    monkeypatch.setattr(
+        torch.cuda, "get_device_name", lambda where: names[where if isinstance(where, int) else 0]
+    )
+    devices.device_name.cache_clear()
+    yield
+    devices.device_name.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"), [(None, ["0", "2", "0", "2"]), ("4,5,GPU-6", ["4", "GPU-6"] * 2)]
+)
+def test_processes_are_dealt_out_to_the_gpus_of_one_model(gpus, monkeypatch, listed, expected):
+    if listed is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
+    seen = [devices.on_one_gpu(number)["CUDA_VISIBLE_DEVICES"] for number in range(4)]
+    assert seen == expected
+
+
+def test_one_worker_a_gpu_and_as_many_as_asked_for_share_its_memory(gpus):
+    assert Local().site() == Local("cuda").site()
+    site = Local().site()
+    assert (site.device, site.made_with[0], site.workers, site.sharing) == ("cuda", "H200", 2, 1)
+    assert Local(workers=5).site().sharing == 3
+    assert Local("cpu", workers=5).site().sharing == 5
+
+
+def test_starts_that_fail_cost_nothing_while_another_worker_trains():
+    """Who trains goes on alone; only without anyone is it the end."""
+    site = Site(["slow", "trains"], *[["dies at its start"] for _ in range(3)], room=2)
+    assert site.train([Group("reference", (run,)) for run in RUNS[:2]]) == [0, 1]
+    assert len(site.workers) == 4
+    died = "the fake worker died (as it was told to) while it started; "
+    assert site.notes == [f"{died}another one starts"] * 2 + [f"{died}the others go on"]
+
+
+def test_time_that_passes_is_told():
+    site = Site(["slow"])
+    site.train([Group("reference", tuple(RUNS[:1]))])
+    assert Beat() in site.told

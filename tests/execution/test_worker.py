@@ -1,0 +1,158 @@
+"""A training process: what it does when a group cannot be trained whole."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from helpers.training import digits, runs, sweep
+
+from lrdecay.components.datasets.spec import DatasetSpec
+from lrdecay.engine.precision import computing_in, training_settings
+from lrdecay.engine.stacked import train as train_module
+from lrdecay.execution.grouping import Group
+from lrdecay.execution.local.process import environment
+from lrdecay.execution.messages import EpochDone, Note
+from lrdecay.execution.trainer import Setup, Trainer
+from lrdecay.store.schema import Record
+from lrdecay.sweep.matrix import list_runs
+
+SETUP = Setup(DatasetSpec(name="digits"), None, digits().digest, 239, "cpu")
+
+
+def trained(together, trainer=None):
+    """All that is told while a group trains: records, notes, epochs."""
+    told = {Record: [], Note: [], EpochDone: []}
+    trainer = trainer or Trainer(SETUP)
+    trainer.train(Group("stacked", tuple(together)), lambda m: told[type(m)].append(m))
+    return told[Record], [note.text for note in told[Note]], told[EpochDone]
+
+
+def too_much(above: int, error: Exception):
+    """A `stacked.train` that fails with more runs than memory has room for."""
+    real, sizes = train_module.train, []
+
+    def train(together, *args):
+        sizes.append(len(together))
+        if len(together) > above:
+            raise error
+        return real(together, *args)
+
+    return train, sizes
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        MemoryError(),
+    ],
+)
+def test_out_of_memory_halves_the_group_and_loses_nothing(monkeypatch, error):
+    together = list_runs(
+        sweep("epochs: 1\nseeds: 7", "schedulers: {c: {class: constant}}\n"), digits()
+    )
+    whole, _, _ = trained(together)
+    train, sizes = too_much(2, error)
+    monkeypatch.setattr(train_module, "train", train)
+    trainer = Trainer(SETUP)
+    records, notes, _ = trained(together, trainer)
+    assert sizes == [7, 4, 2, 2, 2, 1]  # what was too much once is not tried again
+    assert notes == [
+        "out of memory with 7 runs at once; going on with 4",
+        "out of memory with 4 runs at once; going on with 2",
+    ]
+    assert [record.run["status"] for record in records] == ["completed"] * 7
+    assert [record.epochs for record in records] == [record.epochs for record in whole]
+    assert [record.run["group_size"] for record in records] == [2, 2, 2, 2, 2, 2, 1]
+    # the next group is not tried whole again
+    sizes.clear()
+    records, notes, _ = trained(together[:5], trainer)
+    assert (sizes, notes, len(records)) == ([2, 2, 1], [], 5)
+
+
+def test_a_run_alone_that_finds_no_memory_has_failed(monkeypatch):
+    train, _ = too_much(0, torch.OutOfMemoryError("CUDA out of memory."))
+    monkeypatch.setattr(train_module, "train", train)
+    ((record,), _, _) = trained([runs("epochs: 1")["constant"]])
+    assert record.run["status"] == "failed"
+    assert record.run["error"] == "OutOfMemoryError: CUDA out of memory."
+    assert record.run["engine"] == "stacked"
+
+
+def test_an_error_while_a_capture_ends_hides_no_lack_of_memory(monkeypatch):
+    try:
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        finally:
+            raise RuntimeError("CUDA error: operation failed due to a previous error")
+    except RuntimeError as error:
+        train, sizes = too_much(2, error)
+    monkeypatch.setattr(train_module, "train", train)
+    together = list_runs(
+        sweep("epochs: 1\nseeds: 4", "schedulers: {c: {class: constant}}\n"), digits()
+    )
+    records, notes, _ = trained(together)
+    assert (sizes, len(records)) == ([4, 2, 2], 4)
+    assert notes == ["out of memory with 4 runs at once; going on with 2"]
+
+
+def test_what_a_group_held_is_free_when_it_ends(monkeypatch):
+    """Else a group that found too little memory would still hold it when its halves are tried."""
+    groups = []
+    real = train_module.Lockstep
+
+    def lockstep(*args):
+        group = real(*args)
+        groups.append(weakref.ref(group))
+        return group
+
+    monkeypatch.setattr(train_module, "Lockstep", lockstep)
+    gc.disable()
+    try:
+        trained(list(runs("epochs: 1").values()))
+    finally:
+        gc.enable()
+    assert [group() for group in groups] == [None]
+
+
+def test_one_bad_run_fails_alone(monkeypatch):
+    together = list_runs(
+        sweep("epochs: 1\nseeds: 5", "schedulers: {c: {class: constant}}\n"), digits()
+    )
+    real = train_module.train
+
+    def train(some, *args):
+        if together[3] in some:
+            raise ValueError("no such luck")
+        return real(some, *args)
+
+    monkeypatch.setattr(train_module, "train", train)
+    records, notes, epochs = trained(together)
+    statuses = {record.run["seed"]: record.run["status"] for record in records}
+    assert statuses == {n: "failed" if n == 3 else "completed" for n in range(5)}
+    assert notes == []
+    assert sorted(done.run.seed for done in epochs) == [0, 1, 2, 4]
+
+
+def test_a_training_process_keeps_its_memory(monkeypatch):
+    """By default glibc gives a step's memory back and faults it in again: 1,400 times a step."""
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    alone = environment()["GLIBC_TUNABLES"]
+    assert "glibc.malloc.trim_threshold=4294967296" in alone.split(":")
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0")
+    # of two equal names glibc takes the last
+    assert environment()["GLIBC_TUNABLES"] == f"{alone}:glibc.malloc.hugetlb=0"
+    assert environment()["OMP_NUM_THREADS"] == "1"
+
+
+def test_tf32_holds_within_its_block_alone():
+    cudnn = torch.backends.cudnn
+    with training_settings():
+        for precision, words, allowed in (("float32", "highest", False), ("tf32", "high", True)):
+            with computing_in(precision, torch.device("cpu")):
+                assert torch.get_float32_matmul_precision() == words
+                assert cudnn.allow_tf32 == allowed
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert not cudnn.allow_tf32
