@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from lrdecay.engine import provenance
-from lrdecay.engine.devices import default_workers, device_name
-from lrdecay.execution.local.process import environment
+from lrdecay.engine.devices import count_workers, device_name
+from lrdecay.execution.local.process import training_environment
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-CORES = default_workers(torch.device("cpu"))
+CORES = count_workers(torch.device("cpu"))
 PROCESSES = 1 if DEVICE == "cuda" else CORES
 
 
@@ -70,7 +70,7 @@ def tables() -> Tables:
 @pytest.fixture(scope="session")
 def processes() -> Iterator[ProcessPoolExecutor]:
     """As many processes as `lrdecay sweep` would use here, with one thread each."""
-    os.environ.update(environment())
+    os.environ.update(training_environment())
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
         yield pool
 
@@ -78,7 +78,7 @@ def processes() -> Iterator[ProcessPoolExecutor]:
 @pytest.fixture(scope="session")
 def one_process() -> Iterator[ProcessPoolExecutor]:
     """One such process."""
-    os.environ.update(environment())
+    os.environ.update(training_environment())
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         yield pool
 
@@ -100,7 +100,7 @@ def pytest_terminal_summary(terminalreporter) -> None:  # type: ignore[no-untype
 
 def _machine() -> str:
     device = torch.device(DEVICE)
-    versions = provenance.versions()
+    versions = provenance.read_versions()
     commit = str(versions["git_commit"] or "unknown")[:12]
     parts = [
         f"{device_name(device)}",

@@ -13,12 +13,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.dataset import Data, Split
 from lrdecay.components.datasets.spec import DatasetSpec
-from lrdecay.components.models import build as models_build
+from lrdecay.components.models.build import build_model
 from lrdecay.core.run import Run
 from lrdecay.engine import reference
-from lrdecay.engine.precision import training_settings
-from lrdecay.engine.stacked import train as train_module
+from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked.lockstep import Lockstep
+from lrdecay.engine.stacked.train import train_stacked
 from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
 
@@ -45,7 +45,7 @@ class Task:
 def prepared(dataset: str, folder: str | None, images: int, device: str) -> tuple[Run, Data]:
     """The run of the tutorial, and the dataset cut to so many training images, the other splits in
     proportion."""
-    whole = sources.load(DatasetSpec(name=dataset), folder)
+    whole = sources.load_dataset(DatasetSpec(name=dataset), folder)
     (run,) = list_runs(parse_sweep(SWEEP.format(name=dataset)), whole)
     data = whole.split(run.validation, device)
     share = images / len(data.train)
@@ -67,11 +67,11 @@ def train(task: Task) -> None:
     run, data = prepared(task.dataset, task.folder, task.images, task.device)
     run = replace(run, epochs=task.epochs)
     device = torch.device(task.device)
-    with training_settings():
+    with use_training_settings():
         if task.count == 0:
-            reference.train(run, data, device)
+            reference.train_one(run, data, device)
         else:
-            train_module.train([replace(run, seed=n) for n in range(task.count)], data, device)
+            train_stacked([replace(run, seed=n) for n in range(task.count)], data, device)
         if task.device == "cuda":
             torch.cuda.synchronize()
 
@@ -79,7 +79,7 @@ def train(task: Task) -> None:
 def multiply(device: str) -> float:
     """The floating-point operations of what `peak` is measured with."""
     size, times = (8192, 10) if device == "cuda" else (1024, 10)
-    with training_settings():
+    with use_training_settings():
         a = torch.ones(size, size, device=device)
         for _ in range(times):
             a @ a
@@ -90,7 +90,7 @@ def multiply(device: str) -> float:
 
 def flops_per_image(side: int) -> float:
     """The floating-point operations of training on one image, forward and backward."""
-    model = models_build.build("cnn", (1, side, side), 10, seed=0, dropout=0.0, batch_norm=False)
+    model = build_model("cnn", (1, side, side), 10, seed=0, dropout=0.0, batch_norm=False)
     images = torch.zeros(64, 1, side, side)
     with FlopCounterMode(display=False) as counter:
         model(images).sum().backward()
@@ -113,13 +113,13 @@ def stepper(size: int, count: int, steps: int, device: str) -> Callable[[], obje
     if count > 0:
         runs = [replace(run, seed=seed) for seed in range(count)]
         return Lockstep(runs, split, 10, where).train_epoch
-    model = models_build.build("cnn", (1, size, size), 10, seed=0, dropout=0.3, batch_norm=False)
+    model = build_model("cnn", (1, size, size), 10, seed=0, dropout=0.3, batch_norm=False)
     model = reference._placed(model, where, run.precision)
     return lambda: list(reference._fit(replace(run, epochs=1), model, split, None, None))
 
 
 def take_steps(size: int, count: int, steps: int, device: str) -> None:
-    with training_settings():
+    with use_training_settings():
         stepper(size, count, steps, device)()
 
 
@@ -127,7 +127,7 @@ def peak_memory(size: int, count: int, device: str) -> int:
     """The most bytes this process has had after `count` runs trained and were evaluated."""
     run, _ = prepared("digits", None, 1198, "cpu")
     split = random_split(size, 1000, device)
-    with training_settings():
+    with use_training_settings():
         runs = [replace(run, seed=seed) for seed in range(count)]
         group = Lockstep(runs, split, 10, torch.device(device))
         group.train_epoch()

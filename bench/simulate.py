@@ -22,7 +22,7 @@ from lrdecay.components import schedulers
 from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.core.run import Run
 from lrdecay.engine.measured import Epoch, Measured, Metrics
-from lrdecay.engine.record import finished
+from lrdecay.engine.record import record_finished
 from lrdecay.execution.executor import Executor, Site
 from lrdecay.execution.grouping import Group, Plan
 from lrdecay.execution.local.executor import Local
@@ -67,16 +67,16 @@ class MakesUp:
             ]
             digests = (f"init {run.seed}", f"order {run.seed}")
             measured = Measured(epochs, None, run.dropout, *digests, _RIGHT, 1.0, 1, 1)
-            tell(finished(run, measured, group.engine, self._device))
+            tell(record_finished(run, measured, group.engine, self._device))
 
 
 @cache
 def _rates(name: str, arguments: str, lr: float, epochs: int) -> list[list[float]]:
     """The learning rates of each epoch's steps, if the loss never improves."""
     given = json.loads(arguments)
-    by_step = schedulers.clock(name, given) == "step"
+    by_step = schedulers.find_clock(name, given) == "step"
     count = epochs * (_STEPS if by_step else 1) - 1
-    rates = schedulers.walk(name, given, count, lr, 1 if by_step else _STEPS)
+    rates = schedulers.walk_schedule(name, given, count, lr, 1 if by_step else _STEPS)
     of_steps = [rate for rate in rates for _ in range(1 if by_step else _STEPS)]
     return [of_steps[n * _STEPS : (n + 1) * _STEPS] for n in range(epochs)]
 

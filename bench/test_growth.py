@@ -11,7 +11,7 @@ import side
 from conftest import DEVICE
 
 from lrdecay.engine.stacked import lockstep
-from lrdecay.execution.grouping import bytes_per_run
+from lrdecay.execution.grouping import measure_run_bytes
 
 ROUNDS, BATCH = 3, 64
 COUNTS = [2**n for n in range(11)]
@@ -86,7 +86,7 @@ def test_memory(benchmark, size):
     benchmark.pedantic(measure, rounds=1)
     run, _ = side.prepared("digits", None, 1198, "cpu")
     images = side.random_split(size, lockstep.EVALUATION_BATCH, DEVICE).images
-    _MEMORY[size] = ((peaks[1] - peaks[0]) / (many - few), bytes_per_run(run, images, 10))
+    _MEMORY[size] = ((peaks[1] - peaks[0]) / (many - few), measure_run_bytes(run, images, 10))
 
 
 def _step(benchmark, one_process, size: int, count: int, steps: int) -> None:

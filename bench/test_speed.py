@@ -60,7 +60,7 @@ def folder() -> str:
 
 def present(dataset: str) -> bool:
     try:
-        sources.load(DatasetSpec(name=dataset), folder(), download=False)  # type: ignore[arg-type]
+        sources.load_dataset(DatasetSpec(name=dataset), folder(), download=False)  # type: ignore[arg-type]
     except sources.AbsentError:
         return False
     return True

@@ -16,12 +16,11 @@ from pydantic.fields import FieldInfo
 
 from lrdecay.analysis import settings
 from lrdecay.components import registry, schedulers
-from lrdecay.components.datasets import spec as datasets_spec
-from lrdecay.components.models import spec as models_spec
-from lrdecay.components.optimizers import build as optimizers_build
-from lrdecay.components.optimizers import spec as optimizers_spec
-from lrdecay.components.optimizers.spec import pair
-from lrdecay.components.schedulers import spec as schedulers_spec
+from lrdecay.components.datasets.spec import DatasetSpec
+from lrdecay.components.models.spec import ModelSpec
+from lrdecay.components.optimizers.build import CLASSES, DECAY_BIASES
+from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, pair
+from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.core import fields
 from lrdecay.store import columns
 from lrdecay.store.parquet import SCHEMA_VERSION
@@ -30,11 +29,11 @@ from lrdecay.sweep import config
 _NOTE = "<!-- Made by `make docs` from {source}: edit that instead. -->\n"
 
 _PARTS: dict[type[BaseModel], str] = {
-    datasets_spec.DatasetSpec: "dataset",
-    models_spec.ModelSpec: "model",
-    optimizers_spec.OptimizerSpec: "optimizer",
-    optimizers_spec.RateChoice: "optimizer.lr",
-    schedulers_spec.SchedulerSpec: "schedulers",
+    DatasetSpec: "dataset",
+    ModelSpec: "model",
+    OptimizerSpec: "optimizer",
+    RateChoice: "optimizer.lr",
+    SchedulerSpec: "schedulers",
     settings.SeedsUntil: "seeds",
     settings.Comparison: "comparison",
 }
@@ -61,7 +60,7 @@ def in_words(hint: Any, notes: Sequence[Any] = ()) -> str:
     notes = list(_flat(notes))
     validators = [note.func for note in notes if isinstance(note, BeforeValidator)]
     for validator in validators:
-        if isinstance(validator, partial) and validator.func is registry.known:
+        if isinstance(validator, partial) and validator.func is registry.require_registered:
             return _of_registry(*validator.args)
         if validator is config._seed_list:
             return "N for the seeds 0 to N - 1; or list of whole numbers from 0 on"
@@ -69,13 +68,13 @@ def in_words(hint: Any, notes: Sequence[Any] = ()) -> str:
     origin = typing.get_origin(hint)
     if origin is Literal:
         return _either(f"`{each}`" for each in arguments)
-    if fields.as_tuple in validators:
+    if fields.to_tuple in validators:
         few = next((note.min_length for note in notes if isinstance(note, MinLen)), 1)
         inner = in_words(arguments[0])
         return f"{inner}, or a list of them" if few < 2 else _list(inner, f"{few} or more ")
     if pair in validators:
         return _list(in_words(arguments[0]), "two ")
-    if origin is dict and arguments[1] is schedulers_spec.SchedulerSpec:
+    if origin is dict and arguments[1] is SchedulerSpec:
         return f"labels, each with {in_words(arguments[1])}"
     if origin is dict:
         return "scheduler"
@@ -102,7 +101,7 @@ def _flat(notes: Iterable[Any]) -> Iterator[Any]:
 
 
 def _of_registry(kind: str) -> str:
-    own = [name for name in registry.registry(kind) if registry.find(kind, name) is None]
+    own = [name for name in registry.registry(kind) if registry.find_plugin(kind, name) is None]
     if kind == "scheduler":
         return "one of [these classes](#the-classes)"
     return _either(f"`{name}`" for name in own)
@@ -177,28 +176,26 @@ def _text(model: type[BaseModel]) -> str:
 
 def _optimizers() -> str:
     rows = []
-    for name in optimizers_build.CLASSES:
-        if registry.find("optimizer", name) is None:
-            defaults = optimizers_spec.OptimizerSpec.resolve(name, {})
+    for name in CLASSES:
+        if registry.find_plugin("optimizer", name) is None:
+            defaults = OptimizerSpec.resolve(name, {})
             known = [f"`{key}` {_yaml(value)}" for key, value in defaults.items()]
-            rows.append(
-                [f"`{name}`", ", ".join([*known, f"`{optimizers_build.DECAY_BIASES}` `true`"])]
-            )
+            rows.append([f"`{name}`", ", ".join([*known, f"`{DECAY_BIASES}` `true`"])])
     return _table(("optimizer", "arguments beside lr, each with its default"), rows)
 
 
 def _schedulers() -> str:
     rows = []
     for name, known in schedulers.CLASSES.items():
-        if registry.find("scheduler", name) is not None:
+        if registry.find_plugin("scheduler", name) is not None:
             continue
         whole = getattr(known, "whole", None)
         given = [
             f"`{key}`: {in_words(field.annotation, field.metadata)}{_unless(field, key == whole)}"
-            for key, field in schedulers.arguments(name).model_fields.items()
+            for key, field in schedulers.argument_model(name).model_fields.items()
             if key != "interval"
         ]
-        rows.append([f"`{name}`", schedulers.interval(name), "; ".join(given) or "none"])
+        rows.append([f"`{name}`", schedulers.find_interval(name), "; ".join(given) or "none"])
     return _table(("class", "stepped every", "arguments, each with its default"), rows)
 
 
@@ -213,8 +210,8 @@ def _unless(field: FieldInfo, whole: bool) -> str:
 def sweep_file() -> str:
     """Return `docs/sweep-file.md`."""
     after = {
-        optimizers_spec.OptimizerSpec: _optimizers(),
-        schedulers_spec.SchedulerSpec: _SCHEDULERS + _schedulers(),
+        OptimizerSpec: _optimizers(),
+        SchedulerSpec: _SCHEDULERS + _schedulers(),
     }
     parts = [
         f"## {title}\n\n{_text(model)}\n\n{_keys(model)}" + (f"\n{more}" if more else "")

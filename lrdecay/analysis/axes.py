@@ -13,19 +13,19 @@ from lrdecay.store.schema import AXES as AXES
 
 def axis_values(runs: pd.DataFrame, axis: str) -> list[object]:
     """The values of one axis: numbers sorted, names in the order of first appearance."""
-    require(runs, [axis])
+    require_columns(runs, [axis])
     values = runs[axis].drop_duplicates()
     if pd.api.types.is_numeric_dtype(values):
         values = values.sort_values()
     return list(values.tolist())
 
 
-def rated(axes: Sequence[str], runs: pd.DataFrame) -> list[str]:
+def drop_own_dropout(axes: Sequence[str], runs: pd.DataFrame) -> list[str]:
     """The same axes, without dropout where every network has rates of its own."""
     return [axis for axis in axes if axis != "dropout" or runs[axis].notna().any()]
 
 
-def rows_at(table: pd.DataFrame, axis: str, value: object) -> pd.DataFrame:
+def select_rows(table: pd.DataFrame, axis: str, value: object) -> pd.DataFrame:
     """The rows with one value of an axis; null is a value."""
     column = table[axis]
     return table[column.isna() if pd.isna(value) else column == value]  # type: ignore[call-overload]
@@ -33,13 +33,13 @@ def rows_at(table: pd.DataFrame, axis: str, value: object) -> pd.DataFrame:
 
 def compared(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs of the comparison: all but the trials that chose base rates."""
-    require(runs, ["phase"])
+    require_columns(runs, ["phase"])
     return runs[runs["phase"] == "compare"].reset_index(drop=True)
 
 
 def rates_chosen(runs: pd.DataFrame) -> bool:
     """Whether these are runs of a comparison whose base rates were chosen, not given."""
-    require(runs, ["phase", "lr_chosen_per"])
+    require_columns(runs, ["phase", "lr_chosen_per"])
     return bool((runs["lr_chosen_per"].notna() & (runs["phase"] == "compare")).any())
 
 
@@ -51,7 +51,7 @@ def extra_axes(runs: pd.DataFrame) -> list[str]:
     Raises:
         InputError: `runs` holds trials of base rates and runs of the comparison.
     """
-    require(runs, [*AXES, "phase"])
+    require_columns(runs, [*AXES, "phase"])
     if runs["phase"].nunique() > 1:
         raise InputError(
             "the table has trials that chose base rates and runs of the comparison: take one of "
@@ -66,12 +66,12 @@ def cell_axes(runs: pd.DataFrame) -> list[str]:
     return [*extra_axes(runs), "scheduler", "dropout"]
 
 
-def strata_in(table: pd.DataFrame) -> list[str]:
+def list_strata(table: pd.DataFrame) -> list[str]:
     """The axes besides scheduler and dropout that a table of verdicts has."""
     return [axis for axis in AXES if axis in table and axis not in ("scheduler", "dropout")]
 
 
-def in_axis_order(
+def sort_by_axes(
     table: pd.DataFrame, runs: pd.DataFrame, axes: Sequence[str], then: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Sort by the place of each axis's value in `axis_values`, then by plain columns."""
@@ -84,7 +84,7 @@ def in_axis_order(
     return table.sort_values([*axes, *then], key=place, ignore_index=True, kind="stable")
 
 
-def require(table: pd.DataFrame, columns: Sequence[str]) -> None:
+def require_columns(table: pd.DataFrame, columns: Sequence[str]) -> None:
     """Refuse a table that lacks one of the columns."""
     missing = [column for column in columns if column not in table]
     if missing:

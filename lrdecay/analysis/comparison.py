@@ -7,16 +7,28 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.contrasts import PRIMARY, as_frame, contrasts, pairs_of_schedulers, primary
-from lrdecay.analysis.estimates import estimates
-from lrdecay.analysis.metrics import metric_named
-from lrdecay.analysis.seed_blocks import Blocks, seed_blocks
-from lrdecay.analysis.sentences import sentences
-from lrdecay.analysis.verdicts import DEFAULT_BUDGET, NOT_EVALUATED, UNRESOLVED, judge, spoilt
+from lrdecay.analysis.contrasts import (
+    PRIMARY,
+    contrasts_to_frame,
+    list_contrasts,
+    list_primary,
+    list_scheduler_pairs,
+)
+from lrdecay.analysis.estimates import estimate_contrasts
+from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.seed_blocks import Blocks, build_seed_blocks
+from lrdecay.analysis.sentences import write_sentences
+from lrdecay.analysis.verdicts import (
+    DEFAULT_BUDGET,
+    NOT_EVALUATED,
+    UNRESOLVED,
+    find_spoilt,
+    judge_contrasts,
+)
 from lrdecay.core.errors import InputError
 
 
-def primary_verdicts(
+def judge_primary(
     runs: pd.DataFrame,
     planned: pd.DataFrame,
     epochs: pd.DataFrame | None = None,
@@ -37,12 +49,14 @@ def primary_verdicts(
         One row per contrast of the primary family, with the columns of `compare` but for p-values,
         the crossed interval and sentences.
     """
-    asked = metric_named(metric)
-    blocks = seed_blocks(runs, asked, epochs, planned)
-    listed = primary(blocks, reference)
-    table = estimates(blocks, listed, asked.higher_is_better)
+    asked = find_metric(metric)
+    blocks = build_seed_blocks(runs, asked, epochs, planned)
+    listed = list_primary(blocks, reference)
+    table = estimate_contrasts(blocks, listed, asked.higher_is_better)
     alpha = np.full(len(listed), (1.0 - confidence) / max(len(listed), 1))
-    return pd.concat([as_frame(listed, blocks), judge(table, alpha, margin)], axis=1)
+    return pd.concat(
+        [contrasts_to_frame(listed, blocks), judge_contrasts(table, alpha, margin)], axis=1
+    )
 
 
 def compare(
@@ -80,27 +94,27 @@ def compare(
     Returns:
         One row per contrast: `family`; the axes that have several values; `scheduler`,
         `versus_scheduler`, `dropout`, `versus_dropout` and the sides `a`, `b` as named in `where`;
-        the columns of `estimates` and `judge`; `p_holm`, p_t by Holm's method over the family;
-        `family_size`; and the verdict as a `sentence`.
+        the columns of `estimate_contrasts` and `judge_contrasts`; `p_holm`, p_t by Holm's method
+        over the family; `family_size`; and the verdict as a `sentence`.
 
     Raises:
         InputError: a column or the reference is missing, a metric is unknown, or two runs are of
             one cell and seed.
     """
-    asked = metric_named(metric)
-    _check(margin, confidence)
-    blocks = seed_blocks(runs, asked, epochs, planned)
-    listed = contrasts(blocks, reference, exploratory)
-    table = estimates(
+    asked = find_metric(metric)
+    _check_settings(margin, confidence)
+    blocks = build_seed_blocks(runs, asked, epochs, planned)
+    listed = list_contrasts(blocks, reference, exploratory)
+    table = estimate_contrasts(
         blocks, listed, asked.higher_is_better, metric == "test_accuracy", sign_flips=True
     )
     family = np.array([contrast.family for contrast in listed], object)
     sizes = _sizes(family, family_sizes or {})
-    table = judge(table, (1.0 - confidence) / sizes, margin, budget)
+    table = judge_contrasts(table, (1.0 - confidence) / sizes, margin, budget)
     table["family_size"] = sizes
     table["p_holm"] = _holm(table["p_t"].to_numpy(), family, sizes)
-    table = pd.concat([as_frame(listed, blocks), table], axis=1)
-    table["sentence"] = sentences(table, asked, margin, budget)
+    table = pd.concat([contrasts_to_frame(listed, blocks), table], axis=1)
+    table["sentence"] = write_sentences(table, asked, margin, budget)
     return table
 
 
@@ -116,7 +130,7 @@ def open_questions(table: pd.DataFrame, family: str = PRIMARY) -> pd.DataFrame:
         `more_seeds` says how many more they need, infinite if more than the budget.
     """
     is_open = (table["verdict"] == UNRESOLVED) | (
-        (table["verdict"] == NOT_EVALUATED) & ~spoilt(table)
+        (table["verdict"] == NOT_EVALUATED) & ~find_spoilt(table)
     )
     rows = table[is_open & (table["family"] == family)]
     width = (rows["high"] - rows["low"]).fillna(np.inf)
@@ -143,16 +157,16 @@ def best_set(
     Raises:
         InputError: as `compare`; also for the gap, of which neither side is better.
     """
-    asked = metric_named(metric)
+    asked = find_metric(metric)
     if asked.higher_is_better is None:
         raise InputError(f"no scheduler is best by the {asked.title}; choose another metric")
-    _check(None, confidence)
-    blocks = seed_blocks(runs, asked, planned=planned)
-    pairs = pairs_of_schedulers(blocks)
-    table = estimates(blocks, pairs, asked.higher_is_better)
+    _check_settings(None, confidence)
+    blocks = build_seed_blocks(runs, asked, planned=planned)
+    pairs = list_scheduler_pairs(blocks)
+    table = estimate_contrasts(blocks, pairs, asked.higher_is_better)
     ends = np.array([contrast.cells for contrast in pairs], int).reshape(-1, 2)
     per_group = _pairs_per_group(blocks, ends)
-    judged = judge(table, (1.0 - confidence) / per_group, None)
+    judged = judge_contrasts(table, (1.0 - confidence) / per_group, None)
     excluded: list[list[str]] = [[] for _ in range(len(blocks.cells))]
     compared_with = np.zeros(len(blocks.cells), int)
     names = blocks.cells["scheduler"].tolist()
@@ -178,7 +192,7 @@ def _pairs_per_group(blocks: Blocks, ends: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _check(margin: float | None, confidence: float) -> None:
+def _check_settings(margin: float | None, confidence: float) -> None:
     if not 0.5 <= confidence < 1:
         raise InputError(f"confidence must be from 0.5 to below 1, not {confidence:g}")
     if margin is not None and not 0 <= margin < np.inf:

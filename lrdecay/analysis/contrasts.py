@@ -16,7 +16,7 @@ import pandas as pd
 from lrdecay.analysis.axes import axis_values
 from lrdecay.analysis.seed_blocks import Blocks
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import at_dropout, joined, text_of
+from lrdecay.core.text import format_dropout, join_filled, to_text
 
 FAMILIES = {
     "scheduler": "each scheduler against the reference, at each dropout",
@@ -29,7 +29,7 @@ FAMILIES = {
 PRIMARY, EXPLORATORY = "scheduler", "pairs"
 
 
-def family_title(name: str, table: pd.DataFrame) -> str:
+def describe_family(name: str, table: pd.DataFrame) -> str:
     """Return what is asked in a family, whose contrasts are rows of a table of verdicts; of
     dropouts only where the sweep gives some."""
     given = table["dropout"].notna().any() or name not in (PRIMARY, EXPLORATORY)
@@ -67,7 +67,7 @@ class Contrast:
         return f"dropout {self.versus_dropout:g}"
 
 
-def reference_among(tables: Iterable[pd.DataFrame], asked: str | None = None) -> str:
+def find_reference(tables: Iterable[pd.DataFrame], asked: str | None = None) -> str:
     """Return the scheduler that the others are compared with: `asked`, else `constant`, else the
     first of the column `scheduler` of the tables.
 
@@ -83,19 +83,21 @@ def reference_among(tables: Iterable[pd.DataFrame], asked: str | None = None) ->
     return asked
 
 
-def primary(blocks: Blocks, reference: str | None) -> list[Contrast]:
+def list_primary(blocks: Blocks, reference: str | None) -> list[Contrast]:
     """Return the contrasts of the primary family."""
-    return [each for each in contrasts(blocks, reference) if each.family == PRIMARY]
+    return [each for each in list_contrasts(blocks, reference) if each.family == PRIMARY]
 
 
-def contrasts(blocks: Blocks, reference: str | None, exploratory: bool = False) -> list[Contrast]:
+def list_contrasts(
+    blocks: Blocks, reference: str | None, exploratory: bool = False
+) -> list[Contrast]:
     """Return every contrast of every stratum, family by family in the order of `FAMILIES`; all
     pairs only if `exploratory`.
 
     Raises:
         InputError: there is no run of the reference.
     """
-    label = reference_among([blocks.cells], reference)
+    label = find_reference([blocks.cells], reference)
     found: dict[str, list[Contrast]] = {name: [] for name in FAMILIES}
     for number in np.unique(blocks.stratum):
         inside = np.flatnonzero(blocks.stratum == number)
@@ -106,7 +108,7 @@ def contrasts(blocks: Blocks, reference: str | None, exploratory: bool = False) 
     return [contrast for family in found.values() for contrast in family]
 
 
-def pairs_of_schedulers(blocks: Blocks) -> list[Contrast]:
+def list_scheduler_pairs(blocks: Blocks) -> list[Contrast]:
     """Return every pair of schedulers at each dropout of each stratum."""
     return [
         contrast
@@ -136,7 +138,7 @@ class _Stratum:
             zip(keys, inside.tolist(), strict=True)
         )
         first = cells.iloc[0]
-        self.name = ", ".join(f"{axis} {text_of(first[axis])}" for axis in blocks.strata)
+        self.name = ", ".join(f"{axis} {to_text(first[axis])}" for axis in blocks.strata)
 
     def family(self, name: str) -> list[Contrast]:
         return list(getattr(self, name)())
@@ -144,7 +146,7 @@ class _Stratum:
     def scheduler(self) -> Iterator[Contrast]:
         for s, d in self.cell:
             if s != self.reference and (self.reference, d) in self.cell:
-                yield self._pair("scheduler", (s, d), (str(self.reference), d), at_dropout(d))
+                yield self._pair("scheduler", (s, d), (str(self.reference), d), format_dropout(d))
 
     def dropout(self) -> Iterator[Contrast]:
         low = self.dropouts[0]
@@ -156,7 +158,7 @@ class _Stratum:
         for d in self.dropouts:
             for a, b in combinations(self.schedulers, 2):
                 if (a, d) in self.cell and (b, d) in self.cell:
-                    yield self._pair("pairs", (a, d), (b, d), at_dropout(d))
+                    yield self._pair("pairs", (a, d), (b, d), format_dropout(d))
 
     def average(self) -> Iterator[Contrast]:
         for s in self._whole():
@@ -207,7 +209,7 @@ class _Stratum:
         where: str,
         weights: Mapping[int, float],
     ) -> Contrast:
-        where = joined(where, self.name)
+        where = join_filled(where, self.name)
         return Contrast(
             family,
             self.number,
@@ -221,7 +223,7 @@ class _Stratum:
         )
 
 
-def as_frame(listed: list[Contrast], blocks: Blocks) -> pd.DataFrame:
+def contrasts_to_frame(listed: list[Contrast], blocks: Blocks) -> pd.DataFrame:
     """Return one row per contrast: its family, the axes of its stratum, and its two sides."""
     columns = ("scheduler", "versus_scheduler", "dropout", "versus_dropout", "a", "b", "where")
     frame = pd.DataFrame({name: [getattr(c, name) for c in listed] for name in columns})

@@ -11,7 +11,7 @@ from scipy import stats
 
 from lrdecay.analysis.contrasts import Contrast
 from lrdecay.analysis.crossed_effects import Bitmaps
-from lrdecay.analysis.seed_blocks import DIGESTS, Blocks, State, unlike
+from lrdecay.analysis.seed_blocks import DIGESTS, Blocks, State, find_unlike_digests
 
 COUNTS = (
     *("n", "n_asked", "n_missing", "n_waiting", "n_failed", "n_without"),
@@ -31,7 +31,7 @@ _MOST_FLIPPED_SEEDS = 64
 _SAME = 1e-9  # what differs by less does so by rounding
 
 
-def estimates(
+def estimate_contrasts(
     blocks: Blocks,
     contrasts: Sequence[Contrast],
     higher_is_better: bool | None = True,
@@ -64,7 +64,7 @@ def estimates(
         for n, those in _by_count(paired):
             used = paired[those]
             a, b = (side[those][used].reshape(-1, n) for side in (plus, minus))
-            found = paired_statistics(a, b, higher_is_better, sign_flips)
+            found = compute_paired_statistics(a, b, higher_is_better, sign_flips)
             for name, numbers in found.items():
                 columns[name][places[those]] = numbers
             if images and n > 1:
@@ -79,13 +79,14 @@ def estimates(
     return pd.DataFrame(columns)
 
 
-def paired_statistics(
+def compute_paired_statistics(
     a: np.ndarray,
     b: np.ndarray,
     higher_is_better: bool | None = True,
     sign_flips: bool = True,
 ) -> dict[str, np.ndarray]:
-    """Return the statistics of paired values, contrasts x seeds, as `estimates` names them."""
+    """Return the statistics of paired values (contrasts x seeds), named as `estimate_contrasts`
+    has them."""
     differences = a - b
     differences[abs(differences) < _SAME] = 0.0
     k, n = differences.shape
@@ -190,7 +191,7 @@ def _counts(
         "n_diverged_a": seeds_with(State.DIVERGED, weights > 0),
         "n_diverged_b": seeds_with(State.DIVERGED, weights < 0),
     }
-    for name, where in unlike(blocks, cells).items():
+    for name, where in find_unlike_digests(blocks, cells).items():
         counts[f"n_unlike_{name}"] = where.sum(axis=1)
     counts["n"] = complete.sum(axis=1)
     wrong = sum(counts[name] for name in COUNTS if name not in ("n", "n_asked", "n_waiting"))

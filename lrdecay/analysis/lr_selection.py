@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lrdecay.core.text import text_of
+from lrdecay.core.text import to_text
 from lrdecay.store.schema import AXES
 
 if TYPE_CHECKING:
     from lrdecay.core.run import Run
 
-Cell = tuple[object, ...]
+CellKey = tuple[object, ...]
 """What one choice is made for: the values of `cell_columns`."""
 
 
@@ -33,7 +33,7 @@ def cell_columns(per: str) -> list[str]:
     return [axis for axis in AXES if axis not in left_out]
 
 
-def cell(run: Run) -> Cell:
+def cell_key(run: Run) -> CellKey:
     """Return the cell that a run's base rate is chosen for.
 
     Raises `ValueError` for a run whose rate the sweep file gives.
@@ -43,14 +43,14 @@ def cell(run: Run) -> Cell:
     return tuple(getattr(run, name) for name in cell_columns(run.lr_chosen_per))
 
 
-def rate_table(trials: pd.DataFrame) -> pd.DataFrame:
+def compare_rates(trials: pd.DataFrame) -> pd.DataFrame:
     """Compare the base rates that were tried, and choose.
 
     A rate of which a trial diverged or failed is out of the race; of equal losses the smaller rate
     is chosen. A cell with fewer trials than others has no rate yet.
 
     Args:
-        trials: rows of `runs` whose phase is `choose`, of one sweep; at least one.
+        trials: rows of `runs` whose phase is `select_lr`, of one sweep; at least one.
 
     Returns:
         One row per cell and rate, cells in the order of the rows and rates ascending: the columns
@@ -81,7 +81,7 @@ def rate_table(trials: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="cell")
 
 
-def choose(trials: Sequence[Run], outcomes: pd.DataFrame) -> dict[Cell, float | None]:
+def select_lr(trials: Sequence[Run], outcomes: pd.DataFrame) -> dict[CellKey, float | None]:
     """Return the base rate of each cell whose trials have all ended.
 
     Args:
@@ -93,13 +93,13 @@ def choose(trials: Sequence[Run], outcomes: pd.DataFrame) -> dict[Cell, float | 
         the cell cannot be compared.
     """
     ended = set(outcomes["run_id"])
-    waiting = {cell(run) for run in trials if run.run_id not in ended}
-    rates: dict[Cell, float | None] = {
-        key: None for run in trials if (key := cell(run)) not in waiting
+    waiting = {cell_key(run) for run in trials if run.run_id not in ended}
+    rates: dict[CellKey, float | None] = {
+        key: None for run in trials if (key := cell_key(run)) not in waiting
     }
     if not rates:
         return {}
-    table = rate_table(outcomes)
+    table = compare_rates(outcomes)
     by = [name for name in table if name in AXES and name != "lr"]
     chosen = table[table["chosen"]]
     for row in chosen.to_dict("records"):
@@ -109,20 +109,20 @@ def choose(trials: Sequence[Run], outcomes: pd.DataFrame) -> dict[Cell, float | 
     return rates
 
 
-def any_rates(runs: Iterable[Run]) -> dict[Cell, float]:
+def list_first_rates(runs: Iterable[Run]) -> dict[CellKey, float]:
     """Return a rate for each cell before it is chosen: the first that was given for it."""
-    rates: dict[Cell, float] = {}
+    rates: dict[CellKey, float] = {}
     for run in runs:
         if run.lr_chosen_per is not None:
-            rates.setdefault(cell(run), run.lr)
+            rates.setdefault(cell_key(run), run.lr)
     return rates
 
 
-def cell_names(runs: Iterable[Run]) -> dict[Cell, str]:
+def name_cells(runs: Iterable[Run]) -> dict[CellKey, str]:
     """Return what to call each cell whose base rate is chosen: its scheduler, and the axes on which
     cells differ, such as `step` or `step, epochs 10, dropout 0.3`."""
     rows = {
-        cell(run): {name: getattr(run, name) for name in cell_columns(run.lr_chosen_per)}
+        cell_key(run): {name: getattr(run, name) for name in cell_columns(run.lr_chosen_per)}
         for run in runs
         if run.lr_chosen_per is not None
     }
@@ -133,24 +133,26 @@ def cell_names(runs: Iterable[Run]) -> dict[Cell, str]:
         if name != "scheduler" and len({row[name] for row in rows.values()}) > 1
     ]
     return {
-        key: ", ".join([row["scheduler"], *(f"{name} {text_of(row[name])}" for name in several)])
+        key: ", ".join([row["scheduler"], *(f"{name} {to_text(row[name])}" for name in several)])
         for key, row in rows.items()
     }
 
 
-def announcements(runs: Sequence[Run], rates: Mapping[Cell, float | None]) -> list[str]:
+def describe_rates(runs: Sequence[Run], rates: Mapping[CellKey, float | None]) -> list[str]:
     """Return a line for each rate chosen, such as `step: base rate 0.003, chosen on validation from
     0.001, 0.003, 0.01`; `runs` are at every rate of the grid."""
     grid = ", ".join(f"{rate:g}" for rate in dict.fromkeys(run.lr for run in runs))
     return [
         f"{name}: base rate {rate:g}, chosen on validation from {grid}"
-        for key, name in cell_names(runs).items()
+        for key, name in name_cells(runs).items()
         if (rate := rates.get(key)) is not None
     ]
 
 
-def without_rate(runs: Sequence[Run], rates: Mapping[Cell, float | None]) -> tuple[str, ...]:
+def list_without_rate(
+    runs: Sequence[Run], rates: Mapping[CellKey, float | None]
+) -> tuple[str, ...]:
     """Return the names of the cells that cannot be compared, since no rate could be chosen."""
     return tuple(
-        name for key, name in cell_names(runs).items() if key in rates and rates[key] is None
+        name for key, name in name_cells(runs).items() if key in rates and rates[key] is None
     )

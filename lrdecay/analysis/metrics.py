@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.axes import require
+from lrdecay.analysis.axes import require_columns
 from lrdecay.analysis.summaries import train_test_gap
 from lrdecay.core.errors import InputError
 
@@ -58,7 +58,7 @@ METRICS_COMPARED = {
 """By name, the default first."""
 
 
-def metric_named(name: str) -> Metric:
+def find_metric(name: str) -> Metric:
     """Return a metric by its name.
 
     Raises:
@@ -69,7 +69,7 @@ def metric_named(name: str) -> Metric:
     return METRICS_COMPARED[name]
 
 
-def metric_values(
+def read_metric(
     runs: pd.DataFrame, metric: Metric, epochs: pd.DataFrame | None = None
 ) -> np.ndarray:
     """Return the metric of each run in its unit, NaN where a run did not complete or lacks it.
@@ -77,12 +77,12 @@ def metric_values(
     Raises:
         InputError: a column is missing, or the gap is asked for without `epochs`.
     """
-    require(runs, ["status"])
+    require_columns(runs, ["status"])
     if metric.needs_epochs:
         if epochs is None:
             raise InputError("the train-test gap needs the epochs table as well: pass epochs=")
         column = train_test_gap(runs, epochs)["train_test_gap"]
     else:
-        require(runs, [metric.name])
+        require_columns(runs, [metric.name])
         column = runs[metric.name].astype("float64").where(runs["status"] == "completed")
     return metric.scale * column.to_numpy(dtype=float)

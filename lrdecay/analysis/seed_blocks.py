@@ -13,8 +13,8 @@ from enum import IntEnum
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.axes import cell_axes, compared, in_axis_order, require
-from lrdecay.analysis.metrics import Metric, metric_values
+from lrdecay.analysis.axes import cell_axes, compared, require_columns, sort_by_axes
+from lrdecay.analysis.metrics import Metric, read_metric
 from lrdecay.core.errors import InputError
 
 DIGESTS = {
@@ -56,7 +56,7 @@ class Blocks:
     waiting: bool
 
 
-def seed_blocks(
+def build_seed_blocks(
     runs: pd.DataFrame,
     metric: Metric,
     epochs: pd.DataFrame | None = None,
@@ -70,13 +70,13 @@ def seed_blocks(
     Raises:
         InputError: there are no runs, a column is missing, or two runs are of one cell and seed.
     """
-    require(runs, ["seed", *DIGESTS])
+    require_columns(runs, ["seed", *DIGESTS])
     runs = compared(runs)
     if runs.empty:
         raise InputError("no runs to compare: the table has none of phase compare")
     asked = runs if planned is None else _with_planned(runs, compared(planned))
     axes = cell_axes(asked)
-    cells = in_axis_order(asked[axes].drop_duplicates(), asked, axes)
+    cells = sort_by_axes(asked[axes].drop_duplicates(), asked, axes)
     seeds = np.sort(asked["seed"].unique())
     shape = len(cells), len(seeds)
     row = np.full(shape, -1)
@@ -95,7 +95,7 @@ def seed_blocks(
             wanted[stratum == number] = (row[stratum == number] >= 0).any(axis=0)
     else:
         wanted[_numbered(asked, cells, axes), np.searchsorted(seeds, asked["seed"])] = True
-    values = np.where(row >= 0, metric_values(runs, metric, epochs)[row], np.nan)
+    values = np.where(row >= 0, read_metric(runs, metric, epochs)[row], np.nan)
     return Blocks(
         runs=runs,
         cells=cells,
@@ -110,7 +110,7 @@ def seed_blocks(
     )
 
 
-def unlike(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarray]:
+def find_unlike_digests(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarray]:
     """Return, for contrasts of `cells` (contrasts x terms), at which seeds the digests differ.
 
     A digest that a completed run lacks cannot be verified, so it counts as different.
@@ -130,7 +130,7 @@ def unlike(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarray]:
 def _with_planned(runs: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
     """Return the planned rows, and after them runs that no plan names; a run is as its own row has
     it, since labels change in one table before the other."""
-    require(planned, ["run_id"])
+    require_columns(planned, ["run_id"])
     shared = [name for name in runs if name in planned]
     missing = planned[~planned["run_id"].isin(runs["run_id"])]
     parts = [part[shared] for part in (runs, missing) if len(part)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lrdecay.analysis.axes import strata_in
+from lrdecay.analysis.axes import list_strata
 from lrdecay.analysis.confidence_sequences import FEWEST_SEEDS
 from lrdecay.analysis.metrics import Metric
 from lrdecay.analysis.seed_blocks import DIGESTS
@@ -21,7 +21,7 @@ from lrdecay.analysis.verdicts import (
     NOT_EVALUATED,
     UNRESOLVED,
 )
-from lrdecay.core.text import joined, named_value
+from lrdecay.core.text import format_named, join_filled
 
 Row = Mapping[Hashable, Any]
 
@@ -38,13 +38,13 @@ class Best:
     @property
     def where(self) -> str:
         """What they are of, in words; nothing where there is only one such place."""
-        return joined(*(named_value(axis, value) for axis, value in self.about.items()))
+        return join_filled(*(format_named(axis, value) for axis, value in self.about.items()))
 
 
-def best_by_dropout(table: pd.DataFrame) -> Iterator[Best]:
+def list_best(table: pd.DataFrame) -> Iterator[Best]:
     """Yield what a table of `lrdecay.analysis.best_set` says wherever there are two to choose from;
     `left` is empty where none is evaluated yet."""
-    axes = [*strata_in(table), "dropout"]
+    axes = [*list_strata(table), "dropout"]
     for values, rows in table.groupby(axes, sort=False, dropna=False):
         if len(rows) > 1:
             evaluated = rows["n_compared"] > 0
@@ -55,20 +55,20 @@ def best_by_dropout(table: pd.DataFrame) -> Iterator[Best]:
             )
 
 
-def sentences(
+def write_sentences(
     table: pd.DataFrame, metric: Metric, margin: float | None, budget: int = DEFAULT_BUDGET
 ) -> list[str]:
     """Return the sentence of each row of a table of verdicts."""
     return [_sentence(row, metric, margin, budget) for row in table.to_dict("records")]
 
 
-def interval(low: float, high: float, *marks: float) -> str:
+def format_interval(low: float, high: float, *marks: float) -> str:
     """Return an interval as text: two digits of its half-width, and enough to tell its ends from 0
     and from the `marks`.
 
-    >>> interval(-0.2, 0.4), interval(0.0004, 0.3), interval(-0.001, 0.002)
+    >>> format_interval(-0.2, 0.4), interval(0.0004, 0.3), interval(-0.001, 0.002)
     ('-0.20 to 0.40', '0.0004 to 0.3000', '-0.0010 to 0.0020')
-    >>> interval(-0.4996, 0.2, 0.5), interval(-math.inf, math.inf)
+    >>> format_interval(-0.4996, 0.2, 0.5), interval(-math.inf, math.inf)
     ('-0.4996 to 0.2000', 'unbounded')
     """
     if math.isinf(low) or math.isinf(high):
@@ -77,7 +77,7 @@ def interval(low: float, high: float, *marks: float) -> str:
     return f"{low:.{decimals}f} to {high:.{decimals}f}"
 
 
-def seeds(count: float) -> str:
+def spell_seeds(count: float) -> str:
     """Return a number of seeds as text."""
     return "1 seed" if count == 1 else f"{count:,.0f} seeds"
 
@@ -92,7 +92,7 @@ def _decimals(low: float, high: float, marks: Sequence[float] = ()) -> int:
 
 
 def _sentence(row: Row, metric: Metric, margin: float | None, budget: int) -> str:
-    verdict, n = row["verdict"], seeds(row["n"])
+    verdict, n = row["verdict"], spell_seeds(row["n"])
     if verdict == NOT_EVALUATED:
         return f"{_subject(row)}: Not evaluated, since {'; '.join(_reasons(row))}."
     low, high, mean = row["low"], row["high"], row["mean"]
@@ -106,17 +106,18 @@ def _sentence(row: Row, metric: Metric, margin: float | None, budget: int) -> st
         size = f", by {row['size']} {within}" if isinstance(row["size"], str) else ""
         text = (
             f"{_where(row, ': ')}{_claim(row, metric, amount)} on {metric.images} "
-            f"(family-wise interval {interval(near, far, *marks)}, {n}){size}"
+            f"(family-wise interval {format_interval(near, far, *marks)}, {n}){size}"
         )
     elif verdict == EQUIVALENT:
         text = (
             f"{_subject(row)}: Equivalent within {within} on {metric.images} "
-            f"(family-wise interval {interval(low, high, *marks)}, {n}{same})"
+            f"(family-wise interval {format_interval(low, high, *marks)}, {n}{same})"
         )
     else:
         text = (
             f"{_subject(row)}: No difference resolved at {n} on {metric.images} "
-            f"(family-wise interval {interval(low, high, *marks)}{same}); {_outlook(row, budget)}"
+            f"(family-wise interval {format_interval(low, high, *marks)}{same}); "
+            f"{_outlook(row, budget)}"
         )
     return f"{text}.{_new_images(row)}"
 
@@ -149,7 +150,7 @@ def _claim(row: Row, metric: Metric, amount: str) -> str:
 
 def _reasons(row: Row) -> Iterator[str]:
     """Why a contrast is not evaluated; what diverged is a finding, so it comes first."""
-    asked = seeds(row["n_asked"])
+    asked = spell_seeds(row["n_asked"])
     for side in ("a", "b"):
         if diverged := row[f"n_diverged_{side}"]:
             name = row[side] if row["family"] != "interaction" else _mixed(row, side)
@@ -163,13 +164,13 @@ def _reasons(row: Row) -> Iterator[str]:
             yield f"{row[count]} of {asked} {one if row[count] == 1 else several}"
     for name, what in DIGESTS.items():
         if row[f"n_unlike_{name}"]:
-            yield f"the {what} differ at {seeds(row[f'n_unlike_{name}'])}: these are no pairs"
+            yield f"the {what} differ at {spell_seeds(row[f'n_unlike_{name}'])}: these are no pairs"
     if row["n"] < FEWEST_SEEDS and not any(
         row[name] for name in row if str(name).startswith(("n_diverged", "n_unlike"))
     ):
         yield (
-            f"there {'is' if row['n'] == 1 else 'are'} {seeds(row['n'])} so far, and the interval "
-            f"that may be looked at after every seed begins at {FEWEST_SEEDS}"
+            f"there {'is' if row['n'] == 1 else 'are'} {spell_seeds(row['n'])} so far, and the "
+            f"interval that may be looked at after every seed begins at {FEWEST_SEEDS}"
         )
 
 
@@ -185,7 +186,7 @@ def _outlook(row: Row, budget: int) -> str:
         return "all differences are one number so far, which tells nothing of their spread"
     if row["verdict"] == UNRESOLVED and math.isfinite(more):
         return f"about {more:,.0f} more would resolve it if the difference stays as it is"
-    return f"it may not be resolvable within {seeds(budget)}"
+    return f"it may not be resolvable within {spell_seeds(budget)}"
 
 
 def _new_images(row: Row) -> str:
@@ -194,7 +195,7 @@ def _new_images(row: Row) -> str:
         return ""
     if row["verdict"] == LOWER:
         low, high = -high, -low
-    width = f"{interval(low, high)}, for a number of seeds fixed beforehand"
+    width = f"{format_interval(low, high)}, for a number of seeds fixed beforehand"
     if row["verdict"] == UNRESOLVED:
         return f" For new images: {width}."
     if row["new_images"]:

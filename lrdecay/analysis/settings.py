@@ -12,9 +12,9 @@ from pydantic import (
 )
 
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET
-from lrdecay.core import yaml as yaml_module
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Count, Strict
+from lrdecay.core.yaml import YamlError, parse_yaml
 
 
 class SeedsUntil(Strict):
@@ -60,7 +60,7 @@ class UnreadableError(InputError):
     """The sweep file that is stored with results is not one that this version reads."""
 
 
-def asked_in(sweep_text: str) -> tuple[Comparison, int]:
+def read_settings(sweep_text: str) -> tuple[Comparison, int]:
     """Return the comparison that a sweep file's text asks for, and the most seeds a cell may have;
     the defaults where it says nothing.
 
@@ -68,12 +68,12 @@ def asked_in(sweep_text: str) -> tuple[Comparison, int]:
         UnreadableError: it cannot be read.
     """
     try:
-        value = yaml_module.parse(sweep_text).value if sweep_text.strip() else {}
+        value = parse_yaml(sweep_text).value if sweep_text.strip() else {}
         given = value if isinstance(value, dict) else {}
         seeds = given.get("seeds")
         budget = SeedsUntil.model_validate(seeds).max if isinstance(seeds, dict) else DEFAULT_BUDGET
         return Comparison.model_validate(given.get("comparison") or {}), budget
-    except (yaml_module.YamlError, ValidationError) as error:
+    except (YamlError, ValidationError) as error:
         raise UnreadableError(
             f"the sweep file stored with the results has no comparison that this version reads: "
             f"{str(error).splitlines()[0]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lrdecay.analysis.axes import axis_values, cell_axes, extra_axes, in_axis_order, require
+from lrdecay.analysis.axes import axis_values, cell_axes, extra_axes, require_columns, sort_by_axes
 from lrdecay.core.errors import InputError
 from lrdecay.store.schema import AXES, MADE_WITH, STATUSES
 
@@ -29,7 +29,7 @@ def describe_matrix(runs: pd.DataFrame) -> pd.DataFrame:
 
 def status_counts(runs: pd.DataFrame) -> pd.Series[int]:
     """Number of runs by status, all three statuses listed, zeros included."""
-    require(runs, ["status"])
+    require_columns(runs, ["status"])
     counts = runs["status"].value_counts()
     return counts.reindex(list(STATUSES), fill_value=0).astype("int64").rename("runs")
 
@@ -41,7 +41,7 @@ def made_with(runs: pd.DataFrame) -> pd.DataFrame:
         One row per combination that occurs, the most frequent first: the columns of `MADE_WITH`
         (`device`, `torch_version`), and `runs`, how many have it.
     """
-    require(runs, MADE_WITH)
+    require_columns(runs, MADE_WITH)
     return runs.value_counts(list(MADE_WITH)).rename("runs").reset_index()
 
 
@@ -56,7 +56,7 @@ def cell_summary(runs: pd.DataFrame, metric: str = "test_accuracy") -> pd.DataFr
     Raises:
         InputError: `runs` lacks the metric or an axis.
     """
-    require(runs, [metric, "status"])
+    require_columns(runs, [metric, "status"])
     by = cell_axes(runs)
     marked = runs[by].assign(
         value=runs[metric].astype("float64").where(runs["status"] == "completed"),
@@ -70,7 +70,7 @@ def cell_summary(runs: pd.DataFrame, metric: str = "test_accuracy") -> pd.DataFr
         n_diverged=("diverged", "sum"),
         n_failed=("failed", "sum"),
     )
-    return in_axis_order(cells.reset_index(), runs, by)
+    return sort_by_axes(cells.reset_index(), runs, by)
 
 
 def learning_curves(
@@ -98,7 +98,7 @@ def learning_curves(
     )
     curves["low"] = curves["mean"] - curves["sd"]
     curves["high"] = curves["mean"] + curves["sd"]
-    ordered = in_axis_order(curves, runs, by[:-2], then=["split", "epoch"])
+    ordered = sort_by_axes(curves, runs, by[:-2], then=["split", "epoch"])
     return ordered[[*by, "mean", "sd", "low", "high", "n"]]
 
 
@@ -116,7 +116,7 @@ def learning_rate_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFra
     by = [*extra_axes(runs), "scheduler"]
     rates = ["learning_rate", "learning_rate_first", "learning_rate_last"]
     rows = _completed_epochs(runs, epochs).drop_duplicates(["run_id", "epoch"])
-    rows = in_axis_order(rows, runs, by, then=["dropout", "seed", "epoch"])
+    rows = sort_by_axes(rows, runs, by, then=["dropout", "seed", "epoch"])
     wide = rows.pivot(index="run_id", columns="epoch", values=rates).astype("float32")
     course = {run: rate.tobytes() for run, rate in zip(wide.index, wide.to_numpy(), strict=True)}
     own = rows.drop_duplicates("run_id")[["run_id", *by]]
@@ -138,8 +138,8 @@ def train_test_gap(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `runs` with one more column, `train_test_gap`: `cell_summary` then gives its mean.
     """
-    require(runs, ["run_id", "status"])
-    require(epochs, ["run_id", "epoch", "split", "accuracy"])
+    require_columns(runs, ["run_id", "status"])
+    require_columns(epochs, ["run_id", "epoch", "split", "accuracy"])
     completed = runs.loc[runs["status"] == "completed", "run_id"]
     of_both = epochs["split"].isin(["train_eval", "test"]) & epochs["run_id"].isin(completed)
     rows = epochs.loc[of_both, ["run_id", "epoch", "split", "accuracy"]]
@@ -154,8 +154,8 @@ def train_test_gap(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
 
 def _completed_epochs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     """The rows of `epochs` that belong to a completed run of `runs`, with that run's axes."""
-    require(runs, ["run_id", "status", *AXES])
-    require(epochs, ["run_id", "epoch", "split", *METRICS])
+    require_columns(runs, ["run_id", "status", *AXES])
+    require_columns(epochs, ["run_id", "epoch", "split", *METRICS])
     completed = runs.loc[runs["status"] == "completed", ["run_id", *AXES]]
     own = epochs.drop(columns=[axis for axis in AXES if axis in epochs])
     return own.merge(completed, on="run_id", how="inner", validate="many_to_one")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lrdecay.analysis.axes import cell_axes, compared, in_axis_order, require
+from lrdecay.analysis.axes import cell_axes, compared, require_columns, sort_by_axes
 from lrdecay.core.errors import InputError
 
 
@@ -28,13 +28,13 @@ def time_to_target(runs: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame
     Raises:
         InputError: the sweep file set no target.
     """
-    require(runs, ["target", "epochs_to_target", "epochs", "status"])
+    require_columns(runs, ["target", "epochs_to_target", "epochs", "status"])
     runs = compared(runs)
     runs = runs[runs["target"].notna()]
     if runs.empty:
         raise InputError("no run has a target: give target: 0.98, or the like, in the sweep file")
     axes = cell_axes(runs)
-    cells = in_axis_order(runs[axes].drop_duplicates(), runs, axes)
+    cells = sort_by_axes(runs[axes].drop_duplicates(), runs, axes)
     numbered = runs[axes].merge(cells.assign(cell=np.arange(len(cells))), on=axes, how="left")
     failed = (runs["status"] == "failed").to_numpy()
     columns = {

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import comb
 
-from lrdecay.analysis.axes import axis_values, extra_axes, require
+from lrdecay.analysis.axes import axis_values, extra_axes, require_columns
 
 
 def expected_best(runs: pd.DataFrame) -> pd.DataFrame:
@@ -22,7 +22,7 @@ def expected_best(runs: pd.DataFrame) -> pd.DataFrame:
         One row per cell and k: the axes that have several values, `scheduler`, `dropout`; `trials`
         (k, from 1 to the number of rates), `expected_best`.
     """
-    require(runs, ["phase", "lr", "val_accuracy", "status"])
+    require_columns(runs, ["phase", "lr", "val_accuracy", "status"])
     trials = runs[runs["phase"] == "choose"]
     trials = (trials if len(trials) else runs).reset_index(drop=True)
     axes = [axis for axis in extra_axes(trials) if axis != "lr"] + ["scheduler", "dropout"]

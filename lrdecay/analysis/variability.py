@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.axes import require
+from lrdecay.analysis.axes import require_columns
 from lrdecay.analysis.crossed_effects import Bitmaps
-from lrdecay.analysis.metrics import metric_named
-from lrdecay.analysis.seed_blocks import State, seed_blocks
+from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.seed_blocks import State, build_seed_blocks
 
 
 def seed_spread(runs: pd.DataFrame) -> pd.DataFrame:
@@ -22,7 +22,7 @@ def seed_spread(runs: pd.DataFrame) -> pd.DataFrame:
         (After Jordan, On the variance of neural network training with respect to test sets and
         distributions, 2023.)
     """
-    blocks = seed_blocks(runs, metric_named("test_accuracy"))
+    blocks = build_seed_blocks(runs, find_metric("test_accuracy"))
     bitmaps = Bitmaps(blocks)
     rows = []
     for cell in range(len(blocks.cells)):
@@ -54,13 +54,13 @@ def noise_floor(runs: pd.DataFrame, repeats: pd.DataFrame) -> pd.DataFrame:
         difference; and `sd` of one run about its mean, from the differences of two. Null where
         there is no pair.
     """
-    require(runs, ["run_id", "status"])
-    require(repeats, ["run_id", "status"])
+    require_columns(runs, ["run_id", "status"])
+    require_columns(repeats, ["run_id", "status"])
     completed = [table[table["status"] == "completed"] for table in (runs, repeats)]
     pairs = completed[0].merge(completed[1], on="run_id", suffixes=("", "_again"))
     rows = []
     for name in ("test_accuracy", "test_loss"):
-        metric = metric_named(name)
+        metric = find_metric(name)
         d = metric.scale * (pairs[name] - pairs[f"{name}_again"]).to_numpy(dtype=float)
         rows.append(
             {

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from lrdecay.analysis.confidence_sequences import FEWEST_SEEDS
-from lrdecay.analysis.contrasts import as_frame, primary
-from lrdecay.analysis.estimates import COUNTS, estimates
-from lrdecay.analysis.metrics import metric_named
-from lrdecay.analysis.seed_blocks import State, seed_blocks
-from lrdecay.analysis.verdicts import judge, spoilt
+from lrdecay.analysis.contrasts import contrasts_to_frame, list_primary
+from lrdecay.analysis.estimates import COUNTS, estimate_contrasts
+from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.seed_blocks import State, build_seed_blocks
+from lrdecay.analysis.verdicts import find_spoilt, judge_contrasts
 
 
 def verdicts_by_seeds(
@@ -39,14 +39,14 @@ def verdicts_by_seeds(
     Raises:
         InputError: as `compare`.
     """
-    asked = metric_named(metric)
-    blocks = seed_blocks(runs, asked, epochs, planned)
-    listed = primary(blocks, reference)
-    frame = as_frame(listed, blocks)
+    asked = find_metric(metric)
+    blocks = build_seed_blocks(runs, asked, epochs, planned)
+    listed = list_primary(blocks, reference)
+    frame = contrasts_to_frame(listed, blocks)
     columns = [*blocks.strata, "scheduler", "versus_scheduler", "dropout"]
     numbers = ["n", "mean", "sd"]
     parts = [pd.DataFrame(columns=[*columns, *numbers])]
-    wrong = spoilt(estimates(blocks, listed, asked.higher_is_better))
+    wrong = find_spoilt(estimate_contrasts(blocks, listed, asked.higher_is_better))
     for place in np.flatnonzero(~wrong).tolist():
         cells = np.array(listed[place].cells)
         paired = (blocks.state[cells] == State.COMPLETED).all(axis=0)
@@ -59,7 +59,7 @@ def verdicts_by_seeds(
     counts = {name: 0 for name in COUNTS if name != "n"}
     alpha = np.full(len(table), (1.0 - confidence) / max(len(listed), 1))
     typed = table.astype({"n": int, "mean": float, "sd": float})
-    judged = judge(typed.assign(images_sd=np.nan, **counts), alpha, margin)
+    judged = judge_contrasts(typed.assign(images_sd=np.nan, **counts), alpha, margin)
     return judged[[*columns, "n", "mean", "low", "high", "verdict"]]
 
 

@@ -30,7 +30,7 @@ DEFAULT_BUDGET = 1000
 """Seeds in all beyond which a contrast may not be resolvable, unless the budget is given."""
 
 
-def judge(
+def judge_contrasts(
     estimates: pd.DataFrame, alpha: np.ndarray, margin: float | None, budget: int = DEFAULT_BUDGET
 ) -> pd.DataFrame:
     """Return `estimates` with intervals and verdicts.
@@ -62,7 +62,7 @@ def judge(
     for name, found in radii.items():
         table[f"{name}low"], table[f"{name}high"] = mean - found, mean + found
     low, high = table["low"].to_numpy(), table["high"].to_numpy()
-    evaluated = ~spoilt(table) & (n >= FEWEST_SEEDS)
+    evaluated = ~find_spoilt(table) & (n >= FEWEST_SEEDS)
     inside = _inside(low, high, margin)
     table["verdict"] = np.select(
         [~evaluated, low > 0, high < 0, inside],
@@ -75,7 +75,7 @@ def judge(
     return table
 
 
-def spoilt(table: pd.DataFrame) -> np.ndarray:
+def find_spoilt(table: pd.DataFrame) -> np.ndarray:
     """Return which rows no further seed can mend: a run is missing, failed, diverged or unlike."""
     counts = [name for name in COUNTS if name not in ("n", "n_asked", "n_waiting")]
     wrong: np.ndarray = (table[counts] > 0).any(axis=1).to_numpy()
@@ -113,7 +113,7 @@ def _on_new_images(table: pd.DataFrame, margin: float | None) -> np.ndarray:
 def _more_seeds(table: pd.DataFrame, margin: float | None, budget: int) -> np.ndarray:
     n, mean, sd = (table[name].to_numpy(float) for name in ("n", "mean", "sd"))
     more = np.full(len(table), np.nan)
-    few = ~spoilt(table) & (n < FEWEST_SEEDS)
+    few = ~find_spoilt(table) & (n < FEWEST_SEEDS)
     more[few] = FEWEST_SEEDS - n[few]
     is_open = (table["verdict"] == UNRESOLVED).to_numpy()
     if is_open.any():

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lrdecay.cli.console import out
-from lrdecay.cli.exits import errors_in_one_line
+from lrdecay.cli.exits import report_errors
 from lrdecay.cli.options import (
     Confidence,
     Format,
@@ -24,7 +24,7 @@ from lrdecay.cli.options import (
     ResultsDir,
     ResultsOrSweep,
 )
-from lrdecay.cli.report import results_of
+from lrdecay.cli.report import find_results
 
 if TYPE_CHECKING:
     from lrdecay.report.compare import Answer
@@ -48,11 +48,11 @@ def compare(
 
     Look as often as you like, also while the sweep trains: the error rate holds all the same.
     """
-    with errors_in_one_line():
-        from lrdecay.report.compare import FORMATS, read_answer
+    with report_errors():
+        from lrdecay.report.compare import FORMATS, compare_folder
 
-        folder = results_of(folder, results, plugin)
-        answer = read_answer(
+        folder = find_results(folder, results, plugin)
+        answer = compare_folder(
             folder,
             reference=reference,
             metric=metric,
@@ -70,10 +70,10 @@ def print_answer(answer: Answer, console: Console) -> None:
     """Print the sentences, family by family with a table under each, and which may be best."""
     from lrdecay.report import compare as told
 
-    console.print(told.headline(answer), soft_wrap=True)
+    console.print(told.write_headline(answer), soft_wrap=True)
     for family, rows in answer.table.groupby("family", sort=False):
         console.print()
-        console.print(f"{told.title(str(family), rows)}:", soft_wrap=True)
+        console.print(f"{told.write_family_title(str(family), rows)}:", soft_wrap=True)
         for sentence in rows["sentence"].head(told.SHOWN):
             console.print(f"- {sentence}", soft_wrap=True)
         if len(rows) > told.SHOWN:
@@ -82,9 +82,9 @@ def print_answer(answer: Answer, console: Console) -> None:
         for name in told.COLUMNS[1:]:
             table.add_column(name, no_wrap=True)
         for row in rows.head(told.SHOWN).to_dict("records"):
-            table.add_row(*told.cells_of(row))
+            table.add_row(*told.format_row(row))
         console.print(table)
     if len(answer.table):
-        console.print(f"\n{told.legend(answer)}", soft_wrap=True)
-    for line in (*told.best_lines(answer), *answer.notes):
+        console.print(f"\n{told.write_legend(answer)}", soft_wrap=True)
+    for line in (*told.write_best(answer), *answer.notes):
         console.print(line, soft_wrap=True)

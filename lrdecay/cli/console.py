@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from lrdecay.core.sanitize import inert
+from lrdecay.core.sanitize import sanitize
 
 
 class _Inert(Console):
@@ -22,14 +22,14 @@ class _Inert(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return any text that is printed, also that of a table's cells."""
-        return super().render_str(inert(text), **options)
+        return super().render_str(sanitize(text), **options)
 
 
 out = _Inert()
 err = _Inert(stderr=True)
 
 
-def program() -> str:
+def program_name() -> str:
     """Return what to type to call this program again."""
     called = sys.argv[0]
     return "lrdecay" if shutil.which("lrdecay") or Path(called).name != "lrdecay" else called

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-from lrdecay.cli.console import err, program
+from lrdecay.cli.console import err, program_name
 from lrdecay.core import signals
 from lrdecay.core.errors import InputError, WorkerError
 
@@ -21,7 +21,7 @@ _NOT_INPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, e
 
 
 @contextmanager
-def errors_in_one_line() -> Iterator[None]:
+def report_errors() -> Iterator[None]:
     """Turn bad input into its message and exit code 2, without a traceback."""
     try:
         yield
@@ -46,12 +46,12 @@ class Place:
 
 
 @contextmanager
-def stoppable() -> Iterator[Place]:
+def exit_on_signal() -> Iterator[Place]:
     """Let SIGINT, SIGTERM and SIGHUP end the block with their own exit code; say then, and if the
     disk is full, how to go on."""
     place = Place()
     try:
-        with stopped_with(lambda: f"Interrupted; {_how_to_go_on(place)}"):
+        with exit_with_line(lambda: f"Interrupted; {_how_to_go_on(place)}"):
             yield place
     except OSError as error:
         if error.errno not in _NOT_INPUT:
@@ -62,10 +62,10 @@ def stoppable() -> Iterator[Place]:
 
 
 @contextmanager
-def stopped_with(line: Callable[[], str]) -> Iterator[None]:
+def exit_with_line(line: Callable[[], str]) -> Iterator[None]:
     """Let SIGINT, SIGTERM and SIGHUP end the block with one line and their own exit code."""
     try:
-        with signals.stoppable():
+        with signals.stop_on_signal():
             yield
     except signals.Stopped as stop:
         with suppress(OSError):  # after SIGHUP there may be no terminal
@@ -75,7 +75,7 @@ def stopped_with(line: Callable[[], str]) -> Iterator[None]:
 
 def _how_to_go_on(place: Place) -> str:
     done = f"finished runs are in {place.folder}" if place.folder else "nothing was begun"
-    return f"{done}. To go on: {shlex.join([program(), *sys.argv[1:]])}"
+    return f"{done}. To go on: {shlex.join([program_name(), *sys.argv[1:]])}"
 
 
 def _as_text(error: OSError) -> str:

@@ -9,17 +9,17 @@ from typing import Annotated
 import typer
 
 from lrdecay.cli.console import err, out
-from lrdecay.cli.exits import errors_in_one_line, stopped_with
+from lrdecay.cli.exits import exit_with_line, report_errors
 from lrdecay.cli.options import (
     ResultsFolder,
 )
-from lrdecay.store.export import FORMATS, export
+from lrdecay.store.export import FORMATS, export_results
 
 commands = typer.Typer()
 
 
 class To(StrEnum):
-    """What `export` writes."""
+    """What `export_results` writes."""
 
     csv = "csv"
     tensorboard = "tensorboard"
@@ -45,12 +45,12 @@ def export_command(
 
     An earlier export in the same folder is replaced; no other files are.
     """
-    from lrdecay.cli.progress import share_done
+    from lrdecay.cli.progress import show_share
 
-    with errors_in_one_line():
-        stopped = stopped_with(lambda: "Stopped; nothing was exported.")
-        with stopped, share_done(err, f"writing {to.value}") as told:
-            written = export(folder, to.value, output, told)
+    with report_errors():
+        stopped = exit_with_line(lambda: "Stopped; nothing was exported.")
+        with stopped, show_share(err, f"writing {to.value}") as told:
+            written = export_results(folder, to.value, output, told)
         out.print(str(written), soft_wrap=True)
         if look := FORMATS[to.value].look:
             out.print(f"Next:  {look.format(folder=written)}", soft_wrap=True)

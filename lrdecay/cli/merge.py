@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lrdecay.cli.console import err, out, program
-from lrdecay.cli.exits import errors_in_one_line, stoppable
+from lrdecay.cli.console import err, out, program_name
+from lrdecay.cli.exits import exit_on_signal, report_errors
 from lrdecay.cli.options import (
     AllowMixed,
 )
@@ -33,17 +33,17 @@ def merge(
 
     The folders stay as they are. A run that two of them have with different numbers is refused.
     """
-    with errors_in_one_line(), stoppable() as place:
-        from lrdecay.core.text import counted
+    with report_errors(), exit_on_signal() as place:
+        from lrdecay.core.text import spell_count
         from lrdecay.store.merge import merge_results
 
         place.folder = into
         merged = merge_results(folders, into, allow_mixed)
         for each in merged.empty:
             err.print(f"{each}: nothing there yet", soft_wrap=True)
-        missing = f"; {counted(merged.missing, 'run')} still to train" if merged.missing else ""
+        missing = f"; {spell_count(merged.missing, 'run')} still to train" if merged.missing else ""
         out.print(
-            f"{into}: {counted(merged.runs, 'run')}, {merged.added} of them new{missing}",
+            f"{into}: {spell_count(merged.runs, 'run')}, {merged.added} of them new{missing}",
             soft_wrap=True,
         )
-        out.print(f"Next:  {program()} report {into}", soft_wrap=True)
+        out.print(f"Next:  {program_name()} report {into}", soft_wrap=True)

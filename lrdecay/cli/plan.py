@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from lrdecay.execution.executor import Executor, Site
     from lrdecay.execution.grouping import Plan
     from lrdecay.sweep.config import Sweep
-    from lrdecay.sweep.schedule_lint import Foreseen
+    from lrdecay.sweep.schedule_lint import ScheduleCurve
 from typing import Annotated
 
 import typer
 
-from lrdecay.cli.exits import errors_in_one_line
+from lrdecay.cli.exits import report_errors
 from lrdecay.cli.options import (
     Address,
     DataDir,
@@ -46,7 +46,7 @@ commands = typer.Typer()
 
 def print_matrix(sweep: Sweep) -> None:
     """Print the axes of a sweep, its schedulers, and how many runs that makes."""
-    from lrdecay.core.text import counted
+    from lrdecay.core.text import spell_count
 
     table = Table("axis", "values", box=None, pad_edge=False)
     table.add_row("dataset", sweep.dataset.name or str(sweep.dataset.folder))
@@ -67,14 +67,14 @@ def print_matrix(sweep: Sweep) -> None:
     table.add_row("reference", sweep.reference)
     out.print(table)
     fewest = len(sweep.seeds) if adding is None else adding.min
-    cells, seeds = counted(sweep.cells, "cell"), counted(fewest, "seed")
+    cells, seeds = spell_count(sweep.cells, "cell"), spell_count(fewest, "seed")
     if choice is not None:
-        rates, own = counted(len(choice.choose), "rate"), counted(choice.seeds, "seed")
-        trials = counted(sweep.trials, "trial")
+        rates, own = spell_count(len(choice.choose), "rate"), spell_count(choice.seeds, "seed")
+        trials = spell_count(sweep.trials, "trial")
         out.print(f"To choose base rates: {cells} x {rates} x {own} of their own = {trials}")
     prefix = "" if choice is None else "To compare: "
-    at_most = "" if adding is None else f" to {counted(sweep.cells * adding.max, 'run')}"
-    out.print(f"{prefix}{cells} x {seeds} = {counted(sweep.cells * fewest, 'run')}{at_most}")
+    at_most = "" if adding is None else f" to {spell_count(sweep.cells * adding.max, 'run')}"
+    out.print(f"{prefix}{cells} x {seeds} = {spell_count(sweep.cells * fewest, 'run')}{at_most}")
 
 
 def _as_call(value: object) -> str:
@@ -105,27 +105,29 @@ def print_plan(
     from lrdecay.analysis import lr_selection
     from lrdecay.components.datasets import sources
     from lrdecay.sweep import schedule_lint
-    from lrdecay.sweep.matrix import expand
+    from lrdecay.sweep.matrix import expand_matrix
 
     site = executor.site(sweep.precision)
     try:
-        dataset = sources.load(sweep.dataset, data_dir, download=False)
+        dataset = sources.load_dataset(sweep.dataset, data_dir, download=False)
     except sources.AbsentError:
-        folder = sources.data_folder(data_dir)
+        folder = sources.find_data_folder(data_dir)
         out.print(
             f"No schedules and no estimate of time: {sweep.dataset.name} is not in {folder}; "
             f"`lrdecay sweep` would download it there.",
             soft_wrap=True,
         )
         return []
-    matrix = expand(sweep, dataset)
-    foreseen = schedule_lint.foresee(matrix.cells, dataset.train_count - matrix.cells[0].validation)
+    matrix = expand_matrix(sweep, dataset)
+    foreseen = schedule_lint.simulate_schedules(
+        matrix.cells, dataset.train_count - matrix.cells[0].validation
+    )
     print_schedules(foreseen, plot)
-    warnings = schedule_lint.warnings(foreseen)
+    warnings = schedule_lint.lint_schedules(foreseen)
     for text in warnings:
         err.print(f"warning: {text}", soft_wrap=True)
     # no choice is made yet, and whichever it will be, the runs take as long
-    phases = [matrix.trials(), matrix.comparison(lr_selection.any_rates(matrix.cells))]
+    phases = [matrix.trials(), matrix.comparison(lr_selection.list_first_rates(matrix.cells))]
     plans = [executor.plan(runs, dataset, engine, group_size) for runs in phases if runs]
     for note in dict.fromkeys(note for plan in plans for note in plan.notes):
         out.print(note, soft_wrap=True)
@@ -139,9 +141,9 @@ def print_estimate(
     """Print in how many groups runs train, the memory that takes, how long, and what it costs."""
     import torch
 
-    from lrdecay.core.text import counted, spell_seconds
+    from lrdecay.core.text import spell_count, spell_seconds
     from lrdecay.engine.devices import find_device
-    from lrdecay.execution.estimate import bytes_per_worker, estimate_seconds, until_all_end
+    from lrdecay.execution.estimate import estimate_bytes, estimate_seconds, schedule_groups
 
     here = torch.device(site.device)
     if here.type == "cuda" and not torch.cuda.is_available():
@@ -150,19 +152,20 @@ def print_estimate(
         out.print("No GPU here: the time is that of this machine's processor, one core per worker.")
     count = max(1, site.workers)
     groups = [group for plan in plans for group in plan.groups]
-    seconds = [until_all_end(estimate_seconds(plan, dataset, here), count) for plan in plans]
+    seconds = [schedule_groups(estimate_seconds(plan, dataset, here), count) for plan in plans]
     shown = " to choose base rates and ".join(map(spell_seconds, seconds))
     if len(seconds) > 1:
         shown += " to compare,"
     together = max(len(group.runs) for group in groups)
-    memory = max(bytes_per_worker(plan, dataset, here) for plan in plans)
+    memory = max(estimate_bytes(plan, dataset, here) for plan in plans)
     out.print(
-        f"{counted(len(groups), 'group')}; a worker trains at most {counted(together, 'run')} at "
-        f"once, in about {memory / 2**20:,.0f} MiB beside torch itself.",
+        f"{spell_count(len(groups), 'group')}; a worker trains at most "
+        f"{spell_count(together, 'run')} at once, in about {memory / 2**20:,.0f} MiB "
+        "beside torch itself.",
         soft_wrap=True,
     )
     out.print(
-        f"About {shown} on {site.device} with {counted(count, 'worker')}, and some seconds for "
+        f"About {shown} on {site.device} with {spell_count(count, 'worker')}, and some seconds for "
         f"them to start.",
         soft_wrap=True,
     )
@@ -174,7 +177,7 @@ def print_estimate(
         )
 
 
-def print_schedules(foreseen: list[Foreseen], plot: Path | None) -> None:
+def print_schedules(foreseen: list[ScheduleCurve], plot: Path | None) -> None:
     """Print each schedule as a line, and draw them into a file if one is named."""
     from lrdecay.cli import schedule_preview
 
@@ -182,11 +185,11 @@ def print_schedules(foreseen: list[Foreseen], plot: Path | None) -> None:
         return
     levels = schedule_preview.BLOCKS if "utf" in out.encoding.lower() else schedule_preview.ASCII
     table = Table("scheduler", "learning rate", "first, highest, last", box=None, pad_edge=False)
-    for row in schedule_preview.lines(foreseen, out.width, levels):
+    for row in schedule_preview.draw_lines(foreseen, out.width, levels):
         table.add_row(*row)
     out.print(table)
     if plot is not None:
-        schedule_preview.save(foreseen, plot)
+        schedule_preview.save_curves(foreseen, plot)
         out.print(f"The schedules are drawn in {plot}.", soft_wrap=True)
 
 
@@ -212,15 +215,15 @@ def plan(
     price: Price = None,
 ) -> None:
     """Print the matrix, the schedules and about how long the runs take. Nothing trains."""
-    with errors_in_one_line():
+    with report_errors():
         from lrdecay.components import plugins
-        from lrdecay.core.text import counted
+        from lrdecay.core.text import spell_count
         from lrdecay.sweep.config import load_sweep
 
-        plugins.load(plugin or ())
+        plugins.load_plugins(plugin or ())
         sweep = load_sweep(file)
         print_matrix(sweep)
         where = make_executor(executor, address, device.value, workers, gpus)
         found = print_plan(sweep, data, where, engine.value, group_size, plot, price)
         if found and strict:
-            raise InputError(f"--strict: {counted(len(found), 'warning')} about the schedules")
+            raise InputError(f"--strict: {spell_count(len(found), 'warning')} about the schedules")

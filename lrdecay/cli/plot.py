@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lrdecay.cli.console import out
-from lrdecay.cli.exits import errors_in_one_line
+from lrdecay.cli.exits import report_errors
 from lrdecay.cli.options import (
     ResultsFolder,
 )
@@ -46,6 +46,6 @@ def plot(
     ] = None,
 ) -> None:
     """Draw one figure of a sweep into a file, as for a paper."""
-    with errors_in_one_line():
+    with report_errors():
         options = {"metric": metric, "split": split}
         out.print(str(write_figure(folder, kind, output, where or (), options)), soft_wrap=True)

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from lrdecay.core.sanitize import inert
-from lrdecay.core.text import counted, spell_seconds, text_of
+from lrdecay.core.sanitize import sanitize
+from lrdecay.core.text import spell_count, spell_seconds, to_text
 
 if TYPE_CHECKING:
     from lrdecay.core.run import Run
@@ -77,7 +77,7 @@ class _State:
         """Return a run's place on the axes that vary, such as `step, dropout 0.3, seed 0`."""
         scheduler, *others = self.axes
         known = [axis for axis in others if row[axis] is not None]
-        return ", ".join([f"{row[scheduler]}", *(f"{axis} {text_of(row[axis])}" for axis in known)])
+        return ", ".join([f"{row[scheduler]}", *(f"{axis} {to_text(row[axis])}" for axis in known)])
 
 
 class Bar:
@@ -115,7 +115,7 @@ class Bar:
         self._state.count_epoch()
         name = self._state.name(asdict(done.run))
         now = f"{done.accuracy:.1%} {done.split}, epoch {done.epoch}: {name}"
-        self._bar.update(self._task, advance=1, left=self._state.left(), now=inert(now))
+        self._bar.update(self._task, advance=1, left=self._state.left(), now=sanitize(now))
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""
@@ -145,7 +145,7 @@ class Lines:
     def start(self, runs: Sequence[Run], done: int, workers: int) -> None:
         """Say how much there is to do."""
         self._state.begin(runs, done)
-        parts = [f"{counted(len(runs), 'run')}, {done} of them done already"]
+        parts = [f"{spell_count(len(runs), 'run')}, {done} of them done already"]
         if workers > 1:
             parts.append(f"{workers} processes")
         self._print("; ".join(parts))
@@ -184,7 +184,7 @@ class Lines:
 
 
 @contextmanager
-def share_done(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+def show_share(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
     """Show how much of one long piece of work is done: give a function that is told how much, and
     of how much, and leave nothing on a terminal in the end."""
     if console.is_terminal:

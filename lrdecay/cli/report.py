@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lrdecay.cli.console import err, out
-from lrdecay.cli.exits import errors_in_one_line, stopped_with
+from lrdecay.cli.exits import exit_with_line, report_errors
 from lrdecay.cli.options import (
     Plugin,
     ResultsDir,
@@ -54,8 +54,8 @@ def report(
 
     The index.html beside the results folder lists all reports there.
     """
-    with errors_in_one_line():
-        places = [results_of(given, results, plugin) for given in folders]
+    with report_errors():
+        places = [find_results(given, results, plugin) for given in folders]
         if watch:
             if len(places) > 1:
                 raise InputError(f"--watch takes one results folder, not {len(places)}")
@@ -74,28 +74,28 @@ def report(
             _list_reports(places[0])
 
 
-def results_of(given: Path, results: Path, plugin: list[str] | None) -> Path:
+def find_results(given: Path, results: Path, plugin: list[str] | None) -> Path:
     """Return a results folder; that of a sweep file is named in it."""
     if given.suffix not in (".yaml", ".yml") or given.is_dir():
         return given
     from lrdecay.components import plugins
     from lrdecay.sweep.config import load_sweep
 
-    plugins.load(plugin or ())
+    plugins.load_plugins(plugin or ())
     return results / load_sweep(given).name
 
 
 def _watch(folder: Path, output: Path | None) -> None:
     from lrdecay.report.index import REPORT
-    from lrdecay.report.watch import watch
+    from lrdecay.report.watch import watch_results
 
     def say(line: str) -> None:
         out.print(line, soft_wrap=True)
 
     path = folder / REPORT if output is None else output
-    with stopped_with(lambda: "Stopped watching; the page stays as it is."):
+    with exit_with_line(lambda: "Stopped watching; the page stays as it is."):
         try:
-            watch(folder, path, say)
+            watch_results(folder, path, say)
         finally:
             if output is None and path.is_file():
                 _list_reports(folder)
@@ -103,9 +103,9 @@ def _watch(folder: Path, output: Path | None) -> None:
 
 def _list_reports(folder: Path) -> None:
     """Keep the list of the reports beside a results folder true."""
-    from lrdecay.report.index import INDEX, beside, write_index
+    from lrdecay.report.index import INDEX, find_home, write_index
 
-    home = beside(folder)
+    home = find_home(folder)
     if write_index(home) is None:
         err.print(
             f"{home / INDEX} was not written by lrdecay and stays; it does not list the reports",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lrdecay.core.errors import InputError
-from lrdecay.sweep.schedule_lint import Foreseen
+from lrdecay.sweep.schedule_lint import ScheduleCurve
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-=+*#@"
@@ -17,12 +17,12 @@ WIDEST = 40
 FORMATS = (".pdf", ".png", ".svg")
 
 
-def sparkline(rates: Sequence[float], top: float, width: int, levels: str = BLOCKS) -> str:
+def draw_sparkline(rates: Sequence[float], top: float, width: int, levels: str = BLOCKS) -> str:
     """Return the rates as `width` characters of eight heights, the highest being `top`.
 
     Each character stands for the mean of its share of the epochs or steps.
 
-    >>> sparkline([1.0, 0.75, 0.5, 0.25, 0.0], top=1.0, width=10)
+    >>> draw_sparkline([1.0, 0.75, 0.5, 0.25, 0.0], top=1.0, width=10)
     '██▆▆▅▅▃▃▁▁'
     """
     if top <= 0:
@@ -34,8 +34,8 @@ def sparkline(rates: Sequence[float], top: float, width: int, levels: str = BLOC
     )
 
 
-def lines(
-    foreseen: Sequence[Foreseen], width: int = 80, levels: str = BLOCKS
+def draw_lines(
+    foreseen: Sequence[ScheduleCurve], width: int = 80, levels: str = BLOCKS
 ) -> list[tuple[str, str, str]]:
     """Return label, curve and what its rates are for each schedule, all to one scale and together
     at most `width` characters wide, as far as labels allow."""
@@ -48,11 +48,13 @@ def lines(
         ends = dict.fromkeys([each.rates[0], max(each.rates), each.rates[-1]])
         words.append(" to ".join(f"{rate:.2g}" for rate in ends))
     left = width - max(map(len, labels)) - max(map(len, words)) - 4  # two spaces between columns
-    drawn = [sparkline(each.rates, top, min(max(left, 10), WIDEST), levels) for each in foreseen]
+    drawn = [
+        draw_sparkline(each.rates, top, min(max(left, 10), WIDEST), levels) for each in foreseen
+    ]
     return list(zip(labels, drawn, words, strict=True))
 
 
-def curves(foreseen: Sequence[Foreseen]) -> pd.DataFrame:
+def curves_to_frame(foreseen: Sequence[ScheduleCurve]) -> pd.DataFrame:
     """Return the schedules as a frame: `scheduler`, `epochs`, `batch_size`, `trained` (epochs done,
     where the rate begins) and `learning_rate`, one row for each epoch or step and one for the
     end."""
@@ -73,7 +75,7 @@ def curves(foreseen: Sequence[Foreseen]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def save(foreseen: Sequence[Foreseen], path: Path) -> None:
+def save_curves(foreseen: Sequence[ScheduleCurve], path: Path) -> None:
     """Draw the schedules, a panel for each length of run, into a file.
 
     Raises `InputError` where its name does not end with one of `FORMATS`.
@@ -81,14 +83,14 @@ def save(foreseen: Sequence[Foreseen], path: Path) -> None:
     from matplotlib.figure import Figure
 
     from lrdecay.plots import plot_schedules
-    from lrdecay.plots.style import scheduler_styles
+    from lrdecay.plots.style import style_schedulers
 
-    frame = curves(foreseen)
+    frame = curves_to_frame(foreseen)
     panels = list(frame.groupby(["epochs", "batch_size"], sort=False))
     figure = Figure(figsize=(5.5 * len(panels), 3.6), layout="constrained")
     if path.suffix not in FORMATS:
         raise InputError(f"--plot {path}: the name must end with one of {', '.join(FORMATS)}")
-    styles = scheduler_styles(frame)
+    styles = style_schedulers(frame)
     for number, ((epochs, batch_size), panel) in enumerate(panels, start=1):
         ax = figure.add_subplot(1, len(panels), number)
         plot_schedules(panel, styles=styles, legend=number == len(panels), ax=ax)

@@ -9,14 +9,14 @@ import typer
 from rich.table import Table
 
 from lrdecay.cli.console import out
-from lrdecay.cli.exits import errors_in_one_line
+from lrdecay.cli.exits import report_errors
 from lrdecay.cli.options import Plugin
 from lrdecay.core.errors import InputError
 
 commands = typer.Typer()
 
 
-def print_known(name: str | None) -> None:
+def print_schedulers(name: str | None) -> None:
     """Print all schedulers that a sweep file may name, or one of them in full."""
     from lrdecay.components import schedulers
 
@@ -29,10 +29,10 @@ def print_known(name: str | None) -> None:
             else key
             if field.is_required()
             else f"{key}={field.default!r}"
-            for key, field in schedulers.arguments(each).model_fields.items()
+            for key, field in schedulers.argument_model(each).model_fields.items()
             if key != "interval"
         ]
-        table.add_row(each, schedulers.interval(each), ", ".join(arguments) or "none")
+        table.add_row(each, schedulers.find_interval(each), ", ".join(arguments) or "none")
     out.print(table)
     if name is not None:
         # torch's docstrings go on with formulas in markup
@@ -53,12 +53,12 @@ def schedulers(
     plugin: Plugin = None,
 ) -> None:
     """List the schedulers that a sweep file may name, with their arguments."""
-    with errors_in_one_line():
+    with report_errors():
         from lrdecay.components import plugins
         from lrdecay.components import schedulers as known
-        from lrdecay.core.text import suggest
+        from lrdecay.core.text import suggest_name
 
-        plugins.load(plugin or ())
+        plugins.load_plugins(plugin or ())
         if name is not None and name not in known.CLASSES:
-            raise InputError(f"scheduler {suggest(name, known.CLASSES)}")
-        print_known(name)
+            raise InputError(f"scheduler {suggest_name(name, known.CLASSES)}")
+        print_schedulers(name)

@@ -9,12 +9,12 @@ import typer
 from rich.table import Table
 
 from lrdecay.cli.console import err, out
-from lrdecay.cli.exits import RUN_FAILED, errors_in_one_line
+from lrdecay.cli.exits import RUN_FAILED, report_errors
 from lrdecay.cli.options import (
     ResultsFolder,
 )
-from lrdecay.core.sanitize import one_line
-from lrdecay.core.text import at_dropout, joined
+from lrdecay.core.sanitize import sanitize_line
+from lrdecay.core.text import format_dropout, join_filled
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,10 +28,10 @@ commands = typer.Typer()
 @commands.command(epilog="Example:  lrdecay status results/digits")
 def status(folder: ResultsFolder) -> None:
     """Say how far a sweep is, also while it trains elsewhere."""
-    with errors_in_one_line():
-        from lrdecay.store.status import status
+    with report_errors():
+        from lrdecay.store.status import read_status
 
-        print_status(*status(folder))
+        print_status(*read_status(folder))
 
 
 @commands.command(epilog="Example:  lrdecay verify results/digits")
@@ -40,10 +40,10 @@ def verify(folder: ResultsFolder) -> None:
 
     Damaged files are moved to FOLDER/quarantine, never deleted, and their undamaged runs kept.
     """
-    with errors_in_one_line():
-        from lrdecay.store.verify import verify
+    with report_errors():
+        from lrdecay.store.verify import verify_results
 
-        found = verify(folder)
+        found = verify_results(folder)
         print_verification(folder, found)
         if found.findings:
             raise typer.Exit(RUN_FAILED)
@@ -63,7 +63,7 @@ def print_status(counts: DataFrame, holder: Holder | None) -> None:
         table.add_column(name, justify="right")
     for row in counts.to_dict("records"):
         trials = " (trials of base rates)" if row["phase"] == "choose" else ""
-        label = one_line(row["scheduler"])
+        label = sanitize_line(row["scheduler"])
         table.add_row(f"{label}{trials}", *(str(row[name]) for name in shown))
     if len(counts) > 1:
         table.add_row("all", *(str(counts[name].sum()) for name in shown))
@@ -73,17 +73,17 @@ def print_status(counts: DataFrame, holder: Holder | None) -> None:
 
 def print_verification(folder: Path, found: Verification) -> None:
     """Print what was checked, what was wrong with it, and what is to train again."""
-    from lrdecay.core.text import counted
+    from lrdecay.core.text import spell_count
 
     checked = (
-        f"{folder}: {counted(found.runs, 'run')} with {counted(found.epochs, 'epoch')} in "
-        f"{counted(found.files, 'file')}"
+        f"{folder}: {spell_count(found.runs, 'run')} with {spell_count(found.epochs, 'epoch')} in "
+        f"{spell_count(found.files, 'file')}"
     )
     if not found.findings:
         out.print(f"{checked}: every checksum, key, count and identity is right", soft_wrap=True)
     for finding in found.findings[:_LISTED]:
         where = f"{folder / finding.path}: {finding.reason}"
-        err.print(one_line(f"{where}; moved to quarantine"), soft_wrap=True)
+        err.print(sanitize_line(f"{where}; moved to quarantine"), soft_wrap=True)
     if len(found.findings) > _LISTED:
         err.print(f"... and {len(found.findings) - _LISTED} more", soft_wrap=True)
     if found.findings:
@@ -92,10 +92,10 @@ def print_verification(folder: Path, found: Verification) -> None:
         out.print("Which runs are missing, `lrdecay sweep FILE` will find", soft_wrap=True)
         return
     if found.pending:
-        out.print(f"{counted(len(found.pending), 'run')} to train: `lrdecay sweep FILE`")
+        out.print(f"{spell_count(len(found.pending), 'run')} to train: `lrdecay sweep FILE`")
     for run in found.pending[:_LISTED]:
-        parts = run.scheduler, at_dropout(run.dropout), f"seed {run.seed}", f"lr {run.lr:g}"
-        name = joined(*parts)
-        out.print(one_line(f"  {run.run_id}  {name}"), soft_wrap=True)
+        parts = run.scheduler, format_dropout(run.dropout), f"seed {run.seed}", f"lr {run.lr:g}"
+        name = join_filled(*parts)
+        out.print(sanitize_line(f"  {run.run_id}  {name}"), soft_wrap=True)
     if len(found.pending) > _LISTED:
         out.print(f"  ... and {len(found.pending) - _LISTED} more", soft_wrap=True)

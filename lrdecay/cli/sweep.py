@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lrdecay.cli.console import err, out, program
-from lrdecay.cli.exits import RUN_FAILED, errors_in_one_line, stoppable
+from lrdecay.cli.console import err, out, program_name
+from lrdecay.cli.exits import RUN_FAILED, exit_on_signal, report_errors
 from lrdecay.cli.options import (
     Address,
     AllowMixed,
@@ -31,8 +31,8 @@ from lrdecay.cli.options import (
     Workers,
     make_executor,
 )
-from lrdecay.core.sanitize import one_line
-from lrdecay.core.text import at_dropout, joined
+from lrdecay.core.sanitize import sanitize_line
+from lrdecay.core.text import format_dropout, join_filled
 
 if TYPE_CHECKING:
     from lrdecay.runner.loop import Summary
@@ -65,14 +65,14 @@ def sweep(
 
     Interrupt it whenever you like: the same command goes on from there.
     """
-    with errors_in_one_line(), stoppable() as place:
+    with report_errors(), exit_on_signal() as place:
         from lrdecay.cli.progress import Bar, Lines
         from lrdecay.components import plugins
         from lrdecay.runner.coordinator import run_sweep
         from lrdecay.runner.sharding import Shard
         from lrdecay.sweep.config import load_sweep
 
-        plugins.load(plugin or ())
+        plugins.load_plugins(plugin or ())
         loaded = load_sweep(file)
         part = None if shard is None else Shard.parse(shard)
         place.folder = results / loaded.name
@@ -116,22 +116,22 @@ def sweep(
 
 def print_summary(summary: Summary, sweep_folder: Path) -> None:
     """Print how a sweep ended, and what to do next."""
-    from lrdecay.core.text import counted, spell_seconds
+    from lrdecay.core.text import spell_count, spell_seconds
 
     trained = summary.completed + summary.diverged + summary.failed
     elsewhere = f", {summary.elsewhere} left to other shards" if summary.elsewhere else ""
     out.print(
-        f"{summary.folder}: {counted(summary.total, 'run')}, {trained} trained now "
+        f"{summary.folder}: {spell_count(summary.total, 'run')}, {trained} trained now "
         f"({summary.diverged} diverged, {summary.failed} failed) in "
         f"{spell_seconds(summary.seconds)}, {summary.reused} from before{elsewhere}",
         soft_wrap=True,
     )
     if summary.folder == sweep_folder:
-        out.print(f"Next:  {program()} report {summary.folder}", soft_wrap=True)
+        out.print(f"Next:  {program_name()} report {summary.folder}", soft_wrap=True)
         return
     shards = summary.folder.parent
     out.print(
-        f"When all shards have ended:  {program()} merge {shards}/* --into {sweep_folder}",
+        f"When all shards have ended:  {program_name()} merge {shards}/* --into {sweep_folder}",
         soft_wrap=True,
     )
     if summary.more_to_come:
@@ -144,23 +144,23 @@ def print_failures(folder: Path) -> None:
 
     runs = read_runs(folder)
     for row in runs[runs.status == "failed"].itertuples():
-        cell = joined(row.scheduler, at_dropout(row.dropout), f"seed {row.seed}")
+        cell = join_filled(row.scheduler, format_dropout(row.dropout), f"seed {row.seed}")
         if row.phase == "choose":
             cell += f", base rate {row.lr:g}"
-        err.print(one_line(f"failed: {cell}: {row.error}"), soft_wrap=True)
+        err.print(sanitize_line(f"failed: {cell}: {row.error}"), soft_wrap=True)
 
 
 def print_noise(folder: Path, repeats: Path) -> None:
     """Print how far runs that were trained twice lie apart."""
     from lrdecay.analysis import METRICS_COMPARED, noise_floor
-    from lrdecay.core.text import counted
+    from lrdecay.core.text import spell_count
     from lrdecay.store.reader import read_runs
 
     for row in noise_floor(read_runs(folder), read_runs(repeats)).to_dict("records"):
         metric = METRICS_COMPARED[row["metric"]]
         if row["n"]:
             out.print(
-                f"Trained twice: {counted(row['n'], 'run')}; {metric.title} the same to the bit in "
-                f"{row['identical']}, at most {row['largest']:.3g} {metric.unit} apart",
+                f"Trained twice: {spell_count(row['n'], 'run')}; {metric.title} the same to the "
+                f"bit in {row['identical']}, at most {row['largest']:.3g} {metric.unit} apart",
                 soft_wrap=True,
             )

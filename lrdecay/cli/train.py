@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lrdecay.cli.console import err, out
-from lrdecay.cli.exits import RUN_FAILED, errors_in_one_line
+from lrdecay.cli.exits import RUN_FAILED, report_errors
 from lrdecay.cli.options import (
     DataDir,
     Device,
@@ -63,12 +63,12 @@ def train(
     Without --set, StepLR, CosineAnnealingLR and ReduceLROnPlateau take the tutorial's arguments.
     Nothing is stored.
     """
-    with errors_in_one_line():
+    with report_errors():
         from lrdecay.components import plugins
         from lrdecay.core.yaml import Document
-        from lrdecay.sweep.config import check
+        from lrdecay.sweep.config import check_sweep
 
-        plugins.load(plugin or ())
+        plugins.load_plugins(plugin or ())
         document = {
             "dataset": dataset,
             **({} if validation is None else {"validation": validation}),
@@ -76,11 +76,13 @@ def train(
             "optimizer": {"name": optimizer, "lr": lr},
             "batch_size": batch_size,
             "epochs": epochs,
-            "schedulers": {scheduler: {"class": scheduler, **_arguments(scheduler, argument)}},
+            "schedulers": {
+                scheduler: {"class": scheduler, **_parse_arguments(scheduler, argument)}
+            },
             "dropout": dropout,
             "seeds": [seed],
         }
-        if not train_and_print(check(Document(document), source=""), data, device.value):
+        if not train_and_print(check_sweep(Document(document), source=""), data, device.value):
             raise typer.Exit(RUN_FAILED)
 
 
@@ -91,8 +93,8 @@ _TUTORIAL_ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def _arguments(scheduler: str, given: list[str] | None) -> dict[str, Any]:
-    from lrdecay.core.yaml import plain_value
+def _parse_arguments(scheduler: str, given: list[str] | None) -> dict[str, Any]:
+    from lrdecay.core.yaml import parse_scalar
 
     if not given:
         return _TUTORIAL_ARGUMENTS.get(scheduler, {})
@@ -101,7 +103,7 @@ def _arguments(scheduler: str, given: list[str] | None) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise InputError(f"--set {pair}: expected KEY=VALUE, such as --set gamma=0.5")
-        arguments[key] = plain_value(value)
+        arguments[key] = parse_scalar(value)
     return arguments
 
 
@@ -110,19 +112,19 @@ def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
     from lrdecay.components.datasets import sources
     from lrdecay.engine import reference
     from lrdecay.engine.devices import find_device
-    from lrdecay.engine.precision import training_settings
+    from lrdecay.engine.precision import use_training_settings
     from lrdecay.sweep.matrix import list_runs
 
     chosen = find_device(device)
-    dataset = sources.load(sweep.dataset, data_dir)
+    dataset = sources.load_dataset(sweep.dataset, data_dir)
     (run,) = list_runs(sweep, dataset)
     split = dataset.split(run.validation, chosen)
     out.print(
         f"{run.dataset}: {len(split.train)} training, {run.validation} validation and "
         f"{len(split.test)} test images on {chosen}"
     )
-    with training_settings():
-        record = reference.train(run, split, chosen, _print_epoch, _print_batch)
+    with use_training_settings():
+        record = reference.train_one(run, split, chosen, _print_epoch, _print_batch)
     if record.run["status"] == "diverged":
         err.print(f"lrdecay: the loss was not finite at step {record.run['diverged_at_step']}")
         return False

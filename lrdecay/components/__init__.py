@@ -4,7 +4,7 @@ Importing it fills the registries.
 """
 
 from lrdecay.components import datasets, models, optimizers, schedulers
-from lrdecay.components.plugins import load as load_plugins
+from lrdecay.components.plugins import load_plugins as load_plugins
 from lrdecay.components.registry import REGISTRIES
 
 __all__ = ["REGISTRIES", "datasets", "load_plugins", "models", "optimizers", "schedulers"]

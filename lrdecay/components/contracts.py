@@ -32,7 +32,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.dataset import Dataset, make_dataset
-from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.components.optimizers.build import read_optimizer_arguments
 from lrdecay.core.errors import InputError
 
 Part = tuple[Tensor, Tensor]
@@ -41,12 +41,12 @@ _NEVER_GIVEN = ("last_epoch", "verbose")
 _AXES = {"name", "model", "batch_norm", "optimizer", "batch_size", "epochs", "scheduler", "dropout"}
 
 
-def as_registered(kind: str, thing: Any) -> Any:
+def wrap_thing(kind: str, thing: Any) -> Any:
     """Return what the registry of a kind is to hold for a plug-in's object."""
-    return _reader(thing) if kind == "dataset" else thing
+    return _wrap_reader(thing) if kind == "dataset" else thing
 
 
-def check(kind: str, name: str, thing: Any) -> None:
+def check_contract(kind: str, name: str, thing: Any) -> None:
     """Check an object that is in its registry already; raise `ValueError` if it cannot be used."""
     if not (inspect.isclass(thing) or inspect.isfunction(thing)):
         raise ValueError(f"must be a class or a function, not {type(thing).__name__}")
@@ -71,10 +71,10 @@ def _check_scheduler(name: str, thing: Any) -> None:
     parameters = list(inspect.signature(thing).parameters.values())
     if not parameters or parameters[0].name != "optimizer":
         raise ValueError("its first argument must be optimizer")
-    given = _typed([each for each in parameters[1:] if each.name not in _NEVER_GIVEN])
+    given = _require_types([each for each in parameters[1:] if each.name not in _NEVER_GIVEN])
     if any(each.name == "interval" for each in given):
         raise ValueError("its argument interval has a meaning in sweep files; name it otherwise")
-    taken = _understood(lambda: schedulers.arguments(name).model_fields)
+    taken = _read_types(lambda: schedulers.argument_model(name).model_fields)
     for each in given:
         if each.name not in taken and each.default is inspect.Parameter.empty:
             raise ValueError(
@@ -107,17 +107,17 @@ def _check_optimizer(name: str, thing: Any) -> None:
     _, *others = inspect.signature(thing).parameters.values()
     if not any(each.name == "lr" for each in others):
         raise ValueError("must take lr")
-    for each in _typed([each for each in others if each.name != "lr"]):
+    for each in _require_types([each for each in others if each.name != "lr"]):
         if each.name in _AXES:
             raise ValueError(f"its argument {each.name} has a meaning already; name it otherwise")
         if each.default is inspect.Parameter.empty:
             raise ValueError(f"its argument {each.name} has no default; give it one")
         if each.name in ("weight_decay", "momentum") and each.default is None:
             raise ValueError(f"its argument {each.name} must be a number by default, such as 0.0")
-    _understood(lambda: optimizers_build.arguments(name))
+    _read_types(lambda: read_optimizer_arguments(name))
 
 
-def _typed(parameters: Sequence[inspect.Parameter]) -> Sequence[inspect.Parameter]:
+def _require_types(parameters: Sequence[inspect.Parameter]) -> Sequence[inspect.Parameter]:
     for each in parameters:
         if each.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
             raise ValueError(f"takes {each}; name the arguments that a sweep file may give")
@@ -126,7 +126,7 @@ def _typed(parameters: Sequence[inspect.Parameter]) -> Sequence[inspect.Paramete
     return parameters
 
 
-def _understood(read: Callable[[], Any]) -> Any:
+def _read_types(read: Callable[[], Any]) -> Any:
     try:
         return read()
     except ValidationError as error:
@@ -137,25 +137,25 @@ def _understood(read: Callable[[], Any]) -> Any:
         raise ValueError(f"the types of its arguments are not understood: {reason}") from error
 
 
-def _reader(function: Callable[[Path], Any]) -> Callable[[str, Path, bool], Dataset]:
+def _wrap_reader(function: Callable[[Path], Any]) -> Callable[[str, Path, bool], Dataset]:
     """Return what `sources.DATASETS` holds for the function that a plug-in gave."""
 
     def read(name: str, root: Path, download: bool) -> Dataset:
-        own = registry.find("dataset", name)
+        own = registry.find_plugin("dataset", name)
         assert own is not None
         try:
             parts = function(root)
         except Exception as error:  # it may raise anything
-            raise InputError(registry.blame(own, error)) from error
+            raise InputError(registry.blame_plugin(own, error)) from error
         try:
-            return make_dataset(name, *_checked(parts))
+            return make_dataset(name, *_check_parts(parts))
         except ValueError as error:
             raise InputError(f"the plug-in dataset {name} of {own.origin}: {error}") from error
 
     return read
 
 
-def _checked(parts: Any) -> tuple[Part, Part]:
+def _check_parts(parts: Any) -> tuple[Part, Part]:
     pairs = isinstance(parts, Sequence) and len(parts) == 2
     if not pairs or not all(isinstance(part, Sequence) and len(part) == 2 for part in parts):
         raise ValueError("must return ((images, labels), (images, labels)), training and test")

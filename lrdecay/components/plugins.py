@@ -22,7 +22,14 @@ from types import ModuleType
 from typing import Any
 
 from lrdecay.components import contracts, schedulers
-from lrdecay.components.registry import KINDS, PLUGGED, REGISTRIES, Plugged, cause, find
+from lrdecay.components.registry import (
+    KINDS,
+    PLUGGED,
+    REGISTRIES,
+    Plugged,
+    describe_cause,
+    find_plugin,
+)
 from lrdecay.core.errors import InputError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -41,39 +48,39 @@ class Loaded:
 _given: dict[str, str] = {}  # files and modules that are loaded -> digest of the source
 
 
-def load(given: Sequence[str | Path] = ()) -> None:
+def load_plugins(given: Sequence[str | Path] = ()) -> None:
     """Load the installed plug-ins, and files and modules; one that is loaded already is left alone.
 
     Raises `InputError` for one that cannot be imported or is not what a plug-in must be; then
     nothing of it is there. A name that exists already is refused, and a file that has changed since
     it was loaded.
     """
-    installed()
+    load_installed()
     for each in given:
-        _load(str(each))
+        _load_plugin(str(each))
 
 
-def installed() -> None:
+def load_installed() -> None:
     """Load the installed plug-ins, once for each search path of modules."""
     _load_entry_points(tuple(sys.path))
 
 
-def loaded() -> Loaded:
+def list_loaded() -> Loaded:
     """Return what another process needs to have the same plug-ins as this one."""
     expected = frozenset((each.kind, each.name, each.digest) for each in PLUGGED.values())
     return Loaded(tuple(_given), tuple(sys.path) if expected else (), expected)
 
 
-def load_again(there: Loaded) -> None:
+def load_as_elsewhere(there: Loaded) -> None:
     """Load the plug-ins that another process has.
 
     Raises `InputError` also where the code of one has changed since.
     """
     # at the end, so that they hide no module
     sys.path.extend(folder for folder in there.search if folder not in sys.path)
-    load(there.given)
+    load_plugins(there.given)
     for kind, name, digest in sorted(there.expected):
-        own = find(kind, name)
+        own = find_plugin(kind, name)
         if own is None or own.digest != digest:
             raise InputError(f"the plug-in {kind} {name} has changed since the sweep began")
 
@@ -87,19 +94,19 @@ def _load_entry_points(search: tuple[str, ...]) -> None:
             try:
                 thing = entry.load()
             except (Exception, SystemExit) as error:
-                what = cause(error, "")
+                what = describe_cause(error, "")
                 raise InputError(f"{origin} (lrdecay.{kind}s): cannot be loaded: {what}") from error
-            own = find(kind, entry.name)
+            own = find_plugin(kind, entry.name)
             if own is None or own.origin != origin:
                 module = sys.modules[entry.module]
-                _enter({(kind, entry.name): thing}, origin, module, _source(module))
+                _enter({(kind, entry.name): thing}, origin, module, _read_source(module))
 
 
-def _load(given: str) -> None:
+def _load_plugin(given: str) -> None:
     if not given.endswith(".py") and os.sep not in given:
         if given not in _given:
             module = _import(given)
-            source = _source(module)
+            source = _read_source(module)
             _enter(_things(module, given), given, module, source)
             _given[given] = hashlib.sha256(source).hexdigest()
         return
@@ -124,7 +131,9 @@ def _import(name: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         file = f"{name}.py"
         hint = f"; did you mean the file {file}?" if Path(file).is_file() else ""
-        raise InputError(f"plug-in {name}: cannot be imported: {cause(error, '')}{hint}") from error
+        raise InputError(
+            f"plug-in {name}: cannot be imported: {describe_cause(error, '')}{hint}"
+        ) from error
 
 
 def _run_file(path: Path, source: bytes, given: str, digest: str) -> ModuleType:
@@ -139,12 +148,12 @@ def _run_file(path: Path, source: bytes, given: str, digest: str) -> ModuleType:
         exec(compile(source, str(path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
-        what = cause(error, str(path))
+        what = describe_cause(error, str(path))
         raise InputError(f"plug-in {given}: cannot be imported: {what}") from error
     return module
 
 
-def _source(module: ModuleType | None) -> bytes:
+def _read_source(module: ModuleType | None) -> bytes:
     file = getattr(module, "__file__", None)
     return Path(file).read_bytes() if file else b""
 
@@ -186,29 +195,29 @@ def _enter(
                     f"with letters, digits, '.', '_' and '-', 64 at most"
                 )
             if name in REGISTRIES[kind]:
-                own = find(kind, name)
+                own = find_plugin(kind, name)
                 there = f"in {own.origin}" if own else "in lrdecay"
                 raise InputError(f"{where}: exists already, {there}; give it another name")
-            REGISTRIES[kind][name] = contracts.as_registered(kind, thing)
+            REGISTRIES[kind][name] = contracts.wrap_thing(kind, thing)
             entered.append((kind, name))
             try:
-                contracts.check(kind, name, thing)
+                contracts.check_contract(kind, name, thing)
             except ValueError as error:
                 raise InputError(f"{where}: {error}") from error
-            digest = _digest(thing, module, source)
+            digest = _digest_code(thing, module, source)
             file = str(getattr(module, "__file__", ""))
             PLUGGED[kind, name] = Plugged(kind, name, origin, file, digest)
     except BaseException:
         for kind, name in entered:
             del REGISTRIES[kind][name]
             PLUGGED.pop((kind, name), None)
-        schedulers.arguments.cache_clear()
+        schedulers.argument_model.cache_clear()
         raise
 
 
-def _digest(thing: Any, module: ModuleType, source: bytes) -> str:
+def _digest_code(thing: Any, module: ModuleType, source: bytes) -> str:
     sources = {source}
     home = sys.modules.get(getattr(thing, "__module__", ""))
     if home is not module:
-        sources.add(_source(home))
+        sources.add(_read_source(home))
     return hashlib.sha256(b"".join(sorted(sources))).hexdigest()[:16]

@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic import BeforeValidator
 
-from lrdecay.core.run import canonical
-from lrdecay.core.text import show, suggest
+from lrdecay.core.run import to_canonical_json
+from lrdecay.core.text import quote, suggest_name
 
 KINDS = ("scheduler", "model", "dataset", "optimizer")
 
@@ -44,34 +44,35 @@ PLUGGED: dict[tuple[str, str], Plugged] = {}
 """What plug-ins gave, by kind and name."""
 
 
-def find(kind: str, name: str) -> Plugged | None:
+def find_plugin(kind: str, name: str) -> Plugged | None:
     """Return what is known of a name, if a plug-in gave it."""
     return PLUGGED.get((kind, name))
 
 
-def names(kind: str) -> list[str]:
+def list_plugins(kind: str) -> list[str]:
     """Return the names that plug-ins gave."""
     return [name for each, name in PLUGGED if each == kind]
 
 
-def digests(used: Sequence[tuple[str, str]]) -> str:
+def digest_plugins(used: Sequence[tuple[str, str]]) -> str:
     """Return those of (kind, name) that plug-ins gave as JSON: kind and name -> digest.
 
     A dataset's code is left out: the digest of its content says all.
 
-    >>> digests([("scheduler", "StepLR"), ("model", "cnn")])
+    >>> digest_plugins([("scheduler", "StepLR"), ("model", "cnn")])
     '{}'
     """
     found = [PLUGGED[each] for each in used if each in PLUGGED]
-    return canonical({f"{each.kind} {each.name}": each.digest for each in found})
+    return to_canonical_json({f"{each.kind} {each.name}": each.digest for each in found})
 
 
-def blame(own: Plugged, error: Exception) -> str:
+def blame_plugin(own: Plugged, error: Exception) -> str:
     """Say that a plug-in's code failed, with cause and line."""
-    return f"the plug-in {own.kind} {own.name} of {own.origin} fails: {cause(error, own.file)}"
+    reason = describe_cause(error, own.file)
+    return f"the plug-in {own.kind} {own.name} of {own.origin} fails: {reason}"
 
 
-def cause(error: BaseException, file: str) -> str:
+def describe_cause(error: BaseException, file: str) -> str:
     """Return an error as one line, with the line of `file` that it came from."""
     what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
     frames = traceback.extract_tb(error.__traceback__)
@@ -79,16 +80,16 @@ def cause(error: BaseException, file: str) -> str:
     return what if line is None else f"{what} (line {line} of {Path(file).name})"
 
 
-def known(kind: str, value: Any) -> str:
+def require_registered(kind: str, value: Any) -> str:
     """Refuse a name that the registry of a kind does not have; plug-ins add to it."""
     choices = REGISTRIES[kind]
     if not isinstance(value, str):
-        raise ValueError(f"must be one of {', '.join(choices)}, not {show(value)}")
+        raise ValueError(f"must be one of {', '.join(choices)}, not {quote(value)}")
     if value not in choices:
-        raise ValueError(suggest(value, choices))
+        raise ValueError(suggest_name(value, choices))
     return value
 
 
 def registered(kind: str) -> BeforeValidator:
     """Return what refuses a name that is not registered as one of a kind, such as `model`."""
-    return BeforeValidator(partial(known, kind))
+    return BeforeValidator(partial(require_registered, kind))

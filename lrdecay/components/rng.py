@@ -26,44 +26,45 @@ _GAMMA = 0x9E3779B97F4A7C15
 _MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, None))
 
 
-def key(seed: int, purpose: str, *counters: int) -> int:
+def make_key(seed: int, purpose: str, *counters: int) -> int:
     """Return the 64-bit key of one stream, or of a numbered part of it (an epoch, a step).
 
-    >>> key(0, "order") == key(0, "order"), key(0, "order") == key(1, "order")
+    >>> make_key(0, "order") == key(0, "order"), key(0, "order") == key(1, "order")
     (True, False)
     """
     digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
     value = int.from_bytes(digest[:8], "little")
     for counter in counters:
-        value = part(value, counter)
+        value = derive_key(value, counter)
     return value
 
 
-def part(key: int, counter: int) -> int:
+def derive_key(key: int, counter: int) -> int:
     """Return the key of a numbered part of a stream.
 
-    >>> part(key(7, "dropout"), 5) == key(7, "dropout", 5)
+    >>> derive_key(make_key(7, "dropout"), 5) == key(7, "dropout", 5)
     True
     """
     return _mix_int(key + (counter + 1) * _GAMMA)
 
 
-def keys(seeds: Sequence[int], purpose: str, device: torch.device | str = "cpu") -> Tensor:
+def make_keys(seeds: Sequence[int], purpose: str, device: torch.device | str = "cpu") -> Tensor:
     """Return `key(seed, purpose)` for each seed: int64, the 64 bits as they are."""
-    values = [_signed(key(seed, purpose)) for seed in seeds]
+    values = [_signed(make_key(seed, purpose)) for seed in seeds]
     return torch.tensor(values, dtype=torch.int64, device=device)
 
 
-def parts(keys: Tensor, counters: Tensor) -> Tensor:
+def derive_keys(keys: Tensor, counters: Tensor) -> Tensor:
     """Return the keys of numbered parts of streams, of the shape that both broadcast to.
 
-    >>> parts(keys([7], "dropout"), torch.tensor([5])).item() % 2**64 == key(7, "dropout", 5)
+    >>> derived = derive_keys(make_keys([7], "dropout"), torch.tensor([5]))
+    >>> derived.item() % 2**64 == make_key(7, "dropout", 5)
     True
     """
     return _mix(keys + (counters + 1) * _signed(_GAMMA))
 
 
-def bits(key: int | Tensor, count: int, device: torch.device | str = "cpu") -> Tensor:
+def draw_bits(key: int | Tensor, count: int, device: torch.device | str = "cpu") -> Tensor:
     """Return the first `count` outputs of a stream: int64, shape (count,), all 64 bits random.
 
     Keys (n, 1) give n streams at once, shape (n, count).
@@ -81,17 +82,17 @@ def _mix(z: Tensor) -> Tensor:
     return z
 
 
-def order_digest(seed: int, count: int) -> str:
+def digest_order(seed: int, count: int) -> str:
     """Return the first 16 hex digits of the SHA-256 of the first epoch's order."""
-    return hashlib.sha256(order(seed, 0, count).numpy().tobytes()).hexdigest()[:16]
+    return hashlib.sha256(draw_order(seed, 0, count).numpy().tobytes()).hexdigest()[:16]
 
 
-def order(seed: int, epoch: int, count: int, device: torch.device | str = "cpu") -> Tensor:
+def draw_order(seed: int, epoch: int, count: int, device: torch.device | str = "cpu") -> Tensor:
     """Return the order in which an epoch (from 0) visits `count` images: int64, a permutation."""
-    return torch.argsort(bits(key(seed, "order", epoch), count, device), stable=True)
+    return torch.argsort(draw_bits(make_key(seed, "order", epoch), count, device), stable=True)
 
 
-def keep(
+def draw_mask(
     key: int | Tensor, threshold: int | Tensor, shape: Sequence[int], device: torch.device | str
 ) -> Tensor:
     """Return a dropout mask: bool, of `shape`, False with the probability given as a threshold.
@@ -101,17 +102,17 @@ def keep(
     Keys and thresholds (n, 1) give n masks at once, (n, *shape).
     """
     count = math.prod(shape)
-    uniform = bits(key, (count + 1) // 2, device).view(torch.int32)[..., :count]
+    uniform = draw_bits(key, (count + 1) // 2, device).view(torch.int32)[..., :count]
     return (uniform >= threshold).reshape(*uniform.shape[:-1], *shape)
 
 
-def threshold(rate: float) -> int:
-    """Return what `keep` takes for a dropout rate from 0 to below 1, exact to 2**-32.
+def mask_threshold(rate: float) -> int:
+    """Return what `draw_mask` takes for a dropout rate from 0 to below 1, exact to 2**-32.
 
     It is the rate on the scale of int32, which is the uniform less 2**31: comparing there saves a
     conversion.
 
-    >>> threshold(0.0) == -(2**31), threshold(0.5)
+    >>> mask_threshold(0.0) == -(2**31), threshold(0.5)
     (True, 0)
     """
     # a rate just below 1 must not round up to one more than int32 holds
@@ -119,16 +120,16 @@ def threshold(rate: float) -> int:
 
 
 @contextmanager
-def seeded(seed: int, purpose: str, device: torch.device | str = "cpu") -> Iterator[None]:
+def seed_torch(seed: int, purpose: str, device: torch.device | str = "cpu") -> Iterator[None]:
     """Within the block torch's own generators draw from one stream: the CPU's, and the device's.
 
     Any module's usual initialisation (`init`) is then a function of the seed alone. The CPU
     generator's state is put back afterwards.
     """
     state = torch.get_rng_state()
-    torch.default_generator.manual_seed(key(seed, purpose) >> 1)
+    torch.default_generator.manual_seed(make_key(seed, purpose) >> 1)
     if torch.device(device).type == "cuda":
-        torch.cuda.manual_seed(key(seed, purpose) >> 1)
+        torch.cuda.manual_seed(make_key(seed, purpose) >> 1)
     try:
         yield
     finally:

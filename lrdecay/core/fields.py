@@ -10,12 +10,12 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 T = TypeVar("T")
 
 
-def as_tuple(value: Any) -> Any:
+def to_tuple(value: Any) -> Any:
     """Return a list as a tuple, and a scalar as a tuple of one."""
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
-def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+def require_distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     """Refuse a value that stands in the list before."""
     first: dict[T, int] = {}
     again = [
@@ -31,12 +31,12 @@ def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
 _REPEATED = PydanticCustomError("repeated", "stands in the list already")
 
 Axis = Annotated[
-    tuple[T, ...], BeforeValidator(as_tuple), Field(min_length=1), AfterValidator(distinct)
+    tuple[T, ...], BeforeValidator(to_tuple), Field(min_length=1), AfterValidator(require_distinct)
 ]
 """A scalar, or a list of them: then one more axis of the matrix."""
 
 
-def axis(hint: Any) -> Any:
+def make_axis(hint: Any) -> Any:
     """Return `Axis` of a type that is known only when a plug-in is."""
     return Axis[hint]
 

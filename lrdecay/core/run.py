@@ -56,13 +56,13 @@ class Run:
         counted = asdict(self) | {"semantics": SEMANTICS}
         for name in ROLES:
             del counted[name]
-        return hashlib.sha256(canonical(counted).encode()).hexdigest()[:16]
+        return hashlib.sha256(to_canonical_json(counted).encode()).hexdigest()[:16]
 
     def at_constant_rate(self) -> Run:
         """Return the run with no schedule, for a trial that only takes time."""
         return replace(self, scheduler_class="constant", scheduler_args='{"interval":"epoch"}')
 
 
-def canonical(value: Mapping[str, Any]) -> str:
+def to_canonical_json(value: Mapping[str, Any]) -> str:
     """Return JSON with sorted keys and no spaces: equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -8,13 +8,13 @@ _OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of controls, formats, surrogates, and ends of lines and paragraphs."""
 
 
-def inert(text: str) -> str:
+def sanitize(text: str) -> str:
     r"""Return text with each character that is obeyed rather than shown as its escape.
 
     Such characters move the cursor, colour what follows, turn the direction of writing, or hide.
     Newlines and tabs stay.
 
-    >>> print(inert("\x1b[31mred\x1b[m, \u202eturned"))
+    >>> print(sanitize("\x1b[31mred\x1b[m, \u202eturned"))
     \x1b[31mred\x1b[m, \u202eturned
     """
     if text.isprintable():
@@ -25,10 +25,10 @@ def inert(text: str) -> str:
     )
 
 
-def one_line(text: str) -> str:
+def sanitize_line(text: str) -> str:
     r"""Return text so, with newlines and tabs as escapes too: a name cannot begin a line.
 
-    >>> print(one_line("step\nverified"))
+    >>> print(sanitize_line("step\nverified"))
     step\nverified
     """
-    return inert(text).replace("\n", "\\n").replace("\t", "\\t")
+    return sanitize(text).replace("\n", "\\n").replace("\t", "\\t")

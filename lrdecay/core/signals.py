@@ -36,7 +36,7 @@ class Stopped(KeyboardInterrupt):
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def stop_on_signal() -> Iterator[None]:
     """Let a signal end the block with `Stopped`; one that is ignored (nohup) stays so.
 
     A second signal ends the process and its `children` there and then.
@@ -49,7 +49,8 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        check()  # whatever it was, the signal caused it: an import that it broke, a lost terminal
+        # whatever it was, the signal caused it: an import that it broke, a lost terminal
+        check_signals()
         raise
     finally:
         if _first is None:  # else the process is about to end, and a second signal may come
@@ -58,7 +59,7 @@ def stoppable() -> Iterator[None]:
 
 
 @contextmanager
-def held() -> Iterator[None]:
+def hold_signals() -> Iterator[None]:
     """Let a first signal not break into the block, but wait for its end, or for a `check` in it."""
     global _held
     _held += 1
@@ -66,10 +67,10 @@ def held() -> Iterator[None]:
         yield
     finally:
         _held -= 1
-    check()
+    check_signals()
 
 
-def check() -> None:
+def check_signals() -> None:
     """Raise `Stopped` if a signal has come: one raised by a handler may have been swallowed."""
     if _first is not None:
         raise Stopped(_first[0]) from None

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 
-def text_of(value: object) -> str:
+def to_text(value: object) -> str:
     """Return a value of an axis as text; nothing of one that is null.
 
-    >>> text_of(0.30), text_of(64), text_of("step"), text_of(math.nan), text_of(None)
+    >>> to_text(0.30), text_of(64), text_of("step"), text_of(math.nan), text_of(None)
     ('0.3', '64', 'step', '', '')
     """
     if value is None or value != value:
@@ -19,48 +19,48 @@ def text_of(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def at_dropout(value: object) -> str:
+def format_dropout(value: object) -> str:
     """Return what is said of a dropout rate; nothing of a network's own ones, which are null.
 
-    >>> at_dropout(0.3), at_dropout(None), at_dropout(math.nan)
+    >>> format_dropout(0.3), at_dropout(None), at_dropout(math.nan)
     ('dropout 0.3', '', '')
     """
-    return named_value("dropout", value)
+    return format_named("dropout", value)
 
 
-def named_value(axis: str, value: object) -> str:
+def format_named(axis: str, value: object) -> str:
     """Return an axis with its value; nothing of one that is null.
 
-    >>> named_value("lr", 0.1), named_value("lr", None)
+    >>> format_named("lr", 0.1), named_value("lr", None)
     ('lr 0.1', '')
     """
-    text = text_of(value)
+    text = to_text(value)
     return f"{axis} {text}" if text else ""
 
 
-def joined(*parts: object) -> str:
+def join_filled(*parts: object) -> str:
     """Return what is not empty, with commas.
 
-    >>> joined("step", "", "seed 0")
+    >>> join_filled("step", "", "seed 0")
     'step, seed 0'
     """
     return ", ".join(str(part) for part in parts if part != "")
 
 
-def mean_and_sd(mean: float, sd: float) -> str:
+def format_mean(mean: float, sd: float) -> str:
     """Return shares in percent; an sd that is not known is left out.
 
-    >>> mean_and_sd(0.97, 0.0123), mean_and_sd(0.97, math.nan)
+    >>> format_mean(0.97, 0.0123), mean_and_sd(0.97, math.nan)
     ('97.00 ± 1.23', '97.00')
     """
     spread = "" if math.isnan(sd) else f" \N{PLUS-MINUS SIGN} {100 * sd:.2f}"
     return f"{100 * mean:.2f}{spread}"
 
 
-def counted(count: int, what: str) -> str:
+def spell_count(count: int, what: str) -> str:
     """Return a number and its noun.
 
-    >>> counted(1, "run"), counted(96, "run"), counted(2, "process")
+    >>> spell_count(1, "run"), counted(96, "run"), counted(2, "process")
     ('1 run', '96 runs', '2 processes')
     """
     plural = "es" if what.endswith("s") else "s"
@@ -80,10 +80,10 @@ def spell_seconds(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h"
 
 
-def show(value: Any, quote: bool = True) -> str:
+def quote(value: Any, quote: bool = True) -> str:
     """Return a value as the file might have it, short enough for one line.
 
-    >>> show("on"), show(None), show(True), show([1, 2])
+    >>> quote("on"), show(None), show(True), show([1, 2])
     ("'on'", 'nothing', 'true', 'a list')
     """
     if value is None:
@@ -101,26 +101,26 @@ def show(value: Any, quote: bool = True) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def suggest(given: str, choices: Iterable[str]) -> str:
+def suggest_name(given: str, choices: Iterable[str]) -> str:
     """Say that `given` is none of `choices`, with the nearest one first.
 
-    >>> suggest("StepLr", ["StepLR", "constant"])
+    >>> suggest_name("StepLr", ["StepLR", "constant"])
     "'StepLr' is unknown; did you mean StepLR? (choices: StepLR, constant)"
     """
     choices = list(choices)
     if not choices:
-        return f"{show(given)} is unknown; nothing is valid here"
+        return f"{quote(given)} is unknown; nothing is valid here"
     listed = ", ".join(choices[:_LISTED]) + (", ..." if len(choices) > _LISTED else "")
-    near = nearest(given, choices)
+    near = find_nearest(given, choices)
     if near is not None:
-        return f"{show(given)} is unknown; did you mean {near}? (choices: {listed})"
-    return f"{show(given)} is unknown; choices: {listed}"
+        return f"{quote(given)} is unknown; did you mean {near}? (choices: {listed})"
+    return f"{quote(given)} is unknown; choices: {listed}"
 
 
-def nearest(given: str, choices: Iterable[str]) -> str | None:
+def find_nearest(given: str, choices: Iterable[str]) -> str | None:
     """Return the choice that `given` is probably a misspelling of, if any.
 
-    >>> nearest("cosine", ["StepLR", "CosineAnnealingLR"])
+    >>> find_nearest("cosine", ["StepLR", "CosineAnnealingLR"])
     'CosineAnnealingLR'
     """
     folded = {choice.lower(): choice for choice in choices}
@@ -135,10 +135,10 @@ _LISTED = 30
 _LONGEST = 64
 
 
-def listed(names: Sequence[object]) -> str:
+def join_words(names: Sequence[object]) -> str:
     """Return names as text.
 
-    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    >>> join_words(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
     ('a', 'a and b', 'a, b and c')
     """
     *first, last = map(str, names)

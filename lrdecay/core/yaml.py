@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from lrdecay.core.text import show
+from lrdecay.core.text import quote
 
 Path = tuple[str | int, ...]
 
@@ -73,7 +73,7 @@ class YamlError(Exception):
         self.document = document
 
 
-def parse(text: str) -> Document:
+def parse_yaml(text: str) -> Document:
     """Parse one YAML document.
 
     Raises `YamlError` for text that is not YAML, and for duplicate keys, tags, anchors, more than
@@ -199,7 +199,7 @@ class _Builder:
             self._say(place, f"anchors (&{event.anchor}) are not supported; leave it out")
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            self._say(place, f"tags ({show(tag, quote=False)}) are not supported; leave it out")
+            self._say(place, f"tags ({quote(tag, quote=False)}) are not supported; leave it out")
 
     def _scalar(self, event: yaml.ScalarEvent, place: tuple[int, int]) -> None:
         parent = self._open[-1] if self._open else None
@@ -210,7 +210,7 @@ class _Builder:
         path = (*parent.path, key)
         if key in parent.value:
             first = self.document.keys[path][0]
-            self._say(place, f"the key {show(key)} stands here already (line {first}); keep one")
+            self._say(place, f"the key {quote(key)} stands here already (line {first}); keep one")
         elif key == "<<" and event.implicit[0]:
             self._say(place, "merge keys (<<) are not supported; write the keys and values out")
         self.document.keys.setdefault(path, place)
@@ -229,7 +229,7 @@ class _Builder:
         digits = len(event.value.lstrip("+-"))
         if digits > MAX_DIGITS and _INT.fullmatch(event.value):
             self._say(place, f"a number of {digits:,} digits; give {MAX_DIGITS} at most")
-        return plain_value(event.value)
+        return parse_scalar(event.value)
 
     def _start(self, event: Any, place: tuple[int, int]) -> None:
         if len(self._open) >= MAX_DEPTH:
@@ -278,10 +278,10 @@ class _Collection:
         return path
 
 
-def plain_value(text: str) -> Any:
+def parse_scalar(text: str) -> Any:
     """Return what an unquoted word means in YAML 1.2: null, a bool, a number or the text itself.
 
-    >>> [plain_value(x) for x in ("1e-3", "64", "true", "on", "0.5 epochs")]
+    >>> [parse_scalar(x) for x in ("1e-3", "64", "true", "on", "0.5 epochs")]
     [0.001, 64, True, 'on', '0.5 epochs']
     """
     if text in _NULL:
@@ -301,7 +301,7 @@ def plain_value(text: str) -> Any:
     return text
 
 
-def walk(value: Any, loc: Path) -> Iterator[str | int]:
+def walk_value(value: Any, loc: Path) -> Iterator[str | int]:
     """Yield the parts of a validator's `loc` that exist in the document, leaving out its own."""
     for part in loc:
         known = isinstance(value, dict) and part in value

@@ -29,29 +29,29 @@ def find_device(device: str, precision: str = "float32") -> torch.device:
     return torch.device(device)
 
 
-def default_workers(device: torch.device) -> int:
+def count_workers(device: torch.device) -> int:
     """Return one worker per core that this process may use, or one per GPU."""
     if device.type == "cuda":
-        return len(gpus())
+        return len(list_gpus())
     available = getattr(os, "sched_getaffinity", None)
     return len(available(0)) if available else os.cpu_count() or 1
 
 
-def gpus() -> list[int]:
+def list_gpus() -> list[int]:
     """Return the numbers of the GPUs of one model, that of the first; runs train on these."""
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return [index for index, name in enumerate(names) if name == names[0]]
 
 
-def on_one_gpu(number: int) -> dict[str, str]:
+def gpu_environment(number: int) -> dict[str, str]:
     """Return the environment variables of a process that is to see one GPU, dealt out in turn."""
-    ours = gpus()
+    ours = list_gpus()
     index = ours[number % len(ours)]
     listed = os.environ.get("CUDA_VISIBLE_DEVICES")
     return {"CUDA_VISIBLE_DEVICES": listed.split(",")[index].strip() if listed else str(index)}
 
 
-def made_with(device: torch.device) -> tuple[str, str]:
+def describe_device(device: torch.device) -> tuple[str, str]:
     """Return what numbers that are computed here depend on, as `tables.MADE_WITH` names it."""
     return device_name(device), torch.__version__
 

@@ -12,7 +12,7 @@ _ON_IMAGES = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d)
 _ANYWHERE = (nn.ReLU, nn.Identity, StreamDropout)
 
 
-def layers(network: nn.Module) -> Layers | None:
+def list_layers(network: nn.Module) -> Layers | None:
     """Return the network's layers by name, or None where it is no sequence of layers known here."""
     found: Layers = []
     if not _collect(network, "", found) or len({layer for _, layer in found}) < len(found):

@@ -9,19 +9,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lrdecay.engine import layers as layers_module
+from lrdecay.engine.layers import list_layers
 
 _LARGEST = 1e18  # its square, which batch normalisation takes, is still a float32
 _KNOWN = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.ReLU, nn.Identity)
 
 
-def blocked(network: nn.Module) -> nn.Module:
+def to_blocked(network: nn.Module) -> nn.Module:
     """Return a network of the same layers that takes the same images (n, channels, height, width).
 
     It is for a CPU and float32. Where the network does not begin with a convolution, or is no plain
     sequence of layers, it is returned as it is.
     """
-    layers = [layer for _, layer in layers_module.layers(network) or ()]
+    layers = [layer for _, layer in list_layers(network) or ()]
     leading = next((i for i, layer in enumerate(layers) if not _can_block(layer)), len(layers))
     if not (leading and torch.backends.mkldnn.is_available() and isinstance(layers[0], nn.Conv2d)):
         return network

@@ -9,7 +9,7 @@ import torch
 
 
 @contextmanager
-def training_settings() -> Iterator[None]:
+def use_training_settings() -> Iterator[None]:
     """Within the block torch computes as it does in every worker, so that bits are equal: in one
     thread, in float32, without what makes a GPU rough (TF32) or vary from call to call."""
     cudnn = torch.backends.cudnn
@@ -31,7 +31,7 @@ def training_settings() -> Iterator[None]:
 
 
 @contextmanager
-def computing_in(precision: str, device: torch.device) -> Iterator[None]:
+def use_precision(precision: str, device: torch.device) -> Iterator[None]:
     """Within the block networks compute in `precision`; weights and updates stay float32.
 
     `tf32` shortens the factors of a GPU's products to 10 bits of mantissa; `bfloat16` is torch's

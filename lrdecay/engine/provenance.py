@@ -12,7 +12,7 @@ import torch
 
 
 @cache
-def versions() -> dict[str, str | None]:
+def read_versions() -> dict[str, str | None]:
     """Return the columns of `runs` that name software: torch, Python, lrdecay and its commit."""
     return {
         "torch_version": torch.__version__,

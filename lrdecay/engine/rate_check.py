@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from lrdecay.components import schedulers
-from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.core.run import Run
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Curve = tuple["array[float]", ...]
 
 
-def difference(run: Run, epochs: Sequence[Epoch]) -> str | None:
+def find_rate_difference(run: Run, epochs: Sequence[Epoch]) -> str | None:
     """Say where the recorded rates first differ from the scheduler's, walked through anew.
 
     One that is steered by the validation loss is walked through with the losses that the run
@@ -57,8 +57,8 @@ def _meant(
 ) -> Curve:
     """Return the rate of each step of each epoch; there is a validation loss for every epoch."""
     nothing = [torch.nn.Parameter(torch.zeros(1))]
-    moved = optimizers_build.build(optimizer, nothing, lr, json.loads(optimizer_args))
-    stepper = schedulers.build(scheduler, json.loads(scheduler_args), moved)
+    moved = build_optimizer(optimizer, nothing, lr, json.loads(optimizer_args))
+    stepper = schedulers.build_scheduler(scheduler, json.loads(scheduler_args), moved)
     epochs = []
     for loss in losses:
         rates = []

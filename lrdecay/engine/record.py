@@ -18,15 +18,15 @@ from lrdecay.engine.measured import Epoch, Measured
 from lrdecay.store.schema import RUNS, SPLITS, Record
 
 
-def finished(run: Run, measured: Measured, engine: str, device: torch.device) -> Record:
+def record_finished(run: Run, measured: Measured, engine: str, device: torch.device) -> Record:
     """Return the record of a run that completed or diverged.
 
     A diverged run keeps the epochs it finished; what only a whole run has is null. A run whose
     rates were not those of its scheduler has failed.
     """
-    wrong = rate_check.difference(run, measured.epochs)
+    wrong = rate_check.find_rate_difference(run, measured.epochs)
     if wrong is not None:
-        return failed(run, wrong, engine, device)
+        return record_failed(run, wrong, engine, device)
     completed = measured.diverged_at_step is None
     results: dict[str, object] = {
         "status": "completed" if completed else "diverged",
@@ -47,7 +47,7 @@ def finished(run: Run, measured: Measured, engine: str, device: torch.device) ->
     return Record(_row(run, results, engine, device), _epoch_rows(run, measured.epochs))
 
 
-def failed(run: Run, error: str, engine: str, device: torch.device) -> Record:
+def record_failed(run: Run, error: str, engine: str, device: torch.device) -> Record:
     """Return the record of a run that an error ended."""
     return Record(_row(run, {"status": "failed", "error": error}, engine, device), [])
 
@@ -63,7 +63,7 @@ def _row(
         **results,
         "engine": engine,
         "device": device_name(device),
-        **provenance.versions(),
+        **provenance.read_versions(),
         "finished_at": datetime.now(UTC),
     }
 

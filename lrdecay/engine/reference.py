@@ -16,14 +16,19 @@ from torch.optim import Optimizer
 
 from lrdecay.components import rng, schedulers
 from lrdecay.components.datasets.dataset import Data, Split
-from lrdecay.components.models import build as models_build
 from lrdecay.components.models import dropout
-from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.components.models.build import (
+    REFRESHED_BATCHES,
+    build_model,
+    digest_weights,
+    has_running_statistics,
+)
+from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.core.run import Run
 from lrdecay.engine import record
 from lrdecay.engine.measured import EVALUATION_BATCH, Epoch, Measured, Metrics, OnEpoch
-from lrdecay.engine.onednn import blocked
-from lrdecay.engine.precision import computing_in
+from lrdecay.engine.onednn import to_blocked
+from lrdecay.engine.precision import use_precision
 from lrdecay.store.schema import Record
 
 NAME = "reference"
@@ -43,7 +48,7 @@ class _Trained:
     diverged_at_step: int | None
 
 
-def train(
+def train_one(
     run: Run,
     data: Data,
     device: torch.device,
@@ -55,11 +60,11 @@ def train(
     The test set is measured after every epoch and steers nothing: `_fit`, which trains, is not
     given it. What a network draws from torch's own generator is a function of the seed as well.
     """
-    with computing_in(run.precision, device), rng.seeded(run.seed, "other", device):
-        return _train(run, data, device, on_epoch, on_batch)
+    with use_precision(run.precision, device), rng.seed_torch(run.seed, "other", device):
+        return _train_epochs(run, data, device, on_epoch, on_batch)
 
 
-def _train(
+def _train_epochs(
     run: Run,
     data: Data,
     device: torch.device,
@@ -67,7 +72,7 @@ def _train(
     on_batch: OnBatch | None,
 ) -> Record:
     started = time.perf_counter()
-    model = models_build.build(
+    model = build_model(
         run.model,
         data.shape,
         data.classes,
@@ -75,7 +80,7 @@ def _train(
         dropout=run.dropout,
         batch_norm=run.batch_norm,
     )
-    init_digest = models_build.digest(model)
+    init_digest = digest_weights(model)
     model = _placed(model, device, run.precision)
     epochs: list[Epoch] = []
     diverged_at_step = None
@@ -102,31 +107,33 @@ def _train(
     measured = Measured(
         epochs=epochs,
         diverged_at_step=diverged_at_step,
-        applied_dropout=dropout.applied_dropout(model),
+        applied_dropout=dropout.read_applied_dropout(model),
         init_digest=init_digest,
-        order_digest=rng.order_digest(run.seed, len(data.train)),
+        order_digest=rng.digest_order(run.seed, len(data.train)),
         test_correct=test_correct,
         seconds=time.perf_counter() - started,
         images_seen=len(epochs) * len(data.train),
         group_size=1,
     )
-    return record.finished(run, measured, NAME, device)
+    return record.record_finished(run, measured, NAME, device)
 
 
 def _fit(
     run: Run, model: nn.Module, train: Split, validation: Split | None, on_batch: OnBatch | None
 ) -> Iterator[_Trained]:
     """Train, yielding after every epoch; the last one yielded is the epoch it diverged in."""
-    optimizer = optimizers_build.build(
+    optimizer = build_optimizer(
         run.optimizer, model.parameters(), run.lr, json.loads(run.optimizer_args)
     )
-    scheduler = schedulers.build(run.scheduler_class, json.loads(run.scheduler_args), optimizer)
+    scheduler = schedulers.build_scheduler(
+        run.scheduler_class, json.loads(run.scheduler_args), optimizer
+    )
     step = 0
     of_training: dict[str, Tensor] = {}
     for epoch in range(run.epochs):
         _to_training(model, optimizer, of_training)
         model.train()
-        order = rng.order(run.seed, epoch, len(train), train.labels.device)
+        order = rng.draw_order(run.seed, epoch, len(train), train.labels.device)
         batches = order.split(run.batch_size)
         rates: list[float] = []
         losses, correct = [], []
@@ -171,7 +178,7 @@ def _to_evaluation(
         return {}
     of_training = {name: value.clone() for name, value in model.state_dict().items()}
     optimizer.eval()
-    if models_build.has_running_statistics(model):
+    if has_running_statistics(model):
         _refresh_statistics(run, model, train)
     return of_training
 
@@ -187,8 +194,8 @@ def _to_training(model: nn.Module, optimizer: Optimizer, of_training: dict[str, 
 def _refresh_statistics(run: Run, model: nn.Module, train: Split) -> None:
     """Renew batch normalisation's running statistics at the weights as they are."""
     model.train()
-    order = rng.order(run.seed, 0, len(train), train.labels.device)
-    for step, batch in enumerate(order.split(run.batch_size)[: models_build.REFRESHED_BATCHES]):
+    order = rng.draw_order(run.seed, 0, len(train), train.labels.device)
+    for step, batch in enumerate(order.split(run.batch_size)[:REFRESHED_BATCHES]):
         dropout.set_dropout_step(model, run.seed, step)
         model(train.images[batch])
 
@@ -212,11 +219,11 @@ def _placed(model: nn.Module, device: torch.device, precision: str) -> nn.Module
     """Return the model on the device, its images in the layout that is fastest there."""
     in_float32 = precision == "float32" and torch.get_default_dtype() == torch.float32
     if device.type == "cpu" and in_float32:
-        return blocked(model)
+        return to_blocked(model)
     return model.to(device).to(memory_format=torch.channels_last)
 
 
-def seconds_per_image(run: Run, data: Data, device: torch.device) -> tuple[float, float]:
+def time_reference(run: Run, data: Data, device: torch.device) -> tuple[float, float]:
     """Return how long one image takes to train on and to evaluate, from a short trial."""
     steps, evaluated = 8, 1000
     few = Split(
@@ -226,15 +233,15 @@ def seconds_per_image(run: Run, data: Data, device: torch.device) -> tuple[float
     nothing = Split(few.images[:1], few.labels[:1])
     short = replace(run.at_constant_rate(), epochs=1)
     trial = Data(few, nothing, None, nothing, data.classes)
-    train(short, trial, device)  # the first steps pay for what later ones find ready
+    train_one(short, trial, device)  # the first steps pay for what later ones find ready
     started = time.perf_counter()
-    train(short, trial, device)
+    train_one(short, trial, device)
     training = (time.perf_counter() - started) / len(few)
-    model = models_build.build(
+    model = build_model(
         run.model, data.shape, data.classes, seed=0, dropout=run.dropout, batch_norm=run.batch_norm
     )
     model = _placed(model, device, run.precision)
-    with computing_in(run.precision, device):
+    with use_precision(run.precision, device):
         evaluate(model, some)
         started = time.perf_counter()
         evaluate(model, some)

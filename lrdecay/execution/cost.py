@@ -8,11 +8,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lrdecay.components.datasets.dataset import Dataset
-from lrdecay.components.models import build as models_build
+from lrdecay.components.models.build import build_model
 from lrdecay.core.run import Run
 
 
-def cost(run: Run, dataset: Dataset) -> float:
+def estimate_flops(run: Run, dataset: Dataset) -> float:
     """Return about how many floating-point operations a run's training takes: its images times what
     one of them costs forwards and backwards. Good for sharing work out, not for telling time."""
     images = run.epochs * (dataset.train_count - run.validation)
@@ -27,7 +27,7 @@ def _per_image(
 ) -> float:
     """Return the operations of one forward pass of one image: of products and convolutions, beside
     which the rest is little."""
-    network = models_build.build(
+    network = build_model(
         name, shape, classes, seed=0, dropout=dropout, batch_norm=batch_norm
     ).eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -10,9 +10,9 @@ import torch
 
 from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.engine import reference
-from lrdecay.engine.precision import training_settings
+from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked import lockstep, train
-from lrdecay.execution.grouping import Plan, bytes_at_once
+from lrdecay.execution.grouping import Plan, measure_group_bytes
 
 
 def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> list[float]:
@@ -23,15 +23,20 @@ def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> list
     evaluated = len(whole.train_eval) + len(whole.test) + len(whole.validation or ())
     rates: dict[tuple[object, ...], tuple[float, float]] = {}
     seconds = []
-    with training_settings():
+    with use_training_settings():
         for group in plan.groups:
             first = group.runs[0]
-            alike = (group.engine, len(group.runs), lockstep.kind(first), first.dropout != 0)
+            alike = (
+                group.engine,
+                len(group.runs),
+                lockstep.lockstep_kind(first),
+                first.dropout != 0,
+            )
             if alike not in rates:
                 rates[alike] = (
-                    train.seconds_per_image(group.runs, whole, device)
+                    train.time_stacked(group.runs, whole, device)
                     if group.engine == train.NAME
-                    else reference.seconds_per_image(first, whole, device)
+                    else reference.time_reference(first, whole, device)
                 )
             training, evaluation = rates[alike]
             of_epoch = training * len(whole.train) + evaluation * evaluated
@@ -39,10 +44,10 @@ def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> list
     return seconds
 
 
-def until_all_end(seconds: Sequence[float], workers: int) -> float:
+def schedule_groups(seconds: Sequence[float], workers: int) -> float:
     """Return when all groups have ended that workers take in this order, in seconds.
 
-    >>> until_all_end([3, 2, 2], workers=2)
+    >>> schedule_groups([3, 2, 2], workers=2)
     4.0
     """
     busy_until = [0.0] * max(workers, 1)
@@ -51,12 +56,12 @@ def until_all_end(seconds: Sequence[float], workers: int) -> float:
     return max(busy_until)
 
 
-def bytes_per_worker(plan: Plan, dataset: Dataset, device: torch.device) -> int:
+def estimate_bytes(plan: Plan, dataset: Dataset, device: torch.device) -> int:
     """Return about how much memory a worker needs at most beside torch itself: for the images as
     float32, and for the runs of a group that train at once."""
     images = dataset.train_count + len(dataset.test_labels)
     data = 4 * images * math.prod(dataset.shape)
-    groups = {(group.engine, lockstep.kind(group.runs[0])): group for group in plan.groups}
-    with training_settings():
-        of_runs = [bytes_at_once(group, dataset, device) for group in groups.values()]
+    groups = {(group.engine, lockstep.lockstep_kind(group.runs[0])): group for group in plan.groups}
+    with use_training_settings():
+        of_runs = [measure_group_bytes(group, dataset, device) for group in groups.values()]
     return data + max(of_runs, default=0)

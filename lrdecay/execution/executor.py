@@ -50,12 +50,12 @@ class Executor(Protocol):
         """
 
 
-def plan_at(
+def plan_site(
     site: Site, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None
 ) -> Plan:
     """Return the groups in which runs train, as planned on the machine where they do."""
     device = torch.device(site.device)
-    return grouping.plan(runs, data, device, site.workers, engine, group_size, site.sharing)
+    return grouping.plan_groups(runs, data, device, site.workers, engine, group_size, site.sharing)
 
 
 def check_limits(workers: int | None, time_limit: float | None, fewest: int = 0) -> None:

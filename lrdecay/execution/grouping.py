@@ -20,10 +20,10 @@ from lrdecay.components.datasets.dataset import Dataset, Split
 from lrdecay.core.run import Run
 from lrdecay.engine import reference
 from lrdecay.engine.measured import EVALUATION_BATCH
-from lrdecay.engine.precision import training_settings
+from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked import lockstep, train
-from lrdecay.engine.stacked.ensemble import CannotStackError, Stack, check
-from lrdecay.execution.cost import cost
+from lrdecay.engine.stacked.ensemble import CannotStackError, Stack, check_same_results
+from lrdecay.execution.cost import estimate_flops
 
 ENGINES = ("auto", reference.NAME, train.NAME)
 
@@ -52,7 +52,7 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan(
+def plan_groups(
     runs: Sequence[Run],
     dataset: Dataset,
     device: torch.device,
@@ -69,7 +69,7 @@ def plan(
     """
     kinds: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
-        kinds.setdefault(lockstep.kind(run), []).append(run)
+        kinds.setdefault(lockstep.lockstep_kind(run), []).append(run)
     groups: list[Group] = []
     notes: dict[str, None] = {}
     for of_kind in kinds.values():
@@ -79,7 +79,7 @@ def plan(
         if engine == train.NAME or (engine == "auto" and _gains(first, images)):
             try:
                 # as in a worker, whatever the calling program has set
-                with training_settings():
+                with use_training_settings():
                     check_stackable(first, images, dataset.classes)
                     chosen = train.NAME
                     size = group_size or _size(first, images, dataset.classes, sharing or workers)
@@ -89,23 +89,23 @@ def plan(
     if device.type == "cuda":
         torch.cuda.empty_cache()  # workers are processes of their own
     # so that none begins a long one when the others have ended
-    groups.sort(key=lambda group: -cost(group.runs[0], dataset))
+    groups.sort(key=lambda group: -estimate_flops(group.runs[0], dataset))
     return Plan(tuple(groups), tuple(notes))
 
 
-def bytes_at_once(group: Group, dataset: Dataset, device: torch.device) -> int:
+def measure_group_bytes(group: Group, dataset: Dataset, device: torch.device) -> int:
     """Return about how much memory the runs of a group take that train at once; 0 where that is
     unknown, for a network that cannot be stacked."""
     first = group.runs[0]
     images = _some_images(dataset, max(first.batch_size, EVALUATION_BATCH), device)
     try:
-        each = bytes_per_run(first, images, dataset.classes)
+        each = measure_run_bytes(first, images, dataset.classes)
     except CannotStackError:
         return 0
     return each * (len(group.runs) if group.engine == train.NAME else 1)
 
 
-def bytes_per_run(run: Run, images: Tensor, classes: int) -> int:
+def measure_run_bytes(run: Run, images: Tensor, classes: int) -> int:
     """Return about how much memory one more run in a group takes, from a trial step of two.
 
     That is what the forward pass keeps for the backward pass, as much again for gradients, and
@@ -128,7 +128,7 @@ def bytes_per_run(run: Run, images: Tensor, classes: int) -> int:
     return (2 * sum(kept.values()) + 5 * weights) // 2
 
 
-def free_memory(device: torch.device) -> int:
+def find_free_memory(device: torch.device) -> int:
     """Return the bytes that are free on a GPU, or that this machine has available."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
@@ -153,8 +153,8 @@ def _pixels(run: Run, images: Tensor) -> int:
 
 def _size(run: Run, images: Tensor, classes: int, sharing: int) -> int:
     """Return how many runs to train at once."""
-    memory = _SHARE_OF_MEMORY * free_memory(images.device) / max(sharing, 1)
-    fits = int(memory / bytes_per_run(run, images, classes))
+    memory = _SHARE_OF_MEMORY * find_free_memory(images.device) / max(sharing, 1)
+    fits = int(memory / measure_run_bytes(run, images, classes))
     if images.device.type == "cuda":
         return max(1, min(fits, _MOST_ON_GPU))
     return max(1, min(fits, _MOST_ON_CPU, round(_PIXELS_AT_ONCE / _pixels(run, images))))
@@ -171,16 +171,16 @@ def _parts(runs: Sequence[Run], size: int, workers: int) -> list[tuple[Run, ...]
 
 def check_stackable(run: Run, images: Tensor, classes: int) -> None:
     """Raise `CannotStackError` where the run's network or optimizer cannot train in company."""
-    if registry.find("optimizer", run.optimizer):
+    if registry.find_plugin("optimizer", run.optimizer):
         raise CannotStackError(f"the stacked engine does not know the optimizer {run.optimizer}")
-    check(_two(run, images, classes), images)
+    check_same_results(_two(run, images, classes), images)
 
 
 def _two(run: Run, images: Tensor, classes: int) -> list[torch.nn.Module]:
     rates = (None, None) if run.dropout is None else (0.0, 0.5)
     runs = [replace(run, seed=seed, dropout=rate) for seed, rate in enumerate(rates)]
     labels = torch.zeros(len(images), dtype=torch.int64)
-    return lockstep.initial_networks(runs, Split(images, labels), classes)
+    return lockstep.build_networks(runs, Split(images, labels), classes)
 
 
 def _some_images(dataset: Dataset, count: int, device: torch.device) -> Tensor:

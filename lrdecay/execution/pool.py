@@ -20,9 +20,9 @@ import torch
 from lrdecay.core import signals
 from lrdecay.core.errors import WorkerError
 from lrdecay.core.run import Run
-from lrdecay.core.text import at_dropout, counted, joined
+from lrdecay.core.text import format_dropout, join_filled, spell_count
 from lrdecay.engine import record
-from lrdecay.engine.stacked import train as train_module
+from lrdecay.engine.stacked.train import NAME
 from lrdecay.execution.grouping import Group
 from lrdecay.execution.messages import Beat, Message, Note, Ready, Tell, Training
 from lrdecay.store.schema import Record
@@ -182,7 +182,7 @@ class Pool:
 
     def _look(self) -> None:
         """Wait a moment for a message and follow it; end who is overdue."""
-        signals.check()
+        signals.check_signals()
         try:
             worker, message = self._inbox.get(timeout=LOOK_SECONDS)
         except Empty:
@@ -248,9 +248,9 @@ class Pool:
         elif not runs:
             pass
         elif worker.place_lost and self._may_move(runs):
-            self._tell(Note(f"{cause}; {counted(len(runs), 'run')} of it start anew elsewhere"))
+            self._tell(Note(f"{cause}; {spell_count(len(runs), 'run')} of it start anew elsewhere"))
             self._waiting.append(Group(engine, tuple(runs)))
-        elif engine == train_module.NAME and len(runs) > 1:
+        elif engine == NAME and len(runs) > 1:
             half = (len(runs) + 1) // 2
             self._tell(
                 Note(f"{cause} with {len(runs)} runs at once; they start anew, {half} at once")
@@ -272,9 +272,9 @@ class Pool:
         tries = self._tries[run.run_id]
         if tries == _TRIES:
             error = f"{error} (tried {tries} times)"
-            self._tell(record.failed(run, error, engine, self._device))
+            self._tell(record.record_failed(run, error, engine, self._device))
             return
-        name = joined(run.scheduler, at_dropout(run.dropout), f"seed {run.seed}")
+        name = join_filled(run.scheduler, format_dropout(run.dropout), f"seed {run.seed}")
         first_line = error.partition("\n")[0]
         self._tell(Note(f"{name}: {first_line}; trying again, alone ({tries + 1} of {_TRIES})"))
         self._again.insert(0, Group(engine, (run,)))

@@ -12,12 +12,12 @@ import torch
 from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.components.datasets.spec import DatasetSpec
-from lrdecay.components.plugins import Loaded, load_again
+from lrdecay.components.plugins import Loaded, load_as_elsewhere
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.engine import record, reference
 from lrdecay.engine.measured import Epoch, OnEpoch
-from lrdecay.engine.stacked import train as train_module
+from lrdecay.engine.stacked.train import NAME, train_stacked
 from lrdecay.execution.grouping import Group
 from lrdecay.execution.messages import EpochDone, Note, Tell
 
@@ -51,8 +51,8 @@ class Trainer:
 
     def __init__(self, setup: Setup) -> None:
         self.device = torch.device(setup.device)
-        load_again(setup.plugins)
-        dataset = setup.data or sources.load(setup.dataset, setup.data_dir, download=False)
+        load_as_elsewhere(setup.plugins)
+        dataset = setup.data or sources.load_dataset(setup.dataset, setup.data_dir, download=False)
         if dataset.digest != setup.dataset_digest:
             raise InputError(f"{dataset.name}: the data have changed since the sweep began")
         self.data = dataset.split(setup.validation, self.device)
@@ -80,16 +80,16 @@ class Trainer:
 
     def _train_alone(self, run: Run, tell: Tell) -> None:
         try:
-            done = reference.train(run, self.data, self.device, _told(tell))
+            done = reference.train_one(run, self.data, self.device, _report_epochs(tell))
         except Exception as error:
-            done = record.failed(run, _cause(error), reference.NAME, self.device)
+            done = record.record_failed(run, _describe_error(error), reference.NAME, self.device)
         tell(done)
 
     def _train_together(self, runs: tuple[Run, ...], tell: Tell) -> None:
         try:
-            records = train_module.train(runs, self.data, self.device, _told(tell))
+            records = train_stacked(runs, self.data, self.device, _report_epochs(tell))
         except Exception as error:
-            failure = _cause(error)
+            failure = _describe_error(error)
             out_of_memory = _out_of_memory(error)
         else:
             for done in records:
@@ -97,7 +97,7 @@ class Trainer:
             return
         # here the error is gone, and with it what its traceback held in memory
         if len(runs) == 1:
-            tell(record.failed(runs[0], failure, train_module.NAME, self.device))
+            tell(record.record_failed(runs[0], failure, NAME, self.device))
             return
         half = (len(runs) + 1) // 2
         if out_of_memory:
@@ -109,11 +109,11 @@ class Trainer:
         self._train_in_parts(runs, half, tell)
 
 
-def _told(tell: Tell) -> OnEpoch:
-    return lambda run, epoch: tell(epoch_done(run, epoch))
+def _report_epochs(tell: Tell) -> OnEpoch:
+    return lambda run, epoch: tell(report_epoch(run, epoch))
 
 
-def _cause(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".strip()
 
 
@@ -128,7 +128,7 @@ def _out_of_memory(error: BaseException) -> bool:
     return error.__context__ is not None and _out_of_memory(error.__context__)
 
 
-def epoch_done(run: Run, epoch: Epoch) -> EpochDone:
+def report_epoch(run: Run, epoch: Epoch) -> EpochDone:
     """Return what the progress display is told of an epoch."""
     split = "val" if "val" in epoch.metrics else "test"
     return EpochDone(run, epoch.number, split, epoch.metrics[split].accuracy)

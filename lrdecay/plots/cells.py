@@ -14,18 +14,18 @@ from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import axis_values, cell_summary, extra_axes, train_test_gap
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import mean_and_sd
-from lrdecay.plots.common import SPREAD, of_scheduler, one_value
+from lrdecay.core.text import format_mean
+from lrdecay.plots.common import SPREAD, mark_scheduler, require_one_value
 from lrdecay.plots.style import (
     Style,
-    finish,
-    new_axes,
-    plain,
-    scheduler_styles,
-    short_name,
-    used_styles,
+    finish_axes,
+    format_plain,
+    make_axes,
+    select_styles,
+    shorten_name,
+    style_schedulers,
 )
-from lrdecay.plots.svg import About, mark
+from lrdecay.plots.svg import About, mark_artists
 
 MOST_DOTS = 50
 """Runs of a cell, by ascending seed, that get a dot each."""
@@ -133,16 +133,16 @@ def _by_axis(
         raise InputError(f"no axis {axis} to draw against: the runs have one, or each its own")
     if axis == "dropout":
         _has_dropouts(runs)
-    one_value(runs, [name for name in varied if name != axis])
-    styles = styles or scheduler_styles(runs)
-    ax = ax or new_axes()
+    require_one_value(runs, [name for name in varied if name != axis])
+    styles = styles or style_schedulers(runs)
+    ax = ax or make_axes()
     log = axis in LOG_AXES
 
     def moved(values: pd.Series[float], shift: float) -> pd.Series[float]:
         return values * 10**shift if log else values + shift
 
     present = cell_summary(runs, metric).query("n > 0")
-    used = used_styles(present, styles)
+    used = select_styles(present, styles)
     rows = runs[runs["status"] == "completed"].dropna(subset=[metric])
     values = sorted({float(str(value)) for value in axis_values(runs, axis)})
     steps = [math.log10(b / a) if log else b - a for a, b in pairwise(values)]
@@ -166,12 +166,12 @@ def _by_axis(
             ({axis: cell[axis]}, f"{scheduler}, {axis} {cell[axis]:g}: {_in_words(cell)}")
             for cell in cells.to_dict("records")
         ]
-        of_scheduler(line, scheduler, points=points)
+        mark_scheduler(line, scheduler, points=points)
         for (about, name), at, mean, sd in zip(
             points, x, cells["mean"], cells["sd"].fillna(0.0), strict=True
         ):
             bar = ax.plot([at, at], [mean - sd, mean + sd], color=style.color, linewidth=1.4)
-            of_scheduler(bar, scheduler, name, about=about)
+            mark_scheduler(bar, scheduler, name, about=about)
         # beside the bar, or it would hide them
         beside = moved(own[axis], shift + 0.4 * apart)
         dots = ax.scatter(beside, own[metric], s=5, color=style.color, alpha=0.5, linewidths=0)
@@ -182,7 +182,7 @@ def _by_axis(
             )
             for run in own.to_dict("records")
         ]
-        of_scheduler([dots], scheduler, points=seeds)
+        mark_scheduler([dots], scheduler, points=seeds)
     if log:
         ax.set_xscale("log")
         ax.minorticks_off()
@@ -191,9 +191,9 @@ def _by_axis(
     if len(values) == 1:
         only = pd.Series(values)
         ax.set_xlim(*moved(only, -SPREAD / 4), *moved(only, SPREAD / 4))
-    ax.xaxis.set_major_formatter(FuncFormatter(plain))
+    ax.xaxis.set_major_formatter(FuncFormatter(format_plain))
     ax.set(xlabel=LOG_AXES.get(axis, axis), ylabel=ylabel)
-    return finish(ax, used, legend)
+    return finish_axes(ax, used, legend)
 
 
 def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -205,9 +205,9 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         InputError: an extra axis has more than one value in `runs`, or a network has dropout rates
             of its own.
     """
-    one_value(runs, extra_axes(runs))
+    require_one_value(runs, extra_axes(runs))
     _has_dropouts(runs)
-    ax = ax or new_axes()
+    ax = ax or make_axes()
     cells = cell_summary(runs, "test_accuracy")
     order = axis_values(runs, "scheduler"), axis_values(runs, "dropout")
     means = 100.0 * cells.pivot(index="scheduler", columns="dropout", values="mean")
@@ -224,8 +224,8 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         linewidths=1.5,
         linecolor="none",
         annot_kws={"fontsize": 8.5},
-        xticklabels=[plain(float(str(dropout))) for dropout in order[1]],
-        yticklabels=list(map(short_name, order[0])),
+        xticklabels=[format_plain(float(str(dropout))) for dropout in order[1]],
+        yticklabels=list(map(shorten_name, order[0])),
         ax=ax,
     )
     for label in ax.get_yticklabels():
@@ -233,10 +233,10 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         label.set_rotation(0)
     ax.tick_params(length=0)
     places: list[About] = [{"scheduler": s, "dropout": d} for s, d in product(*order)]
-    mark(ax.collections, {}, "", [(place, "") for place in places])
+    mark_artists(ax.collections, {}, "", [(place, "") for place in places])
     known = means.notna().to_numpy().ravel()
     for text, place in zip(ax.texts, compress(places, known), strict=True):
-        mark([text], place, "")
+        mark_artists([text], place, "")
     ax.set(xlabel="dropout", ylabel="")
     return ax
 
@@ -249,4 +249,4 @@ def _in_words(cell: Mapping[Hashable, Any]) -> str:
 def _words(cell: Mapping[Hashable, Any]) -> str:
     if not cell["n"]:
         return ""
-    return f"{mean_and_sd(cell['mean'], cell['sd'])}\nn = {cell['n']}"
+    return f"{format_mean(cell['mean'], cell['sd'])}\nn = {cell['n']}"

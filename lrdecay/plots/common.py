@@ -11,21 +11,21 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import axis_values
-from lrdecay.analysis.axes import strata_in
+from lrdecay.analysis.axes import list_strata
 from lrdecay.core.errors import InputError
-from lrdecay.plots.style import plain
-from lrdecay.plots.svg import About, mark
+from lrdecay.plots.style import format_plain
+from lrdecay.plots.svg import About, mark_artists
 
 SPREAD = 0.4  # of the smallest step on the axis: how far the schedulers of a value are spread out
 
 
-def one_of(what: str, value: str, choices: Iterable[str]) -> None:
+def require_choice(what: str, value: str, choices: Iterable[str]) -> None:
     """Refuse what is not among the choices."""
     if value not in choices:
         raise InputError(f"unknown {what} {value!r}; choose one of {', '.join(choices)}")
 
 
-def one_value(runs: pd.DataFrame, axes: Iterable[str]) -> None:
+def require_one_value(runs: pd.DataFrame, axes: Iterable[str]) -> None:
     """Refuse to average over what is not a repetition."""
     for axis in axes:
         values = axis_values(runs, axis)
@@ -37,12 +37,12 @@ def one_value(runs: pd.DataFrame, axes: Iterable[str]) -> None:
             )
 
 
-def one_stratum(table: pd.DataFrame) -> None:
+def require_one_stratum(table: pd.DataFrame) -> None:
     """Refuse verdicts that differ in more than schedulers and dropouts."""
-    one_value(table, strata_in(table))
+    require_one_value(table, list_strata(table))
 
 
-def of_scheduler(
+def mark_scheduler(
     artists: Iterable[Artist],
     scheduler: str,
     name: str = "",
@@ -50,7 +50,7 @@ def of_scheduler(
     about: About | None = None,
 ) -> None:
     """Say what these marks are of, for whoever reads the figure as SVG; see `marks.mark`."""
-    mark(artists, {"scheduler": scheduler, **(about or {})}, name or scheduler, points)
+    mark_artists(artists, {"scheduler": scheduler, **(about or {})}, name or scheduler, points)
 
 
 def label_rows(ax: Axes, labels: Sequence[str], heads: Collection[int]) -> None:
@@ -64,5 +64,5 @@ def label_rows(ax: Axes, labels: Sequence[str], heads: Collection[int]) -> None:
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", color="0.5", alpha=0.25, linewidth=0.6)
     ax.set_axisbelow(True)
-    ax.xaxis.set_major_formatter(FuncFormatter(plain))
+    ax.xaxis.set_major_formatter(FuncFormatter(format_plain))
     sns.despine(ax=ax, left=True)

@@ -9,15 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import extra_axes, learning_curves, learning_rate_curves
-from lrdecay.plots.common import of_scheduler, one_of, one_value
+from lrdecay.plots.common import mark_scheduler, require_choice, require_one_value
 from lrdecay.plots.style import (
     Style,
-    finish,
-    log_scale,
-    new_axes,
-    plain,
-    scheduler_styles,
-    used_styles,
+    finish_axes,
+    format_plain,
+    make_axes,
+    select_styles,
+    style_schedulers,
+    use_log_scale,
 )
 from lrdecay.store.schema import SPLITS
 
@@ -43,9 +43,9 @@ def plot_learning_rates(
     Raises:
         InputError: an extra axis has more than one value in `runs`.
     """
-    one_value(runs, extra_axes(runs))
-    styles = styles or scheduler_styles(runs)
-    ax = ax or new_axes()
+    require_one_value(runs, extra_axes(runs))
+    styles = styles or style_schedulers(runs)
+    ax = ax or make_axes()
     curves = learning_rate_curves(runs, epochs)
     for scheduler, courses in curves.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
@@ -61,12 +61,12 @@ def plot_learning_rates(
                 linewidth=0.8 if thin else 1.6,
                 alpha=0.6 if thin else 1.0,
             )
-            of_scheduler(line, str(scheduler))
+            mark_scheduler(line, str(scheduler))
     ax.set(xlabel="epochs trained", ylabel="learning rate")
     if ax.dataLim.y0 >= 0:
         ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_formatter(FuncFormatter(plain))
-    return finish(ax, used_styles(curves, styles), legend)
+    ax.yaxis.set_major_formatter(FuncFormatter(format_plain))
+    return finish_axes(ax, select_styles(curves, styles), legend)
 
 
 def plot_schedules(
@@ -81,8 +81,8 @@ def plot_schedules(
     `curves` has the columns `scheduler`, `trained` (epochs done where a rate begins) and
     `learning_rate`, as `lrdecay.preview.curves` returns them, for runs of one length.
     """
-    styles = styles or scheduler_styles(curves)
-    ax = ax or new_axes()
+    styles = styles or style_schedulers(curves)
+    ax = ax or make_axes()
     for scheduler, course in curves.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
         ax.plot(
@@ -95,8 +95,8 @@ def plot_schedules(
         )
     ax.set(xlabel="epochs trained", ylabel="learning rate")
     ax.set_ylim(bottom=min(0.0, float(curves["learning_rate"].min())))
-    ax.yaxis.set_major_formatter(FuncFormatter(plain))
-    return finish(ax, used_styles(curves, styles), legend)
+    ax.yaxis.set_major_formatter(FuncFormatter(format_plain))
+    return finish_axes(ax, select_styles(curves, styles), legend)
 
 
 def plot_curves(
@@ -115,11 +115,11 @@ def plot_curves(
         InputError: dropout or an extra axis has more than one value in `runs`, or the metric or
             the split is unknown.
     """
-    one_of("metric", metric, UNITS)
-    one_of("split", split, SPLITS)
-    one_value(runs, [*extra_axes(runs), "dropout"])
-    styles = styles or scheduler_styles(runs)
-    ax = ax or new_axes()
+    require_choice("metric", metric, UNITS)
+    require_choice("split", split, SPLITS)
+    require_one_value(runs, [*extra_axes(runs), "dropout"])
+    styles = styles or style_schedulers(runs)
+    ax = ax or make_axes()
     scale = 100.0 if metric == "accuracy" else 1.0
     curves = learning_curves(runs, epochs, metric)
     curves = curves[curves["split"] == split]
@@ -135,20 +135,20 @@ def plot_curves(
             markevery=max(1, len(curve) // MARKERS_PER_LINE),
             linewidth=1.4,
         )
-        of_scheduler(line, str(scheduler))
+        mark_scheduler(line, str(scheduler))
         if curve["sd"].notna().any():
             low, high = scale * curve["low"], scale * curve["high"]
             band = ax.fill_between(
                 curve["epoch"], low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0
             )
             words = f"{scheduler}, mean \N{PLUS-MINUS SIGN} 1 sd"
-            of_scheduler([band], str(scheduler), words)
+            mark_scheduler([band], str(scheduler), words)
     ax.set(xlabel="epoch", ylabel=f"{split} {UNITS[metric]}")
     if not curves.empty:
         ax.set_ylim(*_limits(curves, metric, scale))
     if metric == "loss":
-        log_scale(ax)
-    return finish(ax, used_styles(curves, styles), legend)
+        use_log_scale(ax)
+    return finish_axes(ax, select_styles(curves, styles), legend)
 
 
 def _limits(curves: pd.DataFrame, metric: str, scale: float) -> tuple[float, float]:

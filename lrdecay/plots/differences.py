@@ -14,19 +14,25 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lrdecay.analysis import axis_values, extra_axes
-from lrdecay.analysis.metrics import NATS, UNIT_TITLES, metric_named, metric_values
-from lrdecay.analysis.sentences import interval
+from lrdecay.analysis.metrics import NATS, UNIT_TITLES, find_metric, read_metric
+from lrdecay.analysis.sentences import format_interval
 from lrdecay.analysis.verdicts import RESOLVED
-from lrdecay.core.text import at_dropout
-from lrdecay.plots.common import SPREAD, label_rows, of_scheduler, one_stratum, one_value
+from lrdecay.core.text import format_dropout
+from lrdecay.plots.common import (
+    SPREAD,
+    label_rows,
+    mark_scheduler,
+    require_one_stratum,
+    require_one_value,
+)
 from lrdecay.plots.style import (
     Style,
-    finish,
-    new_axes,
-    plain,
-    scheduler_styles,
-    short_name,
-    used_styles,
+    finish_axes,
+    format_plain,
+    make_axes,
+    select_styles,
+    shorten_name,
+    style_schedulers,
 )
 from lrdecay.plots.svg import About
 
@@ -59,9 +65,9 @@ def plot_differences(
     Raises:
         InputError: the table is of several datasets, base rates or the like.
     """
-    one_stratum(table)
-    styles = styles or scheduler_styles(table)
-    ax = ax or new_axes()
+    require_one_stratum(table)
+    styles = styles or style_schedulers(table)
+    ax = ax or make_axes()
     if margin:
         ax.axvspan(-margin, margin, color="0.5", alpha=0.18, linewidth=0)
     ax.axvline(0, color="0.5", linewidth=0.9)
@@ -73,9 +79,9 @@ def plot_differences(
             labels.append(head)
         for row in rows.to_dict("records"):
             _difference(ax, len(labels), row, styles[row["scheduler"]])
-            labels.append(short_name(row["scheduler"]))
+            labels.append(shorten_name(row["scheduler"]))
     label_rows(ax, labels, heads)
-    references = ", ".join(map(short_name, table["versus_scheduler"].unique()))
+    references = ", ".join(map(shorten_name, table["versus_scheduler"].unique()))
     between = "\n" if len(references) > _ON_ONE_LINE else " "
     ax.set_xlabel(f"difference to {references}{between}({UNIT_TITLES[unit]})", parse_math=False)
     return ax
@@ -84,7 +90,7 @@ def plot_differences(
 def _head(dropout: object, rows: pd.DataFrame) -> str:
     """Return what rows of one dropout stand under; nothing of a network's own rates."""
     averaged = (rows["family"] == "average").all()
-    return "all dropouts" if averaged else at_dropout(dropout)
+    return "all dropouts" if averaged else format_dropout(dropout)
 
 
 def _difference(ax: Axes, place: int, row: Mapping[Hashable, Any], style: Style) -> None:
@@ -114,14 +120,14 @@ def _difference(ax: Axes, place: int, row: Mapping[Hashable, Any], style: Style)
         markerfacecolor=style.color if bounded else "none",
     )
     about = {} if pd.isna(row["dropout"]) else {"dropout": row["dropout"]}
-    of_scheduler(drawn, str(row["scheduler"]), _in_words(row), about=about)
+    mark_scheduler(drawn, str(row["scheduler"]), _in_words(row), about=about)
 
 
 def _in_words(row: Mapping[Hashable, Any]) -> str:
     bounded = math.isfinite(row["low"]) and math.isfinite(row["high"])
     where = f"{row['where']}: " if row["where"] else ""
     return f"{where}{row['a']} \N{MINUS SIGN} {row['b']}: {row['mean']:.2g}" + (
-        f", {interval(row['low'], row['high'])}" if bounded else ""
+        f", {format_interval(row['low'], row['high'])}" if bounded else ""
     )
 
 
@@ -138,11 +144,11 @@ def plot_gain_by_dropout(
     Were there no interaction, each line would be level. Arguments and errors are those of
     `plot_differences`.
     """
-    one_stratum(table)
-    styles = styles or scheduler_styles(table)
-    ax = ax or new_axes()
+    require_one_stratum(table)
+    styles = styles or style_schedulers(table)
+    ax = ax or make_axes()
     rows = table.dropna(subset=["mean"])
-    used = used_styles(rows, styles)
+    used = select_styles(rows, styles)
     dropouts = [float(str(value)) for value in axis_values(table, "dropout")]
     step = min(np.diff(dropouts), default=0.1)
     apart = SPREAD * step / max(1, len(used))
@@ -162,16 +168,16 @@ def plot_gain_by_dropout(
         points: list[tuple[About, str]] = [
             ({"dropout": row["dropout"]}, _in_words(row)) for row in own.to_dict("records")
         ]
-        of_scheduler(drawn, scheduler, points=points)
+        mark_scheduler(drawn, scheduler, points=points)
         for (about, words), at, low, high in zip(points, x, own["low"], own["high"], strict=True):
             if math.isfinite(low) and math.isfinite(high):
                 bar = ax.plot([at, at], [low, high], color=style.color, linewidth=1.4)
-                of_scheduler(bar, scheduler, words, about=about)
+                mark_scheduler(bar, scheduler, words, about=about)
     ax.set_xticks(dropouts)
-    ax.xaxis.set_major_formatter(FuncFormatter(plain))
+    ax.xaxis.set_major_formatter(FuncFormatter(format_plain))
     ax.margins(x=0.08)
     ax.set(xlabel="dropout", ylabel=f"difference ({UNIT_TITLES[unit]})")
-    return finish(ax, used, legend)
+    return finish_axes(ax, used, legend)
 
 
 def plot_slopes(
@@ -192,11 +198,11 @@ def plot_slopes(
         InputError: dropout or an extra axis has more than one value in `runs`, or the metric is
             unknown.
     """
-    one_value(runs, [*extra_axes(runs), "dropout"])
-    asked = metric_named(metric)
-    styles = styles or scheduler_styles(runs)
-    ax = ax or new_axes()
-    values = runs.assign(value=metric_values(runs, asked, epochs))
+    require_one_value(runs, [*extra_axes(runs), "dropout"])
+    asked = find_metric(metric)
+    styles = styles or style_schedulers(runs)
+    ax = ax or make_axes()
+    values = runs.assign(value=read_metric(runs, asked, epochs))
     wide = values.pivot(index="seed", columns="scheduler", values="value").sort_index()
     others = [str(s) for s in axis_values(runs, "scheduler") if s != reference]
     others = [s for s in others if reference in wide]
@@ -217,9 +223,9 @@ def plot_slopes(
             ({}, f"seed {seed}: {reference} {a:.4g}, {scheduler} {b:.4g}")
             for seed, (a, b) in zip(both.index, pairs[:MOST_SEEDS].tolist(), strict=False)
         ]
-        of_scheduler([thin], scheduler, points=named)
-        of_scheduler(thick, scheduler, f"{scheduler}, mean of {len(pairs)} seeds")
-    names = list(map(short_name, others))
+        mark_scheduler([thin], scheduler, points=named)
+        mark_scheduler(thick, scheduler, f"{scheduler}, mean of {len(pairs)} seeds")
+    names = list(map(shorten_name, others))
     ax.set_xticks(range(len(others)), names)
     turned = len(others) > 3 or len(names) * max(map(len, names), default=0) > _SIDE_BY_SIDE
     for label in ax.get_xticklabels():
@@ -230,7 +236,7 @@ def plot_slopes(
     ax.autoscale_view(scalex=False)
     unit = "nats" if asked.unit == NATS else "%" if metric != "gap" else "pp"
     ax.set_ylabel(f"{metric.replace('_', ' ')} ({unit})")
-    return finish(ax, {}, legend=False)
+    return finish_axes(ax, {}, legend=False)
 
 
 def plot_closing(
@@ -251,10 +257,10 @@ def plot_closing(
     Raises:
         InputError: the rows are of several dropouts, datasets, base rates or the like.
     """
-    one_stratum(steps)
-    one_value(steps, ["dropout"])
-    styles = styles or scheduler_styles(steps)
-    ax = ax or new_axes()
+    require_one_stratum(steps)
+    require_one_value(steps, ["dropout"])
+    styles = styles or style_schedulers(steps)
+    ax = ax or make_axes()
     if margin:
         ax.axhspan(-margin, margin, color="0.5", alpha=0.18, linewidth=0)
     ax.axhline(0, color="0.5", linewidth=0.9, zorder=0)
@@ -279,7 +285,7 @@ def plot_closing(
                 markersize=8,
                 markerfacecolor="none",
             )
-        of_scheduler(drawn, str(scheduler))
+        mark_scheduler(drawn, str(scheduler))
     # the first intervals are so wide that beside them nothing else could be seen
     late = steps[steps["n"] >= steps["n"].max() / 2]
     ends = late.loc[np.isfinite(late["high"]), ["low", "high"]].to_numpy()
@@ -289,4 +295,4 @@ def plot_closing(
         ax.set_ylim(min(shown) - pad, max(shown) + pad)
     ax.set(xlabel="seeds", ylabel=f"difference ({UNIT_TITLES[unit]})")
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    return finish(ax, used_styles(steps, styles), legend)
+    return finish_axes(ax, select_styles(steps, styles), legend)

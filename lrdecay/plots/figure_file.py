@@ -65,7 +65,7 @@ TABLES = ("runs", "epochs", "trials")
 _INCHES = (4.8, 3.4)
 
 
-def draw(
+def draw_figure(
     kind: str,
     runs: pd.DataFrame,
     epochs: pd.DataFrame,
@@ -100,13 +100,13 @@ def draw(
     return figure
 
 
-def chosen(runs: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
+def select_where(runs: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
     """Return the rows that have the values of each "column=value"; equal columns are alternatives.
 
     Raises:
         InputError: there is no such column, or it has no such value.
     """
-    from lrdecay.core.text import suggest
+    from lrdecay.core.text import suggest_name
 
     wanted: dict[str, list[str]] = {}
     for pair in where:
@@ -114,7 +114,7 @@ def chosen(runs: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
         if not equals:
             raise InputError(f"--where {pair}: expected AXIS=VALUE, such as --where dropout=0.3")
         if column not in runs:
-            raise InputError(f"--where {pair}: column {suggest(column, runs.columns)}")
+            raise InputError(f"--where {pair}: column {suggest_name(column, runs.columns)}")
         wanted.setdefault(column, []).append(value)
     keep = runs
     for column, texts in wanted.items():
@@ -129,19 +129,19 @@ def chosen(runs: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
     return keep
 
 
-def check_output(path: Path) -> None:
+def check_figure_name(path: Path) -> None:
     """Raise `InputError` where the name of a figure's file does not end with one of `FORMATS`."""
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"--output {path}: the name must end with one of {', '.join(FORMATS)}")
 
 
-def save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure, whole or not at all: the same figure, the same bytes."""
     import matplotlib
 
     from lrdecay.store.atomic import write_bytes
 
-    check_output(path)
+    check_figure_name(path)
     kind = path.suffix.lower()[1:]
     date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
     written = io.BytesIO()
@@ -164,39 +164,39 @@ def write_figure(
     """Draw one figure of a results folder into a file and return its path.
 
     Raises:
-        InputError: as `draw`, `chosen` and `check_output`; or there are no results, or none of the
-            runs has completed.
+        InputError: as `draw_figure`, `select_where` and `check_figure_name`; or there are no
+            results, or none of the runs has completed.
     """
-    check_output(output)
+    check_figure_name(output)
     _function(kind)
 
     import matplotlib.style
 
     from lrdecay.analysis import compared
-    from lrdecay.core.text import counted
-    from lrdecay.plots.style import MATPLOTLIB_STYLE, scheduler_styles
+    from lrdecay.core.text import spell_count
+    from lrdecay.plots.style import MATPLOTLIB_STYLE, style_schedulers
     from lrdecay.store import reader
 
     found = reader.read_runs(folder)
     runs, trials = compared(found), found[found["phase"] == "choose"]
     if runs.empty:
         raise InputError(f"no runs of a comparison in {folder}: `lrdecay sweep FILE` trains them")
-    shown = chosen(runs, where)
+    shown = select_where(runs, where)
     if not (shown["status"] == "completed").any():
         raise InputError(
-            f"nothing to draw: of {counted(len(shown), 'run')} none has completed; "
+            f"nothing to draw: of {spell_count(len(shown), 'run')} none has completed; "
             f"`lrdecay status {folder}` says how they ended"
         )
     with matplotlib.style.context(MATPLOTLIB_STYLE):
-        figure = draw(
+        figure = draw_figure(
             kind,
             shown,
             reader.read_epochs(folder),
             options,
-            scheduler_styles(runs),  # the colours of the report, whatever is left out
+            style_schedulers(runs),  # the colours of the report, whatever is left out
             _trials(trials, runs, kind, where),
         )
-        save(figure, output)
+        save_figure(figure, output)
     return output
 
 
@@ -207,20 +207,20 @@ def _trials(
     own = trials[trials["scheduler"].isin(runs["scheduler"])]
     if own.empty or "trials" not in signature(_function(kind)).parameters:
         return None
-    return chosen(own, where)
+    return select_where(own, where)
 
 
 def _function(kind: str) -> Callable[..., Any]:
     from lrdecay import plots
-    from lrdecay.core.text import suggest
+    from lrdecay.core.text import suggest_name
 
     if kind not in KINDS:
-        raise InputError(f"kind of figure {suggest(kind, KINDS)}")
+        raise InputError(f"kind of figure {suggest_name(kind, KINDS)}")
     function: Callable[..., Any] = getattr(plots, KINDS[kind][0])
     return function
 
 
-def drawable(function: Callable[..., Any]) -> bool:
+def is_drawable(function: Callable[..., Any]) -> bool:
     """Whether `draw` can give a function all that it must have."""
     takes = signature(function).parameters
     needed = {name for name, p in takes.items() if p.default is Parameter.empty}

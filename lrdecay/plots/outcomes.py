@@ -9,10 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from lrdecay.analysis import axis_values, expected_best, extra_axes, seed_spread, time_to_target
-from lrdecay.analysis.axes import rows_at
-from lrdecay.core.text import at_dropout, joined
-from lrdecay.plots.common import label_rows, of_scheduler, one_value
-from lrdecay.plots.style import Style, finish, new_axes, scheduler_styles, short_name, used_styles
+from lrdecay.analysis.axes import select_rows
+from lrdecay.core.text import format_dropout, join_filled
+from lrdecay.plots.common import label_rows, mark_scheduler, require_one_value
+from lrdecay.plots.style import (
+    Style,
+    finish_axes,
+    make_axes,
+    select_styles,
+    shorten_name,
+    style_schedulers,
+)
 
 SPREADS = {
     "seed_sd": ("between seeds", None),
@@ -36,17 +43,17 @@ def plot_spread(
     Raises:
         InputError: an extra axis has more than one value in `runs`.
     """
-    one_value(runs, extra_axes(runs))
-    styles = styles or scheduler_styles(runs)
-    ax = ax or new_axes()
+    require_one_value(runs, extra_axes(runs))
+    styles = styles or style_schedulers(runs)
+    ax = ax or make_axes()
     cells = seed_spread(runs)
     labels: list[str] = []
     heads = []
     for dropout in axis_values(cells, "dropout"):
-        if head := at_dropout(dropout):
+        if head := format_dropout(dropout):
             heads.append(len(labels))
             labels.append(head)
-        for cell in rows_at(cells, "dropout", dropout).to_dict("records"):
+        for cell in select_rows(cells, "dropout", dropout).to_dict("records"):
             style = styles[cell["scheduler"]]
             for name, (what, marker) in SPREADS.items():
                 (mark,) = ax.plot(
@@ -57,10 +64,10 @@ def plot_spread(
                     markersize=6,
                     linestyle="none",
                 )
-                words = joined(cell["scheduler"], head, f"{what}: {cell[name]:.2g}")
+                words = join_filled(cell["scheduler"], head, f"{what}: {cell[name]:.2g}")
                 about = {"dropout": dropout} if head else {}
-                of_scheduler([mark], cell["scheduler"], words, about=about)
-            labels.append(short_name(cell["scheduler"]))
+                mark_scheduler([mark], cell["scheduler"], words, about=about)
+            labels.append(shorten_name(cell["scheduler"]))
     label_rows(ax, labels, heads)
     if hardware_sd is not None:
         ax.axvline(hardware_sd, color="0.5", linestyle=":", linewidth=1.6, clip_on=False)
@@ -83,9 +90,9 @@ def plot_expected_best(
         InputError: dropout or an axis other than the base rate has more than one value.
     """
     axes = [axis for axis in extra_axes(trials) if axis != "lr"]
-    one_value(trials, [*axes, "dropout"])
-    styles = styles or scheduler_styles(trials)
-    ax = ax or new_axes()
+    require_one_value(trials, [*axes, "dropout"])
+    styles = styles or style_schedulers(trials)
+    ax = ax or make_axes()
     table = expected_best(trials).dropna(subset="expected_best")
     for scheduler, own in table.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
@@ -96,11 +103,11 @@ def plot_expected_best(
             ({"scheduler": scheduler}, f"{scheduler}, best of {k}: {best:.4g}")
             for k, best in zip(own["trials"], own["expected_best"], strict=True)
         ]
-        of_scheduler([line], str(scheduler), points=points)
+        mark_scheduler([line], str(scheduler), points=points)
     ax.autoscale_view()
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="base rates tried", ylabel="expected best val accuracy (%)")
-    return finish(ax, used_styles(table, styles), legend)
+    return finish_axes(ax, select_styles(table, styles), legend)
 
 
 def plot_time_to_target(
@@ -118,9 +125,9 @@ def plot_time_to_target(
     Raises:
         InputError: no target is set, or dropout or an extra axis has more than one value.
     """
-    one_value(runs, [*extra_axes(runs), "dropout"])
-    styles = styles or scheduler_styles(runs)
-    ax = ax or new_axes()
+    require_one_value(runs, [*extra_axes(runs), "dropout"])
+    styles = styles or style_schedulers(runs)
+    ax = ax or make_axes()
     table = time_to_target(runs)
     last = int(runs["epochs"].max())
     for scheduler, own in table.groupby("scheduler", sort=False):
@@ -144,6 +151,6 @@ def plot_time_to_target(
             alpha=0.12,
             linewidth=0,
         )
-        of_scheduler([*line, band], str(scheduler))
+        mark_scheduler([*line, band], str(scheduler))
     ax.set(xlabel="epochs trained", ylabel="runs at the target (%)", ylim=(-2, 102))
-    return finish(ax, used_styles(table, styles), legend)
+    return finish_axes(ax, select_styles(table, styles), legend)

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from lrdecay.analysis import axis_values
-from lrdecay.core.sanitize import one_line
+from lrdecay.core.sanitize import sanitize_line
 
 # Okabe and Ito's hues, yellow and black left out and the light ones darkened, so that each keeps
 # a contrast of about 3:1 on white and on a dark page.
@@ -48,7 +48,7 @@ class Style:
         )
 
 
-def scheduler_styles(runs: pd.DataFrame) -> dict[str, Style]:
+def style_schedulers(runs: pd.DataFrame) -> dict[str, Style]:
     """A style for each scheduler, by order of first appearance.
 
     Colours, dashes and markers are 8, 5 and 7: the same three never meet twice below 280.
@@ -61,29 +61,29 @@ def scheduler_styles(runs: pd.DataFrame) -> dict[str, Style]:
     }
 
 
-def new_axes() -> Axes:
+def make_axes() -> Axes:
     """Return the axes of a new figure, made without pyplot."""
     return Figure(figsize=(4.8, 3.4), layout="constrained").subplots()
 
 
-def used_styles(table: pd.DataFrame, styles: Mapping[str, Style]) -> dict[str, Style]:
+def select_styles(table: pd.DataFrame, styles: Mapping[str, Style]) -> dict[str, Style]:
     """The styles of the schedulers that a table mentions, in the styles' own order."""
     present = set(table["scheduler"])
     return {scheduler: style for scheduler, style in styles.items() if scheduler in present}
 
 
-def short_name(name: object) -> str:
+def shorten_name(name: object) -> str:
     """Return a name for an axis or a legend: of a long one its two ends, or no room is left for
     the marks.
 
-    >>> short_name("cosine"), short_name("a long name for a scheduler of mine")
+    >>> shorten_name("cosine"), short_name("a long name for a scheduler of mine")
     ('cosine', 'a long name for a…r of mine')
     """
-    text = one_line(str(name))
+    text = sanitize_line(str(name))
     return text if len(text) <= _LONGEST else f"{text[:18].rstrip()}…{text[-9:].lstrip()}"
 
 
-def finish(ax: Axes, used: Mapping[str, Style], legend: bool) -> Axes:
+def finish_axes(ax: Axes, used: Mapping[str, Style], legend: bool) -> Axes:
     """Give axes the look that all have, and a legend."""
     if ax.get_xlabel().startswith("epoch"):
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
@@ -92,25 +92,25 @@ def finish(ax: Axes, used: Mapping[str, Style], legend: bool) -> Axes:
     sns.despine(ax=ax)
     if legend and used:
         # Handles are given explicitly: a label that starts with "_" would be left out otherwise.
-        labels = list(map(short_name, used))
+        labels = list(map(shorten_name, used))
         drawn = ax.legend([style.line() for style in used.values()], labels, frameon=False)
         for text in drawn.get_texts():
             text.set_parse_math(False)
     return ax
 
 
-def log_scale(ax: Axes) -> None:
+def use_log_scale(ax: Axes) -> None:
     """A log axis labelled in plain numbers, with enough of them on a short range."""
     ax.set_yscale("log")
     low, high = ax.get_ylim()
     decades = math.log10(high / low)
     subs = (1.0, 2.0, 3.0, 5.0) if decades < 1.5 else (1.0, 3.0) if decades < 3 else (1.0,)
     ax.yaxis.set_major_locator(LogLocator(subs=subs))
-    ax.yaxis.set_major_formatter(FuncFormatter(plain))
+    ax.yaxis.set_major_formatter(FuncFormatter(format_plain))
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def plain(value: float, position: int | None = None) -> str:
+def format_plain(value: float, position: int | None = None) -> str:
     """Return a number as short as it can be written."""
     return f"{value:g}"
 

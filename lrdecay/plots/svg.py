@@ -12,11 +12,11 @@ import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from lrdecay.core.sanitize import one_line
-from lrdecay.core.text import text_of
+from lrdecay.core.sanitize import sanitize_line
+from lrdecay.core.text import to_text
 
 
-def to_svg(ax: Axes, name: str, label: str) -> str:
+def figure_to_svg(ax: Axes, name: str, label: str) -> str:
     """The figure of `ax` as a small `<svg>` element to put inside an HTML page.
 
     Black becomes `currentColor`, text stays text in the page's own font, numbers keep two
@@ -46,7 +46,7 @@ def to_svg(ax: Axes, name: str, label: str) -> str:
         "class": "plot",
         "viewBox": view,
         "role": "img",
-        "aria-label": one_line(label),
+        "aria-label": sanitize_line(label),
     }
     for child in svg.findall("metadata") + svg.findall("defs"):
         if child.find("style") is not None or child.tag == "metadata":
@@ -55,7 +55,7 @@ def to_svg(ax: Axes, name: str, label: str) -> str:
 
 
 def _simplify(element: ElementTree.Element, name: str) -> None:
-    """Drop what inline HTML does not need and make ids the page's own; see `to_svg`."""
+    """Drop what inline HTML does not need and make ids the page's own; see `figure_to_svg`."""
     element.tag = element.tag.rpartition("}")[2]
     attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
     if "id" in attributes:
@@ -90,7 +90,7 @@ _PREFIX = "mark:"
 _NAME, _POINT = "-name", "-point"  # no axis begins with a dash
 
 
-def mark(
+def mark_artists(
     artists: Iterable[Artist], about: About, name: str, points: Sequence[tuple[About, str]] = ()
 ) -> None:
     """Say what artists show, and each of their points.
@@ -99,9 +99,9 @@ def mark(
     `name`, if it has one, as its title. So do its points, or the paths of a collection, if all of
     them are within the figure.
     """
-    said = _said(about, name)
+    said = _decode_mark(about, name)
     if len(points) <= MAX_POINTS:
-        said += [(_POINT, urlencode(_said(*point))) for point in points]
+        said += [(_POINT, urlencode(_decode_mark(*point))) for point in points]
     for artist in artists:
         artist.set_gid(_PREFIX + urlencode(said))
 
@@ -116,23 +116,23 @@ def read_mark(group: ElementTree.Element) -> None:
     drawn = _all(group, "use") or _all(group, "path")
     if len(drawn) == len(points):
         for element, point in zip(drawn, points, strict=True):
-            _say(element, _pairs(point))
-    _say(group, [pair for pair in pairs if pair[0] != _POINT])
+            _title_mark(element, _pairs(point))
+    _title_mark(group, [pair for pair in pairs if pair[0] != _POINT])
 
 
 def _all(group: ElementTree.Element, tag: str) -> list[ElementTree.Element]:
     return [element for element in group.iter() if element.tag.rpartition("}")[2] == tag]
 
 
-def _said(about: About, name: str) -> list[tuple[str, str]]:
-    return [(key, one_line(text_of(value))) for key, value in (*about.items(), (_NAME, name))]
+def _decode_mark(about: About, name: str) -> list[tuple[str, str]]:
+    return [(key, sanitize_line(to_text(value))) for key, value in (*about.items(), (_NAME, name))]
 
 
 def _pairs(said: str) -> list[tuple[str, str]]:
     return parse_qsl(said, keep_blank_values=True, errors="strict")
 
 
-def _say(element: ElementTree.Element, pairs: Iterable[tuple[str, str]]) -> None:
+def _title_mark(element: ElementTree.Element, pairs: Iterable[tuple[str, str]]) -> None:
     for key, value in pairs:
         if key == _NAME and value:
             title = ElementTree.Element("title")

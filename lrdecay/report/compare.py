@@ -15,12 +15,12 @@ from typing import Any
 import pandas as pd
 
 from lrdecay import analysis
-from lrdecay.analysis.contrasts import family_title, reference_among
-from lrdecay.analysis.metrics import Metric, metric_named
-from lrdecay.analysis.sentences import best_by_dropout, interval
-from lrdecay.analysis.settings import Comparison, UnreadableError, asked_in
+from lrdecay.analysis.contrasts import describe_family, find_reference
+from lrdecay.analysis.metrics import Metric, find_metric
+from lrdecay.analysis.sentences import format_interval, list_best
+from lrdecay.analysis.settings import Comparison, UnreadableError, read_settings
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import counted
+from lrdecay.core.text import spell_count
 from lrdecay.store import reader
 
 SHOWN = 100  # sentences of a family; all of them are in the machines' formats
@@ -40,7 +40,7 @@ class Answer:
     notes: tuple[str, ...]
 
 
-def asked(folder: Path) -> tuple[Comparison, int]:
+def read_asked(folder: Path) -> tuple[Comparison, int]:
     """Return what the sweep file stored with the results asks of the comparison, and how many seeds
     it may take.
 
@@ -48,12 +48,12 @@ def asked(folder: Path) -> tuple[Comparison, int]:
         InputError: there are no results, or their sweep file cannot be read.
     """
     try:
-        return asked_in(reader.read_plan(folder).sweep_text)
+        return read_settings(reader.read_plan(folder).sweep_text)
     except UnreadableError as error:
         raise InputError(f"{folder}: {error}") from error
 
 
-def read_answer(
+def compare_folder(
     folder: Path,
     reference: str | None = None,
     metric: str | None = None,
@@ -66,16 +66,16 @@ def read_answer(
     Raises:
         InputError: there are no results, or as `analysis.compare`.
     """
-    question, budget = asked(folder)
-    chosen = metric_named(metric or question.metric)
+    question, budget = read_asked(folder)
+    chosen = find_metric(metric or question.metric)
     notes = []
-    if margin is None and chosen.unit == metric_named(question.metric).unit:
+    if margin is None and chosen.unit == find_metric(question.metric).unit:
         margin = question.margin
     if margin is None:
         notes.append(
             f"Nothing is called equivalent, since no margin in {chosen.unit} is given (--margin)."
         )
-    runs, planned = reader.read_runs(folder), reader.read_planned(folder)
+    runs, planned = reader.read_runs(folder), reader.read_plan_rows(folder)
     epochs = reader.read_epochs(folder) if chosen.needs_epochs else None
     confidence = question.confidence if confidence is None else confidence
     table = analysis.compare(
@@ -96,7 +96,7 @@ def read_answer(
     return Answer(
         folder=str(folder),
         metric=chosen,
-        reference=reference_among(tables, reference or question.reference),
+        reference=find_reference(tables, reference or question.reference),
         margin=margin,
         confidence=confidence,
         table=table,
@@ -110,7 +110,8 @@ def _notes(table: pd.DataFrame, metric: Metric) -> Iterator[str]:
         yield "There is one cell only, so nothing to compare."
     waiting = int(table["n_waiting"].max()) if len(table) else 0
     if waiting:
-        yield f"Runs of up to {counted(waiting, 'seed')} are still to come: these do not count yet."
+        still = spell_count(waiting, "seed")
+        yield f"Runs of up to {still} are still to come: these do not count yet."
     if metric.name != "test_accuracy":
         yield (
             "Whether it holds for new images is not known: only test accuracy is stored image by "
@@ -148,17 +149,17 @@ def as_csv(answer: Answer) -> str:
 
 def as_markdown(answer: Answer) -> str:
     """Return the sentences as lists, with a table under each, in Markdown."""
-    lines = [_inert(headline(answer))]
+    lines = [_inert(write_headline(answer))]
     for family, rows in answer.table.groupby("family", sort=False):
-        lines += ["", f"### {_inert(title(str(family), rows))}", ""]
+        lines += ["", f"### {_inert(write_family_title(str(family), rows))}", ""]
         lines += [f"- {_inert(sentence)}" for sentence in rows["sentence"]]
         lines += ["", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
         lines += [
-            f"| {' | '.join(map(_inert, cells_of(row)))} |" for row in rows.to_dict("records")
+            f"| {' | '.join(map(_inert, format_row(row)))} |" for row in rows.to_dict("records")
         ]
     if len(answer.table):
-        lines += ["", _inert(legend(answer))]
-    lines += ["", *(f"- {_inert(line)}" for line in (*best_lines(answer), *answer.notes))]
+        lines += ["", _inert(write_legend(answer))]
+    lines += ["", *(f"- {_inert(line)}" for line in (*write_best(answer), *answer.notes))]
     return "\n".join(lines) + "\n"
 
 
@@ -171,13 +172,13 @@ FORMATS: dict[str, Callable[[Answer], str]] = {
 COLUMNS = ("contrast", "n", "mean", "interval", "wins", "r", "skew", "verdict")
 
 
-def cells_of(row: dict[Any, Any]) -> tuple[str, ...]:
+def format_row(row: dict[Any, Any]) -> tuple[str, ...]:
     """Return what a table shows of a contrast, one text for each of `COLUMNS`."""
     return (
         f"{row['where']}: {row['a']} - {row['b']}".removeprefix(": "),
         str(row["n"]),
         _number(row["mean"]),
-        "" if pd.isna(row["low"]) else interval(row["low"], row["high"]),
+        "" if pd.isna(row["low"]) else format_interval(row["low"], row["high"]),
         _number(row["wins"]),
         _number(row["correlation"]),
         _number(row["skew"]),
@@ -193,7 +194,7 @@ def _number(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
 
 
-def headline(answer: Answer) -> str:
+def write_headline(answer: Answer) -> str:
     """Return what was asked, in a line."""
     margin = "" if answer.margin is None else f", margin {answer.margin:g} {answer.metric.unit}"
     return (
@@ -202,15 +203,15 @@ def headline(answer: Answer) -> str:
     )
 
 
-def title(family: str, rows: pd.DataFrame) -> str:
+def write_family_title(family: str, rows: pd.DataFrame) -> str:
     """Return what a family of contrasts is called, of what kind it is, and its size."""
     kind = {analysis.PRIMARY: "primary", analysis.EXPLORATORY: "exploratory"}
-    what = family_title(family, rows)
-    size = counted(int(rows["family_size"].iloc[0]), "contrast")
+    what = describe_family(family, rows)
+    size = spell_count(int(rows["family_size"].iloc[0]), "contrast")
     return f"{what[0].upper()}{what[1:]} ({kind.get(family, 'secondary')}, {size})"
 
 
-def legend(answer: Answer) -> str:
+def write_legend(answer: Answer) -> str:
     """Return what the columns of the tables mean."""
     return (
         f"Differences are first minus second, in {answer.metric.unit}; wins is the share of seeds "
@@ -220,9 +221,9 @@ def legend(answer: Answer) -> str:
     )
 
 
-def best_lines(answer: Answer) -> Iterator[str]:
+def write_best(answer: Answer) -> Iterator[str]:
     """Yield which schedulers may be best, a line for each dropout."""
-    for best in () if answer.best is None else best_by_dropout(answer.best):
+    for best in () if answer.best is None else list_best(answer.best):
         where = f" at {best.where}" if best.where else ""
         if not best.left:
             yield f"Which scheduler may be best{where} is not evaluated yet."

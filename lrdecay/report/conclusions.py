@@ -20,13 +20,13 @@ from lrdecay.analysis import (
     open_questions,
     verdicts_by_seeds,
 )
-from lrdecay.analysis.axes import strata_in
-from lrdecay.analysis.contrasts import reference_among
-from lrdecay.analysis.metrics import Metric, metric_named
-from lrdecay.analysis.sentences import best_by_dropout, seeds
-from lrdecay.analysis.settings import Comparison, SeedsUntil, asked_in
+from lrdecay.analysis.axes import list_strata
+from lrdecay.analysis.contrasts import find_reference
+from lrdecay.analysis.metrics import Metric, find_metric
+from lrdecay.analysis.sentences import list_best, spell_seeds
+from lrdecay.analysis.settings import Comparison, SeedsUntil, read_settings
 from lrdecay.analysis.verdicts import EQUIVALENT, NOT_EVALUATED, RESOLVED, UNRESOLVED
-from lrdecay.core.text import counted, listed, spell_seconds, text_of
+from lrdecay.core.text import join_words, spell_count, spell_seconds, to_text
 
 GROUPS = {
     "Resolved": RESOLVED,
@@ -39,7 +39,7 @@ _USUAL_MOST = SeedsUntil().max
 
 
 @dataclass(frozen=True)
-class Findings:
+class Conclusions:
     """The settings, and the tables of `compare`, `best_set` and `verdicts_by_seeds` under them.
 
     `best` is None where neither more nor less of the metric is better; `budget` is how many seeds
@@ -61,9 +61,9 @@ class Findings:
         return self.table[self.table["family"] == PRIMARY]
 
 
-def find(
+def conclude(
     runs: pd.DataFrame, epochs: pd.DataFrame, sweep_text: str, planned: pd.DataFrame | None
-) -> Findings:
+) -> Conclusions:
     """Compare the runs as their sweep file asks.
 
     Args:
@@ -75,11 +75,11 @@ def find(
     Raises:
         InputError: the settings cannot be read, or as `lrdecay.analysis.compare`.
     """
-    comparison, budget = asked_in(sweep_text)
-    metric = metric_named(comparison.metric)
+    comparison, budget = read_settings(sweep_text)
+    metric = find_metric(comparison.metric)
     tables = [runs] if planned is None else [planned, runs]
     asked: dict[str, Any] = {
-        "reference": reference_among(tables, comparison.reference),
+        "reference": find_reference(tables, comparison.reference),
         "metric": metric.name,
         "margin": comparison.margin,
         "confidence": comparison.confidence,
@@ -88,7 +88,7 @@ def find(
     best = None
     if metric.higher_is_better is not None:
         best = best_set(runs, metric=metric.name, confidence=comparison.confidence, planned=planned)
-    return Findings(
+    return Conclusions(
         comparison,
         metric,
         str(asked["reference"]),
@@ -100,17 +100,17 @@ def find(
     )
 
 
-def question(found: Findings) -> str:
+def write_question(found: Conclusions) -> str:
     """Return what is compared with what, and by what rule, in a sentence or two."""
     primary = found.primary
     if primary.empty:
         return f"There is one scheduler, {found.reference}, so none to compare it with."
-    others = listed(axis_values(primary, "scheduler"))
-    rates = [text_of(dropout) for dropout in axis_values(primary, "dropout")]
-    where = f" at dropout {listed(rates)}" if any(rates) else ""
+    others = join_words(axis_values(primary, "scheduler"))
+    rates = [to_text(dropout) for dropout in axis_values(primary, "dropout")]
+    where = f" at dropout {join_words(rates)}" if any(rates) else ""
     chance = f"{100 * (1 - found.comparison.confidence):.3g}%"
     size = len(primary)
-    verdicts = "the verdict" if size == 1 else f"any of the {counted(size, 'verdict')}"
+    verdicts = "the verdict" if size == 1 else f"any of the {spell_count(size, 'verdict')}"
     return (
         f"{others} against {found.reference}{where}, by {found.metric.title}. "
         f"Differences below {found.comparison.margin:g} {found.metric.unit} are to count as none; "
@@ -119,7 +119,7 @@ def question(found: Findings) -> str:
     )
 
 
-def summary(found: Findings) -> str:
+def write_summary(found: Conclusions) -> str:
     """Return how many differences have which verdict."""
     primary = found.primary
     if primary.empty:
@@ -128,8 +128,8 @@ def summary(found: Findings) -> str:
     if len(still_open) and (verdicts == NOT_EVALUATED).all():
         return (
             f"Too few seeds to say whether a difference is real: a pair has "
-            f"{seeds(int(still_open['n'].max()))} at most, and the interval that may be looked at "
-            f"after every seed begins at {FEWEST_SEEDS}."
+            f"{spell_seeds(int(still_open['n'].max()))} at most, and the interval that may be "
+            f"looked at after every seed begins at {FEWEST_SEEDS}."
         )
     equivalent = int((verdicts == EQUIVALENT).sum())
     counts = {
@@ -142,7 +142,7 @@ def summary(found: Findings) -> str:
     where = ""
     if len(judged := primary.loc[verdicts != NOT_EVALUATED, "n"]):
         where = f" at {_seeds_from(judged)}"
-    return f"Of {counted(len(primary), 'difference')}{where}: {listed(parts)}."
+    return f"Of {spell_count(len(primary), 'difference')}{where}: {join_words(parts)}."
 
 
 @dataclass(frozen=True)
@@ -153,25 +153,24 @@ class Sentence:
     text: str
 
 
-def about_contrast(row: Mapping[Hashable, Any], strata: Sequence[str]) -> dict[str, str]:
+def find_axes(row: Mapping[Hashable, Any], strata: Sequence[str]) -> dict[str, str]:
     """Return which values of the axes a contrast is about; one over all dropouts has none."""
-    values = {axis: text_of(row[axis]) for axis in strata}
+    values = {axis: to_text(row[axis]) for axis in strata}
     values["scheduler"] = row["scheduler"]
     if not pd.isna(row["dropout"]):
-        values["dropout"] = text_of(row["dropout"])
+        values["dropout"] = to_text(row["dropout"])
     return values
 
 
-def grouped(found: Findings, most: int) -> list[tuple[str, list[Sentence]]]:
+def group_sentences(found: Conclusions, most: int) -> list[tuple[str, list[Sentence]]]:
     """Return the sentences of the primary family by how they came out, `most` in all."""
     groups = []
-    strata = strata_in(found.primary)
+    strata = list_strata(found.primary)
     for title, verdicts in GROUPS.items():
         rows = found.primary[found.primary["verdict"].isin(verdicts)]
         rows = rows.sort_values("dropout", kind="stable").head(most)
         said = [
-            Sentence(about_contrast(row, strata), row["sentence"])
-            for row in rows.to_dict("records")
+            Sentence(find_axes(row, strata), row["sentence"]) for row in rows.to_dict("records")
         ]
         if said:
             groups.append((title, said))
@@ -179,28 +178,28 @@ def grouped(found: Findings, most: int) -> list[tuple[str, list[Sentence]]]:
     return groups
 
 
-def best_lines(found: Findings) -> Iterator[Sentence]:
+def list_best_sentences(found: Conclusions) -> Iterator[Sentence]:
     """Yield, for each dropout, which schedulers are not excluded as best."""
-    for best in () if found.best is None else best_by_dropout(found.best):
+    for best in () if found.best is None else list_best(found.best):
         if best.left:
-            others = listed(best.not_evaluated) if best.not_evaluated else ""
+            others = join_words(best.not_evaluated) if best.not_evaluated else ""
             yield Sentence(
-                {axis: text_of(value) for axis, value in best.about.items()},
-                f"{best.where}: {listed(best.left)}".removeprefix(": ")
+                {axis: to_text(value) for axis, value in best.about.items()},
+                f"{best.where}: {join_words(best.left)}".removeprefix(": ")
                 + (f"; not evaluated: {others}" if others else ""),
             )
 
 
-def places(found: Findings) -> str:
+def name_places(found: Conclusions) -> str:
     """Return what the sets of the best are of one value of, in words; nothing of a single set."""
     if found.best is None:
         return ""
-    axes = ["dropout", *strata_in(found.best)]
+    axes = ["dropout", *list_strata(found.best)]
     several = [axis for axis in axes if found.best[axis].nunique() > 1]
-    return listed(several) if several else ""
+    return join_words(several) if several else ""
 
 
-def outlook(found: Findings) -> list[str]:
+def write_outlook(found: Conclusions) -> list[str]:
     """Return what it would take to settle what is open."""
     still_open = open_questions(found.table)
     if still_open.empty:
@@ -210,18 +209,19 @@ def outlook(found: Findings) -> list[str]:
     lines = [_cost(found, within)] if len(within) else []
     if beyond := len(still_open) - len(within):
         lines.append(
-            f"{counted(beyond, 'difference')} may not be resolvable within {seeds(found.budget)}."
+            f"{spell_count(beyond, 'difference')} may not be resolvable within "
+            f"{spell_seeds(found.budget)}."
         )
     return lines
 
 
-def _cost(found: Findings, within: pd.DataFrame) -> str:
+def _cost(found: Conclusions, within: pd.DataFrame) -> str:
     """Return what contrasts that the budget suffices for take, and how to ask for it."""
     needed = within["more_seeds"].astype(int)
     count = _seeds_from(needed)
     begin = (within["verdict"] == NOT_EVALUATED).all()
     verb = "begin to judge" if begin else "settle"
-    text = f"To {verb} {counted(len(within), 'open difference')} takes about {count} more"
+    text = f"To {verb} {spell_count(len(within), 'open difference')} takes about {count} more"
     text += "" if begin else ", if they stay as they are"
     # no run that has ended so far says how long one takes if all of them failed
     if math.isfinite(found.seconds_per_run):
@@ -242,7 +242,7 @@ def _cost(found: Findings, within: pd.DataFrame) -> str:
 def _seeds_from(counts: pd.Series[int]) -> str:
     """Return the least and the most of some numbers of seeds as text, one where they are equal."""
     least, most = int(counts.min()), int(counts.max())
-    return seeds(most) if least == most else f"{least:,} to {seeds(most)}"
+    return spell_seeds(most) if least == most else f"{least:,} to {spell_seeds(most)}"
 
 
 def _more_runs(rows: pd.DataFrame) -> int:

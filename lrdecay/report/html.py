@@ -13,15 +13,15 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
-from lrdecay.core.sanitize import inert
-from lrdecay.core.text import counted
+from lrdecay.core.sanitize import sanitize
+from lrdecay.core.text import spell_count
 from lrdecay.store.atomic import write_text
 
 _HEAD = "<head>"
 
 
-def render(template: str, **values: object) -> str:
-    """Return a page. Every text is escaped, and harmless as `inert` has it; `Markup` stays as it
+def render_template(template: str, **values: object) -> str:
+    """Return a page. Every text is escaped, and harmless as `sanitize` has it; `Markup` stays as it
     is."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lrdecay.report"),
@@ -31,7 +31,7 @@ def render(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["counted"] = counted
+    environment.globals["counted"] = spell_count
     return environment.get_template(template).render(**values)
 
 
@@ -42,10 +42,10 @@ def write_page(page: str, path: Path) -> Path:
     return path
 
 
-def reloading(page: str, seconds: int) -> str:
+def add_reload(page: str, seconds: int) -> str:
     """Return a page that a browser loads again every so many seconds.
 
-    >>> reloading("<html><head><title>a</title>", 5)
+    >>> add_reload("<html><head><title>a</title>", 5)
     '<html><head><meta http-equiv="refresh" content="5"><title>a</title>'
     """
     before, head, after = page.partition(_HEAD)
@@ -54,10 +54,10 @@ def reloading(page: str, seconds: int) -> str:
     return f'{before}{head}<meta http-equiv="refresh" content="{seconds}">{after}'
 
 
-def link(to: Iterable[str]) -> str:
+def make_link(to: Iterable[str]) -> str:
     r"""Return a relative link of the names of folders and a file, whatever characters these have.
 
-    >>> link(["..", "a b:c", "report.html"]), link(["javascript:alert(1)", 'x">'])
+    >>> make_link(["..", "a b:c", "report.html"]), link(["javascript:alert(1)", 'x">'])
     ('../a%20b%3Ac/report.html', 'javascript%3Aalert%281%29/x%22%3E')
     """
     return "/".join(quote(os.fsencode(name), safe="") for name in to)
@@ -65,14 +65,14 @@ def link(to: Iterable[str]) -> str:
 
 def _inert(value: object) -> object:
     """Return any value of a page, text without what a browser would obey; markup as it is."""
-    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return sanitize(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 SCRIPTS = ("tables.js", "report.js")
 """The parts of the script, in order."""
 
 
-def page_assets() -> dict[str, Markup]:
+def load_assets() -> dict[str, Markup]:
     """Return what the template needs: `style`, `script` and `policy`.
 
     The policy forbids every request and any script but this one, which it knows by its digest.

@@ -14,7 +14,7 @@ import pandas as pd
 
 from lrdecay.analysis import compared
 from lrdecay.core.errors import InputError
-from lrdecay.report import html as html_module
+from lrdecay.report.html import make_link, render_template, write_page
 from lrdecay.store import reader
 
 REPORT, COMPARED, INDEX = "report.html", "compared.html", "index.html"
@@ -43,17 +43,17 @@ class Overview:
         return 0 < self.planned <= self.done
 
 
-def overview(folder: Path) -> Overview:
+def read_overview(folder: Path) -> Overview:
     """Return how far the sweep of a results folder is.
 
     Raises:
         InputError: there are no results, or they are damaged.
     """
     runs = compared(reader.read_runs(folder, _COLUMNS))
-    return overview_of(folder.resolve().name, runs, reader.read_plan(folder))
+    return make_overview(folder.resolve().name, runs, reader.read_plan(folder))
 
 
-def overview_of(name: str, runs: pd.DataFrame, plan: reader.Plan) -> Overview:
+def make_overview(name: str, runs: pd.DataFrame, plan: reader.Plan) -> Overview:
     """Return the same of the runs of a comparison and their plan."""
     finished = runs["finished_at"].max().strftime("%Y-%m-%d %H:%M UTC") if len(runs) else ""
     return Overview(
@@ -65,7 +65,7 @@ def overview_of(name: str, runs: pd.DataFrame, plan: reader.Plan) -> Overview:
     )
 
 
-def beside(folder: Path) -> Path:
+def find_home(folder: Path) -> Path:
     """Return the directory that a results folder lies in."""
     return folder.parent if folder.name not in ("", "..") else folder.resolve().parent
 
@@ -79,13 +79,15 @@ def write_index(home: Path) -> Path | None:
     if not _may_write(path):
         return None
     rows = [
-        {"name": folder.name, "link": html_module.link([folder.name, REPORT]), **_described(folder)}
+        {
+            "name": folder.name,
+            "link": make_link([folder.name, REPORT]),
+            **_described(folder),
+        }
         for folder in _with_reports(home)
     ]
-    compared_link = html_module.link([COMPARED]) if (home / COMPARED).is_file() else None
-    return html_module.write_page(
-        html_module.render("index.html.j2", rows=rows, compared=compared_link), path
-    )
+    compared_link = make_link([COMPARED]) if (home / COMPARED).is_file() else None
+    return write_page(render_template("index.html.j2", rows=rows, compared=compared_link), path)
 
 
 def _with_reports(home: Path) -> Iterator[Path]:
@@ -97,7 +99,7 @@ def _with_reports(home: Path) -> Iterator[Path]:
 def _described(folder: Path) -> dict[str, object]:
     """One folder that cannot be read must not hide the others."""
     try:
-        return {"sweep": overview(folder), "problem": None}
+        return {"sweep": read_overview(folder), "problem": None}
     except (InputError, OSError) as error:
         return {"sweep": None, "problem": str(error)}
 

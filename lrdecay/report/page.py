@@ -19,12 +19,11 @@ import pandas as pd
 from lrdecay.analysis import FEWEST_SEEDS, compared, extra_axes, status_counts
 from lrdecay.analysis.metrics import UNIT_TITLES
 from lrdecay.core.errors import InputError
-from lrdecay.plots.style import MATPLOTLIB_STYLE, Style, scheduler_styles
+from lrdecay.plots.style import MATPLOTLIB_STYLE, Style, style_schedulers
 from lrdecay.report import conclusions, figures, provenance, tables
-from lrdecay.report import html as html_module
-from lrdecay.report.conclusions import Findings
+from lrdecay.report.conclusions import Conclusions
 from lrdecay.report.figures import Chart, Setting
-from lrdecay.report.html import page_assets
+from lrdecay.report.html import load_assets, render_template, write_page
 from lrdecay.store import reader
 from lrdecay.store.reader import Plan
 
@@ -62,7 +61,7 @@ def write_report(folder: str | Path, output: str | Path | None = None) -> Path:
     """
     folder = Path(folder)
     page = read_and_render(folder)
-    return html_module.write_page(page, folder / "report.html" if output is None else Path(output))
+    return write_page(page, folder / "report.html" if output is None else Path(output))
 
 
 def read_and_render(folder: Path) -> str:
@@ -76,7 +75,7 @@ def read_and_render(folder: Path) -> str:
         reader.read_epochs(folder),
         name=folder.resolve().name,
         plan=reader.read_plan(folder),
-        planned=reader.read_planned(folder),
+        planned=reader.read_plan_rows(folder),
         repeats=reader.read_repeats(folder),
     )
 
@@ -94,31 +93,35 @@ def render_report(
     plan's rows, if they are known, and `repeats` those of runs that trained once more."""
     trials, runs = runs[runs["phase"] == "choose"], compared(runs)
     settings = figures.split_settings(runs, epochs)
-    styles = scheduler_styles(runs)
-    found, unanswered = _find(runs, epochs, plan.sweep_text, planned)
+    styles = style_schedulers(runs)
+    found, unanswered = _conclude(runs, epochs, plan.sweep_text, planned)
     # The reader's own matplotlib settings must not change the page.
     with matplotlib.style.context(MATPLOTLIB_STYLE):
         sections = _sections(runs, epochs, settings, found, styles, trials, repeats)
-        keys = [figures.legend_key(style, number) for number, style in enumerate(styles.values())]
+        keys = [
+            figures.draw_legend_key(style, number) for number, style in enumerate(styles.values())
+        ]
     left_out = [setting.title for setting in settings[MAX_COMBINATIONS:]]
-    return html_module.render(
+    return render_template(
         "report.html.j2",
-        **page_assets(),
+        **load_assets(),
         name=name,
         sweep_text=plan.sweep_text.strip(),
         warnings=plan.warnings,
         counts=status_counts(runs).to_dict(),
         planned=plan.runs,
         missing=max(0, plan.runs - len(runs)),
-        mixed=provenance.mixed(runs),
-        alike=[text for each in settings[:MAX_COMBINATIONS] for text in provenance.alike(each)],
+        mixed=provenance.find_mixed(runs),
+        alike=[
+            text for each in settings[:MAX_COMBINATIONS] for text in provenance.find_alike(each)
+        ],
         answer=None if found is None else _answer(found),
         unanswered=unanswered,
         headline=sections.pop("headline").charts,
-        contrasts=[] if found is None else tables.contrasts(found),
+        contrasts=[] if found is None else tables.tabulate_contrasts(found),
         unit="" if found is None else UNIT_TITLES[found.metric.unit],
         fewest=FEWEST_SEEDS,
-        cells=tables.cells(runs),
+        cells=tables.tabulate_cells(runs),
         map=sections.pop("map").charts,
         # neighbours that fill half of a wide page stand side by side
         groups=[
@@ -127,41 +130,41 @@ def render_report(
                 (section for section in sections.values() if section.charts), key=lambda s: s.small
             )
         ],
-        matrix=provenance.matrix(runs),
+        matrix=provenance.provenance_matrix(runs),
         key_symbols=list(zip(styles, keys, strict=True)),
         left_out=left_out[:MAX_NAMED],
         more_left_out=max(0, len(left_out) - MAX_NAMED),
         shown=MAX_COMBINATIONS,
-        choice=None if trials.empty else tables.choice(trials),
-        ended_early=tables.ended_early(runs),
-        facts=provenance.facts(runs, trials),
-        loading=provenance.loading(name, trials=not trials.empty),
-        commands=provenance.commands(name, runs),
+        choice=None if trials.empty else tables.tabulate_rates(trials),
+        ended_early=tables.tabulate_ended_early(runs),
+        facts=provenance.provenance_facts(runs, trials),
+        loading=provenance.write_loading(name, trials=not trials.empty),
+        commands=provenance.write_commands(name, runs),
     )
 
 
-def _find(
+def _conclude(
     runs: pd.DataFrame, epochs: pd.DataFrame, sweep_text: str, planned: pd.DataFrame | None
-) -> tuple[Findings | None, str]:
+) -> tuple[Conclusions | None, str]:
     """Return what the sweep decides, or why that cannot be said: the rest of the page can."""
     try:
-        return conclusions.find(runs, epochs, sweep_text, planned), ""
+        return conclusions.conclude(runs, epochs, sweep_text, planned), ""
     except InputError as error:
         return None, str(error)
 
 
-def _answer(found: Findings) -> Mapping[str, Any]:
-    shown = conclusions.grouped(found, MAX_SENTENCES)
-    best = list(conclusions.best_lines(found))
+def _answer(found: Conclusions) -> Mapping[str, Any]:
+    shown = conclusions.group_sentences(found, MAX_SENTENCES)
+    best = list(conclusions.list_best_sentences(found))
     return {
-        "question": conclusions.question(found),
-        "summary": conclusions.summary(found),
+        "question": conclusions.write_question(found),
+        "summary": conclusions.write_summary(found),
         "groups": shown,
         "left_out": len(found.primary) - sum(len(sentences) for _, sentences in shown),
         "best": best[:MAX_SENTENCES],
         "best_left_out": len(best) - len(best[:MAX_SENTENCES]),
-        "places": conclusions.places(found),
-        "outlook": conclusions.outlook(found),
+        "places": conclusions.name_places(found),
+        "outlook": conclusions.write_outlook(found),
         "confidence": f"{100 * found.comparison.confidence:g}%",
     }
 
@@ -170,7 +173,7 @@ def _sections(
     runs: pd.DataFrame,
     epochs: pd.DataFrame,
     settings: Sequence[Setting],
-    found: Findings | None,
+    found: Conclusions | None,
     styles: Mapping[str, Style],
     trials: pd.DataFrame,
     repeats: pd.DataFrame | None,
@@ -185,7 +188,7 @@ def _sections(
         return _drawn(apart_from(axis), lambda each: draw(each, styles))
 
     def decided(
-        draw: Callable[[Setting, Findings, Mapping[str, Style]], Chart | None],
+        draw: Callable[[Setting, Conclusions, Mapping[str, Style]], Chart | None],
     ) -> list[Chart]:
         return [] if found is None else _drawn(settings, lambda each: draw(each, found, styles))
 

@@ -8,35 +8,35 @@ import shlex
 import pandas as pd
 
 from lrdecay.analysis import describe_matrix, learning_rate_curves, made_with, rates_chosen
-from lrdecay.analysis.axes import rated
-from lrdecay.core.text import listed, text_of
+from lrdecay.analysis.axes import drop_own_dropout
+from lrdecay.core.text import join_words, to_text
 from lrdecay.report.figures import Setting
-from lrdecay.report.tables import words
+from lrdecay.report.tables import format_values
 
 
-def matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
+def provenance_matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
     """Return each axis, its values in words, and how many there are."""
     table = describe_matrix(runs)
     rows = zip(table["axis"], table["values"], table["n_values"], strict=True)
     chosen = " (chosen)" if rates_chosen(runs) else ""
     return [
-        (axis, words(values) + (chosen if axis == "lr" else ""), n)
+        (axis, format_values(values) + (chosen if axis == "lr" else ""), n)
         for axis, values, n in rows
-        if axis in rated([axis], runs)
+        if axis in drop_own_dropout([axis], runs)
     ]
 
 
-def mixed(runs: pd.DataFrame) -> list[str]:
+def find_mixed(runs: pd.DataFrame) -> list[str]:
     """Return how many runs were made on what, if not all were made alike."""
     rows = made_with(runs).to_dict("records")
     texts = [
-        f"{row['runs']} with torch {text_of(row['torch_version'])} on {text_of(row['device'])}"
+        f"{row['runs']} with torch {to_text(row['torch_version'])} on {to_text(row['device'])}"
         for row in rows
     ]
     return texts if len(texts) > 1 else []
 
 
-def alike(setting: Setting) -> list[str]:
+def find_alike(setting: Setting) -> list[str]:
     """Return which schedulers applied the same rates in every epoch of every run, so that a
     difference between them could be nothing but chance."""
     curves = learning_rate_curves(setting.runs, setting.epochs)
@@ -47,18 +47,18 @@ def alike(setting: Setting) -> list[str]:
             courses.setdefault(rates.to_numpy().tobytes(), []).append(str(scheduler))
     where = f" ({setting.title})" if setting.title else ""
     return [
-        f"{listed(same)} applied the same learning rate in every epoch{where}: here they are one "
-        "schedule under several names."
+        f"{join_words(same)} applied the same learning rate in every epoch{where}: here they are "
+        "one schedule under several names."
         for same in courses.values()
         if len(same) > 1
     ]
 
 
-def facts(runs: pd.DataFrame, trials: pd.DataFrame) -> list[tuple[str, str]]:
+def provenance_facts(runs: pd.DataFrame, trials: pd.DataFrame) -> list[tuple[str, str]]:
     """Return what made the numbers: pairs of a name and a text."""
 
     def values(column: str) -> str:
-        return ", ".join(text_of(value) for value in sorted(runs[column].dropna().unique()))
+        return ", ".join(to_text(value) for value in sorted(runs[column].dropna().unique()))
 
     finished = runs["finished_at"].dt.strftime("%Y-%m-%d %H:%M UTC")
     cost = runs["seconds"].sum() + trials["seconds"].sum()
@@ -83,7 +83,7 @@ def facts(runs: pd.DataFrame, trials: pd.DataFrame) -> list[tuple[str, str]]:
     return [(name, text) for name, text in found.items() if text]
 
 
-def loading(name: str, trials: bool) -> str:
+def write_loading(name: str, trials: bool) -> str:
     """Return the lines of Python that load the tables."""
     runs, epochs = (
         json.dumps(f"results/{name}/{table}.parquet", ensure_ascii=False)
@@ -96,7 +96,7 @@ def loading(name: str, trials: bool) -> str:
     )
 
 
-def commands(name: str, runs: pd.DataFrame) -> str:
+def write_commands(name: str, runs: pd.DataFrame) -> str:
     """Return the commands that make the page again from its sweep file."""
     file, folder = shlex.quote(f"{name}.yaml"), shlex.quote(f"results/{name}")
     plugin = " --plugin FILE_OR_MODULE" if (runs["plugins"] != "{}").any() else ""

@@ -28,16 +28,16 @@ from lrdecay.analysis import (
 )
 from lrdecay.analysis.metrics import UNIT_TITLES
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import joined, mean_and_sd, named_value, text_of
-from lrdecay.report import html as html_module
+from lrdecay.core.text import format_mean, format_named, join_filled, to_text
 from lrdecay.report import index
+from lrdecay.report.html import make_link, render_template, write_page
 from lrdecay.store import reader
 
 _LISTED = 8
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Side:
     """What the page says of one sweep. `runs` are those of the comparison."""
 
     label: str
@@ -58,15 +58,15 @@ def write_comparison(folders: Sequence[Path], output: Path | None = None) -> Pat
     Raises:
         InputError: a folder is given twice, is missing or holds no runs of a comparison.
     """
-    path = index.beside(folders[0]) / index.COMPARED if output is None else output
+    path = index.find_home(folders[0]) / index.COMPARED if output is None else output
     labels = _labels(folders)
     sweeps = [_read(*each, path.parent) for each in zip(folders, labels, strict=True)]
-    return html_module.write_page(render_comparison(sweeps), path)
+    return write_page(render_comparison(sweeps), path)
 
 
-def render_comparison(sweeps: Sequence[Sweep]) -> str:
+def render_comparison(sweeps: Sequence[Side]) -> str:
     """Return the page as text."""
-    return html_module.render(
+    return render_template(
         "compared.html.j2",
         sweeps=sweeps,
         differing=_differing(sweeps),
@@ -86,7 +86,7 @@ def _labels(folders: Sequence[Path]) -> list[str]:
     return [str(folder) for folder in folders]
 
 
-def _read(folder: Path, label: str, home: Path) -> Sweep:
+def _read(folder: Path, label: str, home: Path) -> Side:
     runs = compared(reader.read_runs(folder))
     if runs.empty:
         raise InputError(
@@ -95,17 +95,17 @@ def _read(folder: Path, label: str, home: Path) -> Sweep:
     report = folder / index.REPORT
     link = None
     if report.is_file():
-        link = html_module.link(Path(os.path.relpath(report.resolve(), home.resolve())).parts)
+        link = make_link(Path(os.path.relpath(report.resolve(), home.resolve())).parts)
     plan = reader.read_plan(folder)
     asked, verdicts = _verdicts(folder, plan.sweep_text, runs)
-    overview = index.overview_of(folder.resolve().name, runs, plan)
-    return Sweep(label, link, overview, runs, asked, verdicts)
+    overview = index.make_overview(folder.resolve().name, runs, plan)
+    return Side(label, link, overview, runs, asked, verdicts)
 
 
 def _verdicts(folder: Path, sweep_text: str, runs: pd.DataFrame) -> tuple[str, list[str]]:
     """What the sweep asks, and the sentences of its primary family or why there are none."""
     try:
-        question, budget = settings.asked_in(sweep_text)
+        question, budget = settings.read_settings(sweep_text)
         metric = METRICS_COMPARED[question.metric]
         table = compare(
             runs,
@@ -114,7 +114,7 @@ def _verdicts(folder: Path, sweep_text: str, runs: pd.DataFrame) -> tuple[str, l
             metric=metric.name,
             margin=question.margin,
             confidence=question.confidence,
-            planned=reader.read_planned(folder),
+            planned=reader.read_plan_rows(folder),
             budget=budget,
         )
     except InputError as error:
@@ -127,7 +127,7 @@ def _verdicts(folder: Path, sweep_text: str, runs: pd.DataFrame) -> tuple[str, l
     return asked, sentences or ["There is one scheduler only, so nothing to compare."]
 
 
-def _differing(sweeps: Sequence[Sweep]) -> list[tuple[str, list[str]]]:
+def _differing(sweeps: Sequence[Side]) -> list[tuple[str, list[str]]]:
     """The axes on which the sweeps are not alike, with each one's values."""
     rows = []
     for axis in AXES:
@@ -145,12 +145,12 @@ def _differing(sweeps: Sequence[Sweep]) -> list[tuple[str, list[str]]]:
 
 
 def _listed(values: Iterable[object]) -> str:
-    texts = list(map(text_of, values))
+    texts = list(map(to_text, values))
     more = len(texts) - _LISTED
     return ", ".join(texts[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _rows(sweeps: Sequence[Sweep]) -> list[tuple[str, list[dict[str, Any] | None]]]:
+def _rows(sweeps: Sequence[Side]) -> list[tuple[str, list[dict[str, Any] | None]]]:
     """A row for each cell that occurs, and in it a cell for each sweep, None where it has none."""
     columns = [_cells(sweep.runs) for sweep in sweeps]
     names = dict.fromkeys(name for column in columns for name in column)
@@ -162,7 +162,7 @@ def _cells(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
     others = extra_axes(runs)
     return {
         _name(row, others): {
-            "value": "no mean" if pd.isna(row["mean"]) else mean_and_sd(row["mean"], row["sd"]),
+            "value": "no mean" if pd.isna(row["mean"]) else format_mean(row["mean"], row["sd"]),
             "n": int(row["n"]),
             "out": [
                 f"{int(row[f'n_{status}'])} {status}"
@@ -176,7 +176,7 @@ def _cells(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 def _name(row: Mapping[Hashable, Any], others: Sequence[str]) -> str:
     # a dataset is named by the column where it is a sweep's only one
-    return joined(
+    return join_filled(
         row["scheduler"],
-        *(named_value(axis, row[axis]) for axis in ("dropout", *others)),
+        *(format_named(axis, row[axis]) for axis in ("dropout", *others)),
     )

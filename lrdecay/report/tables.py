@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from lrdecay.analysis import PRIMARY, axis_values, cell_axes, cell_summary, extra_axes, lr_selection
-from lrdecay.analysis.axes import rated, strata_in
-from lrdecay.analysis.contrasts import family_title
-from lrdecay.analysis.sentences import interval
-from lrdecay.core.text import text_of
-from lrdecay.report.conclusions import Findings, about_contrast
+from lrdecay.analysis.axes import drop_own_dropout, list_strata
+from lrdecay.analysis.contrasts import describe_family
+from lrdecay.analysis.sentences import format_interval
+from lrdecay.core.text import to_text
+from lrdecay.report.conclusions import Conclusions, find_axes
 
 MAX_ENDED_EARLY = 100
 """Diverged or failed runs that are listed one by one."""
@@ -57,13 +57,13 @@ class Listing:
     left_out: str = ""
 
 
-def cells(runs: pd.DataFrame) -> Listing:
+def tabulate_cells(runs: pd.DataFrame) -> Listing:
     """Test accuracy in percent, a row per cell."""
-    axes = rated(cell_axes(runs), runs)
+    axes = drop_own_dropout(cell_axes(runs), runs)
     table = cell_summary(runs, "test_accuracy")
     lines = []
     for cell in table.head(MAX_LINES).to_dict("records"):
-        about = {axis: text_of(cell[axis]) for axis in axes}
+        about = {axis: to_text(cell[axis]) for axis in axes}
         mean = "no mean" if math.isnan(cell["mean"]) else f"{100 * cell['mean']:.2f}"
         sd = "" if math.isnan(cell["sd"]) else f"{100 * cell['sd']:.2f}"
         counts = [str(int(cell[name])) for name in ("n", "n_diverged", "n_failed")]
@@ -79,12 +79,12 @@ def cells(runs: pd.DataFrame) -> Listing:
     )
 
 
-def contrasts(found: Findings) -> list[Listing]:
+def tabulate_contrasts(found: Conclusions) -> list[Listing]:
     """The differences: those fixed beforehand, and the other families."""
     primary = found.table["family"] == PRIMARY
     size = int(primary.sum())
     others = found.table[~primary].groupby("family", sort=False)
-    what = family_title(PRIMARY, found.table[primary])
+    what = describe_family(PRIMARY, found.table[primary])
     confidence = f"{100 * found.comparison.confidence:g}%"
     captions = {
         "table-differences": (
@@ -94,7 +94,7 @@ def contrasts(found: Findings) -> list[Listing]:
         ),
         "table-other-differences": (
             "Secondary families, each right as a whole with the same confidence: "
-            f"{'; '.join(family_title(str(name), rows) for name, rows in others)}."
+            f"{'; '.join(describe_family(str(name), rows) for name, rows in others)}."
         ),
     }
     parts = zip(captions.items(), (found.table[primary], found.table[~primary]), strict=True)
@@ -102,10 +102,10 @@ def contrasts(found: Findings) -> list[Listing]:
 
 
 def _contrasts(name: str, caption: str, table: pd.DataFrame) -> Listing:
-    strata = strata_in(table)
+    strata = list_strata(table)
     lines = []
     for row in table.head(MAX_LINES).to_dict("records"):
-        lines.append(Line(about_contrast(row, strata), _contrast(row)))
+        lines.append(Line(find_axes(row, strata), _contrast(row)))
     columns = [
         *("contrast", "n", "difference", "interval", "on new images", "wins", "r", "skew"),
         "verdict",
@@ -116,9 +116,9 @@ def _contrasts(name: str, caption: str, table: pd.DataFrame) -> Listing:
 
 def _contrast(row: Row) -> list[Cell]:
     low, high = row["low"], row["high"]
-    whole: str = "" if pd.isna(low) else interval(low, high)
+    whole: str = "" if pd.isna(low) else format_interval(low, high)
     known = math.isfinite(row["images_low"])
-    images = interval(row["images_low"], row["images_high"]) if known else ""
+    images = format_interval(row["images_low"], row["images_high"]) if known else ""
     numbers = [(row[name], _number(row[name])) for name in ("wins", "correlation", "skew")]
     where = f"{row['where']}: " if row["where"] else ""
     return [
@@ -143,15 +143,15 @@ def _number(value: float) -> str:
     return f"{value:.2f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"
 
 
-def ended_early(runs: pd.DataFrame) -> Listing | None:
+def tabulate_ended_early(runs: pd.DataFrame) -> Listing | None:
     """The runs that diverged or failed, one by one; None if there are none."""
     ended = runs[runs["status"] != "completed"]
     if ended.empty:
         return None
-    axes = rated([*extra_axes(runs), "scheduler", "dropout", "seed"], runs)
+    axes = drop_own_dropout([*extra_axes(runs), "scheduler", "dropout", "seed"], runs)
     lines = []
     for row in ended.head(MAX_ENDED_EARLY).to_dict("records"):
-        about = {axis: text_of(row[axis]) for axis in axes}
+        about = {axis: to_text(row[axis]) for axis in axes}
         texts = [*about.values(), row["status"], _what_happened(row)]
         about.pop("seed")
         lines.append(Line(about, [Cell(text) for text in texts]))
@@ -173,31 +173,31 @@ def _what_happened(row: Row) -> str:
     return "; ".join(parts)
 
 
-def words(values: Sequence[Any]) -> str:
+def format_values(values: Sequence[Any]) -> str:
     """Return values of an axis with commas between, or "0 to 63" for a long row of whole numbers.
 
-    >>> words([0.1, 0.2]), words([0, 1, 2, 3, 4])
+    >>> format_values([0.1, 0.2]), words([0, 1, 2, 3, 4])
     ('0.1, 0.2', '0 to 4')
     """
     if len(values) > 4 and values == list(range(len(values))):
         return f"0 to {values[-1]}"
-    return ", ".join(map(text_of, values))
+    return ", ".join(map(to_text, values))
 
 
 def _left_out(count: int, where: str) -> str:
     return f"{count:,} more are {where}." if count > 0 else ""
 
 
-def choice(trials: pd.DataFrame) -> dict[str, Any]:
+def tabulate_rates(trials: pd.DataFrame) -> dict[str, Any]:
     """The mean validation loss of each base rate that was tried, a row for each choice."""
-    table = lr_selection.rate_table(trials)
+    table = lr_selection.compare_rates(trials)
     by = lr_selection.cell_columns(trials["lr_chosen_per"].iloc[0])
     axes = ["scheduler", *(a for a in by if a != "scheduler" and table[a].nunique() > 1)]
     rates = sorted(table["lr"].unique())
     lines, warnings = [], []
     for _, cell in table.groupby(by, sort=False, dropna=False):
         at = {row["lr"]: row for row in cell.to_dict("records")}
-        about = {axis: text_of(cell[axis].iloc[0]) for axis in axes}
+        about = {axis: to_text(cell[axis].iloc[0]) for axis in axes}
         tried = [_tried(at.get(rate)) for rate in rates]
         lines.append(Line(about, [*map(Cell, about.values()), *tried]))
         if (warning := _doubt(cell)) is not None:
@@ -209,9 +209,9 @@ def choice(trials: pd.DataFrame) -> dict[str, Any]:
         f"Each {per} has a base rate of its own, chosen from one grid with as many trials for "
         "each: the rate with the lowest mean validation loss after the last epoch (nats per "
         "image). A rate at which a trial diverged or failed is left out. The seeds of the trials, "
-        f"{words(axis_values(trials, 'seed'))}, are not those of the comparison."
+        f"{format_values(axis_values(trials, 'seed'))}, are not those of the comparison."
     )
-    columns = [*axes, *(f"lr {text_of(rate)}" for rate in rates)]
+    columns = [*axes, *(f"lr {to_text(rate)}" for rate in rates)]
     return {
         "listing": Listing("table-choice", caption, columns, lines),
         "warnings": warnings,
@@ -238,7 +238,7 @@ def _doubt(rates: pd.DataFrame) -> str | None:
             if (rates["n_out"] > 0).all()
             else "no rate is chosen yet; trials are still to come"
         )
-    rate = text_of(chosen.item())
+    rate = to_text(chosen.item())
     if len(rates) > 1 and rates["val_loss"].nunique(dropna=False) == 1:
         return f"every rate gives the same loss, since it sets its own rates; {rate} stands"
     for end, extreme in (("smallest", rates["lr"].min()), ("largest", rates["lr"].max())):

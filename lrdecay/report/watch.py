@@ -9,10 +9,10 @@ from pathlib import Path
 
 from lrdecay.core import signals
 from lrdecay.core.errors import InputError
-from lrdecay.report import html as html_module
 from lrdecay.report import index
+from lrdecay.report.html import add_reload, write_page
 from lrdecay.report.page import read_and_render
-from lrdecay.store.lock import holder
+from lrdecay.store.lock import find_holder
 from lrdecay.store.schema import TABLES
 
 INTERVAL = 2.0
@@ -23,7 +23,9 @@ RELOAD = 5
 State = tuple[tuple[str, int, int], ...]
 
 
-def watch(folder: Path, path: Path, say: Callable[[str], None], interval: float = INTERVAL) -> None:
+def watch_results(
+    folder: Path, path: Path, say: Callable[[str], None], interval: float = INTERVAL
+) -> None:
     """Rewrite the report of a results folder as runs land in it, with a line for each time.
 
     It returns when all runs that the sweep asks for have ended and nobody writes to the folder any
@@ -40,13 +42,13 @@ def watch(folder: Path, path: Path, say: Callable[[str], None], interval: float 
         while True:
             began = time.monotonic()
             # before anything is read: what lands later makes another state
-            busy, now = holder(folder) is not None, state(folder)
+            busy, now = find_holder(folder) is not None, read_state(folder)
             if now != seen:
                 try:
                     far = _how_far(folder, busy)
                     if far is not None and far.done:
                         page = read_and_render(folder)
-                        html_module.write_page(html_module.reloading(page, RELOAD), path)
+                        write_page(add_reload(page, RELOAD), path)
                         say(f"{path}: {far.done} of {far.planned} runs")
                     seen = now
                 except FileNotFoundError:  # a sweep has just moved its parts on: look again
@@ -61,11 +63,11 @@ def watch(folder: Path, path: Path, say: Callable[[str], None], interval: float 
             time.sleep(max(interval, time.monotonic() - began))
     finally:
         if page is not None:
-            with signals.held():
-                html_module.write_page(page, path)
+            with signals.hold_signals():
+                write_page(page, path)
 
 
-def state(folder: Path) -> State:
+def read_state(folder: Path) -> State:
     """Return what tells that a folder's results have changed: names, times and sizes of files.
 
     A part or batch is named by a digest of what it holds, so that its name tells all.
@@ -86,8 +88,8 @@ def state(folder: Path) -> State:
 def _how_far(folder: Path, busy: bool) -> index.Overview | None:
     """None while a sweep has begun and no table is there yet."""
     try:
-        return index.overview(folder)
+        return index.read_overview(folder)
     except InputError:
-        if busy and not state(folder):
+        if busy and not read_state(folder):
             return None
         raise

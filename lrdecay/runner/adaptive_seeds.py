@@ -13,18 +13,18 @@ from dataclasses import asdict, dataclass, replace
 import pandas as pd
 
 from lrdecay.analysis import open_questions
-from lrdecay.analysis.axes import strata_in
-from lrdecay.analysis.comparison import primary_verdicts
+from lrdecay.analysis.axes import list_strata
+from lrdecay.analysis.comparison import judge_primary
 from lrdecay.analysis.settings import Comparison, SeedsUntil
 from lrdecay.core.run import Run
-from lrdecay.core.text import counted
+from lrdecay.core.text import spell_count
 
 BLOCK = 8
 """Seeds that an open difference gets at a time; runs of one cell train as one group."""
 
 
 @dataclass(frozen=True)
-class Added:
+class SeedPlan:
     """How many seeds each cell has, those with the widest interval first; and, for each round that
     has ended, what was open after it: names of differences."""
 
@@ -35,7 +35,7 @@ class Added:
     """Whether no more seeds will be added."""
 
 
-def add(
+def plan_seeds(
     cells: Sequence[Run],
     seeds: Sequence[int],
     adding: SeedsUntil,
@@ -43,7 +43,7 @@ def add(
     reference: str,
     ended: pd.DataFrame,
     epochs: pd.DataFrame | None = None,
-) -> Added:
+) -> SeedPlan:
     """Return how many of the seeds each cell is to have by now.
 
     It goes by the runs of each round alone, one round after the other, so that the answer is the
@@ -62,13 +62,13 @@ def add(
     rounds: list[tuple[str, ...]] = []
     contrasts = 0
     if all(cell.scheduler != reference for cell in cells):  # no base rate could be chosen for it
-        return Added(counts, (), contrasts, over=True)
+        return SeedPlan(counts, (), contrasts, over=True)
     known = set(ended["run_id"])
     while True:
         asked = _planned(counts, seeds)
         if not set(asked["run_id"]) <= known:
-            return Added(counts, tuple(rounds), contrasts, over=False)
-        table = primary_verdicts(
+            return SeedPlan(counts, tuple(rounds), contrasts, over=False)
+        table = judge_primary(
             ended[ended["run_id"].isin(asked["run_id"])],
             asked,
             epochs,
@@ -82,15 +82,15 @@ def add(
         rounds.append(tuple(_name(row) for row in still_open.to_dict("records")))
         more = [cell for cell in _cells_of(still_open, cells) if counts[cell] < adding.max]
         if not more:
-            return Added(counts, tuple(rounds), contrasts, over=True)
+            return SeedPlan(counts, tuple(rounds), contrasts, over=True)
         grown = {cell: min(counts[cell] + BLOCK, adding.max) for cell in more}
         counts = grown | {cell: n for cell, n in counts.items() if cell not in grown}
 
 
-def announcements(added: Added, adding: SeedsUntil) -> list[str]:
+def describe_rounds(added: SeedPlan, adding: SeedsUntil) -> list[str]:
     """Return a line for each round that has ended: what it left open, and what follows."""
     lines = []
-    of_all = counted(added.contrasts, "difference")
+    of_all = spell_count(added.contrasts, "difference")
     for number, still_open in enumerate(added.rounds):
         most = min(adding.min + number * BLOCK, adding.max)
         after = f"after {most} seeds"
@@ -114,7 +114,7 @@ def _planned(counts: dict[Run, int], seeds: Sequence[int]) -> pd.DataFrame:
 
 def _cells_of(still_open: pd.DataFrame, cells: Iterable[Run]) -> list[Run]:
     """Return the cells that these differences are between, in their order."""
-    axes = strata_in(still_open)
+    axes = list_strata(still_open)
     by_values = {
         (*(getattr(cell, axis) for axis in axes), cell.scheduler, cell.dropout): cell
         for cell in cells

@@ -13,7 +13,7 @@ from typing import Protocol
 import pandas as pd
 
 from lrdecay.analysis import lr_selection
-from lrdecay.analysis.metrics import metric_named
+from lrdecay.analysis.metrics import find_metric
 from lrdecay.core.run import Run
 from lrdecay.runner import adaptive_seeds
 from lrdecay.sweep.config import Sweep
@@ -28,7 +28,7 @@ class Outcomes(Protocol):
 
 
 @dataclass(frozen=True)
-class Asked:
+class Agenda:
     """What a sweep asks for, as far as the runs that have ended tell.
 
     `runs` are in the order of the tables, and `pending` those without a result. `whole` counts all
@@ -40,8 +40,8 @@ class Asked:
     runs: list[Run]
     pending: list[Run]
     whole: list[Run]
-    rates: dict[lr_selection.Cell, float | None]
-    added: adaptive_seeds.Added | None = None
+    rates: dict[lr_selection.CellKey, float | None]
+    added: adaptive_seeds.SeedPlan | None = None
     elsewhere: Collection[Run] = ()
 
     @property
@@ -54,14 +54,14 @@ class Asked:
         elsewhere = set(self.elsewhere)
         return [run for run in runs if run not in elsewhere]
 
-    def at_seeds(self, seeds: Collection[int]) -> Asked:
+    def at_seeds(self, seeds: Collection[int]) -> Agenda:
         """Return the runs of the comparison at some seeds, as if nothing had ended."""
         runs = [run for run in self.runs if run.phase == "compare" and run.seed in seeds]
-        return Asked(runs, runs, runs, {})
+        return Agenda(runs, runs, runs, {})
 
-    def without(self, done: Collection[str]) -> Asked:
+    def without(self, done: Collection[str]) -> Agenda:
         """Return the same, with what is `done` no longer pending."""
-        return replace(self, pending=pending(self.runs, done))
+        return replace(self, pending=list_pending(self.runs, done))
 
     @property
     def planned(self) -> int:
@@ -69,12 +69,12 @@ class Asked:
         return sum(run.phase == "compare" for run in self.whole)
 
 
-def ask(
+def build_agenda(
     sweep: Sweep,
     matrix: Matrix,
     outcomes: Outcomes,
     done: Collection[str],
-) -> Asked:
+) -> Agenda:
     """Return what a sweep asks for, given the outcomes of its runs.
 
     `done` are the ids of runs that are not to train (again); a run that is not among them has not
@@ -85,15 +85,15 @@ def ask(
         return outcomes([run for run in runs if run.run_id in done], name)
 
     trials = matrix.trials()
-    rates = lr_selection.choose(trials, ended(trials))
-    rates_of_all = {**lr_selection.any_rates(matrix.cells), **rates}
+    rates = lr_selection.select_lr(trials, ended(trials))
+    rates_of_all = {**lr_selection.list_first_rates(matrix.cells), **rates}
     added, counts = None, None
     if sweep.adding is not None:
         counts = dict.fromkeys(matrix.compared(rates_of_all), sweep.adding.min)
         if rates.keys() == rates_of_all.keys():  # else some differences are not there yet
             candidates = matrix.comparison(rates)
-            with_epochs = metric_named(sweep.comparison.metric).needs_epochs
-            added = adaptive_seeds.add(
+            with_epochs = find_metric(sweep.comparison.metric).needs_epochs
+            added = adaptive_seeds.plan_seeds(
                 matrix.compared(rates),
                 matrix.seeds,
                 sweep.adding,
@@ -105,17 +105,17 @@ def ask(
             counts = added.counts
     runs = [*trials, *matrix.comparison(rates, counts)]
     whole = [*trials, *matrix.comparison(rates_of_all, counts)]
-    return Asked(runs, pending(runs, done), whole, rates, added)
+    return Agenda(runs, list_pending(runs, done), whole, rates, added)
 
 
-def pending(runs: Sequence[Run], done: Collection[str]) -> list[Run]:
+def list_pending(runs: Sequence[Run], done: Collection[str]) -> list[Run]:
     """Return what is to train next: the runs whose results are not there yet, in order."""
     return [run for run in runs if run.run_id not in done]
 
 
-def announcements(sweep: Sweep, matrix: Matrix, asked: Asked) -> list[str]:
+def describe_agenda(sweep: Sweep, matrix: Matrix, asked: Agenda) -> list[str]:
     """Return a line for each base rate that was chosen, and for each round of seeds that ended."""
-    lines = lr_selection.announcements(matrix.cells, asked.rates)
+    lines = lr_selection.describe_rates(matrix.cells, asked.rates)
     if sweep.adding is not None and asked.added is not None:
-        lines += adaptive_seeds.announcements(asked.added, sweep.adding)
+        lines += adaptive_seeds.describe_rounds(asked.added, sweep.adding)
     return lines

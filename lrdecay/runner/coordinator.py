@@ -13,25 +13,25 @@ from pathlib import Path
 
 from lrdecay.analysis import lr_selection
 from lrdecay.components.datasets import sources
-from lrdecay.components.plugins import load as load_plugins
-from lrdecay.components.plugins import loaded as loaded_plugins
+from lrdecay.components.plugins import list_loaded as loaded_plugins
+from lrdecay.components.plugins import load_plugins as load_plugins
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
-from lrdecay.execution.cost import cost
+from lrdecay.execution.cost import estimate_flops
 from lrdecay.execution.executor import Executor
 from lrdecay.execution.grouping import ENGINES, Group, Plan
 from lrdecay.execution.local.executor import Local
 from lrdecay.execution.messages import Tell
 from lrdecay.execution.trainer import Setup
-from lrdecay.runner.agenda import Asked, Outcomes, announcements, ask
-from lrdecay.runner.loop import Course, Progress, Summary
-from lrdecay.runner.sharding import Shard, part_of
+from lrdecay.runner.agenda import Agenda, Outcomes, build_agenda, describe_agenda
+from lrdecay.runner.loop import Progress, Summary, SweepLoop
+from lrdecay.runner.sharding import Shard, take_share
 from lrdecay.store.layout import REPEATS
-from lrdecay.store.lock import holding
+from lrdecay.store.lock import hold_folder
 from lrdecay.store.writer import Store
 from lrdecay.sweep import schedule_lint
 from lrdecay.sweep.config import Sweep, load_sweep
-from lrdecay.sweep.matrix import expand
+from lrdecay.sweep.matrix import expand_matrix
 
 
 def run_sweep(
@@ -91,18 +91,18 @@ def run_sweep(
         raise InputError("repeat: shards are not repeated; repeat the merged sweep")
     where = Local(device, workers, time_limit) if executor is None else executor
     site = where.site(sweep.precision)
-    dataset = sources.load(sweep.dataset, data_dir)
-    matrix = expand(sweep, dataset)
+    dataset = sources.load_dataset(sweep.dataset, data_dir)
+    matrix = expand_matrix(sweep, dataset)
     validation = matrix.cells[0].validation
-    odd = schedule_lint.warnings(
-        schedule_lint.foresee(matrix.cells, dataset.train_count - validation)
+    odd = schedule_lint.lint_schedules(
+        schedule_lint.simulate_schedules(matrix.cells, dataset.train_count - validation)
     )
     if odd and strict:
         raise InputError("\n".join(odd))
     home = Path(results) / sweep.name
     folder = home if shard is None else shard.folder(home)
     folder.mkdir(parents=True, exist_ok=True)
-    with holding(folder) as hold:
+    with hold_folder(folder) as hold:
         setup = Setup(
             dataset=sweep.dataset,
             data_dir=None if data_dir is None else str(data_dir),
@@ -116,7 +116,7 @@ def run_sweep(
         def plan(runs: Sequence[Run]) -> Plan:
             return where.plan(runs, dataset, engine, group_size) if runs else Plan(())
 
-        def check(store: Store, asked: Asked) -> None:
+        def check(store: Store, asked: Agenda) -> None:
             if not allow_mixed:
                 _refuse_mixture(store, asked, site.made_with)
 
@@ -126,29 +126,29 @@ def run_sweep(
         mine = None
         if shard is not None:
             fewest = None if sweep.adding is None else sweep.adding.min
-            mine = shard.part(matrix, partial(cost, dataset=dataset), fewest)
+            mine = shard.part(matrix, partial(estimate_flops, dataset=dataset), fewest)
 
-        def asks(outcomes: Outcomes, done: set[str]) -> Asked:
-            asked = ask(sweep, matrix, outcomes, done)
-            return asked if mine is None else part_of(asked, mine, done)
+        def asks(outcomes: Outcomes, done: set[str]) -> Agenda:
+            asked = build_agenda(sweep, matrix, outcomes, done)
+            return asked if mine is None else take_share(asked, mine, done)
 
-        course = Course(sweep, hold, check, plan, train, site.workers, progress, odd)
-        lines = partial(announcements, sweep, matrix)
+        course = SweepLoop(sweep, hold, check, plan, train, site.workers, progress, odd)
+        lines = partial(describe_agenda, sweep, matrix)
         store = Store(folder, beside=None if shard is None else home)
         summary, asked = course.run(store, asks, lines, [f"warning: {t}" for t in odd])
         summary = replace(
-            summary, without_rate=lr_selection.without_rate(matrix.cells, asked.rates)
+            summary, without_rate=lr_selection.list_without_rate(matrix.cells, asked.rates)
         )
         if repeat == 0:
             return summary
         again = asked.at_seeds(matrix.seeds[:repeat])
-        with holding(folder / REPEATS):
+        with hold_folder(folder / REPEATS):
             store = Store(folder / REPEATS)
             repeats, _ = course.run(store, lambda _, done: again.without(done))
         return replace(summary, repeats=repeats)
 
 
-def _refuse_mixture(store: Store, asked: Asked, ours: tuple[str, ...]) -> None:
+def _refuse_mixture(store: Store, asked: Agenda, ours: tuple[str, ...]) -> None:
     """Raise `InputError` if the comparison would have runs of several devices or torch versions."""
     waiting = {run.run_id for run in asked.pending}
     made_with = store.made_with([run for run in asked.runs if run.run_id not in waiting])

@@ -17,7 +17,7 @@ from lrdecay.core import signals
 from lrdecay.core.run import Run
 from lrdecay.execution.grouping import Group, Plan
 from lrdecay.execution.messages import Beat, EpochDone, Message, Note, Tell, Training
-from lrdecay.runner.agenda import Asked, Outcomes
+from lrdecay.runner.agenda import Agenda, Outcomes
 from lrdecay.store.lock import Hold
 from lrdecay.store.schema import Record
 from lrdecay.store.writer import Store
@@ -71,12 +71,12 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Course:
+class SweepLoop:
     """How runs are planned, trained and committed, and who is told."""
 
     sweep: Sweep
     hold: Hold
-    check: Callable[[Store, Asked], None]
+    check: Callable[[Store, Agenda], None]
     plan: Callable[[Sequence[Run]], Plan]
     train: Callable[[Sequence[Group], Tell], None]
     workers: int
@@ -86,17 +86,17 @@ class Course:
     def run(
         self,
         store: Store,
-        asks: Callable[[Outcomes, set[str]], Asked],
-        lines: Callable[[Asked], list[str]] = lambda _: [],
+        asks: Callable[[Outcomes, set[str]], Agenda],
+        lines: Callable[[Agenda], list[str]] = lambda _: [],
         notes: Sequence[str] = (),
-    ) -> tuple[Summary, Asked]:
+    ) -> tuple[Summary, Agenda]:
         """Train into a store what is asked for, and what is asked for then; tell of `notes` first,
         and of each of the `lines` once."""
         started = time.monotonic()
         finished = _Finished(store)
         tried: set[str] = set()  # in this call: what failed is tried once
 
-        def asked_now() -> Asked:
+        def asked_now() -> Agenda:
             return asks(store.outcomes, store.done() | tried)
 
         def write_tables() -> None:
@@ -135,7 +135,7 @@ class Course:
                 self.train(planned.groups, tell)
                 tried.update(run.run_id for run in asked.pending)
             finally:
-                with signals.held():
+                with signals.hold_signals():
                     try:
                         finished.commit()
                     finally:
@@ -202,7 +202,7 @@ class _Finished:
             self._committed = time.monotonic()
 
 
-def _kept_apart(store: Store, asked: Asked) -> list[str]:
+def _kept_apart(store: Store, asked: Agenda) -> list[str]:
     count = store.apart(asked.whole)
     if count == 0:
         return []

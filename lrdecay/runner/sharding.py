@@ -16,9 +16,9 @@ from pathlib import Path
 from lrdecay.analysis import lr_selection
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
-from lrdecay.engine.stacked.lockstep import kind
+from lrdecay.engine.stacked.lockstep import lockstep_kind
 from lrdecay.runner.adaptive_seeds import BLOCK
-from lrdecay.runner.agenda import Asked
+from lrdecay.runner.agenda import Agenda
 from lrdecay.sweep.matrix import Matrix
 
 FOLDER = "shards"
@@ -63,7 +63,7 @@ class Shard:
         """
         own = set()
         for runs in _rounds(matrix, fewest):
-            runs = sorted(runs, key=lambda run: repr(kind(run)))
+            runs = sorted(runs, key=lambda run: repr(lockstep_kind(run)))
             costs = [cost(run) for run in runs]
             ends = list(accumulate(costs))
             for run, own_cost, end in zip(runs, costs, ends, strict=True):
@@ -74,7 +74,7 @@ class Shard:
 
 
 def _rounds(matrix: Matrix, fewest: int | None) -> list[list[Run]]:
-    everything = matrix.comparison(lr_selection.any_rates(matrix.cells))
+    everything = matrix.comparison(lr_selection.list_first_rates(matrix.cells))
     first = len(matrix.seeds) if fewest is None else fewest
     bounds = [0, *range(first, len(matrix.seeds), BLOCK), len(matrix.seeds)]
     round_of = {
@@ -95,7 +95,7 @@ def _key(run: Run) -> Run:
     return replace(run, lr=0.0, scheduler_args="") if chosen else run
 
 
-def part_of(asked: Asked, mine: Callable[[Run], bool], done: Collection[str]) -> Asked:
+def take_share(asked: Agenda, mine: Callable[[Run], bool], done: Collection[str]) -> Agenda:
     """Return the same plan, of which only one part is to train here."""
     return replace(
         asked,

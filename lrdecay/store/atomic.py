@@ -19,11 +19,11 @@ def write_text(text: str, path: Path) -> None:
 
 def write_bytes(content: bytes, path: Path) -> None:
     """Write bytes in the same way."""
-    with replacing(path) as file:
+    with replace_file(path) as file:
         file.write(content)
 
 
-def sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names in a folder survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -33,7 +33,7 @@ def sync(folder: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replace_file(path: Path) -> Iterator[IO[bytes]]:
     """Give a new file to write that takes the place of `path` once it is whole and on the disk."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -49,4 +49,4 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise
     finally:
         scratch.unlink(missing_ok=True)
-    sync(path.parent)
+    sync_folder(path.parent)

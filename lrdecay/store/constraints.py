@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lrdecay.core.errors import InputError
-from lrdecay.core.sanitize import one_line
+from lrdecay.core.sanitize import sanitize_line
 from lrdecay.store.schema import AXES, SPLITS, STATUSES, TABLES
 
 PHASES = ("choose", "compare")
@@ -142,7 +142,7 @@ def _check_values(rows: pa.Table, path: Path, name: str) -> None:
             continue
         place = _first(pc.invert(pc.fill_null(rule.holds(column), True)))
         if place is not None:
-            value = one_line(str(column[place].as_py()))[:_LONGEST]
+            value = sanitize_line(str(column[place].as_py()))[:_LONGEST]
             raise _error(path, rows, place, f"{field.name} is {value}", rule.valid)
 
 
@@ -169,7 +169,7 @@ def _first(mask: Any) -> int | None:
 
 
 def _short(value: object) -> str:
-    return one_line(f"{value:g}" if isinstance(value, float) else str(value))[:_LONGEST]
+    return sanitize_line(f"{value:g}" if isinstance(value, float) else str(value))[:_LONGEST]
 
 
 def _error(path: Path, rows: pa.Table, place: int | None, found: str, valid: str) -> InputError:

@@ -25,7 +25,7 @@ REPEATS = "repeats"
 """The folder, within that of a sweep, of runs that trained once more."""
 
 
-def folders_of(folder: Path, kind: str) -> list[Path]:
+def list_folders(folder: Path, kind: str) -> list[Path]:
     """Return the committed parts or batches, oldest first."""
     home = folder / kind
     there = home.iterdir() if home.is_dir() else ()
@@ -33,12 +33,12 @@ def folders_of(folder: Path, kind: str) -> list[Path]:
     return sorted(found, key=lambda part: (part.stat().st_mtime_ns, part.name))
 
 
-def digest_of(sweep_text: str) -> str:
+def digest_text(sweep_text: str) -> str:
     """Return what names a sweep file in the plan of a shard that extends it."""
     return hashlib.sha256(sweep_text.encode()).hexdigest()[:16]
 
 
-def name_of(part: Path) -> str:
+def name_part(part: Path) -> str:
     """Return the name of a part or batch: a digest of what it holds, and of nothing else."""
     sha = hashlib.sha256()
     for name in ("runs", "epochs"):
@@ -46,24 +46,24 @@ def name_of(part: Path) -> str:
     return sha.hexdigest()[:16]
 
 
-def current_files(folder: Path, name: str) -> list[Path]:
+def list_current(folder: Path, name: str) -> list[Path]:
     """Return the files of a table. The order in which they are looked for is that in which runs
     move on; of copies the last place is to count."""
     moving = [
         part / f"{name}.parquet"
         for kind in ("parts", "batches")
-        for part in folders_of(folder, kind)
+        for part in list_folders(folder, kind)
     ]
     main = folder / f"{name}.parquet"
     return [*([main] if main.exists() else []), *moving]
 
 
-def earlier_files(folder: Path, name: str) -> list[Path]:
+def list_earlier(folder: Path, name: str) -> list[Path]:
     """Return the file of a table of runs that the sweep no longer asks for, if there is one."""
     path = folder / "earlier" / f"{name}.parquet"
     return [path] if path.exists() else []
 
 
-def all_files(folder: Path, name: str) -> list[Path]:
+def list_files(folder: Path, name: str) -> list[Path]:
     """Return the files of a table, those of runs that the sweep no longer asks for last."""
-    return [*current_files(folder, name), *earlier_files(folder, name)]
+    return [*list_current(folder, name), *list_earlier(folder, name)]

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from pydantic import Field, TypeAdapter
 
 from lrdecay.core.errors import InputError
-from lrdecay.core.sanitize import one_line
+from lrdecay.core.sanitize import sanitize_line
 
 _HOLDER = ".holder"
 _LONGEST = 2**20
@@ -38,7 +38,7 @@ class Holder:
     training: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return one_line(f"process {self.pid} on {self.host}, since {self.since} UTC")
+        return sanitize_line(f"process {self.pid} on {self.host}, since {self.since} UTC")
 
 
 class Hold:
@@ -65,7 +65,7 @@ class Hold:
 
 
 @contextmanager
-def holding(folder: Path) -> Iterator[Hold]:
+def hold_folder(folder: Path) -> Iterator[Hold]:
     """Hold a folder, which the kernel lets go of when the process ends, however it ends.
 
     Raises `InputError` that names the holder where there is one.
@@ -84,7 +84,7 @@ def holding(folder: Path) -> Iterator[Hold]:
             hold.end()
 
 
-def holder(folder: Path) -> Holder | None:
+def find_holder(folder: Path) -> Holder | None:
     """Return who writes to a folder at the moment; None if nobody does."""
     if not (folder / ".lock").exists():
         return None

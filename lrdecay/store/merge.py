@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import ROLES, Run
-from lrdecay.store.layout import all_files, digest_of
-from lrdecay.store.lock import holder, holding
-from lrdecay.store.reader import Plan, planned_runs, read_plan
-from lrdecay.store.row_index import Place, Places, Rows, catalog
+from lrdecay.store.layout import digest_text, list_files
+from lrdecay.store.lock import find_holder, hold_folder
+from lrdecay.store.reader import Plan, read_plan, read_plan_runs
+from lrdecay.store.row_index import Place, Places, Rows, index_rows
 from lrdecay.store.schema import HOW_LONG, MADE_WITH
 from lrdecay.store.writer import Store
 
@@ -56,7 +56,7 @@ def merge_results(
     named = dict.fromkeys(path.resolve() for path in map(Path, folders))
     named.pop(into.resolve(), None)
     for path in named:
-        if (who := holder(path)) is not None:
+        if (who := find_holder(path)) is not None:
             raise InputError(f"{path}: a sweep is writing to this folder ({who}); wait for its end")
     empty = [path for path in named if _has_just_begun(path)]
     paths = [path for path in named if path not in empty]
@@ -66,15 +66,15 @@ def merge_results(
     with ExitStack() as held:
         for path in paths:
             if (path / ".lock").exists():  # a sweep has written there, and must not now
-                held.enter_context(holding(path))
-        held.enter_context(holding(into))
+                held.enter_context(hold_folder(path))
+        held.enter_context(hold_folder(into))
         sources = [_source(path) for path in paths]
         store = Store(into)
-        there = _source(into) if all_files(into, "runs") else None
+        there = _source(into) if list_files(into, "runs") else None
         known = sources if there is None else [there, *sources]
         asking = sources if _extend(sources, there) else known
         _refuse_other_sweeps(asking)
-        chosen = _choose(known)
+        chosen = _choose_copies(known)
         planned = _planned(asking)
         if not allow_mixed:
             _refuse_mixture({run: chosen[run] for run in _ids(planned) if run in chosen})
@@ -100,13 +100,13 @@ def merge_results(
 
 def _has_just_begun(folder: Path) -> bool:
     """Whether a sweep was ended there before it had written anything."""
-    files = (folder / "plan.parquet", *all_files(folder, "runs"))
+    files = (folder / "plan.parquet", *list_files(folder, "runs"))
     return (folder / ".lock").exists() and not any(path.exists() for path in files)
 
 
 def _source(folder: Path) -> _Source:
     plan = read_plan(folder)
-    runs, epochs = (catalog(all_files(folder, name)) for name in ("runs", "epochs"))
+    runs, epochs = (index_rows(list_files(folder, name)) for name in ("runs", "epochs"))
     return _Source(folder, plan, runs, epochs)
 
 
@@ -116,7 +116,7 @@ def _extend(shards: Sequence[_Source], there: _Source | None) -> bool:
     if there is None:
         return False
     text = there.plan.sweep_text
-    return all(shard.plan.extends == digest_of(text) for shard in shards)
+    return all(shard.plan.extends == digest_text(text) for shard in shards)
 
 
 def _refuse_other_sweeps(sources: Sequence[_Source]) -> None:
@@ -129,7 +129,7 @@ def _refuse_other_sweeps(sources: Sequence[_Source]) -> None:
             )
 
 
-def _choose(sources: Sequence[_Source]) -> dict[str, _Source]:
+def _choose_copies(sources: Sequence[_Source]) -> dict[str, _Source]:
     """Return where each run is taken from: the first that has it, but a failure gives way.
 
     Raises `InputError` if two have a run with different numbers.
@@ -162,7 +162,7 @@ def _refuse_conflicts(one: _Source, other: _Source, runs: Sequence[str]) -> None
                 )
                 if left.equals(right):
                     continue
-                run, column = _difference(left, right)
+                run, column = _describe_conflict(left, right)
                 raise InputError(
                     f"{one.folder} and {other.folder} both have run {run}, with different "
                     f"{column}: such results are not merged; remove the one that is wrong"
@@ -174,7 +174,7 @@ def _numbers(rows: pa.Table) -> pa.Table:
     return rows.select([name for name in rows.column_names if name not in left_out])
 
 
-def _difference(left: pa.Table, right: pa.Table) -> tuple[str, str]:
+def _describe_conflict(left: pa.Table, right: pa.Table) -> tuple[str, str]:
     for one, other in zip(left.to_pylist(), right.to_pylist(), strict=False):
         for column in one:
             if one[column] != other[column]:
@@ -216,7 +216,7 @@ def _planned(sources: Sequence[_Source]) -> list[Run]:
     Shards differ where one knew of base rates or of more seeds and another did not yet: the longest
     plan comes first then, and what only others have after it. The next sweep puts that in order.
     """
-    plans = [planned_runs(source.folder) for source in sources]
+    plans = [read_plan_runs(source.folder) for source in sources]
     plans.sort(key=lambda runs: (-len(runs), [run.run_id for run in runs]))
     joined: dict[str, Run] = {}
     for run in (run for runs in plans for run in runs):

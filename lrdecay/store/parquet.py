@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lrdecay.core.errors import DamagedError, InputError
-from lrdecay.store.atomic import replacing
+from lrdecay.store.atomic import replace_file
 
 SCHEMA_VERSION = 4
 """Raised whenever a column is added or changed: newer code reads older files, not the reverse."""
@@ -48,7 +48,7 @@ class Sealed:
 
 
 @contextmanager
-def opened(path: Path, trust: bool = False) -> Iterator[Sealed]:
+def open_sealed(path: Path, trust: bool = False) -> Iterator[Sealed]:
     """Open a parquet file of ours, its seal verified.
 
     With `trust` only the footer is: whoever reads on must expect errors in single row groups.
@@ -60,31 +60,31 @@ def opened(path: Path, trust: bool = False) -> Iterator[Sealed]:
         raise DamagedError(path, "not a file")
     with path.open("rb") as file:
         with _damage(path):
-            sealed = _open(path, file, trust)
+            sealed = _open_sealed(path, file, trust)
         yield sealed
 
 
 @contextmanager
-def writing(
+def write_groups(
     path: Path, schema: pa.Schema, facts: Mapping[str, str] | None = None
 ) -> Iterator[pq.ParquetWriter]:
     """Write a table, one row group per `write_table`, so that `path` holds either what it held
     before or all of the new one. `facts` go into the file's own metadata."""
     facts = {"schema": str(SCHEMA_VERSION), **(facts or {})}
     schema = schema.with_metadata({_PREFIX + key: value for key, value in facts.items()})
-    with replacing(path) as file:
+    with replace_file(path) as file:
         with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
             yield writer
         _seal(file)
 
 
-def write(content: pa.Table, path: Path, facts: Mapping[str, str] | None = None) -> None:
+def write_table(content: pa.Table, path: Path, facts: Mapping[str, str] | None = None) -> None:
     """Write a table in the same way, as one row group."""
-    with writing(path, content.schema.remove_metadata(), facts) as writer:
+    with write_groups(path, content.schema.remove_metadata(), facts) as writer:
         writer.write_table(content, max(len(content), 1))
 
 
-def _open(path: Path, file: IO[bytes], trust: bool) -> Sealed:
+def _open_sealed(path: Path, file: IO[bytes], trust: bool) -> Sealed:
     sealed = _verify_seal(path, file, trust)
     file.seek(0)
     source = pq.ParquetFile(file, page_checksum_verification=True)

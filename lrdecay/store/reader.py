@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 from lrdecay.core.errors import DamagedError, InputError
 from lrdecay.core.run import Run
 from lrdecay.store import constraints
-from lrdecay.store.layout import REPEATS, all_files, current_files
-from lrdecay.store.parquet import opened
+from lrdecay.store.layout import REPEATS, list_current, list_files
+from lrdecay.store.parquet import open_sealed
 from lrdecay.store.schema import PLAN
-from lrdecay.store.versions import read
+from lrdecay.store.versions import read_table
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def read_epochs(folder: str | Path) -> pd.DataFrame:
 def read_repeats(folder: str | Path) -> pd.DataFrame | None:
     """Return the rows of runs that trained once more; None where there are none."""
     repeats = Path(folder) / REPEATS
-    return read_runs(repeats) if current_files(repeats, "runs") else None
+    return read_runs(repeats) if list_current(repeats, "runs") else None
 
 
 def read_plan(folder: str | Path) -> Plan:
@@ -77,7 +77,7 @@ def read_plan(folder: str | Path) -> Plan:
     for name in ("plan", "runs"):  # before version 4 the facts were with the runs
         path = Path(folder) / f"{name}.parquet"
         if path.exists():
-            with opened(path) as sealed:
+            with open_sealed(path) as sealed:
                 facts = sealed.facts
             if "planned" not in facts:
                 continue
@@ -95,7 +95,7 @@ def read_plan(folder: str | Path) -> Plan:
     return Plan(known, text)
 
 
-def planned(folder: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_plan_columns(folder: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     """Return columns of the plan: one row per run that the folder's last sweep asked for, trained
     or not, in its order.
 
@@ -104,23 +104,23 @@ def planned(folder: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     Raises `InputError` where they cannot be true (`soundness`).
     """
     path = Path(folder) / "plan.parquet"
-    rows = read(path, columns) if path.exists() else PLAN.empty_table().select(list(columns))
+    rows = read_table(path, columns) if path.exists() else PLAN.empty_table().select(list(columns))
     constraints.check_runs(rows, path, "plan")
     frame: pd.DataFrame = rows.to_pandas()
     return frame
 
 
-def planned_runs(folder: str | Path) -> list[Run]:
+def read_plan_runs(folder: str | Path) -> list[Run]:
     """Return the runs of the plan."""
     columns = [name for name in PLAN.names if name != "run_id"]
-    rows = planned(folder, columns).astype(object)
+    rows = read_plan_columns(folder, columns).astype(object)
     rows = rows.where(rows.notna(), None)
     return [Run(**dict(zip(columns, row, strict=True))) for row in rows.itertuples(index=False)]
 
 
-def read_planned(folder: str | Path) -> pd.DataFrame | None:
+def read_plan_rows(folder: str | Path) -> pd.DataFrame | None:
     """Return every column of the plan; None where it is not known."""
-    rows = planned(folder, PLAN.names)
+    rows = read_plan_columns(folder, PLAN.names)
     return None if rows.empty else rows
 
 
@@ -128,9 +128,9 @@ def _current(
     folder: Path, name: str, columns: Sequence[str] | None = None, earlier: bool = False
 ) -> pa.Table:
     for _ in range(5):
-        paths = all_files(folder, name) if earlier else current_files(folder, name)
+        paths = list_files(folder, name) if earlier else list_current(folder, name)
         try:
-            found = [read(path, columns) for path in paths]
+            found = [read_table(path, columns) for path in paths]
             break
         except FileNotFoundError:  # a sweep has just moved its parts on: look again
             continue
@@ -141,7 +141,7 @@ def _current(
         )
     if not found:
         raise InputError(f"no results in {folder}: {_where_they_are(folder, name)}")
-    return unique(found)
+    return join_once(found)
 
 
 def _where_they_are(folder: Path, name: str) -> str:
@@ -149,12 +149,12 @@ def _where_they_are(folder: Path, name: str) -> str:
     results wants one of those in it."""
     inside = sorted(folder.iterdir()) if folder.is_dir() else []
     for one in inside:
-        if one.is_dir() and current_files(one, name):
+        if one.is_dir() and list_current(one, name):
             return f"give one of the folders in it, such as {one}"
     return "`lrdecay sweep FILE` puts a sweep's results there"
 
 
-def unique(tables: Sequence[pa.Table]) -> pa.Table:
+def join_once(tables: Sequence[pa.Table]) -> pa.Table:
     """Join one or more tables of one kind, each run once, as `catalog` has it."""
     chosen: dict[str, tuple[bool, int]] = {}
     ids: list[list[str]] = []

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lrdecay.store.parquet import Sealed, opened
+from lrdecay.store.parquet import Sealed, open_sealed
 from lrdecay.store.schema import TABLES
 from lrdecay.store.versions import read_groups
 
@@ -37,7 +37,7 @@ class Place:
 Places = Mapping[str, Place]
 
 
-def catalog(paths: Iterable[Path]) -> Places:
+def index_rows(paths: Iterable[Path]) -> Places:
     """Return the place of each run in files of one table, by run_id.
 
     A run may be in several: in a part that a killed process had already moved on, or failed first
@@ -45,14 +45,14 @@ def catalog(paths: Iterable[Path]) -> Places:
     """
     places: dict[str, Place] = {}
     for path in paths:
-        with opened(path) as sealed:
-            for run, place in places_in(sealed, range(sealed.file.num_row_groups)):
+        with open_sealed(path) as sealed:
+            for run, place in locate_rows(sealed, range(sealed.file.num_row_groups)):
                 if run not in places or places[run].failed > place.failed:
                     places[run] = place
     return places
 
 
-def places_in(sealed: Sealed, groups: Iterable[int]) -> Iterator[tuple[str, Place]]:
+def locate_rows(sealed: Sealed, groups: Iterable[int]) -> Iterator[tuple[str, Place]]:
     """Give the runs in some row groups of a file, and where they are."""
     with_status = sealed.path.stem == "runs"
     for group in groups:
@@ -103,5 +103,5 @@ class Rows(AbstractContextManager["Rows"]):
         if path not in self._files:
             if len(self._files) >= _FILES_OPEN:
                 self.__exit__()
-            self._files[path] = self._open.enter_context(opened(path, trust=True))
+            self._files[path] = self._open.enter_context(open_sealed(path, trust=True))
         return read_groups(self._files[path], [group])

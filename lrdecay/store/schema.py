@@ -62,7 +62,7 @@ class Record:
     epochs: Sequence[Mapping[str, object]]
 
 
-def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
+def make_table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
     """Return rows as a table; each row must have exactly the schema's columns."""
     for row in rows:
         if row.keys() != set(schema.names):

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from lrdecay.store.lock import Holder, holder
-from lrdecay.store.reader import planned, read_runs
+from lrdecay.store.lock import Holder, find_holder
+from lrdecay.store.reader import read_plan_columns, read_runs
 
 COLUMNS = ("completed", "diverged", "failed", "running", "missing")
 
 
-def status(folder: str | Path) -> tuple[pd.DataFrame, Holder | None]:
+def read_status(folder: str | Path) -> tuple[pd.DataFrame, Holder | None]:
     """Return how many runs of each scheduler are in which state, and the process that trains.
 
     Returns:
@@ -25,9 +25,9 @@ def status(folder: str | Path) -> tuple[pd.DataFrame, Holder | None]:
     """
     folder = Path(folder)
     ended = read_runs(folder, ["run_id", "phase", "scheduler", "status"])
-    writer = holder(folder)
+    writer = find_holder(folder)
     columns = ["run_id", "phase", "scheduler"]
-    asked = planned(folder, columns)
+    asked = read_plan_columns(folder, columns)
     if asked.empty:
         asked = ended[columns]
     asked = asked.merge(ended[["run_id", "status"]], on="run_id", how="left")

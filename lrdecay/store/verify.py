@@ -17,13 +17,13 @@ import pyarrow.compute as pc
 
 from lrdecay.core.errors import DamagedError, InputError
 from lrdecay.core.run import SEMANTICS, Run
-from lrdecay.store.layout import REPEATS, folders_of, name_of
-from lrdecay.store.lock import holding
-from lrdecay.store.parquet import Sealed, opened
-from lrdecay.store.reader import planned_runs, read_plan
-from lrdecay.store.row_index import Place, places_in
+from lrdecay.store.layout import REPEATS, list_folders, name_part
+from lrdecay.store.lock import hold_folder
+from lrdecay.store.parquet import Sealed, open_sealed
+from lrdecay.store.reader import read_plan, read_plan_runs
+from lrdecay.store.row_index import Place, locate_rows
 from lrdecay.store.schema import SPLITS, STATUSES
-from lrdecay.store.versions import read, read_groups
+from lrdecay.store.versions import read_groups, read_table
 from lrdecay.store.writer import Store
 
 _FIELDS = tuple(each.name for each in fields(Run))
@@ -68,7 +68,7 @@ class _Home:
         self.findings.append((name, reason))
 
 
-def verify(folder: str | Path) -> Verification:
+def verify_results(folder: str | Path) -> Verification:
     """Check all files of a results folder, and move those that are damaged to `quarantine/`.
 
     Undamaged runs of a damaged file are kept. Checked are the seals and page checksums, the names
@@ -96,11 +96,11 @@ def _verify(folder: Path) -> Verification:
     if not _has_results(folder):
         raise InputError(f"no results in {folder}: nothing to verify")
     homes = [folder, folder / "earlier"]
-    with holding(folder):
+    with hold_folder(folder):
         store = Store(folder)
-        parts = [part for kind in ("batches", "parts") for part in folders_of(folder, kind)]
+        parts = [part for kind in ("batches", "parts") for part in list_folders(folder, kind)]
         checked = [
-            _check(home, is_part=home in parts)
+            _check_file(home, is_part=home in parts)
             for home in (*homes, *parts)
             if home in parts or any((home / f"{name}.parquet").exists() for name in _TABLES)
         ]
@@ -115,7 +115,7 @@ def _verify(folder: Path) -> Verification:
         has_plan = plan.exists()
         if has_plan:
             try:
-                read(plan)
+                read_table(plan)
             except DamagedError as error:
                 findings.append(Finding(plan.name, error.reason))
                 _move(plan, aside / plan.name)
@@ -125,7 +125,7 @@ def _verify(folder: Path) -> Verification:
                 _set_aside(home, checked, store, aside / home.path.relative_to(folder))
         pending = None
         if has_plan:
-            planned = planned_runs(folder)
+            planned = read_plan_runs(folder)
             if findings:
                 facts = read_plan(folder)
                 store.compact(planned, facts.sweep_text, facts.target, facts.runs, facts.warnings)
@@ -146,7 +146,7 @@ def _has_results(folder: Path) -> bool:
     return any(path.exists() for path in (*tables, folder / "plan.parquet", folder / "parts"))
 
 
-def _check(home: Path, is_part: bool) -> _Home:
+def _check_file(home: Path, is_part: bool) -> _Home:
     """Check the two tables of one folder by themselves."""
     found = _Home(home)
     for name in _TABLES:
@@ -161,7 +161,7 @@ def _check(home: Path, is_part: bool) -> _Home:
                 _check_runs(found, sealed, group)
             else:
                 _check_curves(found, sealed, group)
-    if is_part and not found.findings and name_of(home) != home.name:
+    if is_part and not found.findings and name_part(home) != home.name:
         found.complains("", "its name is not the digest of what it holds")
     return found
 
@@ -169,12 +169,12 @@ def _check(home: Path, is_part: bool) -> _Home:
 def _sound_groups(path: Path, found: _Home) -> Iterator[tuple[Sealed, int]]:
     """Give the row groups that can be read; say what is wrong with the file."""
     try:
-        with opened(path):
+        with open_sealed(path):
             pass
     except DamagedError as error:
         found.complains(path.name, error.reason)
     try:
-        with opened(path, trust=True) as sealed:
+        with open_sealed(path, trust=True) as sealed:
             for group in range(sealed.file.num_row_groups):
                 try:
                     read_groups(sealed, [group])
@@ -189,7 +189,7 @@ def _sound_groups(path: Path, found: _Home) -> Iterator[tuple[Sealed, int]]:
 
 def _check_runs(found: _Home, sealed: Sealed, group: int) -> None:
     rows = read_groups(sealed, [group], ["run_id", *_FIELDS, "semantics", "status"])
-    at = dict(places_in(sealed, [group]))
+    at = dict(locate_rows(sealed, [group]))
     for row in rows.to_pylist():
         run = row["run_id"]
         if run in found.runs:
@@ -207,7 +207,7 @@ def _check_curves(found: _Home, sealed: Sealed, group: int) -> None:
     rows = read_groups(sealed, [group], ["run_id", "epoch", "split"])
     epochs = rows["epoch"].to_numpy()
     splits = pc.index_in(rows["split"], pa.array(SPLITS)).to_numpy()
-    for run, place in places_in(sealed, [group]):
+    for run, place in locate_rows(sealed, [group]):
         of_run = slice(place.first, place.first + place.count)
         count = int(epochs[of_run][-1])
         width, rest = divmod(place.count, max(count, 1))

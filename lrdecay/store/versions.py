@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from lrdecay.core.errors import DamagedError
-from lrdecay.store.parquet import Sealed, opened
+from lrdecay.store.parquet import Sealed, open_sealed
 from lrdecay.store.schema import TABLES
 
 # the version of the tables that brought a column, and its value in all runs before
@@ -22,12 +22,12 @@ _ADDED = {
 }
 
 
-def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Return a table as it was written, in the columns that it has today.
 
     Raises `DamagedError` for a damaged file, `InputError` for one of a newer lrdecay.
     """
-    with opened(path) as sealed:
+    with open_sealed(path) as sealed:
         return read_groups(sealed, range(sealed.file.num_row_groups), columns)
 
 

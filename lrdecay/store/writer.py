@@ -24,13 +24,13 @@ import pyarrow.compute as pc
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import ROLES, Run
-from lrdecay.store.atomic import sync, write_text
-from lrdecay.store.layout import all_files, digest_of, earlier_files, folders_of, name_of
-from lrdecay.store.parquet import opened, write, writing
-from lrdecay.store.reader import read_plan, unique
-from lrdecay.store.row_index import Places, Rows, catalog
-from lrdecay.store.schema import EPOCHS, MADE_WITH, PLAN, RUNS, SPLITS, TABLES, Record, table
-from lrdecay.store.versions import read
+from lrdecay.store.atomic import sync_folder, write_text
+from lrdecay.store.layout import digest_text, list_earlier, list_files, list_folders, name_part
+from lrdecay.store.parquet import open_sealed, write_groups, write_table
+from lrdecay.store.reader import join_once, read_plan
+from lrdecay.store.row_index import Places, Rows, index_rows
+from lrdecay.store.schema import EPOCHS, MADE_WITH, PLAN, RUNS, SPLITS, TABLES, Record, make_table
+from lrdecay.store.versions import read_table
 
 _PARTS_IN_BATCH = 64
 _ROW_GROUPS, _FEWEST_RUNS = 256, 16
@@ -74,8 +74,8 @@ class Store:
         }
         with self._appearing("parts") as scratch:
             for name, of_table in rows.items():
-                write(table(of_table, TABLES[name]), scratch / f"{name}.parquet")
-        parts = folders_of(self.folder, "parts")
+                write_table(make_table(of_table, TABLES[name]), scratch / f"{name}.parquet")
+        parts = list_folders(self.folder, "parts")
         if len(parts) >= _PARTS_IN_BATCH:
             self._join(parts)
 
@@ -92,7 +92,7 @@ class Store:
         files = self._files("runs")
         if not files:
             return Counter()
-        rows = unique([read(path, ["run_id", "status", *MADE_WITH]) for path in files])
+        rows = join_once([read_table(path, ["run_id", "status", *MADE_WITH]) for path in files])
         wanted = pa.array([run.run_id for run in runs], pa.string())
         rows = rows.filter(pc.is_in(rows["run_id"], wanted))
         return Counter(tuple(row[name] for name in MADE_WITH) for row in rows.to_pylist())
@@ -121,7 +121,9 @@ class Store:
         `warnings` are of the schedules, for whoever reads the results without torch.
         Runs that the sweep does not ask for any more are kept in `earlier/`.
         """
-        passing = [part for kind in ("parts", "batches") for part in folders_of(self.folder, kind)]
+        passing = [
+            part for kind in ("parts", "batches") for part in list_folders(self.folder, kind)
+        ]
         before = self._plan()  # at first: one of a newer lrdecay must stop this before it writes
         places = self._catalogs()
         if self._keep_earlier(places, {run.run_id for run in runs}):
@@ -130,10 +132,10 @@ class Store:
         facts |= {} if target is None else {"target": repr(target)}
         facts |= {"warnings": json.dumps(list(warnings))} if warnings else {}
         facts |= self._extends(sweep_text)
-        planned_rows = table([{"run_id": run.run_id, **asdict(run)} for run in runs], PLAN)
+        planned_rows = make_table([{"run_id": run.run_id, **asdict(run)} for run in runs], PLAN)
         if before is None or before[0] != facts or not before[1].equals(planned_rows):
             write_text(sweep_text, self.folder / "sweep.yaml")
-            write(planned_rows, self.folder / "plan.parquet", facts)
+            write_table(planned_rows, self.folder / "plan.parquet", facts)
         there = [run for run in runs if run.run_id in places["runs"]]
         arrangement = _arrangement(there, target)
         if passing or arrangement != self._arranged():
@@ -145,7 +147,7 @@ class Store:
         if self._beside is None or not (self._beside / "plan.parquet").exists():
             return {}
         other = read_plan(self._beside).sweep_text
-        return {} if other == sweep_text else {"extends": digest_of(other)}
+        return {} if other == sweep_text else {"extends": digest_text(other)}
 
     def rescue(self, places: Mapping[str, Places]) -> None:
         """Make a part of runs that are found at these places."""
@@ -157,21 +159,21 @@ class Store:
 
     def _catalog(self, name: str) -> Places:
         """Return the place of every run that the folder knows."""
-        return catalog(all_files(self.folder, name))
+        return index_rows(list_files(self.folder, name))
 
     def _known(self, name: str) -> Places:
         """Return the place of every run that needs no training: here, or beside."""
-        return catalog(self._files(name))
+        return index_rows(self._files(name))
 
     def _files(self, name: str) -> list[Path]:
         """Return the files of a table here, then those beside."""
-        beside = [] if self._beside is None else all_files(self._beside, name)
-        return [*all_files(self.folder, name), *beside]
+        beside = [] if self._beside is None else list_files(self._beside, name)
+        return [*list_files(self.folder, name), *beside]
 
     def _join(self, parts: Sequence[Path]) -> None:
         """Make one batch of many parts, so that a long sweep stays quick to read."""
         places = {
-            name: catalog([part / f"{name}.parquet" for part in parts])
+            name: index_rows([part / f"{name}.parquet" for part in parts])
             for name in ("runs", "epochs")
         }
         with self._appearing("batches") as scratch:
@@ -186,10 +188,10 @@ class Store:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         yield scratch
-        final = home / name_of(scratch)
+        final = home / name_part(scratch)
         if not final.exists():
             os.rename(scratch, final)
-        sync(home)
+        sync_folder(home)
 
     def _take_away(self, parts: Sequence[Path]) -> None:
         for part in parts:
@@ -199,7 +201,7 @@ class Store:
     def _keep_earlier(self, places: Mapping[str, Places], wanted: set[str]) -> bool:
         """Add what the tables are about to lose to `earlier/`, from which nothing is taken away:
         so no moment exists at which a run is in neither place. Say whether there was any."""
-        kept = catalog(earlier_files(self.folder, "runs"))
+        kept = index_rows(list_earlier(self.folder, "runs"))
         keep = [run for run in places["runs"] if run in kept or run not in wanted]
         news = any(run not in kept or kept[run].failed > places["runs"][run].failed for run in keep)
         if news:
@@ -212,9 +214,9 @@ class Store:
         path = self.folder / "plan.parquet"
         if not path.exists():
             return None
-        with opened(path) as sealed:
+        with open_sealed(path) as sealed:
             facts = {key: text for key, text in sealed.facts.items() if key != "schema"}
-        return facts, read(path)
+        return facts, read_table(path)
 
     def _arranged(self) -> str | None:
         """Return what the tables were last arranged as, None where one of them is missing."""
@@ -223,7 +225,7 @@ class Store:
         path = self.folder / "runs.parquet"
         if not path.exists():
             return None
-        with opened(path) as sealed:
+        with open_sealed(path) as sealed:
             return sealed.facts.get("arranged")
 
     def _write_tables(
@@ -239,8 +241,8 @@ class Store:
         with (
             Rows("runs") as runs_from,
             Rows("epochs") as epochs_from,
-            writing(folder / "runs.parquet", RUNS, facts) as to_runs,
-            writing(folder / "epochs.parquet", EPOCHS) as to_epochs,
+            write_groups(folder / "runs.parquet", RUNS, facts) as to_runs,
+            write_groups(folder / "epochs.parquet", EPOCHS) as to_epochs,
         ):
             size = max(_FEWEST_RUNS, math.ceil(len(runs) / _ROW_GROUPS))
             for start in range(0, len(runs), size):

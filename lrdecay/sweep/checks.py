@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from lrdecay.components import schedulers
 from lrdecay.components.models.build import MODELS, has_own_dropout
 from lrdecay.components.schedulers import Horizon
-from lrdecay.core.text import show, suggest
+from lrdecay.core.text import quote, suggest_name
 from lrdecay.core.yaml import Document, Problem
-from lrdecay.sweep.diagnostics import named, translate
+from lrdecay.sweep.diagnostics import format_path, translate_errors
 
 if TYPE_CHECKING:
     from lrdecay.components.schedulers import Horizon
@@ -24,7 +24,7 @@ _TRIED = 10_000  # schedulers x lengths and rates: of more, the first ones are c
 _STEPS = (1, 10, 100, 1000, 10_000)
 
 
-def problems(document: Document) -> Iterator[Problem]:
+def find_problems(document: Document) -> Iterator[Problem]:
     """Yield every such mistake in a document of keys and values, whatever else is wrong with it."""
     yield from _scheduler_problems(document)
     yield from _reference_problems(document)
@@ -44,7 +44,9 @@ def _dropout_problems(document: Document) -> Iterator[Problem]:
         return
     why = f"{own[0]} has dropout rates of its own"
     if len(own) < len(names):
-        message = f"{named(path)}: {why}; give networks that have none a sweep file of their own"
+        message = (
+            f"{format_path(path)}: {why}; give networks that have none a sweep file of their own"
+        )
         yield Problem(*document.place(path), message)
     if "dropout" in document.value:
         place = document.place(("dropout",), key=True)
@@ -72,33 +74,33 @@ def _scheduler_problems(document: Document) -> Iterator[Problem]:
         path = ("schedulers", label)
         place = document.place(path, key=True)
         if not label.strip() or len(label) > 64 or not label.isprintable():
-            message = f"{show(label)} is no label; give 1 to 64 printable characters"
+            message = f"{quote(label)} is no label; give 1 to 64 printable characters"
             yield Problem(*place, f"schedulers: {message}")
         name = _mapping(spec).get("class")
         if not isinstance(name, str) or name not in schedulers.CLASSES:
             continue  # the validation of the whole file says so
         arguments = {key: value for key, value in spec.items() if key != "class"}
-        fixed = schedulers.is_fixed(name, arguments)
+        fixed = schedulers.has_fixed_arguments(name, arguments)
         resolved = None
         for horizon in horizons:
             try:
                 if resolved is None or not fixed:
-                    resolved = repr((name, schedulers.resolve(name, arguments, horizon)))
+                    resolved = repr((name, schedulers.resolve_arguments(name, arguments, horizon)))
             except ValidationError as error:
                 models = schedulers.argument_models(name, arguments, path)
-                yield from translate(error, document, models, path)
+                yield from translate_errors(error, document, models, path)
                 break
             except ValueError as error:
                 if any(_works(name, arguments, horizon, steps) for steps in _STEPS):
                     continue  # it depends on the data: expanding the matrix says so
-                values = ", ".join(f"{key}: {show(value)}" for key, value in arguments.items())
+                values = ", ".join(f"{key}: {quote(value)}" for key, value in arguments.items())
                 what = " ".join(str(error).split()) + (f" (given {values})" if values else "")
-                yield Problem(*place, f"{named(path)}: {what}")
+                yield Problem(*place, f"{format_path(path)}: {what}")
                 break
             twin = seen.setdefault((horizon, resolved), label)
             if twin != label:
-                message = f"the same scheduler as {show(twin, quote=False)}; leave one of them out"
-                yield Problem(*place, f"{named(path)}: {message}")
+                message = f"the same scheduler as {quote(twin, quote=False)}; leave one of them out"
+                yield Problem(*place, f"{format_path(path)}: {message}")
                 break
 
 
@@ -123,7 +125,9 @@ def _reference_problems(document: Document) -> Iterator[Problem]:
     reference = _mapping(document.value.get("comparison")).get("reference")
     labels = document.value.get("schedulers")
     if isinstance(reference, str) and isinstance(labels, dict) and reference not in labels:
-        yield Problem(*document.place(path), f"{named(path)}: {suggest(reference, labels)}")
+        yield Problem(
+            *document.place(path), f"{format_path(path)}: {suggest_name(reference, labels)}"
+        )
 
 
 def _validation_problems(document: Document) -> Iterator[Problem]:
@@ -138,13 +142,13 @@ def _validation_problems(document: Document) -> Iterator[Problem]:
     }
     metric = _mapping(given.get("comparison")).get("metric")
     chooses = isinstance(_mapping(given.get("optimizer")).get("lr"), dict)
-    reasons = reasons_to_validate(specs, metric, given.get("target"), chooses)
+    reasons = find_validation_reasons(specs, metric, given.get("target"), chooses)
     for reason in reasons:
         message = f"validation: must be above 0, since {reason}"
         yield Problem(*document.place(("validation",)), message)
 
 
-def reasons_to_validate(
+def find_validation_reasons(
     specs: Mapping[str, tuple[str, Mapping[str, Any]]],
     metric: object,
     target: object,
@@ -153,7 +157,7 @@ def reasons_to_validate(
     """Return why validation images are needed: by schedulers (label -> class and arguments), metric
     or target, or since the file `chooses` base rates."""
     reasons = [
-        f"{show(label, quote=False)} ({name}) is steered by the validation loss"
+        f"{quote(label, quote=False)} ({name}) is steered by the validation loss"
         for label, (name, given) in specs.items()
         if schedulers.needs_validation(name, given)
     ]
@@ -169,7 +173,9 @@ def reasons_to_validate(
 def _works(name: str, arguments: Mapping[str, Any], horizon: Horizon, steps: int) -> bool:
     """Return whether torch takes a scheduler's arguments at this number of steps in an epoch."""
     try:
-        schedulers.resolve(name, arguments, type(horizon).of(horizon.epochs, steps, horizon.lr))
+        schedulers.resolve_arguments(
+            name, arguments, type(horizon).of(horizon.epochs, steps, horizon.lr)
+        )
     except ValueError:
         return False
     return True

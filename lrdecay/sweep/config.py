@@ -22,16 +22,16 @@ from lrdecay.analysis.settings import Comparison, SeedsUntil
 from lrdecay.components import plugins
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.models.spec import ModelSpec
-from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, optimizer_spec
+from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, build_optimizer_spec
 from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.core import yaml as yaml_module
 from lrdecay.core.errors import InputError
-from lrdecay.core.fields import Axis, Fraction, Strict, distinct
+from lrdecay.core.fields import Axis, Fraction, Strict, require_distinct
 from lrdecay.core.run import Run
-from lrdecay.core.text import show
-from lrdecay.core.yaml import Document, Problem
+from lrdecay.core.text import quote
+from lrdecay.core.yaml import MAX_BYTES, Document, Problem, YamlError, parse_yaml
 from lrdecay.sweep import checks
-from lrdecay.sweep.diagnostics import SweepFileError, translate
+from lrdecay.sweep.diagnostics import SweepFileError, translate_errors
 
 if TYPE_CHECKING:
     pass
@@ -46,7 +46,7 @@ __all__ = [
     "SchedulerSpec",
     "Sweep",
     "SweepFileError",
-    "check",
+    "check_sweep",
     "load_sweep",
     "parse_sweep",
 ]
@@ -60,7 +60,7 @@ def _shorthand(value: Any) -> Any:
 
 def _optimizer(value: Any) -> Any:
     # plug-ins may have added arguments
-    return optimizer_spec().model_validate(value) if isinstance(value, dict) else value
+    return build_optimizer_spec().model_validate(value) if isinstance(value, dict) else value
 
 
 def _seed_list(value: Any) -> Any:
@@ -70,13 +70,13 @@ def _seed_list(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if not _is_count(value):
             raise ValueError(
-                f"must be from 1 to {MAX_RUNS:,}, or a list of seeds, not {show(value)}"
+                f"must be from 1 to {MAX_RUNS:,}, or a list of seeds, not {quote(value)}"
             )
         return tuple(range(value))
     if not isinstance(value, list | tuple):
         raise ValueError(
             f"must be a number of seeds, such as 8, a list of them, or "
-            f"{{min: 8, max: 64, until: resolved}}, not {show(value)}"
+            f"{{min: 8, max: 64, until: resolved}}, not {quote(value)}"
         )
     return tuple(value)
 
@@ -124,7 +124,7 @@ class Sweep(Strict):
         tuple[Annotated[int, Field(ge=0, lt=2**63)], ...],
         BeforeValidator(_seed_list),
         Field(min_length=1),
-        AfterValidator(distinct),
+        AfterValidator(require_distinct),
     ] = (0,)
     """Each cell trains once at each seed: initial weights, batches and dropout are of it; the
     seed 0 alone unless given."""
@@ -204,13 +204,13 @@ def load_sweep(path: str | Path) -> Sweep:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            content = file.read(yaml_module.MAX_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error
         shown = str(path) if str(path).isprintable() else repr(str(path))
         raise InputError(f"{shown}: {reason}") from error
     # the last character may be cut where the file is too large, which is what is said then
-    errors = "strict" if len(content) <= yaml_module.MAX_BYTES else "replace"
+    errors = "strict" if len(content) <= MAX_BYTES else "replace"
     try:
         text = content.decode("utf-8-sig", errors)
     except UnicodeDecodeError as error:
@@ -227,13 +227,13 @@ def parse_sweep(text: str, source: str = "sweep.yaml") -> Sweep:
     The sweep's default name is the file's, and a dataset's folder is relative to the file.
     """
     try:
-        document = yaml_module.parse(text)
-    except yaml_module.YamlError as error:
+        document = parse_yaml(text)
+    except YamlError as error:
         problems = error.problems
         if error.document is not None:
             problems = problems + _further_problems(error.document, source, problems)
         raise SweepFileError(source, problems) from None
-    sweep = check(document, source)
+    sweep = check_sweep(document, source)
     sweep._text = text
     return sweep
 
@@ -242,27 +242,27 @@ def _further_problems(document: Document, source: str, known: Sequence[Problem])
     """Return what else is wrong, apart from what follows from the problems known already."""
     places = {(problem.line, problem.column) for problem in known}
     try:
-        check(document, source)
+        check_sweep(document, source)
     except SweepFileError as error:
         return [p for p in error.problems if (p.line, p.column) not in places]
     return []
 
 
-def check(document: Document, source: str) -> Sweep:
+def check_sweep(document: Document, source: str) -> Sweep:
     """Return the sweep that a parsed document states, or raise every mistake in it at once.
 
     Names may be those of installed plug-ins, and of others that `plugins.load` has loaded.
     """
-    plugins.installed()
+    plugins.load_installed()
     value = document.value
     if not isinstance(value, dict):
-        message = f"must be keys and values, such as dataset: digits, not {show(value)}"
+        message = f"must be keys and values, such as dataset: digits, not {quote(value)}"
         raise SweepFileError(source, [Problem(*document.place(()), message)])
-    problems = list(checks.problems(document))
+    problems = list(checks.find_problems(document))
     try:
         sweep = Sweep.model_validate({"name": _default_name(source), **value})
     except ValidationError as error:
-        problems += translate(error, document, _models(document))
+        problems += translate_errors(error, document, _models(document))
         raise SweepFileError(source, problems) from None
     runs = sweep.cells * len(sweep.seeds) + sweep.trials
     if runs > MAX_RUNS:
@@ -290,7 +290,7 @@ def _models(document: Document) -> dict[yaml_module.Path, type[BaseModel]]:
         (): Sweep,
         ("dataset",): DatasetSpec,
         ("model",): ModelSpec,
-        ("optimizer",): optimizer_spec(),
+        ("optimizer",): build_optimizer_spec(),
         ("optimizer", "lr"): RateChoice,
         ("comparison",): Comparison,
         ("seeds",): SeedsUntil,

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import nearest, show, suggest
-from lrdecay.core.yaml import Document, Path, Problem, walk
+from lrdecay.core.text import find_nearest, quote, suggest_name
+from lrdecay.core.yaml import Document, Path, Problem, walk_value
 
 _COUNT = re.compile(r"([1-9]\d*) (?:epochs?|steps?)")
 
@@ -33,7 +33,7 @@ class SweepFileError(InputError):
         self.problems = unique
 
 
-def translate(
+def translate_errors(
     error: ValidationError,
     document: Document,
     models: Mapping[Path, type[BaseModel]],
@@ -45,7 +45,7 @@ def translate(
     of the document that was validated.
     """
     details = [
-        (tuple(walk(document.value, (*prefix, *detail["loc"]))), detail)
+        (tuple(walk_value(document.value, (*prefix, *detail["loc"]))), detail)
         for detail in error.errors(include_url=False)
     ]
     above = {path[:length] for path, _ in details for length in range(len(path))}
@@ -60,7 +60,7 @@ def translate(
             if path not in reported:
                 reported.add(path)
                 short = f"the list is too short, its item {key + 1} is missing"
-                yield Problem(*document.place(path), f"{named(path)}: {short}")
+                yield Problem(*document.place(path), f"{format_path(path)}: {short}")
             continue
         # The members of a union complain one after the other: the first speaks for all, unless
         # the value is a list, and then those that looked into it do.
@@ -70,9 +70,9 @@ def translate(
         yield _problem(detail, path, document, models)
 
 
-def named(path: Path) -> str:
+def format_path(path: Path) -> str:
     """Return the keys of a path, joined by dots, as a message names them."""
-    return ".".join(show(part, quote=False) for part in path if not isinstance(part, int))
+    return ".".join(quote(part, quote=False) for part in path if not isinstance(part, int))
 
 
 _EXPECTED = {
@@ -102,18 +102,18 @@ _BOUNDS = {
 def _missing(
     key: str, path: Path, document: Document, model: type[BaseModel] | None
 ) -> Iterator[Problem]:
-    where = f"{named(path)}: " if path else ""
+    where = f"{format_path(path)}: " if path else ""
     valid = _keys(model)
     value: Any = document.value
     for part in path:
         value = value[part]
     others = [other for other in value if other not in valid] if isinstance(value, dict) else []
-    misspelt = nearest(key, others)
+    misspelt = find_nearest(key, others)
     if misspelt is not None and model is not None and model.model_config.get("extra") == "forbid":
-        if nearest(misspelt, valid) == key:
+        if find_nearest(misspelt, valid) == key:
             return  # the misspelt key is reported, with this one as what it should be
         misspelt = None
-    hint = f"; did you mean it by {show(misspelt)}?" if misspelt else ""
+    hint = f"; did you mean it by {quote(misspelt)}?" if misspelt else ""
     fields = model.model_fields.values() if model else ()
     meaning = next((f.description for f in fields if f.alias == key and f.description), None)
     keys = f" ({meaning})" if meaning else f" (keys: {', '.join(valid)})"
@@ -126,35 +126,35 @@ def _problem(
     kind, value = detail["type"], detail["input"]
     context: dict[str, Any] = detail.get("ctx", {})
     if kind == "extra_forbidden":
-        where = f"{named(path[:-1])}: " if len(path) > 1 else ""
-        message = f"{where}the key {suggest(str(path[-1]), _keys(models.get(path[:-1])))}"
+        where = f"{format_path(path[:-1])}: " if len(path) > 1 else ""
+        message = f"{where}the key {suggest_name(str(path[-1]), _keys(models.get(path[:-1])))}"
         return Problem(*document.place(path, key=True), message)
     if kind == "literal_error":
         choices = [
             part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")
         ]
         if isinstance(value, str):
-            message = suggest(value, choices)
+            message = suggest_name(value, choices)
         else:
-            message = f"must be one of {', '.join(choices)}, not {show(value)}"
+            message = f"must be one of {', '.join(choices)}, not {quote(value)}"
     elif kind in _EXPECTED:
         expected = _EXPECTED[kind]
         if expected == "keys and values" and (keys := _keys(models.get(path))):
             expected += f" (keys: {', '.join(keys)})"
             if keys == ["class"] and isinstance(value, str):
-                expected += f", such as {{class: {show(value, quote=False)}}}"
+                expected += f", such as {{class: {quote(value, quote=False)}}}"
         elif kind == "int_type" and isinstance(value, str) and _takes_words(path):
             expected += ", or the word epochs or steps, or a part of it such as 0.5 epochs"
-        message = f"must be {expected}, not {show(value)}"
+        message = f"must be {expected}, not {quote(value)}"
         if kind == "int_type" and (counted := _COUNT.fullmatch(str(value))):
             message += f"; {counted[1]} alone counts what the scheduler is stepped by"
         if kind == "string_type" and isinstance(value, int | float):
             message += "; put it in quotes if it is one"
     elif kind in _BOUNDS:
         word, key = _BOUNDS[kind]
-        message = f"must be {word} {_plain(context[key])}, not {show(value)}"
+        message = f"must be {word} {_plain(context[key])}, not {quote(value)}"
     elif kind == "repeated":
-        message = f"{show(value)} stands in the list already; leave it out"
+        message = f"{quote(value)} stands in the list already; leave it out"
     elif kind in ("too_short", "string_too_short"):
         least = context.get("min_length", 1)
         message = "must not be empty; give at least one"
@@ -162,14 +162,14 @@ def _problem(
             message = f"must hold at least {least} values, not {context['actual_length']}"
     elif kind == "string_pattern_mismatch":
         message = (
-            f"{show(value)} is no name for a folder; use letters, digits, '.', '_' and '-', "
+            f"{quote(value)} is no name for a folder; use letters, digits, '.', '_' and '-', "
             f"beginning with a letter or digit, 64 at most"
         )
     elif kind == "value_error":
         message = str(context["error"])
     else:
-        message = f"{detail['msg']}, not {show(value)}"
-    where = f"{named(path)}: " if path else ""
+        message = f"{detail['msg']}, not {quote(value)}"
+    where = f"{format_path(path)}: " if path else ""
     return Problem(*document.place(path), where + message)
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from lrdecay.analysis import lr_selection
 from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.dataset import Dataset, default_validation
-from lrdecay.components.models import build as models_build
+from lrdecay.components.models.build import check_shape
 from lrdecay.components.optimizers import build as optimizers_build
 from lrdecay.core.errors import InputError
-from lrdecay.core.run import Run, canonical
+from lrdecay.core.run import Run, to_canonical_json
 from lrdecay.sweep import checks
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Matrix:
             for cell in self.cells
         ]
 
-    def compared(self, rates: Mapping[lr_selection.Cell, float | None]) -> list[Run]:
+    def compared(self, rates: Mapping[lr_selection.CellKey, float | None]) -> list[Run]:
         """Return the cells to compare, each as a run of seed 0.
 
         Of cells whose base rate is to be chosen, those that have one in `rates`.
@@ -50,12 +50,12 @@ class Matrix:
         return [
             cell
             for cell in self.cells
-            if cell.lr_chosen_per is None or rates.get(lr_selection.cell(cell)) == cell.lr
+            if cell.lr_chosen_per is None or rates.get(lr_selection.cell_key(cell)) == cell.lr
         ]
 
     def comparison(
         self,
-        rates: Mapping[lr_selection.Cell, float | None],
+        rates: Mapping[lr_selection.CellKey, float | None],
         counts: Mapping[Run, int] | None = None,
     ) -> list[Run]:
         """Return the runs to compare, a whole block of one seed after the other.
@@ -71,7 +71,7 @@ class Matrix:
         ]
 
 
-def expand(sweep: Sweep, dataset: Dataset) -> Matrix:
+def expand_matrix(sweep: Sweep, dataset: Dataset) -> Matrix:
     """Return the matrix of a sweep.
 
     Raises `InputError` where the dataset does not allow what the sweep asks for, and where a
@@ -79,7 +79,7 @@ def expand(sweep: Sweep, dataset: Dataset) -> Matrix:
     """
     for name in sweep.model.name:
         try:
-            models_build.check_shape(name, dataset.shape, dataset.classes)
+            check_shape(name, dataset.shape, dataset.classes)
         except ValueError as error:
             raise InputError(f"{dataset.name}: {error}") from error
     cells = list(_cells(sweep, dataset, _validation(sweep, dataset)))
@@ -98,9 +98,9 @@ def list_runs(sweep: Sweep, dataset: Dataset) -> list[Run]:
     """Return every run that is known before any has trained, a whole block of one seed after the
     other: all of them, or the trials where base rates are to be chosen.
 
-    Raises `InputError` as `expand` does.
+    Raises `InputError` as `expand_matrix` does.
     """
-    matrix = expand(sweep, dataset)
+    matrix = expand_matrix(sweep, dataset)
     return [*matrix.trials(), *matrix.comparison({})]
 
 
@@ -117,7 +117,7 @@ def _validation(sweep: Sweep, dataset: Dataset) -> int:
         specs = {label: (spec.class_, spec.arguments) for label, spec in sweep.schedulers.items()}
         chooses = sweep.optimizer.choice is not None
         metric, target = sweep.comparison.metric, sweep.target
-        for why in checks.reasons_to_validate(specs, metric, target, chooses):
+        for why in checks.find_validation_reasons(specs, metric, target, chooses):
             raise InputError(
                 f"{dataset.name}: its {count} training images are too few to hold some out for "
                 f"validation by default; give validation, since {why}"
@@ -148,7 +148,7 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
         given = {name: cell.pop(name) for name in arguments}
         label, epochs = cell["scheduler"], cell["epochs"]
         resolved = sweep.optimizer.resolve(cell["optimizer"], given)
-        optimizer_args = canonical(resolved)
+        optimizer_args = to_canonical_json(resolved)
         stays = _why_momentum_stays(cell["optimizer"], resolved)
         check_optimizer(cell["optimizer"], optimizer_args)
         steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
@@ -196,20 +196,20 @@ def _scheduler_args(
 ) -> str:
     """Return a scheduler's arguments for runs of this length; its schedule was walked through."""
     spec = sweep.schedulers[label]
-    resolved = schedulers.resolve(spec.class_, spec.arguments, horizon)
-    for part in schedulers.all_parts(spec.class_, resolved, horizon):
+    resolved = schedulers.resolve_arguments(spec.class_, spec.arguments, horizon)
+    for part in schedulers.list_parts(spec.class_, resolved, horizon):
         if part.arguments.get("cycle_momentum") and stays is not None:
             raise ValueError(f"{part.name} {stays}")
         _check_cycle(part, horizon)
-    count = horizon.length(schedulers.clock(spec.class_, resolved))
-    schedulers.walk(
+    count = horizon.length(schedulers.find_clock(spec.class_, resolved))
+    schedulers.walk_schedule(
         spec.class_,
         resolved,
         min(count, _WALKED),
         horizon.lr,
         steps_per_epoch=horizon.steps_per_epoch,
     )
-    return canonical(resolved)
+    return to_canonical_json(resolved)
 
 
 def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:
@@ -228,13 +228,13 @@ def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:
 
 def _check_optimizer(name: str, arguments: str) -> None:
     try:
-        optimizers_build.check(name, json.loads(arguments))
+        optimizers_build.check_optimizer(name, json.loads(arguments))
     except ValueError as error:
         raise InputError(f"optimizer: {error}") from error
 
 
 def _digests(model: str, optimizer: str, scheduler: str, scheduler_args: str) -> str:
     """Return what names the code of the plug-ins that a run uses."""
-    nodes = schedulers.nodes(scheduler, json.loads(scheduler_args))
+    nodes = schedulers.walk_tree(scheduler, json.loads(scheduler_args))
     used = [("model", model), ("optimizer", optimizer), *(("scheduler", name) for name, _ in nodes)]
-    return registry.digests(used)
+    return registry.digest_plugins(used)

@@ -24,7 +24,7 @@ _RISES = {"CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"}
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class ScheduleCurve:
     """One scheduler over one length of run.
 
     `rates` has one value for each epoch or step (`every`), for a loss that never improves where it
@@ -47,10 +47,10 @@ class Foreseen:
     def parts(self) -> list[Part]:
         """The scheduler and all that it holds."""
         arguments = json.loads(self.run.scheduler_args)
-        return list(schedulers.all_parts(self.run.scheduler_class, arguments, self.horizon))
+        return list(schedulers.list_parts(self.run.scheduler_class, arguments, self.horizon))
 
 
-def foresee(runs: Sequence[Run], train_images: int) -> list[Foreseen]:
+def simulate_schedules(runs: Sequence[Run], train_images: int) -> list[ScheduleCurve]:
     """Walk through each scheduler once for each length of run, at the first base rate, and at the
     second, where there are several.
 
@@ -69,23 +69,23 @@ def foresee(runs: Sequence[Run], train_images: int) -> list[Foreseen]:
     return found
 
 
-def _walked(run: Run, train_images: int) -> Foreseen | None:
+def _walked(run: Run, train_images: int) -> ScheduleCurve | None:
     horizon = Horizon.of(run.epochs, math.ceil(train_images / run.batch_size), run.lr)
     arguments = json.loads(run.scheduler_args)
-    every = schedulers.clock(run.scheduler_class, arguments)
+    every = schedulers.find_clock(run.scheduler_class, arguments)
     count = horizon.length(every)
     if count > MOST:
         return None
     try:
-        rates = schedulers.walk(
+        rates = schedulers.walk_schedule(
             run.scheduler_class, arguments, count - 1, run.lr, horizon.steps_per_epoch
         )
     except ValueError as error:
         raise InputError(f"schedulers.{run.scheduler}: {error}") from error
-    return Foreseen(run, horizon, every, tuple(rates))
+    return ScheduleCurve(run, horizon, every, tuple(rates))
 
 
-def warnings(foreseen: Sequence[Foreseen]) -> list[str]:
+def lint_schedules(foreseen: Sequence[ScheduleCurve]) -> list[str]:
     """Return what is probably not meant, each with its label, what would happen and the fix."""
     lengths = {(each.run.epochs, each.run.batch_size) for each in foreseen}
     said: dict[str, None] = {}
@@ -98,7 +98,7 @@ def warnings(foreseen: Sequence[Foreseen]) -> list[str]:
     return list(said)
 
 
-def _of_one(each: Foreseen) -> Iterator[str]:
+def _of_one(each: ScheduleCurve) -> Iterator[str]:
     if each.ignores_base_rate:
         yield (
             "its rates are the same at every base rate; give those that it sets as multiples of "
@@ -121,11 +121,11 @@ def _of_one(each: Foreseen) -> Iterator[str]:
         yield from _of_curve(each)
 
 
-def _is_level(each: Foreseen) -> bool:
+def _is_level(each: ScheduleCurve) -> bool:
     return max(each.rates) - min(each.rates) <= _ALMOST * max(map(abs, each.rates))
 
 
-def _negative(each: Foreseen) -> str:
+def _negative(each: ScheduleCurve) -> str:
     index, rate = next((i, rate) for i, rate in enumerate(each.rates) if rate < 0)
     return (
         f"its rate is negative, {rate:g}, from {each.every} {index + 1} on, and the loss climbs "
@@ -144,7 +144,7 @@ def _of_part(part: Part) -> Iterator[str]:
                 f"ReduceLROnPlateau with patience {patience} can never change the rate within "
                 f"{_spell(part.length, 'epoch')}, whatever the loss; give {fix}"
             )
-    whole = schedulers.whole(part.name)
+    whole = schedulers.find_end_argument(part.name)
     if whole is not None:
         yield from _of_end(part, whole)
     for key in schedulers.LENGTHS.get(part.name, ()):
@@ -167,10 +167,10 @@ def _of_sequence(part: Part) -> Iterator[str]:
         return
     starts, lr = [0, *part.arguments["milestones"]], part.horizon.lr
     steps = part.horizon.steps_per_epoch
-    rates = schedulers.walk(part.name, part.arguments, starts[-1], lr, steps)
+    rates = schedulers.walk_schedule(part.name, part.arguments, starts[-1], lr, steps)
     for each, start in zip(held, starts, strict=True):
         alone = {key: x for key, x in each.items() if key != "class"} | {"interval": part.every}
-        rate, own = rates[start], schedulers.walk(each["class"], alone, 0, lr, steps)[0]
+        rate, own = rates[start], schedulers.walk_schedule(each["class"], alone, 0, lr, steps)[0]
         if not math.isclose(rate, own, rel_tol=_ALMOST):
             yield (
                 f"{each['class']} within SequentialLR starts at {rate:g} and not at {own:g}, since "
@@ -187,7 +187,7 @@ def _by_steps_unasked(part: Part) -> bool:
         return True
     # it goes by steps for one that it holds, or the file says so
     return any(
-        schedulers.interval(each["class"]) == "step" for each in part.arguments["schedulers"]
+        schedulers.find_interval(each["class"]) == "step" for each in part.arguments["schedulers"]
     )
 
 
@@ -233,7 +233,7 @@ def _of_length(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
         )
 
 
-def _of_curve(each: Foreseen) -> Iterator[str]:
+def _of_curve(each: ScheduleCurve) -> Iterator[str]:
     """Yield what is odd about the rates themselves."""
     rates, every = each.rates, each.every
     top = max(rates)
@@ -256,7 +256,7 @@ def _of_curve(each: Foreseen) -> Iterator[str]:
         highest = max(highest, after)
 
 
-def _twins(foreseen: Sequence[Foreseen]) -> Iterator[str]:
+def _twins(foreseen: Sequence[ScheduleCurve]) -> Iterator[str]:
     """Yield each label whose rates are those of another."""
     seen: dict[object, str] = {}
     for each in foreseen:
@@ -275,7 +275,7 @@ def _twins(foreseen: Sequence[Foreseen]) -> Iterator[str]:
             )
 
 
-def _steered(each: Foreseen) -> bool:
+def _steered(each: ScheduleCurve) -> bool:
     return schedulers.needs_validation(
         each.run.scheduler_class, json.loads(each.run.scheduler_args)
     )

@@ -24,7 +24,7 @@ from helpers.training import CPU, curve, runs
 from lrdecay import analysis
 from lrdecay.analysis.confidence_sequences import fixed_radius, sequence_radius
 from lrdecay.analysis.crossed_effects import crossed_interval
-from lrdecay.analysis.verdicts import judge
+from lrdecay.analysis.verdicts import judge_contrasts
 from lrdecay.engine import reference
 
 SKEWED = "one-sided exponential"
@@ -78,7 +78,7 @@ def test_the_crossed_interval_covers_new_images(n):
 
 
 def test_verdicts_are_true_at_any_look():
-    check_verdicts(judge)
+    check_verdicts(judge_contrasts)
 
 
 def test_no_contrast_of_a_family_errs_more_often_than_the_family_may():
@@ -90,7 +90,7 @@ def sides(differences, share):
     families, m, _ = differences.shape
     mean, sd = (x[:, LOOKS - 1] for x in running(differences.reshape(families * m, -1)))
     table = statistics(np.tile(LOOKS, families * m), mean.ravel(), sd.ravel())
-    judged = judge(table, np.full(len(table), ALPHA * share), None)
+    judged = judge_contrasts(table, np.full(len(table), ALPHA * share), None)
     sided = judged["verdict"].isin(["higher", "lower"]).to_numpy()
     return sided.reshape(families, m, len(LOOKS)).any(axis=2)
 
@@ -129,7 +129,7 @@ def without_seeds_that_diverged(table):
 
 def no_margin_for_equivalence(table, alpha, margin):
     """Takes whatever is not resolved for equivalent."""
-    judged = judge(table, alpha, margin)
+    judged = judge_contrasts(table, alpha, margin)
     judged.loc[judged["verdict"] == "unresolved", "verdict"] = "equivalent"
     return judged
 
@@ -138,13 +138,13 @@ def seeds_alone(differences, alpha):
     return t_interval(differences.mean(axis=2), alpha)
 
 
-def rates_of_plateau(data, train=reference.train):
+def rates_of_plateau(data, train=reference.train_one):
     run = runs("epochs: 12\noptimizer: {lr: 0.01}")["plateau"]
     return curve(train(run, data, CPU), "train", "learning_rate")
 
 
 def fed_test_loss(run, data, device):
-    return reference.train(run, replace(data, validation=data.test), device)
+    return reference.train_one(run, replace(data, validation=data.test), device)
 
 
 def test_test_data_steer_nothing():

@@ -17,9 +17,9 @@ from lrdecay.analysis.confidence_sequences import (
     upper_sd,
 )
 from lrdecay.analysis.crossed_effects import Bitmaps, crossed_interval, crossed_variance
-from lrdecay.analysis.estimates import paired_statistics
-from lrdecay.analysis.metrics import metric_named
-from lrdecay.analysis.seed_blocks import seed_blocks
+from lrdecay.analysis.estimates import compute_paired_statistics
+from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.seed_blocks import build_seed_blocks
 
 
 @pytest.mark.parametrize("n", [2, 5, 8, 30])
@@ -87,7 +87,7 @@ def test_seeds_needed_is_the_first_number_that_resolves():
 
 def test_paired_statistics_are_those_of_numpy_and_scipy():
     a, b = random(1).normal(97, 1, (2, 3, 12))
-    found = paired_statistics(a, b)
+    found = compute_paired_statistics(a, b)
     for row in range(3):
         d = a[row] - b[row]
         assert found["mean"][row] == pytest.approx(d.mean())
@@ -106,7 +106,7 @@ def test_paired_statistics_are_those_of_numpy_and_scipy():
 
 def test_the_sign_flip_test_is_exact_for_few_seeds():
     a = random(2).normal(0.4, 1, (1, 9))
-    found = paired_statistics(a, np.zeros((1, 9)))["p_signflip"]
+    found = compute_paired_statistics(a, np.zeros((1, 9)))["p_signflip"]
     signs = 1 - 2 * ((np.arange(2**9)[:, None] >> np.arange(9)) & 1)
     means = (signs * a).mean(axis=1)
     # twice the smaller tail
@@ -117,7 +117,7 @@ def test_the_sign_flip_test_is_exact_for_few_seeds():
 def test_wins_ties_and_spread_without_any():
     ones = np.array([[1.0, 2.0, 3.0, 4.0, 5.0], [7.0, 7.0, 7.0, 7.0, 7.0]])
     others = np.array([[0.0, 2.0, 3.0, 5.0, 4.0], [7.0, 7.0, 7.0, 7.0, 7.0]])
-    found = paired_statistics(ones, others)
+    found = compute_paired_statistics(ones, others)
     assert found["wins"].tolist() == [0.6, 0.5]
     low, high = proportion_confint(3, 5, method="wilson")
     assert (found["wins_low"][0], found["wins_high"][0]) == pytest.approx((low, high))
@@ -127,7 +127,7 @@ def test_wins_ties_and_spread_without_any():
     assert found["sd"][1] == 0
     assert np.isnan(found["correlation"][1])
     assert (found["p_t"][1], found["p_signflip"][1]) == (1, 1)
-    losses = paired_statistics(ones, others, higher_is_better=False)["wins"]
+    losses = compute_paired_statistics(ones, others, higher_is_better=False)["wins"]
     assert losses.tolist() == [0.4, 0.5]
 
 
@@ -154,7 +154,7 @@ def test_bitmaps_give_the_crossed_variance_of_the_unpacked_matrix(weights, image
     answers = random(images).random((len(runs), images)) < 0.9
     runs["test_correct"] = [np.packbits(each).tobytes() for each in answers]
     runs["test_images"] = images
-    blocks = seed_blocks(runs, metric_named("test_accuracy"))
+    blocks = build_seed_blocks(runs, find_metric("test_accuracy"))
     cells = [0, 3, 1, 2][: len(weights)]
     for used in (np.ones(6, bool), np.array([1, 0, 1, 1, 0, 1], bool)):
         matrix = sum(
@@ -173,7 +173,7 @@ def test_bitmaps_that_do_not_fit_give_no_interval():
     used = np.ones(8, bool)
 
     def variance(table):
-        blocks = seed_blocks(table, metric_named("test_accuracy"))
+        blocks = build_seed_blocks(table, find_metric("test_accuracy"))
         return Bitmaps(blocks).variance([0, 1], [1.0, -1.0], used)
 
     assert variance(runs) > 0

@@ -19,13 +19,13 @@ from lrdecay.analysis import lr_selection
 from lrdecay.cli.app import app
 from lrdecay.core.errors import InputError
 from lrdecay.engine.stacked import train
-from lrdecay.plots.style import scheduler_styles
+from lrdecay.plots.style import style_schedulers
 from lrdecay.report.page import write_report
-from lrdecay.runner.agenda import ask
+from lrdecay.runner.agenda import build_agenda
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_epochs, read_plan, read_runs
 from lrdecay.sweep.config import parse_sweep
-from lrdecay.sweep.matrix import expand, list_runs
+from lrdecay.sweep.matrix import expand_matrix, list_runs
 
 GRID = (0.001, 0.01, 0.1)
 TEXT = """\
@@ -54,7 +54,7 @@ def trials(per: str = "scheduler", **axes: object) -> Tables:
 
 def rates_of(frame: pd.DataFrame, *by: str) -> dict[object, float]:
     """The chosen rate by the columns that are named."""
-    chosen = lr_selection.rate_table(frame).query("chosen")
+    chosen = lr_selection.compare_rates(frame).query("chosen")
     index = chosen.set_index(list(by))["lr"]
     assert index.index.is_unique
     return dict(index)
@@ -78,7 +78,7 @@ def test_the_rate_with_the_lowest_mean_validation_loss_is_chosen(per: str) -> No
     runs, _ = trials(per, n_epochs=2)
     by = per.split(", ")
     means = runs.groupby([*by, "lr"], sort=False)["val_loss"].mean()
-    table = lr_selection.rate_table(runs.sample(frac=1, random_state=1))
+    table = lr_selection.compare_rates(runs.sample(frac=1, random_state=1))
     got = table.set_index([*by, "lr"])["val_loss"]
     pd.testing.assert_series_equal(got.sort_index(), means.sort_index())
     assert set(table["n"]) == {3 if len(by) == 2 else 6}
@@ -104,7 +104,7 @@ def test_a_rate_of_which_one_trial_did_not_complete_is_out(status: str) -> None:
     means = runs[runs["scheduler"] == "step"].groupby("lr")["val_loss"].mean()
     second = means.drop(first["step"]).idxmin()
     assert rates_of(runs, "scheduler") == {**first, "step": second}
-    (out,) = lr_selection.rate_table(runs).query("n_out > 0").to_dict("records")
+    (out,) = lr_selection.compare_rates(runs).query("n_out > 0").to_dict("records")
     assert (out["scheduler"], out["lr"], out["n"], out["n_out"]) == ("step", first["step"], 6, 2)
     assert np.isnan(out["val_loss"])
 
@@ -134,12 +134,12 @@ def test_test_data_never_enter_the_choice() -> None:
     runs, _ = trials(n_epochs=2)
     of_test = [name for name in runs if "test" in name] + ["best_val_loss", "val_accuracy"]
     assert {"test_loss", "test_accuracy", "best_test_loss", "test_correct"} <= set(of_test)
-    expected = lr_selection.rate_table(runs)
+    expected = lr_selection.compare_rates(runs)
     for blind in (
         runs.drop(columns=of_test),
         runs.assign(test_loss=-runs["val_loss"], test_accuracy=runs["val_loss"]),
     ):
-        pd.testing.assert_frame_equal(lr_selection.rate_table(blind), expected)
+        pd.testing.assert_frame_equal(lr_selection.compare_rates(blind), expected)
 
 
 def outcomes_of(runs: list, losses: dict[float, float]) -> pd.DataFrame:
@@ -152,7 +152,7 @@ def outcomes_of(runs: list, losses: dict[float, float]) -> pd.DataFrame:
 
 def test_what_a_sweep_asks_for_grows_as_its_trials_end() -> None:
     sweep = parse_sweep(TEXT)
-    matrix = expand(sweep, digits())
+    matrix = expand_matrix(sweep, digits())
     first = matrix.trials()
     assert list_runs(parse_sweep(TEXT), digits()) == first
 
@@ -160,7 +160,7 @@ def test_what_a_sweep_asks_for_grows_as_its_trials_end() -> None:
         def rows(runs, name="runs"):
             return outcomes[outcomes["run_id"].isin([run.run_id for run in runs])]
 
-        return ask(sweep, matrix, rows, done)
+        return build_agenda(sweep, matrix, rows, done)
 
     outcomes = outcomes_of(first, {0.1: 0.5, 0.001: 0.9, 0.01: 0.2})
     ids = outcomes["run_id"].tolist()
@@ -186,27 +186,27 @@ def test_what_a_sweep_asks_for_grows_as_its_trials_end() -> None:
     asked = asked_with(ids)
     assert {run.scheduler for run in asked.pending} == {"constant"}
     assert asked.planned == COMPARED / 2
-    assert lr_selection.without_rate(matrix.cells, asked.rates) == ("step",)
+    assert lr_selection.list_without_rate(matrix.cells, asked.rates) == ("step",)
 
 
 def test_cells_are_called_by_what_tells_them_apart() -> None:
     text = TEXT.replace("seeds: 2}", "per: [dropout, scheduler]}").replace(
         "s: 2\ns", "s: [1, 2]\ns"
     )
-    cells = expand(parse_sweep(text), digits()).cells
-    names = list(lr_selection.cell_names(cells).values())
+    cells = expand_matrix(parse_sweep(text), digits()).cells
+    names = list(lr_selection.name_cells(cells).values())
     assert len(names) == 2 * 2 * 2
     assert names[1] == "constant, epochs 1, dropout 0.3"
-    rates = {lr_selection.cell(run): 0.01 for run in cells if run.scheduler == "step"}
-    assert lr_selection.announcements(cells, rates)[0] == (
+    rates = {lr_selection.cell_key(run): 0.01 for run in cells if run.scheduler == "step"}
+    assert lr_selection.describe_rates(cells, rates)[0] == (
         "step, epochs 1, dropout 0: base rate 0.01, chosen on validation from 0.1, 0.001, 0.01"
     )
     plain = list_runs(parse_sweep("dataset: digits\nschedulers: {a: {class: constant}}"), digits())[
         0
     ]
-    assert lr_selection.cell_names([plain]) == {}
+    assert lr_selection.name_cells([plain]) == {}
     with pytest.raises(ValueError, match="not chosen"):
-        lr_selection.cell(plain)
+        lr_selection.cell_key(plain)
 
 
 # ---- the sweep: a fair number of trials, on seeds of their own
@@ -214,7 +214,7 @@ def test_cells_are_called_by_what_tells_them_apart() -> None:
 
 def test_trials_are_as_many_for_each_scheduler_on_seeds_of_their_own() -> None:
     sweep = parse_sweep(TEXT)
-    runs = pd.DataFrame([vars(run) for run in expand(sweep, digits()).trials()])
+    runs = pd.DataFrame([vars(run) for run in expand_matrix(sweep, digits()).trials()])
     assert len(runs) == sweep.trials == TRIALS
     assert sweep.cells * len(sweep.seeds) == COMPARED
     cells = runs.groupby("scheduler")[["dropout", "lr", "seed"]].apply(
@@ -253,7 +253,7 @@ def test_images_too_few_for_a_validation_part_are_refused() -> None:
         train_labels=digits().train_labels[:5],
     )
     with pytest.raises(InputError, match=r"too few to hold .* since optimizer\.lr is chosen"):
-        expand(parse_sweep(TEXT.replace("validation: 200\n", "")), few)
+        expand_matrix(parse_sweep(TEXT.replace("validation: 200\n", "")), few)
 
 
 # ---- end to end
@@ -416,7 +416,7 @@ def test_a_scheduler_without_a_rate_ends_with_1_and_the_others_are_compared(tmp_
 
 def test_a_failed_trial_is_tried_once_and_again_the_next_time(tmp_path: Path, monkeypatch) -> None:
     text = TEXT.replace("epochs: 2", "epochs: 1").replace("dropout: [0.0, 0.3]", "dropout: 0.0")
-    real, broken = train.train, []
+    real, broken = train.train_stacked, []
 
     def breaks(runs, *args):
         if any((run.scheduler, run.lr, run.seed) == ("step", 0.1, 1_000_001) for run in runs):
@@ -425,7 +425,7 @@ def test_a_failed_trial_is_tried_once_and_again_the_next_time(tmp_path: Path, mo
         return real(runs, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "train", breaks)
+        patch.setattr(train, "train_stacked", breaks)
         summary = run_sweep(parse_sweep(text), tmp_path, workers=0)
     assert broken.count(1) == 1
     assert (summary.failed, summary.completed) == (1, 15)
@@ -597,7 +597,7 @@ def test_accuracy_by_rate_draws_means_and_deviations_over_a_log_scale() -> None:
     cells = percent.groupby(["scheduler", "lr"])["percent"].agg(["mean", "std"])
     assert ax.get_xscale() == "log"
     assert ax.get_xticks().tolist() == list(GRID)
-    for label, style in scheduler_styles(runs).items():
+    for label, style in style_schedulers(runs).items():
         mean, *bars = (line for line in ax.lines if line.get_color() == style.color)
         own = cells.loc[label]
         assert np.asarray(mean.get_ydata()) == pytest.approx(own["mean"].to_numpy())

@@ -19,7 +19,7 @@ from lrdecay import analysis
 from lrdecay.analysis.settings import Comparison
 from lrdecay.cli import compare
 from lrdecay.cli.app import app
-from lrdecay.report.compare import as_markdown, read_answer
+from lrdecay.report.compare import as_markdown, compare_folder
 
 SWEEP = """\
 name: synthetic
@@ -81,7 +81,7 @@ def test_without_a_comparison_in_the_file_its_defaults_hold(tmp_path):
 
 def test_every_sentence_stands_above_a_table(folder):
     text = call(folder, "--pairs", "all")
-    table = read_answer(folder, exploratory=True).table
+    table = compare_folder(folder, exploratory=True).table
     assert text.startswith(
         f"{folder}: test accuracy, reference step, margin 0.7 points, confidence 0.9 for each "
         f"family as a whole\n"
@@ -106,7 +106,7 @@ def test_every_sentence_stands_above_a_table(folder):
 
 
 def test_csv_and_json_hold_every_column(folder):
-    table = read_answer(folder).table
+    table = compare_folder(folder).table
     rows = list(csv.DictReader(io.StringIO(call(folder, "--format", "csv"))))
     assert list(rows[0]) == list(table)
     assert [float(row["mean"]) for row in rows] == table["mean"].tolist()
@@ -125,7 +125,7 @@ def test_what_is_infinite_is_null_in_json(tmp_path):
 
 
 def test_nought_has_no_minus(folder):
-    answer = read_answer(folder)
+    answer = compare_folder(folder)
     nought = replace(answer, table=answer.table.assign(mean=-1e-17, skew=-0.04))
     cells = [line.split(" | ") for line in as_markdown(nought).splitlines()]
     rows = [row for row in cells if row[0].startswith("| dropout 0:")]
@@ -149,10 +149,10 @@ def test_an_unfinished_sweep_may_be_looked_at(tmp_path):
     runs, epochs = make_tables(("constant", "step"), (0.0,), 12, n_epochs=1)
     part = runs[(runs["seed"] < 9) | (runs["scheduler"] == "constant")]
     folder = write_folder(tmp_path / "part", (part, epochs), planned=len(runs))
-    strict = read_answer(folder).table
+    strict = compare_folder(folder).table
     assert strict["sentence"].str.contains("3 of 12 seeds lack a run").all()
     _write_plan(folder, runs)
-    answer = read_answer(folder)
+    answer = compare_folder(folder)
     assert answer.table["n"].tolist() == [9]
     assert answer.table["verdict"].tolist() != ["not evaluated"]
     assert answer.notes == ("Runs of up to 3 seeds are still to come: these do not count yet.",)
@@ -163,7 +163,7 @@ def test_a_reference_without_a_run_so_far_is_still_the_reference(tmp_path):
     rest = runs[runs["scheduler"] != "constant"]
     folder = write_folder(tmp_path / "late", (rest, epochs), planned=len(runs))
     _write_plan(folder, runs, "name: late\ndataset: digits\n")
-    answer = read_answer(folder)
+    answer = compare_folder(folder)
     assert answer.reference == "constant"
     assert answer.table["sentence"].str.contains("there are 0 seeds so far").tolist() == [
         True,
@@ -174,11 +174,11 @@ def test_a_reference_without_a_run_so_far_is_still_the_reference(tmp_path):
 def _write_plan(folder, runs, text=SWEEP):
     import pyarrow as pa
 
-    from lrdecay.store.parquet import write
+    from lrdecay.store.parquet import write_table
     from lrdecay.store.schema import PLAN
 
     rows = pa.Table.from_pandas(runs[PLAN.names], schema=PLAN, preserve_index=False)
-    write(rows, folder / "plan.parquet", {"planned": str(len(runs)), "sweep": text})
+    write_table(rows, folder / "plan.parquet", {"planned": str(len(runs)), "sweep": text})
 
 
 def test_one_cell_has_nothing_to_compare(tmp_path):
@@ -191,7 +191,7 @@ def test_one_cell_has_nothing_to_compare(tmp_path):
 def test_a_long_family_is_cut_in_the_terminal_alone(tmp_path, monkeypatch, folder):
     monkeypatch.setattr("lrdecay.report.compare.SHOWN", 2)
     console = Console(record=True, width=200, file=io.StringIO())
-    compare.print_answer(read_answer(folder), console)
+    compare.print_answer(compare_folder(folder), console)
     text = console.export_text()
     assert "... and 2 more: --format csv" in text
     assert text.count("\n- ") == 2 * 4

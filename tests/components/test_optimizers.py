@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.components.optimizers.build import CLASSES, build_optimizer
 
 STEPS = 30
 CASES = [
@@ -69,7 +69,7 @@ def test_fused_equals_plain(name, arguments, dtype, rtol, atol):
         else {"foreach": False, "fused": False}
     )
     expected = train(lambda weights, lr: plain(weights, lr=lr, **loop, **arguments), dtype)
-    got = train(lambda weights, lr: optimizers_build.build(name, weights, lr, arguments), dtype)
+    got = train(lambda weights, lr: build_optimizer(name, weights, lr, arguments), dtype)
     for mine, theirs, start in zip(got, expected, problem(dtype)[0], strict=True):
         assert (mine - start).abs().min() > 1e-6
         assert_close(mine, theirs, rtol=rtol, atol=atol)
@@ -78,7 +78,8 @@ def test_fused_equals_plain(name, arguments, dtype, rtol, atol):
 def test_arguments_matter():
     ends = [
         train(
-            lambda w, lr, n=name, a=arguments: optimizers_build.build(n, w, lr, a), torch.float64
+            lambda w, lr, n=name, a=arguments: build_optimizer(n, w, lr, a),
+            torch.float64,
         )[0]
         for name, arguments in CASES
     ]
@@ -92,7 +93,7 @@ def test_adam_is_its_formula():
     target = torch.tensor([0.3, -2.0, 5.0], dtype=torch.float64)
     weight = nn.Parameter(torch.tensor([1.0, -1.0, 0.5], dtype=torch.float64))
     arguments = {"weight_decay": decay, "betas": betas, "eps": eps}
-    optimizer = optimizers_build.build("Adam", [weight], rate, arguments)
+    optimizer = build_optimizer("Adam", [weight], rate, arguments)
     values, means, squares = weight.tolist(), [0.0] * 3, [0.0] * 3
     for step in range(1, STEPS + 1):
         optimizer.zero_grad()
@@ -115,7 +116,7 @@ def test_schedule_free_is_its_recursion(arguments):
     (beta1, beta2), eps, decay = given["betas"], given["eps"], given["weight_decay"]
     target = torch.tensor([0.3, -2.0, 5.0], dtype=torch.float64)
     weight = nn.Parameter(torch.tensor([1.0, -1.0, 0.5], dtype=torch.float64))
-    optimizer = optimizers_build.build("AdamWScheduleFree", [weight], 0.1, arguments)
+    optimizer = build_optimizer("AdamWScheduleFree", [weight], 0.1, arguments)
     x = y = z = weight.tolist()
     squares, highest, total = [0.0] * 3, 0.0, 0.0
     for step in range(1, STEPS + 1):
@@ -146,27 +147,27 @@ def test_what_is_built_is_ready_to_train():
     """The package's class refuses a step unless it was put into training mode."""
     weight = nn.Parameter(torch.ones(1))
     weight.grad = torch.ones(1)
-    optimizers_build.build("AdamWScheduleFree", [weight], 0.1, {}).step()
+    build_optimizer("AdamWScheduleFree", [weight], 0.1, {}).step()
     assert weight.item() == pytest.approx(0.9)
 
 
 def test_one_kernel_updates_all_weights():
     for name in ("Adam", "AdamW", "SGD"):  # the others have none
-        optimizer = optimizers_build.build(name, problem(torch.float32)[0], 0.01, {})
+        optimizer = build_optimizer(name, problem(torch.float32)[0], 0.01, {})
         assert [group["fused"] for group in optimizer.param_groups] == [True]
 
 
-@pytest.mark.parametrize("name", optimizers_build.CLASSES)
+@pytest.mark.parametrize("name", CLASSES)
 def test_decay_may_spare_biases(name):
     """Gradients are 0, so that nothing but weight decay can move anything."""
     given = {"weight_decay": 0.1, "decay_biases": False}
     weights = [nn.Parameter(torch.ones(shape)) for shape in [(2, 3), (3,), (2, 1, 3, 3), ()]]
-    optimizer = optimizers_build.build(name, weights, 0.01, given)
+    optimizer = build_optimizer(name, weights, 0.01, given)
     for weight in weights:
         weight.grad = torch.zeros_like(weight)
     optimizer.step()
     assert [bool((weight != 1).all()) for weight in weights] == [True, False, True, False]
     assert all(weight.equal(torch.ones(())) for weight in weights if weight.dim() == 0)
     assert weights[1].equal(torch.ones(3))
-    alike = optimizers_build.build(name, weights, 0.01, {"weight_decay": 0.1, "decay_biases": True})
+    alike = build_optimizer(name, weights, 0.01, {"weight_decay": 0.1, "decay_biases": True})
     assert [group["weight_decay"] for group in alike.param_groups] == [0.1]

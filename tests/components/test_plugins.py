@@ -20,9 +20,9 @@ from lrdecay.cli.app import app
 from lrdecay.components import plugins, registry
 from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.spec import DatasetSpec
-from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.core.errors import InputError, WorkerError
-from lrdecay.core.run import canonical
+from lrdecay.core.run import to_canonical_json
 from lrdecay.engine import reference
 from lrdecay.engine.stacked import train
 from lrdecay.execution import grouping
@@ -50,7 +50,7 @@ def plug(tmp_path):
     def load(text: str, name: str = "own.py") -> Path:
         path = tmp_path / name
         path.write_text(text)
-        plugins.load([path])
+        plugins.load_plugins([path])
         return path
 
     return load
@@ -62,9 +62,9 @@ def refusal(text: str, tmp_path: Path) -> str:
     path.write_text(text)
     before = [dict(registry.registry(kind)) for kind in registry.KINDS]
     with pytest.raises(InputError) as caught:
-        plugins.load([path])
+        plugins.load_plugins([path])
     assert [dict(registry.registry(kind)) for kind in registry.KINDS] == before
-    assert plugins.loaded() == plugins.Loaded()
+    assert plugins.list_loaded() == plugins.Loaded()
     return str(caught.value).replace(str(path), "own.py")
 
 
@@ -135,7 +135,7 @@ def test_train_takes_a_plug_in():
 
 
 def powers_run(path: Path):
-    plugins.load([path])
+    plugins.load_plugins([path])
     (run,) = list_runs(sweep("", "schedulers: {p: {class: PowersLR}}\n"), digits())
     return run
 
@@ -156,13 +156,13 @@ def test_a_run_s_identity_is_of_the_code_and_not_of_its_place(tmp_path, fresh):
 def test_runs_without_a_plug_in_do_not_change_with_it():
     text = "dropout: 0.3\nepochs: 2\n"
     before = [run.run_id for run in list_runs(sweep(text), digits())]
-    plugins.load([EXAMPLE / "powers.py"])
+    plugins.load_plugins([EXAMPLE / "powers.py"])
     assert [run.run_id for run in list_runs(sweep(text), digits())] == before
     assert {run.plugins for run in list_runs(sweep(text), digits())} == {"{}"}
 
 
 def test_nested_schedulers_count_too():
-    plugins.load([EXAMPLE / "powers.py"])
+    plugins.load_plugins([EXAMPLE / "powers.py"])
     own = powers_run(EXAMPLE / "powers.py").plugins
     nested = "schedulers: {w: {class: WarmupLR, warmup_iters: 5, then: {class: PowersLR}}}\n"
     (run,) = list_runs(sweep("", nested), digits())
@@ -185,8 +185,8 @@ def test_code_that_is_defined_elsewhere_counts(tmp_path, fresh, monkeypatch):
 
 def test_a_file_that_changed_is_refused_by_this_process_and_by_workers(tmp_path, plug):
     path = plug(POWERS)
-    plugins.load([path])  # again: nothing happens
-    there = plugins.loaded()
+    plugins.load_plugins([path])  # again: nothing happens
+    there = plugins.list_loaded()
     assert there.given == (str(path),)
     file = tmp_path / "small.yaml"
     file.write_text(
@@ -196,7 +196,7 @@ def test_a_file_that_changed_is_refused_by_this_process_and_by_workers(tmp_path,
     assert (summary.completed, summary.failed) == (2, 0)
     path.write_text(POWERS + "# more\n")
     with pytest.raises(InputError, match=r"own.py: has changed since it was loaded; start anew$"):
-        plugins.load([path])
+        plugins.load_plugins([path])
     with pytest.raises(
         WorkerError, match="plug-in scheduler PowersLR has changed since the sweep began"
     ):
@@ -430,7 +430,7 @@ def test_an_optimizer_s_own_types_hold_for_names_that_others_have_too(plug):
     runs = list_runs(sweep(f"optimizer: {{name: Adan, {given}}}\n", CONSTANT), digits())
     for run, alpha in zip(runs, (1.5, 2.5), strict=True):
         arguments = json.loads(run.optimizer_args)
-        optimizer = optimizers_build.build("Adan", [Parameter(torch.ones(2))], 0.1, arguments)
+        optimizer = build_optimizer("Adan", [Parameter(torch.ones(2))], 0.1, arguments)
         assert optimizer.defaults["given"] == [[0.9, 0.8, 0.7], alpha, 5, True, False]
     with pytest.raises(InputError, match=r"optimizer\.rho: Adan does not take it; Adan takes lr"):
         sweep("optimizer: {name: Adan, rho: 0.9}\n", CONSTANT)
@@ -461,7 +461,7 @@ def test_lists_and_axes_of_a_plug_in_are_as_its_types_say(plug):
         {"betas": beta, "momentum": [0.1, 0.2]} for beta in (0.8, 0.7)
     ]
     (run,) = list_runs(sweep("optimizer: Free\nepochs: 1\n", CONSTANT), digits())
-    assert reference.train(run, split(), CPU).run["status"] == "completed"  # in training mode
+    assert reference.train_one(run, split(), CPU).run["status"] == "completed"  # in training mode
 
 
 def test_a_name_that_exists_already(tmp_path, plug):
@@ -473,16 +473,16 @@ def test_a_name_that_exists_already(tmp_path, plug):
     second = tmp_path / "second.py"
     second.write_text(POWERS)
     with pytest.raises(InputError) as caught:
-        plugins.load([second])
+        plugins.load_plugins([second])
     assert str(caught.value) == (
         f"plug-in {second}: scheduler PowersLR: exists already, in {first}; give it another name"
     )
-    assert plugins.loaded().given == (str(first),)
+    assert plugins.list_loaded().given == (str(first),)
 
 
 def test_a_module_that_is_not_there(tmp_path, monkeypatch):
     with pytest.raises(InputError) as caught:
-        plugins.load(["no_such_thing"])
+        plugins.load_plugins(["no_such_thing"])
     assert str(caught.value) == (
         "plug-in no_such_thing: cannot be imported: "
         "ModuleNotFoundError: No module named 'no_such_thing'"
@@ -490,7 +490,7 @@ def test_a_module_that_is_not_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "no_such_thing.py").touch()
     with pytest.raises(InputError, match=r"; did you mean the file no_such_thing\.py\?$"):
-        plugins.load(["no_such_thing"])
+        plugins.load_plugins(["no_such_thing"])
 
 
 # Schedulers at work
@@ -511,7 +511,7 @@ def test_a_class_that_is_stepped_every_step(plug):
     assert json.loads(run.scheduler_args) == {"interval": "step", "slope": 1.0}
     steps = -(-1198 // 64)
     expected = [[0.001 / (1 + t) for t in range(e * steps, (e + 1) * steps)] for e in range(2)]
-    records = [reference.train(run, split(), CPU), *train.train([run], split(), CPU)]
+    records = [reference.train_one(run, split(), CPU), *train.train_stacked([run], split(), CPU)]
     for record in records:
         rows = [row for row in record.epochs if row["split"] == "test"]
         assert [row["learning_rate_first"] for row in rows] == [rates[0] for rates in expected]
@@ -588,14 +588,14 @@ def test_a_model_trains_the_same_on_both_engines(plug, tmp_path):
     path = plug(MLP)
     runs = list_runs(sweep("model: mlp\nepochs: 2\ndropout: [0.0, 0.5]\n", CONSTANT), digits())
     assert {run.model for run in runs} == {"mlp"}
-    digest = registry.find("model", "mlp").digest
-    assert {run.plugins for run in runs} == {canonical({"model mlp": digest})}
-    plan = grouping.plan(runs, digits(), CPU, 1, "stacked")
+    digest = registry.find_plugin("model", "mlp").digest
+    assert {run.plugins for run in runs} == {to_canonical_json({"model mlp": digest})}
+    plan = grouping.plan_groups(runs, digits(), CPU, 1, "stacked")
     assert (plan.notes, [len(group.runs) for group in plan.groups]) == ((), [2])
-    assert {g.engine for g in grouping.plan(runs, digits(), CPU, 1).groups} == {"reference"}
+    assert {g.engine for g in grouping.plan_groups(runs, digits(), CPU, 1).groups} == {"reference"}
     for alone, together in zip(
-        [reference.train(run, split(), CPU) for run in runs],
-        train.train(runs, split(), CPU),
+        [reference.train_one(run, split(), CPU) for run in runs],
+        train.train_stacked(runs, split(), CPU),
         strict=True,
     ):
         for record in (alone, together):
@@ -623,7 +623,7 @@ def test_batch_norm_is_for_models_that_take_it(plug):
         "normed.py",
     )
     runs = sweep("model: {name: normed, batch_norm: [false, true]}\nepochs: 1\n", CONSTANT)
-    plain, normed = (reference.train(run, split(), CPU) for run in list_runs(runs, digits()))
+    plain, normed = (reference.train_one(run, split(), CPU) for run in list_runs(runs, digits()))
     assert plain.run["init_digest"] != normed.run["init_digest"]
 
 
@@ -677,7 +677,7 @@ DATASETS = {"noise": noise}
 
 def test_a_dataset_is_read_and_trained_on(plug, tmp_path):
     path = plug(DATA)
-    found = sources.load(DatasetSpec(name="noise"))
+    found = sources.load_dataset(DatasetSpec(name="noise"))
     assert (found.name, found.train_count, found.classes, found.shape) == (
         "noise",
         50,
@@ -697,9 +697,9 @@ def test_a_dataset_is_read_and_trained_on(plug, tmp_path):
 
 def test_a_dataset_is_given_the_folder(plug, tmp_path):
     plug(DATA.replace("    labels", "    assert folder.name == 'there', folder\n    labels"))
-    assert sources.load(DatasetSpec(name="noise"), tmp_path / "there").train_count == 50
+    assert sources.load_dataset(DatasetSpec(name="noise"), tmp_path / "there").train_count == 50
     with pytest.raises(InputError, match=r"noise of .* fails: AssertionError: data \(line 5 of"):
-        sources.load(DatasetSpec(name="noise"), "data")
+        sources.load_dataset(DatasetSpec(name="noise"), "data")
 
 
 @pytest.mark.parametrize(
@@ -751,7 +751,7 @@ def test_datasets_that_cannot_be_used(plug, old, new, message):
     assert old in DATA
     path = plug(DATA.replace(old, new))
     with pytest.raises(InputError) as caught:
-        sources.load(DatasetSpec(name="noise"))
+        sources.load_dataset(DatasetSpec(name="noise"))
     assert str(caught.value) == f"the plug-in dataset noise of {path}: {message}"
 
 
@@ -789,7 +789,7 @@ def test_an_optimizer_trains_as_its_formula_says(plug):
         {"shrink": 0.1, "powers": [1, 1]},
     ]
     for mine, theirs in zip(runs, list_runs(torchs, digits()), strict=True):
-        one, other = (reference.train(run, split(), CPU).run for run in (mine, theirs))
+        one, other = (reference.train_one(run, split(), CPU).run for run in (mine, theirs))
         assert one["test_loss"] == pytest.approx(other["test_loss"], rel=1e-5)
     given = list_runs(sweep("optimizer: {name: Plain, powers: [2, 3]}\n", CONSTANT), digits())
     assert [json.loads(run.optimizer_args)["powers"] for run in given] == [[2, 3]]

@@ -20,7 +20,7 @@ def unsigned(values: torch.Tensor) -> list[int]:
 
 
 def mask(key: int, rate: float, *shape: int) -> torch.Tensor:
-    return rng.keep(key, rng.threshold(rate), torch.Size(shape), "cpu")
+    return rng.draw_mask(key, rng.mask_threshold(rate), torch.Size(shape), "cpu")
 
 
 def correlation(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -35,40 +35,42 @@ def test_bits_are_splitmix64():
         4593380528125082431,
         16408922859458223821,
     ]
-    assert unsigned(rng.bits(1234567, 5)) == published
+    assert unsigned(rng.draw_bits(1234567, 5)) == published
 
 
 @settings(deadline=None)
 @given(KEYS)
 def test_integers_and_tensors_mix_alike(key):
     expected = [rng._mix_int(key + i * rng._GAMMA) for i in (1, 2, 3)]
-    assert unsigned(rng.bits(key, 3)) == expected
+    assert unsigned(rng.draw_bits(key, 3)) == expected
 
 
 @settings(deadline=None, max_examples=50)
 @given(KEYS, st.integers(0, 40), st.integers(0, 40))
 def test_bits_do_not_depend_on_how_many_are_asked_for(key, few, more):
-    assert rng.bits(key, few + more)[:few].equal(rng.bits(key, few))
+    assert rng.draw_bits(key, few + more)[:few].equal(rng.draw_bits(key, few))
 
 
 def test_bits_of_a_stream_are_its_own_to_change():
-    first = rng.bits(5, 8)
+    first = rng.draw_bits(5, 8)
     expected = first.clone()
     first.zero_()
-    assert rng.bits(5, 8).equal(expected)
+    assert rng.draw_bits(5, 8).equal(expected)
 
 
 def test_all_64_bits_are_fair():
-    values = rng.bits(rng.key(0, "order"), 100_000)
+    values = rng.draw_bits(rng.make_key(0, "order"), 100_000)
     shares = torch.stack([(values >> place & 1).double().mean() for place in range(64)])
     assert (shares - 0.5).abs().max() < 4.5 * 0.5 / math.sqrt(100_000)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_draws_the_same():
-    assert rng.bits(9, 1001, "cuda").cpu().equal(rng.bits(9, 1001))
-    assert rng.order(1, 2, 1001, "cuda").cpu().equal(rng.order(1, 2, 1001))
-    on_cpu, on_cuda = (rng.keep(7, rng.threshold(0.3), (7, 9), where) for where in ("cpu", "cuda"))
+    assert rng.draw_bits(9, 1001, "cuda").cpu().equal(rng.draw_bits(9, 1001))
+    assert rng.draw_order(1, 2, 1001, "cuda").cpu().equal(rng.draw_order(1, 2, 1001))
+    on_cpu, on_cuda = (
+        rng.draw_mask(7, rng.mask_threshold(0.3), (7, 9), where) for where in ("cpu", "cuda")
+    )
     assert on_cuda.cpu().equal(on_cpu)
 
 
@@ -77,7 +79,7 @@ def test_cuda_draws_the_same():
 
 def test_keys_differ_in_every_part():
     keys = {
-        rng.key(seed, purpose, *counters)
+        rng.make_key(seed, purpose, *counters)
         for seed in (0, 1, 2, 10, 2**63 - 1)
         for purpose in ("init", "order", "dropout")
         for counters in [(), *product(range(20)), *product(range(20), range(3))]
@@ -87,9 +89,9 @@ def test_keys_differ_in_every_part():
 
 
 def test_keys_are_what_they_were():
-    assert rng.key(0, "order") == 6557714879691437969
-    assert rng.key(0, "dropout", 0, 0) == 5857377500670657582
-    assert rng.key(7, "init") == 6738398940249873639
+    assert rng.make_key(0, "order") == 6557714879691437969
+    assert rng.make_key(0, "dropout", 0, 0) == 5857377500670657582
+    assert rng.make_key(7, "init") == 6738398940249873639
 
 
 # Order
@@ -98,29 +100,29 @@ def test_keys_are_what_they_were():
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**63 - 1), st.integers(0, 1000), st.integers(0, 300))
 def test_order_is_a_permutation(seed, epoch, count):
-    order = rng.order(seed, epoch, count)
+    order = rng.draw_order(seed, epoch, count)
     assert order.dtype == torch.int64
     assert sorted(order.tolist()) == list(range(count))
 
 
 def test_orders_differ_by_seed_and_epoch():
     orders = {
-        tuple(rng.order(seed, epoch, 30).tolist()) for seed in range(10) for epoch in range(10)
+        tuple(rng.draw_order(seed, epoch, 30).tolist()) for seed in range(10) for epoch in range(10)
     }
     assert len(orders) == 100
 
 
 def test_order_is_what_it_was():
-    assert rng.order(0, 0, 10).tolist() == [8, 9, 4, 6, 7, 5, 2, 0, 1, 3]
-    assert rng.order(0, 1, 10).tolist() == [6, 7, 0, 3, 5, 4, 8, 9, 1, 2]
-    assert rng.order(1, 0, 10).tolist() == [1, 9, 5, 0, 4, 6, 8, 7, 3, 2]
+    assert rng.draw_order(0, 0, 10).tolist() == [8, 9, 4, 6, 7, 5, 2, 0, 1, 3]
+    assert rng.draw_order(0, 1, 10).tolist() == [6, 7, 0, 3, 5, 4, 8, 9, 1, 2]
+    assert rng.draw_order(1, 0, 10).tolist() == [1, 9, 5, 0, 4, 6, 8, 7, 3, 2]
 
 
 @pytest.mark.parametrize("varied", ["seed", "epoch"])
 def test_every_image_is_as_likely_in_every_place(varied):
     count, draws = 10, 2000
     orders = torch.stack(
-        [rng.order(*((i, 0) if varied == "seed" else (0, i)), count) for i in range(draws)]
+        [rng.draw_order(*((i, 0) if varied == "seed" else (0, i)), count) for i in range(draws)]
     )
     found = torch.stack([orders[:, place].bincount(minlength=count) for place in range(count)])
     expected = draws / count
@@ -131,7 +133,7 @@ def test_every_image_is_as_likely_in_every_place(varied):
 
 
 def test_neighbouring_epochs_share_no_order():
-    orders = [rng.order(3, epoch, 10_000) for epoch in range(4)]
+    orders = [rng.draw_order(3, epoch, 10_000) for epoch in range(4)]
     for one, other in pairwise(orders):
         assert abs(correlation(one, other)) < 4 / math.sqrt(10_000)
 
@@ -141,7 +143,7 @@ def test_neighbouring_epochs_share_no_order():
 
 @pytest.mark.parametrize("rate", [0.01, 0.1, 0.3, 0.5, 0.9, 0.999])
 def test_masks_drop_at_the_rate(rate):
-    dropped = 1 - float(mask(rng.key(0, "dropout", 0, 0), rate, MANY).double().mean())
+    dropped = 1 - float(mask(rng.make_key(0, "dropout", 0, 0), rate, MANY).double().mean())
     assert abs(dropped - rate) < 4 * math.sqrt(rate * (1 - rate) / MANY)
 
 
@@ -150,7 +152,7 @@ def test_rate_zero_keeps_all():
 
 
 def test_mask_is_what_it_was():
-    kept = mask(rng.key(0, "dropout", 0, 0), 0.3, 24).int().tolist()
+    kept = mask(rng.make_key(0, "dropout", 0, 0), 0.3, 24).int().tolist()
     assert kept == [0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1]
 
 
@@ -167,7 +169,7 @@ def test_the_rate_next_to_one_drops_all(below_one):
 
 
 def test_a_mask_is_of_the_uniforms_in_order_whatever_the_shape():
-    uniforms = rng.bits(11, 53).view(torch.int32)[:105].double() + 2**31
+    uniforms = rng.draw_bits(11, 53).view(torch.int32)[:105].double() + 2**31
     expected = uniforms >= 0.4 * 2**32
     assert mask(11, 0.4, 105).equal(expected)
     assert mask(11, 0.4, 3, 5, 7).flatten().equal(expected)
@@ -180,7 +182,7 @@ def test_a_mask_is_of_the_uniforms_in_order_whatever_the_shape():
 
 def test_masks_of_different_steps_layers_and_seeds_are_independent():
     keys = [
-        rng.key(seed, "dropout", step, layer)
+        rng.make_key(seed, "dropout", step, layer)
         for seed in (0, 1)
         for step in (0, 1)
         for layer in (0, 1)
@@ -192,13 +194,13 @@ def test_masks_of_different_steps_layers_and_seeds_are_independent():
 
 @pytest.mark.parametrize("lag", [1, 2, 3, 128, 1568])
 def test_elements_of_a_mask_are_independent(lag):
-    kept = mask(rng.key(4, "dropout", 7, 1), 0.3, MANY // 4)
+    kept = mask(rng.make_key(4, "dropout", 7, 1), 0.3, MANY // 4)
     assert abs(correlation(kept[lag:], kept[:-lag])) < 4 / math.sqrt(len(kept) - lag)
 
 
 def test_the_order_tells_nothing_of_the_mask():
-    order = rng.order(0, 0, 50_000)
-    kept = mask(rng.key(0, "dropout", 0, 0), 0.5, 50_000)
+    order = rng.draw_order(0, 0, 50_000)
+    kept = mask(rng.make_key(0, "dropout", 0, 0), 0.5, 50_000)
     assert abs(correlation(order, kept)) < 4 / math.sqrt(50_000)
 
 
@@ -207,7 +209,7 @@ def test_the_order_tells_nothing_of_the_mask():
 
 def test_initial_draws_depend_on_the_seed_alone():
     def draw(seed: int) -> list[float]:
-        with rng.seeded(seed, "init"):
+        with rng.seed_torch(seed, "init"):
             return torch.rand(4).tolist()
 
     first = draw(0)
@@ -224,7 +226,7 @@ def test_torch_goes_on_as_if_nothing_had_been_drawn(fails):
     torch.manual_seed(5)
     got = torch.rand(2).tolist()
     try:
-        with rng.seeded(0, "init"):
+        with rng.seed_torch(0, "init"):
             torch.rand(10)
             if fails:
                 raise KeyError("in the block")

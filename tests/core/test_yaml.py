@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrdecay.core.text import show
-from lrdecay.core.yaml import MAX_BYTES, Problem, YamlError, parse, plain_value, walk
+from lrdecay.core.text import quote
+from lrdecay.core.yaml import MAX_BYTES, Problem, YamlError, parse_scalar, parse_yaml, walk_value
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ from lrdecay.core.yaml import MAX_BYTES, Problem, YamlError, parse, plain_value,
     ],
 )
 def test_plain_value(text: str, value: object) -> None:
-    result = plain_value(text)
+    result = parse_scalar(text)
     assert result == value
     assert type(result) is type(value)
     assert str(result) == str(value)  # the sign of -0.0
@@ -85,17 +85,17 @@ def test_plain_value(text: str, value: object) -> None:
 
 @pytest.mark.parametrize("text", [".nan", ".NaN", ".NAN"])
 def test_plain_value_nan(text: str) -> None:
-    assert math.isnan(plain_value(text))
+    assert math.isnan(parse_scalar(text))
 
 
 def test_quoted_words_stay_words() -> None:
     text = """['64', "true", '', '~', 1e-3]"""
-    assert parse(text).value == ["64", "true", "", "~", 0.001]
-    assert parse("a: |\n  64\nb: >-\n  64\n").value == {"a": "64\n", "b": "64"}
+    assert parse_yaml(text).value == ["64", "true", "", "~", 0.001]
+    assert parse_yaml("a: |\n  64\nb: >-\n  64\n").value == {"a": "64\n", "b": "64"}
 
 
 def test_keys_are_always_words() -> None:
-    assert parse("1: a\ntrue: b\n'x y': c\n~: d\n").value == {
+    assert parse_yaml("1: a\ntrue: b\n'x y': c\n~: d\n").value == {
         "1": "a",
         "true": "b",
         "x y": "c",
@@ -118,7 +118,7 @@ epochs:
   -   - 6
 empty:
 """
-    document = parse(text)
+    document = parse_yaml(text)
     assert document.value == {
         "name": "mnist",
         "schedulers": {
@@ -168,12 +168,12 @@ empty:
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_places_do_not_depend_on_the_newline(newline: str) -> None:
-    document = parse(newline.join(["# first", "a: 1", "b:", "  c: 2", ""]))
+    document = parse_yaml(newline.join(["# first", "a: 1", "b:", "  c: 2", ""]))
     assert document.values[("b", "c")] == (4, 6)
 
 
 def test_places_count_characters() -> None:
-    assert parse("é: [日本, x]").values[("é", 1)] == (1, 9)
+    assert parse_yaml("é: [日本, x]").values[("é", 1)] == (1, 9)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_places_count_characters() -> None:
     ],
 )
 def test_depth_limit(nested: Callable[[int], str], place: tuple[int, int]) -> None:
-    value = parse(nested(20)).value
+    value = parse_yaml(nested(20)).value
     for _ in range(20):
         value = value[0] if isinstance(value, list) else value["k"]
     assert value in ("x", None)
@@ -194,22 +194,22 @@ def test_depth_limit(nested: Callable[[int], str], place: tuple[int, int]) -> No
         if len(nested(levels)) > MAX_BYTES:
             continue
         with pytest.raises(YamlError) as caught:
-            parse(nested(levels))
+            parse_yaml(nested(levels))
         assert caught.value.problems == [Problem(*place, "nested deeper than 20 levels")]
 
 
 def test_size_limit() -> None:
     text = "a: é\n#" + "x" * (MAX_BYTES - 7)
     assert len(text.encode()) == MAX_BYTES
-    assert parse(text).value == {"a": "é"}
+    assert parse_yaml(text).value == {"a": "é"}
     with pytest.raises(YamlError) as caught:
-        parse(text + "x")
+        parse_yaml(text + "x")
     assert caught.value.problems == [Problem(1, 1, "the file is larger than 1024 KiB")]
 
 
 def test_a_readable_document_comes_with_its_problems() -> None:
     with pytest.raises(YamlError) as caught:
-        parse("a: 1\nb: &x [2]\na: 3\n")
+        parse_yaml("a: 1\nb: &x [2]\na: 3\n")
     assert caught.value.document is not None
     assert caught.value.document.value == {"a": 3, "b": [2]}
     assert caught.value.problems == [
@@ -219,10 +219,10 @@ def test_a_readable_document_comes_with_its_problems() -> None:
 
 
 def test_show() -> None:
-    assert show("x" * 100) == "'" + "x" * 56 + "..."
-    assert show("a\nb", quote=False) == "'a\\nb'"
-    assert show("a b", quote=False) == "a b"
-    assert [show(x) for x in (False, 0.5, 10, {}, (), None)] == [
+    assert quote("x" * 100) == "'" + "x" * 56 + "..."
+    assert quote("a\nb", quote=False) == "'a\\nb'"
+    assert quote("a b", quote=False) == "a b"
+    assert [quote(x) for x in (False, 0.5, 10, {}, (), None)] == [
         "false",
         "0.5",
         "10",
@@ -234,9 +234,9 @@ def test_show() -> None:
 
 def test_walk_leaves_out_what_is_not_in_the_document() -> None:
     value = {"dropout": [0.1, 0.2], "lr": 0.1}
-    assert tuple(walk(value, ("dropout", 1))) == ("dropout", 1)
-    assert tuple(walk(value, ("lr", "name", 0))) == ("lr",)
-    assert tuple(walk(value, ("dropout", "list[float]", 1))) == ("dropout", 1)
+    assert tuple(walk_value(value, ("dropout", 1))) == ("dropout", 1)
+    assert tuple(walk_value(value, ("lr", "name", 0))) == ("lr",)
+    assert tuple(walk_value(value, ("dropout", "list[float]", 1))) == ("dropout", 1)
 
 
 WORDS = st.text(
@@ -259,20 +259,20 @@ def trees(words: st.SearchStrategy[str]) -> st.SearchStrategy[object]:
 @settings(max_examples=150, deadline=None)
 @given(trees(WORDS))
 def test_reads_json(tree: object) -> None:
-    assert parse(json.dumps(tree)).value == tree
-    assert parse(json.dumps(tree, indent=2)).value == tree
+    assert parse_yaml(json.dumps(tree)).value == tree
+    assert parse_yaml(json.dumps(tree, indent=2)).value == tree
 
 
 def is_word_to_both(word: str) -> bool:
     """Whether YAML 1.1, which decides on quotes, and 1.2 agree that it is no number."""
-    return isinstance(plain_value(word), str)
+    return isinstance(parse_scalar(word), str)
 
 
 @settings(max_examples=150, deadline=None)
 @given(trees(WORDS.filter(is_word_to_both)))
 def test_reads_what_pyyaml_writes(tree: object) -> None:
     text = yaml.safe_dump(tree)
-    assert parse(text).value == yaml.safe_load(text) == tree
+    assert parse_yaml(text).value == yaml.safe_load(text) == tree
 
 
 @pytest.mark.parametrize(
@@ -291,4 +291,4 @@ def test_reads_what_pyyaml_writes(tree: object) -> None:
     ],
 )
 def test_agrees_with_pyyaml(text: str) -> None:
-    assert parse(text).value == yaml.safe_load(text)
+    assert parse_yaml(text).value == yaml.safe_load(text)

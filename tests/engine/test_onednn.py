@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrdecay.components.models import build as models_build
 from lrdecay.components.models import dropout
+from lrdecay.components.models.build import build_model
 from lrdecay.components.models.dropout import StreamDropout
-from lrdecay.engine.onednn import blocked
+from lrdecay.engine.onednn import to_blocked
 
 
 def cnn(batch_norm: bool = False, size: int = 28, channels: int = 1) -> nn.Module:
-    return models_build.build(
+    return build_model(
         "cnn", (channels, size, size), 10, seed=0, dropout=0.3, batch_norm=batch_norm
     )
 
@@ -33,7 +33,7 @@ def in_blocks(network: nn.Module) -> int:
 
 def same(network: nn.Module, batch: Tensor) -> None:
     """Assert that the network computes the same in blocks, in training and in evaluation."""
-    theirs, ours = deepcopy(network), blocked(deepcopy(network))
+    theirs, ours = deepcopy(network), to_blocked(deepcopy(network))
     results = []
     for one in (theirs, ours):
         dropout.set_dropout_step(one, seed=3, step=0)
@@ -52,7 +52,7 @@ def same(network: nn.Module, batch: Tensor) -> None:
 @pytest.mark.parametrize(("size", "channels", "count"), [(28, 1, 64), (8, 1, 46), (13, 3, 5)])
 def test_the_cnn_computes_the_same(batch_norm, size, channels, count):
     network = cnn(batch_norm, size, channels)
-    assert in_blocks(blocked(network)) == 8
+    assert in_blocks(to_blocked(network)) == 8
     same(network, images(count, size, channels))
 
 
@@ -64,7 +64,7 @@ def test_odd_widths_strides_and_a_network_without_an_end():
         nn.MaxPool2d(3, stride=2, padding=1, ceil_mode=True),
         nn.Conv2d(5, 7, 3, dilation=2, padding=1),
     )
-    assert in_blocks(blocked(network)) == 5
+    assert in_blocks(to_blocked(network)) == 5
     same(network, images(9, 28))
 
 
@@ -81,15 +81,15 @@ def test_odd_widths_strides_and_a_network_without_an_end():
 )
 def test_what_onednn_does_not_take_keeps_the_usual_layout(layers, expected):
     network = nn.Sequential(*layers)
-    assert in_blocks(blocked(network)) == expected
+    assert in_blocks(to_blocked(network)) == expected
     same(network, images(4))
 
 
 def test_weights_stay_those_of_the_network():
     network = cnn()
-    placed = blocked(network)
+    placed = to_blocked(network)
     assert list(map(id, placed.parameters())) == list(map(id, network.parameters()))
-    assert dropout.applied_dropout(placed) == 0.3
+    assert dropout.read_applied_dropout(placed) == 0.3
 
 
 def spoil(network: nn.Module, parameter: int, value: float) -> nn.Module:
@@ -103,18 +103,18 @@ def spoil(network: nn.Module, parameter: int, value: float) -> nn.Module:
 def test_what_is_not_finite_is_not_hidden(parameter, value):
     """oneDNN's pooling would turn it into the least float, and ReLU that into zero."""
     network = spoil(cnn(), parameter, value)
-    theirs, ours = network.eval()(images(16)), blocked(network).eval()(images(16))
+    theirs, ours = network.eval()(images(16)), to_blocked(network).eval()(images(16))
     torch.testing.assert_close(ours, theirs, equal_nan=True)
 
 
 def test_an_image_that_is_not_finite_is_not_hidden():
     batch = images(4)
     batch[1, 0, 3, 3] = float("nan")
-    assert blocked(cnn())(batch).isnan().all(1).tolist() == [False, True, False, False]
+    assert to_blocked(cnn())(batch).isnan().all(1).tolist() == [False, True, False, False]
 
 
 def test_statistics_that_are_not_finite_are_not_hidden():
     network = cnn(batch_norm=True).eval()
     layer = next(m for m in network.modules() if isinstance(m, nn.BatchNorm2d))
     layer.running_mean[0] = float("nan")
-    assert blocked(network)(images(4)).isnan().all()
+    assert to_blocked(network)(images(4)).isnan().all()

@@ -15,8 +15,8 @@ from lrdecay.components.schedulers import Stepper
 from lrdecay.core.run import Run
 from lrdecay.engine import rate_check, reference
 from lrdecay.engine.measured import Epoch, Metrics
-from lrdecay.engine.stacked import train as train_module
 from lrdecay.engine.stacked.rates import Rates
+from lrdecay.engine.stacked.train import train_stacked
 from lrdecay.store.schema import Record
 from lrdecay.sweep.matrix import list_runs
 
@@ -52,8 +52,8 @@ def runs(text: str = "") -> list[Run]:
 
 def train(engine: str, chosen: list[Run], told: Callable | None = None) -> list[Record]:
     if engine == "stacked":
-        return train_module.train(chosen, data(), CPU, told)
-    return [reference.train(run, data(), CPU, told) for run in chosen]
+        return train_stacked(chosen, data(), CPU, told)
+    return [reference.train_one(run, data(), CPU, told) for run in chosen]
 
 
 class Disturbed(Stepper):
@@ -75,7 +75,7 @@ class Disturbed(Stepper):
 def disturb(monkeypatch: pytest.MonkeyPatch, engine: str, label: str, step: int) -> None:
     """Let the rate of one scheduler's run be half as high again after so many steps."""
     if engine == "reference":
-        build = schedulers.build
+        build = schedulers.build_scheduler
         disturbed = {run.scheduler: run for run in runs()}[label]
 
         def disturbing(name, given, optimizer):
@@ -88,7 +88,7 @@ def disturb(monkeypatch: pytest.MonkeyPatch, engine: str, label: str, step: int)
                 return Disturbed(real, optimizer, step)
             return real
 
-        monkeypatch.setattr(schedulers, "build", disturbing)
+        monkeypatch.setattr(schedulers, "build_scheduler", disturbing)
         return
     next_epoch, epochs = Rates.next_epoch, [0]
 
@@ -189,11 +189,11 @@ def epochs(rates: list[list[float]], losses: list[float]) -> list[Epoch]:
 def test_the_smallest_difference_shows():
     [step] = [run for run in runs() if run.scheduler == "step"]
     rates = [[0.001, 0.001], [0.0005, 0.0005], [0.00025, 0.00025]]
-    assert rate_check.difference(step, epochs(rates, [1.0] * 3)) is None
-    assert rate_check.difference(step, []) is None
+    assert rate_check.find_rate_difference(step, epochs(rates, [1.0] * 3)) is None
+    assert rate_check.find_rate_difference(step, []) is None
     near = math.nextafter(0.0005, 1)
     rates[1][1] = near
-    assert rate_check.difference(step, epochs(rates, [1.0] * 3)) == (
+    assert rate_check.find_rate_difference(step, epochs(rates, [1.0] * 3)) == (
         f"the learning rate of epoch 2, step 2 was {near!r}, and StepLR means 0.0005"
     )
 
@@ -201,7 +201,7 @@ def test_the_smallest_difference_shows():
 def test_plateau_is_replayed_with_the_validation_losses_of_the_run():
     [plateau] = [run for run in runs() if run.scheduler == "plateau"]
     rates = [[0.001] * 2, [0.001] * 2, [0.0005] * 2, [0.0005] * 2]
-    assert rate_check.difference(plateau, epochs(rates, [1.0, 0.9, 0.4, 0.3])) is None
-    assert rate_check.difference(plateau, epochs(rates, [1.0, 0.4, 0.3, 0.3])) == (
+    assert rate_check.find_rate_difference(plateau, epochs(rates, [1.0, 0.9, 0.4, 0.3])) is None
+    assert rate_check.find_rate_difference(plateau, epochs(rates, [1.0, 0.4, 0.3, 0.3])) == (
         "the learning rate of epoch 3, step 1 was 0.0005, and ReduceLROnPlateau means 0.001"
     )

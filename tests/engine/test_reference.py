@@ -16,7 +16,8 @@ from torch import nn
 from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Split
 from lrdecay.components.models import build as models_build
-from lrdecay.components.models import dropout as dropout_module
+from lrdecay.components.models.build import MODELS
+from lrdecay.components.models.dropout import set_dropout_step
 from lrdecay.engine import reference
 from lrdecay.engine.measured import Epoch, Metrics
 from lrdecay.engine.record import _final_and_best
@@ -26,7 +27,7 @@ from lrdecay.store.schema import EPOCHS, RUNS
 def plain_loop(seed: int, epochs: int, rate_of_epoch) -> dict[str, list[float]]:
     """The tutorial's loop without dropout, in plain PyTorch and the tutorial's layer order."""
     data = split()
-    with rng.seeded(seed, "init"):
+    with rng.seed_torch(seed, "init"):
         model = nn.Sequential(
             nn.Conv2d(1, 16, 3, padding=1),
             nn.ReLU(),
@@ -44,7 +45,7 @@ def plain_loop(seed: int, epochs: int, rate_of_epoch) -> dict[str, list[float]]:
     for epoch in range(epochs):
         optimizer.param_groups[0]["lr"] = rate_of_epoch(epoch)
         total = 0.0
-        for batch in rng.order(seed, epoch, len(data.train)).split(64):
+        for batch in rng.draw_order(seed, epoch, len(data.train)).split(64):
             images, labels = data.train.images[batch], data.train.labels[batch]
             optimizer.zero_grad()
             loss = F.cross_entropy(model(images), labels)
@@ -100,7 +101,7 @@ def test_a_seed_has_one_initial_model_and_one_order_whatever_else_differs():
     other = train(runs("epochs: 1\nseeds: [8]")["constant"])
     assert other.run["init_digest"] != records[0].run["init_digest"]
     assert other.run["order_digest"] != records[0].run["order_digest"]
-    order = rng.order(7, 0, 1198)
+    order = rng.draw_order(7, 0, 1198)
     assert (
         records[0].run["order_digest"] == hashlib.sha256(order.numpy().tobytes()).hexdigest()[:16]
     )
@@ -126,7 +127,7 @@ class Own(nn.Sequential):
 
 
 def test_a_network_s_own_randomness_is_the_seed_s(monkeypatch):
-    monkeypatch.setitem(models_build.MODELS, "cnn", Own)
+    monkeypatch.setitem(MODELS, "cnn", Own)
     run = runs("epochs: 2")["constant"]
     first = train(run)
     torch.manual_seed(123)
@@ -137,7 +138,7 @@ def test_a_network_s_own_randomness_is_the_seed_s(monkeypatch):
 
 
 def test_a_network_that_works_in_place_leaves_the_data_as_they_are(monkeypatch):
-    monkeypatch.setitem(models_build.MODELS, "cnn", Own)
+    monkeypatch.setitem(MODELS, "cnn", Own)
     parts = (split().train, split().train_eval, split().validation, split().test)
     before = [part.images.clone() for part in parts]
     train(runs("epochs: 1")["constant"])
@@ -156,10 +157,10 @@ def test_torch_s_own_generator_plays_no_part():
 def test_the_test_set_steers_nothing():
     run = runs("dropout: 0.3\nepochs: 6")["plateau"]
     data = split()
-    shuffled = data.test.labels[rng.order(0, 0, len(data.test))]
+    shuffled = data.test.labels[rng.draw_order(0, 0, len(data.test))]
     wrong = replace(data, test=Split(data.test.images, shuffled))
-    honest = reference.train(run, data, CPU)
-    misled = reference.train(run, wrong, CPU)
+    honest = reference.train_one(run, data, CPU)
+    misled = reference.train_one(run, wrong, CPU)
     assert curve(misled, "test") != curve(honest, "test")
     for name in ("train", "train_eval", "val"):
         assert curve(misled, name) == curve(honest, name)
@@ -204,8 +205,8 @@ def test_the_last_batch_counts_by_its_size():
     run = runs("dropout: 0\nepochs: 1\nbatch_size: 16\noptimizer: {name: SGD, lr: 1e-12}")[
         "constant"
     ]
-    record = reference.train(run, replace(data, train=few), CPU)
-    model = models_build.build("cnn", (1, 8, 8), 10, seed=0, dropout=0.0, batch_norm=False)
+    record = reference.train_one(run, replace(data, train=few), CPU)
+    model = models_build.build_model("cnn", (1, 8, 8), 10, seed=0, dropout=0.0, batch_norm=False)
     metrics, right = reference.evaluate(model, few)
     assert curve(record, "train") == pytest.approx([metrics.loss], rel=1e-5)
     assert curve(record, "train", "accuracy") == [int(right.sum()) / 17]
@@ -256,7 +257,7 @@ def test_divergence_that_only_evaluation_sees_is_divergence():
     data = split()
     one_batch = Split(data.train.images[:64], data.train.labels[:64])
     run = runs("optimizer: {name: SGD, lr: 1e38}\nepochs: 1")["constant"]
-    record = reference.train(run, replace(data, train=one_batch), CPU)
+    record = reference.train_one(run, replace(data, train=one_batch), CPU)
     assert (record.run["status"], record.run["diverged_at_step"]) == ("diverged", 0)
 
 
@@ -294,7 +295,7 @@ def test_rows_have_the_schemas_columns():
 
 def test_progress_is_told_of_every_epoch_and_batch():
     run, epochs, batches = runs("epochs: 2")["constant"], [], []
-    reference.train(
+    reference.train_one(
         run,
         split(),
         CPU,
@@ -308,17 +309,17 @@ def test_progress_is_told_of_every_epoch_and_batch():
 def masked_loop(seed: int, epochs: int, dropout: float) -> list[float]:
     """A loop with dropout in plain PyTorch, a mask of its own for each layer and step."""
     data = split()
-    model = models_build.build("cnn", (1, 8, 8), 10, seed=seed, dropout=0.0, batch_norm=False)
+    model = models_build.build_model("cnn", (1, 8, 8), 10, seed=seed, dropout=0.0, batch_norm=False)
     first, last = model.classifier[2], model.classifier[5]
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
     means, step = [], 0
     for epoch in range(epochs):
         total = 0.0
-        for batch in rng.order(seed, epoch, len(data.train)).split(64):
+        for batch in rng.draw_order(seed, epoch, len(data.train)).split(64):
 
             def drop(x, layer, step=step):
-                key = rng.key(seed, "dropout", step, layer)
-                kept = rng.keep(key, rng.threshold(dropout), x.shape, x.device)
+                key = rng.make_key(seed, "dropout", step, layer)
+                kept = rng.draw_mask(key, rng.mask_threshold(dropout), x.shape, x.device)
                 return x * kept / (1 - dropout)
 
             hidden = first(drop(model.features(data.train.images[batch]).flatten(1), 0)).relu()
@@ -355,14 +356,16 @@ def test_schedule_free_is_trained_and_evaluated_as_its_package_asks(batch_norm, 
     text = f"optimizer: {optimizer}\nepochs: 2\nbatch_size: 20\ndropout: 0.3\n"
     run = runs(f"{text}model: {{batch_norm: {str(batch_norm).lower()}}}")["cosine"]
     data, step, expected = data_of(run), 0, []
-    model = models_build.build("cnn", (1, 8, 8), 10, seed=0, dropout=0.3, batch_norm=batch_norm)
+    model = models_build.build_model(
+        "cnn", (1, 8, 8), 10, seed=0, dropout=0.3, batch_norm=batch_norm
+    )
     free = schedulefree.AdamWScheduleFree(model.parameters(), lr=0.005, warmup_steps=30)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(free, T_max=2)
     for epoch in range(2):
         model.train()
         free.train()
-        for batch in rng.order(0, epoch, len(data.train)).split(20):
-            dropout_module.set_dropout_step(model, 0, step)
+        for batch in rng.draw_order(0, epoch, len(data.train)).split(20):
+            set_dropout_step(model, 0, step)
             free.zero_grad()
             F.cross_entropy(model(data.train.images[batch]), data.train.labels[batch]).backward()
             free.step()
@@ -370,8 +373,8 @@ def test_schedule_free_is_trained_and_evaluated_as_its_package_asks(batch_norm, 
         free.eval()
         statistics = [buffer.clone() for buffer in model.buffers()]
         with torch.no_grad():
-            for number, batch in enumerate(rng.order(0, 0, len(data.train)).split(20)[:50]):
-                dropout_module.set_dropout_step(model, 0, number)
+            for number, batch in enumerate(rng.draw_order(0, 0, len(data.train)).split(20)[:50]):
+                set_dropout_step(model, 0, number)
                 model(data.train.images[batch])
         model.eval()
         with torch.no_grad():
@@ -380,7 +383,7 @@ def test_schedule_free_is_trained_and_evaluated_as_its_package_asks(batch_norm, 
         for buffer, value in zip(model.buffers(), statistics, strict=True):
             buffer.copy_(value)
         scheduler.step()
-    record = reference.train(run, data, CPU)
+    record = reference.train_one(run, data, CPU)
     assert curve(record, "val") == pytest.approx(expected, rel=tolerance)
     assert curve(record, "train", "learning_rate") == pytest.approx([0.005, 0.0025])
 
@@ -389,7 +392,7 @@ def test_train_eval_is_its_own_sample_with_dropout_off():
     data = split()
     run = runs("dropout: 0.5\nepochs: 1\noptimizer: {name: SGD, lr: 1e-12}")["constant"]
     record = train(run)
-    model = models_build.build("cnn", (1, 8, 8), 10, seed=0, dropout=0.0, batch_norm=False)
+    model = models_build.build_model("cnn", (1, 8, 8), 10, seed=0, dropout=0.0, batch_norm=False)
     for name, part in (("train_eval", data.train_eval), ("val", data.validation)):
         expected, _ = reference.evaluate(model, part)
         assert curve(record, name) == pytest.approx([expected.loss], rel=1e-5)
@@ -398,12 +401,12 @@ def test_train_eval_is_its_own_sample_with_dropout_off():
 
 
 def test_the_applied_dropout_is_the_model_s_and_not_the_one_asked_for(monkeypatch):
-    build = models_build.build
+    build = models_build.build_model
 
     def other(*args, **kwargs):
         return build(*args, **{**kwargs, "dropout": 0.125})
 
-    monkeypatch.setattr(models_build, "build", other)
+    monkeypatch.setattr(models_build, "build_model", other)
     record = train(runs("dropout: 0.5\nepochs: 1")["constant"])
     assert (record.run["dropout"], record.run["applied_dropout"]) == (0.5, 0.125)
 
@@ -441,7 +444,7 @@ def test_a_loss_that_is_not_finite_anywhere_but_on_test_is_divergence(broken, st
     images = part.images.clone()
     images[3, 0, 0, 0] = math.nan
     odd = replace(data, **{broken: Split(images, part.labels)})
-    record = reference.train(runs("epochs: 1")["constant"], odd, CPU)
+    record = reference.train_one(runs("epochs: 1")["constant"], odd, CPU)
     assert record.run["status"] == status
     assert record.run["diverged_at_step"] == (18 if status == "diverged" else None)
     assert record.run["test_loss"] is None  # what is no number is none
@@ -471,6 +474,6 @@ def test_samples_per_second_are_the_images_trained_on_by_the_time_it_took():
 
 
 def test_the_time_of_an_image_is_measured():
-    training, evaluation = reference.seconds_per_image(runs("epochs: 1")["constant"], split(), CPU)
+    training, evaluation = reference.time_reference(runs("epochs: 1")["constant"], split(), CPU)
     assert training > 0
     assert evaluation > 0

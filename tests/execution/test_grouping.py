@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lrdecay.components.datasets.dataset import Dataset, make_dataset
-from lrdecay.components.models import build as models_build
-from lrdecay.core.run import Run, canonical
+from lrdecay.components.models.build import MODELS, build_model
+from lrdecay.core.run import Run, to_canonical_json
 from lrdecay.engine.measured import EVALUATION_BATCH
 from lrdecay.engine.stacked import lockstep
 from lrdecay.execution import grouping
-from lrdecay.execution.cost import cost
+from lrdecay.execution.cost import estimate_flops
 from lrdecay.sweep.matrix import list_runs
 
 MANY = 2**40
@@ -30,7 +30,7 @@ def memory(monkeypatch):
     """A machine with more memory than is ever needed; a test may give it less."""
 
     def set_to(count: float) -> None:
-        monkeypatch.setattr(grouping, "free_memory", lambda device: int(count))
+        monkeypatch.setattr(grouping, "find_free_memory", lambda device: int(count))
 
     set_to(MANY)
     return set_to
@@ -54,7 +54,7 @@ def images_of(dataset: Dataset, count: int) -> torch.Tensor:
 
 
 def plan(pending, dataset=None, workers=1, engine="auto", group_size=None) -> grouping.Plan:
-    return grouping.plan(pending, dataset or digits(), CPU, workers, engine, group_size)
+    return grouping.plan_groups(pending, dataset or digits(), CPU, workers, engine, group_size)
 
 
 def sizes(found: grouping.Plan) -> list[int]:
@@ -92,10 +92,10 @@ def test_every_run_is_in_one_group_and_in_order_within_its_kind(engine, name):
     )
     assert {group.engine for group in found.groups} == {name}
     assert found.notes == ()
-    for kind in {lockstep.kind(run) for run in pending}:
-        of_kind = [run for run in pending if lockstep.kind(run) == kind]
+    for kind in {lockstep.lockstep_kind(run) for run in pending}:
+        of_kind = [run for run in pending if lockstep.lockstep_kind(run) == kind]
         grouped = [run for group in found.groups for run in group.runs]
-        assert [run for run in grouped if lockstep.kind(run) == kind] == of_kind
+        assert [run for run in grouped if lockstep.lockstep_kind(run) == kind] == of_kind
 
 
 def test_nothing_pending_is_nothing_to_train():
@@ -150,22 +150,26 @@ def test_the_reference_engine_trains_one_by_one(group_size):
         {"optimizer": "AdamW"},
         {
             "optimizer": "SGD",
-            "optimizer_args": canonical({"momentum": 0.0, "nesterov": False, "weight_decay": 0.0}),
+            "optimizer_args": to_canonical_json(
+                {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
+            ),
         },
         {
-            "optimizer_args": canonical(
+            "optimizer_args": to_canonical_json(
                 {"betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.1},
             )
         },
     ],
 )
 def test_runs_of_two_kinds_share_no_group(monkeypatch, changed):
-    monkeypatch.setitem(models_build.MODELS, "twin", models_build.MODELS["cnn"])
+    monkeypatch.setitem(MODELS, "twin", MODELS["cnn"])
     mine = some(4)
     others = [replace(run, **changed) for run in mine]
     mixed = [run for pair in zip(mine, others, strict=True) for run in pair]
     found = plan(mixed, engine="stacked")
-    longest_first = sorted([tuple(mine), tuple(others)], key=lambda runs: -cost(runs[0], digits()))
+    longest_first = sorted(
+        [tuple(mine), tuple(others)], key=lambda runs: -estimate_flops(runs[0], digits())
+    )
     assert [group.runs for group in found.groups] == longest_first
 
 
@@ -244,7 +248,7 @@ def test_stacked_is_stacked_where_auto_would_not():
 
 
 def test_the_engine_of_a_run_depends_on_no_other_run(monkeypatch):
-    monkeypatch.setitem(models_build.MODELS, "mine", Branches)
+    monkeypatch.setitem(MODELS, "mine", Branches)
     pending = [
         replace(run, batch_size=batch_size, model=model, seed=seed)
         for batch_size in (16, 64, 600)
@@ -278,7 +282,7 @@ class Branches(nn.Module):
 
 @pytest.mark.parametrize("engine", ["auto", "stacked"])
 def test_a_model_that_cannot_be_stacked_trains_alone_and_says_why_once(monkeypatch, engine):
-    monkeypatch.setitem(models_build.MODELS, "mine", Branches)
+    monkeypatch.setitem(MODELS, "mine", Branches)
     mine = [replace(run, model="mine", epochs=epochs) for epochs in (1, 2) for run in some(3)]
     others = some(3)
     found = plan([*mine, *others], engine=engine, group_size=3)
@@ -297,7 +301,7 @@ def test_the_reference_engine_tries_no_stacking(monkeypatch):
     def refuse(*_):
         raise AssertionError("tried")
 
-    monkeypatch.setattr(grouping, "check", refuse)
+    monkeypatch.setattr(grouping, "check_same_results", refuse)
     assert plan(some(2), engine="reference").notes == ()
     assert plan(some(2), noise((1, 28, 28))).notes == ()
     with pytest.raises(AssertionError, match="tried"):
@@ -309,7 +313,7 @@ def test_the_reference_engine_tries_no_stacking(monkeypatch):
 
 def per_run(run: Run, dataset: Dataset | None = None) -> int:
     images = images_of(dataset or digits(), max(run.batch_size, EVALUATION_BATCH))
-    return grouping.bytes_per_run(run, images, (dataset or digits()).classes)
+    return grouping.measure_run_bytes(run, images, (dataset or digits()).classes)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -345,7 +349,7 @@ def test_a_given_group_size_is_what_is_asked_for(memory):
 
 def test_bytes_per_run_grow_with_the_batch():
     (run,) = some(1)
-    found = [grouping.bytes_per_run(run, images_of(digits(), n), 10) for n in (8, 64, 256, 512)]
+    found = [grouping.measure_run_bytes(run, images_of(digits(), n), 10) for n in (8, 64, 256, 512)]
     weights = 4 * sum(p.numel() for p in network(run, (1, 8, 8)).parameters())
     assert found[0] > 5 * weights
     assert all(more > fewer for fewer, more in pairwise(found))
@@ -361,18 +365,18 @@ def test_bytes_per_run_grow_with_the_batch():
 
 
 def network(run: Run, shape) -> nn.Module:
-    return models_build.build("cnn", shape, 10, seed=0, dropout=0.0, batch_norm=run.batch_norm)
+    return build_model("cnn", shape, 10, seed=0, dropout=0.0, batch_norm=run.batch_norm)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32)])
 def test_bytes_per_run_count_weights_gradients_and_optimizer(shape):
     (run,) = some(1)
-    found = grouping.bytes_per_run(run, images_of(noise(shape), 2), 10)
+    found = grouping.measure_run_bytes(run, images_of(noise(shape), 2), 10)
     weights = 4 * sum(p.numel() for p in network(run, shape).parameters())
     assert 5 * weights < found < 8 * weights
 
 
 def test_free_memory_is_that_of_the_machine(monkeypatch):
     monkeypatch.undo()  # what the fixture put there
-    free = grouping.free_memory(CPU)
+    free = grouping.find_free_memory(CPU)
     assert 2**26 < free < 2**44

@@ -8,7 +8,7 @@ from helpers.training import digits
 
 from lrdecay.core.errors import WorkerError
 from lrdecay.engine import devices
-from lrdecay.engine.record import failed
+from lrdecay.engine.record import record_failed
 from lrdecay.execution import pool
 from lrdecay.execution.grouping import Group
 from lrdecay.execution.local.executor import Local
@@ -56,7 +56,7 @@ class Fake(Worker):
 
     def _finish(self, group):
         for run in group.runs:
-            row = dict(failed(run, "", group.engine, CPU).run) | {"status": "completed"}
+            row = dict(record_failed(run, "", group.engine, CPU).run) | {"status": "completed"}
             self.hear(Record(row, []))
 
     def end(self):
@@ -161,7 +161,7 @@ def test_processes_are_dealt_out_to_the_gpus_of_one_model(gpus, monkeypatch, lis
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     else:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
-    seen = [devices.on_one_gpu(number)["CUDA_VISIBLE_DEVICES"] for number in range(4)]
+    seen = [devices.gpu_environment(number)["CUDA_VISIBLE_DEVICES"] for number in range(4)]
     assert seen == expected
 
 

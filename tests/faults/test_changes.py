@@ -13,8 +13,8 @@ from helpers.results import assert_same
 from PIL import Image
 from pydantic import BaseModel
 
-from lrdecay.components.models import build as models_build
 from lrdecay.components.models import cnn
+from lrdecay.components.models.build import MODELS
 from lrdecay.core.run import Run
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_plan, read_runs
@@ -195,7 +195,7 @@ def put(document: dict[str, Any], path: str, value: Any) -> None:
 
 @pytest.fixture
 def training(monkeypatch) -> Training:
-    monkeypatch.setitem(models_build.MODELS, "twin", cnn.CNN)
+    monkeypatch.setitem(MODELS, "twin", cnn.CNN)
     return Training(monkeypatch)
 
 

@@ -15,11 +15,11 @@ from lrdecay.analysis import made_with
 from lrdecay.core.errors import InputError
 from lrdecay.report.page import write_report
 from lrdecay.runner.coordinator import run_sweep
-from lrdecay.store.lock import holding
-from lrdecay.store.reader import planned_runs, read_runs
+from lrdecay.store.lock import hold_folder
+from lrdecay.store.reader import read_plan_runs, read_runs
 from lrdecay.store.schema import Record
-from lrdecay.store.status import status
-from lrdecay.store.verify import verify
+from lrdecay.store.status import read_status
+from lrdecay.store.verify import verify_results
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_status_counts_each_outcome_and_adds_up(trained, tmp_path):
     with in_no_time({}), pytest.raises(KeyError):  # it ends before the first of the new runs
         run_sweep(wider, tmp_path, workers=0)
     columns = ["scheduler", "runs", "completed", "diverged", "failed", "running", "missing"]
-    counts, writer = status(folder)
+    counts, writer = read_status(folder)
     assert writer is None
     pd.testing.assert_frame_equal(
         counts.drop(columns="phase"),
@@ -63,10 +63,10 @@ def test_status_counts_each_outcome_and_adds_up(trained, tmp_path):
         ),
         check_dtype=False,
     )
-    with holding(folder) as hold:
-        missing = [run.run_id for run in planned_runs(folder) if run.run_id not in runs]
+    with hold_folder(folder) as hold:
+        missing = [run.run_id for run in read_plan_runs(folder) if run.run_id not in runs]
         hold.training([plateau[1], missing[0], plateau[2]])  # one failed before, one is done
-        counts, writer = status(folder)
+        counts, writer = read_status(folder)
         assert (writer.pid, counts["running"].sum()) == (os.getpid(), 2)
         assert (counts["failed"].sum(), counts["missing"].sum()) == (0, 3)
         shown = call("status", folder)
@@ -134,7 +134,7 @@ def test_rows_that_are_whole_but_wrong_are_found(trained, tmp_path):
         records = {**trained.records, run: Record({**good.run, **facts}, epochs)}
         with in_no_time(records):
             run_sweep(trained.file, results, workers=0)
-        found = verify(results / "tiny")
+        found = verify_results(results / "tiny")
         assert [finding.reason for finding in found.findings] == [reason]
         assert [asked.run_id for asked in found.pending] == [run]
         assert run_ids(results / "tiny") == trained.records.keys() - {run}

@@ -13,9 +13,9 @@ from helpers.tiny import RUNS_OF_TEXT, assert_same, in_no_time, run_ids
 from lrdecay.core.errors import DamagedError
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store import writer
-from lrdecay.store.parquet import opened
-from lrdecay.store.verify import verify
-from lrdecay.store.versions import read, read_groups
+from lrdecay.store.parquet import open_sealed
+from lrdecay.store.verify import verify_results
+from lrdecay.store.versions import read_groups, read_table
 
 PIECES = 50
 SEAL = 8 + 2 * 32  # magic bytes and two digests before the footer
@@ -68,7 +68,7 @@ def in_tables(trained, narrower, tmp_path_factory):
     folder = results / "tiny"
     assert len(run_ids(folder)) == len(run_ids(folder / "earlier")) == RUNS_OF_TEXT // 2
     for home in (folder, folder / "earlier"):
-        with opened(home / "epochs.parquet") as sealed:
+        with open_sealed(home / "epochs.parquet") as sealed:
             assert sealed.file.num_row_groups == 2
     return results
 
@@ -78,7 +78,7 @@ def groups_of(path: Path) -> list[tuple[int, set[str]]]:
     if path.stem == "plan":
         return []
     found = []
-    with opened(path) as sealed:
+    with open_sealed(path) as sealed:
         for number in range(sealed.file.num_row_groups):
             column = sealed.file.metadata.row_group(number).column(0)
             start = column.dictionary_page_offset or column.data_page_offset
@@ -94,11 +94,11 @@ def check(damage: Damage, path: Path, results: Path, trained) -> int:
     groups = groups_of(path)
     path.write_bytes(damage.data)
     with pytest.raises(DamagedError) as error:
-        read(path)
+        read_table(path)
     assert str(path) in str(error.value)
     with in_no_time(trained.records), pytest.raises(DamagedError):
         run_sweep(trained.file, results, workers=0)
-    found = verify(folder)
+    found = verify_results(folder)
     where = str(path.relative_to(folder))
     assert {finding.path for finding in found.findings} == {where}
     (aside,) = (folder / "quarantine").iterdir()
@@ -111,11 +111,11 @@ def check(damage: Damage, path: Path, results: Path, trained) -> int:
             # the others are read by their pages' own checksums
             may_be = [runs for start, runs in groups if start <= damage.first][-1]
     assert lost <= may_be
-    assert verify(folder).findings == ()
+    assert verify_results(folder).findings == ()
     with in_no_time(trained.records):
         assert run_sweep(trained.file, results, workers=0).completed == len(lost)
     assert_same(folder, trained.folder)
-    assert verify(folder).findings == ()
+    assert verify_results(folder).findings == ()
     return len(lost)
 
 
@@ -177,11 +177,11 @@ def test_a_file_that_is_not_there(trained, on_the_way, in_tables, tmp_path):
         folder = results / "tiny"
         path = next(folder.glob(f"{name}.parquet"))
         path.unlink()
-        found = verify(folder)
+        found = verify_results(folder)
         assert [(f.path, f.reason) for f in found.findings] == [
             (str(path.relative_to(folder)), "it is missing")
         ]
-        assert verify(folder).findings == ()
+        assert verify_results(folder).findings == ()
         with in_no_time(trained.records):
             run_sweep(trained.file, results, workers=0)
         assert_same(folder, trained.folder)

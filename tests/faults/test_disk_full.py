@@ -18,7 +18,7 @@ from helpers.tiny import (
 )
 
 from lrdecay.runner.coordinator import run_sweep
-from lrdecay.store.verify import verify
+from lrdecay.store.verify import verify_results
 
 
 def test_each_file_may_be_the_one_that_does_not_fit(trained, tmp_path, often, figure):
@@ -52,7 +52,7 @@ def test_each_file_may_be_the_one_that_does_not_fit(trained, tmp_path, often, fi
             summary = run_sweep(trained.file, results, workers=0)
         assert (summary.reused, summary.completed) == (len(there), RUNS_OF_TEXT - len(there))
         assert_same(results / "tiny", trained.folder)
-        assert verify(results / "tiny").findings == ()
+        assert verify_results(results / "tiny").findings == ()
     assert kept > 0
     assert lost == 0
     figure("disk full at each change", f"{tried} times, {kept} runs kept, {lost} lost")

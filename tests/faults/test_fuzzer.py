@@ -19,7 +19,7 @@ from lrdecay.components.schedulers import CLASSES
 from lrdecay.core.errors import InputError
 from lrdecay.sweep import schedule_lint
 from lrdecay.sweep.config import Sweep, load_sweep
-from lrdecay.sweep.matrix import expand
+from lrdecay.sweep.matrix import expand_matrix
 
 LONGEST_LINE = 1500  # characters: 30 choices of 40 at most, and what was given
 LONGEST_TIME = 10  # seconds of the processor for one file
@@ -73,17 +73,17 @@ def is_small(sweep: Sweep) -> bool:
 def expand_and_walk(sweep: Sweep) -> str:
     """Do what `lrdecay plan` does about the schedules."""
     try:
-        matrix = expand(sweep, digits())
+        matrix = expand_matrix(sweep, digits())
         trained = digits().train_count - matrix.cells[0].validation
-        foreseen = schedule_lint.foresee(matrix.cells, trained)
+        foreseen = schedule_lint.simulate_schedules(matrix.cells, trained)
     except InputError as error:
         check_lines(str(error), None)
         return "refused on the data"
-    runs = [*matrix.trials(), *matrix.comparison(lr_selection.any_rates(matrix.cells))]
+    runs = [*matrix.trials(), *matrix.comparison(lr_selection.list_first_rates(matrix.cells))]
     assert len({run.run_id for run in runs}) == sweep.cells * len(sweep.seeds) + sweep.trials
-    for text in schedule_lint.warnings(foreseen):
+    for text in schedule_lint.lint_schedules(foreseen):
         check_lines(text, None)
-    for row in schedule_preview.lines(foreseen):
+    for row in schedule_preview.draw_lines(foreseen):
         check_lines(" ".join(row), None)
     return "expanded"
 

@@ -20,10 +20,10 @@ from hypothesis.stateful import (
 )
 
 from lrdecay.runner.coordinator import run_sweep
-from lrdecay.store.lock import holding
-from lrdecay.store.reader import planned_runs, read_plan
-from lrdecay.store.verify import verify
-from lrdecay.store.versions import read
+from lrdecay.store.lock import hold_folder
+from lrdecay.store.reader import read_plan, read_plan_runs
+from lrdecay.store.verify import verify_results
+from lrdecay.store.versions import read_table
 from lrdecay.store.writer import Store
 
 SWEEPS = {
@@ -54,7 +54,7 @@ def test_any_interleaving_leaves_each_run_once_and_whole(trained, often, figure)
             with in_no_time(trained.records):
                 run_sweep(trained.file, self.results, workers=0)
             assert_same(self.folder, trained.folder)
-            assert verify(self.folder).findings == ()
+            assert verify_results(self.folder).findings == ()
             shutil.rmtree(self.results)
 
         def may_be_killed(self, name, last, action):
@@ -79,19 +79,19 @@ def test_any_interleaving_leaves_each_run_once_and_whole(trained, often, figure)
         @rule(last=last_change)
         def verify(self, last):
             def check():
-                assert verify(self.folder).findings == ()
+                assert verify_results(self.folder).findings == ()
 
             self.may_be_killed("verify", last, check)
 
         @precondition(is_there)
         @rule(last=last_change, number=st.integers(0))
         def compact(self, last, number):
-            runs = planned_runs(self.folder)
+            runs = read_plan_runs(self.folder)
             random.Random(number).shuffle(runs)
             plan = read_plan(self.folder)
 
             def compact():
-                with holding(self.folder):
+                with hold_folder(self.folder):
                     Store(self.folder).compact(runs, plan.sweep_text, plan.target, plan.runs)
 
             self.may_be_killed("compact", last, compact)
@@ -103,12 +103,12 @@ def test_any_interleaving_leaves_each_run_once_and_whole(trained, often, figure)
             hidden = re.compile(r"/(\.|quarantine)")  # what is no longer, or not yet, in its place
             paths = [p for p in self.folder.rglob("*.parquet") if not hidden.search(str(p))]
             path = chance.choice(sorted(paths))
-            ids = set(read(path, ["run_id"])["run_id"].to_pylist())
+            ids = set(read_table(path, ["run_id"])["run_id"].to_pylist())
             flip_a_bit(path, chance)
             if path.stem != "plan":
                 self.committed = [run for run in self.committed if run not in ids]
-            self.may_be_killed("verify of damage", last, lambda: verify(self.folder))
-            verify(self.folder)
+            self.may_be_killed("verify of damage", last, lambda: verify_results(self.folder))
+            verify_results(self.folder)
 
         @invariant()
         def each_run_is_there_once_and_whole(self):

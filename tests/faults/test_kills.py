@@ -19,8 +19,8 @@ from helpers.tiny import (
 
 from lrdecay.core.errors import DamagedError
 from lrdecay.runner.coordinator import run_sweep
-from lrdecay.store.verify import verify
-from lrdecay.store.versions import read
+from lrdecay.store.verify import verify_results
+from lrdecay.store.versions import read_table
 
 
 def test_kills_at_random_moments(trained, tmp_path, often, figure):
@@ -88,7 +88,7 @@ def test_a_kill_before_each_change_to_the_disk(
         if target is sweep_in_process:
             run_sweep(args[0], tmp_path, workers=0)
         else:
-            assert len(verify(tmp_path / "tiny").findings) == 1
+            assert len(verify_results(tmp_path / "tiny").findings) == 1
     count = len(changes.names)
     assert count > 30
     lost = 0
@@ -101,14 +101,14 @@ def test_a_kill_before_each_change_to_the_disk(
         assert not ended.itself
         folder = tmp_path / "tiny"
         if before is with_damage:
-            verify(folder)
+            verify_results(folder)
         there = run_ids(folder) | run_ids(folder / "earlier")
         lost += len((ended.committed | sound) - there)
         assert lost == 0, changes.names[at]
         with in_no_time(records):
             summary = run_sweep(trained.file, tmp_path, workers=0)
         assert summary.completed == RUNS_OF_TEXT - len(there), changes.names[at]
-        again = verify(tmp_path / "tiny")
+        again = verify_results(tmp_path / "tiny")
         assert (again.findings, again.runs) == ((), RUNS_OF_TEXT), changes.names[at]
         assert_same(tmp_path / "tiny", trained.folder)
     names = Counter(changes.names)
@@ -118,12 +118,12 @@ def test_a_kill_before_each_change_to_the_disk(
 def run_of_damage(results) -> str:
     """The one run whose part is broken."""
     part = next(p for p in (results / "tiny" / "parts").iterdir() if not sound(p))
-    return read(part / "runs.parquet")["run_id"].to_pylist()[0]
+    return read_table(part / "runs.parquet")["run_id"].to_pylist()[0]
 
 
 def sound(part) -> bool:
     try:
-        read(part / "epochs.parquet")
+        read_table(part / "epochs.parquet")
     except DamagedError:
         return False
     return True

@@ -9,9 +9,9 @@ from helpers.tiny import RUNS_OF_TEXT, assert_same, begin, fork_context, in_no_t
 from lrdecay.core.errors import InputError
 from lrdecay.execution.local.executor import Local
 from lrdecay.runner import coordinator
-from lrdecay.store.lock import holder, holding
-from lrdecay.store.status import status
-from lrdecay.store.verify import verify
+from lrdecay.store.lock import find_holder, hold_folder
+from lrdecay.store.status import read_status
+from lrdecay.store.verify import verify_results
 
 PATIENCE = 300  # seconds, for a machine that does much else
 
@@ -71,16 +71,16 @@ def test_of_processes_that_start_at_once_one_runs(trained, tmp_path, often, figu
 
 def test_who_holds_a_folder_is_seen_and_forgotten(trained, tmp_path):
     results = shutil.copytree(trained.folder, tmp_path / "tiny")
-    assert holder(results) is None
+    assert find_holder(results) is None
     run = next(iter(trained.records))
-    with holding(results) as hold:
+    with hold_folder(results) as hold:
         hold.training([run])
-        found = holder(results)
+        found = find_holder(results)
         assert (found.pid, found.training) == (os.getpid(), (run,))
         with pytest.raises(InputError, match=rf"another sweep .* \(process {os.getpid()} on "):
-            verify(results)
-        assert status(results)[1] == found
-    assert holder(results) is None
+            verify_results(results)
+        assert read_status(results)[1] == found
+    assert find_holder(results) is None
     assert not (results / ".holder").exists()
 
 
@@ -89,9 +89,9 @@ def test_the_kernel_lets_go_of_what_a_killed_process_held(trained, tmp_path):
     told, tell = fork_context.Pipe(duplex=False)
     process = begin(attempt, tell, together, end, trained, tmp_path)
     assert (hear(told), hear(told)) == (process.pid, "trains")
-    assert holder(tmp_path / "tiny").pid == process.pid
+    assert find_holder(tmp_path / "tiny").pid == process.pid
     process.kill()
     process.join()
-    assert holder(tmp_path / "tiny") is None
+    assert find_holder(tmp_path / "tiny") is None
     with in_no_time(trained.records):
         assert coordinator.run_sweep(trained.file, tmp_path, workers=0).completed == RUNS_OF_TEXT

@@ -17,9 +17,9 @@ from lrdecay.components.optimizers import build as optimizers_build
 from lrdecay.components.plugins import Loaded
 from lrdecay.core.errors import WorkerError
 from lrdecay.engine import reference
-from lrdecay.engine.stacked import optimizers as optimizers_module
 from lrdecay.engine.stacked import train
-from lrdecay.engine.stacked.optimizers import base as optimizers_base
+from lrdecay.engine.stacked.optimizers import build_update
+from lrdecay.engine.stacked.optimizers.base import Update
 from lrdecay.execution import pool
 from lrdecay.execution.grouping import Group
 from lrdecay.execution.local.executor import Local
@@ -47,7 +47,7 @@ def seeds(count: int, more: str = "epochs: 2\n"):
 def infinite_gradient(monkeypatch, engine: str, step: int, place: int) -> None:
     """Make all gradients of a step infinite: of the run at a place in a group, or of one alone."""
     if engine == "stacked":
-        real, done = optimizers_base.Update.__init__, Counter()
+        real, done = Update.__init__, Counter()
 
         def init(self, *args):
             real(self, *args)
@@ -62,9 +62,9 @@ def infinite_gradient(monkeypatch, engine: str, step: int, place: int) -> None:
 
             self.apply = broken
 
-        monkeypatch.setattr(optimizers_base.Update, "__init__", init)
+        monkeypatch.setattr(Update, "__init__", init)
         return
-    build = optimizers_build.build
+    build = optimizers_build.build_optimizer
 
     def built(*args):
         optimizer = build(*args)
@@ -80,7 +80,7 @@ def infinite_gradient(monkeypatch, engine: str, step: int, place: int) -> None:
         optimizer.register_step_pre_hook(break_it)
         return optimizer
 
-    monkeypatch.setattr(optimizers_build, "build", built)
+    monkeypatch.setattr(optimizers_build, "build_optimizer", built)
 
 
 @pytest.mark.parametrize("engine", ["reference", "stacked"])
@@ -97,11 +97,11 @@ def test_an_infinite_gradient_is_divergence(monkeypatch, engine, optimizer, step
     data = data_of(together[0])
     if engine == "reference":
         infinite_gradient(monkeypatch, engine, step, 0)
-        broken = reference.train(together[1], data, CPU)
+        broken = reference.train_one(together[1], data, CPU)
     else:
-        calm = train.train(together, data, CPU)
+        calm = train.train_stacked(together, data, CPU)
         infinite_gradient(monkeypatch, engine, step, 1)
-        first, broken, last = train.train(together, data, CPU)
+        first, broken, last = train.train_stacked(together, data, CPU)
         assert [first.epochs, last.epochs] == [calm[0].epochs, calm[2].epochs]
         assert first.run["test_correct"] == calm[0].run["test_correct"]
     assert (broken.run["status"], broken.run["diverged_at_step"]) == ("diverged", recorded)
@@ -156,7 +156,7 @@ def fragile(folder) -> Setup:
 
 def test_what_fails_is_tried_again_and_what_succeeds_is_as_ever(tmp_path):
     runs = list_runs(seeds(6), digits())
-    calm = {run.seed: train.train([run], data_of(run), CPU)[0] for run in runs}
+    calm = {run.seed: train.train_stacked([run], data_of(run), CPU)[0] for run in runs}
     records, notes = {}, []
 
     def tell(message):
@@ -321,7 +321,7 @@ def test_torch_is_what_a_large_gradient_is_measured_by():
     theirs = torch.nn.Parameter(torch.ones(5))
     optimizer = torch.optim.Adam([theirs], lr=0.01, fused=True, betas=(0.9, 0.999))
     mine = torch.ones(2, 5)
-    update = optimizers_module.build("Adam", [mine], [given, given])
+    update = build_update("Adam", [mine], [given, given])
     rates = torch.full((4, 2), 0.01, dtype=torch.float64)
     rows = update.coefficients(rates, torch.full_like(rates, 0.9), 0).float()
     for row, gradient in zip(rows, (1.0, 1e30, 1.0, -2.0), strict=True):

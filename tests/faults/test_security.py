@@ -36,18 +36,18 @@ from lrdecay.cli import app, console, progress, sweep
 from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.core.errors import InputError
-from lrdecay.core.sanitize import inert
+from lrdecay.core.sanitize import sanitize
 from lrdecay.execution.messages import EpochDone
 from lrdecay.plots import plot_schedules
-from lrdecay.plots.style import short_name
-from lrdecay.plots.svg import to_svg
-from lrdecay.report.html import page_assets
+from lrdecay.plots.style import shorten_name
+from lrdecay.plots.svg import figure_to_svg
+from lrdecay.report.html import load_assets
 from lrdecay.report.page import write_report
 from lrdecay.store import atomic, parquet
-from lrdecay.store.lock import holding
+from lrdecay.store.lock import hold_folder
 from lrdecay.store.reader import read_runs
 from lrdecay.store.schema import RUNS
-from lrdecay.store.versions import read
+from lrdecay.store.versions import read_table
 from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.diagnostics import SweepFileError
 
@@ -251,7 +251,7 @@ def test_the_report_shows_names_as_they_are_written(swept):
     text = write_report(folder).read_text()
     page = Page(text)
     assert not page.tags & {"img", "b", "iframe"}
-    assert scripts(text) == [page_assets()["script"].strip()]
+    assert scripts(text) == [load_assets()["script"].strip()]
     assert links(text) <= {"#"}
     assert not {name for name in page.attributes if name.startswith("on")}
     assert set(SHOWN) <= set(page.cells)
@@ -262,11 +262,11 @@ def test_figures_show_names_as_they_are_written():
     rows = [(label, at, 0.1) for label in labels for at in (0.0, 1.0)]
     curves = pd.DataFrame(rows, columns=["scheduler", "trained", "learning_rate"])
     ax = plot_schedules(curves, ax=Figure(figsize=(8, 9)).subplots())
-    svg = ElementTree.fromstring(to_svg(ax, "a", '"><script>]]>'))
+    svg = ElementTree.fromstring(figure_to_svg(ax, "a", '"><script>]]>'))
     assert svg.attrib["aria-label"] == '"><script>]]>'
     texts = {"".join(element.itertext()) for element in svg.iter("text")}
-    assert set(map(short_name, SHOWN)) <= texts
-    assert {short_name(ascii(label)[1:-1]) for label in OBEYED} <= texts
+    assert set(map(shorten_name, SHOWN)) <= texts
+    assert {shorten_name(ascii(label)[1:-1]) for label in OBEYED} <= texts
     assert svg.find(".//script") is None
 
 
@@ -293,8 +293,8 @@ def test_a_report_of_their_folder_obeys_nothing(theirs):
     text = (theirs / "report.html").read_text()
     assert not ACTIVE.search(text)
     page = Page(text)
-    assert scripts(text) == [page_assets()["script"].strip()]
-    shown = {inert(label) for label in OBEYED}
+    assert scripts(text) == [load_assets()["script"].strip()]
+    shown = {sanitize(label) for label in OBEYED}
     assert shown | set(SHOWN) | {"x" * 10_000} <= set(page.cells)
     assert r"# \u202e sweep" in text
 
@@ -365,20 +365,20 @@ HOLDERS = {
 
 @pytest.mark.parametrize("kind", HOLDERS)
 def test_a_note_of_who_trains_may_hold_anything(kind, theirs):
-    with holding(theirs):
+    with hold_folder(theirs):
         (theirs / ".holder").write_bytes(HOLDERS[kind])
         assert "Training: process 0 on unknown, since now UTC" in said("status", theirs)
 
 
 def test_a_note_of_who_trains_may_be_a_pipe(theirs):
-    with holding(theirs):
+    with hold_folder(theirs):
         (theirs / ".holder").unlink()
         os.mkfifo(theirs / ".holder")
         assert "Training: process 0 on unknown, since now UTC" in said("status", theirs)
 
 
 def test_a_note_of_who_trains_is_inert(theirs):
-    with holding(theirs):
+    with hold_folder(theirs):
         (theirs / ".holder").write_text(
             r'{"host": "\u001b[2J\nNo sweep", "pid": 7, "since": "\u202e", "training": []}'
         )
@@ -444,7 +444,9 @@ def test_a_hostile_table_is_not_unpickled(theirs, tmp_path):
         b"ARROW:extension:metadata": payload,
     }
     fields = [RUNS.field(n).with_metadata(extension | {b"pickle": payload}) for n in RUNS.names]
-    rows = pa.Table.from_arrays(read(theirs / "runs.parquet").columns, schema=pa.schema(fields))
+    rows = pa.Table.from_arrays(
+        read_table(theirs / "runs.parquet").columns, schema=pa.schema(fields)
+    )
     facts = {"planned": "30", "sweep": payload.decode("latin-1")}
     with atomic._replacing(theirs / "runs.parquet") as file:
         metadata = {parquet._PREFIX + key: value for key, value in facts.items()}
@@ -474,7 +476,7 @@ def test_a_hostile_table_is_not_unpickled(theirs, tmp_path):
     ids=["number", "no sweep", "target"],
 )
 def test_hostile_facts_are_damage(facts, theirs):
-    parquet.write(read(theirs / "runs.parquet"), theirs / "runs.parquet", facts)
+    parquet.write_table(read_table(theirs / "runs.parquet"), theirs / "runs.parquet", facts)
     printed = said("report", theirs, code=2)
     assert printed.startswith(f"lrdecay: {theirs}/runs.parquet: damaged, or no table of lrdecay's")
 
@@ -622,7 +624,7 @@ def test_what_is_no_image_of_the_folder_is_named(kind, parts, tmp_path):
     make(bad)
     shown = rf"{bad.parent}/\x1b[2J\n.png: "
     with pytest.raises(InputError) as caught:
-        sources.load(DatasetSpec(folder=str(root)))
+        sources.load_dataset(DatasetSpec(folder=str(root)))
     message = str(caught.value)
     assert message.startswith(shown)
     assert reason in message
@@ -645,7 +647,7 @@ def test_a_folder_of_images_has_no_part_elsewhere(name, tmp_path):
     (root / name).rename(tmp_path / "elsewhere")
     (root / name).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match=f"{root / name}: a link to a folder; put the folder itse"):
-        sources.load(DatasetSpec(folder=str(root)))
+        sources.load_dataset(DatasetSpec(folder=str(root)))
 
 
 def test_links_inside_the_folder_and_to_it_are_read(tmp_path):
@@ -653,14 +655,14 @@ def test_links_inside_the_folder_and_to_it_are_read(tmp_path):
     (root / "a" / "again.png").symlink_to("../b/0.png")
     (tmp_path / "link").symlink_to(root)
     for folder in (root, tmp_path / "link"):
-        assert sources.load(DatasetSpec(folder=str(folder))).train_count == 8
+        assert sources.load_dataset(DatasetSpec(folder=str(folder))).train_count == 8
 
 
 def test_images_whose_names_say_another_kind_are_read(tmp_path):
     root = images(tmp_path / "mine")
     Image.new("RGB", (6, 5), (9, 9, 9)).save(root / "a" / "4.png", "bmp")
     Image.new("CMYK", (6, 5)).save(root / "b" / "4.png", "jpeg")
-    found = sources.load(DatasetSpec(folder=str(root)))
+    found = sources.load_dataset(DatasetSpec(folder=str(root)))
     everything = np.concatenate([found.train_images, found.test_images])
     assert sorted(everything[:, 0, 0, 0].tolist()) == [0, 0, 1, 1, 2, 2, 3, 3, 9, 255]
 
@@ -677,7 +679,7 @@ def test_more_images_than_memory_holds_are_refused(tmp_path):
     with pytest.raises(
         InputError, match=r"images of 9000x9000 take \d+ GiB of memory, and .* size"
     ):
-        sources.load(DatasetSpec(folder=str(root), channels=1))
+        sources.load_dataset(DatasetSpec(folder=str(root), channels=1))
 
 
 @pytest.fixture
@@ -703,6 +705,6 @@ def test_what_may_not_be_read_is_named(name, unreadable):
         try:
             unreadable(root / name)
             with pytest.raises(InputError, match=f"Permission denied: '{root / name}'"):
-                sources.load(DatasetSpec(folder=str(root)))
+                sources.load_dataset(DatasetSpec(folder=str(root)))
         finally:
             os.seteuid(os.getuid())

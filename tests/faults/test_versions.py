@@ -20,11 +20,11 @@ from lrdecay.cli.app import app
 from lrdecay.core.errors import InputError
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store import parquet
-from lrdecay.store.parquet import opened
+from lrdecay.store.parquet import open_sealed
 from lrdecay.store.reader import Plan, read_epochs, read_plan, read_runs
 from lrdecay.store.schema import EPOCHS, RUNS
-from lrdecay.store.status import status
-from lrdecay.store.verify import verify
+from lrdecay.store.status import read_status
+from lrdecay.store.verify import verify_results
 from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
 
@@ -200,7 +200,7 @@ def test_old_tables_are_read_in_the_columns_of_today(tmp_path, version):
 @every_version
 def test_old_folders_are_known_to_every_command(tmp_path, version):
     folder, *_ = old_folder(tmp_path, version)
-    counts, holder = status(folder)
+    counts, holder = read_status(folder)
     assert counts[["scheduler", "runs", "completed"]].values.tolist() == [
         ["constant", 3, 3],
         ["step", 2, 2],
@@ -210,7 +210,7 @@ def test_old_folders_are_known_to_every_command(tmp_path, version):
     page = (folder / "report.html").read_text()
     assert "step_size: 1, gamma: 0.5" in page
     assert "1 of the sweep's 6 runs is still to come" in page
-    found = verify(folder)
+    found = verify_results(folder)
     assert (found.files, found.runs, found.epochs) == (6, 6, 12)
     assert (found.findings, found.pending) == ((), None)
     assert "every checksum, key, count and identity is right" in lrdecay("verify", folder)
@@ -219,7 +219,7 @@ def test_old_folders_are_known_to_every_command(tmp_path, version):
 def versions(folder: Path) -> dict[str, int]:
     found = {}
     for path in sorted(folder.rglob("*.parquet")):
-        with opened(path) as sealed:
+        with open_sealed(path) as sealed:
             found[str(path.relative_to(folder))] = sealed.version
     return found
 
@@ -237,7 +237,7 @@ def test_an_old_folder_is_continued(tmp_path, version, monkeypatch):
     assert runs["semantics"].isna().tolist() == [True] * 5 + [False]
     tables = {"runs.parquet": 4, "epochs.parquet": 4, "plan.parquet": 4}
     assert {name: n for name, n in versions(folder).items() if "/" not in name} == tables
-    found = verify(folder)
+    found = verify_results(folder)
     assert (found.findings, found.pending) == ((), ())
     # what was asked for before it was written anew is still there
     training.forget()
@@ -260,7 +260,7 @@ def test_runs_of_code_that_gave_other_results_train_again_and_are_kept(
     assert set(versions(folder).values()) == {4}
     kept = read_runs(folder / "earlier")
     assert sorted(kept["run_id"]) == sorted(each.run["run_id"] for each in (*records, earlier))
-    assert (verify(folder).findings, verify(folder).runs) == ((), 12)
+    assert (verify_results(folder).findings, verify_results(folder).runs) == ((), 12)
 
 
 @pytest.mark.parametrize(
@@ -276,14 +276,17 @@ def test_what_a_newer_lrdecay_wrote_is_refused_and_left_as_it_is(tmp_path, newer
     scratch = folder / "parts" / "scratch"
     scratch.rename(scratch.with_name("0123456789abcdef"))
     (path,) = folder.glob(f"{newer}.parquet")
-    with opened(path) as sealed:
+    with open_sealed(path) as sealed:
         table, facts = sealed.file.read(), dict(sealed.facts) | {"schema": "5"}
-    parquet.write(table, path, facts)
+    parquet.write_table(table, path, facts)
     before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
     training.forget()
     message = rf"{path}: written by a newer lrdecay \(version 5 of the tables; this one reads up"
     changed = parse_sweep(TEXT + "dropout: 0.2\n")
-    for command in (lambda: run_sweep(changed, tmp_path, workers=0), lambda: verify(folder)):
+    for command in (
+        lambda: run_sweep(changed, tmp_path, workers=0),
+        lambda: verify_results(folder),
+    ):
         with pytest.raises(InputError, match=message):
             command()
         assert {path: path.read_bytes() for path in before} == before

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from lrdecay.store.parquet import write
+from lrdecay.store.parquet import write_table
 from lrdecay.store.schema import EPOCHS, RUNS
 
 TEST_IMAGES = 1000
@@ -60,7 +60,7 @@ def write_folder(
     for name, table, schema in zip(("runs", "epochs"), tables, (RUNS, EPOCHS), strict=True):
         rows = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
         facts = {"planned": str(planned or len(runs)), "sweep": sweep_text}
-        write(rows, folder / f"{name}.parquet", facts)
+        write_table(rows, folder / f"{name}.parquet", facts)
     return folder
 
 

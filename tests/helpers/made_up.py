@@ -9,7 +9,7 @@ from helpers.training import CPU, digits
 from lrdecay.components import schedulers
 from lrdecay.core.run import Run
 from lrdecay.engine.measured import Epoch, Measured, Metrics
-from lrdecay.engine.record import finished
+from lrdecay.engine.record import record_finished
 from lrdecay.execution import grouping
 from lrdecay.execution.grouping import Group, Plan
 from lrdecay.execution.local.executor import Local
@@ -20,10 +20,12 @@ def record(run: Run) -> Record:
     """Return made-up results of a run: its schedule, and losses that never improve."""
     steps = math.ceil((digits().train_count - run.validation) / run.batch_size)
     given = json.loads(run.scheduler_args)
-    every = schedulers.clock(run.scheduler_class, given)
+    every = schedulers.find_clock(run.scheduler_class, given)
     each = 1 if every == "step" else steps
     count = run.epochs * steps // each - 1
-    rates = schedulers.walk(run.scheduler_class, given, count, run.lr, steps if each == 1 else 1)
+    rates = schedulers.walk_schedule(
+        run.scheduler_class, given, count, run.lr, steps if each == 1 else 1
+    )
     of_steps = [rate for rate in rates for _ in range(each)]
     splits = [split for split in SPLITS if split != "val" or run.validation]
     epochs = [
@@ -37,7 +39,7 @@ def record(run: Run) -> Record:
     right = torch.arange(len(digits().test_labels)) % 2 == 0
     digests = f"init {run.seed}", f"order {run.seed}"
     measured = Measured(epochs, None, run.dropout, *digests, right, 2.0, 1000, 1)
-    return finished(run, measured, "made up", CPU)
+    return record_finished(run, measured, "made up", CPU)
 
 
 class Training:
@@ -46,7 +48,7 @@ class Training:
     def __init__(self, monkeypatch) -> None:
         self.runs: list[Run] = []
         monkeypatch.setattr(Local, "train", self._train)
-        monkeypatch.setattr(grouping, "plan", self._plan)
+        monkeypatch.setattr(grouping, "plan_groups", self._plan)
 
     def _plan(self, runs, *_) -> Plan:
         return Plan((Group("reference", tuple(runs)),) if runs else ())

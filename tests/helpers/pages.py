@@ -235,7 +235,7 @@ def _check_yaml(block: Block, folder: Path, where: str) -> None:
     given = yaml.safe_load(block.text)
     assert isinstance(given, dict), where
     with plugged.as_in_a_new_process():
-        plugins.load([str(path) for path in sorted(folder.glob("*.py"))])
+        plugins.load_plugins([str(path) for path in sorted(folder.glob("*.py"))])
         parse_sweep(whole(block.text))
     if name := given.get("name"):
         (folder / f"{name}.yaml").write_text(block.text)

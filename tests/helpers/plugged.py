@@ -6,13 +6,14 @@ from contextlib import contextmanager
 
 from lrdecay.components import plugins, schedulers
 from lrdecay.components import registry as registry_module
+from lrdecay.components.registry import KINDS
 
 
 @contextmanager
 def as_in_a_new_process() -> Iterator[Callable[[], None]]:
     """Within the block no plug-in is loaded, and afterwards none that was is left; what it gives
     forgets them too."""
-    registries = [registry_module.registry(kind) for kind in registry_module.KINDS]
+    registries = [registry_module.registry(kind) for kind in KINDS]
     before = [dict(registry) for registry in registries]
     search = list(sys.path)
 
@@ -23,7 +24,7 @@ def as_in_a_new_process() -> Iterator[Callable[[], None]]:
         registry_module._plugged.clear()
         plugins._given.clear()
         plugins._load_entry_points.cache_clear()
-        schedulers.arguments.cache_clear()
+        schedulers.argument_model.cache_clear()
         sys.path[:] = search
 
     forget()

@@ -10,7 +10,7 @@ from typing import Any
 
 from helpers.paths import HOME
 
-from lrdecay.core import yaml as yaml_module
+from lrdecay.core.yaml import parse_yaml
 
 _DATASETS = """\
 digits
@@ -154,7 +154,7 @@ def _valid(number: int) -> str:
 
 @cache
 def _value(text: str) -> Any:
-    return yaml_module.parse(text).value
+    return parse_yaml(text).value
 
 
 def document(number: int) -> bytes:

@@ -22,11 +22,11 @@ from helpers.results import TIMES
 from lrdecay.execution.local.executor import Local
 from lrdecay.runner import coordinator, loop
 from lrdecay.store import writer
-from lrdecay.store.layout import current_files
+from lrdecay.store.layout import list_current
 from lrdecay.store.reader import read_epochs, read_runs
 from lrdecay.store.schema import Record
-from lrdecay.store.verify import verify
-from lrdecay.store.versions import read
+from lrdecay.store.verify import verify_results
+from lrdecay.store.versions import read_table
 
 SCHEDULERS = """\
 schedulers:
@@ -58,10 +58,10 @@ class Trained:
 
 def records_of(folder: Path) -> Records:
     """The outcomes in a results folder, by run_id, as if they had been trained again."""
-    runs = [row for path in current_files(folder, "runs") for row in read(path).to_pylist()]
+    runs = [row for path in list_current(folder, "runs") for row in read_table(path).to_pylist()]
     epochs: dict[str, list[dict[str, Any]]] = {row["run_id"]: [] for row in runs}
-    for path in current_files(folder, "epochs"):
-        for row in read(path).to_pylist():
+    for path in list_current(folder, "epochs"):
+        for row in read_table(path).to_pylist():
             epochs[row["run_id"]].append(row)
     return {row["run_id"]: Record(row, epochs[row["run_id"]]) for row in runs}
 
@@ -95,7 +95,7 @@ def in_no_time(records: Records | None, parts_in_batch: int = 3):
 
 def run_ids(folder: Path) -> set[str]:
     """The runs that a reader finds, each once, with all of its epochs."""
-    if not current_files(folder, "runs"):
+    if not list_current(folder, "runs"):
         return set()
     runs, epochs = read_runs(folder), read_epochs(folder)
     assert runs["run_id"].is_unique
@@ -184,7 +184,7 @@ def watch_commits(patch: pytest.MonkeyPatch, tell: Callable[[list[str]], None]) 
 def verify_in_process(told: Any, folder: Path, kill_before: int | None = None) -> None:
     """Verify a results folder."""
     with in_no_time(None), Changes(folder, kill_before, kill=True):
-        verify(folder)
+        verify_results(folder)
 
 
 def pipe() -> tuple[Any, Any]:

@@ -29,7 +29,7 @@ schedulers:
 
 @cache
 def digits() -> Dataset:
-    return sources.load(DatasetSpec(name="digits"))
+    return sources.load_dataset(DatasetSpec(name="digits"))
 
 
 @cache
@@ -77,7 +77,7 @@ def runs(text: str = "", schedulers: str = SCHEDULERS, few: bool = False) -> dic
 
 
 def train(run: Run) -> Record:
-    return reference.train(run, split(run.validation), CPU)
+    return reference.train_one(run, split(run.validation), CPU)
 
 
 def curve(record: Record, split: str, column: str = "loss") -> list[object]:

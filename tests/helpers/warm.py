@@ -7,4 +7,4 @@ from lrdecay.execution import grouping
 from lrdecay.sweep.matrix import list_runs
 
 torch.set_num_threads(1)
-grouping.plan(list_runs(sweep(), digits()), digits(), CPU, 1)  # imports the rest of torch
+grouping.plan_groups(list_runs(sweep(), digits()), digits(), CPU, 1)  # imports the rest of torch

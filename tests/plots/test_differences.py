@@ -15,11 +15,11 @@ from pandas.testing import assert_frame_equal
 from lrdecay import analysis, plots
 from lrdecay.core.errors import InputError
 from lrdecay.plots.differences import MOST_SEEDS
-from lrdecay.plots.style import scheduler_styles
-from lrdecay.plots.svg import to_svg
+from lrdecay.plots.style import style_schedulers
+from lrdecay.plots.svg import figure_to_svg
 
 RUNS, EPOCHS = make_tables(("constant", "step", "cosine"), (0.0, 0.2, 0.5), seeds=12)
-STYLES = scheduler_styles(RUNS)
+STYLES = style_schedulers(RUNS)
 TABLE = analysis.compare(RUNS, margin=0.2)
 PRIMARY = TABLE[TABLE["family"] == "scheduler"]
 
@@ -198,7 +198,7 @@ def test_accuracy_by_epochs_is_on_the_axis_of_epochs() -> None:
     assert (ax.get_xscale(), ax.get_xlabel()) == ("log", "length of the run (epochs)")
     assert ax.get_xticks().tolist() == [3, 10]
     means = 100 * runs.groupby(["scheduler", "epochs"])["test_accuracy"].mean()
-    (line, *_) = of_color(ax, scheduler_styles(runs)["step"].color)
+    (line, *_) = of_color(ax, style_schedulers(runs)["step"].color)
     assert np.asarray(line.get_ydata()) == pytest.approx(means.loc["step"].to_numpy())
 
 
@@ -223,7 +223,7 @@ def test_one_dropout_stands_in_the_middle() -> None:
 def test_marks_say_whose_they_are() -> None:
     runs, _ = make_tables(("constant", '"><script>', "a\x1bb"), (0.3,), seeds=8)
     table = analysis.compare(runs).query("family == 'scheduler'")
-    svg = ElementTree.fromstring(to_svg(plots.plot_differences(table), "f", "to a\x1bb"))
+    svg = ElementTree.fromstring(figure_to_svg(plots.plot_differences(table), "f", "to a\x1bb"))
     assert svg.attrib["aria-label"] == "to a\\x1bb"
     groups = [g.attrib["data-scheduler"] for g in svg.iter("g") if "data-scheduler" in g.attrib]
     assert groups == ['"><script>'] * 2 + ["a\\x1bb"] * 2

@@ -15,8 +15,8 @@ from lrdecay import analysis, plots
 from lrdecay.cli.app import app
 from lrdecay.core.errors import InputError
 from lrdecay.plots import figure_file
-from lrdecay.plots.figure_file import KINDS, chosen, draw, write_figure
-from lrdecay.plots.style import scheduler_styles
+from lrdecay.plots.figure_file import KINDS, draw_figure, select_where, write_figure
+from lrdecay.plots.style import style_schedulers
 
 RUNS, EPOCHS = make_tables(
     ("constant", "step", "cosine"), (0.0, 0.3), seeds=3, n_epochs=4, batch_norm=[False, True]
@@ -40,11 +40,11 @@ def plot(*arguments: object) -> tuple[int, str]:
 def test_every_figure_of_results_has_a_kind_and_every_kind_can_be_drawn() -> None:
     drawn = {place for place, _ in KINDS.values()}
     for name, function in vars(plots).items():
-        if name.startswith("plot_") and figure_file.drawable(function):
+        if name.startswith("plot_") and figure_file.is_drawable(function):
             assert f"lrdecay.plots:{name}" in drawn, f"{name} is not in lrdecay.figures.KINDS"
     for kind in KINDS:
-        assert figure_file.drawable(figure_file._function(kind)), kind
-    assert not figure_file.drawable(plots.plot_schedules)  # of what is planned, not of results
+        assert figure_file.is_drawable(figure_file._function(kind)), kind
+    assert not figure_file.is_drawable(plots.plot_schedules)  # of what is planned, not of results
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -52,7 +52,7 @@ def test_every_kind_draws_its_runs(kind: str) -> None:
     axes = {"accuracy-by-rate": {"lr": [0.001, 0.01]}, "accuracy-by-epochs": {"epochs": [2, 4]}}
     runs, epochs = make_tables(dropouts=(0.0,), seeds=2, n_epochs=2, **axes.get(kind, {}))
     runs = runs.assign(target=0.9, epochs_to_target=1.0)
-    (ax,) = draw(kind, runs, epochs).axes
+    (ax,) = draw_figure(kind, runs, epochs).axes
     assert isinstance(ax, Axes)
     assert ax.get_xlabel() != ""
     if kind in ("heat-map", "spread"):  # they name schedulers beside their rows
@@ -67,7 +67,7 @@ def test_every_kind_draws_its_runs(kind: str) -> None:
 def test_a_figure_shows_what_the_library_draws() -> None:
     dry = PLAIN[PLAIN["dropout"] == 0.0]
     options = {"metric": "loss", "split": "val"}
-    (ax,) = draw("curves", dry, EPOCHS, options).axes
+    (ax,) = draw_figure("curves", dry, EPOCHS, options).axes
     expected = plots.plot_curves(dry, EPOCHS, "loss", "val")
     for line, other in zip(ax.lines, expected.lines, strict=True):
         assert np.array_equal(line.get_xydata(), other.get_xydata())
@@ -78,9 +78,9 @@ def test_a_figure_shows_what_the_library_draws() -> None:
 
 
 def test_where_takes_values_as_they_are_written() -> None:
-    assert len(chosen(RUNS, ["dropout=.30", "batch_norm=true"])) == 9
-    assert len(chosen(RUNS, ["scheduler=step", "scheduler=cosine", "seed=2"])) == 8
-    assert chosen(RUNS, []).equals(RUNS)
+    assert len(select_where(RUNS, ["dropout=.30", "batch_norm=true"])) == 9
+    assert len(select_where(RUNS, ["scheduler=step", "scheduler=cosine", "seed=2"])) == 8
+    assert select_where(RUNS, []).equals(RUNS)
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_where_takes_values_as_they_are_written() -> None:
 )
 def test_where_says_what_would_be_valid(where: str, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
-        chosen(RUNS, [where])
+        select_where(RUNS, [where])
 
 
 def test_where_that_excludes_itself_is_refused() -> None:
     one = RUNS[(RUNS["scheduler"] == "step") | (RUNS["dropout"] == 0.3)]
     with pytest.raises(InputError, match="no run has scheduler=cosine and dropout=0"):
-        chosen(one, ["scheduler=cosine", "dropout=0"])
+        select_where(one, ["scheduler=cosine", "dropout=0"])
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_the_command_draws_one_scheduler_in_the_colour_that_it_has_among_all(
     assert "train accuracy (%)" in texts
     assert "step" in texts
     assert "constant" not in texts
-    styles = scheduler_styles(RUNS)
+    styles = style_schedulers(RUNS)
     colors = re.findall(r"stroke: (#[0-9a-f]{6})", output.read_text())
     assert any(same_color(color, styles["step"].color) for color in colors)
     assert not any(same_color(color, styles["constant"].color) for color in colors)
@@ -188,7 +188,9 @@ def test_trials_are_drawn_of_the_schedulers_that_are_compared(tmp_path: Path) ->
     folder = write_folder(tmp_path / "s", (runs, epochs))
     code, said = plot(folder, "expected-best", "--output", tmp_path / "x.svg")
     assert (code, said) == (0, f"{tmp_path / 'x.svg'}\n")
-    (ax,) = draw("expected-best", compared, epochs, trials=trials.query("scheduler != 'lost'")).axes
+    (ax,) = draw_figure(
+        "expected-best", compared, epochs, trials=trials.query("scheduler != 'lost'")
+    ).axes
     table = analysis.expected_best(trials)
     step = table.loc[table["scheduler"] == "step", "expected_best"].tolist()
     assert len(step) == 2

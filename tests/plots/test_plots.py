@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 
 from lrdecay import analysis, plots
 from lrdecay.core.errors import InputError
-from lrdecay.plots.style import COLORS, scheduler_styles
-from lrdecay.plots.svg import to_svg
+from lrdecay.plots.style import COLORS, style_schedulers
+from lrdecay.plots.svg import figure_to_svg
 
 RUNS, EPOCHS = make_tables(("constant", "plateau", "cosine"), (0.0, 0.2, 0.5), seeds=4, n_epochs=8)
 DRY = RUNS[RUNS["dropout"] == 0.0]
@@ -71,7 +71,7 @@ def test_learning_rates_draw_each_distinct_course() -> None:
     curves = analysis.learning_rate_curves(RUNS, EPOCHS)
     courses = curves[["scheduler", "curve"]].drop_duplicates()
     assert len(ax.lines) == len(courses) > 3
-    styles = scheduler_styles(RUNS)
+    styles = style_schedulers(RUNS)
     (constant,) = of_color(ax, styles["constant"].color)
     trained = [epoch - before for epoch in range(1, 9) for before in (1.0, 0.0)]
     assert points(constant) == [[at, 0.001] for at in trained]
@@ -86,7 +86,7 @@ def test_learning_rates_draw_each_distinct_course() -> None:
 
 def check_by_dropout(ax: Axes, cells: pd.DataFrame) -> None:
     """Means, bars of 1 sd and nothing else, for each scheduler in its own colour."""
-    for scheduler, style in scheduler_styles(RUNS).items():
+    for scheduler, style in style_schedulers(RUNS).items():
         own = cells[cells["scheduler"] == scheduler]
         mean, *bars = of_color(ax, style.color)
         x = np.asarray(mean.get_xdata())
@@ -116,7 +116,7 @@ def test_gap_by_dropout() -> None:
 
 
 def test_a_scheduler_keeps_its_style_when_others_are_filtered_out() -> None:
-    styles = scheduler_styles(RUNS)
+    styles = style_schedulers(RUNS)
     cosine = DRY[DRY["scheduler"] == "cosine"]
     for ax in (
         plots.plot_curves(cosine, EPOCHS, styles=styles),
@@ -129,7 +129,7 @@ def test_a_scheduler_keeps_its_style_when_others_are_filtered_out() -> None:
 def test_styles_follow_first_appearance_and_never_repeat() -> None:
     labels = [f"s{i}" for i in range(40)]
     runs, _ = make_tables(labels, (0.0,), seeds=1, n_epochs=1)
-    styles = scheduler_styles(runs)
+    styles = style_schedulers(runs)
     assert list(styles) == labels
     assert len(set(styles.values())) == 40
 
@@ -145,7 +145,7 @@ def test_labels_are_drawn_as_written() -> None:
         legend = ax.get_legend()
         assert legend is not None
         assert [text.get_text() for text in legend.get_texts()] == hostile
-        svg = ElementTree.fromstring(to_svg(ax, "figure", hostile[-1]))
+        svg = ElementTree.fromstring(figure_to_svg(ax, "figure", hostile[-1]))
         assert [text.text for text in svg.iter("text")][-4:] == hostile
         assert svg.attrib["aria-label"] == hostile[-1]
         assert not list(svg.iter("script"))
@@ -182,7 +182,9 @@ def test_what_is_no_repetition_is_refused() -> None:
 
 
 def test_svg_is_small_adaptable_and_the_same_each_time() -> None:
-    first, second = (to_svg(plots.plot_curves(DRY, EPOCHS), "f", "test accuracy") for _ in range(2))
+    first, second = (
+        figure_to_svg(plots.plot_curves(DRY, EPOCHS), "f", "test accuracy") for _ in range(2)
+    )
     assert first == second
     svg = ElementTree.fromstring(first)
     ids = [element.attrib["id"] for element in svg.iter() if "id" in element.attrib]
@@ -212,7 +214,7 @@ def test_the_expected_best_is_that_of_the_analysis() -> None:
     ax = plots.plot_expected_best(trials)
     table = analysis.expected_best(trials).query("expected_best.notna()")
     assert table["trials"].tolist() == [1, 2, 3, 2, 3]
-    styles = scheduler_styles(trials)
+    styles = style_schedulers(trials)
     for scheduler, own in table.groupby("scheduler"):
         (line,) = of_color(ax, styles[scheduler].color)
         assert points(line) == own[["trials", "expected_best"]].to_numpy().tolist()

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lrdecay.plots import svg as svg_module
-from lrdecay.plots.svg import mark, to_svg
+from lrdecay.plots.svg import figure_to_svg, mark_artists
 
 ODD = "<b>\"'&]]> =;\x00\n\N{RIGHT-TO-LEFT OVERRIDE}"
 SHOWN = "<b>\"'&]]> =;\\x00\\n\\u202e"
@@ -16,13 +16,13 @@ def drawn(points: int = 2, named: int = 2, name: str = ODD) -> ElementTree.Eleme
     """The group of a line with markers whose points are named."""
     ax = Figure().subplots()
     line = ax.plot(range(points), marker="o")
-    mark(
+    mark_artists(
         line,
         {"scheduler": name, "lr": 0.001},
         f"line of {name}",
         [({"dropout": 0.5 * i}, f"point {i}") for i in range(named)],
     )
-    svg = ElementTree.fromstring(to_svg(ax, "figure", "a line"))
+    svg = ElementTree.fromstring(figure_to_svg(ax, "figure", "a line"))
     (group,) = (g for g in svg.iter("g") if "data-scheduler" in g.attrib)
     return group
 
@@ -54,6 +54,6 @@ def test_very_many_points_are_not_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_other_groups_say_nothing() -> None:
     ax = Figure().subplots()
     ax.plot([0, 1], gid="mine")
-    svg = ElementTree.fromstring(to_svg(ax, "figure", "a line"))
+    svg = ElementTree.fromstring(figure_to_svg(ax, "figure", "a line"))
     assert not any("id" in group.attrib for group in svg.iter("g"))
     assert list(svg.iter("title")) == []

@@ -8,8 +8,8 @@ import generate
 import pytest
 from helpers import pages
 
-from lrdecay.store import schema as schema_module
 from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE
+from lrdecay.store.schema import TABLES
 from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.diagnostics import SweepFileError
 
@@ -43,7 +43,7 @@ def test_every_key_of_a_sweep_file_is_described():
 def test_the_tables_are_made_of_the_columns_that_are_described():
     described = {"runs": (*ASKED, *ENDED, *MADE), "epochs": EPOCH, "plan": ASKED}
     for name, columns in described.items():
-        schema = schema_module.TABLES[name]
+        schema = TABLES[name]
         assert schema.names == [column.name for column in columns]
         assert [field.nullable for field in schema] == [bool(column.null) for column in columns]
         assert [field.type for field in schema] == [column.type for column in columns]

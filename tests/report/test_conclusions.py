@@ -7,10 +7,10 @@ from helpers.frames import make_tables
 from pandas.testing import assert_frame_equal
 
 from lrdecay import analysis
-from lrdecay.core import text as text_module
 from lrdecay.core.errors import InputError
+from lrdecay.core.text import join_words
 from lrdecay.report import conclusions
-from lrdecay.report.conclusions import Findings, find
+from lrdecay.report.conclusions import Conclusions, conclude
 
 SWEEP = """\
 name: x
@@ -24,7 +24,7 @@ def found(
     text: str = "name: x\ncomparison: {margin: 0.2}\n",
     planned: pd.DataFrame | None = None,
     **more: object,
-) -> Findings:
+) -> Conclusions:
     """At dropout 0.3 step is close to constant."""
     runs, epochs = make_tables(
         ("constant", "step", "cosine"), (0.0, 0.3), seeds=seeds, n_epochs=1, **more
@@ -35,25 +35,25 @@ def found(
     )
     near = np.random.default_rng(0).normal(0.0004, 0.001, seeds)
     runs.loc[own, "test_accuracy"] = runs.loc[reference, "test_accuracy"].to_numpy() + near
-    return find(runs, epochs, text, planned)
+    return conclude(runs, epochs, text, planned)
 
 
 def test_settings_are_those_of_the_sweep_file() -> None:
     runs, epochs = make_tables(("constant", "step", "cosine"), (0.0, 0.3), seeds=9, n_epochs=1)
-    of_loss = find(runs, epochs, SWEEP, None)
+    of_loss = conclude(runs, epochs, SWEEP, None)
     asked = {"reference": "step", "metric": "test_loss", "margin": 0.2, "confidence": 0.9}
     assert_frame_equal(of_loss.table, analysis.compare(runs, **asked))
     assert_frame_equal(of_loss.steps, analysis.verdicts_by_seeds(runs, **asked))
     best = analysis.best_set(runs, metric="test_loss", confidence=0.9)
     assert of_loss.best is not None
     assert_frame_equal(of_loss.best, best)
-    assert conclusions.question(of_loss) == (
+    assert conclusions.write_question(of_loss) == (
         "constant and cosine against step at dropout 0 and 0.3, by test loss. Differences below "
         "0.2 nats are to count as none; that any of the 4 verdicts is wrong has a probability of "
         "at most 10%, however often one looks."
     )
     for nothing_said in ("", "name: x\n", "# only a remark\n"):
-        plain = find(runs, epochs, nothing_said, None)
+        plain = conclude(runs, epochs, nothing_said, None)
         assert_frame_equal(plain.table, analysis.compare(runs, margin=0.05))
 
 
@@ -61,7 +61,7 @@ def test_settings_are_those_of_the_sweep_file() -> None:
 def test_settings_that_cannot_be_read_are_no_settings(text: str) -> None:
     runs, epochs = make_tables(seeds=2, n_epochs=1)
     with pytest.raises(InputError, match="has no comparison that this version reads"):
-        find(runs, epochs, text, None)
+        conclude(runs, epochs, text, None)
 
 
 def test_the_summary_counts_verdicts_and_the_groups_have_each_sentence_once() -> None:
@@ -69,39 +69,39 @@ def test_the_summary_counts_verdicts_and_the_groups_have_each_sentence_once() ->
     verdicts = answer.primary["verdict"].value_counts()
     differ = verdicts.get("higher", 0) + verdicts.get("lower", 0)
     assert 0 < differ < 4
-    summary = conclusions.summary(answer)
+    summary = conclusions.write_summary(answer)
     assert summary.startswith(f"Of 4 differences at 12 seeds: {differ} shown to differ from 0")
     assert ("not resolved" in summary) is bool(verdicts.get("unresolved", 0))
     assert "not evaluated" not in summary
-    groups = conclusions.grouped(answer, 10)
+    groups = conclusions.group_sentences(answer, 10)
     said = [sentence.text for _, sentences in groups for sentence in sentences]
     assert sorted(said) == sorted(answer.primary["sentence"])
     resolved = answer.primary["verdict"].isin(["higher", "lower", "equivalent"])
     first = sorted(sentence.text for sentence in groups[0][1])
     assert first == sorted(answer.primary.loc[resolved, "sentence"])
     assert groups[0][0] == "Resolved"
-    assert sum(len(sentences) for _, sentences in conclusions.grouped(answer, 3)) == 3
+    assert sum(len(sentences) for _, sentences in conclusions.group_sentences(answer, 3)) == 3
 
 
 def test_too_few_seeds_are_said_to_be_too_few() -> None:
     answer = found(seeds=3)
-    assert conclusions.summary(answer) == (
+    assert conclusions.write_summary(answer) == (
         "Too few seeds to say whether a difference is real: a pair has 3 seeds at most, and the "
         "interval that may be looked at after every seed begins at 8."
     )
-    (line,) = conclusions.outlook(answer)
+    (line,) = conclusions.write_outlook(answer)
     # 6 cells take 5 seeds more, at 2.5 seconds a run
     assert line.startswith(
         "To begin to judge 4 open differences takes about 5 seeds more: some 75 s of training time"
     )
     assert "{min: 8, max: 64, until: resolved}" in line
-    assert list(conclusions.best_lines(answer)) == []
+    assert list(conclusions.list_best_sentences(answer)) == []
 
 
 def test_what_diverged_is_not_taken_for_too_few_seeds() -> None:
     answer = found(seeds=3, status=lambda *cell: "diverged")
-    assert conclusions.summary(answer) == "Of 4 differences: 4 not evaluated."
-    assert conclusions.outlook(answer) == []
+    assert conclusions.write_summary(answer) == "Of 4 differences: 4 not evaluated."
+    assert conclusions.write_outlook(answer) == []
     assert answer.steps.empty
 
 
@@ -110,7 +110,7 @@ def test_the_outlook_is_what_compare_says_each_needs() -> None:
     still_open = analysis.open_questions(answer.table)
     assert len(still_open) > 0
     finite = still_open[np.isfinite(still_open["more_seeds"])]
-    lines = conclusions.outlook(answer)
+    lines = conclusions.write_outlook(answer)
     assert len(lines) == (len(finite) > 0) + (len(finite) < len(still_open))
     if len(finite):
         least, most = int(finite["more_seeds"].min()), int(finite["more_seeds"].max())
@@ -131,13 +131,13 @@ def test_the_outlook_is_what_compare_says_each_needs() -> None:
 def test_seeds_that_the_sweep_asks_for_already_are_not_asked_for_again() -> None:
     runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
     begun = runs[runs["seed"] < 3]
-    assert conclusions.outlook(find(begun, epochs, "", runs)) == [
+    assert conclusions.write_outlook(conclude(begun, epochs, "", runs)) == [
         # two cells, at 2.5 seconds a run
         "To begin to judge 1 open difference takes about 5 seeds more: some 25 s of training time, "
         "at what these runs took. The sweep is still to train them."
     ]
     few = runs[runs["seed"] < 7]
-    (line,) = conclusions.outlook(find(begun, epochs, "", few))
+    (line,) = conclusions.write_outlook(conclude(begun, epochs, "", few))
     assert "{min: 8, max: 64, until: resolved}" in line
 
 
@@ -146,7 +146,7 @@ def test_where_no_run_has_a_time_none_is_made_up() -> None:
         ("constant", "step"), (0.0, 0.3), 8, 1, status=lambda *cell: "failed"
     )
     first = runs[(runs["seed"] == 0) & (runs["dropout"] == 0.0)]
-    assert conclusions.outlook(find(first, epochs, "", runs)) == [
+    assert conclusions.write_outlook(conclude(first, epochs, "", runs)) == [
         "To begin to judge 1 open difference takes about 8 seeds more. The sweep is still to train "
         "them."
     ]
@@ -157,36 +157,36 @@ def test_the_outlook_has_the_budget_of_the_sweep_file() -> None:
     close = found(text=seeds + "comparison: {margin: 0.0001}")
     beyond = analysis.open_questions(close.table)["more_seeds"].map(np.isinf).sum()
     assert beyond > 0
-    assert conclusions.outlook(close)[-1].endswith("may not be resolvable within 20 seeds.")
+    assert conclusions.write_outlook(close)[-1].endswith("may not be resolvable within 20 seeds.")
 
 
 def test_one_verdict_is_the_verdict() -> None:
     runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
-    question = conclusions.question(find(runs, epochs, "", None))
+    question = conclusions.write_question(conclude(runs, epochs, "", None))
     assert "that the verdict is wrong has a probability of at most 5%" in question
 
 
 def test_best_lines_name_those_that_no_pair_excludes() -> None:
     answer = found(seeds=30)
     assert answer.best is not None
-    lines = list(conclusions.best_lines(answer))
+    lines = list(conclusions.list_best_sentences(answer))
     assert len(lines) == 2
     for dropout, line in zip((0.0, 0.3), lines, strict=True):
         rows = answer.best[answer.best["dropout"] == dropout]
         names = rows.loc[rows["in_set"], "scheduler"].tolist()
         assert line.about == {"dropout": f"{dropout:g}"}
-        assert line.text == f"dropout {dropout:g}: {text_module.listed(names)}"
+        assert line.text == f"dropout {dropout:g}: {join_words(names)}"
     assert not answer.best["in_set"].all()
 
 
 def test_runs_still_to_come_do_not_count_as_missing() -> None:
     runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=10, n_epochs=1)
     part = runs[runs["seed"] < 9]
-    known, unknown = (find(part, epochs, "", plan) for plan in (runs, None))
+    known, unknown = (conclude(part, epochs, "", plan) for plan in (runs, None))
     assert known.table["n_waiting"].tolist() == [1]
     assert unknown.table["n_asked"].tolist() == [9]
     # a reference that has no run yet is no mistake
-    begun = find(
+    begun = conclude(
         runs[runs["scheduler"] == "step"], epochs, "comparison: {reference: constant}", runs
     )
     assert begun.reference == "constant"
@@ -195,25 +195,25 @@ def test_runs_still_to_come_do_not_count_as_missing() -> None:
 
 def test_one_scheduler_has_none_to_be_compared_with() -> None:
     runs, epochs = make_tables(("step",), (0.3,), seeds=1, n_epochs=1)
-    answer = find(runs, epochs, "", None)
-    assert conclusions.question(answer) == (
+    answer = conclude(runs, epochs, "", None)
+    assert conclusions.write_question(answer) == (
         "There is one scheduler, step, so none to compare it with."
     )
-    assert conclusions.summary(answer) == ""
-    assert conclusions.outlook(answer) == []
-    assert conclusions.grouped(answer, 5) == []
+    assert conclusions.write_summary(answer) == ""
+    assert conclusions.write_outlook(answer) == []
+    assert conclusions.group_sentences(answer, 5) == []
 
 
 def test_seeds_that_differ_are_told_from_the_fewest_to_the_most() -> None:
     runs, epochs = make_tables(("constant", "step"), (0.0, 0.3), seeds=16, n_epochs=1)
     runs = runs[(runs["dropout"] == 0.3) | (runs["seed"] < 8)]
-    answer = find(runs, epochs, "comparison: {margin: 0.0001, confidence: 0.999999}", runs)
+    answer = conclude(runs, epochs, "comparison: {margin: 0.0001, confidence: 0.999999}", runs)
     assert answer.primary["n"].tolist() == [8, 16]
-    assert conclusions.summary(answer).startswith("Of 2 differences at 8 to 16 seeds: ")
-    lines = conclusions.outlook(answer)
+    assert conclusions.write_summary(answer).startswith("Of 2 differences at 8 to 16 seeds: ")
+    lines = conclusions.write_outlook(answer)
     dry = runs.index[(runs["dropout"] == 0.0) & (runs["scheduler"] == "step")]
     runs.loc[dry[0], ["status", "test_accuracy"]] = ["diverged", None]
-    part = find(runs, epochs, "comparison: {margin: 0.0001, confidence: 0.999999}", runs)
-    assert conclusions.summary(part).startswith("Of 2 differences at 16 seeds: ")
+    part = conclude(runs, epochs, "comparison: {margin: 0.0001, confidence: 0.999999}", runs)
+    assert conclusions.write_summary(part).startswith("Of 2 differences at 16 seeds: ")
     # the cell with fewer is not to train more than it needs
     assert sum("{min: 8, max: " in line for line in lines) == 1

@@ -15,9 +15,9 @@ from lrdecay import analysis
 from lrdecay.core.errors import InputError
 from lrdecay.report import page as page_module
 from lrdecay.report.figures import panels
-from lrdecay.report.html import page_assets
+from lrdecay.report.html import load_assets
 from lrdecay.report.page import write_report
-from lrdecay.store.parquet import write
+from lrdecay.store.parquet import write_table
 from lrdecay.store.reader import read_plan
 from lrdecay.store.schema import PLAN
 
@@ -109,7 +109,7 @@ def test_ids_are_unique_and_references_resolve(page: Page) -> None:
 def test_nothing_is_fetched_and_nothing_runs(page: Page) -> None:
     assert not {"link", "iframe", "img", "object"} & {tag for tag, _ in page.tags}
     assert [attrs for tag, attrs in page.tags if tag == "script"] == [{}]
-    assert page.inlined["script"] == page_assets()["script"]
+    assert page.inlined["script"] == load_assets()["script"]
     for tag, attrs in page.tags:
         assert "src" not in attrs
         assert (attrs.get("href") or "#").startswith("#"), tag
@@ -403,7 +403,7 @@ def test_what_was_warned_of_is_told(tmp_path: Path) -> None:
     rows = pa.Table.from_pandas(tables[0], schema=PLAN, preserve_index=False)
     odd = ["schedulers.half: stops halfway <b>"]
     facts = {"planned": "1", "sweep": "", "warnings": json.dumps(odd)}
-    write(rows, folder / "plan.parquet", facts)
+    write_table(rows, folder / "plan.parquet", facts)
     assert read_plan(folder).warnings == tuple(odd)
     page = Page(write_report(folder))
     assert "Warned of before it trained" in page.text

@@ -6,7 +6,7 @@ from helpers.html_page import Page
 
 from lrdecay import analysis
 from lrdecay.core.errors import InputError
-from lrdecay.report.html import reloading
+from lrdecay.report.html import add_reload
 from lrdecay.report.index import write_index
 from lrdecay.report.side_by_side import write_comparison
 
@@ -190,4 +190,4 @@ def test_an_index_of_someone_else_stays(home: Path) -> None:
 
 def test_only_a_page_with_a_head_reloads() -> None:
     with pytest.raises(ValueError, match="without a head"):
-        reloading("<p>", 5)
+        add_reload("<p>", 5)

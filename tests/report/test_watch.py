@@ -12,7 +12,7 @@ from helpers.frames import make_tables, write_folder
 from lrdecay.core.errors import InputError
 from lrdecay.report import watch
 from lrdecay.report.page import write_report
-from lrdecay.store.lock import holding
+from lrdecay.store.lock import hold_folder
 
 RUNS, EPOCHS = make_tables(("constant", "step"), (0.0, 0.3), seeds=2, n_epochs=2)
 REFRESH = '<meta http-equiv="refresh" content="5">'
@@ -33,7 +33,7 @@ def watched(folder: Path, monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], 
     to_come = list(steps)
     monkeypatch.setattr(watch.time, "sleep", lambda seconds: to_come.pop(0)())
     lines: list[str] = []
-    watch.watch(folder, folder / "report.html", lines.append)
+    watch.watch_results(folder, folder / "report.html", lines.append)
     assert to_come == []
     return lines
 
@@ -49,7 +49,7 @@ def test_the_page_follows_the_runs_and_reloads_until_they_are_complete(
         pages.append((path.stat().st_ino, path.read_text()))
 
     with ExitStack() as held:
-        held.enter_context(holding(folder))
+        held.enter_context(hold_folder(folder))
         lines = watched(
             folder,
             monkeypatch,
@@ -85,7 +85,7 @@ def test_it_waits_for_a_sweep_that_has_just_begun_or_will_go_on(
     folder = tmp_path / "s"
     folder.mkdir()
     with ExitStack() as held:
-        held.enter_context(holding(folder))
+        held.enter_context(hold_folder(folder))
         lines = watched(
             folder,
             monkeypatch,
@@ -104,7 +104,7 @@ def test_it_waits_for_a_sweep_that_has_just_begun_or_will_go_on(
 
 def test_what_holds_no_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no results in"):
-        watch.watch(tmp_path, tmp_path / "report.html", print)
+        watch.watch_results(tmp_path, tmp_path / "report.html", print)
 
 
 def test_an_error_leaves_a_page_that_does_not_reload(

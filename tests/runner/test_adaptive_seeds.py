@@ -7,13 +7,13 @@ from helpers.results import assert_same
 from helpers.training import digits
 
 from lrdecay.analysis import sequence_radius
-from lrdecay.report.compare import read_answer
+from lrdecay.report.compare import compare_folder
 from lrdecay.runner import adaptive_seeds
-from lrdecay.runner.adaptive_seeds import Added, add
+from lrdecay.runner.adaptive_seeds import SeedPlan, plan_seeds
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_plan, read_runs
 from lrdecay.sweep.config import parse_sweep
-from lrdecay.sweep.matrix import expand
+from lrdecay.sweep.matrix import expand_matrix
 
 TEXT = """\
 name: grows
@@ -28,7 +28,7 @@ seeds: {min: 8, max: 28, until: resolved}
 comparison: {margin: 0.1, confidence: 0.9}
 """
 SWEEP = parse_sweep(TEXT)
-MATRIX = expand(SWEEP, digits())
+MATRIX = expand_matrix(SWEEP, digits())
 RUNS = MATRIX.comparison({})
 
 
@@ -61,14 +61,14 @@ def rows(runs, **changed) -> pd.DataFrame:
     )
 
 
-def added(ended: pd.DataFrame) -> Added:
+def added(ended: pd.DataFrame) -> SeedPlan:
     assert SWEEP.adding is not None
-    return add(
+    return plan_seeds(
         MATRIX.compared({}), MATRIX.seeds, SWEEP.adding, SWEEP.comparison, SWEEP.reference, ended
     )
 
 
-def by_name(found: Added) -> dict[tuple[str, float], int]:
+def by_name(found: SeedPlan) -> dict[tuple[str, float], int]:
     return {(cell.scheduler, cell.dropout): n for cell, n in found.counts.items()}
 
 
@@ -127,7 +127,7 @@ def test_what_cannot_be_compared_gets_no_more_seeds():
 def test_the_lines_say_what_is_open_and_what_follows():
     found = added(rows(RUNS))
     assert SWEEP.adding is not None
-    lines = adaptive_seeds.announcements(found, SWEEP.adding)
+    lines = adaptive_seeds.describe_rounds(found, SWEEP.adding)
     assert lines[0] == (
         "after 8 seeds: 2 of 4 differences open (near against constant at dropout 0.3; near "
         "against constant at dropout 0); more seeds for these"
@@ -136,12 +136,12 @@ def test_the_lines_say_what_is_open_and_what_follows():
         "after 28 seeds: 1 of 4 differences open (near against constant at dropout 0.3); that is "
         "all there may be"
     )
-    easy = Added({}, (("a",), ()), 3, over=True)
-    assert adaptive_seeds.announcements(easy, SWEEP.adding)[-1] == (
+    easy = SeedPlan({}, (("a",), ()), 3, over=True)
+    assert adaptive_seeds.describe_rounds(easy, SWEEP.adding)[-1] == (
         "after 16 seeds: each of 3 differences is resolved"
     )
-    one = Added({}, (("a",), ()), 1, over=True)
-    assert adaptive_seeds.announcements(one, SWEEP.adding) == [
+    one = SeedPlan({}, (("a",), ()), 1, over=True)
+    assert adaptive_seeds.describe_rounds(one, SWEEP.adding) == [
         "after 8 seeds: 1 of 1 difference open (a); more seeds for these",
         "after 16 seeds: the difference is resolved",
     ]
@@ -180,7 +180,9 @@ def test_on_digits_an_easy_difference_takes_fewer_seeds_than_a_hard_one(tmp_path
     assert (summary.total, summary.completed) == (40, 40)
     assert watched.grown == [40]
     assert read_plan(summary.folder).runs == 40
-    far, near = read_answer(summary.folder).table.query("family == 'scheduler'").to_dict("records")
+    far, near = (
+        compare_folder(summary.folder).table.query("family == 'scheduler'").to_dict("records")
+    )
     assert (far["verdict"], far["n"]) == ("lower", 8)
     assert (near["verdict"], near["n"]) == ("unresolved", 16)
     assert "it may not be resolvable within 16 seeds" in near["sentence"]
@@ -211,8 +213,8 @@ def test_seeds_are_added_only_once_all_base_rates_are_chosen(tmp_path):
 def test_without_a_base_rate_for_the_reference_there_is_nothing_to_decide():
     assert SWEEP.adding is not None
     cells = [cell for cell in MATRIX.compared({}) if cell.scheduler != "constant"]
-    found = add(cells, MATRIX.seeds, SWEEP.adding, SWEEP.comparison, "constant", rows(RUNS))
-    assert found == Added(dict.fromkeys(cells, 8), (), 0, over=True)
+    found = plan_seeds(cells, MATRIX.seeds, SWEEP.adding, SWEEP.comparison, "constant", rows(RUNS))
+    assert found == SeedPlan(dict.fromkeys(cells, 8), (), 0, over=True)
 
 
 def test_the_gap_is_decided_with_the_epochs_table(tmp_path):
@@ -220,5 +222,5 @@ def test_the_gap_is_decided_with_the_epochs_table(tmp_path):
     summary = run_sweep(sweep, tmp_path, workers=0)
     # within 90 points all is equivalent at once
     assert read_runs(summary.folder).groupby("scheduler").size().tolist() == [8, 8, 8]
-    table = read_answer(summary.folder).table.query("family == 'scheduler'")
+    table = compare_folder(summary.folder).table.query("family == 'scheduler'")
     assert set(table["verdict"]) <= {"equivalent", "lower", "higher"}

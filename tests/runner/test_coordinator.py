@@ -19,8 +19,8 @@ from PIL import Image
 
 from lrdecay.components import rng
 from lrdecay.components.datasets.spec import DatasetSpec
-from lrdecay.components.models import build as models_build
 from lrdecay.components.models import dropout
+from lrdecay.components.models.build import build_model, digest_weights
 from lrdecay.core.errors import InputError, WorkerError
 from lrdecay.engine import reference
 from lrdecay.engine.devices import find_device
@@ -32,8 +32,8 @@ from lrdecay.execution.grouping import Group
 from lrdecay.execution.local.executor import Local
 from lrdecay.execution.local.process import Process
 from lrdecay.execution.messages import Beat, EpochDone, Note, Training
-from lrdecay.execution.trainer import Setup, epoch_done
-from lrdecay.runner.agenda import pending
+from lrdecay.execution.trainer import Setup, report_epoch
+from lrdecay.runner.agenda import list_pending
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import Plan, read_plan, read_runs
 from lrdecay.store.schema import Record
@@ -210,7 +210,7 @@ def alive(process: int) -> bool:
 
 
 def test_a_failing_run_is_recorded_and_the_others_go_on(file, tmp_path, monkeypatch):
-    real = train.train
+    real = train.train_stacked
 
     def breaks_on_step(runs, *args):
         if any(run.scheduler == "step" and run.seed == 1 for run in runs):
@@ -218,7 +218,7 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(file, tmp_path, monkeypa
         return real(runs, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "train", breaks_on_step)
+        patch.setattr(train, "train_stacked", breaks_on_step)
         summary = run_sweep(file, tmp_path, workers=0)
     assert (summary.completed, summary.failed) == (14, 2)
     runs = read_runs(summary.folder)
@@ -361,8 +361,8 @@ def test_one_coordinator_per_folder(file, tmp_path):
 
 def test_pending_is_what_is_not_done_in_order():
     runs = load_text("seeds: 3")
-    assert pending(runs, {runs[1].run_id}) == [runs[0], *runs[2:]]
-    assert pending(runs, set()) == runs
+    assert list_pending(runs, {runs[1].run_id}) == [runs[0], *runs[2:]]
+    assert list_pending(runs, set()) == runs
 
 
 def load_text(more):
@@ -391,13 +391,13 @@ def test_devices():
 
 
 def test_the_estimate_is_images_times_seconds_per_image(monkeypatch):
-    monkeypatch.setattr(reference, "seconds_per_image", lambda run, data, device: (0.002, 0.001))
-    monkeypatch.setattr(train, "seconds_per_image", lambda runs, data, device: (0.0004, 0.0002))
+    monkeypatch.setattr(reference, "time_reference", lambda run, data, device: (0.002, 0.001))
+    monkeypatch.setattr(train, "time_stacked", lambda runs, data, device: (0.0004, 0.0002))
     runs, cpu = load_text("epochs: 3\nseeds: 2"), find_device("cpu")
     # 1,198 images to train on; 239 of them, 239 of validation and 360 of test to measure
     expected = len(runs) * 3 * (1198 * 0.002 + (239 + 239 + 360) * 0.001)
     for engine, share in (("reference", 1), ("stacked", 0.2)):
-        plan = grouping.plan(runs, digits(), cpu, 1, engine)
+        plan = grouping.plan_groups(runs, digits(), cpu, 1, engine)
         assert sum(estimate_seconds(plan, digits(), cpu)) == pytest.approx(share * expected)
     assert estimate_seconds(grouping.Plan(()), digits(), cpu) == []
 
@@ -476,21 +476,23 @@ def test_what_cannot_work_is_refused_before_anything_trains(file, tmp_path):
 def test_progress_is_told_of_the_validation_accuracy():
     metrics = {"val": Metrics(1.0, 0.25), "test": Metrics(1.0, 0.75), "train": Metrics(1.0, 0.5)}
     run = load_text("seeds: 1")[0]
-    assert epoch_done(run, Epoch(3, [0.1], metrics)) == EpochDone(run, 3, "val", 0.25)
+    assert report_epoch(run, Epoch(3, [0.1], metrics)) == EpochDone(run, 3, "val", 0.25)
     del metrics["val"]
-    assert epoch_done(run, Epoch(3, [0.1], metrics)) == EpochDone(run, 3, "test", 0.75)
+    assert report_epoch(run, Epoch(3, [0.1], metrics)) == EpochDone(run, 3, "test", 0.75)
 
 
 def test_masks_and_weights_are_those_of_the_streams():
     """Runs at one seed differ by their dropout rate alone, down to each mask's uniforms."""
     low, high = (
-        models_build.build("cnn", (1, 8, 8), 10, seed=4, dropout=rate, batch_norm=False)
+        build_model("cnn", (1, 8, 8), 10, seed=4, dropout=rate, batch_norm=False)
         for rate in (0.2, 0.5)
     )
-    assert models_build.digest(low) == models_build.digest(high)
+    assert digest_weights(low) == digest_weights(high)
     for model in (low, high):
         dropout.set_dropout_step(model, seed=4, step=17)
-    for one, other in zip(dropout.dropout_layers(low), dropout.dropout_layers(high), strict=True):
+    for one, other in zip(
+        dropout.list_dropout_layers(low), dropout.list_dropout_layers(high), strict=True
+    ):
         assert one.key == other.key
-        kept = rng.keep(one.key, rng.threshold(0.2), (64, 128), "cpu")
-        assert (kept | ~rng.keep(one.key, rng.threshold(0.5), (64, 128), "cpu")).all()
+        kept = rng.draw_mask(one.key, rng.mask_threshold(0.2), (64, 128), "cpu")
+        assert (kept | ~rng.draw_mask(one.key, rng.mask_threshold(0.5), (64, 128), "cpu")).all()

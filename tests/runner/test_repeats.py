@@ -13,7 +13,7 @@ from lrdecay.analysis import noise_floor
 from lrdecay.core.errors import InputError
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_runs
-from lrdecay.store.verify import verify
+from lrdecay.store.verify import verify_results
 
 TEXT = """\
 name: twice
@@ -63,7 +63,7 @@ def test_runs_train_twice_into_a_folder_of_their_own(tmp_path):
     assert noise_floor(runs, repeats)["identical"].tolist() == [4, 4]
     assert repeats["finished_at"].min() > wanted["finished_at"].max()
     for folder in (summary.folder, summary.repeats.folder):
-        assert verify(folder).findings == ()
+        assert verify_results(folder).findings == ()
     more = run_sweep(file, tmp_path / "twice", workers=0, repeat=3)
     assert more.completed == 0
     assert (more.repeats.reused, more.repeats.completed) == (4, 2)
@@ -94,11 +94,11 @@ def test_a_repeat_that_fails_is_told_of_and_one_that_is_damaged_is_found(tmp_pat
     assert found.returncode == 1
     assert "failed: c, dropout 0.3, seed 0: RuntimeError: not again" in found.stderr
     again = tmp_path / "one" / "repeats"
-    before = verify(tmp_path / "one")
+    before = verify_results(tmp_path / "one")
     assert (before.runs, before.findings) == (2, ())
     table = bytearray((again / "runs.parquet").read_bytes())
     table[100] ^= 1
     (again / "runs.parquet").write_bytes(table)
-    after = verify(tmp_path / "one")
+    after = verify_results(tmp_path / "one")
     assert [each.path for each in after.findings] == ["repeats/runs.parquet"]
     assert list((again / "quarantine").glob("*/runs.parquet"))

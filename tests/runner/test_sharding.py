@@ -15,21 +15,21 @@ from helpers.training import digits
 
 from lrdecay.analysis import lr_selection
 from lrdecay.core.errors import InputError
-from lrdecay.execution.cost import cost
-from lrdecay.runner.agenda import ask
+from lrdecay.execution.cost import estimate_flops
+from lrdecay.runner.agenda import build_agenda
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.runner.sharding import Shard
 from lrdecay.store import merge as merge_module
-from lrdecay.store.lock import holding
+from lrdecay.store.lock import hold_folder
 from lrdecay.store.merge import merge_results
 from lrdecay.store.reader import read_epochs, read_runs
 from lrdecay.store.schema import HOW_LONG, Record
-from lrdecay.store.status import status
-from lrdecay.store.verify import verify
-from lrdecay.store.versions import read
+from lrdecay.store.status import read_status
+from lrdecay.store.verify import verify_results
+from lrdecay.store.versions import read_table
 from lrdecay.store.writer import Store
 from lrdecay.sweep.config import load_sweep
-from lrdecay.sweep.matrix import expand, list_runs
+from lrdecay.sweep.matrix import expand_matrix, list_runs
 
 TEXT = """\
 name: small
@@ -71,7 +71,7 @@ def thirds(file, tmp_path_factory):
 
 def assert_same(folder, other):
     for name, left_out in (("runs", list(HOW_LONG)), ("epochs", [])):
-        one, expected = (read(f / f"{name}.parquet").to_pandas() for f in (folder, other))
+        one, expected = (read_table(f / f"{name}.parquet").to_pandas() for f in (folder, other))
         pd.testing.assert_frame_equal(
             one.drop(columns=left_out), expected.drop(columns=left_out), check_exact=True
         )
@@ -79,8 +79,8 @@ def assert_same(folder, other):
 
 def altered(folder, to, column, value, which=0):
     """A results folder of which one run has another value in a column."""
-    rows = read(folder / "runs.parquet").to_pylist()
-    epochs = read(folder / "epochs.parquet").to_pylist()
+    rows = read_table(folder / "runs.parquet").to_pylist()
+    epochs = read_table(folder / "epochs.parquet").to_pylist()
     run = rows[which] | {column: value}
     of_run = [row for row in epochs if row["run_id"] == run["run_id"]]
     shutil.copytree(folder, to)
@@ -95,7 +95,7 @@ def test_shards_in_any_order_are_the_whole(thirds, whole, tmp_path, order):
     merged = merge_results([thirds[i] for i in order], tmp_path / "small")
     assert (merged.runs, merged.added, merged.missing) == (12, 12, 0)
     assert_same(tmp_path / "small", whole)
-    found = verify(tmp_path / "small")
+    found = verify_results(tmp_path / "small")
     assert (found.findings, found.pending, found.runs) == ((), (), 12)
 
 
@@ -104,7 +104,7 @@ def test_each_shard_has_its_part_and_the_whole_plan(thirds):
     assert [len(part) for part in parts] == [4, 4, 4]
     assert len(set.union(*parts)) == 12
     assert [folder.name for folder in thirds] == ["3-of-3", "2-of-3", "1-of-3"]
-    counts, _ = status(thirds[0])
+    counts, _ = read_status(thirds[0])
     assert counts["completed"].sum() == 4
     assert counts["missing"].sum() == 8
 
@@ -178,7 +178,7 @@ def test_base_rates_are_chosen_from_the_trials_of_all_shards(tmp_path):
 )
 def test_different_numbers_for_one_run_are_refused(whole, tmp_path, column, value):
     other = altered(whole, tmp_path / "other", column, value)
-    run = read(whole / "runs.parquet")["run_id"][0].as_py()
+    run = read_table(whole / "runs.parquet")["run_id"][0].as_py()
     for folders in ([whole, other], [other, whole]):
         with pytest.raises(InputError, match=f"both have run {run}, with different {column}: such"):
             merge_results(folders, tmp_path / "into")
@@ -205,7 +205,7 @@ def test_a_failure_gives_way(whole, tmp_path):
 def test_results_of_another_device_are_mixed_on_demand_only(whole, tmp_path):
     other = altered(whole, tmp_path / "other", "device", "abacus")
     shutil.rmtree(tmp_path / "into", ignore_errors=True)
-    run = read(other / "parts" / next((other / "parts").iterdir()).name / "runs.parquet")
+    run = read_table(other / "parts" / next((other / "parts").iterdir()).name / "runs.parquet")
     rest = altered(whole, tmp_path / "rest", "device", read_runs(whole)["device"][0], which=1)
     assert len(run) == 1
     with pytest.raises(InputError, match=r"there are runs of torch .* on abacus in .*other and"):
@@ -225,7 +225,7 @@ def test_other_sweeps_empty_folders_and_folders_at_work_are_refused(file, whole,
         merge_results([whole], whole)
     (tmp_path / "begun").mkdir()
     for at_work in (other, tmp_path / "begun"):
-        with holding(at_work), pytest.raises(InputError, match="wait for its end"):
+        with hold_folder(at_work), pytest.raises(InputError, match="wait for its end"):
             in_another_process(merge_results, [at_work], tmp_path / "into")
 
 
@@ -246,11 +246,13 @@ def test_what_is_no_shard_is_refused(text):
 def parts(text, of, tmp_path):
     """The runs of each shard, of a sweep of which nothing has ended."""
     sweep = load_sweep(sweep_file(tmp_path, text))
-    matrix = expand(sweep, digits())
+    matrix = expand_matrix(sweep, digits())
     fewest = None if sweep.adding is None else sweep.adding.min
-    weigh = partial(cost, dataset=digits())
+    weigh = partial(estimate_flops, dataset=digits())
     tells = [Shard(i, of).part(matrix, weigh, fewest) for i in range(1, of + 1)]
-    asked = ask(sweep, matrix, lambda runs, name="runs": pd.DataFrame({"run_id": []}), set())
+    asked = build_agenda(
+        sweep, matrix, lambda runs, name="runs": pd.DataFrame({"run_id": []}), set()
+    )
     return matrix, [[run for run in asked.whole if mine(run)] for mine in tells], tells, weigh
 
 
@@ -285,7 +287,7 @@ def test_arguments_in_multiples_of_the_chosen_rate_leave_no_run_to_nobody(tmp_pa
     cycle = "  cycle:    {class: OneCycleLR, max_lr: 2 lr, total_steps: steps}\ndropout"
     matrix, _, tells, _ = parts(CHOOSING.replace("dropout", cycle), 3, tmp_path)
     for rate in (0.001, 0.003):
-        chosen = dict.fromkeys(lr_selection.any_rates(matrix.cells), rate)
+        chosen = dict.fromkeys(lr_selection.list_first_rates(matrix.cells), rate)
         runs = matrix.comparison(chosen)
         assert {run.lr for run in runs} == {rate}
         assert [sum(mine(run) for mine in tells) for run in runs] == [1] * len(runs)
@@ -310,7 +312,7 @@ def test_costs_are_those_of_the_products(tmp_path):
     # conv 1 to 16 and 16 to 32, 3x3, on 8x8 and 4x4; dense 32 x 2 x 2 to 128, 128 to 10
     products = 64 * 9 * 16 + 16 * 9 * 16 * 32 + 128 * 128 + 128 * 10
     images = 10 * (1437 - run.validation)
-    assert cost(run, digits()) == 3 * images * 2 * products
+    assert estimate_flops(run, digits()) == 3 * images * 2 * products
 
 
 def test_epochs_of_shards_are_there(thirds, tmp_path):
@@ -340,7 +342,7 @@ def test_a_changed_sweep_goes_on_in_shards(file, whole, tmp_path):
 def test_a_shard_that_was_ended_at_its_start_is_passed_over(thirds, whole, tmp_path):
     begun = tmp_path / "begun"
     begun.mkdir()
-    with holding(begun):
+    with hold_folder(begun):
         pass
     assert (begun / ".lock").exists()
     merged = merge_results([begun, *thirds], tmp_path / "small")
@@ -367,12 +369,12 @@ def test_no_sweep_begins_in_a_folder_that_is_merged(thirds, tmp_path, monkeypatc
             seen.append(source.folder)
         return original(sources)
 
-    original = merge_module._choose
-    monkeypatch.setattr(merge_module, "_choose", choose)
+    original = merge_module._choose_copies
+    monkeypatch.setattr(merge_module, "_choose_copies", choose)
     merge_results(thirds, tmp_path / "small")
     assert seen == [folder.resolve() for folder in thirds]
 
 
 def take(folder):
-    with holding(folder):
+    with hold_folder(folder):
         pass

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from lrdecay.cli.app import app
 from lrdecay.core.errors import InputError
 from lrdecay.report.page import render_report
-from lrdecay.store.parquet import write
-from lrdecay.store.reader import Plan, read_epochs, read_planned, read_runs
+from lrdecay.store.parquet import write_table
+from lrdecay.store.reader import Plan, read_epochs, read_plan_rows, read_runs
 from lrdecay.store.schema import EPOCHS, PLAN, RUNS
 
 
@@ -27,7 +27,7 @@ def odd_folder(folder, table, column, value, row=1):
     schema = {"runs": RUNS, "epochs": EPOCHS}[table]
     nullable = pa.schema([pa.field(field.name, field.type) for field in schema])
     rows = pa.Table.from_pandas(frame, schema=nullable, preserve_index=False)
-    write(rows, folder / f"{table}.parquet", {"planned": "4", "sweep": "name: odd\n"})
+    write_table(rows, folder / f"{table}.parquet", {"planned": "4", "sweep": "name: odd\n"})
     return folder
 
 
@@ -92,9 +92,9 @@ def test_a_plan_is_checked_too(tmp_path):
     runs, epochs = make_tables(seeds=2)
     folder = write_folder(tmp_path / "planned", (runs, epochs))
     rows = pa.Table.from_pandas(runs, schema=PLAN, preserve_index=False)
-    write(pa.concat_tables([rows, rows.slice(0, 1)]), folder / "plan.parquet")
+    write_table(pa.concat_tables([rows, rows.slice(0, 1)]), folder / "plan.parquet")
     with pytest.raises(InputError, match=r"plan.parquet: run 0+: there are 2 rows of run_id 0+;"):
-        read_planned(folder)
+        read_plan_rows(folder)
 
 
 def test_a_label_that_the_plan_has_otherwise_is_that_of_the_run():

@@ -12,11 +12,10 @@ from helpers.folders import RUN, SIX, TEXT, filled, record
 
 from lrdecay.core.errors import InputError
 from lrdecay.store import parquet, writer
-from lrdecay.store import reader as reader_module
-from lrdecay.store.parquet import write
-from lrdecay.store.reader import read_epochs, read_plan, read_runs
-from lrdecay.store.schema import EPOCHS, RUNS, table
-from lrdecay.store.versions import read
+from lrdecay.store.parquet import write_table
+from lrdecay.store.reader import Plan, read_epochs, read_plan, read_runs
+from lrdecay.store.schema import EPOCHS, RUNS, make_table
+from lrdecay.store.versions import read_table
 from lrdecay.store.writer import Store
 
 
@@ -61,7 +60,7 @@ def test_types_and_nulls_are_the_schema_s_even_when_a_column_is_empty(tmp_path):
 
 def test_the_plan_is_kept_with_the_tables(tmp_path):
     filled(tmp_path)
-    assert read_plan(tmp_path) == reader_module.Plan(6, TEXT)
+    assert read_plan(tmp_path) == Plan(6, TEXT)
     assert (tmp_path / "sweep.yaml").read_text() == TEXT
 
 
@@ -126,7 +125,7 @@ def test_a_success_after_a_failure_is_kept_when_it_is_no_longer_wanted(tmp_path)
 def test_the_sweep_file_is_the_last_one(tmp_path):
     filled(tmp_path).compact(SIX[:2], "name: other\n")
     assert (tmp_path / "sweep.yaml").read_text() == "name: other\n"
-    assert read_plan(tmp_path) == reader_module.Plan(2, "name: other\n")
+    assert read_plan(tmp_path) == Plan(2, "name: other\n")
 
 
 def test_epochs_are_in_place_before_their_runs(tmp_path, monkeypatch):
@@ -152,7 +151,7 @@ def test_a_table_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(parquet, "_seal", breaks)
     with pytest.raises(OSError, match="No space"):
-        write(RUNS.empty_table(), path)
+        write_table(RUNS.empty_table(), path)
     assert path.read_bytes() == before
     assert not list(tmp_path.glob(".*.tmp"))
 
@@ -203,7 +202,7 @@ def test_a_kill_within_compaction_loses_nothing(tmp_path, monkeypatch, stop):
         return wrapper
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "write", dies(writer.write))
+        patch.setattr(writer, "write_table", dies(writer.write_table))
         patch.setattr(writer, "write_text", dies(writer.write_text))
         patch.setattr(shutil, "rmtree", dies(shutil.rmtree))
         try:
@@ -270,9 +269,9 @@ def test_a_part_is_named_by_what_it_holds(tmp_path):
 def test_every_single_bit_flip_in_a_page_is_noticed(tmp_path):
     path = tmp_path / "runs.parquet"
     rows = [record(replace(RUN, seed=seed)).run for seed in range(20)]
-    write(table(rows, RUNS), path)
+    write_table(make_table(rows, RUNS), path)
     good = path.read_bytes()
-    expected = read(path)
+    expected = read_table(path)
     footer = len(good) - 8 - int.from_bytes(good[-8:-4], "little")
     random = np.random.default_rng(0)
     noticed = 0
@@ -281,7 +280,7 @@ def test_every_single_bit_flip_in_a_page_is_noticed(tmp_path):
         flipped[position] ^= 1 << int(random.integers(8))
         path.write_bytes(flipped)
         try:
-            found = read(path)
+            found = read_table(path)
         except (OSError, ValueError):
             noticed += 1
             continue
@@ -293,7 +292,7 @@ def test_a_row_with_other_columns_is_refused():
     row = dict(record(RUN).run)
     del row["seed"]
     with pytest.raises(ValueError, match="not the schema's: seed"):
-        table([row], RUNS)
+        make_table([row], RUNS)
 
 
 def test_tables_of_another_version_are_refused_by_name(tmp_path):
@@ -308,7 +307,7 @@ def test_a_plan_of_another_version_stops_before_anything_is_written(tmp_path, mo
     opened = filled(tmp_path)
     with monkeypatch.context() as newer:
         newer.setattr(parquet, "SCHEMA_VERSION", 99)
-        write(read(tmp_path / "plan.parquet"), tmp_path / "plan.parquet")
+        write_table(read_table(tmp_path / "plan.parquet"), tmp_path / "plan.parquet")
     with pytest.raises(InputError, match=r"plan\.parquet: written by a newer lrdecay"):
         opened.compact(SIX[1:], "name: other\n")
     assert not (tmp_path / "earlier").exists()

@@ -22,15 +22,15 @@ from lrdecay.components import schedulers
 from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.components.datasets.spec import DatasetSpec
-from lrdecay.components.models import build as models_build
+from lrdecay.components.models.build import MODELS
 from lrdecay.components.models.spec import ModelSpec
-from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.components.optimizers.build import CLASSES, build_optimizer
 from lrdecay.components.optimizers.spec import OptimizerSpec
 from lrdecay.core import run
 from lrdecay.core.errors import InputError
-from lrdecay.core.run import Run, canonical
+from lrdecay.core.run import Run, to_canonical_json
 from lrdecay.core.yaml import Document
-from lrdecay.sweep.config import Sweep, check, load_sweep, parse_sweep
+from lrdecay.sweep.config import Sweep, check_sweep, load_sweep, parse_sweep
 from lrdecay.sweep.diagnostics import SweepFileError
 from lrdecay.sweep.matrix import list_runs
 
@@ -145,7 +145,7 @@ def test_a_file_with_a_line_break_in_its_name_is_named_in_one_line(tmp_path: Pat
 def test_bytes_of_the_command_line_that_are_no_text() -> None:
     given = {"dataset": "digits", "schedulers": {"a": {"class": "constant", "x\udcff": 1}}}
     with pytest.raises(SweepFileError, match=r"^schedulers\.a: must be whole characters, not 'x"):
-        check(Document(given), source="")
+        check_sweep(Document(given), source="")
 
 
 def test_byte_order_mark_and_windows_newlines(tmp_path: Path) -> None:
@@ -166,8 +166,10 @@ def test_the_schedulers_of_a_large_file_are_tried_at_so_many_rates_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tried = []
-    resolve = schedulers.resolve
-    monkeypatch.setattr(schedulers, "resolve", lambda *a: tried.append(a[2].lr) or resolve(*a))
+    resolve = schedulers.resolve_arguments
+    monkeypatch.setattr(
+        schedulers, "resolve_arguments", lambda *a: tried.append(a[2].lr) or resolve(*a)
+    )
     cycle = "class: OneCycleLR, total_steps: steps"
     given = "".join(f"  s{n}: {{{cycle}, max_lr: {n} lr}}\n" for n in range(1, 101))
     rates = [n / 1000 for n in range(1, 301)]
@@ -406,14 +408,14 @@ def test_frozen() -> None:
 
 
 def test_names_are_those_of_the_parts() -> None:
-    for name in models_build.MODELS:
+    for name in MODELS:
         assert parse_sweep(MINIMAL + f"model: {name}\n").model == ModelSpec(name=(name,))
-    for name in optimizers_build.CLASSES:
+    for name in CLASSES:
         spec = parse_sweep(MINIMAL + f"optimizer: {name}\n").optimizer
         assert spec == OptimizerSpec(name=(name,))
         assert (
             spec.resolve(name, {})["weight_decay"]
-            == optimizers_build.build(name, [torch.nn.Parameter(torch.zeros(1))], 0.1, {}).defaults[
+            == build_optimizer(name, [torch.nn.Parameter(torch.zeros(1))], 0.1, {}).defaults[
                 "weight_decay"
             ]
         )
@@ -436,22 +438,24 @@ def test_dataset_names_are_those_that_load(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(f"torchvision.datasets.{name}", fake(name))
     for name in names - {"digits"}:
         with pytest.raises(InputError, match=f"^{name} .*not here"):
-            sources.load(DatasetSpec(name=name), data_dir="/nowhere", download=False)
+            sources.load_dataset(DatasetSpec(name=name), data_dir="/nowhere", download=False)
     assert opened == classes
-    assert sources.load(DatasetSpec(name="digits")).name == "digits"
+    assert sources.load_dataset(DatasetSpec(name="digits")).name == "digits"
 
 
-@pytest.mark.parametrize("name", sorted(optimizers_build.CLASSES))
+@pytest.mark.parametrize("name", sorted(CLASSES))
 def test_optimizer_arguments_are_torchs(name: str) -> None:
     """What is filled in is what torch would do without it."""
     weight = torch.nn.Parameter(torch.zeros(1))
     arguments = OptimizerSpec.resolve(name, {})
-    explicit = optimizers_build.build(
-        name, [weight], 0.1, json.loads(canonical(arguments))
+    explicit = build_optimizer(
+        name, [weight], 0.1, json.loads(to_canonical_json(arguments))
     ).defaults
-    plain = optimizers_build.build(name, [weight], 0.1, {}).defaults
-    assert {key: canonical({key: value}) for key, value in explicit.items()} == {
-        key: canonical({key: float(value) if key in arguments and type(value) is int else value})
+    plain = build_optimizer(name, [weight], 0.1, {}).defaults
+    assert {key: to_canonical_json({key: value}) for key, value in explicit.items()} == {
+        key: to_canonical_json(
+            {key: float(value) if key in arguments and type(value) is int else value}
+        )
         for key, value in plain.items()
     }
 
@@ -585,7 +589,7 @@ def test_explicit_defaults_are_the_defaults(name: str) -> None:
         "WarmupStableDecayLR": {"decay_iters": 5},
     }
     given = needed.get(name, {})
-    fields = schedulers.arguments(name).model_fields
+    fields = schedulers.argument_model(name).model_fields
     defaults = {key: field.default for key, field in fields.items() if not field.is_required()}
     if hasattr(schedulers.CLASSES[name], "whole"):
         defaults[schedulers.CLASSES[name].whole] = "steps"
@@ -603,9 +607,9 @@ def test_explicit_defaults_are_the_defaults(name: str) -> None:
 
 
 def test_canonical() -> None:
-    assert canonical({"b": 1, "a": [0.1, True, None]}) == '{"a":[0.1,true,null],"b":1}'
+    assert to_canonical_json({"b": 1, "a": [0.1, True, None]}) == '{"a":[0.1,true,null],"b":1}'
     with pytest.raises(ValueError, match="not JSON compliant"):
-        canonical({"a": math.nan})
+        to_canonical_json({"a": math.nan})
 
 
 # ---- fuzz

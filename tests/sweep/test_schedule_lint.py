@@ -21,15 +21,15 @@ SWEEPS = sorted((HOME / "bench" / "sweeps").glob("**/*.yaml"))
 EPOCHS, STEPS = 10, 190  # 1,198 images in batches of 64
 
 
-def foreseen(schedulers: str, text: str = "") -> list[schedule_lint.Foreseen]:
+def foreseen(schedulers: str, text: str = "") -> list[schedule_lint.ScheduleCurve]:
     """What is foreseen on the digits of schedulers given as `label: {class: ...}`, by line."""
     lines = "".join(f"  {line.strip()}\n" for line in schedulers.strip().splitlines())
     runs = list_runs(sweep(f"epochs: {EPOCHS}\n{text}", f"schedulers:\n{lines}"), digits())
-    return schedule_lint.foresee(runs, 1198)
+    return schedule_lint.simulate_schedules(runs, 1198)
 
 
 def warnings(schedulers: str) -> list[str]:
-    return schedule_lint.warnings(foreseen(schedulers))
+    return schedule_lint.lint_schedules(foreseen(schedulers))
 
 
 ODD = {
@@ -116,7 +116,7 @@ def test_no_milestones_are_none_too_many():
 def test_in_an_epoch_nothing_is_told_to_fall_before_its_first():
     schedulers = "schedulers:\n  tried: {class: StepLR, step_size: 4}\n"
     runs = list_runs(sweep("epochs: [1, 4]\n", schedulers), digits())
-    assert schedule_lint.warnings(schedule_lint.foresee(runs, 1198)) == [
+    assert schedule_lint.lint_schedules(schedule_lint.simulate_schedules(runs, 1198)) == [
         "schedulers.tried: step_size 4 of StepLR lies past its end, after 1 epoch; give it a "
         "longer run, or interval: step and a step_size in steps (in runs of 1 epoch)",
         "schedulers.tried: step_size 4 of StepLR lies past its end, after 4 epochs; give a "
@@ -186,7 +186,7 @@ def test_a_schedule_that_ignores_the_base_rate():
     """
     assert warnings(given) == []
     rates = "optimizer: {name: Adam, lr: [0.001, 0.01]}"
-    texts = schedule_lint.warnings(foreseen(given, rates))
+    texts = schedule_lint.lint_schedules(foreseen(given, rates))
     assert texts == [
         "schedulers.absolute: its rates are the same at every base rate; give those that it sets "
         "as multiples of it, such as max_lr: 2 lr"
@@ -225,7 +225,9 @@ def test_a_plateau_that_can_fall_is_no_twin_whatever_its_worst_case():
 
 def test_the_length_of_run_is_named_where_there_are_several():
     runs = sweep("epochs: [5, 10]", "schedulers:\n  half: {class: CosineAnnealingLR, T_max: 10}\n")
-    assert schedule_lint.warnings(schedule_lint.foresee(list_runs(runs, digits()), 1198)) == [
+    assert schedule_lint.lint_schedules(
+        schedule_lint.simulate_schedules(list_runs(runs, digits()), 1198)
+    ) == [
         "schedulers.half: CosineAnnealingLR over 10 epochs stops halfway, since it has 5 epochs; "
         "give T_max: epochs (in runs of 5 epochs)"
     ]
@@ -246,9 +248,9 @@ def test_silent_on_the_sweeps_that_come_with_it(path):
         part = (images, torch.arange(60_000) % 10)
         data = make_dataset(str(loaded.dataset.name), part, (images[:100], part[1][:100]))
     runs = list_runs(loaded, data)
-    found = schedule_lint.foresee(runs, data.train_count - runs[0].validation)
+    found = schedule_lint.simulate_schedules(runs, data.train_count - runs[0].validation)
     assert {each.label for each in found} == set(loaded.schedulers)
-    assert schedule_lint.warnings(found) == []
+    assert schedule_lint.lint_schedules(found) == []
 
 
 # What is shown
@@ -262,7 +264,7 @@ def test_rates_are_those_of_each_epoch_or_step():
 
 
 def test_curves_as_a_frame():
-    frame = schedule_preview.curves(
+    frame = schedule_preview.curves_to_frame(
         foreseen("step: {class: StepLR, step_size: 5}\nrex: {class: RexLR}")
     )
     assert frame.groupby("scheduler").size().to_dict() == {"step": EPOCHS + 1, "rex": STEPS + 1}
@@ -275,7 +277,7 @@ def test_curves_as_a_frame():
 
 
 def test_lines_are_to_one_scale():
-    rows = schedule_preview.lines(
+    rows = schedule_preview.draw_lines(
         foreseen("all: {class: constant}\nhalf: {class: ConstantLR, factor: 0.5}")
     )
     assert [row[0] for row in rows] == ["all", "half"]
@@ -289,14 +291,16 @@ def test_lines_fit_the_terminal(width):
     longest = foreseen(
         "a_long_label: {class: RexLR}\nb: {class: InverseSquareRootLR, warmup_iters: 30}"
     )
-    rows = schedule_preview.lines(longest, width)
+    rows = schedule_preview.draw_lines(longest, width)
     assert {len(curve) for _, curve, _ in rows} == {min(width - 12 - 26 - 4, 40)}
     assert max(len(words) for _, _, words in rows) == 26
 
 
 def test_negative_rates_stay_on_the_lowest_line():
     assert (
-        schedule_preview.sparkline([1.0, -1.0], top=1.0, width=2, levels=schedule_preview.ASCII)
+        schedule_preview.draw_sparkline(
+            [1.0, -1.0], top=1.0, width=2, levels=schedule_preview.ASCII
+        )
         == "@_"
     )
 
@@ -307,7 +311,7 @@ def test_negative_rates_stay_on_the_lowest_line():
 )
 def test_a_curve_of_odd_rates(rates, drawn):
     assert (
-        schedule_preview.sparkline(rates, max(rates), width=2, levels=schedule_preview.ASCII)
+        schedule_preview.draw_sparkline(rates, max(rates), width=2, levels=schedule_preview.ASCII)
         == drawn
     )
 
@@ -315,7 +319,7 @@ def test_a_curve_of_odd_rates(rates, drawn):
 def test_the_picture_shows_the_rates(tmp_path):
     from lrdecay.plots import plot_schedules
 
-    frame = schedule_preview.curves(
+    frame = schedule_preview.curves_to_frame(
         foreseen("step: {class: StepLR, step_size: 5}\nrex: {class: RexLR}")
     )
     ax = plot_schedules(frame)
@@ -393,7 +397,9 @@ def test_sweep_says_it_and_goes_on(file, tmp_path):
 def test_a_seed_adds_nothing_to_what_is_foreseen():
     runs = list_runs(sweep("", "schedulers:\n  step: {class: StepLR, step_size: 5}\n"), digits())
     more = [replace(run, seed=seed) for seed in range(3) for run in runs]
-    assert schedule_lint.foresee(more, 1198) == schedule_lint.foresee(runs, 1198)
+    assert schedule_lint.simulate_schedules(more, 1198) == schedule_lint.simulate_schedules(
+        runs, 1198
+    )
 
 
 def test_what_fails_late_in_a_run_is_refused_in_one_line(tmp_path):

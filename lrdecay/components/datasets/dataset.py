@@ -79,14 +79,14 @@ class Dataset:
         `train_eval` is a fixed sample of the images trained on, as many as validation holds
         (as many as it would hold by default, when it holds none).
         """
-        mean, deviation = channel_statistics(self.train_images, self.full_scale)
+        mean, deviation = measure_channels(self.train_images, self.full_scale)
 
         def split_of(images: Tensor, labels: Tensor) -> Split:
             scaled = ((images.float() / self.full_scale - mean) / deviation).to(device)
             # channels_last is the layout in which CPU convolutions run twice as fast
             return Split(scaled.contiguous(memory_format=torch.channels_last), labels.to(device))
 
-        chosen = fixed_order(self.train_count, "validation")
+        chosen = draw_fixed_order(self.train_count, "validation")
         held, kept = chosen[:validation], chosen[validation:].sort().values
         sample = chosen[validation:][: validation or default_validation(self.train_count) or None]
         train = split_of(self.train_images[kept], self.train_labels[kept])
@@ -106,11 +106,11 @@ def default_validation(train_count: int) -> int:
     return min(5000, train_count // 6)
 
 
-def channel_statistics(images: Tensor, full_scale: int) -> tuple[Tensor, Tensor]:
+def measure_channels(images: Tensor, full_scale: int) -> tuple[Tensor, Tensor]:
     """Return each channel's mean and deviation in 0..1, each of shape (channels, 1, 1).
 
     >>> images = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1)
-    >>> [x.item() for x in channel_statistics(images, 255)]
+    >>> [x.item() for x in measure_channels(images, 255)]
     [0.5, 0.5]
     """
     levels = torch.arange(256, dtype=torch.float64) / full_scale
@@ -137,15 +137,15 @@ def make_dataset(
     return Dataset(name, *train, *test, full_scale=full_scale, digest=sha.hexdigest()[:16])
 
 
-def fixed_order(count: int, purpose: str) -> Tensor:
+def draw_fixed_order(count: int, purpose: str) -> Tensor:
     """Return a shuffle that is the same in every run: it belongs to the data, not to a seed."""
-    return torch.argsort(rng.bits(rng.key(0, purpose), count), stable=True)
+    return torch.argsort(rng.draw_bits(rng.make_key(0, purpose), count), stable=True)
 
 
 def hold_out(
     images: Tensor, labels: Tensor, count: int, purpose: str
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Return a training and a test part of (images, labels), the latter of `count` fixed ones."""
-    chosen = fixed_order(len(labels), purpose)
+    chosen = draw_fixed_order(len(labels), purpose)
     test, train = chosen[:count].sort().values, chosen[count:].sort().values
     return (images[train], labels[train]), (images[test], labels[test])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lrdecay.components.datasets.dataset import Dataset, hold_out, make_dataset
 from lrdecay.core.errors import InputError
-from lrdecay.core.sanitize import one_line
+from lrdecay.core.sanitize import sanitize_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,7 +24,7 @@ _FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Those that end as an image file must; Pillow knows others that start programs to read them."""
 
 
-def image_folder(root: Path, size: int | None, channels: int) -> Dataset:
+def load_image_folder(root: Path, size: int | None, channels: int) -> Dataset:
     """Return images laid out as ROOT/train/CLASS/* and ROOT/test/CLASS/*, or as ROOT/CLASS/*.
 
     They are resized to `size` x `size` if it is given; `channels` is 1 (grey) or 3 (RGB).
@@ -107,7 +107,9 @@ def _refuse_linked_folders(root: Path, itself: bool) -> None:
         links += [os.path.join(parent, name) for name in folders]
     for path in links:
         if os.path.islink(path):
-            raise InputError(f"{one_line(path)}: a link to a folder; put the folder itself there")
+            raise InputError(
+                f"{sanitize_line(path)}: a link to a folder; put the folder itself there"
+            )
 
 
 def _refuse_other_files(root: Path, classes: Sequence[str]) -> None:
@@ -131,7 +133,7 @@ def _read_image(path: str, home: str, channels: int) -> Image:
 
     if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(home):
         raise InputError(
-            f"{one_line(path)}: a link out of the folder of images; put the image itself there"
+            f"{sanitize_line(path)}: a link out of the folder of images; put the image itself there"
         )
     if not os.path.isfile(path):  # a pipe would be waited for
         raise _no_image(path, "no file, but a link to nothing, a pipe or a device")
@@ -152,8 +154,8 @@ def _read_image(path: str, home: str, channels: int) -> Image:
 
 def _no_image(path: str, reason: str) -> InputError:
     return InputError(
-        f"{one_line(path)}: not a readable image ({one_line(reason)}); give one BMP, JPEG, PNG, "
-        f"PPM, TIFF or WebP image of 8 or 16 bits, or take the file away"
+        f"{sanitize_line(path)}: not a readable image ({sanitize_line(reason)}); give one BMP, "
+        f"JPEG, PNG, PPM, TIFF or WebP image of 8 or 16 bits, or take the file away"
     )
 
 
@@ -164,9 +166,9 @@ def _check_memory(root: Path, count: int, image: np.ndarray[Any, Any]) -> None:
     if needed > there:
         height, width = image.shape[:2]
         raise InputError(
-            f"{one_line(str(root))}: {count} images of {width}x{height} take {needed / 2**30:.0f} "
-            f"GiB of memory, and there are {there / 2**30:.0f}; say in the sweep file what to "
-            f"resize them to, as in dataset: {{folder: {root}, size: 32}}"
+            f"{sanitize_line(str(root))}: {count} images of {width}x{height} take "
+            f"{needed / 2**30:.0f} GiB of memory, and there are {there / 2**30:.0f}; say in the "
+            f"sweep file what to resize them to, as in dataset: {{folder: {root}, size: 32}}"
         )
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lrdecay.components.datasets.dataset import Dataset, hold_out, make_dataset
-from lrdecay.components.datasets.image_folder import image_folder
+from lrdecay.components.datasets.image_folder import load_image_folder
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.registry import REGISTRIES
 from lrdecay.core.errors import InputError
@@ -28,7 +28,9 @@ class AbsentError(InputError):
     """The dataset is not there, and was not to be downloaded."""
 
 
-def load(spec: DatasetSpec, data_dir: Path | str | None = None, download: bool = True) -> Dataset:
+def load_dataset(
+    spec: DatasetSpec, data_dir: Path | str | None = None, download: bool = True
+) -> Dataset:
     """Read the dataset that a sweep names; download it first if it is absent and may be.
 
     The folder is `data_dir`, else the environment variable LRDECAY_DATA, else `data`.
@@ -36,12 +38,12 @@ def load(spec: DatasetSpec, data_dir: Path | str | None = None, download: bool =
     Raises `InputError` if the data are not there, cannot be had, or cannot be used.
     """
     if spec.folder is not None:
-        return image_folder(Path(spec.folder), spec.size, spec.channels)
+        return load_image_folder(Path(spec.folder), spec.size, spec.channels)
     assert spec.name is not None
-    return DATASETS[spec.name](spec.name, data_folder(data_dir), download)
+    return DATASETS[spec.name](spec.name, find_data_folder(data_dir), download)
 
 
-def data_folder(data_dir: Path | str | None = None) -> Path:
+def find_data_folder(data_dir: Path | str | None = None) -> Path:
     """Return the folder that holds the datasets: the argument, else LRDECAY_DATA, else `data`."""
     return Path(data_dir or os.environ.get(DATA_VARIABLE) or "data")
 

@@ -13,7 +13,7 @@ from pydantic import (
 
 from lrdecay.components.registry import REGISTRIES, registered
 from lrdecay.core.fields import Strict
-from lrdecay.core.text import show
+from lrdecay.core.text import quote
 
 
 class DatasetSpec(Strict):
@@ -36,10 +36,10 @@ class DatasetSpec(Strict):
         name = info.data.get("name")
         if name is not None and value is not None:
             if info.field_name == "folder":
-                raise ValueError(f"{show(value)} stands beside the name {name}; give only one")
+                raise ValueError(f"{quote(value)} stands beside the name {name}; give only one")
             raise ValueError(f"{name} does not take it; only a folder of images does")
         if isinstance(value, str) and not (value and value.isprintable()):
-            raise ValueError(f"{show(value)} is no folder; give printable characters")
+            raise ValueError(f"{quote(value)} is no folder; give printable characters")
         return value
 
     @model_validator(mode="after")

@@ -29,7 +29,7 @@ def takes_batch_norm(name: str) -> bool:
     return "batch_norm" in inspect.signature(MODELS[name]).parameters
 
 
-def build(
+def build_model(
     name: str,
     shape: tuple[int, int, int],
     classes: int,
@@ -44,7 +44,7 @@ def build(
     Each nn.Dropout in it becomes a `StreamDropout` of the run's rate, or of its own rate where the
     run has none.
     """
-    with rng.seeded(seed, "init"):
+    with rng.seed_torch(seed, "init"):
         options = {"batch_norm": batch_norm} if takes_batch_norm(name) else {}
         rate = () if has_own_dropout(name) else (dropout,)
         network = MODELS[name](shape, classes, *rate, **options)
@@ -67,28 +67,28 @@ def _with_streams(network: nn.Module, dropout: float | None) -> nn.Module:
 def check_shape(name: str, shape: tuple[int, int, int], classes: int = 2) -> None:
     """Raise `ValueError` if the network `name` cannot be built for images of this shape, and if a
     plug-in's does not make logits of them, or not from the seed's weights."""
-    own = registry.find("model", name)
+    own = registry.find_plugin("model", name)
     if own is None:
-        build(name, shape, classes, seed=0, dropout=_some_dropout(name), batch_norm=False)
+        build_model(name, shape, classes, seed=0, dropout=_some_dropout(name), batch_norm=False)
         return
     try:
-        problem = _trial(name, shape, classes)
+        problem = _try_model(name, shape, classes)
     except Exception as error:  # it may raise anything
-        raise ValueError(registry.blame(own, error)) from error
+        raise ValueError(registry.blame_plugin(own, error)) from error
     if problem is not None:
         raise ValueError(f"the plug-in model {name} of {own.origin}: {problem}")
 
 
 @torch.no_grad()
-def _trial(name: str, shape: tuple[int, int, int], classes: int) -> str | None:
+def _try_model(name: str, shape: tuple[int, int, int], classes: int) -> str | None:
     """Say what is wrong with a network that was built twice and saw a few images."""
     with torch.random.fork_rng(devices=[]):
         weights = set()
         for seed in (1, 2):
             torch.manual_seed(seed)
             rate = _some_dropout(name)
-            network = build(name, shape, classes, seed=0, dropout=rate, batch_norm=False)
-            weights.add(digest(network))
+            network = build_model(name, shape, classes, seed=0, dropout=rate, batch_norm=False)
+            weights.add(digest_weights(network))
         logits = network.train()(torch.rand(4, *shape))
     if len(weights) > 1:
         return "begins with other weights each time; draw them with torch, which is seeded"
@@ -112,7 +112,7 @@ def has_running_statistics(model: nn.Module) -> bool:
     return any(name.split(".")[-1] == "running_mean" for name, _ in model.named_buffers())
 
 
-def digest(model: nn.Module) -> str:
+def digest_weights(model: nn.Module) -> str:
     """Return the first 16 hex digits of the SHA-256 of all parameters and buffers, in order."""
     sha = hashlib.sha256()
     for name, tensor in model.state_dict().items():

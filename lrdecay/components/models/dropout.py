@@ -27,33 +27,33 @@ class StreamDropout(nn.Module):
         """Return `x` with the next mask applied; any shape."""
         if not self.training or self.p == 0:
             return x
-        kept = rng.keep(self.key, rng.threshold(self.p), x.shape, x.device)
-        self.key = rng.part(self.key, 0)
-        return drop(x, kept, 1 / (1 - self.p))
+        kept = rng.draw_mask(self.key, rng.mask_threshold(self.p), x.shape, x.device)
+        self.key = rng.derive_key(self.key, 0)
+        return apply_mask(x, kept, 1 / (1 - self.p))
 
     def extra_repr(self) -> str:
         """Return what `print(model)` shows of this layer."""
         return f"p={self.p}"
 
 
-def drop(x: Tensor, kept: Tensor, scale: float | Tensor) -> Tensor:
+def apply_mask(x: Tensor, kept: Tensor, scale: float | Tensor) -> Tensor:
     """Return `x` times `scale` where `kept`, and zero elsewhere."""
     # a CPU turns bytes into floats eight times as fast as it does Booleans
     return x * (kept.view(torch.uint8).to(x.dtype) * scale)
 
 
-def dropout_layers(model: nn.Module) -> Iterator[StreamDropout]:
+def list_dropout_layers(model: nn.Module) -> Iterator[StreamDropout]:
     """Yield the model's dropout layers in the order of definition."""
     return (layer for layer in model.modules() if isinstance(layer, StreamDropout))
 
 
-def applied_dropout(model: nn.Module) -> float | None:
+def read_applied_dropout(model: nn.Module) -> float | None:
     """Return the rate that the live model's dropout layers share; None if they share none."""
-    rates = {layer.p for layer in dropout_layers(model)}
+    rates = {layer.p for layer in list_dropout_layers(model)}
     return rates.pop() if len(rates) == 1 else None
 
 
 def set_dropout_step(model: nn.Module, seed: int, step: int) -> None:
     """Make every dropout layer draw the mask of optimizer step `step` (from 0) in its next call."""
-    for index, layer in enumerate(dropout_layers(model)):
-        layer.key = rng.key(seed, "dropout", step, index)
+    for index, layer in enumerate(list_dropout_layers(model)):
+        layer.key = rng.make_key(seed, "dropout", step, index)

@@ -16,7 +16,7 @@ _TRUNCATED = 0.87962566103423978
 """The sd of a standard normal distribution that is cut off at 2 sd."""
 
 
-def _check(name: str, shape: tuple[int, int, int], least: int) -> None:
+def _require_pixels(name: str, shape: tuple[int, int, int], least: int) -> None:
     _, height, width = shape
     if min(height, width) < least:
         raise ValueError(
@@ -31,7 +31,7 @@ class MNISTExample(nn.Sequential):
     own_dropout = True
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
-        _check("mnist_example", shape, 6)
+        _require_pixels("mnist_example", shape, 6)
         channels, height, width = shape
         # pooling before ReLU: the same values and gradients at a quarter of ReLU's work
         super().__init__(
@@ -53,7 +53,7 @@ class FMNIST2C2D(nn.Sequential):
     own_dropout = True
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
-        _check("fmnist_2c2d", shape, 4)
+        _require_pixels("fmnist_2c2d", shape, 4)
         channels, height, width = shape
         super().__init__(
             *(nn.Conv2d(channels, 32, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
@@ -79,7 +79,7 @@ class CIFAR103C3D(nn.Sequential):
     own_dropout = True
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
-        _check("cifar10_3c3d", shape, 16)
+        _require_pixels("cifar10_3c3d", shape, 16)
         channels, *sizes = shape
         height, width = (((size - 4) // 2 - 2) // 2 // 2 for size in sizes)
 

@@ -32,7 +32,7 @@ DECAY_BIASES = "decay_biases"
 """An argument that every optimizer with weight decay takes here, and none in torch."""
 
 
-def build(
+def build_optimizer(
     name: str, parameters: Iterable[Parameter], lr: float, arguments: Mapping[str, Any]
 ) -> Optimizer:
     """Return the optimizer, ready to train: in its fused form (one kernel for all parameters) where
@@ -43,7 +43,7 @@ def build(
     """
     groups: Any = parameters
     given = dict(arguments)
-    if not registry.find("optimizer", name):
+    if not registry.find_plugin("optimizer", name):
         if not given.pop(DECAY_BIASES, True):
             listed = list(parameters)
             weights = [each for each in listed if each.dim() > 1]
@@ -57,7 +57,7 @@ def build(
     return optimizer
 
 
-def arguments(name: str) -> dict[str, tuple[Any, Any]]:
+def read_optimizer_arguments(name: str) -> dict[str, tuple[Any, Any]]:
     """Return the arguments beside lr that a file may give a plug-in's optimizer: type and default.
 
     They are those of its signature, but for functions and tensors.
@@ -73,19 +73,19 @@ def arguments(name: str) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def check(name: str, given: Mapping[str, Any]) -> None:
+def check_optimizer(name: str, given: Mapping[str, Any]) -> None:
     """Raise `ValueError` if a plug-in's optimizer cannot take two steps with these arguments, one
     of them without a gradient."""
-    own = registry.find("optimizer", name)
+    own = registry.find_plugin("optimizer", name)
     if own is None:
         return
     weight = Parameter(torch.ones(2))
     try:
-        optimizer = build(name, [weight], 0.001, given)
+        optimizer = build_optimizer(name, [weight], 0.001, given)
         for gradient in (torch.ones(2), None):
             weight.grad = gradient
             optimizer.step()
     except Exception as error:  # it may raise anything
-        raise ValueError(registry.blame(own, error)) from error
+        raise ValueError(registry.blame_plugin(own, error)) from error
     if "lr" not in optimizer.param_groups[0]:
         raise ValueError(f"the plug-in optimizer {name} of {own.origin}: has no lr in its groups")

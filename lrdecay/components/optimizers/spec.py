@@ -22,10 +22,19 @@ from pydantic import (
 )
 
 from lrdecay.components import registry
-from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.components.optimizers.build import CLASSES, DECAY_BIASES, read_optimizer_arguments
 from lrdecay.components.registry import registered
-from lrdecay.core.fields import Axis, Count, Fraction, Power, Strict, as_tuple, axis, distinct
-from lrdecay.core.text import show
+from lrdecay.core.fields import (
+    Axis,
+    Count,
+    Fraction,
+    Power,
+    Strict,
+    make_axis,
+    require_distinct,
+    to_tuple,
+)
+from lrdecay.core.text import quote
 
 _TAKES = {
     "Adam": ("weight_decay", "eps", "betas"),
@@ -43,11 +52,7 @@ _TAKES = {
 def _takes(name: str) -> tuple[str, ...]:
     """Return the arguments of optimizer `name` beside lr."""
     taken = _TAKES.get(name)
-    return (
-        (*taken, optimizers_build.DECAY_BIASES)
-        if taken
-        else tuple(optimizers_build.arguments(name))
-    )
+    return (*taken, DECAY_BIASES) if taken else tuple(read_optimizer_arguments(name))
 
 
 Rate = Annotated[float, Field(gt=0)]
@@ -68,9 +73,9 @@ class RateChoice(Strict):
 
     choose: Annotated[
         tuple[Rate, ...],
-        BeforeValidator(as_tuple),
+        BeforeValidator(to_tuple),
         Field(min_length=2),
-        AfterValidator(distinct),
+        AfterValidator(require_distinct),
     ]
     """The grid of base rates."""
     per: Annotated[Axis[Literal["scheduler", "dropout"]], AfterValidator(_with_scheduler)] = (
@@ -89,7 +94,7 @@ def _rate_kind(value: Any) -> str:
 def pair(value: Any) -> Any:
     """Return a list of two as a tuple."""
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise ValueError(f"must be a list of two numbers, such as [0.9, 0.999], not {show(value)}")
+        raise ValueError(f"must be a list of two numbers, such as [0.9, 0.999], not {quote(value)}")
     return tuple(value)
 
 
@@ -194,46 +199,46 @@ class OptimizerSpec(Strict):
     @staticmethod
     def resolve(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return all arguments of optimizer `name` beside lr, its class's defaults filled in."""
-        if registry.find("optimizer", name):
-            taken = optimizers_build.arguments(name).items()
+        if registry.find_plugin("optimizer", name):
+            taken = read_optimizer_arguments(name).items()
             return {key: default for key, (_, default) in taken} | dict(given)
-        parameters = inspect.signature(optimizers_build.CLASSES[name]).parameters
+        parameters = inspect.signature(CLASSES[name]).parameters
         defaults = {key: parameters[key].default for key in _TAKES[name]}
         resolved = {**defaults, **given}
         # left out where it is true, as in all runs before there was such an argument
-        if resolved.get(optimizers_build.DECAY_BIASES):
-            del resolved[optimizers_build.DECAY_BIASES]
+        if resolved.get(DECAY_BIASES):
+            del resolved[DECAY_BIASES]
         return {key: float(x) if type(x) is int else x for key, x in resolved.items()}
 
 
 def _all_plugged(names: Sequence[str]) -> bool:
-    return bool(names) and all(registry.find("optimizer", name) for name in names)
+    return bool(names) and all(registry.find_plugin("optimizer", name) for name in names)
 
 
 def _adapter(names: Sequence[str], key: str) -> TypeAdapter[Any]:
     """Return what checks an argument that these plug-ins' optimizers all take."""
-    hints = [optimizers_build.arguments(name)[key][0] for name in names]
+    hints = [read_optimizer_arguments(name)[key][0] for name in names]
     return TypeAdapter(_field(functools.reduce(operator.or_, hints)), config=Strict.model_config)
 
 
 def _is_plugged_list(names: Sequence[str], key: str) -> bool:
-    return any(_is_list(optimizers_build.arguments(name).get(key, ("",))[0]) for name in names)
+    return any(_is_list(read_optimizer_arguments(name).get(key, ("",))[0]) for name in names)
 
 
 def _field(hint: Any) -> Any:
     """Return the type of an argument in a sweep file: a list, or one value or an axis of them."""
-    return Annotated[hint, BeforeValidator(as_tuple)] if _is_list(hint) else axis(hint)
+    return Annotated[hint, BeforeValidator(to_tuple)] if _is_list(hint) else make_axis(hint)
 
 
 def _is_list(hint: Any) -> bool:
     return "tuple" in str(hint)
 
 
-def optimizer_spec() -> type[OptimizerSpec]:
+def build_optimizer_spec() -> type[OptimizerSpec]:
     """Return the model of an optimizer, with the arguments of those that plug-ins gave."""
     hints: dict[str, Any] = {}
-    for name in registry.names("optimizer"):
-        for key, (hint, _) in optimizers_build.arguments(name).items():
+    for name in registry.list_plugins("optimizer"):
+        for key, (hint, _) in read_optimizer_arguments(name).items():
             if key not in OptimizerSpec.model_fields:
                 hints[key] = hints[key] | hint if key in hints else hint
     if not hints:

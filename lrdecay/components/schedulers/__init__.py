@@ -5,18 +5,23 @@ names, read from torch's signatures as installed; LambdaLR and MultiplicativeLR,
 Python functions, are for plug-ins. Beside them stand the schedules that torch lacks.
 """
 
-from lrdecay.components.schedulers.arguments import argument_models, arguments, is_fixed, resolve
-from lrdecay.components.schedulers.build import build, clock, walk
+from lrdecay.components.schedulers.arguments import (
+    argument_model,
+    argument_models,
+    has_fixed_arguments,
+    resolve_arguments,
+)
+from lrdecay.components.schedulers.build import build_scheduler, find_clock, walk_schedule
 from lrdecay.components.schedulers.classes import (
     CLASSES,
     LENGTHS,
-    interval,
+    find_end_argument,
+    find_interval,
     needs_validation,
-    nodes,
-    whole,
+    walk_tree,
 )
 from lrdecay.components.schedulers.horizon import Horizon, Interval
-from lrdecay.components.schedulers.nesting import Part, all_parts
+from lrdecay.components.schedulers.nesting import Part, list_parts
 from lrdecay.components.schedulers.stepper import Stepper
 
 __all__ = [
@@ -26,16 +31,16 @@ __all__ = [
     "Interval",
     "Part",
     "Stepper",
-    "all_parts",
+    "argument_model",
     "argument_models",
-    "arguments",
-    "build",
-    "clock",
-    "interval",
-    "is_fixed",
+    "build_scheduler",
+    "find_clock",
+    "find_end_argument",
+    "find_interval",
+    "has_fixed_arguments",
+    "list_parts",
     "needs_validation",
-    "nodes",
-    "resolve",
-    "walk",
-    "whole",
+    "resolve_arguments",
+    "walk_schedule",
+    "walk_tree",
 ]

@@ -14,28 +14,28 @@ from pydantic_core import InitErrorDetails
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from lrdecay.components.schedulers.build import walk
+from lrdecay.components.schedulers.build import walk_schedule
 from lrdecay.components.schedulers.classes import (
     CLASSES,
     LENGTHS,
     NESTED,
     SETS_OUTRIGHT,
-    children,
-    interval,
-    nodes,
+    find_interval,
+    list_children,
+    walk_tree,
 )
-from lrdecay.components.schedulers.horizon import Horizon, Interval, in_numbers
-from lrdecay.components.schedulers.nesting import parts
+from lrdecay.components.schedulers.horizon import Horizon, Interval, replace_words
+from lrdecay.components.schedulers.nesting import split_horizon
 from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.components.schedulers.stepper import Stepper
-from lrdecay.core.text import show
+from lrdecay.core.text import quote
 
 _WAITS = {"ReduceLROnPlateau": ("patience", "cooldown")}
 _NOT_GIVEN = ("optimizer", "last_epoch", "verbose")
 
 
 @cache
-def arguments(name: str, holder: str | None = None) -> type[BaseModel]:
+def argument_model(name: str, holder: str | None = None) -> type[BaseModel]:
     """Return a pydantic model of the arguments of scheduler `name`, after its signature.
 
     Beside them stands `interval`, but for one that `holder` steps.
@@ -65,7 +65,7 @@ def arguments(name: str, holder: str | None = None) -> type[BaseModel]:
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         fields[parameter.name] = (hint, default)
     if holder not in ("ChainedScheduler", "SequentialLR"):
-        fields["interval"] = (Literal["epoch", "step"], interval(name))
+        fields["interval"] = (Literal["epoch", "step"], find_interval(name))
     return create_model(
         name,
         __config__=ConfigDict(
@@ -85,8 +85,8 @@ def argument_models(
 def _models(
     name: str, given: Mapping[str, Any], path: tuple[str | int, ...], holder: str | None
 ) -> dict[tuple[str | int, ...], type[BaseModel]]:
-    found = {path: arguments(name, holder)}
-    for index, child in enumerate(children(name, given)):
+    found = {path: argument_model(name, holder)}
+    for index, child in enumerate(list_children(name, given)):
         inner = child.get("class") if isinstance(child, Mapping) else None
         place = (*path, NESTED[name], *(() if name == "WarmupLR" else (index,)))
         if isinstance(inner, str) and inner in CLASSES:
@@ -100,7 +100,7 @@ def _held(holder: str, value: Any) -> dict[str, Any]:
     """Check a scheduler that another holds."""
     if not isinstance(value, Mapping):
         example = "{class: StepLR, step_size: 5}"
-        raise ValueError(f"must be a scheduler, such as {example}, not {show(value)}")
+        raise ValueError(f"must be a scheduler, such as {example}, not {quote(value)}")
     name = SchedulerSpec.model_validate(value).class_
     known = CLASSES[name]
     reason = None
@@ -122,11 +122,11 @@ def _held(holder: str, value: Any) -> dict[str, Any]:
         raise ValidationError.from_exception_data("scheduler", [detail])
     rest = {key: each for key, each in value.items() if key != "class"}
     if holder == "WarmupLR":
-        rest = {"interval": interval(name, rest), **rest}
-    return {"class": name, **arguments(name, holder).model_validate(rest).model_dump()}
+        rest = {"interval": find_interval(name, rest), **rest}
+    return {"class": name, **argument_model(name, holder).model_validate(rest).model_dump()}
 
 
-def resolve(name: str, given: Mapping[str, Any], horizon: Horizon) -> dict[str, Any]:
+def resolve_arguments(name: str, given: Mapping[str, Any], horizon: Horizon) -> dict[str, Any]:
     """Return all arguments of scheduler `name` as plain values, defaults filled in.
 
     The words `epochs`, `steps` and `lr`, and parts or multiples of them, become the horizon's
@@ -135,17 +135,17 @@ def resolve(name: str, given: Mapping[str, Any], horizon: Horizon) -> dict[str, 
     Raises pydantic's `ValidationError` for arguments that the class does not take, and
     `ValueError` for values that torch refuses or that cannot work here.
     """
-    values = {"interval": interval(name, given), **_numbers(name, given, horizon)}
-    resolved = _canonical(name, arguments(name).model_validate(values).model_dump())
-    for each, values in nodes(name, resolved):
-        _check(each, values)
-    walk(name, resolved, count=1)
+    values = {"interval": find_interval(name, given), **_numbers(name, given, horizon)}
+    resolved = _canonical(name, argument_model(name).model_validate(values).model_dump())
+    for each, values in walk_tree(name, resolved):
+        _check_resolved(each, values)
+    walk_schedule(name, resolved, count=1)
     return resolved
 
 
-def is_fixed(name: str, given: Mapping[str, Any]) -> bool:
+def has_fixed_arguments(name: str, given: Mapping[str, Any]) -> bool:
     """Return whether the arguments are the same for every length of run and base rate."""
-    whole = any(hasattr(CLASSES[each], "whole") for each, _ in nodes(name, given))
+    whole = any(hasattr(CLASSES[each], "whole") for each, _ in walk_tree(name, given))
     return not (whole or any(word in repr(given) for word in ("epochs", "steps", "lr'")))
 
 
@@ -153,10 +153,10 @@ def _numbers(
     name: str, given: Mapping[str, Any], horizon: Horizon, every: Interval | None = None
 ) -> dict[str, Any]:
     """Return the arguments with numbers for words; `every` is the interval of what holds it."""
-    every = every or interval(name, given)
+    every = every or find_interval(name, given)
     held = NESTED.get(name)
     values = {
-        key: value if key in (held, "interval") else in_numbers(value, horizon)
+        key: value if key in (held, "interval") else replace_words(value, horizon)
         for key, value in given.items()
     }
     whole = getattr(CLASSES[name], "whole", None)
@@ -167,7 +167,9 @@ def _numbers(
         within = [
             _numbers_within(child, part, own)
             for child, part in zip(
-                children(name, values), parts(name, values, horizon, every), strict=True
+                list_children(name, values),
+                split_horizon(name, values, horizon, every),
+                strict=True,
             )
         ]
         one = not isinstance(values[held], list | tuple)
@@ -191,7 +193,7 @@ def _canonical(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
             within = [
                 {"class": each["class"]}
                 | _canonical(each["class"], {k: x for k, x in each.items() if k != "class"})
-                for each in children(name, values)
+                for each in list_children(name, values)
             ]
             found[key] = within[0] if name == "WarmupLR" else within
         elif key == "milestones":
@@ -208,7 +210,7 @@ def _plain(value: Any) -> Any:
     return value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0
 
 
-def _check(name: str, resolved: Mapping[str, Any]) -> None:
+def _check_resolved(name: str, resolved: Mapping[str, Any]) -> None:
     """Refuse values that torch takes and that cannot work here."""
     for key in ("base_momentum", "max_momentum"):
         value = resolved.get(key)

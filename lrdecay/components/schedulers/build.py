@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lrdecay.components import registry
-from lrdecay.components.schedulers.classes import CLASSES, NESTED, needs_validation, nodes
+from lrdecay.components.schedulers.classes import CLASSES, NESTED, needs_validation, walk_tree
 from lrdecay.components.schedulers.horizon import Interval
 from lrdecay.components.schedulers.stepper import Stepper, WarmupLR
 
@@ -37,13 +37,15 @@ class _Single(Stepper):
             self._scheduler.step()
 
 
-def build(name: str, given: Mapping[str, Any], optimizer: Optimizer) -> Stepper:
+def build_scheduler(name: str, given: Mapping[str, Any], optimizer: Optimizer) -> Stepper:
     """Return the scheduler `name` on `optimizer`, with resolved arguments."""
     arguments = dict(given)
     interval = arguments.pop("interval")
     if name == "WarmupLR":
         then = dict(arguments.pop("then"))
-        warmup = WarmupLR(optimizer, then=build(then.pop("class"), then, optimizer), **arguments)
+        warmup = WarmupLR(
+            optimizer, then=build_scheduler(then.pop("class"), then, optimizer), **arguments
+        )
         warmup.interval = interval
         return warmup
     return _Single(_of_torch(name, arguments, optimizer), interval)
@@ -66,13 +68,13 @@ def _of_torch(name: str, given: Mapping[str, Any], optimizer: Optimizer) -> LRSc
     return scheduler
 
 
-def clock(name: str, resolved: Mapping[str, Any]) -> Interval:
+def find_clock(name: str, resolved: Mapping[str, Any]) -> Interval:
     """Return how finely the rate may change: every step, if any scheduler within goes by steps."""
-    intervals = {each.get("interval") for _, each in nodes(name, resolved)}
+    intervals = {each.get("interval") for _, each in walk_tree(name, resolved)}
     return "step" if "step" in intervals else "epoch"
 
 
-def walk(
+def walk_schedule(
     name: str,
     resolved: Mapping[str, Any],
     count: int,
@@ -80,7 +82,7 @@ def walk(
     steps_per_epoch: int = 1,
     optimizer: Optimizer | None = None,
 ) -> list[float]:
-    """Return the rates of `count` epochs or steps (see `clock`) and of the one after, without
+    """Return the rates of `count` epochs or steps (see `find_clock`) and of the one after, without
     training.
 
     A scheduler that is steered by the validation loss sees one that never improves. `optimizer` is
@@ -91,10 +93,10 @@ def walk(
     """
     if optimizer is None:  # Adam, so that a cycled momentum finds its betas
         optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=lr)
-    every = clock(name, resolved)
+    every = find_clock(name, resolved)
     rates: list[float] = []
     try:
-        stepper = build(name, resolved, optimizer)
+        stepper = build_scheduler(name, resolved, optimizer)
         rates.append(optimizer.param_groups[0]["lr"])
         for done in range(1, count + 1):
             optimizer.step()
@@ -103,9 +105,9 @@ def walk(
                 stepper.after_epoch(validation_loss=1.0)
             rates.append(optimizer.param_groups[0]["lr"])
     except Exception as error:
-        used = [registry.find("scheduler", each) for each, _ in nodes(name, resolved)]
+        used = [registry.find_plugin("scheduler", each) for each, _ in walk_tree(name, resolved)]
         for own in filter(None, used):  # which may raise anything
-            raise ValueError(registry.blame(own, error)) from error
+            raise ValueError(registry.blame_plugin(own, error)) from error
         if isinstance(error, TypeError | ValueError | ArithmeticError):
             who = "torch" if CLASSES[name].__module__.startswith("torch.") else name
             raise ValueError(f"{who} refuses these arguments: {error}") from error

@@ -69,25 +69,25 @@ SETS_OUTRIGHT = {
 """Classes that set the rate whatever it was before: chained, the last one would undo the others."""
 
 
-def children(name: str, given: Mapping[str, Any]) -> list[Any]:
+def list_children(name: str, given: Mapping[str, Any]) -> list[Any]:
     """Return the schedulers that scheduler `name` holds, as they were given."""
     held = given.get(NESTED[name]) if name in NESTED else None
     return list(held) if isinstance(held, list | tuple) else [] if held is None else [held]
 
 
-def nodes(name: str, given: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def walk_tree(name: str, given: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the class and the arguments of a scheduler, then of all that it holds.
 
     What is no scheduler is passed over: the arguments may be those of a file not yet checked.
     """
     yield name, dict(given)
-    for child in children(name, given):
+    for child in list_children(name, given):
         inner = child.get("class") if isinstance(child, Mapping) else None
         if isinstance(inner, str) and inner in CLASSES:
-            yield from nodes(inner, {key: x for key, x in child.items() if key != "class"})
+            yield from walk_tree(inner, {key: x for key, x in child.items() if key != "class"})
 
 
-def interval(name: str, given: Mapping[str, Any] | None = None) -> Interval:
+def find_interval(name: str, given: Mapping[str, Any] | None = None) -> Interval:
     """Return whether a scheduler is stepped after every epoch or every optimizer step.
 
     Arguments may say so; one that holds others goes by steps by default where any of them does.
@@ -97,18 +97,18 @@ def interval(name: str, given: Mapping[str, Any] | None = None) -> Interval:
         chosen: Interval = given["interval"]
         return chosen
     if name in ("ChainedScheduler", "SequentialLR"):
-        inner = [interval(*node) for node in list(nodes(name, given))[1:]]
+        inner = [find_interval(*node) for node in list(walk_tree(name, given))[1:]]
         return "step" if "step" in inner else "epoch"
     own: Interval = "step" if name in _PER_STEP else "epoch"
     return getattr(CLASSES[name], "interval", own)
 
 
-def whole(name: str) -> str | None:
+def find_end_argument(name: str) -> str | None:
     """Return the argument of a class whose end is meant to be the end of the run, if it has one."""
     return _ENDS.get(name) or getattr(CLASSES[name], "whole", None)
 
 
 def needs_validation(name: str, given: Mapping[str, Any] | None = None) -> bool:
     """Return whether a scheduler, or one that it holds, is steered by the validation loss."""
-    classes = [CLASSES[each] for each, _ in nodes(name, given or {})]
+    classes = [CLASSES[each] for each, _ in walk_tree(name, given or {})]
     return any(inspect.isclass(each) and issubclass(each, ReduceLROnPlateau) for each in classes)

@@ -54,7 +54,7 @@ class LinearToZeroLR(Schedule):
     Argued for by Bergsma et al., "Straight to Zero", ICLR 2025. `total_iters` is the whole run
     unless given.
 
-    >>> curve(LinearToZeroLR, 4, total_iters=4)
+    >>> evaluate_schedule(LinearToZeroLR, 4, total_iters=4)
     [1.0, 0.75, 0.5, 0.25, 0.0]
     """
 
@@ -76,7 +76,7 @@ class CosineToFloorLR(Schedule):
     stays there, where torch's CosineAnnealingLR takes a rate and goes up again. `total_iters` is
     the whole run unless given.
 
-    >>> curve(CosineToFloorLR, 5, total_iters=4, floor=0.1)
+    >>> evaluate_schedule(CosineToFloorLR, 5, total_iters=4, floor=0.1)
     [1.0, 0.8682, 0.55, 0.2318, 0.1, 0.1]
     """
 
@@ -98,7 +98,7 @@ class RexLR(Schedule):
     Chen, Wolfe and Kyrillidis, "REX: Revisiting Budgeted Training with an Improved Schedule", 2021.
     `total_iters` is the whole run unless given.
 
-    >>> curve(RexLR, 4, total_iters=4)
+    >>> evaluate_schedule(RexLR, 4, total_iters=4)
     [1.0, 0.8571, 0.6667, 0.4, 0.0]
     """
 
@@ -119,7 +119,7 @@ class InverseSquareRootLR(Schedule):
 
     Vaswani et al., "Attention Is All You Need", 2017, scaled so that the peak is the base rate.
 
-    >>> curve(InverseSquareRootLR, 7, warmup_iters=2)
+    >>> evaluate_schedule(InverseSquareRootLR, 7, warmup_iters=2)
     [0.5, 1.0, 0.8165, 0.7071, 0.6325, 0.5774, 0.5345, 0.5]
     """
 
@@ -140,7 +140,7 @@ class WarmupStableDecayLR(Schedule):
     Haegele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
     2024. `total_iters` is the whole run unless given.
 
-    >>> curve(WarmupStableDecayLR, 8, total_iters=8, warmup_iters=2, decay_iters=4)
+    >>> evaluate_schedule(WarmupStableDecayLR, 8, total_iters=8, warmup_iters=2, decay_iters=4)
     [0.5, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
 
@@ -186,7 +186,7 @@ CLASSES: dict[str, type[LRScheduler]] = {
 }
 
 
-def curve(schedule: type[Schedule], last: int, **arguments: object) -> list[float]:
+def evaluate_schedule(schedule: type[Schedule], last: int, **arguments: object) -> list[float]:
     """Return the shares of steps 0 to `last`, to four places."""
     import torch
 

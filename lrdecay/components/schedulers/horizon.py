@@ -52,18 +52,18 @@ class Horizon:
         return replace(self, epochs=max(1, epochs), steps=max(1, self.steps - steps))
 
 
-def in_numbers(value: Any, horizon: Horizon) -> Any:
+def replace_words(value: Any, horizon: Horizon) -> Any:
     """Return a value of a sweep file with words as numbers: `epochs`, `steps` and parts of them,
     and `lr` (the base rate) and multiples of it.
 
     A part is rounded, halves up, to at least 1. A list is gone through. Anything else is returned
     as it is, so `2 epochs` too, which might mean twice the run or two epochs.
 
-    >>> in_numbers(["epochs", "0.25 epochs", "0.5 steps", "10 lr", 3], Horizon.of(10, 19))
+    >>> replace_words(["epochs", "0.25 epochs", "0.5 steps", "10 lr", 3], Horizon.of(10, 19))
     [10, 3, 95, 0.01, 3]
     """
     if isinstance(value, list | tuple):
-        return [in_numbers(item, horizon) for item in value]
+        return [replace_words(item, horizon) for item in value]
     word = _WORD.fullmatch(value.strip()) if isinstance(value, str) else None
     if word is None:
         return value

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from lrdecay.components.schedulers.classes import children
+from lrdecay.components.schedulers.classes import list_children
 from lrdecay.components.schedulers.horizon import Horizon, Interval
 
 
@@ -26,7 +26,7 @@ class Part:
         return self.horizon.length(self.every)
 
 
-def all_parts(
+def list_parts(
     name: str, resolved: Mapping[str, Any], horizon: Horizon, every: Interval | None = None
 ) -> Iterator[Part]:
     """Yield a scheduler and all that it holds, `every` being the interval of what holds it."""
@@ -34,18 +34,20 @@ def all_parts(
     yield Part(name, resolved, horizon, every)
     own = None if name == "WarmupLR" else every
     for child, part in zip(
-        children(name, resolved), parts(name, resolved, horizon, every), strict=True
+        list_children(name, resolved), split_horizon(name, resolved, horizon, every), strict=True
     ):
         rest = {key: value for key, value in child.items() if key != "class"}
-        yield from all_parts(child["class"], rest, part, own)
+        yield from list_parts(child["class"], rest, part, own)
 
 
-def parts(name: str, values: Mapping[str, Any], horizon: Horizon, every: Interval) -> list[Horizon]:
+def split_horizon(
+    name: str, values: Mapping[str, Any], horizon: Horizon, every: Interval
+) -> list[Horizon]:
     """Return the part of the horizon that each scheduler within `name` has.
 
     It is the whole where the values, which may be those of a file not yet checked, do not say.
     """
-    whole = [horizon] * len(children(name, values))
+    whole = [horizon] * len(list_children(name, values))
     if name == "WarmupLR" and _is_count(values.get("warmup_iters")):
         return [horizon.after(values["warmup_iters"], every) for _ in whole]
     milestones = values.get("milestones")

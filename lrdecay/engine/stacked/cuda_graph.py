@@ -12,7 +12,7 @@ Step = Callable[..., tuple[Tensor, ...]]
 _WARM_UPS = 3
 
 
-def captured(step: Step, examples: Sequence[Tensor], state: Sequence[Tensor]) -> Step:
+def capture_step(step: Step, examples: Sequence[Tensor], state: Sequence[Tensor]) -> Step:
     """Return what does the same as `step` on a GPU in one launch, for inputs shaped as `examples`.
 
     `step` must not wait for the device, and everything it changes in place must be in `state`. It

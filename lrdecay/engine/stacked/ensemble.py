@@ -18,7 +18,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from lrdecay.components import rng
 from lrdecay.components.models import dropout
 from lrdecay.components.models.dropout import StreamDropout
-from lrdecay.engine import layers as layers_module
+from lrdecay.engine.layers import list_layers
 from lrdecay.engine.stacked import sequential
 
 
@@ -37,10 +37,10 @@ class Stack:
             for name, value in {**parameters, **buffers}.items()
         }
         self._device = device
-        dropouts = [dropout.dropout_layers(network) for network in networks]
+        dropouts = [dropout.list_dropout_layers(network) for network in networks]
         self._set_rates([[layer.p for layer in of_network] for of_network in dropouts])
-        self.dropout_layers = len(list(dropout.dropout_layers(networks[0])))
-        layers = layers_module.layers(networks[0])
+        self.dropout_layers = len(list(dropout.list_dropout_layers(networks[0])))
+        layers = list_layers(networks[0])
         self.is_chain = layers is not None
         if layers is None:
             self._vmapped = _Vmapped(networks[0])
@@ -85,7 +85,7 @@ class Stack:
         (layers, runs)."""
         self.rates = [list(of_network) for of_network in rates]
         by_layer = list(zip(*rates, strict=True))
-        thresholds = [[rng.threshold(rate) for rate in of_layer] for of_layer in by_layer]
+        thresholds = [[rng.mask_threshold(rate) for rate in of_layer] for of_layer in by_layer]
         scales = [[1 / (1 - rate) for rate in of_layer] for of_layer in by_layer]
         shape = len(by_layer), len(rates)
         self._thresholds = torch.tensor(thresholds, dtype=torch.int32, device=self._device)
@@ -101,8 +101,8 @@ class _Drop:
 
     def __call__(self, x: Tensor, layer: int) -> Tensor:
         keys, thresholds = self._keys[layer].unsqueeze(1), self._thresholds[layer].unsqueeze(1)
-        kept = rng.keep(keys, thresholds, x.shape[1:], x.device)
-        return dropout.drop(x, kept, self._scales[layer].view(-1, *(1,) * (x.dim() - 1)))
+        kept = rng.draw_mask(keys, thresholds, x.shape[1:], x.device)
+        return dropout.apply_mask(x, kept, self._scales[layer].view(-1, *(1,) * (x.dim() - 1)))
 
 
 class _Vmapped:
@@ -158,7 +158,7 @@ class _VmappedDropout(nn.Module):
         if self.key is None:
             return x
         kept: Tensor = _Keep.apply(self.key, self.threshold, tuple(x.shape))
-        self.key = rng.parts(self.key, torch.zeros_like(self.key))
+        self.key = rng.derive_keys(self.key, torch.zeros_like(self.key))
         dropped: Tensor = x * (kept.to(x.dtype) * self.scale)
         return dropped
 
@@ -168,7 +168,7 @@ class _Keep(torch.autograd.Function):
 
     @staticmethod
     def forward(key: Tensor, threshold: Tensor, shape: tuple[int, ...]) -> Tensor:
-        return rng.keep(key, threshold, shape, key.device).view(torch.uint8)
+        return rng.draw_mask(key, threshold, shape, key.device).view(torch.uint8)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
@@ -182,7 +182,7 @@ class _Keep(torch.autograd.Function):
         return _Keep.apply(key.unsqueeze(1), threshold.unsqueeze(1), shape), 0
 
 
-def check(networks: Sequence[nn.Module], images: Tensor) -> None:
+def check_same_results(networks: Sequence[nn.Module], images: Tensor) -> None:
     """Raise `CannotStackError` unless the networks compute the same stacked as alone, in training
     and in evaluation. Give two of different weights and dropout rates.
 
@@ -197,9 +197,9 @@ def check(networks: Sequence[nn.Module], images: Tensor) -> None:
         alone = [deepcopy(network).to(device) for network in networks]
         for seed, network in enumerate(alone):
             dropout.set_dropout_step(network, seed, step=0)
-        keys = rng.keys(range(len(networks)), "dropout", device)
+        keys = rng.make_keys(range(len(networks)), "dropout", device)
         layers = torch.arange(stack.dropout_layers, device=device)
-        keys = rng.parts(rng.parts(keys, torch.zeros_like(keys)), layers[:, None])
+        keys = rng.derive_keys(rng.derive_keys(keys, torch.zeros_like(keys)), layers[:, None])
         together = images.expand(len(networks), *images.shape)
         stacked = stack.logits(together, keys)
         lone = [network.train()(images) for network in alone]

@@ -18,8 +18,13 @@ from torch import Tensor, nn
 
 from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Split
-from lrdecay.components.models import build as models_build
-from lrdecay.components.models import dropout as dropout_module
+from lrdecay.components.models.build import (
+    REFRESHED_BATCHES,
+    build_model,
+    digest_weights,
+    has_running_statistics,
+)
+from lrdecay.components.models.dropout import read_applied_dropout
 from lrdecay.core.run import Run
 from lrdecay.engine.measured import EVALUATION_BATCH, Metrics
 from lrdecay.engine.stacked import cuda_graph, optimizers
@@ -31,7 +36,7 @@ T = TypeVar("T")
 _SHARED = ("model", "batch_norm", "optimizer", "batch_size", "epochs", "validation", "precision")
 
 
-def kind(run: Run) -> tuple[object, ...]:
+def lockstep_kind(run: Run) -> tuple[object, ...]:
     """Return what runs must have in common to be trained together."""
     arguments = json.loads(run.optimizer_args)
     # what some runs of a group need and others do not would change the others' bits
@@ -64,10 +69,10 @@ class Lockstep:
         self, runs: Sequence[Run], train: Split, classes: int, device: torch.device
     ) -> None:
         runs = _in_company(runs)
-        networks = initial_networks(runs, train, classes)
-        digest = cache(models_build.digest)
+        networks = build_networks(runs, train, classes)
+        digest = cache(digest_weights)
         self.init_digests = [digest(network) for network in networks]
-        self.applied_dropout = [dropout_module.applied_dropout(network) for network in networks]
+        self.applied_dropout = [read_applied_dropout(network) for network in networks]
         self._runs = runs
         self._train = train
         self._device = device
@@ -76,12 +81,12 @@ class Lockstep:
         self._sizes = [min(size, count - start) for start in range(0, count, size)]
         self._rates = Rates(runs, len(self._sizes))
         self._done = 0
-        self._update = optimizers.build(
+        self._update = optimizers.build_update(
             runs[0].optimizer,
             self._stack.parameters,
             [json.loads(run.optimizer_args) for run in runs],
         )
-        self._refreshes = models_build.has_running_statistics(networks[0])
+        self._refreshes = has_running_statistics(networks[0])
         self._of_training: list[Tensor] = []
         self._steps: dict[int, cuda_graph.Step] = {}
 
@@ -149,7 +154,7 @@ class Lockstep:
         if not self._refreshes:
             return
         keys, batches = self._keys(0), self._order(0).split(self._sizes, dim=1)
-        for number, batch in enumerate(batches[: models_build.REFRESHED_BATCHES]):
+        for number, batch in enumerate(batches[:REFRESHED_BATCHES]):
             self._stack.logits(self._train.images[batch], keys[number])
 
     @torch.no_grad()
@@ -179,25 +184,25 @@ class Lockstep:
         size = inputs[0].shape[1]
         if size not in self._steps:
             state = self._stack.state + self._update.state
-            self._steps[size] = cuda_graph.captured(self._step, inputs, state)
+            self._steps[size] = cuda_graph.capture_step(self._step, inputs, state)
         return self._steps[size]
 
     def _order(self, epoch: int) -> Tensor:
         """Return the images in the order in which each run visits them (runs, n)."""
         count, device = len(self._train), self._device
-        of_seed = cache(lambda seed: rng.order(seed, epoch, count, device))
+        of_seed = cache(lambda seed: rng.draw_order(seed, epoch, count, device))
         return torch.stack([of_seed(run.seed) for run in self._runs])
 
     def _keys(self, first: int) -> Tensor:
         """Return the keys of the dropout masks of an epoch that begins with step `first`, (steps,
         layers, runs)."""
-        runs = rng.keys([run.seed for run in self._runs], "dropout", self._device)
+        runs = rng.make_keys([run.seed for run in self._runs], "dropout", self._device)
         numbers = torch.arange(first, first + len(self._sizes), device=self._device)
         layers = torch.arange(self._stack.dropout_layers, device=self._device)
-        return rng.parts(rng.parts(runs, numbers[:, None, None]), layers[:, None])
+        return rng.derive_keys(rng.derive_keys(runs, numbers[:, None, None]), layers[:, None])
 
 
-def initial_networks(runs: Sequence[Run], train: Split, classes: int) -> list[nn.Module]:
+def build_networks(runs: Sequence[Run], train: Split, classes: int) -> list[nn.Module]:
     """Return each run's network before its first step; runs of one seed and rate share one."""
     _, channels, height, width = train.images.shape
     first = runs[0]
@@ -205,7 +210,7 @@ def initial_networks(runs: Sequence[Run], train: Split, classes: int) -> list[nn
     @cache
     def build(seed: int, dropout: float | None) -> nn.Module:
         shape = (channels, height, width)
-        return models_build.build(
+        return build_model(
             first.model, shape, classes, seed=seed, dropout=dropout, batch_norm=first.batch_norm
         )
 

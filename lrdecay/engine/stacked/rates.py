@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lrdecay.components import schedulers
-from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.core.run import Run
 
 
@@ -66,10 +66,10 @@ class _Schedule:
     def __init__(self, run: Run, steps: int) -> None:
         parameter = torch.nn.Parameter(torch.zeros(1))
         arguments = json.loads(run.optimizer_args)
-        self._optimizer = optimizers_build.build(run.optimizer, [parameter], run.lr, arguments)
+        self._optimizer = build_optimizer(run.optimizer, [parameter], run.lr, arguments)
         resolved = json.loads(run.scheduler_args)
-        self._scheduler = schedulers.build(run.scheduler_class, resolved, self._optimizer)
-        self._by_steps = schedulers.clock(run.scheduler_class, resolved) == "step"
+        self._scheduler = schedulers.build_scheduler(run.scheduler_class, resolved, self._optimizer)
+        self._by_steps = schedulers.find_clock(run.scheduler_class, resolved) == "step"
         self.rates = torch.empty(steps, dtype=torch.float64)
         self.momenta = torch.empty(steps, dtype=torch.float64)
 

@@ -16,7 +16,7 @@ from lrdecay.components.datasets.dataset import Data, Split
 from lrdecay.core.run import Run
 from lrdecay.engine import record
 from lrdecay.engine.measured import Epoch, Measured, Metrics, OnEpoch
-from lrdecay.engine.precision import computing_in
+from lrdecay.engine.precision import use_precision
 from lrdecay.engine.stacked.lockstep import Lockstep, Trained
 from lrdecay.store.schema import Record
 
@@ -35,7 +35,7 @@ class _Member:
     seconds: float = 0.0
 
 
-def train(
+def train_stacked(
     runs: Sequence[Run], data: Data, device: torch.device, on_epoch: OnEpoch | None = None
 ) -> list[Record]:
     """Train runs of one kind together and return their rows, in the same order.
@@ -45,7 +45,7 @@ def train(
     `Lockstep`, which trains, is not given it.
     """
     started = time.perf_counter()
-    with computing_in(runs[0].precision, device):
+    with use_precision(runs[0].precision, device):
         group = Lockstep(runs, data.train, data.classes, device)
         members = [_Member(*each) for each in zip(runs, group.init_digests, strict=False)]
         alive = members
@@ -79,9 +79,9 @@ def train(
                 alive = [alive[place] for place in left]
             steering = [member.epochs[-1].metrics.get("val") for member in alive]
             group.end_epoch([None if m is None else m.loss for m in steering])
-    digest = cache(lambda seed: rng.order_digest(seed, len(data.train)))
+    digest = cache(lambda seed: rng.digest_order(seed, len(data.train)))
     return [
-        record.finished(
+        record.record_finished(
             member.run,
             Measured(
                 epochs=member.epochs,
@@ -101,14 +101,14 @@ def train(
     ]
 
 
-def seconds_per_image(runs: Sequence[Run], data: Data, device: torch.device) -> tuple[float, float]:
+def time_stacked(runs: Sequence[Run], data: Data, device: torch.device) -> tuple[float, float]:
     """Return how long an image of one run takes to train on and to evaluate, from a short trial."""
     # a schedule may be shorter than the trial
     runs = [run.at_constant_rate() for run in runs]
     count = 8 * runs[0].batch_size
     few = Split(data.train.images[:count], data.train.labels[:count])
     some = Split(data.test.images[:1000], data.test.labels[:1000])
-    with computing_in(runs[0].precision, device):
+    with use_precision(runs[0].precision, device):
         group = Lockstep(runs, few, data.classes, device)
         times = []
         for _ in range(2):  # the first steps pay for what later ones find ready

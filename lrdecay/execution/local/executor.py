@@ -11,8 +11,8 @@ from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.core import signals
 from lrdecay.core.run import Run
 from lrdecay.engine import devices
-from lrdecay.engine.precision import training_settings
-from lrdecay.execution.executor import Site, check_limits, plan_at
+from lrdecay.engine.precision import use_training_settings
+from lrdecay.execution.executor import Site, check_limits, plan_site
 from lrdecay.execution.grouping import Group, Plan
 from lrdecay.execution.local.process import Process
 from lrdecay.execution.messages import Tell
@@ -40,29 +40,29 @@ class Local:
     def site(self, precision: str = "float32") -> Site:
         """Return what runs of this precision train on."""
         device = devices.find_device(self.device, precision)
-        workers = devices.default_workers(device) if self.workers is None else self.workers
-        places = len(devices.gpus()) if device.type == "cuda" else 1
-        return Site(str(device), devices.made_with(device), workers, -(-workers // places))
+        workers = devices.count_workers(device) if self.workers is None else self.workers
+        places = len(devices.list_gpus()) if device.type == "cuda" else 1
+        return Site(str(device), devices.describe_device(device), workers, -(-workers // places))
 
     def plan(self, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None) -> Plan:
         """Return the groups in which runs train."""
-        return plan_at(self.site(), runs, data, engine, group_size)
+        return plan_site(self.site(), runs, data, engine, group_size)
 
     def train(self, groups: Sequence[Group], setup: Setup, tell: Tell) -> None:
         """Train every group."""
         site = self.site()
         if site.workers == 0:
-            with training_settings():
+            with use_training_settings():
                 trainer = setup.trainer(setup)
                 for group in groups:
                     trainer.train(group, tell)
             return
         # each process reads the data itself: through a pipe they would be as many copies at once
         start = partial(_start, replace(setup, data=None), count())
-        with signals.held():
+        with signals.hold_signals():
             Pool(groups, start, lambda: site.workers, setup.device, tell, self.time_limit).train()
 
 
 def _start(setup: Setup, numbers: count[int], clock: Clock, inbox: Inbox) -> Worker:
-    variables = devices.on_one_gpu(next(numbers)) if setup.device == "cuda" else {}
+    variables = devices.gpu_environment(next(numbers)) if setup.device == "cuda" else {}
     return Process.start(setup, variables, clock, inbox)

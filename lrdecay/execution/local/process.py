@@ -24,7 +24,7 @@ _HOME = Path(__file__).resolve().parents[3]
 _PIPE_SECONDS = 5.0  # a process's own child may hold its pipe open
 
 
-def environment() -> dict[str, str]:
+def training_environment() -> dict[str, str]:
     """Return the environment variables of a training process: one thread, and memory that is kept.
 
     By default glibc gives the memory of each step back to the system and takes it again with a page
@@ -78,7 +78,7 @@ class Process(Worker):
             [sys.executable, "-P", "-c", code],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **environment(), **variables},
+            env={**os.environ, **training_environment(), **variables},
             process_group=0,
         )
         signals.children.add(process)

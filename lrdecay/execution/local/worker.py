@@ -1,6 +1,6 @@
 """A training process: takes groups from a pipe, trains them, sends the runs' rows back.
 
-Started by `process` as a process of its own that calls `main`. It ends when the coordinator
+Started by `process` as a process of its own that calls `run_worker`. It ends when the coordinator
 does, at whatever moment and in whatever way that happens: the pipe then closes.
 """
 
@@ -14,14 +14,14 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
-from lrdecay.engine.precision import training_settings
+from lrdecay.engine.precision import use_training_settings
 from lrdecay.execution.messages import Beat, Ready
 from lrdecay.execution.trainer import Setup
 
 _BEAT_SECONDS = 1.0
 
 
-def main(descriptor: int) -> None:
+def run_worker(descriptor: int) -> None:
     """Train what comes through the pipe with this file descriptor until it closes."""
     connection: Connection[Any, Any] = Connection(descriptor)
     inbox: SimpleQueue[Any] = SimpleQueue()
@@ -46,7 +46,7 @@ def main(descriptor: int) -> None:
 
     for task in (receive, beat):
         threading.Thread(target=task, daemon=True).start()
-    with training_settings():
+    with use_training_settings():
         try:
             setup: Setup = inbox.get()
             trainer = setup.trainer(setup)

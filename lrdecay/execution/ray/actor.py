@@ -19,7 +19,7 @@ class Actor(Worker):
 
     kind = "Ray actor"
 
-    def __init__(self, handle: Any, ears: Ears, clock: Clock, inbox: Inbox) -> None:
+    def __init__(self, handle: Any, ears: Listener, clock: Clock, inbox: Inbox) -> None:
         super().__init__(clock, inbox)
         self.handle = handle
         self._ears = ears
@@ -55,7 +55,7 @@ class Actor(Worker):
         return self._how
 
 
-class Ears:
+class Listener:
     """One thread that hears all actors."""
 
     def __init__(self, ray: Any) -> None:

@@ -17,7 +17,7 @@ _CONNECT_SECONDS = 10.0
 _LOOPBACK = ("127.", "localhost", "[::1]", "::1")
 
 
-def connect(address: str | None) -> Any:
+def connect_ray(address: str | None) -> Any:
     """Return the module `ray`, connected to the cluster at an address, else to the one that this
     machine belongs to, else to one that begins and ends with this process.
 

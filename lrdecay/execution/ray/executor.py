@@ -17,12 +17,12 @@ from lrdecay.core.errors import InputError, WorkerError
 from lrdecay.core.run import SEMANTICS, Run
 from lrdecay.execution.executor import Site, check_limits
 from lrdecay.execution.grouping import Group, Plan
-from lrdecay.execution.local.process import environment
+from lrdecay.execution.local.process import training_environment
 from lrdecay.execution.messages import Tell
 from lrdecay.execution.pool import LOOK_SECONDS, Clock, Inbox, Pool
-from lrdecay.execution.ray.actor import Actor, Ears, first_line
-from lrdecay.execution.ray.connect import connect
-from lrdecay.execution.ray.worker import Trainee
+from lrdecay.execution.ray.actor import Actor, Listener, first_line
+from lrdecay.execution.ray.connect import connect_ray
+from lrdecay.execution.ray.worker import RayWorker
 from lrdecay.execution.trainer import Setup
 
 _TRIES = 3
@@ -52,7 +52,7 @@ class Cluster:
         check_limits(workers, time_limit, fewest=1)
         if not 0 < gpus <= 1:
             raise InputError(f"gpus: a worker takes a share of one GPU, as 0.5, not {gpus:g}")
-        self._ray = connect(address)
+        self._ray = connect_ray(address)
         self._most, self._gpus, self._time_limit = workers, gpus, time_limit
         self._allow_mixed = allow_mixed
         on_gpu = self._ray.cluster_resources().get("GPU", 0) > 0
@@ -86,7 +86,7 @@ class Cluster:
         light = replace(setup, data=None)
         expected = None if self._allow_mixed else self._known().made_with
         begin = (light, data, expected, SEMANTICS)
-        ears = Ears(self._ray)
+        ears = Listener(self._ray)
 
         def start(clock: Clock, inbox: Inbox) -> Actor:
             handle = self._scouts.pop() if self._scouts else self._actor()
@@ -94,7 +94,7 @@ class Cluster:
             actor.follow(handle.begin.options(num_returns="streaming").remote(*begin))
             return actor
 
-        with self._errors(), signals.held():
+        with self._errors(), signals.hold_signals():
             try:
                 Pool(groups, start, self._room, setup.device, tell, self._time_limit).train()
             finally:
@@ -128,15 +128,15 @@ class Cluster:
 
     def _actor(self) -> Any:
         gpus = self._gpus if self._device == "cuda" else 0
-        environment_of = {"env_vars": environment()}
-        made = self._ray.remote(Trainee)
+        environment_of = {"env_vars": training_environment()}
+        made = self._ray.remote(RayWorker)
         return made.options(num_cpus=1, num_gpus=gpus, runtime_env=environment_of).remote()
 
     def _get(self, reference: Any) -> Any:
         """Wait for an answer, and let a signal end the waiting."""
         while True:
             ready, _ = self._ray.wait([reference], timeout=LOOK_SECONDS)
-            signals.check()
+            signals.check_signals()
             if ready:
                 return self._ray.get(reference)
 

@@ -18,8 +18,8 @@ import torch
 from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.core.run import SEMANTICS, Run
 from lrdecay.engine import devices
-from lrdecay.engine.precision import training_settings
-from lrdecay.execution.executor import Site, plan_at
+from lrdecay.engine.precision import use_training_settings
+from lrdecay.execution.executor import Site, plan_site
 from lrdecay.execution.grouping import Group, Plan
 from lrdecay.execution.messages import Beat, Ready
 from lrdecay.execution.trainer import Setup, Trains
@@ -29,7 +29,7 @@ _BEAT_SECONDS = 1.0
 _END = None
 
 
-class Trainee:
+class RayWorker:
     """Holds the data on its device and trains groups, telling how it goes in streams of lists."""
 
     def __init__(self) -> None:
@@ -40,13 +40,13 @@ class Trainee:
 
         Raises `InputError` where the device is not there.
         """
-        return devices.made_with(devices.find_device(device, precision)), os.cpu_count() or 1
+        return devices.describe_device(devices.find_device(device, precision)), os.cpu_count() or 1
 
     def plan(
         self, site: Site, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None
     ) -> Plan:
         """Return the groups in which runs train here."""
-        return plan_at(site, runs, data, engine, group_size)
+        return plan_site(site, runs, data, engine, group_size)
 
     def begin(
         self, setup: Setup, data: Dataset, expected: tuple[str, ...] | None, semantics: int
@@ -58,13 +58,13 @@ class Trainee:
         try:
             if semantics != SEMANTICS:
                 raise RuntimeError(f"node {node} has another lrdecay than the coordinator")
-            here = devices.made_with(torch.device(setup.device))
+            here = devices.describe_device(torch.device(setup.device))
             if expected is not None and here != tuple(expected):
                 raise RuntimeError(
                     f"node {node} has torch {here[1]} on {here[0]}, and others torch {expected[1]} "
                     f"on {expected[0]}; such numbers are not compared unless --allow-mixed"
                 )
-            with training_settings():
+            with use_training_settings():
                 self._trainer = setup.trainer(replace(setup, data=data))
         except Exception as error:
             yield [Ready(f"{type(error).__name__}: {error}", node)]
@@ -83,7 +83,7 @@ class Trainee:
     def _train(self, group: Group, told: SimpleQueue[Any]) -> None:
         try:
             assert self._trainer is not None
-            with training_settings():
+            with use_training_settings():
                 self._trainer.train(group, told.put)
             told.put(_END)
         except BaseException:  # no run's error: those are in its record

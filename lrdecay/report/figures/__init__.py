@@ -12,7 +12,7 @@ from lrdecay.report.figures.cells import (
 )
 from lrdecay.report.figures.curves import curves, rates
 from lrdecay.report.figures.differences import closing, differences, gain, slopes
-from lrdecay.report.figures.panels import Chart, Setting, legend_key, split_settings
+from lrdecay.report.figures.panels import Chart, Setting, draw_legend_key, split_settings
 
 __all__ = [
     "Chart",
@@ -23,11 +23,11 @@ __all__ = [
     "closing",
     "curves",
     "differences",
+    "draw_legend_key",
     "expected_best",
     "gain",
     "gap_by_dropout",
     "heat_map",
-    "legend_key",
     "rates",
     "slopes",
     "split_settings",

@@ -16,12 +16,26 @@ from lrdecay.analysis import (
     time_to_target,
     train_test_gap,
 )
-from lrdecay.analysis.axes import rows_at
-from lrdecay.core.text import counted
+from lrdecay.analysis.axes import select_rows
+from lrdecay.core.text import spell_count
 from lrdecay.plots.outcomes import SPREADS
 from lrdecay.plots.style import Style
-from lrdecay.report.figures import panels as panels_module
-from lrdecay.report.figures.panels import Chart, Row, Setting
+from lrdecay.report.figures.panels import (
+    SINGLE_INCHES,
+    Chart,
+    Row,
+    Setting,
+    describe_band,
+    describe_dots,
+    describe_left_out,
+    describe_shift,
+    draw_by_dropout,
+    format_counts,
+    list_keys,
+    make_panel,
+    make_panels,
+    make_single,
+)
 
 MAX_ROWS = 60
 """Rows of a map or of a list of cells."""
@@ -35,18 +49,16 @@ def heat_map(setting: Setting) -> Chart | None:
     if cells.empty or not 1 < schedulers <= MAX_ROWS or not 1 < dropouts <= 12:
         return None
     inches = max(5.1, 1.2 + 0.95 * dropouts), 0.8 + 0.5 * schedulers
-    ax = plots.plot_heat_map(setting.runs, ax=panels_module.new_panel(inches))
+    ax = plots.plot_heat_map(setting.runs, ax=make_panel(inches))
     name = f"heat-map-{setting.number}"
     caption = (
         "Test accuracy after the last epoch, in percent, the darker the higher: mean "
         f"\N{PLUS-MINUS SIGN} sd over the seeds of a cell, and how many completed "
-        f"({panels_module.n_of(cells['n'])}). A cell without a completed run is empty."
+        f"({format_counts(cells['n'])}). A cell without a completed run is empty."
     )
     return Chart(
         setting,
-        panels_module.single(
-            ax, name, "mean test accuracy by scheduler and dropout; see the table"
-        ),
+        make_single(ax, name, "mean test accuracy by scheduler and dropout; see the table"),
         caption,
     )
 
@@ -60,7 +72,7 @@ def accuracy_by_dropout(setting: Setting, styles: Mapping[str, Style]) -> Chart 
         setting.runs,
         styles=styles,
         legend=False,
-        ax=panels_module.new_panel(panels_module.SINGLE_INCHES),
+        ax=make_panel(SINGLE_INCHES),
     )
     what = "Test accuracy after the last epoch, in percent"
     return _by_dropout_chart(setting, ax, "by-dropout", what, cells, styles)
@@ -77,7 +89,7 @@ def gap_by_dropout(setting: Setting, styles: Mapping[str, Style]) -> Chart | Non
         setting.epochs,
         styles=styles,
         legend=False,
-        ax=panels_module.new_panel(panels_module.SINGLE_INCHES),
+        ax=make_panel(SINGLE_INCHES),
     )
     what = (
         "Accuracy on a fixed sample of training images (dropout off) minus test accuracy, "
@@ -94,11 +106,11 @@ def _by_dropout_chart(
     cells: pd.DataFrame,
     styles: Mapping[str, Style],
 ) -> Chart:
-    rows = panels_module.single(ax, f"{name}-{setting.number}", f"{ax.get_ylabel()} by dropout")
-    caption = f"{what}: mean over seeds{panels_module.band(cells['n'], 'bar')}. "
-    caption += panels_module.dots(cells["n"])
-    caption += panels_module.shifted(cells, "dropout")
-    return Chart(setting, rows, caption, panels_module.keys_of(cells["scheduler"], styles))
+    rows = make_single(ax, f"{name}-{setting.number}", f"{ax.get_ylabel()} by dropout")
+    caption = f"{what}: mean over seeds{describe_band(cells['n'], 'bar')}. "
+    caption += describe_dots(cells["n"])
+    caption += describe_shift(cells, "dropout")
+    return Chart(setting, rows, caption, list_keys(cells["scheduler"], styles))
 
 
 def accuracy_by_rate(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
@@ -124,16 +136,17 @@ def _by_factor(
     if cells.empty:
         return None
     dropouts = axis_values(cells, "dropout")
-    axes = panels_module.by_dropout(
+    axes = draw_by_dropout(
         dropouts, lambda d, ax: plot(setting.at(d).runs, styles=styles, legend=False, ax=ax)
     )
-    panels = panels_module.panels(axes, f"{name}-{setting.number}", f"test accuracy by {what}")
+    panels = make_panels(axes, f"{name}-{setting.number}", f"test accuracy by {what}")
     caption = (
         f"Test accuracy after the last epoch, in percent, by {what} (log scale): mean "
-        f"over seeds{panels_module.band(cells['n'], 'bar')}. {panels_module.dots(cells['n'])}"
-        f"{panels_module.shifted(cells, 'value')}{panels_module.without_panel(dropouts)}"
+        f"over seeds{describe_band(cells['n'], 'bar')}. "
+        f"{describe_dots(cells['n'])}"
+        f"{describe_shift(cells, 'value')}{describe_left_out(dropouts)}"
     )
-    keys = panels_module.keys_of(cells["scheduler"], styles)
+    keys = list_keys(cells["scheduler"], styles)
     return Chart(setting, [Row("", panels)], caption, keys)
 
 
@@ -146,11 +159,9 @@ def spread(
     groups = len(axis_values(cells, "dropout"))
     if cells[list(SPREADS)].isna().all(axis=None) or len(cells) > MAX_ROWS:
         return None
-    inches = panels_module.SINGLE_INCHES[0], 0.8 + 0.2 * (len(cells) + groups)
+    inches = SINGLE_INCHES[0], 0.8 + 0.2 * (len(cells) + groups)
     hardware, noise = _noise(setting.runs, repeats)
-    ax = plots.plot_spread(
-        setting.runs, styles=styles, hardware_sd=hardware, ax=panels_module.new_panel(inches)
-    )
+    ax = plots.plot_spread(setting.runs, styles=styles, hardware_sd=hardware, ax=make_panel(inches))
     images = setting.runs["test_images"].dropna()
     of_images = "that size" if images.empty else f"{int(images.max()):,} images"
     caption = (
@@ -158,10 +169,10 @@ def spread(
         "it would be if each run erred on each image independently, at that image's own rate "
         "(after Jordan, 2023). Cross: of one run's accuracy over test sets of "
         f"{of_images}, which more seeds do not shrink. "
-        f"{panels_module.n_of(cells['n'])} runs per cell.{noise}"
+        f"{format_counts(cells['n'])} runs per cell.{noise}"
     )
     name = f"spread-{setting.number}"
-    return Chart(setting, panels_module.single(ax, name, "standard deviations by cell"), caption)
+    return Chart(setting, make_single(ax, name, "standard deviations by cell"), caption)
 
 
 def _noise(runs: pd.DataFrame, repeats: pd.DataFrame | None) -> tuple[float | None, str]:
@@ -174,7 +185,7 @@ def _noise(runs: pd.DataFrame, repeats: pd.DataFrame | None) -> tuple[float | No
     n, same, sd = int(accuracy["n"]), int(accuracy["identical"]), float(accuracy["sd"])
     if n == 0:
         return None, ""
-    again = f"{counted(n, 'run')} trained once more"
+    again = f"{spell_count(n, 'run')} trained once more"
     if (floor["identical"] == n).all():
         return sd, (
             f" Dotted: of the hardware, which is 0: {again} came out the same to the bit, so "
@@ -200,23 +211,23 @@ def expected_best(setting: Setting, styles: Mapping[str, Style]) -> Chart | None
     if trials["val_accuracy"].isna().all():
         return None
     dropouts = axis_values(trials, "dropout")
-    axes = panels_module.by_dropout(
+    axes = draw_by_dropout(
         dropouts,
         lambda d, ax: plots.plot_expected_best(
-            rows_at(trials, "dropout", d), styles=styles, legend=False, ax=ax
+            select_rows(trials, "dropout", d), styles=styles, legend=False, ax=ax
         ),
     )
-    panels = panels_module.panels(axes, f"tried-{setting.number}", "best accuracy by rates tried")
+    panels = make_panels(axes, f"tried-{setting.number}", "best accuracy by rates tried")
     seeds = trials.groupby(["scheduler", "dropout", "lr"], dropna=False)["seed"].nunique()
     caption = (
         "Validation accuracy after the last epoch, in percent, to expect of the best of so many "
         "base rates of the grid, drawn at random without replacement (after Dodge and others, "
         "2019): level means that further rates of this grid bring nothing. A rate at which a trial "
         "diverged or failed counts as the worst of all, so a line begins where one that did not "
-        f"must be among those drawn. {panels_module.n_of(seeds)} trials per rate."
-        f"{panels_module.without_panel(dropouts)}"
+        f"must be among those drawn. {format_counts(seeds)} trials per rate."
+        f"{describe_left_out(dropouts)}"
     )
-    keys = panels_module.keys_of(trials["scheduler"], styles)
+    keys = list_keys(trials["scheduler"], styles)
     return Chart(setting, [Row("", panels)], caption, keys)
 
 
@@ -227,10 +238,10 @@ def target(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     if runs.empty:
         return None
     dropouts = axis_values(runs, "dropout")
-    axes = panels_module.by_dropout(
+    axes = draw_by_dropout(
         dropouts,
         lambda d, ax: plots.plot_time_to_target(
-            rows_at(runs, "dropout", d), styles=styles, legend=False, ax=ax
+            select_rows(runs, "dropout", d), styles=styles, legend=False, ax=ax
         ),
     )
     table = time_to_target(runs)
@@ -238,16 +249,13 @@ def target(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     caption = (
         f"Share of the runs whose validation accuracy had reached {100 * runs['target'].max():g}%, "
         "by epochs trained; band: its pointwise 95% interval (log-log). "
-        f"{int(cells['n_reached'].sum())} of {counted(int(cells['n'].sum()), 'run')} got there; "
-        "one that did not, diverged ones among them, counts as not there by its last epoch. "
-        f"{panels_module.n_of(cells['n'])} runs per cell.{panels_module.without_panel(dropouts)}"
+        f"{int(cells['n_reached'].sum())} of {spell_count(int(cells['n'].sum()), 'run')} got "
+        "there; one that did not, diverged ones among them, counts as not there by its last epoch. "
+        f"{format_counts(cells['n'])} runs per cell."
+        f"{describe_left_out(dropouts)}"
     )
-    panels = panels_module.panels(
-        axes, f"target-{setting.number}", "share of runs at the target by epoch"
-    )
-    return Chart(
-        setting, [Row("", panels)], caption, panels_module.keys_of(runs["scheduler"], styles)
-    )
+    panels = make_panels(axes, f"target-{setting.number}", "share of runs at the target by epoch")
+    return Chart(setting, [Row("", panels)], caption, list_keys(runs["scheduler"], styles))
 
 
 def _completed_cells(runs: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from lrdecay import plots
 from lrdecay.analysis import axis_values, learning_rate_curves
-from lrdecay.core.text import text_of
+from lrdecay.core.text import to_text
 from lrdecay.plots.curves import EARLY
 from lrdecay.plots.style import Style
 from lrdecay.report.figures import panels
@@ -30,9 +30,9 @@ def rates(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
         setting.epochs,
         styles=styles,
         legend=False,
-        ax=panels.new_panel(panels.SINGLE_INCHES),
+        ax=panels.make_panel(panels.SINGLE_INCHES),
     )
-    rows = panels.single(ax, f"rates-{setting.number}", "learning rate by epochs trained")
+    rows = panels.make_single(ax, f"rates-{setting.number}", "learning rate by epochs trained")
     courses = curves.groupby("scheduler", sort=False)["curve"].nunique()
     several = [f"{name} ({n} courses)" for name, n in courses.items() if n > 1]
     caption = "Learning rate as applied, epoch by epoch; a line drawn later may cover an earlier."
@@ -41,7 +41,7 @@ def rates(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
         caption += ", ".join(several) + "."
     n = int(curves.drop_duplicates(["scheduler", "curve"])["n_runs"].sum())
     caption += f" n = {n} completed run{'s' if n > 1 else ''}."
-    return Chart(setting, rows, caption, panels.keys_of(curves["scheduler"], styles))
+    return Chart(setting, rows, caption, panels.list_keys(curves["scheduler"], styles))
 
 
 def curves(metric: str, setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
@@ -64,13 +64,17 @@ def curves(metric: str, setting: Setting, styles: Mapping[str, Style]) -> Chart 
         rows = [Row("", [replace(row.panels[0], title=row.title) for row in rows])]
     counts = completed.groupby(["scheduler", "dropout"], dropna=False)["run_id"].size()
     unit = "nats per image, log scale" if metric == "loss" else "percent"
-    caption = f"{metric.capitalize()} ({unit}) by epoch, mean over seeds{panels.band(counts)}."
+    caption = (
+        f"{metric.capitalize()} ({unit}) by epoch, mean over seeds{panels.describe_band(counts)}."
+    )
     if "train" in splits:
         caption += " On training images: the running mean over the epoch's batches, dropout on."
     if metric == "accuracy" and int(epochs["epoch"].max()) > 1 / EARLY:
         caption += " The first epochs may lie below the axis."
-    caption += " The learning rate is the one that was applied." + panels.without_panel(dropouts)
-    return Chart(setting, rows, caption, panels.keys_of(completed["scheduler"], styles))
+    caption += " The learning rate is the one that was applied." + panels.describe_left_out(
+        dropouts
+    )
+    return Chart(setting, rows, caption, panels.list_keys(completed["scheduler"], styles))
 
 
 def _of_split(
@@ -86,10 +90,10 @@ def _of_split(
             split,
             styles=styles,
             legend=False,
-            ax=panels.new_panel(),
+            ax=panels.make_panel(),
         )
     name = f"{metric}-{settings[0].number}-{split}"
-    return panels.panels(axes, name, f"{split} {metric} by epoch")
+    return panels.make_panels(axes, name, f"{split} {metric} by epoch")
 
 
 def _rates_beneath(
@@ -105,10 +109,10 @@ def _rates_beneath(
             setting.epochs[setting.epochs["split"] == split],
             styles=styles,
             legend=False,
-            ax=panels.new_panel(inches),
+            ax=panels.make_panel(inches),
         )
-    return panels.panels(axes, f"{metric}-{settings[0].number}-rate", "learning rate by epoch")
+    return panels.make_panels(axes, f"{metric}-{settings[0].number}-rate", "learning rate by epoch")
 
 
 def _dropout(runs: pd.DataFrame) -> str:
-    return text_of(runs["dropout"].iloc[0])
+    return to_text(runs["dropout"].iloc[0])

@@ -9,12 +9,24 @@ import pandas as pd
 
 from lrdecay import plots
 from lrdecay.analysis import FEWEST_SEEDS, axis_values
-from lrdecay.analysis.axes import rows_at
+from lrdecay.analysis.axes import select_rows
 from lrdecay.plots.differences import MOST_SEEDS
 from lrdecay.plots.style import Style
-from lrdecay.report.conclusions import Findings
-from lrdecay.report.figures import panels as panels_module
-from lrdecay.report.figures.panels import Chart, Row, Setting
+from lrdecay.report.conclusions import Conclusions
+from lrdecay.report.figures.panels import (
+    SINGLE_INCHES,
+    Chart,
+    Row,
+    Setting,
+    describe_left_out,
+    describe_shift,
+    draw_by_dropout,
+    format_counts,
+    list_keys,
+    make_panel,
+    make_panels,
+    make_single,
+)
 
 MAX_ROWS = 80
 """Differences that get a row each."""
@@ -22,7 +34,7 @@ MAX_SLOPED = 8
 """Schedulers beside the reference that get slopes."""
 
 
-def differences(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Chart | None:
+def differences(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -> Chart | None:
     """The headline: differences to the reference with their intervals, a row each."""
     table = setting.own(found.primary)
     if table["mean"].isna().all():
@@ -37,11 +49,12 @@ def differences(setting: Setting, found: Findings, styles: Mapping[str, Style]) 
         margin=found.comparison.margin,
         unit=found.metric.unit,
         styles=styles,
-        ax=panels_module.new_panel((panels_module.SINGLE_INCHES[0], 0.9 + 0.22 * count)),
+        ax=make_panel((SINGLE_INCHES[0], 0.9 + 0.22 * count)),
     )
     caption = (
         f"Difference to {found.reference} in {found.metric.title}, mean over pairs of runs with "
-        f"the same seed. {_bar(found)} {_margin(found)} {panels_module.n_of(judged['n'])} pairs."
+        f"the same seed. {_bar(found)} {_margin(found)} "
+        f"{format_counts(judged['n'])} pairs."
     )
     few = judged["n"] < FEWEST_SEEDS
     if few.any():
@@ -51,10 +64,10 @@ def differences(setting: Setting, found: Findings, styles: Mapping[str, Style]) 
     if left_out := len(table) - len(rows):
         caption += f" {left_out} more are in the table."
     label = f"differences to {found.reference} with their intervals; see the table"
-    return Chart(setting, panels_module.single(ax, f"differences-{setting.number}", label), caption)
+    return Chart(setting, make_single(ax, f"differences-{setting.number}", label), caption)
 
 
-def gain(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Chart | None:
+def gain(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -> Chart | None:
     """Interaction: what each scheduler gains on the reference, against dropout."""
     table = setting.own(found.primary)
     judged = table.dropna(subset=["mean"])
@@ -65,23 +78,21 @@ def gain(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Char
         unit=found.metric.unit,
         styles=styles,
         legend=False,
-        ax=panels_module.new_panel(panels_module.SINGLE_INCHES),
+        ax=make_panel(SINGLE_INCHES),
     )
     caption = (
         f"What each scheduler differs from {found.reference} by, at each dropout: mean over pairs. "
         f"{_bar(found)} Were there no interaction with dropout, each line would be level; verdicts "
         "on that are in the table of the other differences. "
-        f"{panels_module.n_of(judged['n'])} pairs."
-        f"{panels_module.shifted(judged, 'dropout')}"
+        f"{format_counts(judged['n'])} pairs."
+        f"{describe_shift(judged, 'dropout')}"
     )
-    rows = panels_module.single(
-        ax, f"gain-{setting.number}", f"difference to {found.reference} by dropout"
-    )
-    keys = panels_module.keys_of(judged["scheduler"], styles)
+    rows = make_single(ax, f"gain-{setting.number}", f"difference to {found.reference} by dropout")
+    keys = list_keys(judged["scheduler"], styles)
     return Chart(setting, rows, caption, keys)
 
 
-def slopes(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Chart | None:
+def slopes(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -> Chart | None:
     """Scheduler against reference, one line per seed: a panel per dropout."""
     table = setting.own(found.primary).dropna(subset=["mean"])
     if table.empty:
@@ -92,11 +103,11 @@ def slopes(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Ch
 
     def judged(dropout: object) -> pd.DataFrame:
         # what is not evaluated there has seeds that are no pairs
-        own = {found.reference, *rows_at(table, "dropout", dropout)["scheduler"]}
-        runs = rows_at(setting.runs, "dropout", dropout)
+        own = {found.reference, *select_rows(table, "dropout", dropout)["scheduler"]}
+        runs = select_rows(setting.runs, "dropout", dropout)
         return runs[runs["scheduler"].isin(own & set(kept))]
 
-    axes = panels_module.by_dropout(
+    axes = draw_by_dropout(
         dropouts,
         lambda d, ax: plots.plot_slopes(
             judged(d),
@@ -107,32 +118,30 @@ def slopes(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Ch
             ax=ax,
         ),
     )
-    panels = panels_module.panels(
-        axes, f"slopes-{setting.number}", f"{found.metric.title} seed by seed"
-    )
+    panels = make_panels(axes, f"slopes-{setting.number}", f"{found.metric.title} seed by seed")
     caption = (
         f"Each thin line is one seed: from the run of {found.reference} (left) to that of the "
         f"scheduler (right), same initial weights, batches and dropout masks. Thick: the means. "
-        f"{panels_module.n_of(table['n'])} pairs."
+        f"{format_counts(table['n'])} pairs."
     )
     if table["n"].max() > MOST_SEEDS:
         caption += f" Lines are of the first {MOST_SEEDS} seeds; means are of all."
     if left_out := others[MAX_SLOPED:]:
         caption += f" Left out: {', '.join(map(str, left_out))}."
-    caption += panels_module.without_panel(dropouts)
-    return Chart(setting, [Row("", panels)], caption, panels_module.keys_of(kept[1:], styles))
+    caption += describe_left_out(dropouts)
+    return Chart(setting, [Row("", panels)], caption, list_keys(kept[1:], styles))
 
 
-def closing(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> Chart | None:
+def closing(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -> Chart | None:
     """How the intervals closed as seeds were added: a panel per dropout."""
     steps = setting.own(found.steps)
     if steps.empty or steps["n"].max() == FEWEST_SEEDS:
         return None
     dropouts = axis_values(steps, "dropout")
-    axes = panels_module.by_dropout(
+    axes = draw_by_dropout(
         dropouts,
         lambda d, ax: plots.plot_closing(
-            rows_at(steps, "dropout", d),
+            select_rows(steps, "dropout", d),
             margin=found.comparison.margin,
             unit=found.metric.unit,
             styles=styles,
@@ -141,20 +150,20 @@ def closing(setting: Setting, found: Findings, styles: Mapping[str, Style]) -> C
         ),
     )
     most = steps.groupby(["scheduler", "dropout"], dropna=False)["n"].max()
-    panels = panels_module.panels(axes, f"closing-{setting.number}", "interval by number of seeds")
+    panels = make_panels(axes, f"closing-{setting.number}", "interval by number of seeds")
     caption = (
         f"Difference to {found.reference} after the first {FEWEST_SEEDS}, "
         f"{FEWEST_SEEDS + 1}, ... seeds: mean (thin) and both ends of its interval. {_bar(found)} "
         f"{_margin(found)} Ring: the first verdict, which the interval permits to be looked for "
         f"after every seed. The first intervals may lie beyond the axis. "
-        f"{panels_module.n_of(most)} pairs in the end."
-        f"{panels_module.without_panel(dropouts)}"
+        f"{format_counts(most)} pairs in the end."
+        f"{describe_left_out(dropouts)}"
     )
-    keys = panels_module.keys_of(steps["scheduler"], styles)
+    keys = list_keys(steps["scheduler"], styles)
     return Chart(setting, [Row("", panels)], caption, keys)
 
 
-def _bar(found: Findings) -> str:
+def _bar(found: Conclusions) -> str:
     size = len(found.primary)
     right = "right" if size == 1 else f"all {size} right together"
     return (
@@ -163,5 +172,5 @@ def _bar(found: Findings) -> str:
     )
 
 
-def _margin(found: Findings) -> str:
+def _margin(found: Conclusions) -> str:
     return f"Grey: the margin, \N{PLUS-MINUS SIGN}{found.comparison.margin:g} {found.metric.unit}."

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from lrdecay import plots
 from lrdecay.analysis import axis_values, extra_axes
-from lrdecay.analysis.axes import rows_at, strata_in
-from lrdecay.core.text import at_dropout, text_of
+from lrdecay.analysis.axes import list_strata, select_rows
+from lrdecay.core.text import format_dropout, to_text
 from lrdecay.plots.style import Style
-from lrdecay.plots.svg import to_svg
+from lrdecay.plots.svg import figure_to_svg
 
 MAX_DROPOUTS = 6
 """Dropouts that get a panel each."""
@@ -58,7 +58,7 @@ class Setting:
     def own(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a table of verdicts that are about this combination."""
         first = self.runs.iloc[0]
-        for axis in strata_in(table):
+        for axis in list_strata(table):
             table = table[table[axis] == first[axis]]
         return table
 
@@ -67,8 +67,8 @@ class Setting:
         return Setting(
             self.number,
             self.values,
-            rows_at(self.runs, "dropout", dropout),
-            rows_at(self.epochs, "dropout", dropout),
+            select_rows(self.runs, "dropout", dropout),
+            select_rows(self.epochs, "dropout", dropout),
         )
 
 
@@ -103,7 +103,7 @@ def split_settings(
     return [
         Setting(
             i,
-            {axis: text_of(value) for axis, value in zip(by, key, strict=True)},
+            {axis: to_text(value) for axis, value in zip(by, key, strict=True)},
             groups[key],
             parts.get(i, epochs.iloc[:0]),
         )
@@ -111,17 +111,19 @@ def split_settings(
     ]
 
 
-def new_panel(inches: tuple[float, float] = PANEL_INCHES) -> Axes:
+def make_panel(inches: tuple[float, float] = PANEL_INCHES) -> Axes:
     """Return axes for one panel."""
     return Figure(figsize=inches, layout="constrained").subplots()
 
 
-def by_dropout(dropouts: Sequence[object], draw: Callable[[object, Axes], Axes]) -> dict[str, Axes]:
+def draw_by_dropout(
+    dropouts: Sequence[object], draw: Callable[[object, Axes], Axes]
+) -> dict[str, Axes]:
     """Return the axes of a row of panels: `draw` is given a dropout and axes to draw on."""
-    return {text_of(dropout): draw(dropout, new_panel()) for dropout in dropouts[:MAX_DROPOUTS]}
+    return {to_text(dropout): draw(dropout, make_panel()) for dropout in dropouts[:MAX_DROPOUTS]}
 
 
-def panels(axes: Mapping[str, Axes], name: str, what: str, level: bool = True) -> list[Panel]:
+def make_panels(axes: Mapping[str, Axes], name: str, what: str, level: bool = True) -> list[Panel]:
     """Put axes by dropout on one scale, if `level`; `what` they show is said to readers who cannot
     see it."""
     limits = [ax.get_ylim() for ax in axes.values()]
@@ -129,9 +131,11 @@ def panels(axes: Mapping[str, Axes], name: str, what: str, level: bool = True) -
         ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
     return [
         Panel(
-            at_dropout(dropout),
+            format_dropout(dropout),
             Markup(
-                to_svg(ax, f"{name}-{number}", f"{what} at dropout {dropout}" if dropout else what)
+                figure_to_svg(
+                    ax, f"{name}-{number}", f"{what} at dropout {dropout}" if dropout else what
+                )
             ),
             dropout,
         )
@@ -139,42 +143,42 @@ def panels(axes: Mapping[str, Axes], name: str, what: str, level: bool = True) -
     ]
 
 
-def single(ax: Axes, name: str, label: str) -> list[Row]:
+def make_single(ax: Axes, name: str, label: str) -> list[Row]:
     """Return the only picture of a chart."""
-    return [Row("", [Panel("", Markup(to_svg(ax, name, label)))])]
+    return [Row("", [Panel("", Markup(figure_to_svg(ax, name, label)))])]
 
 
-def without_panel(dropouts: Sequence[object]) -> str:
+def describe_left_out(dropouts: Sequence[object]) -> str:
     """Return which dropouts are left out of a row of panels, as a sentence."""
-    left_out = [text_of(dropout) for dropout in dropouts[MAX_DROPOUTS:]]
+    left_out = [to_text(dropout) for dropout in dropouts[MAX_DROPOUTS:]]
     return f" Without a panel here: dropout {', '.join(left_out)}." if left_out else ""
 
 
-def shifted(cells: pd.DataFrame, around: str) -> str:
+def describe_shift(cells: pd.DataFrame, around: str) -> str:
     """Say that schedulers stand beside each other, where there are several."""
     if cells["scheduler"].nunique() < 2:
         return ""
     return f" Schedulers are shifted sideways around each {around} to keep them apart."
 
 
-def n_of(counts: pd.Series[int]) -> str:
+def format_counts(counts: pd.Series[int]) -> str:
     """Return how many there are, as text.
 
-    >>> n_of(pd.Series([8, 8])), n_of(pd.Series([3, 8]))
+    >>> format_counts(pd.Series([8, 8])), n_of(pd.Series([3, 8]))
     ('n = 8', 'n = 3 to 8')
     """
     least, most = int(counts.min()), int(counts.max())
     return f"n = {most}" if least == most else f"n = {least} to {most}"
 
 
-def band(counts: pd.Series[int], what: str = "band") -> str:
+def describe_band(counts: pd.Series[int], what: str = "band") -> str:
     """What the band or bar is and over how many seeds, to follow "mean over seeds"."""
     if int(counts.max()) < 2:
-        return f" ({n_of(counts)}: one run each, so no {what})"
-    return f" ({what}: mean \N{PLUS-MINUS SIGN} 1 sd, {n_of(counts)} runs per cell)"
+        return f" ({format_counts(counts)}: one run each, so no {what})"
+    return f" ({what}: mean \N{PLUS-MINUS SIGN} 1 sd, {format_counts(counts)} runs per cell)"
 
 
-def dots(counts: pd.Series[int]) -> str:
+def describe_dots(counts: pd.Series[int]) -> str:
     """Return what the dots are, as a sentence."""
     most = plots.MOST_DOTS
     return "Each dot beside it is one run" + (
@@ -182,7 +186,7 @@ def dots(counts: pd.Series[int]) -> str:
     )
 
 
-def legend_key(style: Style, number: int) -> Markup:
+def draw_legend_key(style: Style, number: int) -> Markup:
     """The legend's picture of one scheduler, drawn once and referred to by its id."""
     figure = Figure(figsize=(0.5, 0.17))
     ax = figure.add_axes((0, 0, 1, 1))
@@ -191,10 +195,10 @@ def legend_key(style: Style, number: int) -> Markup:
     line.set(xdata=[0.05, 0.5, 0.95], ydata=[0.5] * 3, markevery=[1], markersize=5.0, clip_on=False)
     ax.add_line(line)
     ax.set(xlim=(0, 1), ylim=(0, 1))
-    return Markup(to_svg(ax, f"key-{number}", ""))
+    return Markup(figure_to_svg(ax, f"key-{number}", ""))
 
 
-def keys_of(schedulers: Iterable[Any], styles: Mapping[str, Style]) -> list[tuple[str, str]]:
+def list_keys(schedulers: Iterable[Any], styles: Mapping[str, Style]) -> list[tuple[str, str]]:
     """The legend of these schedulers: the id of each one's picture, and its name."""
     present = set(schedulers)
     return [(f"key-{i}", name) for i, name in enumerate(styles) if name in present]

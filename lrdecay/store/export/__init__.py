@@ -9,6 +9,6 @@ folder and says how far it is.
 """
 
 from lrdecay.store.export.base import Tables, Told
-from lrdecay.store.export.export import FORMATS, export
+from lrdecay.store.export.export import FORMATS, export_results
 
-__all__ = ["FORMATS", "Tables", "Told", "export"]
+__all__ = ["FORMATS", "Tables", "Told", "export_results"]

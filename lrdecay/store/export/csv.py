@@ -12,7 +12,7 @@ from lrdecay.store.schema import EPOCHS, RUNS
 _AT_ONCE = 20_000  # rows
 
 
-def write(tables: Tables, folder: Path, told: Told) -> None:
+def write_csv(tables: Tables, folder: Path, told: Told) -> None:
     """Write both tables into a folder.
 
     Whole numbers stay whole where some are null; null is an empty field. `test_correct`, the bitmap

@@ -34,7 +34,7 @@ FORMATS = {
 }
 
 
-def export(
+def export_results(
     folder: Path, to: str, output: Path | None = None, told: Told = lambda done, of: None
 ) -> Path:
     """Write the tables of a results folder in another format and return the folder of the export.
@@ -85,12 +85,12 @@ def _writer(to: str) -> Callable[[Tables, Path, Told], None]:
     """Return what writes a format; its packages are imported only now."""
     match to:
         case "csv":
-            from lrdecay.store.export.csv import write
+            pass
         case "tensorboard":
-            from lrdecay.store.export.tensorboard import write
+            pass
         case _:
-            from lrdecay.store.export.mlflow import write
-    return write
+            from lrdecay.store.export.mlflow import write_mlflow
+    return write_mlflow
 
 
 def _check_place(home: Path) -> None:
@@ -108,7 +108,7 @@ def _check_place(home: Path) -> None:
 def _put(scratch: Path, home: Path) -> None:
     """Bring a complete export into place; the one before leaves by a rename, so that no moment has
     a mixture of both."""
-    from lrdecay.store.atomic import sync
+    from lrdecay.store.atomic import sync_folder
 
     _check_place(home)  # once more: writing may have taken minutes
     if home.exists():
@@ -122,4 +122,4 @@ def _put(scratch: Path, home: Path) -> None:
         shutil.rmtree(before)
     else:
         os.rename(scratch, home)
-    sync(home.parent)
+    sync_folder(home.parent)

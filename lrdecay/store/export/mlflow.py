@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from lrdecay.store.export.base import Tables, Told
-from lrdecay.store.export.rows import Run, runs_of
+from lrdecay.store.export.rows import Run, list_exported
 
 # before the import, which would begin to report who uses it
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -46,11 +46,11 @@ Rows = dict[Any, list[dict[str, Any]]]
 """MLflow's class of a table -> rows for it."""
 
 
-def write(tables: Tables, folder: Path, told: Told) -> None:
+def write_mlflow(tables: Tables, folder: Path, told: Told) -> None:
     """Write mlflow.db into a folder."""
     address = f"sqlite:///{folder.resolve() / FILE}"
     artifacts = (tables.home / "artifacts").as_uri()
-    runs, count = runs_of(tables), 0
+    runs, count = list_exported(tables), 0
     with _quiet(), _unhurried_disk():
         client = MlflowClient(tracking_uri=address)
         experiment = int(client.create_experiment(tables.name, artifact_location=artifacts))

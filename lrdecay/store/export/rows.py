@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lrdecay.core.text import at_dropout
+from lrdecay.core.text import format_dropout
 from lrdecay.store.export.base import Tables
 from lrdecay.store.schema import PLAN
 
@@ -55,7 +55,7 @@ class Run:
         return self.made_by["status"] == "completed"
 
 
-def runs_of(tables: Tables) -> Iterator[Run]:
+def list_exported(tables: Tables) -> Iterator[Run]:
     """Give the runs one by one, in the order of the table, trials of base rates included."""
     rows_of = tables.epochs.groupby("run_id", sort=False).indices
     columns = [tables.epochs[name].to_numpy() for name in _CURVES]
@@ -87,7 +87,7 @@ def _name(row: Mapping[Hashable, Any]) -> str:
     """Return scheduler, dropout, seed and identity; a label may hold any character."""
     label = _OTHERS.sub("_", str(row["scheduler"])).strip("._")[:40] or "scheduler"
     phase = "trial-" if row["phase"] == "choose" else ""
-    dropout = at_dropout(row["dropout"]).replace(" ", "")
+    dropout = format_dropout(row["dropout"]).replace(" ", "")
     parts = f"{phase}{label}", dropout, f"seed{row['seed']}", row["run_id"]
     return "-".join(part for part in parts if part)
 

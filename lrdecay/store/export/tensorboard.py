@@ -16,12 +16,12 @@ from tensorboardX.record_writer import RecordWriter
 from tensorboardX.summary import hparams, text
 
 from lrdecay.store.export.base import Tables, Told
-from lrdecay.store.export.rows import Run, runs_of
+from lrdecay.store.export.rows import Run, list_exported
 
 
-def write(tables: Tables, folder: Path, told: Told) -> None:
+def write_tensorboard(tables: Tables, folder: Path, told: Told) -> None:
     """Write the events of every run into a folder of its own."""
-    for number, run in enumerate(runs_of(tables), 1):
+    for number, run in enumerate(list_exported(tables), 1):
         home = folder.resolve() / run.name
         home.mkdir()
         at = run.finished.timestamp()

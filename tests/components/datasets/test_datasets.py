@@ -14,9 +14,14 @@ from helpers.training import digits, split
 from PIL import Image
 from torch.testing import assert_close
 
-from lrdecay.components.datasets import dataset as dataset_module
 from lrdecay.components.datasets import sources
-from lrdecay.components.datasets.dataset import Dataset, Split
+from lrdecay.components.datasets.dataset import (
+    Dataset,
+    Split,
+    default_validation,
+    make_dataset,
+    measure_channels,
+)
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.core.errors import InputError
 
@@ -24,14 +29,14 @@ RNG = np.random.default_rng
 
 
 def folder(path: Path, **arguments) -> Dataset:
-    return sources.load(DatasetSpec(folder=str(path), **arguments))
+    return sources.load_dataset(DatasetSpec(folder=str(path), **arguments))
 
 
 def random_dataset(count: int = 40, channels: int = 3) -> Dataset:
     pixels = RNG(0).integers(0, 200, (count + 10, channels, 6, 5), dtype=np.uint8)
     images, labels = torch.from_numpy(pixels), torch.arange(count + 10) % 4
     train, test = (images[:count], labels[:count]), (images[count:], labels[count:])
-    return dataset_module.make_dataset("random", train, test)
+    return make_dataset("random", train, test)
 
 
 def rows(part: Split) -> list[bytes]:
@@ -45,7 +50,7 @@ def rows(part: Split) -> list[bytes]:
 def test_channel_statistics_are_numpys():
     images = RNG(1).integers(0, 256, (50, 3, 7, 9), dtype=np.uint8)
     images[:, 1] //= 3
-    mean, deviation = dataset_module.channel_statistics(torch.from_numpy(images), 255)
+    mean, deviation = measure_channels(torch.from_numpy(images), 255)
     assert mean.shape == deviation.shape == (3, 1, 1)
     for got, function in ((mean, np.mean), (deviation, np.std)):
         expected = torch.from_numpy(function(images / 255, (0, 2, 3))).float()
@@ -55,7 +60,7 @@ def test_channel_statistics_are_numpys():
 def test_a_channel_of_one_grey_is_shifted_and_not_scaled():
     images = torch.full((4, 2, 3, 3), 51, dtype=torch.uint8)
     images[:2, 1] = 0
-    mean, deviation = dataset_module.channel_statistics(images, 255)
+    mean, deviation = measure_channels(images, 255)
     assert_close(mean.flatten(), torch.tensor([0.2, 0.1]))
     assert_close(deviation.flatten(), torch.tensor([1.0, 0.1]))
 
@@ -115,7 +120,7 @@ def test_nothing_held_out():
 
 
 def test_default_validation_is_a_sixth_and_5000_at_most():
-    assert [dataset_module.default_validation(n) for n in (60_000, 30_000, 29_999, 1437, 5)] == [
+    assert [default_validation(n) for n in (60_000, 30_000, 29_999, 1437, 5)] == [
         5000,
         5000,
         4999,
@@ -147,7 +152,7 @@ def test_digest_sees_every_pixel_and_label_and_no_name():
     def digest(name: str = "random", full_scale: int = 255) -> str:
         train = parts["train_images"], parts["train_labels"]
         test = parts["test_images"], parts["test_labels"]
-        return dataset_module.make_dataset(name, train, test, full_scale).digest
+        return make_dataset(name, train, test, full_scale).digest
 
     assert digest("another name") == dataset.digest
     changed = [digest(full_scale=16)]
@@ -206,7 +211,7 @@ def test_digits_are_normalised_to_mean_0_and_deviation_1():
 
 @pytest.fixture(scope="module")
 def mnist(data_dir: Path) -> Dataset:
-    return sources.load(DatasetSpec(name="mnist"), data_dir, download=False)
+    return sources.load_dataset(DatasetSpec(name="mnist"), data_dir, download=False)
 
 
 def test_mnist(mnist: Dataset):
@@ -219,7 +224,7 @@ def test_mnist(mnist: Dataset):
 
 
 def test_mnist_is_normalised_as_everyone_does(mnist: Dataset):
-    mean, deviation = dataset_module.channel_statistics(mnist.train_images, mnist.full_scale)
+    mean, deviation = measure_channels(mnist.train_images, mnist.full_scale)
     assert round(mean.item(), 4) == 0.1307
     assert round(deviation.item(), 4) == 0.3081
     train = mnist.split(0).train.images
@@ -254,7 +259,7 @@ def write_mnist_like(raw: Path) -> dict[str, np.ndarray]:
 )
 def test_the_mnist_family_is_read_from_torchvisions_layout(name, named_there, tmp_path):
     content = write_mnist_like(tmp_path / named_there / "raw")
-    dataset = sources.load(DatasetSpec(name=name), tmp_path, download=False)
+    dataset = sources.load_dataset(DatasetSpec(name=name), tmp_path, download=False)
     assert dataset.name == name
     got = [dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels]
     for tensor, expected in zip(got, content.values(), strict=True):
@@ -273,7 +278,7 @@ def test_cifar10_has_its_channels_first(monkeypatch, tmp_path):
             self.targets = [0, 9, 3, 3, 1] if train else [9, 0]
 
     monkeypatch.setattr(torchvision.datasets, "CIFAR10", Stub)
-    dataset = sources.load(DatasetSpec(name="cifar10"), tmp_path)
+    dataset = sources.load_dataset(DatasetSpec(name="cifar10"), tmp_path)
     assert dataset.shape == (3, 32, 32)
     for channel in range(3):
         assert dataset.train_images[:, channel].numpy().tolist() == pixels[..., channel].tolist()
@@ -297,7 +302,7 @@ def no_network(monkeypatch) -> list[str]:
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist", "cifar10"])
 def test_without_data_and_network_one_error_says_what_to_do(name, tmp_path, no_network, capfd):
     with pytest.raises(InputError) as caught:
-        sources.load(DatasetSpec(name=name), tmp_path)
+        sources.load_dataset(DatasetSpec(name=name), tmp_path)
     message = str(caught.value)
     assert message.startswith(f"{name} is not in {tmp_path}, and it could not be downloaded (")
     assert "Name or service not known" in message.splitlines()[0]
@@ -313,28 +318,28 @@ def test_the_sweep_that_the_error_points_to_is_there():
 
 def test_nothing_is_downloaded_unless_it_may_be(tmp_path, no_network):
     with pytest.raises(InputError, match=rf"^mnist is not in {tmp_path}\.\n"):
-        sources.load(DatasetSpec(name="mnist"), tmp_path, download=False)
+        sources.load_dataset(DatasetSpec(name="mnist"), tmp_path, download=False)
     assert no_network == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_argument_goes_before_the_variable_and_both_before_the_default(monkeypatch):
     monkeypatch.setenv("LRDECAY_DATA", "/from/variable")
-    assert sources.data_folder("given") == Path("given")
-    assert sources.data_folder() == Path("/from/variable")
+    assert sources.find_data_folder("given") == Path("given")
+    assert sources.find_data_folder() == Path("/from/variable")
     monkeypatch.setenv("LRDECAY_DATA", "")
-    assert sources.data_folder() == Path("data")
+    assert sources.find_data_folder() == Path("data")
     monkeypatch.delenv("LRDECAY_DATA")
-    assert sources.data_folder() == Path("data")
+    assert sources.find_data_folder() == Path("data")
 
 
 def test_the_variable_names_the_folder(monkeypatch, tmp_path):
     content = write_mnist_like(tmp_path / "set" / "MNIST" / "raw")
     monkeypatch.setenv("LRDECAY_DATA", str(tmp_path / "set"))
-    dataset = sources.load(DatasetSpec(name="mnist"), download=False)
+    dataset = sources.load_dataset(DatasetSpec(name="mnist"), download=False)
     assert dataset.train_labels.tolist() == content["train-labels-idx1-ubyte"].tolist()
     with pytest.raises(InputError, match="other"):
-        sources.load(DatasetSpec(name="mnist"), tmp_path / "other", download=False)
+        sources.load_dataset(DatasetSpec(name="mnist"), tmp_path / "other", download=False)
 
 
 @pytest.mark.parametrize("download", [False, True])
@@ -346,7 +351,7 @@ def test_a_truncated_file_is_named_as_damage(file, left, download, tmp_path, no_
     whole = (raw / file).read_bytes()
     (raw / file).write_bytes(whole[:left])
     with pytest.raises(InputError, match=f"mnist in {tmp_path} cannot be read: .+"):
-        sources.load(DatasetSpec(name="mnist"), tmp_path, download)
+        sources.load_dataset(DatasetSpec(name="mnist"), tmp_path, download)
     assert no_network == []
 
 
@@ -355,7 +360,7 @@ def test_labels_of_another_part_are_noticed(tmp_path):
     write_mnist_like(raw)
     shutil.copy(raw / "t10k-labels-idx1-ubyte", raw / "train-labels-idx1-ubyte")
     with pytest.raises(InputError, match="7 images have 3 labels"):
-        sources.load(DatasetSpec(name="mnist"), tmp_path, download=False)
+        sources.load_dataset(DatasetSpec(name="mnist"), tmp_path, download=False)
 
 
 # Folders of images

@@ -7,14 +7,12 @@ from torch import nn
 from torch.testing import assert_close
 
 from lrdecay.components import rng
-from lrdecay.components.models import build as models_build
-from lrdecay.components.models import dropout as dropout_module
+from lrdecay.components.models.build import build_model, digest_weights, has_running_statistics
+from lrdecay.components.models.dropout import StreamDropout, list_dropout_layers, set_dropout_step
 
 
 def build(shape=(1, 28, 28), classes=10, *, seed=0, dropout=0.0, batch_norm=False) -> nn.Module:
-    return models_build.build(
-        "cnn", shape, classes, seed=seed, dropout=dropout, batch_norm=batch_norm
-    )
+    return build_model("cnn", shape, classes, seed=seed, dropout=dropout, batch_norm=batch_norm)
 
 
 def tutorial(shape=(1, 28, 28), classes=10, batch_norm=False) -> nn.Sequential:
@@ -107,7 +105,7 @@ def test_images_too_small_to_pool_twice_are_refused(shape):
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_initial_weights_are_torchs_own(batch_norm):
-    with rng.seeded(3, "init"):
+    with rng.seed_torch(3, "init"):
         other = tutorial(batch_norm=batch_norm)
     mine = build(seed=3, batch_norm=batch_norm).state_dict().values()
     for tensor, expected in zip(mine, other.state_dict().values(), strict=True):
@@ -115,13 +113,13 @@ def test_initial_weights_are_torchs_own(batch_norm):
 
 
 def test_initial_weights_depend_on_the_seed_and_not_on_dropout():
-    digests = {models_build.digest(build(seed=4, dropout=rate)) for rate in (0.0, 0.2, 0.9)}
-    assert digests == {models_build.digest(build(seed=4))}
-    assert len({models_build.digest(build(seed=seed)) for seed in range(5)}) == 5
+    digests = {digest_weights(build(seed=4, dropout=rate)) for rate in (0.0, 0.2, 0.9)}
+    assert digests == {digest_weights(build(seed=4))}
+    assert len({digest_weights(build(seed=seed)) for seed in range(5)}) == 5
 
 
 def test_initial_weights_are_what_they_were():
-    assert models_build.digest(build((1, 8, 8))) == "d3efbc04ec4bf68b"
+    assert digest_weights(build((1, 8, 8))) == "d3efbc04ec4bf68b"
 
 
 # The digest
@@ -129,22 +127,22 @@ def test_initial_weights_are_what_they_were():
 
 def test_digest_sees_every_weight():
     model = build((1, 8, 8), batch_norm=True)
-    before = models_build.digest(model)
+    before = digest_weights(model)
     digests = {before}
     for tensor in model.state_dict().values():
         last = tensor.view(-1)[-1:]
         kept = last.clone()
         last.copy_(kept + 1 if kept.dtype == torch.int64 else kept.nextafter(torch.tensor(9.0)))
-        digests.add(models_build.digest(model))
+        digests.add(digest_weights(model))
         last.copy_(kept)
     assert len(digests) == 1 + len(model.state_dict())
-    assert models_build.digest(model) == before
+    assert digest_weights(model) == before
 
 
 def test_digest_sees_no_memory_layout():
     model = build((3, 8, 8))
-    before = models_build.digest(model)
-    assert models_build.digest(model.to(memory_format=torch.channels_last)) == before
+    before = digest_weights(model)
+    assert digest_weights(model.to(memory_format=torch.channels_last)) == before
 
 
 # Dropout
@@ -152,16 +150,16 @@ def test_digest_sees_no_memory_layout():
 
 def test_dropout_does_nothing_in_evaluation_or_at_rate_zero():
     x = images((1, 4, 4))
-    assert dropout_module.StreamDropout(0.5).eval()(x) is x
-    assert dropout_module.StreamDropout(0.0).train()(x) is x
+    assert StreamDropout(0.5).eval()(x) is x
+    assert StreamDropout(0.0).train()(x) is x
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5, 0.9])
 def test_dropout_zeroes_where_the_stream_says_and_scales_the_rest(rate):
-    layer = dropout_module.StreamDropout(rate).train()
-    layer.key = rng.key(1, "dropout", 2, 0)
+    layer = StreamDropout(rate).train()
+    layer.key = rng.make_key(1, "dropout", 2, 0)
     x = images((2, 9, 5)).requires_grad_()
-    kept = rng.keep(layer.key, rng.threshold(rate), x.shape, "cpu")
+    kept = rng.draw_mask(layer.key, rng.mask_threshold(rate), x.shape, "cpu")
     assert 0 < kept.sum() < x.numel()
     y = layer(x)
     assert_close(y, torch.where(kept, x / (1 - rate), torch.zeros(())), rtol=1e-6, atol=0)
@@ -172,7 +170,7 @@ def test_dropout_zeroes_where_the_stream_says_and_scales_the_rest(rate):
 
 
 def test_dropout_leaves_the_mean_as_it_is():
-    layer = dropout_module.StreamDropout(0.3).train()
+    layer = StreamDropout(0.3).train()
     mean = float(layer(torch.ones(1_000_000)).double().mean())
     assert abs(mean - 1) < 4 * (0.3 / 0.7 / 1_000_000) ** 0.5
 
@@ -180,7 +178,7 @@ def test_dropout_leaves_the_mean_as_it_is():
 def test_dropout_draws_nothing_from_torch():
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    dropout_module.StreamDropout(0.3).train()(torch.ones(10))
+    StreamDropout(0.3).train()(torch.ones(10))
     assert torch.get_rng_state().equal(before)
 
 
@@ -194,16 +192,18 @@ def test_cnn_drops_before_each_linear_layer():
     first, relu, last = other[-3:]
     x = images(shape).double()
     masks = [
-        rng.keep(rng.key(seed, "dropout", step, layer), rng.threshold(rate), size, "cpu")
+        rng.draw_mask(
+            rng.make_key(seed, "dropout", step, layer), rng.mask_threshold(rate), size, "cpu"
+        )
         for layer, size in enumerate([(6, 128), (6, 128)])
     ]
     flat = other[:-3](x) * masks[0] / (1 - rate)
     expected = last(relu(first(flat)) * masks[1] / (1 - rate))
-    dropout_module.set_dropout_step(model, seed, step)
+    set_dropout_step(model, seed, step)
     logits = model(x)
     assert_close(logits, expected, rtol=1e-10, atol=1e-12)
     assert not model(x).equal(logits)  # a second call within the step draws other masks
-    dropout_module.set_dropout_step(model, seed, step)
+    set_dropout_step(model, seed, step)
     assert model(x).equal(logits)  # the same step draws the same
     for network in (logits, expected):
         network.square().sum().backward()
@@ -215,8 +215,8 @@ def test_every_layer_step_and_seed_has_a_mask_of_its_own():
     keys = []
     for seed in range(4):
         for step in range(10):
-            dropout_module.set_dropout_step(model, seed, step)
-            keys += [layer.key for layer in dropout_module.dropout_layers(model)]
+            set_dropout_step(model, seed, step)
+            keys += [layer.key for layer in list_dropout_layers(model)]
     assert len(keys) == 2 * 4 * 10
     assert len(set(keys)) == len(keys)
 
@@ -224,19 +224,17 @@ def test_every_layer_step_and_seed_has_a_mask_of_its_own():
 def test_the_masks_of_a_step_depend_on_nothing_before_it():
     used = build((1, 8, 8), dropout=0.5)
     for step in range(3):
-        dropout_module.set_dropout_step(used, 1, step)
+        set_dropout_step(used, 1, step)
         used(images((1, 8, 8)))
     fresh = build((3, 12, 12), seed=8, dropout=0.1, batch_norm=True)
     for model in (used, fresh):
-        dropout_module.set_dropout_step(model, 1, 5)
-    keys, others = (
-        [layer.key for layer in dropout_module.dropout_layers(m)] for m in (used, fresh)
-    )
+        set_dropout_step(model, 1, 5)
+    keys, others = ([layer.key for layer in list_dropout_layers(m)] for m in (used, fresh))
     assert keys == others
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_running_statistics_are_seen(batch_norm):
-    model = models_build.build("cnn", (1, 8, 8), 10, seed=0, dropout=0.0, batch_norm=batch_norm)
-    assert models_build.has_running_statistics(model) == batch_norm
-    assert not models_build.has_running_statistics(nn.BatchNorm1d(3, track_running_stats=False))
+    model = build_model("cnn", (1, 8, 8), 10, seed=0, dropout=0.0, batch_norm=batch_norm)
+    assert has_running_statistics(model) == batch_norm
+    assert not has_running_statistics(nn.BatchNorm1d(3, track_running_stats=False))

@@ -23,13 +23,19 @@ from lrdecay.cli.app import app
 from lrdecay.components import contracts
 from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.dataset import Dataset, make_dataset
-from lrdecay.components.models import build as models_build
 from lrdecay.components.models import dropout
+from lrdecay.components.models.build import (
+    MODELS,
+    build_model,
+    check_shape,
+    digest_weights,
+    has_own_dropout,
+)
 from lrdecay.engine import reference
 from lrdecay.engine.stacked.lockstep import Lockstep
 from lrdecay.store.export.rows import Run as Exported
-from lrdecay.store.export.rows import runs_of
-from lrdecay.store.reader import planned_runs
+from lrdecay.store.export.rows import list_exported
+from lrdecay.store.reader import read_plan_runs
 from lrdecay.sweep.config import load_sweep, parse_sweep
 from lrdecay.sweep.diagnostics import SweepFileError
 from lrdecay.sweep.matrix import list_runs
@@ -60,7 +66,7 @@ seeds: 8
 
 
 def network(name: str, seed: int = 0) -> nn.Sequential:
-    made = models_build.build(name, SHAPES[name], 10, seed=seed, dropout=None, batch_norm=False)
+    made = build_model(name, SHAPES[name], 10, seed=seed, dropout=None, batch_norm=False)
     assert isinstance(made, nn.Sequential)
     return made
 
@@ -97,12 +103,12 @@ def test_layers_are_as_large_as_published(name):
 
 
 def test_the_rates_are_the_network_s_own():
-    rates = {name: [layer.p for layer in dropout.dropout_layers(network(name))] for name in SHAPES}
+    rates = {
+        name: [layer.p for layer in dropout.list_dropout_layers(network(name))] for name in SHAPES
+    }
     assert rates == {"mnist_example": [0.25, 0.5], "fmnist_2c2d": [], "cifar10_3c3d": []}
-    assert dropout.applied_dropout(network("mnist_example")) is None
-    assert [name for name in models_build.MODELS if models_build.has_own_dropout(name)] == list(
-        SHAPES
-    )
+    assert dropout.read_applied_dropout(network("mnist_example")) is None
+    assert [name for name in MODELS if has_own_dropout(name)] == list(SHAPES)
 
 
 def test_mnist_example_is_its_formula():
@@ -158,17 +164,17 @@ def test_3c3d_begins_with_xavier():
 @pytest.mark.parametrize("name", SHAPES)
 def test_initial_weights_come_from_the_run_s_own_stream(name):
     torch.manual_seed(1)
-    first = models_build.digest(network(name))
+    first = digest_weights(network(name))
     torch.manual_seed(2)
-    assert models_build.digest(network(name)) == first
-    assert models_build.digest(network(name, seed=1)) != first
+    assert digest_weights(network(name)) == first
+    assert digest_weights(network(name, seed=1)) != first
 
 
 def test_too_small_images_are_refused():
     for name, least in (("mnist_example", 6), ("fmnist_2c2d", 4), ("cifar10_3c3d", 16)):
-        models_build.check_shape(name, (1, least, least))
+        check_shape(name, (1, least, least))
         with pytest.raises(ValueError, match=f"{name} needs images of at least {least}x{least}"):
-            models_build.check_shape(name, (1, least - 1, least))
+            check_shape(name, (1, least - 1, least))
 
 
 # Both engines
@@ -199,7 +205,7 @@ def test_both_engines_train_the_same(name):
                 if len(of_epoch) == batches:
                     losses.extend(loss.item() for loss in of_epoch)
 
-            reference.train(run, data, CPU, on_batch=remember)
+            reference.train_one(run, data, CPU, on_batch=remember)
             assert len(losses) == 10
             np.testing.assert_allclose(np.concatenate(found)[:, place], losses, rtol=1e-9)
     finally:
@@ -254,7 +260,7 @@ def test_each_trains_to_above_chance(path, data_dir):
     if sweep.dataset.name == "cifar10":
         dataset = made_up((3, 32, 32), 512, 200)
     else:
-        whole = sources.load(sweep.dataset, data_dir)
+        whole = sources.load_dataset(sweep.dataset, data_dir)
         dataset = make_dataset(
             whole.name,
             (whole.train_images[:384], whole.train_labels[:384]),
@@ -262,7 +268,7 @@ def test_each_trains_to_above_chance(path, data_dir):
         )
     run = list_runs(sweep, dataset)[-1]
     assert run.dropout is None
-    record = reference.train(run, dataset.split(0, CPU), CPU)
+    record = reference.train_one(run, dataset.split(0, CPU), CPU)
     assert record.run["status"] == "completed"
     first = record.epochs[0]["loss"]
     assert record.epochs[-2]["loss"] < first  # on a sample of training images
@@ -297,7 +303,7 @@ def test_a_dropout_for_networks_that_have_their_own_is_refused(line):
 def test_ids_of_runs_with_a_dropout_are_as_ever():
     """All 96 of the digits sweep, as they were before networks could have rates of their own."""
     sweep = load_sweep(SWEEPS / "digits.yaml")
-    ids = [run.run_id for run in list_runs(sweep, sources.load(sweep.dataset, None))]
+    ids = [run.run_id for run in list_runs(sweep, sources.load_dataset(sweep.dataset, None))]
     assert (ids[0], ids[-1]) == ("9be2475b41d99844", "f674b2470c4cfeae")
     assert hashlib.sha256(" ".join(ids).encode()).hexdigest()[:16] == "175ddacee3ffaa60"
 
@@ -338,7 +344,7 @@ def test_a_sweep_records_no_dropout(swept):
     for column in (runs["dropout"], runs["applied_dropout"], epochs["dropout"]):
         assert column.dtype == np.float64
         assert column.isna().all()
-    planned = planned_runs(swept)
+    planned = read_plan_runs(swept)
     assert [run.dropout for run in planned] == [None] * 16
     assert {run.run_id for run in planned} == set(runs["run_id"])
 
@@ -385,7 +391,7 @@ def test_exported_runs_are_named_without_a_dropout(swept):
     from lrdecay.store.export.base import Tables
 
     tables = Tables("own", read_runs(swept), read_epochs(swept), swept)
-    first: Exported = next(iter(runs_of(tables)))
+    first: Exported = next(iter(list_exported(tables)))
     assert first.name == f"constant-seed0-{first.id}"
     assert "dropout" not in first.parameters
 
@@ -397,7 +403,7 @@ def test_a_plug_in_may_declare_rates_of_its_own():
         def __init__(self, shape, classes):
             super().__init__()
 
-    contracts.check("model", "Own", Own)
+    contracts.check_contract("model", "Own", Own)
     Own.own_dropout = False
     with pytest.raises(ValueError, match=r"must take \(shape, classes, dropout\): too many"):
-        contracts.check("model", "Own", Own)
+        contracts.check_contract("model", "Own", Own)

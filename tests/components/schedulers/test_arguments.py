@@ -13,7 +13,7 @@ from lrdecay.components import schedulers
 from lrdecay.components.schedulers import Horizon
 from lrdecay.components.schedulers.classes import SETS_OUTRIGHT
 from lrdecay.core.errors import InputError
-from lrdecay.core.run import Run, canonical
+from lrdecay.core.run import Run, to_canonical_json
 from lrdecay.sweep.matrix import list_runs
 
 EPOCHS, STEPS = 20, 60
@@ -76,10 +76,10 @@ def states(optimizer: torch.optim.Optimizer, advance, count: int) -> list[tuple[
 
 def ours(name: str, given: dict, horizon: Horizon = HORIZON) -> list[tuple[float, float]]:
     # through JSON, as a run carries them
-    resolved = json.loads(json.dumps(schedulers.resolve(name, given, horizon)))
+    resolved = json.loads(json.dumps(schedulers.resolve_arguments(name, given, horizon)))
     optimizer = adam()
-    stepper = schedulers.build(name, resolved, optimizer)
-    assert schedulers.clock(name, resolved) == resolved["interval"]
+    stepper = schedulers.build_scheduler(name, resolved, optimizer)
+    assert schedulers.find_clock(name, resolved) == resolved["interval"]
 
     def advance(loss: float) -> None:
         stepper.after_step()
@@ -169,7 +169,7 @@ def test_only_plateau_needs_validation_alone_or_held():
 
 
 def test_what_goes_by_steps():
-    by_step = {name for name in schedulers.CLASSES if schedulers.interval(name) == "step"}
+    by_step = {name for name in schedulers.CLASSES if schedulers.find_interval(name) == "step"}
     assert by_step == {"CyclicLR", "OneCycleLR", "WarmupLR", *OURS}
 
 
@@ -200,14 +200,14 @@ SEQUENCE = {"schedulers": [{"class": "constant"}, CYCLE], "milestones": [6]}
     ],
 )
 def test_the_interval_is_as_given_or_that_of_what_is_held(name, given, interval, clock):
-    resolved = schedulers.resolve(name, given, HORIZON)
-    assert resolved["interval"] == interval == schedulers.interval(name, given)
-    assert schedulers.clock(name, resolved) == clock
+    resolved = schedulers.resolve_arguments(name, given, HORIZON)
+    assert resolved["interval"] == interval == schedulers.find_interval(name, given)
+    assert schedulers.find_clock(name, resolved) == clock
 
 
 def test_within_a_warmup_the_interval_is_that_of_what_is_held():
     given = {"warmup_iters": 10, "then": {"class": "SequentialLR", **SEQUENCE}}
-    then = schedulers.resolve("WarmupLR", given, HORIZON)["then"]
+    then = schedulers.resolve_arguments("WarmupLR", given, HORIZON)["then"]
     assert then["interval"] == "step"
     assert then["schedulers"][1]["total_steps"] == 60 - 10 - 6
 
@@ -219,13 +219,13 @@ def test_stepping_is_as_the_file_says(name, interval):
     given = {**ARGUMENTS, **OURS, **NESTED}[name] | {"interval": interval}
     if name == "ReduceLROnPlateau" and interval == "step":
         with pytest.raises(ValueError, match="interval: the validation loss is measured after"):
-            schedulers.resolve(name, given, HORIZON)
+            schedulers.resolve_arguments(name, given, HORIZON)
         return
     if name == "WarmupLR":
         given["then"] = {**given["then"], "interval": interval}
-    resolved = schedulers.resolve(name, given, HORIZON)
+    resolved = schedulers.resolve_arguments(name, given, HORIZON)
     optimizer = adam()
-    stepper = schedulers.build(name, resolved, optimizer)
+    stepper = schedulers.build_scheduler(name, resolved, optimizer)
     by_step = []
     for done in range(1, 19):
         by_step.append(optimizer.param_groups[0]["lr"])
@@ -233,7 +233,7 @@ def test_stepping_is_as_the_file_says(name, interval):
         stepper.after_step()
         if done % 3 == 0:
             stepper.after_epoch(1.0)
-    walked = schedulers.walk(name, resolved, 18 if interval == "step" else 6, 0.1)[:-1]
+    walked = schedulers.walk_schedule(name, resolved, 18 if interval == "step" else 6, 0.1)[:-1]
     assert by_step == [rate for rate in walked for _ in range(1 if interval == "step" else 3)]
     still = ("constant", "ConstantLR", "MultiStepLR", "OneCycleLR", "StepLR")
     assert len(set(walked)) > 2 or name in still
@@ -245,26 +245,26 @@ def test_stepping_is_as_the_file_says(name, interval):
 @pytest.mark.parametrize("name", sorted({**ARGUMENTS, **OURS, **NESTED}))
 def test_resolving_fills_in_every_default(name):
     given = {**ARGUMENTS, **OURS, **NESTED}[name]
-    resolved = schedulers.resolve(name, given, HORIZON)
+    resolved = schedulers.resolve_arguments(name, given, HORIZON)
     for (_, of_file), (_, filled) in zip(
-        schedulers.nodes(name, given), schedulers.nodes(name, resolved), strict=True
+        schedulers.walk_tree(name, given), schedulers.walk_tree(name, resolved), strict=True
     ):
         assert filled.keys() >= of_file.keys()
         for key in of_file.keys() - {"schedulers", "then"}:
             assert filled[key] == of_file[key]
-    again = schedulers.resolve(name, resolved, HORIZON)
+    again = schedulers.resolve_arguments(name, resolved, HORIZON)
     # as JSON, where 0 and 0.0 differ: it names the run
     assert json.dumps(again) == json.dumps(resolved)
     assert json.loads(json.dumps(resolved)) == resolved
 
 
 def test_defaults_are_torchs():
-    assert schedulers.resolve("StepLR", {"step_size": 5}, HORIZON) == {
+    assert schedulers.resolve_arguments("StepLR", {"step_size": 5}, HORIZON) == {
         "step_size": 5,
         "gamma": 0.1,
         "interval": "epoch",
     }
-    assert schedulers.resolve("ReduceLROnPlateau", {}, HORIZON) == {
+    assert schedulers.resolve_arguments("ReduceLROnPlateau", {}, HORIZON) == {
         "mode": "min",
         "factor": 0.1,
         "patience": 10,
@@ -323,7 +323,10 @@ def test_defaults_are_torchs():
     ],
 )
 def test_what_means_the_same_is_the_same_text(name, one, other):
-    texts = {canonical(schedulers.resolve(name, given, HORIZON)) for given in (one, other)}
+    texts = {
+        to_canonical_json(schedulers.resolve_arguments(name, given, HORIZON))
+        for given in (one, other)
+    }
     assert len(texts) == 1
 
 
@@ -351,18 +354,18 @@ def test_what_means_the_same_is_the_same_text(name, one, other):
     ],
 )
 def test_words_and_parts_are_the_horizons(name, given, key, value):
-    assert schedulers.resolve(name, given, HORIZON)[key] == value
+    assert schedulers.resolve_arguments(name, given, HORIZON)[key] == value
 
 
 def test_within_a_sequence_words_stand_for_the_part_between_two_milestones():
     cosine = {"class": "CosineAnnealingLR", "T_max": "epochs"}
     straight = {"class": "LinearToZeroLR"}
     given = {"schedulers": [cosine, straight, cosine], "milestones": ["0.25 epochs", 12]}
-    by_epoch = schedulers.resolve("SequentialLR", {**given, "interval": "epoch"}, HORIZON)
+    by_epoch = schedulers.resolve_arguments("SequentialLR", {**given, "interval": "epoch"}, HORIZON)
     first, second, third = by_epoch["schedulers"]
     assert by_epoch["milestones"] == [5, 12]
     assert (first["T_max"], second["total_iters"], third["T_max"]) == (5, 7, 8)
-    by_step = schedulers.resolve("SequentialLR", given, HORIZON)
+    by_step = schedulers.resolve_arguments("SequentialLR", given, HORIZON)
     first, second, third = by_step["schedulers"]
     assert by_step["interval"] == "step"
     # 5 and 7 steps are 2 and 3 epochs begun, and 4 whole epochs lie before the third
@@ -388,7 +391,7 @@ def test_after_a_warmup_words_stand_for_what_is_left(interval, warmup, epochs, s
         ({"class": "LinearToZeroLR", "interval": "epoch"}, "total_iters", epochs),
     ):
         given = {"warmup_iters": warmup, "interval": interval, "then": then}
-        assert schedulers.resolve("WarmupLR", given, HORIZON)["then"][key] == left
+        assert schedulers.resolve_arguments("WarmupLR", given, HORIZON)["then"][key] == left
 
 
 @pytest.mark.parametrize(
@@ -409,9 +412,9 @@ def test_after_a_warmup_words_stand_for_what_is_left(interval, warmup, epochs, s
     ],
 )
 def test_arguments_are_fixed_where_no_run_s_length_or_rate_changes_them(name, given, fixed):
-    assert schedulers.is_fixed(name, given) is fixed
+    assert schedulers.has_fixed_arguments(name, given) is fixed
     horizons = [Horizon.of(20, 3), Horizon.of(40, 5, lr=0.7)]
-    first, second = (schedulers.resolve(name, given, horizon) for horizon in horizons)
+    first, second = (schedulers.resolve_arguments(name, given, horizon) for horizon in horizons)
     assert (first == second) is fixed
 
 
@@ -456,7 +459,7 @@ def test_arguments_are_fixed_where_no_run_s_length_or_rate_changes_them(name, gi
 )
 def test_wrong_arguments_are_named(name, given, keys):
     with pytest.raises(ValidationError) as caught:
-        schedulers.resolve(name, given, HORIZON)
+        schedulers.resolve_arguments(name, given, HORIZON)
     assert {error["loc"][0] for error in caught.value.errors()} == keys
 
 
@@ -509,7 +512,7 @@ def test_wrong_arguments_are_named(name, given, keys):
 )
 def test_values_that_cannot_work_are_refused(name, given, message):
     with pytest.raises(ValueError, match=message) as caught:
-        schedulers.resolve(name, given, HORIZON)
+        schedulers.resolve_arguments(name, given, HORIZON)
     assert not isinstance(caught.value, ValidationError)
 
 
@@ -584,7 +587,7 @@ def test_a_cycle_by_epochs_needs_as_many_as_the_run():
 def test_lengths_below_zero_are_refused(name, given, said):
     """Torch takes them, and does something else with each."""
     with pytest.raises(ValueError, match=f"^{said}$"):
-        schedulers.resolve(name, given, HORIZON)
+        schedulers.resolve_arguments(name, given, HORIZON)
 
 
 # What may hold what
@@ -613,11 +616,11 @@ def test_a_scheduler_is_held_or_refused_with_the_reason(holder, name):
         reason = f"{name} sets the rate outright, which undoes the others"
     given = held_by(holder, {"class": name, **{**ARGUMENTS, **OURS, **NESTED}[name]})
     if reason is None:
-        resolved = schedulers.resolve(holder, given, HORIZON)
-        assert len(schedulers.walk(holder, resolved, 40)) == 41
+        resolved = schedulers.resolve_arguments(holder, given, HORIZON)
+        assert len(schedulers.walk_schedule(holder, resolved, 40)) == 41
         return
     with pytest.raises(ValidationError, match=reason) as caught:
-        schedulers.resolve(holder, given, HORIZON)
+        schedulers.resolve_arguments(holder, given, HORIZON)
     place = ("then", "class") if holder == "WarmupLR" else ("schedulers", 1, "class")
     assert [error["loc"] for error in caught.value.errors()] == [place]
 
@@ -629,9 +632,9 @@ def test_those_that_set_the_rate_outright_are_all_that_undo_others():
             continue
         optimizer = adam()
         half = lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=99)
-        resolved = schedulers.resolve(name, {**given, "interval": "step"}, HORIZON)
-        stepper = schedulers.build(name, resolved, optimizer)
-        alone = schedulers.walk(name, resolved, 12, 0.1)
+        resolved = schedulers.resolve_arguments(name, {**given, "interval": "step"}, HORIZON)
+        stepper = schedulers.build_scheduler(name, resolved, optimizer)
+        alone = schedulers.walk_schedule(name, resolved, 12, 0.1)
         kept = []
         for _ in range(12):
             optimizer.step()

@@ -14,7 +14,7 @@ from torch.optim import lr_scheduler
 
 from lrdecay.components import schedulers
 from lrdecay.components.datasets.dataset import Dataset
-from lrdecay.components.models import build as models_build
+from lrdecay.components.models.build import MODELS
 from lrdecay.components.schedulers import Horizon
 from lrdecay.core.run import Run
 from lrdecay.engine import reference
@@ -396,14 +396,14 @@ CASES = dict(cases())
 
 def resolved(case: Case, epochs: int) -> dict:
     """The arguments of a run of so many epochs, through JSON, as a run carries them."""
-    arguments = schedulers.resolve(case.name, case.given, Horizon.of(epochs, STEPS, BASE))
+    arguments = schedulers.resolve_arguments(case.name, case.given, Horizon.of(epochs, STEPS, BASE))
     return json.loads(json.dumps(arguments))
 
 
 def stepped(case: Case, epochs: int, losses: Losses) -> list[float]:
     """The rate of each step of the run and past its end, from what the engines build."""
     optimizer = adam()
-    stepper = schedulers.build(case.name, resolved(case, epochs), optimizer)
+    stepper = schedulers.build_scheduler(case.name, resolved(case, epochs), optimizer)
     rates = []
     optimizer.step()
     for epoch in range(epochs + case.past):
@@ -439,10 +439,10 @@ def test_the_whole_curve_is_what_is_meant(label, epochs):
     assert len(rates) == (epochs + case.past) * STEPS
     assert_meant(rates, case, epochs, losses)
     arguments = resolved(case, epochs)
-    assert schedulers.walk(case.name, arguments, 0, BASE) == rates[:1]
+    assert schedulers.walk_schedule(case.name, arguments, 0, BASE) == rates[:1]
     if epochs <= 10 and not schedulers.needs_validation(case.name, arguments):
-        every = 1 if schedulers.clock(case.name, arguments) == "step" else STEPS
-        whole = schedulers.walk(case.name, arguments, len(rates) // every - 1, BASE, STEPS)
+        every = 1 if schedulers.find_clock(case.name, arguments) == "step" else STEPS
+        whole = schedulers.walk_schedule(case.name, arguments, len(rates) // every - 1, BASE, STEPS)
         assert [rate for rate in whole for _ in range(every)] == rates
 
 
@@ -460,8 +460,8 @@ def test_a_cycle_that_is_held_cycles_the_momentum_too():
     """As torch's own objects do."""
     name, given, make = HELD["exponential then a cycle"]
     optimizer, hands = adam(), adam()
-    arguments = schedulers.resolve(name, given, Horizon.of(10, STEPS, BASE))
-    stepper = schedulers.build(name, arguments, optimizer)
+    arguments = schedulers.resolve_arguments(name, given, Horizon.of(10, STEPS, BASE))
+    stepper = schedulers.build_scheduler(name, arguments, optimizer)
     scheduler = make(hands, 30)
     betas = []
     for _ in range(200):
@@ -529,7 +529,7 @@ def runs(dataset: Dataset, epochs: int, chosen: dict[str, Case]) -> list[Run]:
 @pytest.mark.parametrize("engine", ["reference", "stacked"])
 def test_a_run_is_trained_with_the_rates_that_are_meant(monkeypatch, dataset, engine, epochs):
     """To the last bit those of the curve that the tests above compare, for the losses it had."""
-    monkeypatch.setitem(models_build.MODELS, "linear", Linear)
+    monkeypatch.setitem(MODELS, "linear", Linear)
     data = dataset.split(10)
     all_runs = runs(dataset, epochs, few() if epochs <= 10 else fewest())
     told: dict[str, list[Epoch]] = {run.scheduler: [] for run in all_runs}
@@ -539,9 +539,9 @@ def test_a_run_is_trained_with_the_rates_that_are_meant(monkeypatch, dataset, en
 
     records: list[Record]
     if engine == "stacked":
-        records = train.train(all_runs, data, CPU, remember)
+        records = train.train_stacked(all_runs, data, CPU, remember)
     else:
-        records = [reference.train(run, data, CPU, remember) for run in all_runs]
+        records = [reference.train_one(run, data, CPU, remember) for run in all_runs]
     for run, record in zip(all_runs, records, strict=True):
         assert (record.run["status"], record.run["error"]) == ("completed", None)
         measured = told[run.scheduler]

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from lrdecay.components import rng
-from lrdecay.components.models import build as models_build
-from lrdecay.components.models import dropout as dropout_module
+from lrdecay.components.models.build import MODELS, build_model, digest_weights
+from lrdecay.components.models.dropout import StreamDropout, set_dropout_step
 from lrdecay.engine import layers as layers_module
 from lrdecay.engine.stacked import sequential
-from lrdecay.engine.stacked.ensemble import CannotStackError, Stack, check
+from lrdecay.engine.stacked.ensemble import CannotStackError, Stack, check_same_results
 
 CLASSES = 5
 BATCH = 7
@@ -33,8 +33,8 @@ def networks_of(model, shape=SHAPES[0], batch_norm: bool = False) -> Build:
 
     def build(seed: int, rate: float) -> nn.Module:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(models_build.MODELS, "mine", models_build.MODELS.get(model, model))
-            network = models_build.build(
+            patch.setitem(MODELS, "mine", MODELS.get(model, model))
+            network = build_model(
                 "mine", shape, CLASSES, seed=seed, dropout=rate, batch_norm=batch_norm
             )
         generator = torch.Generator().manual_seed(seed % 1000)
@@ -49,7 +49,9 @@ def networks_of(model, shape=SHAPES[0], batch_norm: bool = False) -> Build:
 
 def keys_of(seeds: Sequence[int], step: int, layers: int) -> Tensor:
     """The keys of the masks of a step, (layers, runs)."""
-    keys = [[rng.key(seed, "dropout", step, layer) for seed in seeds] for layer in range(layers)]
+    keys = [
+        [rng.make_key(seed, "dropout", step, layer) for seed in seeds] for layer in range(layers)
+    ]
     signed = [[key - (1 << 64) if key >> 63 else key for key in of_layer] for of_layer in keys]
     return torch.tensor(signed, dtype=torch.int64).view(layers, len(seeds))
 
@@ -74,7 +76,7 @@ def course_alone(build: Build, seed: int, rate: float, shape) -> dict[str, Tenso
     found = {}
     for step in range(STEPS):
         network.train()
-        dropout_module.set_dropout_step(network, seed, step)
+        set_dropout_step(network, seed, step)
         logits = network(images_of(seed + step, shape))
         network.zero_grad()
         (logits * weights_of(seed)).sum().backward()
@@ -141,7 +143,7 @@ def double_precision():
 def form(request, monkeypatch):
     """The form in which a sequence of known layers is computed on the CPU."""
     if request.param == "vmap":
-        monkeypatch.setattr(layers_module, "layers", lambda network: None)
+        monkeypatch.setattr(layers_module, "list_layers", lambda network: None)
     else:
         monkeypatch.setattr(sequential, "InChannels", getattr(sequential, request.param))
     return request.param
@@ -274,14 +276,14 @@ def test_frozen_weights_are_used_and_not_trained(form):
 def test_networks_given_to_a_stack_stay_as_they_are(form):
     build = networks_of("cnn", batch_norm=True)
     networks = [build(*each) for each in zip(SEEDS, RATES, strict=True)]
-    before = [models_build.digest(network) for network in networks]
+    before = [digest_weights(network) for network in networks]
     stack = Stack(networks, CPU)
     images = torch.stack([images_of(seed, SHAPES[0]) for seed in SEEDS])
     stack.logits(images, keys_of(SEEDS, 0, 2)).sum().backward()
     with torch.no_grad():
         for parameter in stack.parameters:
             parameter += 1
-    assert [models_build.digest(network) for network in networks] == before
+    assert [digest_weights(network) for network in networks] == before
     assert all(parameter.grad is None for n in networks for parameter in n.parameters())
 
 
@@ -417,7 +419,7 @@ class Mixes(Plain):
 def test_what_cannot_be_stacked_says_why_in_one_line(model, reason):
     build = networks_of(model)
     with pytest.raises(CannotStackError, match=reason) as raised:
-        check([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
+        check_same_results([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
     assert "\n" not in str(raised.value)
 
 
@@ -461,14 +463,14 @@ class Unflattened(nn.Sequential):
 def test_dropout_that_would_be_lost_and_odd_outputs_are_not_stacked(model):
     build = networks_of(model)
     with pytest.raises(CannotStackError):
-        check([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
+        check_same_results([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
 
 
 def test_hooks_on_parameters_are_not_lost():
     networks = [networks_of("cnn")(seed, 0.5) for seed in (0, 1)]
     networks[0].features[0].weight.register_hook(lambda gradient: 2 * gradient)
     with pytest.raises(CannotStackError, match="a hook on a parameter would be lost"):
-        check(networks, images_of(0, SHAPES[0]))
+        check_same_results(networks, images_of(0, SHAPES[0]))
 
 
 class Scaled(Plain):
@@ -488,7 +490,7 @@ def test_hooks_that_change_gradients_are_not_lost(model, kind):
         last = list(network.modules())[-1]
         getattr(last, kind)(lambda module, *gradients: (2 * gradients[-1][0],))
     with pytest.raises(CannotStackError):
-        check(networks, images_of(0, SHAPES[0]))
+        check_same_results(networks, images_of(0, SHAPES[0]))
 
 
 @pytest.mark.parametrize("model", ["cnn", Plain])
@@ -500,29 +502,29 @@ def test_hooks_after_gradients_are_not_lost(model):
     for network in networks:
         next(network.parameters()).register_post_accumulate_grad_hook(double)
     with pytest.raises(CannotStackError, match="a hook on a parameter would be lost"):
-        check(networks, images_of(0, SHAPES[0]))
+        check_same_results(networks, images_of(0, SHAPES[0]))
 
 
 def test_gradients_are_compared():
     build = networks_of(Scaled)
     with pytest.raises(CannotStackError, match="do not compute what they compute alone"):
-        check([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
+        check_same_results([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
 
 
 def test_layers_that_share_a_parameter_are_no_chain():
     network = nn.Sequential(nn.Flatten(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
-    assert layers_module.layers(network) is not None
+    assert layers_module.list_layers(network) is not None
     network[3].bias = network[1].bias
-    assert layers_module.layers(network) is None
+    assert layers_module.list_layers(network) is None
 
 
 @pytest.mark.parametrize("model", ["cnn", odd_sequence, Plain, *OWN])
 def test_what_can_be_stacked_passes_and_stays_as_it_is(model):
     build = networks_of(model, batch_norm=True)
     networks = [build(0, 0.0), build(1, 0.5)]
-    before = [models_build.digest(network) for network in networks]
-    check(networks, images_of(0, SHAPES[0]))
-    assert [models_build.digest(network) for network in networks] == before
+    before = [digest_weights(network) for network in networks]
+    check_same_results(networks, images_of(0, SHAPES[0]))
+    assert [digest_weights(network) for network in networks] == before
     assert all(network.training for network in networks)
 
 
@@ -536,7 +538,7 @@ def test_a_form_that_computes_something_else_is_not_used(monkeypatch, wrong):
     monkeypatch.setattr(sequential, "_linear", linear)
     build = networks_of("cnn")
     with pytest.raises(CannotStackError, match="do not compute what they compute alone"):
-        check([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
+        check_same_results([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
 
 
 # What is a chain
@@ -571,14 +573,14 @@ def sequence(
         sequence(conv=nn.Conv2d(4, 4, 3, padding=(1, 2), stride=2, dilation=2, bias=False)),
         sequence(between=nn.BatchNorm2d(4)),
         sequence(between=nn.MaxPool2d(2, padding=1, ceil_mode=True)),
-        sequence(between=dropout_module.StreamDropout(0.5)),
+        sequence(between=StreamDropout(0.5)),
         sequence(flatten=nn.Flatten(1)),
     ],
 )
 def test_a_sequence_of_known_layers_is_a_chain(network):
-    names = [name for name, _ in layers_module.layers(network)]
+    names = [name for name, _ in layers_module.list_layers(network)]
     assert names == ["0.0", "0.1", "1", "2"]
-    assert [layer for _, layer in layers_module.layers(network)] == [*network[0], *network[1:]]
+    assert [layer for _, layer in layers_module.list_layers(network)] == [*network[0], *network[1:]]
 
 
 @pytest.mark.parametrize(
@@ -609,7 +611,7 @@ def test_a_sequence_of_known_layers_is_a_chain(network):
     ],
 )
 def test_anything_else_is_no_chain(network):
-    assert layers_module.layers(network) is None
+    assert layers_module.list_layers(network) is None
 
 
 @pytest.mark.parametrize("place", ["", "0", "0.0", "2"])
@@ -625,9 +627,9 @@ def test_anything_else_is_no_chain(network):
 def test_a_network_with_hooks_is_no_chain(hook, place):
     network = sequence()
     handle = getattr(network.get_submodule(place), hook)(lambda *_: None)
-    assert layers_module.layers(network) is None
+    assert layers_module.list_layers(network) is None
     handle.remove()
-    assert layers_module.layers(network) is not None
+    assert layers_module.list_layers(network) is not None
 
 
 class StaysInEvaluation(nn.Sequential):
@@ -640,22 +642,26 @@ class StaysInEvaluation(nn.Sequential):
 
 
 def test_a_network_with_a_mode_of_its_own_is_no_chain():
-    assert layers_module.layers(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))) is not None
-    assert layers_module.layers(StaysInEvaluation(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))) is None
+    assert (
+        layers_module.list_layers(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))) is not None
+    )
+    assert (
+        layers_module.list_layers(StaysInEvaluation(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))) is None
+    )
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_the_cnn_is_a_chain(batch_norm):
     network = networks_of("cnn", batch_norm=batch_norm)(0, 0.3)
-    found = layers_module.layers(network)
+    found = layers_module.list_layers(network)
     norm = nn.BatchNorm2d if batch_norm else nn.Identity
     block = [nn.Conv2d, norm, nn.MaxPool2d, nn.ReLU]
     classifier = [
         nn.Flatten,
-        dropout_module.StreamDropout,
+        StreamDropout,
         nn.Linear,
         nn.ReLU,
-        dropout_module.StreamDropout,
+        StreamDropout,
         nn.Linear,
     ]
     assert [type(layer) for _, layer in found] == [*block, *block, *classifier]

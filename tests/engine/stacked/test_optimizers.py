@@ -164,7 +164,7 @@ def stacked(
 ) -> list[Tensor]:
     """The parameters after all steps, (runs, ...)."""
     parameters = [start.clone() for start in values[0]]
-    update = optimizers.build(name, parameters, given)
+    update = optimizers.build_update(name, parameters, given)
     go(update, parameters, rates, momenta, values[1:], 0)
     return parameters
 
@@ -280,7 +280,7 @@ def test_schedule_free_is_evaluated_where_its_package_evaluates(case, dtype, rto
     rates, momenta = schedules(given)
     values = draws(3, dtype=dtype)
     parameters = [start.clone() for start in values[0]]
-    update = optimizers.build("AdamWScheduleFree", parameters, given)
+    update = optimizers.build_update("AdamWScheduleFree", parameters, given)
     assert all(x.equal(y) for x, y in zip(update.averaged(parameters), parameters, strict=True))
     found = []
     for start, end in [(0, 1), (1, 25), (25, 50), (50, 60)]:
@@ -357,7 +357,7 @@ def test_those_who_are_kept_go_on_as_before(name, case, places):
     values = draws(3, dtype=torch.float64)
     whole = stacked(name, given, rates, momenta, values)
     parameters = [start.clone() for start in values[0]]
-    update = optimizers.build(name, parameters, given)
+    update = optimizers.build_update(name, parameters, given)
     half = STEPS // 2
     go(update, parameters, rates[:half], momenta[:half], values[1 : half + 1], 0)
     update.keep(places)
@@ -376,7 +376,7 @@ def test_the_state_is_all_that_a_step_changes():
         rates, momenta = schedules(given)
         values = draws(3)
         parameters = [start.clone() for start in values[0]]
-        update = optimizers.build(name, parameters, given)
+        update = optimizers.build_update(name, parameters, given)
         go(update, parameters, rates[:10], momenta[:10], values[1:11], 0)
         changed = [*parameters, *update.state]
         before = [tensor.clone() for tensor in changed]
@@ -394,8 +394,8 @@ def test_the_state_is_all_that_a_step_changes():
 
 def test_plain_sgd_keeps_nothing():
     parameters = draws(3)[0]
-    assert optimizers.build("SGD", parameters, SGD["plain"]).state == []
-    assert len(optimizers.build("SGD", parameters, SGD["momentum"]).state) == len(SHAPES)
+    assert optimizers.build_update("SGD", parameters, SGD["plain"]).state == []
+    assert len(optimizers.build_update("SGD", parameters, SGD["momentum"]).state) == len(SHAPES)
 
 
 # To the bit

@@ -9,7 +9,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from lrdecay.components import schedulers
-from lrdecay.core.run import Run, canonical
+from lrdecay.core.run import Run, to_canonical_json
 from lrdecay.engine.stacked.rates import Rates
 
 EPOCHS, STEPS = 3, 5
@@ -62,7 +62,9 @@ CLASSES = {**vars(torch.optim), "AdamWScheduleFree": schedulefree.AdamWScheduleF
 
 def make(name: str, optimizer: str = "Adam", lr: float = 0.01, given=None, **fields) -> Run:
     horizon = schedulers.Horizon.of(EPOCHS, STEPS)
-    arguments = schedulers.resolve(name, ARGUMENTS[name] if given is None else given, horizon)
+    arguments = schedulers.resolve_arguments(
+        name, ARGUMENTS[name] if given is None else given, horizon
+    )
     return Run(
         **{
             "dataset": "digits",
@@ -71,13 +73,13 @@ def make(name: str, optimizer: str = "Adam", lr: float = 0.01, given=None, **fie
             "model": "cnn",
             "batch_norm": False,
             "optimizer": optimizer,
-            "optimizer_args": canonical(OPTIMIZERS[optimizer]),
+            "optimizer_args": to_canonical_json(OPTIMIZERS[optimizer]),
             "lr": lr,
             "batch_size": 64,
             "epochs": EPOCHS,
             "scheduler": name,
             "scheduler_class": name,
-            "scheduler_args": canonical(arguments),
+            "scheduler_args": to_canonical_json(arguments),
             "dropout": 0.0,
             "precision": "float32",
             "seed": 0,
@@ -129,7 +131,7 @@ def occasions(run: Run, optimizer):
     one, else what the reference engine has."""
     arguments = json.loads(run.scheduler_args)
     if run.scheduler_class not in vars(lr_scheduler) or "schedulers" in arguments:
-        stepper = schedulers.build(run.scheduler_class, arguments, optimizer)
+        stepper = schedulers.build_scheduler(run.scheduler_class, arguments, optimizer)
         return stepper.after_step, stepper.after_epoch
     by_step = arguments.pop("interval") == "step"
     scheduler = getattr(lr_scheduler, run.scheduler_class)(optimizer, **arguments)
@@ -210,7 +212,7 @@ def test_runs_that_differ_in_seed_and_dropout_get_the_same(name):
 
 
 def test_runs_share_a_scheduler_where_they_must_get_the_same_and_only_there(monkeypatch):
-    build, built = schedulers.build, []
+    build, built = schedulers.build_scheduler, []
 
     def counted(name, given, optimizer):
         built.append(name)
@@ -222,7 +224,7 @@ def test_runs_share_a_scheduler_where_they_must_get_the_same_and_only_there(monk
         4: [make("StepLR", lr=0.01 * (1 + seed)) for seed in seeds],
         3: [make("ReduceLROnPlateau", seed=seed) for seed in (0, 1, 2, 2)],  # the last is a twin
     }
-    monkeypatch.setattr(schedulers, "build", counted)
+    monkeypatch.setattr(schedulers, "build_scheduler", counted)
     for count, runs in groups.items():
         built.clear()
         Rates(runs, STEPS)
@@ -235,7 +237,7 @@ def test_runs_share_a_scheduler_where_they_must_get_the_same_and_only_there(monk
         {"lr": 0.02},
         {"given": {"step_size": 2, "gamma": 0.3}},
         {"optimizer": "SGD"},
-        {"optimizer_args": canonical({**OPTIMIZERS["Adam"], "betas": [0.5, 0.999]})},
+        {"optimizer_args": to_canonical_json({**OPTIMIZERS["Adam"], "betas": [0.5, 0.999]})},
     ],
 )
 def test_what_changes_rates_or_momenta_is_not_shared(changed):

@@ -16,6 +16,7 @@ from torch import nn
 from lrdecay.components import schedulers
 from lrdecay.components.datasets.dataset import Split
 from lrdecay.components.models import build as models_build
+from lrdecay.components.models.build import MODELS, build_model
 from lrdecay.core.run import Run
 from lrdecay.engine import reference
 from lrdecay.engine.stacked import lockstep, train
@@ -96,7 +97,7 @@ def reference_course(run: Run) -> tuple[np.ndarray, list[object]]:
         if len(of_epoch) == batches:
             losses.extend(loss.item() for loss in of_epoch)
 
-    record = reference.train(run, data_of(run), CPU, on_batch=remember)
+    record = reference.train_one(run, data_of(run), CPU, on_batch=remember)
     return np.array(losses), curve(record, "val")
 
 
@@ -123,7 +124,7 @@ def stacked_losses(together: list[Run]) -> np.ndarray:
 
 def stacked_train(together: list[Run], **changed: Split):
     data = replace(split(together[0].validation), **changed)
-    return train.train(together, data, CPU)
+    return train.train_stacked(together, data, CPU)
 
 
 def same_bits(one, other) -> bool:
@@ -272,7 +273,7 @@ def test_whole_runs_end_where_the_reference_s_end():
     together = list_runs(sweep("epochs: 10\ndropout: [0.0, 0.5]\nseeds: 2"), digits())
     assert len(together) == 20
     for run, record in zip(together, stacked_train(together), strict=True):
-        expected = reference.train(run, split(), CPU)
+        expected = reference.train_one(run, split(), CPU)
         apart = record.run["test_accuracy"] - expected.run["test_accuracy"]
         assert abs(apart) <= 3 / 360 + 1e-9
         for column in ("init_digest", "order_digest", "applied_dropout", "lr_changes"):
@@ -308,7 +309,7 @@ def test_runs_of_different_rates_and_arguments_share_a_group():
         sweep(f"{text}\nepochs: 3", "schedulers: {c: {class: constant}}\n"), digits()
     )
     assert len(together) == 8
-    assert len({lockstep.kind(run) for run in together}) == 1
+    assert len({lockstep.lockstep_kind(run) for run in together}) == 1
     found = stacked_losses(together)[:STEPS]
     for place, run in enumerate(together):
         np.testing.assert_allclose(found[:, place], reference_losses(run)[:STEPS], rtol=1e-4)
@@ -324,7 +325,7 @@ def test_a_diverging_run_disturbs_no_other(wild, optimizer, too_fast):
     together = [replace(run, lr=too_fast) if i in wild else run for i, run in enumerate(calm)]
     for place, record in enumerate(stacked_train(together)):
         if place in wild:
-            alone = reference.train(together[place], split(), CPU)
+            alone = reference.train_one(together[place], split(), CPU)
             assert record.run["status"] == alone.run["status"] == "diverged"
             assert record.run["diverged_at_step"] == alone.run["diverged_at_step"]
             assert record.epochs == []
@@ -412,9 +413,7 @@ def test_evaluation_counts_what_the_reference_counts():
     for part in (data.test, data.validation, Split(data.test.images[:1], data.test.labels[:1])):
         metrics, right = group.evaluate(part)
         for place, run in enumerate(together):
-            model = models_build.build(
-                "cnn", (1, 8, 8), 10, seed=run.seed, dropout=0.3, batch_norm=False
-            )
+            model = build_model("cnn", (1, 8, 8), 10, seed=run.seed, dropout=0.3, batch_norm=False)
             expected, theirs = reference.evaluate(model, part)
             assert metrics[place].loss == pytest.approx(expected.loss, rel=1e-5)
             assert metrics[place].accuracy == expected.accuracy
@@ -424,7 +423,7 @@ def test_evaluation_counts_what_the_reference_counts():
 def test_rows_have_the_schemas_columns_and_the_share_of_the_time():
     together = list(runs("epochs: 2").values())
     told = []
-    records = train.train(
+    records = train.train_stacked(
         together, split(), CPU, lambda run, epoch: told.append((run.run_id, epoch.number))
     )
     assert told == [(run.run_id, number) for number in (1, 2) for run in together]
@@ -448,7 +447,7 @@ def test_bfloat16_is_used_where_it_is_asked_for_and_nowhere_else():
         mine, theirs = curve(rough, "train"), curve(record, "train")
         assert mine != theirs
         assert mine == pytest.approx(theirs, rel=0.05)
-        alone = reference.train(short[exact.index(record)], split(), CPU)
+        alone = reference.train_one(short[exact.index(record)], split(), CPU)
         assert curve(alone, "train") == pytest.approx(mine, rel=0.02)
         assert curve(alone, "train") != mine
     assert same_bits(stacked_train(together)[0], exact[0])  # the setting is gone again
@@ -472,7 +471,7 @@ class Residual(nn.Module):
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_a_model_of_one_s_own_trains_together_as_alone(monkeypatch, batch_norm):
-    monkeypatch.setitem(models_build.MODELS, "mine", Residual)
+    monkeypatch.setitem(MODELS, "mine", Residual)
     by_label = runs("epochs: 3\ndropout: 0.4")
     together = [
         replace(run, model="mine", batch_norm=batch_norm, seed=seed)
@@ -499,7 +498,7 @@ class Masked(nn.Sequential):
 
 @pytest.mark.usefixtures("double_precision")
 def test_statistics_are_refreshed_with_the_same_masks(monkeypatch):
-    monkeypatch.setitem(models_build.MODELS, "mine", Masked)
+    monkeypatch.setitem(MODELS, "mine", Masked)
     found = runs(f"optimizer: {OPTIMIZERS['free']}\nepochs: 3\ndropout: 0.5").values()
     together = [replace(run, model="mine", seed=seed) for seed, run in enumerate(found)]
     assert_first_steps(together, 1e-9)
@@ -507,14 +506,14 @@ def test_statistics_are_refreshed_with_the_same_masks(monkeypatch):
 
 def test_the_time_of_an_image_is_measured():
     together = list_runs(sweep("seeds: 4", "schedulers: {c: {class: constant}}\n"), digits())
-    training, evaluation = train.seconds_per_image(together, split(), CPU)
+    training, evaluation = train.time_stacked(together, split(), CPU)
     assert 0 < evaluation < training < 0.01
 
 
 def test_the_time_of_a_run_that_is_shorter_than_the_trial_is_measured_too():
     one = "schedulers: {c: {class: OneCycleLR, max_lr: 0.01, total_steps: steps}}\n"
     together = list_runs(sweep("epochs: 1\nbatch_size: 600", one), digits())
-    assert min(train.seconds_per_image(together, split(), CPU)) > 0
+    assert min(train.time_stacked(together, split(), CPU)) > 0
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -526,11 +525,11 @@ def test_a_gpu_follows_the_reference_and_repeats_itself():
     all_runs = list_runs(sweep(text), digits())
     for batch_norm in (False, True):
         together = [run for run in all_runs if run.batch_norm == batch_norm]
-        first = train.train(together, data, cuda)
+        first = train.train_stacked(together, data, cuda)
         for run, record, again in zip(
-            together, first, train.train(together, data, cuda), strict=True
+            together, first, train.train_stacked(together, data, cuda), strict=True
         ):
-            on_cpu = reference.train(run, split(), CPU)
+            on_cpu = reference.train_one(run, split(), CPU)
             assert curve(record, "train") == pytest.approx(curve(on_cpu, "train"), rel=1e-3)
             assert curve(record, "train") == pytest.approx(curve(again, "train"), rel=1e-4)
             assert record.run["order_digest"] == on_cpu.run["order_digest"]

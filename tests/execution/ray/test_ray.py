@@ -16,7 +16,7 @@ from helpers.results import assert_same
 from lrdecay.core.errors import InputError
 from lrdecay.execution.ray import Cluster
 from lrdecay.runner.coordinator import run_sweep
-from lrdecay.store.layout import current_files
+from lrdecay.store.layout import list_current
 from lrdecay.store.reader import read_runs
 
 TEXT = """\
@@ -103,7 +103,7 @@ def sweeping(nodes: Nodes, file: Path, results: Path) -> Iterator[subprocess.Pop
 def done(results: Path) -> int:
     """How many runs have been committed."""
     folder = results / "small"
-    return len(read_runs(folder)) if current_files(folder, "runs") else 0
+    return len(read_runs(folder)) if list_current(folder, "runs") else 0
 
 
 def until(count: int, results: Path, process: subprocess.Popen[str]) -> None:

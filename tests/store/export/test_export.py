@@ -18,10 +18,10 @@ from lrdecay.cli import progress
 from lrdecay.cli.app import app
 from lrdecay.cli.export import To
 from lrdecay.core.errors import InputError
-from lrdecay.store.export import FORMATS, export
+from lrdecay.store.export import FORMATS, export_results
 from lrdecay.store.export import base as export_base
-from lrdecay.store.export import export as export_module
-from lrdecay.store.export.rows import Run, runs_of
+from lrdecay.store.export import export_results as export_module
+from lrdecay.store.export.rows import Run, list_exported
 from lrdecay.store.reader import read_epochs, read_runs
 
 HOSTILE = "../../=cmd, <b>\n"
@@ -50,7 +50,7 @@ def folder(tmp_path: Path, tables: Tables) -> Path:
 
 
 def test_csv_holds_every_value_of_both_tables(folder: Path) -> None:
-    home = export(folder, "csv")
+    home = export_results(folder, "csv")
     assert home == folder / "export" / "csv"
     runs, epochs = (pd.read_csv(home / f"{name}.csv") for name in ("runs", "epochs"))
     expected = read_runs(folder)
@@ -73,7 +73,7 @@ def test_csv_holds_every_value_of_both_tables(folder: Path) -> None:
 
 
 def test_whole_numbers_stay_whole_in_csv(folder: Path) -> None:
-    lines = (export(folder, "csv") / "runs.csv").read_text().splitlines()
+    lines = (export_results(folder, "csv") / "runs.csv").read_text().splitlines()
     place = lines[0].split(",").index("diverged_at_step")
     steps = pd.read_csv(folder / "export" / "csv" / "runs.csv", dtype=str)["diverged_at_step"]
     assert steps.dropna().tolist() == ["17", "17"]
@@ -84,7 +84,7 @@ def test_whole_numbers_stay_whole_in_csv(folder: Path) -> None:
 def test_the_same_tables_give_the_same_csv_and_leave_no_other_file(
     folder: Path, tmp_path: Path
 ) -> None:
-    first, second = (export(folder, "csv", tmp_path / "new" / name) for name in "ab")
+    first, second = (export_results(folder, "csv", tmp_path / "new" / name) for name in "ab")
     for name in ("runs.csv", "epochs.csv"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
     assert sorted(p.name for p in first.parent.iterdir()) == ["a", "b"]
@@ -94,10 +94,10 @@ def test_the_same_tables_give_the_same_csv_and_leave_no_other_file(
 def test_an_export_is_replaced_as_a_whole_and_nothing_else_ever(
     folder: Path, tmp_path: Path
 ) -> None:
-    home = export(folder, "csv", tmp_path / "out")
+    home = export_results(folder, "csv", tmp_path / "out")
     (home / "runs.csv").write_text("old")
     (home / "stale.csv").write_text("old")
-    export(folder, "csv", home)
+    export_results(folder, "csv", home)
     assert sorted(p.name for p in home.iterdir()) == [".lrdecay-export", "epochs.csv", "runs.csv"]
     assert (home / "runs.csv").read_text() != "old"
     mine = tmp_path / "mine"
@@ -106,17 +106,17 @@ def test_an_export_is_replaced_as_a_whole_and_nothing_else_ever(
     (tmp_path / "link").symlink_to(home)
     for place in (mine, mine / "thesis.tex", tmp_path / "link"):
         with pytest.raises(InputError, match=str(place)):
-            export(folder, "csv", place)
+            export_results(folder, "csv", place)
     assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert (export(folder, "csv", empty) / "runs.csv").is_file()
+    assert (export_results(folder, "csv", empty) / "runs.csv").is_file()
 
 
 def test_an_export_that_breaks_off_leaves_the_one_before(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = export(folder, "csv", tmp_path / "out")
+    home = export_results(folder, "csv", tmp_path / "out")
     before = (home / "runs.csv").read_bytes()
     from lrdecay.store.export import csv as csv_module
 
@@ -124,9 +124,9 @@ def test_an_export_that_breaks_off_leaves_the_one_before(
         (folder / "runs.csv").write_text("half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(csv_module, "write", breaks)
+    monkeypatch.setattr(csv_module, "write_csv", breaks)
     with pytest.raises(OSError, match="disk full"):
-        export(folder, "csv", home)
+        export_results(folder, "csv", home)
     assert (home / "runs.csv").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "sweep"]
 
@@ -153,7 +153,7 @@ def test_a_signal_leaves_nothing_behind(
         (folder / "runs.csv").write_text("half")
         raise signals.Stopped(signal.SIGTERM)
 
-    monkeypatch.setattr(csv_module, "write", is_stopped)
+    monkeypatch.setattr(csv_module, "write_csv", is_stopped)
     output = tmp_path / "out"
     command = ["export", str(folder), "--to", "csv", "--output", str(output)]
     result = CliRunner().invoke(app, command)
@@ -164,10 +164,10 @@ def test_a_signal_leaves_nothing_behind(
 
 def test_bad_input(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(InputError, match="no results in"):
-        export(tmp_path / "nowhere", "csv")
+        export_results(tmp_path / "nowhere", "csv")
     assert not (tmp_path / "nowhere").exists()
     with pytest.raises(InputError, match=r"--to xls: unknown; choose one of csv, tensorboard, ml"):
-        export(folder, "xls")
+        export_results(folder, "xls")
     result = CliRunner().invoke(app, ["export", str(folder), "--to", "xls"])
     assert result.exit_code == 2
 
@@ -199,7 +199,7 @@ def test_tensorboard_reads_every_run_back(folder: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.hparams import plugin_data_pb2
 
-    home = export(folder, "tensorboard")
+    home = export_results(folder, "tensorboard")
     runs = read_runs(folder)
     folders = {path.name.rsplit("-", 1)[1]: path for path in home.iterdir() if path.is_dir()}
     assert set(folders) == set(runs["run_id"])
@@ -229,7 +229,7 @@ def test_tensorboard_reads_every_run_back(folder: Path) -> None:
 
 
 def test_the_same_tables_give_the_same_events(folder: Path, tmp_path: Path) -> None:
-    first, second = (export(folder, "tensorboard", tmp_path / name) for name in "ab")
+    first, second = (export_results(folder, "tensorboard", tmp_path / name) for name in "ab")
     files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
     assert len(files) == 14  # one for each run, and the mark
     assert files == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())
@@ -239,7 +239,7 @@ def test_the_same_tables_give_the_same_events(folder: Path, tmp_path: Path) -> N
 
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow_reads_every_run_back(folder: Path, tmp_path: Path) -> None:
-    home = export(folder, "mlflow", tmp_path / "store")
+    home = export_results(folder, "mlflow", tmp_path / "store")
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
@@ -336,7 +336,7 @@ def test_mlflow_has_the_rows_that_its_client_writes(
     tables = export_base.Tables("sweep", runs, epochs, home)
     monkeypatch.setattr(mlflow, "_AT_ONCE", 4)
     told: list[tuple[int, int]] = []
-    mlflow.write(tables, home, lambda done, of: told.append((done, of)))
+    mlflow.write_mlflow(tables, home, lambda done, of: told.append((done, of)))
     assert told == [(4, 13), (8, 13), (12, 13), (13, 13)]
 
     from mlflow import MlflowClient
@@ -344,15 +344,17 @@ def test_mlflow_has_the_rows_that_its_client_writes(
     client = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
     location = (home / "artifacts").as_uri()
     other = client.create_experiment("by client", artifact_location=location)
-    for run in runs_of(tables):
+    for run in list_exported(tables):
         by_client(run, home / "mlflow.db", other)
     ours, theirs = (rows_of(home / "mlflow.db", number) for number in ("1", other))
     assert {name: len(rows) for name, rows in ours.items()} == {
         "runs": 13,
-        "tags": sum(len(run.made_by) + 2 for run in runs_of(tables)),
-        "params": sum(len(run.parameters) for run in runs_of(tables)),
-        "metrics": sum(len(run.outcomes) + 9 * len(run.curves) for run in runs_of(tables)),
-        "latest_metrics": sum(len(run.outcomes) + 9 * bool(run.curves) for run in runs_of(tables)),
+        "tags": sum(len(run.made_by) + 2 for run in list_exported(tables)),
+        "params": sum(len(run.parameters) for run in list_exported(tables)),
+        "metrics": sum(len(run.outcomes) + 9 * len(run.curves) for run in list_exported(tables)),
+        "latest_metrics": sum(
+            len(run.outcomes) + 9 * bool(run.curves) for run in list_exported(tables)
+        ),
     }
     for table, rows in ours.items():
         assert rows == theirs[table], table
@@ -367,7 +369,9 @@ def test_what_is_written_is_told_on_the_way(
     rows = len(read_runs(folder)), len(read_epochs(folder))
     told: dict[str, list[tuple[int, int]]] = {"csv": [], "tensorboard": []}
     for to, heard in told.items():
-        export(folder, to, tmp_path / to, lambda done, of, heard=heard: heard.append((done, of)))
+        export_results(
+            folder, to, tmp_path / to, lambda done, of, heard=heard: heard.append((done, of))
+        )
     assert told["tensorboard"] == [(number, 13) for number in range(1, 14)]
     assert rows == (13, 116)
     assert told["csv"] == [(13, 129), (63, 129), (113, 129), (129, 129)]
@@ -379,7 +383,7 @@ def test_a_pipe_gets_a_line_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     heard = io.StringIO()
-    with progress.share_done(Console(file=heard), "writing csv") as told:
+    with progress.show_share(Console(file=heard), "writing csv") as told:
         for done in range(1, 8):
             now[0] += 2.0
             told(1000 * done, 7000)
@@ -389,7 +393,7 @@ def test_a_pipe_gets_a_line_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -
 def test_a_terminal_gets_a_bar_that_leaves_nothing() -> None:
     heard = io.StringIO()
     console = Console(file=heard, force_terminal=True, width=80, legacy_windows=False)
-    with progress.share_done(console, "writing csv") as told:
+    with progress.show_share(console, "writing csv") as told:
         told(1, 4)
         told(4, 4)
     assert "writing csv" in heard.getvalue()

@@ -23,10 +23,10 @@ from lrdecay.engine.stacked.optimizers.base import Arguments, Update
 from lrdecay.engine.stacked.optimizers.momentum import SGD, RMSprop
 from lrdecay.engine.stacked.optimizers.schedule_free import AdamWScheduleFree
 
-__all__ = ["Arguments", "Update", "build"]
+__all__ = ["Arguments", "Update", "build_update"]
 
 
-def build(name: str, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> Update:
+def build_update(name: str, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> Update:
     """Return optimizer `name` for stacked parameters, with each run's arguments."""
     match name:
         case "SGD":

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lrdecay.engine.stacked.optimizers.base import Arguments, Update, root, stacked
+from lrdecay.engine.stacked.optimizers.base import Arguments, Update, safe_root, stack_numbers
 
 
 class Adadelta(Update):
@@ -19,7 +19,7 @@ class Adadelta(Update):
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
         """Return 1 - rho, eps, minus the rate and the weight decay."""
         decay = self._of_runs("weight_decay").expand_as(rates)
-        return stacked(
+        return stack_numbers(
             (1 - self._of_runs("rho")).expand_as(rates),
             self._of_runs("eps").expand_as(rates),
             -rates,
@@ -32,6 +32,6 @@ class Adadelta(Update):
         weight, eps, size, *decays = numbers
         gradient = self._with_decay(p, g, decays)
         square.lerp_(gradient * gradient, weight)
-        step = (moved + eps).sqrt_().div_(root(square + eps)).mul_(gradient)
+        step = (moved + eps).sqrt_().div_(safe_root(square + eps)).mul_(gradient)
         moved.lerp_(step * step, weight)
         p.addcmul_(step, size)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lrdecay.engine.stacked.optimizers.base import Arguments, Update, root, stacked
+from lrdecay.engine.stacked.optimizers.base import Arguments, Update, safe_root, stack_numbers
 
 
 class Adam(Update):
@@ -27,7 +27,7 @@ class Adam(Update):
         number = torch.arange(first + 1, first + 1 + len(rates), dtype=torch.float64)[:, None]
         correction = (1 - beta2**number).sqrt()
         taken = 1 - rates * decay if self._decoupled else decay.expand_as(rates)
-        return stacked(
+        return stack_numbers(
             1 - momenta,
             (1 - beta2).expand_as(rates),
             self._of_runs("eps") * correction,
@@ -44,4 +44,4 @@ class Adam(Update):
         gradient = g if self._decoupled else self._with_decay(p, g, decays)
         average.lerp_(gradient, weight1)
         square.lerp_(gradient * gradient, weight2)
-        p.addcdiv_(average * size, root(square).add_(eps))
+        p.addcdiv_(average * size, safe_root(square).add_(eps))

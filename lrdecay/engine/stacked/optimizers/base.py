@@ -40,7 +40,9 @@ class Update(ABC):
         each = len(self.state) // len(parameters)
         for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
             if g is not None:
-                self._change(p, g, self.state[index * each : (index + 1) * each], like(p, row))
+                self._change(
+                    p, g, self.state[index * each : (index + 1) * each], expand_like(p, row)
+                )
 
     @abstractmethod
     def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:
@@ -73,7 +75,7 @@ class Update(ABC):
         return torch.tensor([float(a[name]) for a in self._arguments], dtype=torch.float64)
 
 
-def root(square: Tensor) -> Tensor:
+def safe_root(square: Tensor) -> Tensor:
     """Return the root of an average of squares; infinite where one of them was too large to hold.
 
     There the parameter stays where it is from then on, as with torch, which for its order of
@@ -84,12 +86,12 @@ def root(square: Tensor) -> Tensor:
     return square.nan_to_num(nan=inf, posinf=inf, neginf=-inf).sqrt_()
 
 
-def stacked(*numbers: Tensor) -> Tensor:
+def stack_numbers(*numbers: Tensor) -> Tensor:
     """Return (steps, numbers, runs) from numbers of (steps, runs)."""
     return torch.stack(numbers, 1)
 
 
-def like(parameter: Tensor, row: Tensor) -> list[Tensor]:
+def expand_like(parameter: Tensor, row: Tensor) -> list[Tensor]:
     """Return each number as (runs, 1, ...), to be used with a parameter."""
     shape = (-1, *(1,) * (parameter.dim() - 1))
     return [number.view(shape) for number in row.unbind()]

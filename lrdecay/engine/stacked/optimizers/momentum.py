@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lrdecay.engine.stacked.optimizers.base import Arguments, Update, root, stacked
+from lrdecay.engine.stacked.optimizers.base import Arguments, Update, safe_root, stack_numbers
 
 
 class SGD(Update):
@@ -20,13 +20,13 @@ class SGD(Update):
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
         """Return the weight decay, and what `move` takes."""
         decay = self._of_runs("weight_decay").expand_as(rates)
-        numbers = by_momentum(rates, momenta, self._of_runs("nesterov"))
-        return stacked(decay, self._decay_of_biases(decay), *numbers)
+        numbers = momentum_shares(rates, momenta, self._of_runs("nesterov"))
+        return stack_numbers(decay, self._decay_of_biases(decay), *numbers)
 
     def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:
         of_weights, of_biases, *of_moving = numbers
         gradient = self._with_decay(p, g, (of_weights, of_biases))
-        move(p, gradient, state[0] if state else None, of_moving)
+        move_parameter(p, gradient, state[0] if state else None, of_moving)
 
 
 class RMSprop(Update):
@@ -42,13 +42,13 @@ class RMSprop(Update):
         """Return 1 - alpha, eps, how much of the squared average gradient is taken off, the weight
         decay, and what `move` takes."""
         decay = self._of_runs("weight_decay").expand_as(rates)
-        return stacked(
+        return stack_numbers(
             (1 - self._of_runs("alpha")).expand_as(rates),
             self._of_runs("eps").expand_as(rates),
             -self._of_runs("centered").expand_as(rates),
             decay,
             self._decay_of_biases(decay),
-            *by_momentum(rates, momenta, torch.zeros_like(rates)),
+            *momentum_shares(rates, momenta, torch.zeros_like(rates)),
         )
 
     def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:
@@ -60,11 +60,11 @@ class RMSprop(Update):
         if self._centered:
             average = others[0].lerp_(gradient, weight)
             variance = torch.addcmul(square, average * average, taken)
-        direction = gradient / root(variance).add_(eps)
-        move(p, direction, others[-1] if self._has_momentum else None, of_moving)
+        direction = gradient / safe_root(variance).add_(eps)
+        move_parameter(p, direction, others[-1] if self._has_momentum else None, of_moving)
 
 
-def by_momentum(rates: Tensor, momenta: Tensor, nesterov: Tensor) -> tuple[Tensor, ...]:
+def momentum_shares(rates: Tensor, momenta: Tensor, nesterov: Tensor) -> tuple[Tensor, ...]:
     """Return how much of buffer and direction go into the buffer, and how much of each goes into
     the parameter."""
     # torch leaves the buffer alone while a cycled momentum is zero
@@ -78,7 +78,9 @@ def by_momentum(rates: Tensor, momenta: Tensor, nesterov: Tensor) -> tuple[Tenso
     )
 
 
-def move(p: Tensor, direction: Tensor, buffer: Tensor | None, numbers: Sequence[Tensor]) -> None:
+def move_parameter(
+    p: Tensor, direction: Tensor, buffer: Tensor | None, numbers: Sequence[Tensor]
+) -> None:
     """Move a parameter along a direction, and along its momentum's buffer if it has one."""
     kept, added, along_buffer, along_direction = numbers
     if buffer is not None:

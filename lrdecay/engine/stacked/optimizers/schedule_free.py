@@ -7,7 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lrdecay.engine.stacked.optimizers.base import Arguments, Update, like, root, stacked
+from lrdecay.engine.stacked.optimizers.base import (
+    Arguments,
+    Update,
+    expand_like,
+    safe_root,
+    stack_numbers,
+)
 
 
 class AdamWScheduleFree(Update):
@@ -32,7 +38,7 @@ class AdamWScheduleFree(Update):
         share = self._shares(warmed, number[:, 0])
         correction = (1 - beta2**number).sqrt()
         decay = self._of_runs("weight_decay").expand_as(rates)
-        return stacked(
+        return stack_numbers(
             (1 - beta2).expand_as(rates),
             correction,
             self._of_runs("eps") * correction,
@@ -47,7 +53,7 @@ class AdamWScheduleFree(Update):
         z, square = state
         weight2, correction, eps, *decays, share, along_y, along_z = numbers
         square.lerp_(g * g, weight2)
-        direction = (g * correction).div_(root(square).add_(eps))
+        direction = (g * correction).div_(safe_root(square).add_(eps))
         if self._decays:
             direction.addcmul_(p, self._decay(p, decays))
         p.lerp_(z, share).addcmul_(direction, along_y)
@@ -57,7 +63,7 @@ class AdamWScheduleFree(Update):
         """Return x, from y and z."""
         row = 1 - 1 / self._betas()[:1]
         pairs = zip(parameters, self.state[::2], strict=True)
-        return [torch.lerp(p, z, *like(p, row.to(p))) for p, z in pairs]
+        return [torch.lerp(p, z, *expand_like(p, row.to(p))) for p, z in pairs]
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with the runs at these places."""
