@@ -3,7 +3,7 @@
 import io
 import signal
 import sqlite3
-from contextlib import closing
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from lrdecay import progress
 from lrdecay.cli import app
 from lrdecay.errors import InputError
 from lrdecay.export import FORMATS, export, exporting
-from lrdecay.export.rows import Run, runs_of
+from lrdecay.export.rows import runs_of
 from lrdecay.reading import To
 from lrdecay.results import read_epochs, read_runs
 
@@ -237,7 +237,8 @@ def test_the_same_tables_give_the_same_events(folder: Path, tmp_path: Path) -> N
 
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow_reads_every_run_back(folder: Path, tmp_path: Path) -> None:
-    home = export(folder, "mlflow", tmp_path / "store")
+    for _ in range(2):  # the second replaces the first
+        home = export(folder, "mlflow", tmp_path / "store")
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
@@ -273,87 +274,59 @@ def test_mlflow_reads_every_run_back(folder: Path, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
-def by_client(run: Run, database: Path, experiment: str) -> None:
-    """Write a run as a program that trains would, call by call."""
-    from mlflow import MlflowClient
-    from mlflow.entities import Metric, Param, RunTag
-
-    client = MlflowClient(tracking_uri=f"sqlite:///{database}")
-    ended = round(1000 * run.finished.timestamp())
-    started = ended - round(1000 * run.seconds)
-    made = client.create_run(experiment, start_time=started, run_name=run.name).info.run_id
-    tags = {"run_id": run.id} | run.made_by
-    last = max(run.curves, default=0)
-    client.log_batch(
-        made,
-        params=[Param(name, str(value)) for name, value in run.parameters.items()],
-        tags=[RunTag(f"lrdecay.{name}", value) for name, value in tags.items()],
-        metrics=[
-            Metric(name, value, ended, epoch)
-            for epoch, numbers in run.curves.items()
-            for name, value in numbers.items()
-        ]
-        + [Metric(f"final/{name}", value, ended, last) for name, value in run.outcomes.items()],
-    )
-    client.set_terminated(made, "FINISHED" if run.completed else "FAILED", ended)
-
-
-def rows_of(database: Path, experiment: str) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of an experiment in MLflow's tables, without MLflow's id of its run."""
-    found = {}
-    with closing(sqlite3.connect(database)) as connection:
-        for table in ("runs", "tags", "params", "metrics", "latest_metrics"):
-            rows = pd.read_sql(
-                f"SELECT t.*, own.value AS own FROM {table} t "
-                "JOIN runs r ON r.run_uuid = t.run_uuid "
-                "JOIN tags own ON own.run_uuid = t.run_uuid AND own.key = 'lrdecay.run_id' "
-                f"WHERE r.experiment_id = {experiment}",
-                connection,
-            )
-            if table == "runs":
-                rows["artifact_uri"] = [
-                    uri.replace(mlflows, "ID")
-                    for uri, mlflows in zip(rows["artifact_uri"], rows["run_uuid"], strict=True)
-                ]
-            rows = rows.drop(columns=["run_uuid", "experiment_id"], errors="ignore")
-            found[table] = sorted(rows.itertuples(index=False, name=None), key=repr)
-    return found
-
-
 @pytest.mark.filterwarnings("ignore")
-def test_mlflow_has_the_rows_that_its_client_writes(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mlflow_has_all_that_is_known_of_a_run(folder: Path, tmp_path: Path) -> None:
     from lrdecay.export import to_mlflow
 
-    runs, epochs = read_runs(folder), read_epochs(folder)
+    long = [table.assign(run_id="e" * 16) for table in make_tables(("step",), (0.0,), 1, 120)]
+    runs, epochs = (
+        pd.concat(both, ignore_index=True)
+        for both in zip((read_runs(folder), read_epochs(folder)), long, strict=True)
+    )
     epochs.loc[5, "loss"], epochs.loc[6, "loss"], epochs.loc[7, "loss"] = np.inf, -np.inf, np.nan
     assert len(set(epochs["run_id"][5:8])) == 1
     home = tmp_path / "store"
     home.mkdir()
     tables = exporting.Tables("sweep", runs, epochs, home)
-    monkeypatch.setattr(to_mlflow, "_AT_ONCE", 4)
     told: list[tuple[int, int]] = []
     to_mlflow.write(tables, home, lambda done, of: told.append((done, of)))
-    assert told == [(4, 13), (8, 13), (12, 13), (13, 13)]
+    assert told == [(number, 14) for number in range(1, 15)]
+    assert [path.name for path in home.iterdir()] == ["mlflow.db"]
 
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
-    location = (home / "artifacts").as_uri()
-    other = client.create_experiment("by client", artifact_location=location)
+    found = {run.data.tags["lrdecay.run_id"]: run for run in client.search_runs(["1"])}
+    assert len(found) == len(client.search_runs(["0", "1"])) == 14
+    largest, points = sys.float_info.max, 0
     for run in runs_of(tables):
-        by_client(run, home / "mlflow.db", other)
-    ours, theirs = (rows_of(home / "mlflow.db", number) for number in ("1", other))
-    assert {name: len(rows) for name, rows in ours.items()} == {
-        "runs": 13,
-        "tags": sum(len(run.made_by) + 2 for run in runs_of(tables)),
-        "params": sum(len(run.parameters) for run in runs_of(tables)),
-        "metrics": sum(len(run.outcomes) + 9 * len(run.curves) for run in runs_of(tables)),
-        "latest_metrics": sum(len(run.outcomes) + 9 * bool(run.curves) for run in runs_of(tables)),
-    }
-    for table, rows in ours.items():
-        assert rows == theirs[table], table
+        info, data = found[run.id].info, found[run.id].data
+        ended = round(1000 * run.finished.timestamp())
+        assert (info.run_name, info.user_id) == (run.name, "unknown")
+        assert (info.status, info.lifecycle_stage) == (
+            "FINISHED" if run.completed else "FAILED",
+            "active",
+        )
+        assert (info.start_time, info.end_time) == (ended - round(1000 * run.seconds), ended)
+        assert info.artifact_uri == f"{(home / 'artifacts').as_uri()}/{info.run_id}/artifacts"
+        tags = {f"lrdecay.{name}": value for name, value in run.made_by.items()}
+        assert data.tags == tags | {"lrdecay.run_id": run.id, "mlflow.runName": run.name}
+        assert data.params == {name: str(value) for name, value in run.parameters.items()}
+        last = max(run.curves, default=0)
+        expected = {f"final/{name}": {last: value} for name, value in run.outcomes.items()}
+        for epoch, numbers in run.curves.items():
+            for name, value in numbers.items():
+                expected.setdefault(name, {})[epoch] = min(max(value, -largest), largest)
+        assert set(data.metrics) == set(expected)
+        for name, values in expected.items():
+            history = client.get_metric_history(info.run_id, name)
+            assert len(history) == len(values)
+            points += len(history)
+            assert {point.timestamp for point in history} == {ended}
+            read = {point.step: point.value for point in history}
+            assert read == pytest.approx(values, rel=0, abs=0, nan_ok=True), name
+            assert data.metrics[name] == pytest.approx(values[last], rel=0, abs=0, nan_ok=True)
+    assert points == sum(len(run.outcomes) + 9 * len(run.curves) for run in runs_of(tables))
 
 
 def test_what_is_written_is_told_on_the_way(
