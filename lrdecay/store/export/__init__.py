@@ -4,8 +4,7 @@
     tensorboard  a folder of events for each run (needs lrdecay[tensorboard])
     mlflow       mlflow.db, a store in sqlite (needs lrdecay[mlflow])
 
-Each format is a module here with `write(tables, folder, told)`, which fills an empty
-folder and says how far it is.
+Each format is a module here; its function fills an empty folder and says how far it is.
 """
 
 from lrdecay.store.export.base import Tables, Told

@@ -1,25 +1,19 @@
 """Runs to a store of MLflow in sqlite: one experiment, and in it a run for each run.
 
 Parameters are what was asked for, metrics the curves by epoch and the final numbers, tags how the
-run ended and what made it. A run that diverged or failed has the status FAILED. MLflow's id of a
-run is its run_id.
-
-MLflow's client makes the database and the experiment. The runs go in as whole blocks of rows,
-through MLflow's own mapping of its tables: the client, which is made for one program that trains,
-takes a tenth of a second for each. A test holds every row to the one that the client writes.
+run ended and what made it. A run that diverged or failed has the status FAILED. MLflow chooses its
+own id for each run: the tag lrdecay.run_id has ours, and the name ends with it.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from lrdecay.store.export.base import Tables, Told
 from lrdecay.store.export.rows import Run, list_exported
@@ -28,110 +22,54 @@ from lrdecay.store.export.rows import Run, list_exported
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 from mlflow import MlflowClient
-from mlflow.store.tracking.dbmodels.models import (
-    SqlLatestMetric,
-    SqlMetric,
-    SqlParam,
-    SqlRun,
-    SqlTag,
-)
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
-from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
-from sqlalchemy import Engine, create_engine, event, insert
+from mlflow.entities import Metric, Param, RunTag
+from sqlalchemy import Engine, event
 
 FILE = "mlflow.db"
-_AT_ONCE = 50  # runs in a block
-
-Rows = dict[Any, list[dict[str, Any]]]
-"""MLflow's class of a table -> rows for it."""
 
 
 def write_mlflow(tables: Tables, folder: Path, told: Told) -> None:
     """Write mlflow.db into a folder."""
-    address = f"sqlite:///{folder.resolve() / FILE}"
+    # a name of its own: MLflow keeps the connection to each address as long as the program runs
+    database = folder.resolve() / f"{uuid4().hex}.db"
     artifacts = (tables.home / "artifacts").as_uri()
-    runs, count = list_exported(tables), 0
-    with _quiet(), _unhurried_disk():
-        client = MlflowClient(tracking_uri=address)
-        experiment = int(client.create_experiment(tables.name, artifact_location=artifacts))
-        engine = create_engine(address)
-        try:
-            with engine.begin() as connection:
-                while block := list(islice(runs, _AT_ONCE)):
-                    for table, rows in _rows(block, experiment, artifacts).items():
-                        if rows:
-                            connection.execute(insert(table), rows)
-                    count += len(block)
-                    told(count, len(tables.runs))
-        finally:
-            engine.dispose()
+    with _log_errors_only(), _leave_disk_unsynced():
+        client = MlflowClient(tracking_uri=f"sqlite:///{database}")
+        experiment = client.create_experiment(tables.name, artifact_location=artifacts)
+        for number, run in enumerate(list_exported(tables), 1):
+            _write_run(run, client, experiment)
+            told(number, len(tables.runs))
+    database.rename(folder / FILE)
 
 
-def _rows(runs: list[Run], experiment: int, artifacts: str) -> Rows:
-    """Return the rows of some runs, in the order in which tables must be filled."""
-    found: Rows = {SqlRun: [], SqlTag: [], SqlParam: [], SqlMetric: [], SqlLatestMetric: []}
-    for run in runs:
-        ended = round(1000 * run.finished.timestamp())
-        found[SqlRun].append(
-            {
-                "run_uuid": run.id,
-                "name": run.name,
-                "source_type": "UNKNOWN",
-                "source_name": "",
-                "entry_point_name": "",
-                "user_id": "unknown",
-                "status": "FINISHED" if run.completed else "FAILED",
-                "start_time": ended - round(1000 * run.seconds),
-                "end_time": ended,
-                "source_version": "",
-                "lifecycle_stage": "active",
-                "artifact_uri": f"{artifacts}/{run.id}/artifacts",
-                "experiment_id": experiment,
-            }
-        )
-        own = {"run_uuid": run.id}
-        tags = {
-            f"lrdecay.{name}": value for name, value in ({"run_id": run.id} | run.made_by).items()
-        }
-        found[SqlTag] += [
-            own | {"key": name, "value": value[:MAX_TAG_VAL_LENGTH]}
-            for name, value in ({MLFLOW_RUN_NAME: run.name} | tags).items()
-        ]
-        found[SqlParam] += [
-            own | {"key": name, "value": str(value)[:MAX_PARAM_VAL_LENGTH]}
-            for name, value in run.parameters.items()
-        ]
-        metrics = [own | metric for metric in _metrics(run, ended)]
-        found[SqlMetric] += metrics
-        found[SqlLatestMetric] += {metric["key"]: metric for metric in metrics}.values()
-    return found
-
-
-def _metrics(run: Run, at: int) -> Iterator[dict[str, Any]]:
-    """Give the metrics epoch by epoch."""
-    for epoch in sorted(run.curves):
-        for name, value in run.curves[epoch].items():
-            yield {"key": name, "timestamp": at, "step": epoch, **_number(value)}
+def _write_run(run: Run, client: MlflowClient, experiment: str) -> None:
+    ended = round(1000 * run.finished.timestamp())
+    started = ended - round(1000 * run.seconds)
+    made = client.create_run(experiment, start_time=started, run_name=run.name).info.run_id
     last = max(run.curves, default=0)
-    for name, value in run.outcomes.items():
-        yield {"key": f"final/{name}", "timestamp": at, "step": last, **_number(value)}
-
-
-def _number(value: float) -> dict[str, Any]:
-    """Return a number as MLflow stores it in databases, which need not know infinity."""
-    if math.isnan(value):
-        return {"value": 0.0, "is_nan": True}
-    largest = sys.float_info.max
-    return {"value": min(max(value, -largest), largest), "is_nan": False}
+    outcomes = {f"final/{name}": value for name, value in run.outcomes.items()}
+    tags = {"run_id": run.id} | run.made_by
+    client.log_batch(
+        made,
+        metrics=[
+            Metric(name, value, ended, step)
+            for step, numbers in (*run.curves.items(), (last, outcomes))
+            for name, value in numbers.items()
+        ],
+        params=[Param(name, str(value)) for name, value in run.parameters.items()],
+        tags=[RunTag(f"lrdecay.{name}", value) for name, value in tags.items()],
+        synchronous=True,
+    )
+    client.set_terminated(made, "FINISHED" if run.completed else "FAILED", ended)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _log_errors_only() -> Iterator[None]:
     """Leave out what is logged as a new database is made, a line for each of its versions."""
     loggers = [logging.getLogger(name) for name in ("alembic", "mlflow")]
     before = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.WARNING)
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
@@ -140,13 +78,12 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _unhurried_disk() -> Iterator[None]:
+def _leave_disk_unsynced() -> Iterator[None]:
     """Let sqlite not wait for the disk after each of its many small steps: until the export is
     whole it is worth nothing, and it can be made again."""
 
     def connected(connection: Any, record: object) -> None:
         connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("PRAGMA cache_size=-200000")  # 200 MB, for its indexes are large
 
     event.listen(Engine, "connect", connected)
     try:

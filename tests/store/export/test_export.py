@@ -3,7 +3,7 @@
 import io
 import signal
 import sqlite3
-from contextlib import closing
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,8 @@ from lrdecay.cli import progress
 from lrdecay.cli.app import app
 from lrdecay.cli.export import To
 from lrdecay.core.errors import InputError
-from lrdecay.store.export import FORMATS, export_results
-from lrdecay.store.export import base as export_base
-from lrdecay.store.export import export_results as export_module
-from lrdecay.store.export.rows import Run, list_exported
+from lrdecay.store.export import FORMATS, base, export, export_results
+from lrdecay.store.export.rows import list_exported
 from lrdecay.store.reader import read_epochs, read_runs
 
 HOSTILE = "../../=cmd, <b>\n"
@@ -118,13 +116,13 @@ def test_an_export_that_breaks_off_leaves_the_one_before(
 ) -> None:
     home = export_results(folder, "csv", tmp_path / "out")
     before = (home / "runs.csv").read_bytes()
-    from lrdecay.store.export import csv as csv_module
+    from lrdecay.store.export import csv
 
     def breaks(tables: object, folder: Path, told: object) -> None:
         (folder / "runs.csv").write_text("half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(csv_module, "write_csv", breaks)
+    monkeypatch.setattr(csv, "write_csv", breaks)
     with pytest.raises(OSError, match="disk full"):
         export_results(folder, "csv", home)
     assert (home / "runs.csv").read_bytes() == before
@@ -134,7 +132,7 @@ def test_an_export_that_breaks_off_leaves_the_one_before(
 def test_a_format_without_its_packages_says_how_to_install_them(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
     for to, package in (("tensorboard", "tensorboardX"), ("mlflow", "mlflow, sqlalchemy, alembic")):
         result = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["export", str(folder), "--to", to])
         assert result.exit_code == 2
@@ -146,14 +144,14 @@ def test_a_format_without_its_packages_says_how_to_install_them(
 def test_a_signal_leaves_nothing_behind(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lrdecay.core import signals
-    from lrdecay.store.export import csv as csv_module
+    from lrdecay import signals
+    from lrdecay.store.export import csv
 
     def is_stopped(tables: object, folder: Path, told: object) -> None:
         (folder / "runs.csv").write_text("half")
         raise signals.Stopped(signal.SIGTERM)
 
-    monkeypatch.setattr(csv_module, "write_csv", is_stopped)
+    monkeypatch.setattr(csv, "write_csv", is_stopped)
     output = tmp_path / "out"
     command = ["export", str(folder), "--to", "csv", "--output", str(output)]
     result = CliRunner().invoke(app, command)
@@ -239,7 +237,8 @@ def test_the_same_tables_give_the_same_events(folder: Path, tmp_path: Path) -> N
 
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow_reads_every_run_back(folder: Path, tmp_path: Path) -> None:
-    home = export_results(folder, "mlflow", tmp_path / "store")
+    for _ in range(2):  # the second replaces the first
+        home = export_results(folder, "mlflow", tmp_path / "store")
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
@@ -275,97 +274,67 @@ def test_mlflow_reads_every_run_back(folder: Path, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
-def by_client(run: Run, database: Path, experiment: str) -> None:
-    """Write a run as a program that trains would, call by call."""
-    from mlflow import MlflowClient
-    from mlflow.entities import Metric, Param, RunTag
-
-    client = MlflowClient(tracking_uri=f"sqlite:///{database}")
-    ended = round(1000 * run.finished.timestamp())
-    started = ended - round(1000 * run.seconds)
-    made = client.create_run(experiment, start_time=started, run_name=run.name).info.run_id
-    tags = {"run_id": run.id} | run.made_by
-    last = max(run.curves, default=0)
-    client.log_batch(
-        made,
-        params=[Param(name, str(value)) for name, value in run.parameters.items()],
-        tags=[RunTag(f"lrdecay.{name}", value) for name, value in tags.items()],
-        metrics=[
-            Metric(name, value, ended, epoch)
-            for epoch, numbers in run.curves.items()
-            for name, value in numbers.items()
-        ]
-        + [Metric(f"final/{name}", value, ended, last) for name, value in run.outcomes.items()],
-    )
-    client.set_terminated(made, "FINISHED" if run.completed else "FAILED", ended)
-
-
-def rows_of(database: Path, experiment: str) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of an experiment in MLflow's tables, without MLflow's id of its run."""
-    found = {}
-    with closing(sqlite3.connect(database)) as connection:
-        for table in ("runs", "tags", "params", "metrics", "latest_metrics"):
-            rows = pd.read_sql(
-                f"SELECT t.*, own.value AS own FROM {table} t "
-                "JOIN runs r ON r.run_uuid = t.run_uuid "
-                "JOIN tags own ON own.run_uuid = t.run_uuid AND own.key = 'lrdecay.run_id' "
-                f"WHERE r.experiment_id = {experiment}",
-                connection,
-            )
-            if table == "runs":
-                rows["artifact_uri"] = [
-                    uri.replace(mlflows, "ID")
-                    for uri, mlflows in zip(rows["artifact_uri"], rows["run_uuid"], strict=True)
-                ]
-            rows = rows.drop(columns=["run_uuid", "experiment_id"], errors="ignore")
-            found[table] = sorted(rows.itertuples(index=False, name=None), key=repr)
-    return found
-
-
 @pytest.mark.filterwarnings("ignore")
-def test_mlflow_has_the_rows_that_its_client_writes(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mlflow_has_all_that_is_known_of_a_run(folder: Path, tmp_path: Path) -> None:
     from lrdecay.store.export import mlflow
 
-    runs, epochs = read_runs(folder), read_epochs(folder)
+    long = [table.assign(run_id="e" * 16) for table in make_tables(("step",), (0.0,), 1, 120)]
+    runs, epochs = (
+        pd.concat(both, ignore_index=True)
+        for both in zip((read_runs(folder), read_epochs(folder)), long, strict=True)
+    )
     epochs.loc[5, "loss"], epochs.loc[6, "loss"], epochs.loc[7, "loss"] = np.inf, -np.inf, np.nan
     assert len(set(epochs["run_id"][5:8])) == 1
     home = tmp_path / "store"
     home.mkdir()
-    tables = export_base.Tables("sweep", runs, epochs, home)
-    monkeypatch.setattr(mlflow, "_AT_ONCE", 4)
+    tables = base.Tables("sweep", runs, epochs, home)
     told: list[tuple[int, int]] = []
     mlflow.write_mlflow(tables, home, lambda done, of: told.append((done, of)))
-    assert told == [(4, 13), (8, 13), (12, 13), (13, 13)]
+    assert told == [(number, 14) for number in range(1, 15)]
+    assert [path.name for path in home.iterdir()] == ["mlflow.db"]
 
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
-    location = (home / "artifacts").as_uri()
-    other = client.create_experiment("by client", artifact_location=location)
+    found = {run.data.tags["lrdecay.run_id"]: run for run in client.search_runs(["1"])}
+    assert len(found) == len(client.search_runs(["0", "1"])) == 14
+    largest, points = sys.float_info.max, 0
     for run in list_exported(tables):
-        by_client(run, home / "mlflow.db", other)
-    ours, theirs = (rows_of(home / "mlflow.db", number) for number in ("1", other))
-    assert {name: len(rows) for name, rows in ours.items()} == {
-        "runs": 13,
-        "tags": sum(len(run.made_by) + 2 for run in list_exported(tables)),
-        "params": sum(len(run.parameters) for run in list_exported(tables)),
-        "metrics": sum(len(run.outcomes) + 9 * len(run.curves) for run in list_exported(tables)),
-        "latest_metrics": sum(
-            len(run.outcomes) + 9 * bool(run.curves) for run in list_exported(tables)
-        ),
-    }
-    for table, rows in ours.items():
-        assert rows == theirs[table], table
+        info, data = found[run.id].info, found[run.id].data
+        ended = round(1000 * run.finished.timestamp())
+        assert (info.run_name, info.user_id) == (run.name, "unknown")
+        assert (info.status, info.lifecycle_stage) == (
+            "FINISHED" if run.completed else "FAILED",
+            "active",
+        )
+        assert (info.start_time, info.end_time) == (ended - round(1000 * run.seconds), ended)
+        assert info.artifact_uri == f"{(home / 'artifacts').as_uri()}/{info.run_id}/artifacts"
+        tags = {f"lrdecay.{name}": value for name, value in run.made_by.items()}
+        assert data.tags == tags | {"lrdecay.run_id": run.id, "mlflow.runName": run.name}
+        assert data.params == {name: str(value) for name, value in run.parameters.items()}
+        last = max(run.curves, default=0)
+        expected = {f"final/{name}": {last: value} for name, value in run.outcomes.items()}
+        for epoch, numbers in run.curves.items():
+            for name, value in numbers.items():
+                expected.setdefault(name, {})[epoch] = min(max(value, -largest), largest)
+        assert set(data.metrics) == set(expected)
+        for name, values in expected.items():
+            history = client.get_metric_history(info.run_id, name)
+            assert len(history) == len(values)
+            points += len(history)
+            assert {point.timestamp for point in history} == {ended}
+            read = {point.step: point.value for point in history}
+            assert read == pytest.approx(values, rel=0, abs=0, nan_ok=True), name
+            assert data.metrics[name] == pytest.approx(values[last], rel=0, abs=0, nan_ok=True)
+    assert points == sum(len(run.outcomes) + 9 * len(run.curves) for run in list_exported(tables))
 
 
 def test_what_is_written_is_told_on_the_way(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lrdecay.store.export import csv as csv_module
+    from lrdecay.store.export import csv
 
-    monkeypatch.setattr(csv_module, "_AT_ONCE", 50)
+    monkeypatch.setattr(csv, "_AT_ONCE", 50)
     rows = len(read_runs(folder)), len(read_epochs(folder))
     told: dict[str, list[tuple[int, int]]] = {"csv": [], "tensorboard": []}
     for to, heard in told.items():
@@ -383,7 +352,7 @@ def test_a_pipe_gets_a_line_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     heard = io.StringIO()
-    with progress.show_share(Console(file=heard), "writing csv") as told:
+    with progress.share_done(Console(file=heard), "writing csv") as told:
         for done in range(1, 8):
             now[0] += 2.0
             told(1000 * done, 7000)
@@ -393,7 +362,7 @@ def test_a_pipe_gets_a_line_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -
 def test_a_terminal_gets_a_bar_that_leaves_nothing() -> None:
     heard = io.StringIO()
     console = Console(file=heard, force_terminal=True, width=80, legacy_windows=False)
-    with progress.show_share(console, "writing csv") as told:
+    with progress.share_done(console, "writing csv") as told:
         told(1, 4)
         told(4, 4)
     assert "writing csv" in heard.getvalue()
