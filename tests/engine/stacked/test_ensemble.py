@@ -14,7 +14,7 @@ from lrdecay.components import rng
 from lrdecay.components.models.build import MODELS, build_model, digest_weights
 from lrdecay.components.models.dropout import StreamDropout, set_dropout_step
 from lrdecay.engine import layers as layers_module
-from lrdecay.engine.stacked import sequential
+from lrdecay.engine.stacked import ensemble, sequential
 from lrdecay.engine.stacked.ensemble import CannotStackError, Stack, check_same_results
 
 CLASSES = 5
@@ -143,7 +143,7 @@ def double_precision():
 def form(request, monkeypatch):
     """The form in which a sequence of known layers is computed on the CPU."""
     if request.param == "vmap":
-        monkeypatch.setattr(layers_module, "list_layers", lambda network: None)
+        monkeypatch.setattr(ensemble, "list_layers", lambda network: None)
     else:
         monkeypatch.setattr(sequential, "InChannels", getattr(sequential, request.param))
     return request.param
