@@ -181,7 +181,7 @@ class _Composer(yaml.BaseLoader):
         if event.anchor is not None:
             self._say(mark, f"anchors (&{event.anchor}) are not supported; leave it out")
         if event.tag is not None:
-            tag = quote(event.tag.replace("tag:yaml.org,2002:", "!!"), quote=False)
+            tag = quote(event.tag.replace("tag:yaml.org,2002:", "!!"), quoted=False)
             self._say(mark, f"tags ({tag}) are not supported; leave it out")
         event.anchor = event.tag = None
         if isinstance(event, yaml.ScalarEvent):

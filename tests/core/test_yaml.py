@@ -220,7 +220,7 @@ def test_a_readable_document_comes_with_its_problems() -> None:
 
 def test_a_key_that_stands_twice_names_the_first_one_beside_it() -> None:
     with pytest.raises(YamlError) as caught:
-        parse("a: {x: 1}\na:\n  x: 2\n  x: 3\n")
+        parse_yaml("a: {x: 1}\na:\n  x: 2\n  x: 3\n")
     assert caught.value.problems == [
         Problem(2, 1, "the key 'a' stands here already (line 1); keep one"),
         Problem(4, 3, "the key 'x' stands here already (line 3); keep one"),
@@ -229,7 +229,7 @@ def test_a_key_that_stands_twice_names_the_first_one_beside_it() -> None:
 
 def test_what_is_refused_is_left_out_and_hides_no_mistake_after_it() -> None:
     with pytest.raises(YamlError) as caught:
-        parse("a: &x [*y, !!int '3', &x 4]\nb: *x\n")
+        parse_yaml("a: &x [*y, !!int '3', &x 4]\nb: *x\n")
     assert [(problem.line, problem.column) for problem in caught.value.problems] == [
         (1, 4),
         (1, 8),
@@ -243,7 +243,7 @@ def test_what_is_refused_is_left_out_and_hides_no_mistake_after_it() -> None:
 
 def test_a_mistake_that_ends_the_reading_comes_after_those_before_it() -> None:
     with pytest.raises(YamlError) as caught:
-        parse("a: 1\na: *b\nc: [1\n")
+        parse_yaml("a: 1\na: *b\nc: [1\n")
     assert caught.value.document is None
     assert caught.value.problems == [
         Problem(2, 1, "the key 'a' stands here already (line 1); keep one"),

@@ -115,7 +115,7 @@ FRAGILE = """\
 import os, signal, time
 from pathlib import Path
 from torch.optim.lr_scheduler import StepLR
-from lrdecay.engine import stacked
+from lrdecay.execution import trainer
 
 class Own(StepLR):
     pass
@@ -129,7 +129,7 @@ def once(name):
         return False
     return True
 
-real = stacked.train
+real = trainer.train_stacked
 
 def train(runs, *args):
     found = {{run.seed for run in runs}}
@@ -143,7 +143,7 @@ def train(runs, *args):
         raise ValueError("never any luck")
     return real(runs, *args)
 
-stacked.train = train
+trainer.train_stacked = train
 """
 
 
