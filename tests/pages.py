@@ -12,7 +12,8 @@
     ```layout     a folder's files, each of which the program names
 
 An indented block holds commands, as `sh` does. `<!-- file: NAME ... -->` is a file that the page's
-commands find, `<!-- run: COMMAND -->` is run; readers see neither. In what is printed `...` stands
+commands find, `<!-- run: COMMAND -->` is run; readers see neither. `results/mnist` is there, as in
+the repository. In what is printed `...` stands
 for anything, as in doctests; seconds, numbers of processes and the lines that tell of progress are
 left out on both sides.
 """
@@ -24,6 +25,7 @@ import hashlib
 import io
 import re
 import shlex
+import shutil
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -97,6 +99,7 @@ def check(page: Path, folder: Path) -> None:
     """Check every block of a page, in order, from an empty folder that is the current one."""
     for name in ("bench", "examples"):
         (folder / name).symlink_to(HOME / name)
+    shutil.copytree(HOME / "results" / "mnist", folder / "results" / "mnist")
     names: dict[str, object] = {"__name__": "page"}
     printed: str | None = None
     for block in blocks(page):
@@ -157,6 +160,8 @@ def commands(text: str) -> Iterator[list[str]]:
 def _check_command(command: str, expected: str, where: str) -> None:
     words = shlex.split(command, comments=True)
     assert words[0] == "lrdecay", f"{where}: {command} is not run; put it into a block of sh"
+    if words[1] == "sweep" and "--workers" not in words:
+        words += ["--workers", "0"]  # the same bits, without the seconds that processes take to start
     with plugged.as_in_a_new_process():
         result = CliRunner().invoke(app, words[1:])
     fails = bool(re.search(r"^(lrdecay|failed): |; moved to quarantine$", expected, re.MULTILINE))
