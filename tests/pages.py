@@ -14,8 +14,8 @@
 An indented block holds commands, as `sh` does. `<!-- file: NAME ... -->` is a file that the page's
 commands find, `<!-- run: COMMAND -->` is run; readers see neither. `results/mnist` is there, as in
 the repository. In what is printed `...` stands
-for anything, as in doctests; seconds, numbers of processes and the lines that tell of progress are
-left out on both sides.
+for anything, as in doctests; seconds, numbers of processes and progress lines are left out on both
+sides.
 """
 
 from __future__ import annotations
@@ -191,11 +191,11 @@ def steady(text: str) -> str:
     is the reader's.
 
     >>> steady("1/9 runs; step: 5 s left\\n9 runs, 9 trained now in 2 min;\\n   2 processes\\n")
-    '9 runs, 9 trained now in #; # processes'
+    '9 runs, 9 trained now in #'
     """
     text = re.sub(r"^\d+/\d+ runs;.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"\b[\d.,]+ (s|ms|min|h|KiB|MiB|GiB|MB|GB|kB)\b", "#", text)
-    text = re.sub(r"\b\d+ process(es)?\b", "# processes", text)
+    text = re.sub(r";\s+\d+ process(es)?\b", "", text)
     return " ".join(text.split())
 
 
@@ -203,7 +203,7 @@ def steady(text: str) -> str:
 def same_arithmetic() -> bool:
     """Return whether torch alone, without lrdecay, gives the bits here that it gave where the
     pages were written."""
-    return _probe() in {"77940c007c125ab2"}
+    return _probe() in {"010679a0a8777294"}
 
 
 def _probe() -> str:
