@@ -161,7 +161,7 @@ def _check_command(command: str, expected: str, where: str) -> None:
     words = shlex.split(command, comments=True)
     assert words[0] == "lrdecay", f"{where}: {command} is not run; put it into a block of sh"
     if words[1] == "sweep" and "--workers" not in words:
-        words += ["--workers", "0"]  # the same bits, without the seconds that processes take to start
+        words += ["--workers", "0"]  # the same bits, and no processes to start
     with plugged.as_in_a_new_process():
         result = CliRunner().invoke(app, words[1:])
     fails = bool(re.search(r"^(lrdecay|failed): |; moved to quarantine$", expected, re.MULTILINE))
