@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,11 @@ class Metrics:
 
     loss: float
     accuracy: float
+
+
+def is_finite(metrics: Mapping[str, Metrics]) -> bool:
+    """Whether the losses by split are numbers; the test loss, which steers nothing, has no say."""
+    return all(math.isfinite(each.loss) for split, each in metrics.items() if split != "test")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,14 +17,14 @@ from lrdecay.components.datasets.dataset import Data, Split
 from lrdecay.components.models import dropout
 from lrdecay.components.models.build import (
     REFRESHED_BATCHES,
-    build_model,
+    build_network,
     digest_weights,
     has_running_statistics,
 )
 from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.core.run import Run
 from lrdecay.engine import record
-from lrdecay.engine.measured import EVALUATION_BATCH, Epoch, Measured, Metrics, OnEpoch
+from lrdecay.engine.measured import EVALUATION_BATCH, Epoch, Measured, Metrics, OnEpoch, is_finite
 from lrdecay.engine.onednn import to_blocked
 from lrdecay.engine.precision import use_precision
 from lrdecay.store.schema import Record
@@ -71,14 +70,7 @@ def _train_epochs(
     on_batch: OnBatch | None,
 ) -> Record:
     started = time.perf_counter()
-    model = build_model(
-        run.model,
-        data.shape,
-        data.classes,
-        seed=run.seed,
-        dropout=run.dropout,
-        batch_norm=run.batch_norm,
-    )
+    model = build_network(run, data.shape, data.classes)
     init_digest = digest_weights(model)
     model = _placed(model, device, run.precision)
     epochs: list[Epoch] = []
@@ -96,8 +88,7 @@ def _train_epochs(
         }
         if trained.validation is not None:
             metrics["val"] = trained.validation
-        # the test loss has no say: test data steer nothing
-        if not all(math.isfinite(m.loss) for split, m in metrics.items() if split != "test"):
+        if not is_finite(metrics):
             diverged_at_step = trained.steps - 1
             break
         epochs.append(Epoch(len(epochs) + 1, trained.rates, metrics))
@@ -223,21 +214,15 @@ def _placed(model: nn.Module, device: torch.device, precision: str) -> nn.Module
 def time_reference(run: Run, data: Data, device: torch.device) -> tuple[float, float]:
     """Return how long one image takes to train on and to evaluate, from a short trial."""
     steps, evaluated = 8, 1000
-    few = Split(
-        data.train.images[: steps * run.batch_size], data.train.labels[: steps * run.batch_size]
-    )
-    some = Split(data.test.images[:evaluated], data.test.labels[:evaluated])
-    nothing = Split(few.images[:1], few.labels[:1])
+    few, some = data.train.first(steps * run.batch_size), data.test.first(evaluated)
+    nothing = few.first(1)
     short = replace(run.at_constant_rate(), epochs=1)
     trial = Data(few, nothing, None, nothing, data.classes)
     train_one(short, trial, device)  # the first steps pay for what later ones find ready
     started = time.perf_counter()
     train_one(short, trial, device)
     training = (time.perf_counter() - started) / len(few)
-    model = build_model(
-        run.model, data.shape, data.classes, seed=0, dropout=run.dropout, batch_norm=run.batch_norm
-    )
-    model = _placed(model, device, run.precision)
+    model = _placed(build_network(run, data.shape, data.classes), device, run.precision)
     with use_precision(run.precision, device):
         evaluate(model, some)
         started = time.perf_counter()

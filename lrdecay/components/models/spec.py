@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import (
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import ValidationInfo, field_validator
 
 from lrdecay.components.models.build import has_own_dropout, takes_batch_norm
 from lrdecay.components.registry import registered

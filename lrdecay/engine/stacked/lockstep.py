@@ -19,7 +19,7 @@ from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Split
 from lrdecay.components.models.build import (
     REFRESHED_BATCHES,
-    build_model,
+    build_network,
     digest_weights,
     has_running_statistics,
 )
@@ -204,16 +204,11 @@ class Lockstep:
 def build_networks(runs: Sequence[Run], train: Split, classes: int) -> list[nn.Module]:
     """Return each run's network before its first step; runs of one seed and rate share one."""
     _, channels, height, width = train.images.shape
-    first = runs[0]
-
-    @cache
-    def build(seed: int, dropout: float | None) -> nn.Module:
-        shape = (channels, height, width)
-        return build_model(
-            first.model, shape, classes, seed=seed, dropout=dropout, batch_norm=first.batch_norm
-        )
-
-    return [build(run.seed, run.dropout) for run in runs]
+    alike = {(run.seed, run.dropout): run for run in runs}
+    networks = {
+        key: build_network(run, (channels, height, width), classes) for key, run in alike.items()
+    }
+    return [networks[run.seed, run.dropout] for run in runs]
 
 
 def _losses(logits: Tensor, labels: Tensor) -> Tensor:
