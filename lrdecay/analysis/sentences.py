@@ -66,9 +66,9 @@ def format_interval(low: float, high: float, *marks: float) -> str:
     """Return an interval as text: two digits of its half-width, and enough to tell its ends from 0
     and from the `marks`.
 
-    >>> format_interval(-0.2, 0.4), interval(0.0004, 0.3), interval(-0.001, 0.002)
+    >>> format_interval(-0.2, 0.4), format_interval(0.0004, 0.3), format_interval(-0.001, 0.002)
     ('-0.20 to 0.40', '0.0004 to 0.3000', '-0.0010 to 0.0020')
-    >>> format_interval(-0.4996, 0.2, 0.5), interval(-math.inf, math.inf)
+    >>> format_interval(-0.4996, 0.2, 0.5), format_interval(-math.inf, math.inf)
     ('-0.4996 to 0.2000', 'unbounded')
     """
     if math.isinf(low) or math.isinf(high):

@@ -19,8 +19,8 @@ def make_lazy(
         homes: modules of the package -> the names that are taken from each when they are first
             asked for; of one without names, the module itself.
 
-    >>> get, _ = make_lazy("lrdecay.core", {"text": ["counted"]})
-    >>> get("counted")(2, "run")
+    >>> get, _ = make_lazy("lrdecay.core", {"text": ["spell_count"]})
+    >>> get("spell_count")(2, "run")
     '2 runs'
     """
     home_of = {name: module for module, names in homes.items() for name in names or [module]}

@@ -11,7 +11,7 @@ from typing import Any
 def to_text(value: object) -> str:
     """Return a value of an axis as text; nothing of one that is null.
 
-    >>> to_text(0.30), text_of(64), text_of("step"), text_of(math.nan), text_of(None)
+    >>> to_text(0.30), to_text(64), to_text("step"), to_text(math.nan), to_text(None)
     ('0.3', '64', 'step', '', '')
     """
     if value is None or value != value:
@@ -22,7 +22,7 @@ def to_text(value: object) -> str:
 def format_dropout(value: object) -> str:
     """Return what is said of a dropout rate; nothing of a network's own ones, which are null.
 
-    >>> format_dropout(0.3), at_dropout(None), at_dropout(math.nan)
+    >>> format_dropout(0.3), format_dropout(None), format_dropout(math.nan)
     ('dropout 0.3', '', '')
     """
     return format_named("dropout", value)
@@ -31,7 +31,7 @@ def format_dropout(value: object) -> str:
 def format_named(axis: str, value: object) -> str:
     """Return an axis with its value; nothing of one that is null.
 
-    >>> format_named("lr", 0.1), named_value("lr", None)
+    >>> format_named("lr", 0.1), format_named("lr", None)
     ('lr 0.1', '')
     """
     text = to_text(value)
@@ -50,7 +50,7 @@ def join_filled(*parts: object) -> str:
 def format_mean(mean: float, sd: float) -> str:
     """Return shares in percent; an sd that is not known is left out.
 
-    >>> format_mean(0.97, 0.0123), mean_and_sd(0.97, math.nan)
+    >>> format_mean(0.97, 0.0123), format_mean(0.97, math.nan)
     ('97.00 ± 1.23', '97.00')
     """
     spread = "" if math.isnan(sd) else f" \N{PLUS-MINUS SIGN} {100 * sd:.2f}"
@@ -60,7 +60,7 @@ def format_mean(mean: float, sd: float) -> str:
 def spell_count(count: int, what: str) -> str:
     """Return a number and its noun.
 
-    >>> spell_count(1, "run"), counted(96, "run"), counted(2, "process")
+    >>> spell_count(1, "run"), spell_count(96, "run"), spell_count(2, "process")
     ('1 run', '96 runs', '2 processes')
     """
     plural = "es" if what.endswith("s") else "s"
@@ -83,7 +83,7 @@ def spell_seconds(seconds: float) -> str:
 def quote(value: Any, quote: bool = True) -> str:
     """Return a value as the file might have it, short enough for one line.
 
-    >>> quote("on"), show(None), show(True), show([1, 2])
+    >>> quote("on"), quote(None), quote(True), quote([1, 2])
     ("'on'", 'nothing', 'true', 'a list')
     """
     if value is None:
@@ -138,7 +138,7 @@ _LONGEST = 64
 def join_words(names: Sequence[object]) -> str:
     """Return names as text.
 
-    >>> join_words(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    >>> join_words(["a"]), join_words(["a", "b"]), join_words(["a", "b", "c"])
     ('a', 'a and b', 'a, b and c')
     """
     *first, last = map(str, names)

@@ -176,7 +176,7 @@ def _what_happened(row: Row) -> str:
 def format_values(values: Sequence[Any]) -> str:
     """Return values of an axis with commas between, or "0 to 63" for a long row of whole numbers.
 
-    >>> format_values([0.1, 0.2]), words([0, 1, 2, 3, 4])
+    >>> format_values([0.1, 0.2]), format_values([0, 1, 2, 3, 4])
     ('0.1, 0.2', '0 to 4')
     """
     if len(values) > 4 and values == list(range(len(values))):
