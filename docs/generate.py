@@ -101,7 +101,7 @@ def _flat(notes: Iterable[Any]) -> Iterator[Any]:
 
 
 def _of_registry(kind: str) -> str:
-    own = [name for name in registry.registry(kind) if registry.find_plugin(kind, name) is None]
+    own = [name for name in registry.REGISTRIES[kind] if registry.find_plugin(kind, name) is None]
     if kind == "scheduler":
         return "one of [these classes](#the-classes)"
     return _either(f"`{name}`" for name in own)
@@ -266,17 +266,25 @@ def tables() -> str:
 def _columns(listed: Sequence[columns.Column], brief: bool = False) -> str:
     if brief:
         return ", ".join(f"`{column.name}`" for column in listed) + ".\n"
-    head = ("column", "type", "unit", "what it holds", "null when")
-    return _table(
-        head,
-        ([f"`{c.name}`", str(c.type), c.unit, c.meaning, c.null or "never"] for c in listed),
+    rows = (
+        (
+            f"`{column.name}`",
+            str(column.type),
+            column.unit,
+            column.meaning,
+            column.range.valid if column.range else "",
+            column.null or "never",
+        )
+        for column in listed
     )
+    return _table(("column", "type", "unit", "what it holds", "valid", "null when"), rows)
 
 
 _TABLES = f"""\
 A results folder has three tables in parquet. `pandas.read_parquet` reads each; `lrdecay.read_runs`
 and `lrdecay.read_epochs` also see what has not been written into them yet, and verify every byte.
-They are version {SCHEMA_VERSION} of the schema, and have exactly these columns in this order.
+They are version {SCHEMA_VERSION} of the schema, and have exactly these columns in this order. A
+value that is not valid for its column is refused as it is read.
 Losses are means per image in nats, accuracies go from 0 to 1. Null is what a run does not have;
 nothing is invented for it.
 """

@@ -175,7 +175,7 @@ def test_a_signal_at_any_moment_does_no_damage(file, fresh, tmp_path, often, fig
 
 HELD = """\
 import signal, subprocess, sys, time
-from lrdecay import signals
+from lrdecay.core import signals
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 with signals.stoppable():
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -205,7 +205,7 @@ def test_the_second_signal_ends_all_at_once_and_an_ignored_one_nothing():
 
 SWALLOWED = """\
 import os, signal
-from lrdecay import signals
+from lrdecay.core import signals
 class Swallows:
     def __del__(self):
         os.kill(os.getpid(), signal.SIGTERM)
