@@ -57,18 +57,18 @@ def format_mean(mean: float, sd: float) -> str:
     return f"{100 * mean:.2f}{spread}"
 
 
-def spell_count(count: int, what: str) -> str:
-    """Return a number and its noun.
+def spell_count(count: float, what: str) -> str:
+    """Return a whole number and its noun.
 
     >>> spell_count(1, "run"), spell_count(96, "run"), spell_count(2, "process")
     ('1 run', '96 runs', '2 processes')
     """
     plural = "es" if what.endswith("s") else "s"
-    return f"{count:,} {what}{'' if count == 1 else plural}"
+    return f"{count:,.0f} {what}{'' if count == 1 else plural}"
 
 
 def spell_seconds(seconds: float) -> str:
-    """Return a duration in the unit that suits it.
+    """Return a duration that is an estimate, or read in passing: in the unit that suits it.
 
     >>> [spell_seconds(s) for s in (4.2, 90, 5400, 200000)]
     ['4 s', '90 s', '90 min', '56 h']
@@ -78,6 +78,20 @@ def spell_seconds(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.0f} h"
+
+
+def spell_time(seconds: float) -> str:
+    """Return a duration that was measured, to the minute; nothing of one that is not known.
+
+    >>> [spell_time(s) for s in (4.24, 90, 8100, math.nan)]
+    ['4.2 s', '2 min', '2 h 15 min', '']
+    """
+    if math.isnan(seconds):
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def quote(value: Any, quote: bool = True) -> str:
@@ -143,3 +157,25 @@ def join_words(names: Sequence[object]) -> str:
     """
     *first, last = map(str, names)
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def join_some(values: Iterable[object], most: int) -> str:
+    """Return the first of some values as text, and how many more there are.
+
+    >>> join_some([0.1, 0.2], most=2), join_some([0.1, 0.2, 0.3, 0.4], most=2)
+    ('0.1, 0.2', '0.1, 0.2 and 2 more')
+    """
+    texts = list(map(to_text, values))
+    more = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def format_values(values: Sequence[Any]) -> str:
+    """Return values of an axis with commas between, or "0 to 63" for a long row of whole numbers.
+
+    >>> format_values([0.1, 0.2]), format_values([0, 1, 2, 3, 4])
+    ('0.1, 0.2', '0 to 4')
+    """
+    if len(values) > 4 and values == list(range(len(values))):
+        return f"0 to {values[-1]}"
+    return ", ".join(map(to_text, values))

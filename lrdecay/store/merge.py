@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import ROLES, Run
+from lrdecay.core.text import join_words
 from lrdecay.store.layout import digest_text, list_files
 from lrdecay.store.lock import find_holder, hold_folder
 from lrdecay.store.reader import Plan, read_plan, read_plan_runs
@@ -190,9 +191,11 @@ def _refuse_mixture(chosen: Mapping[str, _Source]) -> None:
             for run, row in zip(some, taken.select(list(MADE_WITH)).to_pylist(), strict=True):
                 made_with.setdefault(tuple(row.values()), chosen[run].folder)
     if len(made_with) > 1:
-        there = " and ".join(
-            f"torch {version} on {device} in {folder}"
-            for (device, version), folder in made_with.items()
+        there = join_words(
+            [
+                f"torch {version} on {device} in {folder}"
+                for (device, version), folder in made_with.items()
+            ]
         )
         raise InputError(
             f"there are runs of {there}. Such numbers are not compared unless you ask for it: "
