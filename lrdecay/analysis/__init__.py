@@ -7,7 +7,7 @@ Where the sweep chose base rates first, `compared(runs)` leaves out the trials; 
 refused.
 
 `compare` gives the whole table of verdicts: paired differences, each with an interval that may be
-looked at after every seed. What each part of it computes is in a room of its own.
+looked at after every seed. It and whatever else shows verdicts has them from `conclude`.
 """
 
 from typing import TYPE_CHECKING
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
         extra_axes,
         rates_chosen,
     )
-    from lrdecay.analysis.comparison import best_set, compare, open_questions
+    from lrdecay.analysis.comparison import best_set, compare, open_questions, verdicts_by_seeds
+    from lrdecay.analysis.conclusions import Conclusions, conclude
     from lrdecay.analysis.confidence_sequences import (
         FEWEST_SEEDS,
         fixed_radius,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     )
     from lrdecay.analysis.contrasts import EXPLORATORY, FAMILIES, PRIMARY
     from lrdecay.analysis.metrics import METRICS_COMPARED
-    from lrdecay.analysis.settings import Comparison, SeedsUntil
+    from lrdecay.analysis.settings import Comparison, Criteria, SeedsUntil
     from lrdecay.analysis.summaries import (
         METRICS,
         cell_summary,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from lrdecay.analysis.time_to_target import time_to_target
     from lrdecay.analysis.tuning_curve import expected_best
     from lrdecay.analysis.variability import noise_floor, seed_spread
-    from lrdecay.analysis.verdict_history import verdicts_by_seeds
 
 __all__ = [
     "AXES",
@@ -57,6 +57,8 @@ __all__ = [
     "METRICS_COMPARED",
     "PRIMARY",
     "Comparison",
+    "Conclusions",
+    "Criteria",
     "SeedsUntil",
     "axis_values",
     "best_set",
@@ -64,6 +66,7 @@ __all__ = [
     "cell_summary",
     "compare",
     "compared",
+    "conclude",
     "describe_matrix",
     "expected_best",
     "extra_axes",
@@ -85,51 +88,19 @@ __all__ = [
 __getattr__, __dir__ = make_lazy(
     __name__,
     {
-        "axes": (
-            "AXES",
-            "axis_values",
-            "cell_axes",
-            "compared",
-            "extra_axes",
-            "rates_chosen",
-        ),
-        "comparison": (
-            "best_set",
-            "compare",
-            "open_questions",
-        ),
-        "confidence_sequences": (
-            "FEWEST_SEEDS",
-            "fixed_radius",
-            "seeds_needed",
-            "sequence_radius",
-        ),
-        "contrasts": (
-            "EXPLORATORY",
-            "FAMILIES",
-            "PRIMARY",
-        ),
+        "axes": ("AXES", "axis_values", "cell_axes", "compared", "extra_axes", "rates_chosen"),
+        "comparison": ("best_set", "compare", "open_questions", "verdicts_by_seeds"),
+        "conclusions": ("Conclusions", "conclude"),
+        "confidence_sequences": ["FEWEST_SEEDS", "fixed_radius", "seeds_needed", "sequence_radius"],
+        "contrasts": ("EXPLORATORY", "FAMILIES", "PRIMARY"),
         "metrics": ("METRICS_COMPARED",),
+        "settings": ("Comparison", "Criteria", "SeedsUntil"),
         "summaries": (
-            "METRICS",
-            "cell_summary",
-            "describe_matrix",
-            "learning_curves",
-            "learning_rate_curves",
-            "made_with",
-            "status_counts",
-            "train_test_gap",
+            *("METRICS", "cell_summary", "describe_matrix", "learning_curves"),
+            *("learning_rate_curves", "made_with", "status_counts", "train_test_gap"),
         ),
         "time_to_target": ("time_to_target",),
         "tuning_curve": ("expected_best",),
-        "variability": (
-            "noise_floor",
-            "seed_spread",
-        ),
-        "verdict_history": ("verdicts_by_seeds",),
-        "settings": (
-            "Comparison",
-            "SeedsUntil",
-        ),
+        "variability": ("noise_floor", "seed_spread"),
     },
 )

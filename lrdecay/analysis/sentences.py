@@ -41,9 +41,11 @@ class Best:
         return join_filled(*(format_named(axis, value) for axis, value in self.about.items()))
 
 
-def list_best(table: pd.DataFrame) -> Iterator[Best]:
+def list_best(table: pd.DataFrame | None) -> Iterator[Best]:
     """Yield what a table of `lrdecay.analysis.best_set` says wherever there are two to choose from;
-    `left` is empty where none is evaluated yet."""
+    `left` is empty where none is evaluated yet. Without a table there is nothing to say."""
+    if table is None:
+        return
     axes = [*list_strata(table), "dropout"]
     for values, rows in table.groupby(axes, sort=False, dropna=False):
         if len(rows) > 1:
@@ -66,9 +68,9 @@ def format_interval(low: float, high: float, *marks: float) -> str:
     """Return an interval as text: two digits of its half-width, and enough to tell its ends from 0
     and from the `marks`.
 
-    >>> format_interval(-0.2, 0.4), interval(0.0004, 0.3), interval(-0.001, 0.002)
+    >>> format_interval(-0.2, 0.4), format_interval(0.0004, 0.3), format_interval(-0.001, 0.002)
     ('-0.20 to 0.40', '0.0004 to 0.3000', '-0.0010 to 0.0020')
-    >>> format_interval(-0.4996, 0.2, 0.5), interval(-math.inf, math.inf)
+    >>> format_interval(-0.4996, 0.2, 0.5), format_interval(-math.inf, math.inf)
     ('-0.4996 to 0.2000', 'unbounded')
     """
     if math.isinf(low) or math.isinf(high):

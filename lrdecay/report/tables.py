@@ -9,12 +9,20 @@ from typing import Any
 
 import pandas as pd
 
-from lrdecay.analysis import PRIMARY, axis_values, cell_axes, cell_summary, extra_axes, lr_selection
+from lrdecay.analysis import (
+    PRIMARY,
+    Conclusions,
+    axis_values,
+    cell_axes,
+    cell_summary,
+    extra_axes,
+    lr_selection,
+)
 from lrdecay.analysis.axes import drop_own_dropout, list_strata
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.sentences import format_interval
 from lrdecay.core.text import to_text
-from lrdecay.report.conclusions import Conclusions, find_axes
+from lrdecay.report.conclusions import find_axes
 
 MAX_ENDED_EARLY = 100
 """Diverged or failed runs that are listed one by one."""
@@ -85,7 +93,7 @@ def tabulate_contrasts(found: Conclusions) -> list[Listing]:
     size = int(primary.sum())
     others = found.table[~primary].groupby("family", sort=False)
     what = describe_family(PRIMARY, found.table[primary])
-    confidence = f"{100 * found.comparison.confidence:g}%"
+    confidence = f"{100 * found.criteria.confidence:g}%"
     captions = {
         "table-differences": (
             f"The primary family, fixed beforehand: {what}. "
@@ -176,7 +184,7 @@ def _what_happened(row: Row) -> str:
 def format_values(values: Sequence[Any]) -> str:
     """Return values of an axis with commas between, or "0 to 63" for a long row of whole numbers.
 
-    >>> format_values([0.1, 0.2]), words([0, 1, 2, 3, 4])
+    >>> format_values([0.1, 0.2]), format_values([0, 1, 2, 3, 4])
     ('0.1, 0.2', '0 to 4')
     """
     if len(values) > 4 and values == list(range(len(values))):

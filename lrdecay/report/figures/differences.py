@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from lrdecay import plots
-from lrdecay.analysis import FEWEST_SEEDS, axis_values
+from lrdecay.analysis import FEWEST_SEEDS, Conclusions, axis_values
 from lrdecay.analysis.axes import select_rows
 from lrdecay.plots.differences import MOST_SEEDS
 from lrdecay.plots.style import Style
-from lrdecay.report.conclusions import Conclusions
 from lrdecay.report.figures.panels import (
     SINGLE_INCHES,
     Chart,
@@ -46,7 +45,7 @@ def differences(setting: Setting, found: Conclusions, styles: Mapping[str, Style
     count = len(rows) + rows["dropout"].nunique()
     ax = plots.plot_differences(
         rows,
-        margin=found.comparison.margin,
+        margin=found.criteria.margin,
         unit=found.metric.unit,
         styles=styles,
         ax=make_panel((SINGLE_INCHES[0], 0.9 + 0.22 * count)),
@@ -134,7 +133,7 @@ def slopes(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) ->
 
 def closing(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -> Chart | None:
     """How the intervals closed as seeds were added: a panel per dropout."""
-    steps = setting.own(found.steps)
+    steps = setting.own(found.history)
     if steps.empty or steps["n"].max() == FEWEST_SEEDS:
         return None
     dropouts = axis_values(steps, "dropout")
@@ -142,7 +141,7 @@ def closing(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -
         dropouts,
         lambda d, ax: plots.plot_closing(
             select_rows(steps, "dropout", d),
-            margin=found.comparison.margin,
+            margin=found.criteria.margin,
             unit=found.metric.unit,
             styles=styles,
             legend=False,
@@ -168,9 +167,9 @@ def _bar(found: Conclusions) -> str:
     right = "right" if size == 1 else f"all {size} right together"
     return (
         f"Intervals: the confidence sequence, {right} with "
-        f"{100 * found.comparison.confidence:g}% confidence, after any number of seeds."
+        f"{100 * found.criteria.confidence:g}% confidence, after any number of seeds."
     )
 
 
 def _margin(found: Conclusions) -> str:
-    return f"Grey: the margin, \N{PLUS-MINUS SIGN}{found.comparison.margin:g} {found.metric.unit}."
+    return f"Grey: the margin, \N{PLUS-MINUS SIGN}{found.criteria.margin:g} {found.metric.unit}."
