@@ -91,7 +91,9 @@ class Conclusions:
         estimates = steps.assign(images_sd=np.nan, **nothing_wrong)
         judged = self._judge(estimates, own["family_size"].to_numpy(), self.criteria.margin)
         cells = own[[*self.blocks.strata, "scheduler", "versus_scheduler", "dropout"]]
-        return pd.concat([cells, judged[["n", "mean", "low", "high", "verdict"]]], axis=1)
+        numbers = judged[["n", "mean", "low", "high", "verdict"]]
+        history: pd.DataFrame = pd.concat([cells, numbers], axis=1)
+        return history
 
     def _judge_families(self, families: Sequence[str], **extra: bool) -> pd.DataFrame:
         """Return the verdicts of some families, each at the level of its size."""

@@ -52,29 +52,12 @@ __getattr__, __dir__ = make_lazy(
     __name__,
     {
         "cells": (
-            "MOST_DOTS",
-            "plot_accuracy_by_dropout",
-            "plot_accuracy_by_epochs",
-            "plot_accuracy_by_rate",
-            "plot_gap_by_dropout",
-            "plot_heat_map",
+            *("MOST_DOTS", "plot_accuracy_by_dropout", "plot_accuracy_by_epochs"),
+            *("plot_accuracy_by_rate", "plot_gap_by_dropout", "plot_heat_map"),
         ),
-        "curves": (
-            "plot_curves",
-            "plot_learning_rates",
-            "plot_schedules",
-        ),
-        "differences": (
-            "plot_closing",
-            "plot_differences",
-            "plot_gain_by_dropout",
-            "plot_slopes",
-        ),
-        "outcomes": (
-            "plot_expected_best",
-            "plot_spread",
-            "plot_time_to_target",
-        ),
+        "curves": ("plot_curves", "plot_learning_rates", "plot_schedules"),
+        "differences": ("plot_closing", "plot_differences", "plot_gain_by_dropout", "plot_slopes"),
         "figure_file": ("write_figure",),
+        "outcomes": ("plot_expected_best", "plot_spread", "plot_time_to_target"),
     },
 )

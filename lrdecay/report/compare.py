@@ -17,7 +17,7 @@ import pandas as pd
 from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions, Criteria, conclude
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.metrics import find_metric
-from lrdecay.analysis.sentences import format_interval, list_best
+from lrdecay.analysis.sentences import format_interval, format_number, list_best, name_contrast
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import spell_count
@@ -147,23 +147,13 @@ COLUMNS = ("contrast", "n", "mean", "interval", "wins", "r", "skew", "verdict")
 def format_row(row: dict[Any, Any]) -> tuple[str, ...]:
     """Return what a table shows of a contrast, one text for each of `COLUMNS`."""
     return (
-        f"{row['where']}: {row['a']} - {row['b']}".removeprefix(": "),
+        name_contrast(row, minus="-"),
         str(row["n"]),
-        _number(row["mean"]),
+        format_number(row["mean"]),
         "" if pd.isna(row["low"]) else format_interval(row["low"], row["high"]),
-        _number(row["wins"]),
-        _number(row["correlation"]),
-        _number(row["skew"]),
+        *(format_number(row[name]) for name in ("wins", "correlation", "skew")),
         row["verdict"],
     )
-
-
-def _number(value: float) -> str:
-    if pd.isna(value):
-        return ""
-    if abs(value) < 1e-6:
-        return "0.00"  # and no minus before it
-    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
 
 
 def write_headline(answer: Answer) -> str:

@@ -20,7 +20,7 @@ from lrdecay.analysis import (
 )
 from lrdecay.analysis.axes import drop_own_dropout, list_strata
 from lrdecay.analysis.contrasts import describe_family
-from lrdecay.analysis.sentences import format_interval
+from lrdecay.analysis.sentences import DECIMALS, format_interval, format_number, name_contrast
 from lrdecay.core.text import to_text
 from lrdecay.report.conclusions import find_axes
 
@@ -28,8 +28,6 @@ MAX_ENDED_EARLY = 100
 """Diverged or failed runs that are listed one by one."""
 MAX_LINES = 1000
 """Cells or contrasts that are listed."""
-
-_DECIMALS = 8  # what is less than that is rounding
 
 Row = Mapping[Hashable, Any]
 
@@ -127,28 +125,23 @@ def _contrast(row: Row) -> list[Cell]:
     whole: str = "" if pd.isna(low) else format_interval(low, high)
     known = math.isfinite(row["images_low"])
     images = format_interval(row["images_low"], row["images_high"]) if known else ""
-    numbers = [(row[name], _number(row[name])) for name in ("wins", "correlation", "skew")]
-    where = f"{row['where']}: " if row["where"] else ""
+    numbers = [
+        Cell(format_number(row[name]), number=True, sort=_exact(row[name]))
+        for name in ("mean", "wins", "correlation", "skew")
+    ]
     return [
-        Cell(f"{where}{row['a']} \N{MINUS SIGN} {row['b']}"),
+        Cell(name_contrast(row)),
         Cell(str(row["n"]), number=True),
-        Cell(_number(row["mean"]), number=True, sort=_exact(row["mean"])),
+        numbers[0],
         Cell(whole, number=True, sort=_exact(low)),
         Cell(images, number=True, sort=_exact(row["images_low"])),
-        *(Cell(text, number=True, sort=_exact(value)) for value, text in numbers),
+        *numbers[1:],
         Cell(row["verdict"]),
     ]
 
 
 def _exact(value: float) -> str:
-    return f"{round(value, _DECIMALS) + 0.0:.6g}" if math.isfinite(value) else ""
-
-
-def _number(value: float) -> str:
-    if pd.isna(value):
-        return ""
-    value = round(value, _DECIMALS) + 0.0  # no minus before nought
-    return f"{value:.2f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"
+    return f"{round(value, DECIMALS) + 0.0:.6g}" if math.isfinite(value) else ""
 
 
 def tabulate_ended_early(runs: pd.DataFrame) -> Listing | None:
