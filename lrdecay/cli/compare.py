@@ -70,8 +70,9 @@ def print_answer(answer: Answer, console: Console) -> None:
     """Print the sentences, family by family with a table under each, and which may be best."""
     from lrdecay.report import compare as told
 
+    found = answer.found
     console.print(told.write_headline(answer), soft_wrap=True)
-    for family, rows in answer.table.groupby("family", sort=False):
+    for family, rows in found.table.groupby("family", sort=False):
         console.print()
         console.print(f"{told.write_family_title(str(family), rows)}:", soft_wrap=True)
         for sentence in rows["sentence"].head(told.SHOWN):
@@ -84,7 +85,7 @@ def print_answer(answer: Answer, console: Console) -> None:
         for row in rows.head(told.SHOWN).to_dict("records"):
             table.add_row(*told.format_row(row))
         console.print(table)
-    if len(answer.table):
-        console.print(f"\n{told.write_legend(answer)}", soft_wrap=True)
-    for line in (*told.write_best(answer), *answer.notes):
+    if len(found.table):
+        console.print(f"\n{told.write_legend(found)}", soft_wrap=True)
+    for line in (*told.write_best(found), *told.write_notes(found)):
         console.print(line, soft_wrap=True)
