@@ -17,7 +17,7 @@ from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.engine import record, reference
 from lrdecay.engine.measured import Epoch, OnEpoch
-from lrdecay.engine.stacked.train import NAME, train_stacked
+from lrdecay.engine.stacked import train
 from lrdecay.execution.grouping import Group
 from lrdecay.execution.messages import EpochDone, Note, Tell
 
@@ -87,7 +87,7 @@ class Trainer:
 
     def _train_together(self, runs: tuple[Run, ...], tell: Tell) -> None:
         try:
-            records = train_stacked(runs, self.data, self.device, _report_epochs(tell))
+            records = train.train_stacked(runs, self.data, self.device, _report_epochs(tell))
         except Exception as error:
             failure = _describe_error(error)
             out_of_memory = _out_of_memory(error)
@@ -97,7 +97,7 @@ class Trainer:
             return
         # here the error is gone, and with it what its traceback held in memory
         if len(runs) == 1:
-            tell(record.record_failed(runs[0], failure, NAME, self.device))
+            tell(record.record_failed(runs[0], failure, train.NAME, self.device))
             return
         half = (len(runs) + 1) // 2
         if out_of_memory:

@@ -411,7 +411,7 @@ def test_finished_runs_are_committed_as_they_come(file, tmp_path, monkeypatch):
         real(self, records)
 
     monkeypatch.setattr(Store, "commit", spy)
-    monkeypatch.setattr("lrdecay.course._COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr("lrdecay.runner.loop._COMMIT_SECONDS", 0.0)
     run_sweep(file, tmp_path, workers=0)
     assert sizes == [1] * 16
 
@@ -426,7 +426,7 @@ def test_an_error_while_committing_leaves_tables_that_pandas_reads(file, tmp_pat
             raise OSError(28, "No space left on device")
         real(self, records)
 
-    monkeypatch.setattr("lrdecay.course._COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr("lrdecay.runner.loop._COMMIT_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(Store, "commit", full)
         with pytest.raises(OSError, match="No space"):
