@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from lrdecay import analysis, plots
     from lrdecay.core import InputError, WorkerError
     from lrdecay.report import write_report
-    from lrdecay.runner import run_sweep
+    from lrdecay.runner import SweepOptions, run_sweep
     from lrdecay.store import merge_results, read_epochs, read_runs
     from lrdecay.sweep import load_sweep
 
 __all__ = [
     "InputError",
+    "SweepOptions",
     "WorkerError",
     "analysis",
     "load_sweep",
@@ -39,7 +40,7 @@ _get, __dir__ = make_lazy(
         "core": ("InputError", "WorkerError"),
         "plots": (),
         "report": ("write_report",),
-        "runner": ("run_sweep",),
+        "runner": ("SweepOptions", "run_sweep"),
         "store": ("merge_results", "read_epochs", "read_runs"),
         "sweep": ("load_sweep",),
     },

@@ -8,11 +8,9 @@ from typing import Annotated
 
 import typer
 
+from lrdecay.cli import options
 from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import exit_with_line, report_errors
-from lrdecay.cli.options import (
-    ResultsFolder,
-)
 from lrdecay.store.export import FORMATS, export_results
 
 commands = typer.Typer()
@@ -26,11 +24,10 @@ class To(StrEnum):
     mlflow = "mlflow"
 
 
-@commands.command(
-    name="export", epilog="Example:  lrdecay export results/digits --to csv --output digits-csv"
-)
-def export_command(
-    folder: ResultsFolder,
+@commands.command(epilog="Example:  lrdecay export results/digits --to csv --output digits-csv")
+@report_errors()
+def export(
+    folder: options.ResultsFolder,
     to: Annotated[
         To, typer.Option("--to", help="tensorboard and mlflow need the extra of that name.")
     ],
@@ -47,10 +44,9 @@ def export_command(
     """
     from lrdecay.cli.progress import show_share
 
-    with report_errors():
-        stopped = exit_with_line(lambda: "Stopped; nothing was exported.")
-        with stopped, show_share(err, f"writing {to.value}") as told:
-            written = export_results(folder, to.value, output, told)
-        out.print(str(written), soft_wrap=True)
-        if look := FORMATS[to.value].look:
-            out.print(f"Next:  {look.format(folder=written)}", soft_wrap=True)
+    stopped = exit_with_line(lambda: "Stopped; nothing was exported.")
+    with stopped, show_share(err, f"writing {to.value}") as told:
+        written = export_results(folder, to.value, output, told)
+    out.say(str(written))
+    if look := FORMATS[to.value].look:
+        out.say(f"Next:  {look.format(folder=written)}")
