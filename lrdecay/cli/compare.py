@@ -28,8 +28,8 @@ def compare(
     metric: options.Metric = None,
     margin: options.Margin = None,
     confidence: options.Confidence = None,
-    pairs: options.PairsOption = options.Pairs.reference,
-    format: options.FormatOption = options.Format.text,
+    pairs: options.Pairs = "reference",
+    format: options.Format = "text",
     results: options.ResultsDir = Path("results"),
     plugin: options.Plugin = None,
 ) -> None:
@@ -46,12 +46,12 @@ def compare(
         metric=metric,
         margin=margin,
         confidence=confidence,
-        exploratory=pairs is options.Pairs.all,
+        exploratory=pairs == "all",
     )
-    if format is options.Format.text:
+    if format == "text":
         print_answer(answer, out)
     else:
-        typer.echo(FORMATS[format.value](answer), nl=False)
+        typer.echo(FORMATS[format](answer), nl=False)
 
 
 def print_answer(answer: Answer, console: Console) -> None:

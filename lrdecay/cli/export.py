@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,12 +15,8 @@ from lrdecay.store.export import FORMATS, export_results
 commands = typer.Typer()
 
 
-class To(StrEnum):
-    """What `export_results` writes."""
-
-    csv = "csv"
-    tensorboard = "tensorboard"
-    mlflow = "mlflow"
+To = Literal["csv", "tensorboard", "mlflow"]
+"""What `export_results` writes."""
 
 
 @commands.command(epilog="Example:  lrdecay export results/digits --to csv --output digits-csv")
@@ -45,8 +40,8 @@ def export(
     from lrdecay.cli.progress import show_share
 
     stopped = exit_with_line(lambda: "Stopped; nothing was exported.")
-    with stopped, show_share(err, f"writing {to.value}") as told:
-        written = export_results(folder, to.value, output, told)
+    with stopped, show_share(err, f"writing {to}") as told:
+        written = export_results(folder, to, output, told)
     out.say(str(written))
-    if look := FORMATS[to.value].look:
+    if look := FORMATS[to].look:
         out.say(f"Next:  {look.format(folder=written)}")

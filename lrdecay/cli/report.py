@@ -75,11 +75,7 @@ def find_results(given: Path, results: Path, plugin: list[str] | None) -> Path:
     """Return a results folder; that of a sweep file is named in it."""
     if given.suffix not in (".yaml", ".yml") or given.is_dir():
         return given
-    from lrdecay.components import plugins
-    from lrdecay.sweep.config import load_sweep
-
-    plugins.load_plugins(plugin or ())
-    return results / load_sweep(given).name
+    return results / options.read_sweep(given, plugin).name
 
 
 def _watch(folder: Path, output: Path | None) -> None:

@@ -27,19 +27,19 @@ def sweep(
     file: options.SweepFile,
     results: options.ResultsDir = Path("results"),
     data: options.DataDir = None,
-    device: options.DeviceOption = options.Device.auto,
+    device: options.Device = "auto",
     workers: options.Workers = None,
-    engine: options.EngineOption = options.Engine.auto,
+    engine: options.Engine = "auto",
     group_size: options.GroupSize = None,
     strict: options.Strict = False,
     plugin: options.Plugin = None,
     allow_mixed: options.AllowMixed = False,
     time_limit: options.TimeLimit = None,
     repeat: options.Repeat = 0,
-    executor: options.ExecutorOption = options.On.local,
+    executor: options.On = "local",
     address: options.Address = None,
     gpus: options.Gpus = 1.0,
-    shard: options.ShardOption = None,
+    shard: options.Shard = None,
 ) -> None:
     """Train every run of a sweep file that has no result yet.
 
@@ -47,16 +47,13 @@ def sweep(
     """
     with exit_on_signal() as place:
         from lrdecay.cli.progress import SweepProgress
-        from lrdecay.components import plugins
         from lrdecay.runner import Shard, SweepOptions, run_sweep
-        from lrdecay.sweep import load_sweep
 
-        plugins.load_plugins(plugin or ())
-        loaded = load_sweep(file)
+        loaded = options.read_sweep(file, plugin)
         asked = SweepOptions(
             results=results,
             data_dir=data,
-            engine=engine.value,
+            engine=engine,
             group_size=group_size,
             strict=strict,
             allow_mixed=allow_mixed,
@@ -65,7 +62,7 @@ def sweep(
         )
         place.folder = asked.folder(loaded)
         where = options.make_executor(
-            executor, address, device.value, workers, gpus, time_limit, allow_mixed
+            executor, address, device, workers, gpus, time_limit, allow_mixed
         )
         progress = SweepProgress(out)
         try:

@@ -51,7 +51,7 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, batches and dropout.")] = 0,
     data: options.DataDir = None,
-    device: options.DeviceOption = options.Device.auto,
+    device: options.Device = "auto",
     plugin: options.Plugin = None,
 ) -> None:
     """Train one run and print how it goes: the tutorial as one command.
@@ -75,7 +75,7 @@ def train(
         "dropout": dropout,
         "seeds": [seed],
     }
-    if not train_and_print(check_sweep(Document(document), source=""), data, device.value):
+    if not train_and_print(check_sweep(Document(document), source=""), data, device):
         raise typer.Exit(RUN_FAILED)
 
 
