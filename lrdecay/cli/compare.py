@@ -9,21 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from lrdecay.cli import options
 from lrdecay.cli.console import out
 from lrdecay.cli.exits import report_errors
-from lrdecay.cli.options import (
-    Confidence,
-    Format,
-    FormatOption,
-    Margin,
-    Metric,
-    Pairs,
-    PairsOption,
-    Plugin,
-    Reference,
-    ResultsDir,
-    ResultsOrSweep,
-)
 from lrdecay.cli.report import find_results
 
 if TYPE_CHECKING:
@@ -33,37 +21,37 @@ commands = typer.Typer()
 
 
 @commands.command(epilog="Example:  lrdecay compare results/digits")
+@report_errors()
 def compare(
-    folder: ResultsOrSweep,
-    reference: Reference = None,
-    metric: Metric = None,
-    margin: Margin = None,
-    confidence: Confidence = None,
-    pairs: PairsOption = Pairs.reference,
-    format: FormatOption = Format.text,
-    results: ResultsDir = Path("results"),
-    plugin: Plugin = None,
+    folder: options.ResultsOrSweep,
+    reference: options.Reference = None,
+    metric: options.Metric = None,
+    margin: options.Margin = None,
+    confidence: options.Confidence = None,
+    pairs: options.Pairs = "reference",
+    format: options.Format = "text",
+    results: options.ResultsDir = Path("results"),
+    plugin: options.Plugin = None,
 ) -> None:
     """Say which differences are real: one sentence per contrast, and a table.
 
     Look as often as you like, also while the sweep trains: the error rate holds all the same.
     """
-    with report_errors():
-        from lrdecay.report.compare import FORMATS, compare_folder
+    from lrdecay.report.compare import FORMATS, compare_folder
 
-        folder = find_results(folder, results, plugin)
-        answer = compare_folder(
-            folder,
-            reference=reference,
-            metric=metric,
-            margin=margin,
-            confidence=confidence,
-            exploratory=pairs is Pairs.all,
-        )
-        if format is Format.text:
-            print_answer(answer, out)
-        else:
-            typer.echo(FORMATS[format.value](answer), nl=False)
+    folder = find_results(folder, results, plugin)
+    answer = compare_folder(
+        folder,
+        reference=reference,
+        metric=metric,
+        margin=margin,
+        confidence=confidence,
+        exploratory=pairs == "all",
+    )
+    if format == "text":
+        print_answer(answer, out)
+    else:
+        typer.echo(FORMATS[format](answer), nl=False)
 
 
 def print_answer(answer: Answer, console: Console) -> None:

@@ -101,7 +101,7 @@ def test_the_bar_fits_80_columns_and_tells_the_time_left_first():
 
     runs = list_runs(sweep("epochs: 2"), digits())
     console = Console(width=80, force_terminal=True, record=True)
-    bar = progress.Bar(console)
+    bar = progress.SweepProgress(console)
     bar.start(runs, 1, 2)
     for epoch in (1, 2):
         bar.epoch(EpochDone(runs[-1], epoch, "val", 0.8765))
