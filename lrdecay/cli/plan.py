@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lrdecay.execution.executor import Executor, Site
     from lrdecay.execution.grouping import Plan
     from lrdecay.sweep.config import Sweep
-    from lrdecay.sweep.schedule_lint import ScheduleCurve
+    from lrdecay.sweep.schedule_lint import PlannedCurve
 
 commands = typer.Typer()
 
@@ -99,11 +99,11 @@ def print_plan(
         )
         return []
     matrix = expand_matrix(sweep, dataset)
-    foreseen = schedule_lint.simulate_schedules(
+    planned = schedule_lint.simulate_schedules(
         matrix.cells, dataset.train_count - matrix.cells[0].validation
     )
-    print_schedules(foreseen, plot)
-    warnings = schedule_lint.lint_schedules(foreseen)
+    print_schedules(planned, plot)
+    warnings = schedule_lint.lint_schedules(planned)
     for text in warnings:
         err.print(f"warning: {text}", soft_wrap=True)
     # no choice is made yet, and whichever it will be, the runs take as long
@@ -157,19 +157,19 @@ def print_estimate(
         )
 
 
-def print_schedules(foreseen: list[ScheduleCurve], plot: Path | None) -> None:
+def print_schedules(planned: list[PlannedCurve], plot: Path | None) -> None:
     """Print each schedule as a line, and draw them into a file if one is named."""
     from lrdecay.cli import schedule_preview
 
-    if not foreseen:
+    if not planned:
         return
     levels = schedule_preview.BLOCKS if "utf" in out.encoding.lower() else schedule_preview.ASCII
     table = Table("scheduler", "learning rate", "first, highest, last", box=None, pad_edge=False)
-    for row in schedule_preview.draw_lines(foreseen, out.width, levels):
+    for row in schedule_preview.draw_lines(planned, out.width, levels):
         table.add_row(*row)
     out.print(table)
     if plot is not None:
-        schedule_preview.save_curves(foreseen, plot)
+        schedule_preview.save_curves(planned, plot)
         out.print(f"The schedules are drawn in {plot}.", soft_wrap=True)
 
 
