@@ -237,7 +237,11 @@ def test_all_that_trains_keeps_its_addresses(optimizer):
         assert addresses() == before
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@settings(
+    max_examples=settings.default.max_examples // 25,  # each trains up to eight runs
+    derandomize=True,
+    suppress_health_check=[*HealthCheck],
+)
 @given(data=st.data())
 @pytest.mark.usefixtures("double_precision")
 def test_any_configuration_is_the_reference_s(data):
