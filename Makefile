@@ -42,7 +42,7 @@ test-all: setup  ## run every test, each fault a few times; a quarter of an hour
 	$(TESTS) --hypothesis-profile=full
 
 faults: setup  ## kills, damage, full disks: each as often as stated; half an hour
-	LRDECAY_FAULTS=full $(TESTS) tests/faults tests/execution/ray
+	LRDECAY_FAULTS=full $(TESTS) tests/faults
 
 bench: setup  ## time things against each other
 	$(BIN)/python -m pytest bench --benchmark-only --quiet --override-ini=addopts=

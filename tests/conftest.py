@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.digits_sweep import DigitsSweep, train_once
 from hypothesis import settings
 
 # in a process of xdist's it is set, and a console keeps what it finds when it is made
@@ -46,6 +47,12 @@ def data_dir() -> Path:
     if os.environ.get(REQUIRE_VARIABLE):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def digits_sweep(tmp_path_factory: pytest.TempPathFactory) -> DigitsSweep:
+    """A small sweep on the digits, trained once for all test processes together."""
+    return train_once(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(autouse=True)

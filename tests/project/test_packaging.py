@@ -51,7 +51,7 @@ def test_the_wheel_has_the_package_and_nothing_else(built):
     names = zipfile.ZipFile(wheel).namelist()
     ours = {name for name in names if ".dist-info/" not in name}
     assert ours == sources()
-    assert {"lrdecay/py.typed", "lrdecay/templates/report.html.j2"} <= ours
+    assert {"lrdecay/py.typed", "lrdecay/report/templates/report.html.j2"} <= ours
     info = f"lrdecay-{PROJECT['version']}.dist-info"
     assert f"{info}/licenses/LICENSE" in names
     points = zipfile.ZipFile(wheel).read(f"{info}/entry_points.txt").decode()

@@ -1,6 +1,7 @@
 """A sweep from file to tables: complete, resumable, the same however it was run."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from filelock import FileLock
+from helpers.digits_sweep import TEXT, DigitsSweep
 from helpers.results import assert_same, tables
 from helpers.training import digits
 from PIL import Image
@@ -41,33 +43,16 @@ from lrdecay.store.writer import Store
 from lrdecay.sweep.config import load_sweep, parse_sweep
 from lrdecay.sweep.matrix import list_runs
 
-TEXT = """\
-name: small
-dataset: digits
-epochs: 3
-schedulers:
-  constant: {class: constant}
-  step:     {class: StepLR, step_size: 2, gamma: 0.5}
-  plateau:  {class: ReduceLROnPlateau, factor: 0.5, patience: 0}
-  onecycle: {class: OneCycleLR, max_lr: 0.003, total_steps: steps, cycle_momentum: false}
-dropout: [0.0, 0.3]
-seeds: 2
-target: 0.85
-"""
-# what may differ between two trainings of one run
+
+@pytest.fixture
+def file(digits_sweep: DigitsSweep) -> Path:
+    return digits_sweep.file
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("sweep") / "small.yaml"
-    path.write_text(TEXT)
-    return path
-
-
-@pytest.fixture(scope="module")
-def fresh(file, tmp_path_factory):
+@pytest.fixture
+def fresh(digits_sweep: DigitsSweep) -> Path:
     """The results folder of an uninterrupted sweep on two processes."""
-    return run_sweep(file, tmp_path_factory.mktemp("fresh"), workers=2).folder
+    return digits_sweep.folder
 
 
 def test_a_fresh_sweep_matches_the_contract(fresh, file):
@@ -147,7 +132,8 @@ def test_workers_and_order_change_no_bit(fresh, file, tmp_path):
     )
 
 
-def test_the_second_time_nothing_trains(fresh, file, monkeypatch):
+def test_the_second_time_nothing_trains(fresh, file, tmp_path, monkeypatch):
+    fresh = Path(shutil.copytree(fresh, tmp_path / "small"))
     before = tables(fresh)
     written = read_runs(fresh)["finished_at"].tolist()
     monkeypatch.setattr(Local, "train", None)  # calling it would be an error
@@ -411,7 +397,7 @@ def test_finished_runs_are_committed_as_they_come(file, tmp_path, monkeypatch):
         real(self, records)
 
     monkeypatch.setattr(Store, "commit", spy)
-    monkeypatch.setattr("lrdecay.course._COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr("lrdecay.runner.loop._COMMIT_SECONDS", 0.0)
     run_sweep(file, tmp_path, workers=0)
     assert sizes == [1] * 16
 
@@ -426,7 +412,7 @@ def test_an_error_while_committing_leaves_tables_that_pandas_reads(file, tmp_pat
             raise OSError(28, "No space left on device")
         real(self, records)
 
-    monkeypatch.setattr("lrdecay.course._COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr("lrdecay.runner.loop._COMMIT_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(Store, "commit", full)
         with pytest.raises(OSError, match="No space"):
