@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.digits_sweep import DigitsSweep, train_once
+from helpers.digits_sweep import DigitsSweep, train_sweep
+from helpers.shared import make_once
 from hypothesis import settings
 
 # in a process of xdist's it is set, and a console keeps what it finds when it is made
@@ -52,7 +53,8 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def digits_sweep(tmp_path_factory: pytest.TempPathFactory) -> DigitsSweep:
     """A small sweep on the digits, trained once for all test processes together."""
-    return train_once(tmp_path_factory.getbasetemp())
+    home = make_once(tmp_path_factory, "digits_sweep", train_sweep)
+    return DigitsSweep(home / "small.yaml", home / "small")
 
 
 @pytest.fixture(autouse=True)

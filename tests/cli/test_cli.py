@@ -306,6 +306,7 @@ def test_durations_read_well():
     ]
 
 
+@pytest.mark.slow
 def test_one_epoch_of_real_mnist_learns_and_applies_the_rate(data_dir):
     result = call("train", "--dataset", "mnist", "--epochs", 1, "--data", data_dir)
     assert result.exit_code == 0, result.output

@@ -1,10 +1,7 @@
 """A small sweep on the digits that is trained once, for all tests that need results of training."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock
 
 TEXT = """\
 name: small
@@ -23,25 +20,15 @@ target: 0.85
 
 @dataclass(frozen=True)
 class DigitsSweep:
-    """The sweep file and its results folder, which are everybody's: nothing is written to them."""
+    """The sweep file and its results folder; both are only read."""
 
     file: Path
     folder: Path
 
 
-def train_once(base: Path) -> DigitsSweep:
-    """Return the sweep, which the first process that asks has trained on two processes.
-
-    `base` is a temporary folder of this test process; those of xdist's lie side by side.
-    """
+def train_sweep(home: Path) -> None:
+    """Train it on two processes."""
     from lrdecay.runner.coordinator import run_sweep
 
-    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "digits_sweep"
-    file, results = home / "small.yaml", home / "results"
-    home.mkdir(exist_ok=True)
-    with FileLock(home / "lock"):
-        if not (home / "done").exists():
-            file.write_text(TEXT)
-            run_sweep(file, results, workers=2)
-            (home / "done").touch()
-    return DigitsSweep(file, results / "small")
+    (home / "small.yaml").write_text(TEXT)
+    run_sweep(home / "small.yaml", home, workers=2)

@@ -4,20 +4,33 @@ import os
 import subprocess
 import sys
 
+import pytest
 from helpers.paths import HOME
 
-PACKAGES = ("core", "store", "analysis", "plots", "report")
+MISSING = ("torch", "torchvision")
 
 
-def test_the_half_that_reads_needs_no_torch(tmp_path):
-    """Its tests pass where importing torch is an error; a browser has been shown elsewhere."""
-    for name in ("torch", "torchvision"):
-        (tmp_path / f"{name}.py").write_text("raise ImportError('there is none here')\n")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(HOME)])}
-    options = ("-q", "-x", "-m", "not slow and not browser", "-p", "no:cacheprovider")
-    tests = (f"tests/{package}" for package in PACKAGES)
+@pytest.fixture
+def environment(tmp_path):
+    """Where importing torch is an error."""
+    for name in MISSING:
+        (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('there is no {name}')\n")
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(HOME)])}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("packages", "options"),
+    [
+        (("analysis", "core"), ("-m", "not slow")),
+        # these would take long to run, and import all that they need
+        (("store", "plots", "report"), ("--collect-only",)),
+    ],
+)
+def test_the_tests_of_the_half_that_reads_need_no_torch(environment, packages, options):
+    tests = [f"tests/{package}" for package in packages]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *tests],
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *options, *tests],
         cwd=HOME,
         env=environment,
         capture_output=True,

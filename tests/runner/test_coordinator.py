@@ -16,6 +16,7 @@ import torch
 from filelock import FileLock
 from helpers.digits_sweep import TEXT, DigitsSweep
 from helpers.results import assert_same, tables
+from helpers.tiers import slow_but
 from helpers.training import digits
 from PIL import Image
 
@@ -144,6 +145,7 @@ def test_the_second_time_nothing_trains(fresh, file, tmp_path, monkeypatch):
         pd.testing.assert_frame_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on_to_the_same_tables(fresh, file, tmp_path):
     command = [sys.executable, "-m", "lrdecay", "sweep", str(file), "--results", str(tmp_path)]
     process = subprocess.Popen(
@@ -170,6 +172,7 @@ def test_a_killed_sweep_goes_on_to_the_same_tables(fresh, file, tmp_path):
     assert_same(summary.folder, fresh)
 
 
+@pytest.mark.slow
 def test_workers_end_when_the_coordinator_is_killed(file, tmp_path):
     command = [sys.executable, "-m", "lrdecay", "sweep", str(file), "--results", str(tmp_path)]
     process = subprocess.Popen([*command, "--workers", "2"], stdout=subprocess.DEVNULL)
@@ -229,7 +232,7 @@ def test_a_diverged_run_is_kept_and_not_tried_again(file, tmp_path):
     assert run_sweep(wild, tmp_path, workers=0).reused == 16
 
 
-@pytest.mark.parametrize("engine", ["reference", "stacked"])
+@pytest.mark.parametrize("engine", slow_but(["stacked"], ["reference", "stacked"]))
 def test_a_worker_that_dies_fails_no_other_run(file, monkeypatch, engine):
     """The run it had is tried again alone; a group starts anew in halves."""
     runs = list_runs(load_sweep(file), digits())[:4]
@@ -278,6 +281,7 @@ def test_a_worker_that_dies_fails_no_other_run(file, monkeypatch, engine):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setup", "message"),
     [
@@ -326,8 +330,8 @@ def test_a_changed_file_reuses_what_did_not_change(fresh, file, tmp_path):
     changed = tmp_path / "small.yaml"
     changed.write_text(TEXT.replace("seeds: 2", "seeds: 3").replace("step_size: 2", "step_size: 1"))
     folder = tmp_path / "results"
-    first = run_sweep(file, folder, workers=2)
-    second = run_sweep(changed, folder, workers=2)
+    first = run_sweep(file, folder, workers=0)
+    second = run_sweep(changed, folder, workers=0)
     assert (first.total, second.total) == (16, 24)
     assert second.reused == 12  # all but the changed scheduler's four
     assert len(read_runs(second.folder)) == 24
