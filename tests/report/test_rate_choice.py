@@ -79,6 +79,7 @@ def test_trials_alone_make_no_report(tmp_path: Path) -> None:
         write_report(write_folder(tmp_path, trials(n_epochs=1)))
 
 
+@pytest.mark.slow
 def test_a_list_of_rates_shows_the_sensitivity_to_them(tmp_path: Path) -> None:
     frames = make_tables(lr=[0.01, 0.1], batch_size=[32, 64], n_epochs=2)
     text = section(page(tmp_path, frames), "by_rate")
