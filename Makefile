@@ -47,7 +47,7 @@ faults: setup  ## kills, damage, full disks: each as often as stated; half an ho
 bench: setup  ## time things against each other
 	$(BIN)/python -m pytest bench --benchmark-only --quiet --override-ini=addopts=
 
-check: setup  ## ruff, formatting, mypy, which package may import which
+check: setup  ## ruff, formatting, mypy, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

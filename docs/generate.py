@@ -101,7 +101,7 @@ def _flat(notes: Iterable[Any]) -> Iterator[Any]:
 
 
 def _of_registry(kind: str) -> str:
-    own = [name for name in registry.registry(kind) if registry.find_plugin(kind, name) is None]
+    own = [name for name in registry.REGISTRIES[kind] if registry.find_plugin(kind, name) is None]
     if kind == "scheduler":
         return "one of [these classes](#the-classes)"
     return _either(f"`{name}`" for name in own)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         status_counts,
         train_test_gap,
     )
-    from lrdecay.analysis.time_to_target import time_to_target
+    from lrdecay.analysis.target_time import time_to_target
     from lrdecay.analysis.tuning_curve import expected_best
     from lrdecay.analysis.variability import noise_floor, seed_spread
     from lrdecay.analysis.verdict_history import verdicts_by_seeds
@@ -120,7 +120,7 @@ __getattr__, __dir__ = make_lazy(
             "status_counts",
             "train_test_gap",
         ),
-        "time_to_target": ("time_to_target",),
+        "target_time": ("time_to_target",),
         "tuning_curve": ("expected_best",),
         "variability": (
             "noise_floor",

@@ -80,10 +80,10 @@ def spell_seconds(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h"
 
 
-def quote(value: Any, quote: bool = True) -> str:
+def quote(value: Any, quoted: bool = True) -> str:
     """Return a value as the file might have it, short enough for one line.
 
-    >>> quote("on"), show(None), show(True), show([1, 2])
+    >>> quote("on"), quote(None), quote(True), quote([1, 2])
     ("'on'", 'nothing', 'true', 'a list')
     """
     if value is None:
@@ -94,7 +94,7 @@ def quote(value: Any, quote: bool = True) -> str:
         return "keys and values"
     if isinstance(value, list | tuple):
         return "a list"
-    if isinstance(value, str) and not quote and value.isprintable():
+    if isinstance(value, str) and not quoted and value.isprintable():
         text = value
     else:
         text = repr(value[:60] if isinstance(value, str) else value)

@@ -239,12 +239,10 @@ def test_bad_input_gives_2_and_one_clear_message(arguments, message):
 
 
 def test_a_failed_run_gives_1_and_says_why(file, tmp_path, monkeypatch):
-    from lrdecay.engine.stacked import train
-
     def breaks(*_):
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr(train, "train_stacked", breaks)
+    monkeypatch.setattr("lrdecay.execution.trainer.train_stacked", breaks)
     result = call("sweep", file, "--results", tmp_path, "--workers", "0")
     assert result.exit_code == 1
     assert "4 trained now (0 diverged, 4 failed)" in result.output

@@ -54,7 +54,7 @@ class Training:
         return Plan((Group("reference", tuple(runs)),) if runs else ())
 
     def _train(self, groups, setup, tell) -> None:
-        for run in (run for group in grouping for run in group.runs):
+        for run in (run for group in groups for run in group.runs):
             self.runs.append(run)
             tell(record(run))
 

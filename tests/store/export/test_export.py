@@ -352,7 +352,7 @@ def test_a_pipe_gets_a_line_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     heard = io.StringIO()
-    with progress.share_done(Console(file=heard), "writing csv") as told:
+    with progress.show_share(Console(file=heard), "writing csv") as told:
         for done in range(1, 8):
             now[0] += 2.0
             told(1000 * done, 7000)
@@ -362,7 +362,7 @@ def test_a_pipe_gets_a_line_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -
 def test_a_terminal_gets_a_bar_that_leaves_nothing() -> None:
     heard = io.StringIO()
     console = Console(file=heard, force_terminal=True, width=80, legacy_windows=False)
-    with progress.share_done(console, "writing csv") as told:
+    with progress.show_share(console, "writing csv") as told:
         told(1, 4)
         told(4, 4)
     assert "writing csv" in heard.getvalue()
