@@ -23,7 +23,7 @@ from lrdecay.analysis import (
 from lrdecay.analysis.axes import list_strata
 from lrdecay.analysis.contrasts import find_reference
 from lrdecay.analysis.metrics import Metric, find_metric
-from lrdecay.analysis.sentences import list_best, spell_seeds
+from lrdecay.analysis.sentences import list_best
 from lrdecay.analysis.settings import Comparison, SeedsUntil, read_settings
 from lrdecay.analysis.verdicts import EQUIVALENT, NOT_EVALUATED, RESOLVED, UNRESOLVED
 from lrdecay.core.text import join_words, spell_count, spell_seconds, to_text
@@ -126,10 +126,10 @@ def write_summary(found: Conclusions) -> str:
         return ""
     verdicts, still_open = primary["verdict"], open_questions(found.table)
     if len(still_open) and (verdicts == NOT_EVALUATED).all():
+        most = spell_count(still_open["n"].max(), "seed")
         return (
-            f"Too few seeds to say whether a difference is real: a pair has "
-            f"{spell_seeds(int(still_open['n'].max()))} at most, and the interval that may be "
-            f"looked at after every seed begins at {FEWEST_SEEDS}."
+            f"Too few seeds to say whether a difference is real: a pair has {most} at most, and "
+            f"the interval that may be looked at after every seed begins at {FEWEST_SEEDS}."
         )
     equivalent = int((verdicts == EQUIVALENT).sum())
     counts = {
@@ -210,7 +210,7 @@ def write_outlook(found: Conclusions) -> list[str]:
     if beyond := len(still_open) - len(within):
         lines.append(
             f"{spell_count(beyond, 'difference')} may not be resolvable within "
-            f"{spell_seeds(found.budget)}."
+            f"{spell_count(found.budget, 'seed')}."
         )
     return lines
 
@@ -242,7 +242,8 @@ def _cost(found: Conclusions, within: pd.DataFrame) -> str:
 def _seeds_from(counts: pd.Series[int]) -> str:
     """Return the least and the most of some numbers of seeds as text, one where they are equal."""
     least, most = int(counts.min()), int(counts.max())
-    return spell_seeds(most) if least == most else f"{least:,} to {spell_seeds(most)}"
+    seeds = spell_count(most, "seed")
+    return seeds if least == most else f"{least:,} to {seeds}"
 
 
 def _more_runs(rows: pd.DataFrame) -> int:

@@ -7,7 +7,7 @@ in more than the page can name.
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from lrdecay.analysis import (
 )
 from lrdecay.analysis.metrics import UNIT_TITLES
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import format_mean, format_named, join_filled, to_text
+from lrdecay.core.text import format_mean, format_named, join_filled, join_some
 from lrdecay.report import index
 from lrdecay.report.html import make_link, render_template, write_page
 from lrdecay.store import reader
@@ -131,7 +131,7 @@ def _differing(sweeps: Sequence[Side]) -> list[tuple[str, list[str]]]:
     """The axes on which the sweeps are not alike, with each one's values."""
     rows = []
     for axis in AXES:
-        texts = [_listed(axis_values(sweep.runs, axis)) for sweep in sweeps]
+        texts = [join_some(axis_values(sweep.runs, axis), _LISTED) for sweep in sweeps]
         if axis == "dropout":
             texts = [text or "the network's own" for text in texts]
         if axis == "lr":
@@ -142,12 +142,6 @@ def _differing(sweeps: Sequence[Side]) -> list[tuple[str, list[str]]]:
         if len(set(texts)) > 1:
             rows.append((axis, texts))
     return rows
-
-
-def _listed(values: Iterable[object]) -> str:
-    texts = list(map(to_text, values))
-    more = len(texts) - _LISTED
-    return ", ".join(texts[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _rows(sweeps: Sequence[Side]) -> list[tuple[str, list[dict[str, Any] | None]]]:

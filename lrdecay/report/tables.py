@@ -13,7 +13,7 @@ from lrdecay.analysis import PRIMARY, axis_values, cell_axes, cell_summary, extr
 from lrdecay.analysis.axes import drop_own_dropout, list_strata
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.sentences import format_interval
-from lrdecay.core.text import to_text
+from lrdecay.core.text import format_values, to_text
 from lrdecay.report.conclusions import Conclusions, find_axes
 
 MAX_ENDED_EARLY = 100
@@ -171,17 +171,6 @@ def _what_happened(row: Row) -> str:
     if pd.notna(error):
         parts.append(error if len(error) <= 500 else error[:500] + "\N{HORIZONTAL ELLIPSIS}")
     return "; ".join(parts)
-
-
-def format_values(values: Sequence[Any]) -> str:
-    """Return values of an axis with commas between, or "0 to 63" for a long row of whole numbers.
-
-    >>> format_values([0.1, 0.2]), words([0, 1, 2, 3, 4])
-    ('0.1, 0.2', '0 to 4')
-    """
-    if len(values) > 4 and values == list(range(len(values))):
-        return f"0 to {values[-1]}"
-    return ", ".join(map(to_text, values))
 
 
 def _left_out(count: int, where: str) -> str:

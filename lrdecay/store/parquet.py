@@ -64,6 +64,15 @@ def open_sealed(path: Path, trust: bool = False) -> Iterator[Sealed]:
         yield sealed
 
 
+def read_facts(path: Path) -> dict[str, str]:
+    """Return what a file of ours says beside its rows and its version, its seal verified.
+
+    Raises as `open_sealed`.
+    """
+    with open_sealed(path) as sealed:
+        return {key: text for key, text in sealed.facts.items() if key != "schema"}
+
+
 @contextmanager
 def write_groups(
     path: Path, schema: pa.Schema, facts: Mapping[str, str] | None = None

@@ -12,6 +12,7 @@ from lrdecay.components import schedulers
 from lrdecay.components.schedulers import Horizon, Part
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
+from lrdecay.core.text import spell_count
 
 MOST = 200_000
 """Epochs or steps of a schedule that are walked through; a longer one is not foreseen."""
@@ -90,7 +91,7 @@ def lint_schedules(foreseen: Sequence[ScheduleCurve]) -> list[str]:
     lengths = {(each.run.epochs, each.run.batch_size) for each in foreseen}
     said: dict[str, None] = {}
     for each in foreseen:
-        where = f" in runs of {_spell(each.run.epochs, 'epoch')}" if len(lengths) > 1 else ""
+        where = f" in runs of {spell_count(each.run.epochs, 'epoch')}" if len(lengths) > 1 else ""
         for text in _of_one(each):
             said[f"schedulers.{each.label}: {text}{where and f' ({where.strip()})'}"] = None
     for text in _twins(foreseen):
@@ -114,7 +115,7 @@ def _of_one(each: ScheduleCurve) -> Iterator[str]:
         yield from of_parts
     elif _is_level(each):
         yield (
-            f"its rate is {each.rates[0]:g} in all of {_spell(len(each.rates), each.every)}; "
+            f"its rate is {each.rates[0]:g} in all of {spell_count(len(each.rates), each.every)}; "
             f"leave it out, or give arguments that change it"
         )
     else:
@@ -142,7 +143,7 @@ def _of_part(part: Part) -> Iterator[str]:
             fix = f"a patience of at most {most}" if most >= 0 else "more epochs"
             yield (
                 f"ReduceLROnPlateau with patience {patience} can never change the rate within "
-                f"{_spell(part.length, 'epoch')}, whatever the loss; give {fix}"
+                f"{spell_count(part.length, 'epoch')}, whatever the loss; give {fix}"
             )
     whole = schedulers.find_end_argument(part.name)
     if whole is not None:
@@ -206,8 +207,8 @@ def _of_end(part: Part, key: str) -> Iterator[str]:
     else:
         happens = "ends early"
     yield (
-        f"{name} over {_spell(value, every)} {happens}, since it has {_spell(length, every)}"
-        f"{_other_unit(value, part)}; give {key}: {every}s"
+        f"{name} over {spell_count(value, every)} {happens}, since it has "
+        f"{spell_count(length, every)}{_other_unit(value, part)}; give {key}: {every}s"
     )
 
 
@@ -224,7 +225,7 @@ def _of_length(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
     if past:
         yield (
             f"{word} {', '.join(map(str, past))} of {name} lies past its end, after "
-            f"{_spell(length, part.every)}{_other_unit(max(past), part)}; give {fix}"
+            f"{spell_count(length, part.every)}{_other_unit(max(past), part)}; give {fix}"
         )
     elif given and _by_steps_unasked(part) and max(given) <= part.horizon.epochs:
         yield (
@@ -241,7 +242,8 @@ def _of_curve(each: ScheduleCurve) -> Iterator[str]:
     if used < len(rates) - 1:
         yield (
             f"its rate reaches zero early: nothing is learnt in the last "
-            f"{_spell(len(rates) - used, every)} of {len(rates)}; give it the length of the run"
+            f"{spell_count(len(rates) - used, every)} of {len(rates):,}; give it the length of the "
+            f"run"
         )
     if _RISES & {part.name for part in each.parts}:
         return
@@ -289,7 +291,3 @@ def _other_unit(value: int, part: Part) -> str:
     if part.every == "epoch" and value == horizon.steps != horizon.epochs:
         return f" ({value} is its number of steps; it is stepped after every epoch)"
     return ""
-
-
-def _spell(count: int, every: str) -> str:
-    return f"{count} {every}{'' if count == 1 else 's'}"

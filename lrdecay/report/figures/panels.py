@@ -164,7 +164,7 @@ def describe_shift(cells: pd.DataFrame, around: str) -> str:
 def format_counts(counts: pd.Series[int]) -> str:
     """Return how many there are, as text.
 
-    >>> format_counts(pd.Series([8, 8])), n_of(pd.Series([3, 8]))
+    >>> format_counts(pd.Series([8, 8])), format_counts(pd.Series([3, 8]))
     ('n = 8', 'n = 3 to 8')
     """
     least, most = int(counts.min()), int(counts.max())

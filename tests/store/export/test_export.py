@@ -144,7 +144,7 @@ def test_a_format_without_its_packages_says_how_to_install_them(
 def test_a_signal_leaves_nothing_behind(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lrdecay import signals
+    from lrdecay.core import signals
     from lrdecay.store.export import csv
 
     def is_stopped(tables: object, folder: Path, told: object) -> None:
