@@ -100,8 +100,9 @@ def _of_one(each: PlannedCurve) -> Iterator[str]:
         yield from of_parts
     elif _is_level(curve):
         yield (
-            f"its rate is {curve.rates[0]:g} in all of {spell_count(len(curve.rates), curve.every)}; "
-            f"leave it out, or give arguments that change it"
+            f"its rate is {curve.rates[0]:g} in all of "
+            f"{spell_count(len(curve.rates), curve.every)}; leave it out, or give arguments that "
+            f"change it"
         )
     else:
         yield from _of_curve(curve)
