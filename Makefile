@@ -43,10 +43,11 @@ faults: setup  ## kills, damage, full disks: each as often as README says; half 
 bench: setup  ## time things against each other
 	$(BIN)/python -m pytest bench --benchmark-only --quiet --override-ini=addopts=
 
-check: setup  ## ruff, formatting, mypy
+check: setup  ## ruff, formatting, mypy, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 docs: setup  ## write the documents that are made of the code
 	$(BIN)/python docs/generate.py

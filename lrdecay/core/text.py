@@ -94,7 +94,7 @@ def spell_time(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def quote(value: Any, quote: bool = True) -> str:
+def quote(value: Any, quoted: bool = True) -> str:
     """Return a value as the file might have it, short enough for one line.
 
     >>> quote("on"), quote(None), quote(True), quote([1, 2])
@@ -108,7 +108,7 @@ def quote(value: Any, quote: bool = True) -> str:
         return "keys and values"
     if isinstance(value, list | tuple):
         return "a list"
-    if isinstance(value, str) and not quote and value.isprintable():
+    if isinstance(value, str) and not quoted and value.isprintable():
         text = value
     else:
         text = repr(value[:60] if isinstance(value, str) else value)

@@ -1,15 +1,15 @@
 """YAML text -> plain values, with the line and column of each, and nothing that surprises.
 
 Scalars follow YAML 1.2's core schema (`1e-3` is a number, `on` is a word), duplicate keys,
-anchors, tags and deep nesting are refused, and no Python object is ever made. The tree is built
-from PyYAML's event stream without recursion, so no input exhausts the stack.
+anchors, tags and deep nesting are refused, and no Python object is ever made. PyYAML composes the
+nodes; what is refused is refused before it becomes one, so no input expands or exhausts the stack.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -22,17 +22,16 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 20
 MAX_DIGITS = 40
 
-_NULL = {"", "~", "null", "Null", "NULL"}
-_BOOL = {
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _INT = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_INF = re.compile(r"([-+]?)\.(inf|Inf|INF)")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NAN = {".nan", ".NaN", ".NAN"}
 
 
 @dataclass(frozen=True)
@@ -81,201 +80,153 @@ def parse_yaml(text: str) -> Document:
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise YamlError([Problem(1, 1, f"the file is larger than {MAX_BYTES // 1024} KiB")])
-    builder = _Builder()
     try:
-        loader: Any = yaml.SafeLoader(text)
+        composer = _Composer(text)
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        column = error.position - text.rfind("\n", 0, error.position)
-        what = f"the character {chr(error.character)!r} is not allowed; leave it out"
-        raise YamlError([Problem(line, column, f"not YAML: {what}")]) from error
+        before = text[: error.position]
+        place = before.count("\n") + 1, len(before) - before.rfind("\n")
+        what = f"not YAML: the character {chr(error.character)!r} is not allowed; leave it out"
+        raise YamlError([Problem(*place, what)]) from error
     try:
-        while loader.check_event():
-            builder.take(loader.get_event())
+        root = composer.get_single_node()
+    except yaml.composer.ComposerError as error:
+        what = "a second document begins here; give one per file"
+        raise composer.end(error.problem_mark, what) from error
     except yaml.MarkedYAMLError as error:
-        raise YamlError([*builder.problems, _syntax_problem(error)]) from error
+        raise composer.end(*_syntax_problem(error)) from error
     except (ValueError, OverflowError) as error:  # PyYAML lets these through: "\UFFFFFFFF"
-        mark = loader.get_mark()
         what = "not YAML: a number or an escape here is larger than any character or version"
-        raise YamlError(
-            [*builder.problems, Problem(mark.line + 1, mark.column + 1, what)]
-        ) from error
+        raise composer.end(composer.get_mark(), what) from error
     finally:
-        loader.dispose()
-    if builder.problems:
-        raise YamlError(builder.problems, builder.document)
-    return builder.document
+        composer.dispose()
+    document = Document(None)
+    if root is not None:
+        document = replace(document, value=_read(root, (), document))
+    if composer.problems:
+        raise YamlError(composer.problems, document)
+    return document
 
 
-# PyYAML's words -> ours, and whether the mistake is where its context begins. {line} is there.
-_SYNTAX: list[tuple[str, str, bool]] = [
-    (r"found character '\\t' that cannot", "a tab cannot stand here; indent with spaces", False),
-    (
-        r"found character '(.)' that cannot",
-        "a plain word cannot begin with {0}; put it in quotes",
-        False,
+# PyYAML's words -> ours: for mistakes that are where their context begins, and for the others.
+_AT_CONTEXT = {
+    r"a quoted scalar.*(?:end of stream|document separator)": "this quote is not closed",
+    r"a flow (?:sequence|mapping).*'<stream end>'": "this bracket is not closed",
+    r"could not find expected ':'": "expected a ':' and a value after this",
+}
+_AT_PROBLEM = {
+    r"found character '\\t' that cannot": "a tab cannot stand here; indent with spaces",
+    r"found character '(.)' that cannot": "a plain word cannot begin with {0}; put it in quotes",
+    r"node content": "expected a value here",
+    r"a flow sequence.*expected": "expected , or ] in the list that opens in line {line}",
+    r"a flow mapping.*expected": "expected , or }} in the keys and values that open in line {line}",
+    r"mapping values are not allowed": (
+        "a ':' is not allowed here; look for quotes, a space after a ':', or an indentation amiss"
     ),
-    (r"while scanning a quoted scalar.*end of stream", "this quote is not closed", True),
-    (r"while scanning a quoted scalar.*document separator", "this quote is not closed", True),
-    (r"node content", "expected a value here", False),
-    (r"a flow (?:sequence|mapping).*'<stream end>'", "this bracket is not closed", True),
-    (
-        r"a flow sequence.*expected",
-        "expected , or ] in the list that opens in line {line}",
-        False,
+    r"sequence entries are not": "a '-' is not allowed here; begin a list in a line of its own",
+    r"a block (?:mapping|collection).*expected <block end>": (
+        "this is not expected here; indent a key like its neighbours, and give it one value"
     ),
-    (
-        r"a flow mapping.*expected",
-        "expected , or }} in the keys and values that open in line {line}",
-        False,
-    ),
-    (
-        r"mapping values are not allowed",
-        "a ':' is not allowed here; look for quotes, a space after a ':', or an indentation amiss",
-        False,
-    ),
-    (r"could not find expected ':'", "expected a ':' and a value after this", True),
-    (
-        r"sequence entries are not allowed",
-        "a '-' is not allowed here; begin a list in a line of its own",
-        False,
-    ),
-    (
-        r"a block (?:mapping|collection).*expected <block end>",
-        "this is not expected here; indent a key like its neighbours, and give it one value",
-        False,
-    ),
-    (r"unknown escape character '(.)'", "\\{0} is no escape; write \\\\ for a backslash", False),
-    (r"document start", "expected one set of keys and values, and nothing after it", False),
-]
+    r"unknown escape character '(.)'": r"\{0} is no escape; write \\ for a backslash",
+    r"document start": "expected one set of keys and values, and nothing after it",
+}
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
-    """Say in plain words, and at the place to mend, why the text is not YAML."""
+def _syntax_problem(error: yaml.MarkedYAMLError) -> tuple[yaml.Mark | None, str]:
+    """Return the place to fix, and in plain words why the text is not YAML."""
     what = ", ".join(part for part in (error.context, error.problem) if part)
-    mark = error.problem_mark or error.context_mark
-    for pattern, words, at_context in _SYNTAX:
-        found = re.search(pattern, what, re.DOTALL)
-        if found:
-            opened = error.context_mark
-            what = words.format(*found.groups(), line=opened.line + 1 if opened else 1)
-            mark = opened if at_context and opened else mark
+    context, problem = error.context_mark, error.problem_mark
+    for pattern, words in (_AT_CONTEXT | _AT_PROBLEM).items():
+        if found := re.search(pattern, what, re.DOTALL):
+            what = words.format(*found.groups(), line=_place(context)[0])
+            problem = context if pattern in _AT_CONTEXT else problem
             break
-    place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Problem(*place, f"not YAML: {' '.join(what.split())}")
+    return problem or context, f"not YAML: {' '.join(what.split())}"
 
 
-class _Builder:
-    """Turns events into a tree; `take` is called once per event, in order."""
+def _place(mark: yaml.Mark | None) -> tuple[int, int]:
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
-    def __init__(self) -> None:
-        self.document = Document(None)
+
+class _Composer(yaml.BaseLoader):
+    """Composes nodes, and says what is refused before a node is made of it.
+
+    `problems` has what was found so far, also where a later mistake ends the reading.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
         self.problems: list[Problem] = []
-        self._open: list[_Collection] = []
-        self._documents = 0
+        self._open: list[dict[str, Any]] = []  # for each level, the marks of its keys so far
 
-    def take(self, event: Any) -> None:
-        place = event.start_mark.line + 1, event.start_mark.column + 1
-        if isinstance(event, yaml.DocumentStartEvent):
-            self._documents += 1
-            if self._documents > 1:
-                raise self._end(place, "a second document begins here; give one per file")
-        elif isinstance(event, yaml.AliasEvent):
-            if self._open and self._open[-1].wants_key:
-                raise self._end(place, f"a key must be a single word, not *{event.anchor}")
-            self._say(place, f"aliases (*{event.anchor}) are not supported; write the value out")
-            self._add(None, place)
-        elif isinstance(event, yaml.NodeEvent):
-            self._check_plain(event, place)
-            if isinstance(event, yaml.ScalarEvent):
-                self._scalar(event, place)
-            else:
-                self._start(event, place)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            self._open.pop()
+    def _say(self, mark: Any, message: str) -> None:
+        self.problems.append(Problem(*_place(mark), message))
 
-    def _check_plain(self, event: Any, place: tuple[int, int]) -> None:
-        if event.anchor is not None:
-            self._say(place, f"anchors (&{event.anchor}) are not supported; leave it out")
-        if event.tag is not None:
-            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            self._say(place, f"tags ({quote(tag, quote=False)}) are not supported; leave it out")
-
-    def _scalar(self, event: yaml.ScalarEvent, place: tuple[int, int]) -> None:
-        parent = self._open[-1] if self._open else None
-        if parent is None or not parent.wants_key:
-            self._add(self._value(event, place), place)
-            return
-        key = self._text(event, place)
-        path = (*parent.path, key)
-        if key in parent.value:
-            first = self.document.keys[path][0]
-            self._say(place, f"the key {quote(key)} stands here already (line {first}); keep one")
-        elif key == "<<" and event.implicit[0]:
-            self._say(place, "merge keys (<<) are not supported; write the keys and values out")
-        self.document.keys.setdefault(path, place)
-        parent.key = key
-
-    def _text(self, event: yaml.ScalarEvent, place: tuple[int, int]) -> str:
-        text: str = event.value
-        half = _SURROGATE.search(text)
-        if half:
-            self._say(place, f"{half[0]!r} is half of a character; write the character itself")
-        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
-
-    def _value(self, event: yaml.ScalarEvent, place: tuple[int, int]) -> Any:
-        if not event.implicit[0]:  # in quotes
-            return self._text(event, place)
-        digits = len(event.value.lstrip("+-"))
-        if digits > MAX_DIGITS and _INT.fullmatch(event.value):
-            self._say(place, f"a number of {digits:,} digits; give {MAX_DIGITS} at most")
-        return parse_scalar(event.value)
-
-    def _start(self, event: Any, place: tuple[int, int]) -> None:
-        if len(self._open) >= MAX_DEPTH:
-            raise self._end(place, f"nested deeper than {MAX_DEPTH} levels")
-        if self._open and self._open[-1].wants_key:
-            raise self._end(place, "a key must be a single word, not a list or keys and values")
-        value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
-        self._open.append(_Collection(value, self._add(value, place)))
-
-    def _add(self, value: Any, place: tuple[int, int]) -> Path:
-        """Put a value where the next one belongs, and return its path."""
-        path: Path = ()
-        if self._open:
-            path = self._open[-1].add(value)
-        else:
-            self.document = Document(value, self.document.values, self.document.keys)
-        self.document.values[path] = place
-        return path
-
-    def _say(self, place: tuple[int, int], message: str) -> None:
-        self.problems.append(Problem(*place, message))
-
-    def _end(self, place: tuple[int, int], message: str) -> YamlError:
+    def end(self, mark: Any, message: str) -> YamlError:
         """Return the error for a mistake after which the rest cannot be read."""
-        return YamlError([*self.problems, Problem(*place, message)])
+        self._say(mark, message)
+        return YamlError(self.problems)
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose the next node: a key if its `index` in a mapping is None.
+
+        A tag or an anchor is left out once it has been said, and an alias is an empty value.
+        """
+        event: Any = yaml.BaseLoader.peek_event(self)
+        mark, is_key = event.start_mark, isinstance(parent, yaml.MappingNode) and index is None
+        if isinstance(event, yaml.AliasEvent):
+            if is_key:
+                raise self.end(mark, f"a key must be a single word, not *{event.anchor}")
+            self._say(mark, f"aliases (*{event.anchor}) are not supported; write the value out")
+            event = self.current_event = yaml.ScalarEvent(None, None, (True, False), "", mark, mark)
+        if event.anchor is not None:
+            self._say(mark, f"anchors (&{event.anchor}) are not supported; leave it out")
+        if event.tag is not None:
+            tag = quote(event.tag.replace("tag:yaml.org,2002:", "!!"), quoted=False)
+            self._say(mark, f"tags ({tag}) are not supported; leave it out")
+        event.anchor = event.tag = None
+        if isinstance(event, yaml.ScalarEvent):
+            self._check_scalar(event, is_key)
+        elif len(self._open) >= MAX_DEPTH:
+            raise self.end(mark, f"nested deeper than {MAX_DEPTH} levels")
+        elif is_key:
+            raise self.end(mark, "a key must be a single word, not a list or keys and values")
+        self._open.append({})
+        node = super().compose_node(parent, index)
+        self._open.pop()
+        return node
+
+    def _check_scalar(self, event: yaml.ScalarEvent, is_key: bool) -> None:
+        mark, is_plain = event.start_mark, event.style is None
+        if half := _SURROGATE.search(event.value):
+            self._say(mark, f"{half[0]!r} is half of a character; write the character itself")
+            event.value = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", event.value)
+        text, digits = event.value, len(event.value.lstrip("+-"))
+        if is_key:
+            first = self._open[-1].setdefault(text, mark)
+            if first is not mark:
+                line = _place(first)[0]
+                self._say(
+                    mark, f"the key {quote(text)} stands here already (line {line}); keep one"
+                )
+            elif is_plain and text == "<<":
+                self._say(mark, "merge keys (<<) are not supported; write the keys and values out")
+        elif is_plain and digits > MAX_DIGITS and _INT.fullmatch(text):
+            self._say(mark, f"a number of {digits:,} digits; give {MAX_DIGITS} at most")
 
 
-@dataclass
-class _Collection:
-    value: Any
-    path: Path
-    key: str | None = None
-
-    @property
-    def wants_key(self) -> bool:
-        return isinstance(self.value, dict) and self.key is None
-
-    def add(self, value: Any) -> Path:
-        if isinstance(self.value, list):
-            self.value.append(value)
-            return (*self.path, len(self.value) - 1)
-        assert self.key is not None
-        path = (*self.path, self.key)
-        self.value[self.key] = value
-        self.key = None
-        return path
+def _read(node: yaml.Node, path: Path, document: Document) -> Any:
+    """Return a node's value; the document gets its place, and those of all within."""
+    document.values[path] = _place(node.start_mark)
+    if isinstance(node, yaml.SequenceNode):
+        return [_read(item, (*path, n), document) for n, item in enumerate(node.value)]
+    if isinstance(node, yaml.ScalarNode):
+        return parse_scalar(node.value) if node.style is None else node.value
+    value = {}
+    for key, item in node.value:
+        inner = (*path, key.value)
+        document.keys.setdefault(inner, _place(key.start_mark))
+        value[key.value] = _read(item, inner, document)
+    return value
 
 
 def parse_scalar(text: str) -> Any:
@@ -284,20 +235,16 @@ def parse_scalar(text: str) -> Any:
     >>> [parse_scalar(x) for x in ("1e-3", "64", "true", "on", "0.5 epochs")]
     [0.001, 64, True, 'on', '0.5 epochs']
     """
-    if text in _NULL:
-        return None
-    if text in _BOOL:
-        return _BOOL[text]
+    if text in _WORDS:
+        return _WORDS[text]
     if _INT.fullmatch(text) and len(text) <= MAX_DIGITS + 1:
         return int(text)
     if _BASED.fullmatch(text):
         return int(text, 0)
     if _FLOAT.fullmatch(text):
         return float(text)
-    if found := _INF.fullmatch(text):
-        return float(f"{found[1]}inf")
-    if text in _NAN:
-        return float("nan")
+    if _NOT_FINITE.fullmatch(text):
+        return float(text.replace(".", ""))
     return text
 
 

@@ -99,7 +99,9 @@ def _scheduler_problems(document: Document) -> Iterator[Problem]:
                 break
             twin = seen.setdefault((horizon, resolved), label)
             if twin != label:
-                message = f"the same scheduler as {quote(twin, quote=False)}; leave one of them out"
+                message = (
+                    f"the same scheduler as {quote(twin, quoted=False)}; leave one of them out"
+                )
                 yield Problem(*place, f"{format_path(path)}: {message}")
                 break
 
@@ -157,7 +159,7 @@ def find_validation_reasons(
     """Return why validation images are needed: by schedulers (label -> class and arguments), metric
     or target, or since the file `chooses` base rates."""
     reasons = [
-        f"{quote(label, quote=False)} ({name}) is steered by the validation loss"
+        f"{quote(label, quoted=False)} ({name}) is steered by the validation loss"
         for label, (name, given) in specs.items()
         if schedulers.needs_validation(name, given)
     ]

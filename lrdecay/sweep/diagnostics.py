@@ -72,7 +72,7 @@ def translate_errors(
 
 def format_path(path: Path) -> str:
     """Return the keys of a path, joined by dots, as a message names them."""
-    return ".".join(quote(part, quote=False) for part in path if not isinstance(part, int))
+    return ".".join(quote(part, quoted=False) for part in path if not isinstance(part, int))
 
 
 _EXPECTED = {
@@ -142,7 +142,7 @@ def _problem(
         if expected == "keys and values" and (keys := _keys(models.get(path))):
             expected += f" (keys: {', '.join(keys)})"
             if keys == ["class"] and isinstance(value, str):
-                expected += f", such as {{class: {quote(value, quote=False)}}}"
+                expected += f", such as {{class: {quote(value, quoted=False)}}}"
         elif kind == "int_type" and isinstance(value, str) and _takes_words(path):
             expected += ", or the word epochs or steps, or a part of it such as 0.5 epochs"
         message = f"must be {expected}, not {quote(value)}"

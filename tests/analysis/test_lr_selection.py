@@ -294,7 +294,7 @@ def test_a_sweep_trains_trials_and_then_compares_at_the_chosen_rates(fresh: Path
 
 KILLED = """
 import os, sys
-from lrdecay import course, runner
+from lrdecay.runner import loop, run_sweep
 from lrdecay.sweep import parse_sweep
 
 class Killer:
@@ -307,8 +307,8 @@ class Killer:
         if self.done == {after}:
             os._exit(9)
 
-course._COMMIT_SECONDS = 0.0
-runner.run_sweep(parse_sweep({text!r}), {results!r}, workers=0, progress=Killer())
+loop._COMMIT_SECONDS = 0.0
+run_sweep(parse_sweep({text!r}), {results!r}, workers=0, progress=Killer())
 """
 
 
@@ -425,7 +425,7 @@ def test_a_failed_trial_is_tried_once_and_again_the_next_time(tmp_path: Path, mo
         return real(runs, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "train_stacked", breaks)
+        patch.setattr("lrdecay.execution.trainer.train_stacked", breaks)
         summary = run_sweep(parse_sweep(text), tmp_path, workers=0)
     assert broken.count(1) == 1
     assert (summary.failed, summary.completed) == (1, 15)

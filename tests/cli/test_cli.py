@@ -58,9 +58,10 @@ def test_importing_the_package_imports_nothing_heavy():
 def test_the_reading_half_does_not_import_torch():
     code = """
 import sys
-import lrdecay.analysis, lrdecay.plots, lrdecay.charts, lrdecay.report
-import lrdecay.store, lrdecay.status, lrdecay.integrity
-import lrdecay.side_by_side, lrdecay.watch, lrdecay.figures, lrdecay.export.to_csv
+import lrdecay.analysis.comparison, lrdecay.plots.cells, lrdecay.report.figures, lrdecay.report.page
+import lrdecay.store.writer, lrdecay.store.status, lrdecay.store.verify
+import lrdecay.report.side_by_side, lrdecay.report.watch, lrdecay.plots.figure_file
+import lrdecay.store.export.csv
 print('torch' in sys.modules)
 """
     assert python(code).stdout == "False\n"
@@ -77,7 +78,7 @@ def test_what_the_package_offers_is_listed_and_there():
     import lrdecay
 
     assert set(lrdecay.__all__) <= set(dir(lrdecay))
-    assert lrdecay.load_sweep.__module__ == "lrdecay.sweep"
+    assert lrdecay.load_sweep.__module__ == "lrdecay.sweep.config"
     code = "import lrdecay; print(lrdecay.analysis.compare, lrdecay.plots.plot_curves)"
     assert "<function compare" in python(code).stdout
     with pytest.raises(AttributeError, match="no attribute 'load_swep'"):
@@ -237,12 +238,10 @@ def test_bad_input_gives_2_and_one_clear_message(arguments, message):
 
 
 def test_a_failed_run_gives_1_and_says_why(file, tmp_path, monkeypatch):
-    from lrdecay.engine.stacked import train
-
     def breaks(*_):
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr(train, "train_stacked", breaks)
+    monkeypatch.setattr("lrdecay.execution.trainer.train_stacked", breaks)
     result = call("sweep", file, "--results", tmp_path, "--workers", "0")
     assert result.exit_code == 1
     assert "4 trained now (0 diverged, 4 failed)" in result.output

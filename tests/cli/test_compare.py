@@ -235,18 +235,18 @@ def test_a_sweep_file_may_ask_for_every_metric_that_can_be_compared():
     assert choices == list(analysis.METRICS_COMPARED)
 
 
-def test_the_example_in_readme_reproduces_a_verdict(tmp_path, monkeypatch, capsys):
-    page = (HOME / "README.md").read_text(encoding="utf-8")
+def test_the_example_in_the_documents_reproduces_a_verdict(tmp_path, monkeypatch, capsys):
+    page = (HOME / "docs" / "results-folder.md").read_text(encoding="utf-8")
     (code,) = [c for c in re.findall(r"```python\n(.*?)```", page, re.S) if "sequence_radius" in c]
     schedulers = ("constant", "step", "cosine", "plateau")
-    tables = make_tables(schedulers, (0.0, 0.3, 0.5), 8, n_epochs=1)
-    write_folder(tmp_path / "results" / "digits", tables)
+    tables = make_tables(schedulers, (0.0, 0.3), 12, n_epochs=1)
+    write_folder(tmp_path / "results" / "mnist", tables)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(code, names)
     shown = capsys.readouterr().out.strip()
-    whole = analysis.compare(tables[0], margin=0.5)
-    own = whole.query("family == 'scheduler' and where == 'dropout 0.3' and a == 'step'")
+    whole = analysis.compare(tables[0], margin=0.05)
+    own = whole.query("family == 'scheduler' and where == 'dropout 0.3' and a == 'cosine'")
     (row,) = own.to_dict("records")
     assert shown == f"{row['low']:.2f} to {row['high']:.2f}"
     call = re.search(r"`lrdecay\.analysis\.(compare\(some,[^`]*)`", page)[1]

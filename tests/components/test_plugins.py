@@ -60,10 +60,10 @@ def refusal(text: str, tmp_path: Path) -> str:
     """What is said of a file of this text, without its path."""
     path = tmp_path / "own.py"
     path.write_text(text)
-    before = [dict(registry.registry(kind)) for kind in registry.KINDS]
+    before = [dict(registry.REGISTRIES[kind]) for kind in registry.KINDS]
     with pytest.raises(InputError) as caught:
         plugins.load_plugins([path])
-    assert [dict(registry.registry(kind)) for kind in registry.KINDS] == before
+    assert [dict(registry.REGISTRIES[kind]) for kind in registry.KINDS] == before
     assert plugins.list_loaded() == plugins.Loaded()
     return str(caught.value).replace(str(path), "own.py")
 

@@ -218,6 +218,40 @@ def test_a_readable_document_comes_with_its_problems() -> None:
     ]
 
 
+def test_a_key_that_stands_twice_names_the_first_one_beside_it() -> None:
+    with pytest.raises(YamlError) as caught:
+        parse_yaml("a: {x: 1}\na:\n  x: 2\n  x: 3\n")
+    assert caught.value.problems == [
+        Problem(2, 1, "the key 'a' stands here already (line 1); keep one"),
+        Problem(4, 3, "the key 'x' stands here already (line 3); keep one"),
+    ]
+
+
+def test_what_is_refused_is_left_out_and_hides_no_mistake_after_it() -> None:
+    with pytest.raises(YamlError) as caught:
+        parse_yaml("a: &x [*y, !!int '3', &x 4]\nb: *x\n")
+    assert [(problem.line, problem.column) for problem in caught.value.problems] == [
+        (1, 4),
+        (1, 8),
+        (1, 12),
+        (1, 23),
+        (2, 4),
+    ]
+    assert caught.value.document is not None
+    assert caught.value.document.value == {"a": [None, "3", 4], "b": None}
+
+
+def test_a_mistake_that_ends_the_reading_comes_after_those_before_it() -> None:
+    with pytest.raises(YamlError) as caught:
+        parse_yaml("a: 1\na: *b\nc: [1\n")
+    assert caught.value.document is None
+    assert caught.value.problems == [
+        Problem(2, 1, "the key 'a' stands here already (line 1); keep one"),
+        Problem(2, 4, "aliases (*b) are not supported; write the value out"),
+        Problem(3, 4, "not YAML: this bracket is not closed"),
+    ]
+
+
 def test_show() -> None:
     assert quote("x" * 100) == "'" + "x" * 56 + "..."
     assert quote("a\nb", quote=False) == "'a\\nb'"

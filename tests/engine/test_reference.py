@@ -15,8 +15,7 @@ from torch import nn
 
 from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Split
-from lrdecay.components.models import build as models_build
-from lrdecay.components.models.build import MODELS
+from lrdecay.components.models.build import MODELS, build_model
 from lrdecay.components.models.dropout import set_dropout_step
 from lrdecay.engine import reference
 from lrdecay.engine.measured import Epoch, Metrics
@@ -206,7 +205,7 @@ def test_the_last_batch_counts_by_its_size():
         "constant"
     ]
     record = reference.train_one(run, replace(data, train=few), CPU)
-    model = models_build.build_model("cnn", (1, 8, 8), 10, seed=0, dropout=0.0, batch_norm=False)
+    model = build_model("cnn", (1, 8, 8), 10, seed=0, dropout=0.0, batch_norm=False)
     metrics, right = reference.evaluate(model, few)
     assert curve(record, "train") == pytest.approx([metrics.loss], rel=1e-5)
     assert curve(record, "train", "accuracy") == [int(right.sum()) / 17]
@@ -309,7 +308,7 @@ def test_progress_is_told_of_every_epoch_and_batch():
 def masked_loop(seed: int, epochs: int, dropout: float) -> list[float]:
     """A loop with dropout in plain PyTorch, a mask of its own for each layer and step."""
     data = split()
-    model = models_build.build_model("cnn", (1, 8, 8), 10, seed=seed, dropout=0.0, batch_norm=False)
+    model = build_model("cnn", (1, 8, 8), 10, seed=seed, dropout=0.0, batch_norm=False)
     first, last = model.classifier[2], model.classifier[5]
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
     means, step = [], 0
@@ -356,9 +355,7 @@ def test_schedule_free_is_trained_and_evaluated_as_its_package_asks(batch_norm, 
     text = f"optimizer: {optimizer}\nepochs: 2\nbatch_size: 20\ndropout: 0.3\n"
     run = runs(f"{text}model: {{batch_norm: {str(batch_norm).lower()}}}")["cosine"]
     data, step, expected = data_of(run), 0, []
-    model = models_build.build_model(
-        "cnn", (1, 8, 8), 10, seed=0, dropout=0.3, batch_norm=batch_norm
-    )
+    model = build_model("cnn", (1, 8, 8), 10, seed=0, dropout=0.3, batch_norm=batch_norm)
     free = schedulefree.AdamWScheduleFree(model.parameters(), lr=0.005, warmup_steps=30)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(free, T_max=2)
     for epoch in range(2):
@@ -392,7 +389,7 @@ def test_train_eval_is_its_own_sample_with_dropout_off():
     data = split()
     run = runs("dropout: 0.5\nepochs: 1\noptimizer: {name: SGD, lr: 1e-12}")["constant"]
     record = train(run)
-    model = models_build.build_model("cnn", (1, 8, 8), 10, seed=0, dropout=0.0, batch_norm=False)
+    model = build_model("cnn", (1, 8, 8), 10, seed=0, dropout=0.0, batch_norm=False)
     for name, part in (("train_eval", data.train_eval), ("val", data.validation)):
         expected, _ = reference.evaluate(model, part)
         assert curve(record, name) == pytest.approx([expected.loss], rel=1e-5)
@@ -401,12 +398,12 @@ def test_train_eval_is_its_own_sample_with_dropout_off():
 
 
 def test_the_applied_dropout_is_the_model_s_and_not_the_one_asked_for(monkeypatch):
-    build = models_build.build_model
+    build = build_model
 
     def other(*args, **kwargs):
         return build(*args, **{**kwargs, "dropout": 0.125})
 
-    monkeypatch.setattr(models_build, "build_model", other)
+    monkeypatch.setattr("lrdecay.engine.reference.build_model", other)
     record = train(runs("dropout: 0.5\nepochs: 1")["constant"])
     assert (record.run["dropout"], record.run["applied_dropout"]) == (0.5, 0.125)
 

@@ -10,6 +10,7 @@ from helpers.training import digits, runs, sweep
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.engine.precision import use_precision, use_training_settings
 from lrdecay.engine.stacked import train as train_module
+from lrdecay.engine.stacked.train import train_stacked
 from lrdecay.execution.grouping import Group
 from lrdecay.execution.local.process import training_environment
 from lrdecay.execution.messages import EpochDone, Note
@@ -30,7 +31,7 @@ def trained(together, trainer=None):
 
 def too_much(above: int, error: Exception):
     """A `stacked.train` that fails with more runs than memory has room for."""
-    real, sizes = train_module.train_stacked, []
+    real, sizes = train_stacked, []
 
     def train(together, *args):
         sizes.append(len(together))
@@ -55,7 +56,7 @@ def test_out_of_memory_halves_the_group_and_loses_nothing(monkeypatch, error):
     )
     whole, _, _ = trained(together)
     train, sizes = too_much(2, error)
-    monkeypatch.setattr(train_module, "train_stacked", train)
+    monkeypatch.setattr("lrdecay.execution.trainer.train_stacked", train)
     trainer = Trainer(SETUP)
     records, notes, _ = trained(together, trainer)
     assert sizes == [7, 4, 2, 2, 2, 1]  # what was too much once is not tried again
@@ -74,7 +75,7 @@ def test_out_of_memory_halves_the_group_and_loses_nothing(monkeypatch, error):
 
 def test_a_run_alone_that_finds_no_memory_has_failed(monkeypatch):
     train, _ = too_much(0, torch.OutOfMemoryError("CUDA out of memory."))
-    monkeypatch.setattr(train_module, "train_stacked", train)
+    monkeypatch.setattr("lrdecay.execution.trainer.train_stacked", train)
     ((record,), _, _) = trained([runs("epochs: 1")["constant"]])
     assert record.run["status"] == "failed"
     assert record.run["error"] == "OutOfMemoryError: CUDA out of memory."
@@ -89,7 +90,7 @@ def test_an_error_while_a_capture_ends_hides_no_lack_of_memory(monkeypatch):
             raise RuntimeError("CUDA error: operation failed due to a previous error")
     except RuntimeError as error:
         train, sizes = too_much(2, error)
-    monkeypatch.setattr(train_module, "train_stacked", train)
+    monkeypatch.setattr("lrdecay.execution.trainer.train_stacked", train)
     together = list_runs(
         sweep("epochs: 1\nseeds: 4", "schedulers: {c: {class: constant}}\n"), digits()
     )
@@ -121,14 +122,14 @@ def test_one_bad_run_fails_alone(monkeypatch):
     together = list_runs(
         sweep("epochs: 1\nseeds: 5", "schedulers: {c: {class: constant}}\n"), digits()
     )
-    real = train_module.train_stacked
+    real = train_stacked
 
     def train(some, *args):
         if together[3] in some:
             raise ValueError("no such luck")
         return real(some, *args)
 
-    monkeypatch.setattr(train_module, "train_stacked", train)
+    monkeypatch.setattr("lrdecay.execution.trainer.train_stacked", train)
     records, notes, epochs = trained(together)
     statuses = {record.run["seed"]: record.run["status"] for record in records}
     assert statuses == {n: "failed" if n == 3 else "completed" for n in range(5)}

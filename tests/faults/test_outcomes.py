@@ -13,7 +13,7 @@ from helpers.results import assert_same
 from helpers.training import CPU, data_of, digits, sweep
 
 from lrdecay.components.datasets.spec import DatasetSpec
-from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.components.plugins import Loaded
 from lrdecay.core.errors import WorkerError
 from lrdecay.engine import reference
@@ -64,7 +64,7 @@ def infinite_gradient(monkeypatch, engine: str, step: int, place: int) -> None:
 
         monkeypatch.setattr(Update, "__init__", init)
         return
-    build = optimizers_build.build_optimizer
+    build = build_optimizer
 
     def built(*args):
         optimizer = build(*args)
@@ -80,7 +80,7 @@ def infinite_gradient(monkeypatch, engine: str, step: int, place: int) -> None:
         optimizer.register_step_pre_hook(break_it)
         return optimizer
 
-    monkeypatch.setattr(optimizers_build, "build_optimizer", built)
+    monkeypatch.setattr("lrdecay.engine.reference.build_optimizer", built)
 
 
 @pytest.mark.parametrize("engine", ["reference", "stacked"])
@@ -115,7 +115,7 @@ FRAGILE = """\
 import os, signal, time
 from pathlib import Path
 from torch.optim.lr_scheduler import StepLR
-from lrdecay.engine import stacked
+from lrdecay.execution import trainer
 
 class Own(StepLR):
     pass
@@ -129,7 +129,7 @@ def once(name):
         return False
     return True
 
-real = stacked.train
+real = trainer.train_stacked
 
 def train(runs, *args):
     found = {{run.seed for run in runs}}
@@ -143,7 +143,7 @@ def train(runs, *args):
         raise ValueError("never any luck")
     return real(runs, *args)
 
-stacked.train = train
+trainer.train_stacked = train
 """
 
 

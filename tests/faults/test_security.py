@@ -341,7 +341,7 @@ def test_a_traceback_obeys_nothing(theirs, monkeypatch, capsys):
     def mistaken(folder: Path) -> None:
         raise ValueError(f"\x1b[2J {folder}")
 
-    monkeypatch.setattr("lrdecay.status.status", mistaken)
+    monkeypatch.setattr("lrdecay.store.status.read_status", mistaken)
     monkeypatch.setattr(sys, "argv", ["lrdecay", "status", str(theirs)])
     with pytest.raises(SystemExit, match="1"):
         app.main()
@@ -413,7 +413,7 @@ READ = """\
 import pickle, sys
 seen = []
 sys.addaudithook(lambda event, args: event == "pickle.find_class" and seen.append(args))
-from lrdecay.assets import page_assets
+from lrdecay.report.html import load_assets
 from lrdecay.cli import app
 for command in sys.argv[2:]:
     try:
@@ -448,7 +448,7 @@ def test_a_hostile_table_is_not_unpickled(theirs, tmp_path):
         read_table(theirs / "runs.parquet").columns, schema=pa.schema(fields)
     )
     facts = {"planned": "30", "sweep": payload.decode("latin-1")}
-    with atomic._replacing(theirs / "runs.parquet") as file:
+    with atomic.replace_file(theirs / "runs.parquet") as file:
         metadata = {parquet._PREFIX + key: value for key, value in facts.items()}
         metadata |= {"pandas": payload.decode("latin-1"), "lrdecay.schema": "4"}
         with pq.ParquetWriter(file, rows.schema.with_metadata(metadata)) as writer:

@@ -177,10 +177,10 @@ HELD = """\
 import signal, subprocess, sys, time
 from lrdecay.core import signals
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-with signals.stoppable():
+with signals.stop_on_signal():
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     signals.children.add(child)
-    with signals.held():
+    with signals.hold_signals():
         print("ready", flush=True)
         while True:
             time.sleep(0.01)
@@ -210,13 +210,13 @@ class Swallows:
     def __del__(self):
         os.kill(os.getpid(), signal.SIGTERM)
 try:
-    with signals.stoppable():
+    with signals.stop_on_signal():
         Swallows()
         print("goes on")
         try:
             raise ImportError("the signal broke it")
         except ImportError:
-            signals.check()
+            signals.check_signals()
 except signals.Stopped as stop:
     print(stop, stop.exit_code)
 """
@@ -230,7 +230,7 @@ def test_what_python_swallows_is_not_forgotten():
 
 
 def test_an_error_that_a_signal_causes_is_a_stop():
-    code = SWALLOWED.replace("signals.check()", "raise")
+    code = SWALLOWED.replace("signals.check_signals()", "raise")
     output, _ = start("-c", code).communicate(timeout=SECONDS)
     assert output == "goes on\nSIGTERM 143\n"
 

@@ -129,18 +129,24 @@ def every_valid() -> list[str]:
 
 
 def examples() -> list[str]:
-    """Return the sweep files that come with the program, and those of README."""
+    """Return the sweep files that come with the program, and those of two documents."""
     files = [path.read_text() for path in sorted((HOME / "bench" / "sweeps").glob("*.yaml"))]
-    blocks = re.findall(r"```yaml\n(.*?)```", (HOME / "README.md").read_text(), re.DOTALL)
+    whole_file, chosen_rates = _yaml_in("sweeps.md")
+    nested_schedulers, _ = _yaml_in("schedulers.md")
     rest = {
         "dataset": "dataset: digits\n",
         "schedulers": "schedulers: {a: {class: constant}}\n",
     }
     whole = [
         block + "".join(line for key, line in rest.items() if f"{key}:" not in block)
-        for block in blocks
+        for block in (whole_file, nested_schedulers, chosen_rates)
     ]
     return files + whole
+
+
+def _yaml_in(page: str) -> list[str]:
+    text = (HOME / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
 
 
 _EXAMPLES = examples()

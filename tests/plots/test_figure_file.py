@@ -41,7 +41,7 @@ def test_every_figure_of_results_has_a_kind_and_every_kind_can_be_drawn() -> Non
     drawn = {place for place, _ in KINDS.values()}
     for name, function in vars(plots).items():
         if name.startswith("plot_") and figure_file.is_drawable(function):
-            assert f"lrdecay.plots:{name}" in drawn, f"{name} is not in lrdecay.figures.KINDS"
+            assert name in drawn, f"{name} is not in lrdecay.plots.figure_file.KINDS"
     for kind in KINDS:
         assert figure_file.is_drawable(figure_file._function(kind)), kind
     assert not figure_file.is_drawable(plots.plot_schedules)  # of what is planned, not of results

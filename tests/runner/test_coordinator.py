@@ -218,7 +218,7 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(file, tmp_path, monkeypa
         return real(runs, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "train_stacked", breaks_on_step)
+        patch.setattr("lrdecay.execution.trainer.train_stacked", breaks_on_step)
         summary = run_sweep(file, tmp_path, workers=0)
     assert (summary.completed, summary.failed) == (14, 2)
     runs = read_runs(summary.folder)
@@ -411,7 +411,7 @@ def test_finished_runs_are_committed_as_they_come(file, tmp_path, monkeypatch):
         real(self, records)
 
     monkeypatch.setattr(Store, "commit", spy)
-    monkeypatch.setattr("lrdecay.course._COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr("lrdecay.runner.loop._COMMIT_SECONDS", 0.0)
     run_sweep(file, tmp_path, workers=0)
     assert sizes == [1] * 16
 
@@ -426,7 +426,7 @@ def test_an_error_while_committing_leaves_tables_that_pandas_reads(file, tmp_pat
             raise OSError(28, "No space left on device")
         real(self, records)
 
-    monkeypatch.setattr("lrdecay.course._COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr("lrdecay.runner.loop._COMMIT_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(Store, "commit", full)
         with pytest.raises(OSError, match="No space"):

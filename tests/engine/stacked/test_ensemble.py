@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from lrdecay.components import rng
 from lrdecay.components.models.build import MODELS, build_model, digest_weights
 from lrdecay.components.models.dropout import StreamDropout, set_dropout_step
-from lrdecay.engine import layers as layers_module
+from lrdecay.engine.layers import list_layers
 from lrdecay.engine.stacked import sequential
 from lrdecay.engine.stacked.ensemble import CannotStackError, Stack, check_same_results
 
@@ -143,7 +143,7 @@ def double_precision():
 def form(request, monkeypatch):
     """The form in which a sequence of known layers is computed on the CPU."""
     if request.param == "vmap":
-        monkeypatch.setattr(layers_module, "list_layers", lambda network: None)
+        monkeypatch.setattr("lrdecay.engine.stacked.ensemble.list_layers", lambda network: None)
     else:
         monkeypatch.setattr(sequential, "InChannels", getattr(sequential, request.param))
     return request.param
@@ -513,9 +513,9 @@ def test_gradients_are_compared():
 
 def test_layers_that_share_a_parameter_are_no_chain():
     network = nn.Sequential(nn.Flatten(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
-    assert layers_module.list_layers(network) is not None
+    assert list_layers(network) is not None
     network[3].bias = network[1].bias
-    assert layers_module.list_layers(network) is None
+    assert list_layers(network) is None
 
 
 @pytest.mark.parametrize("model", ["cnn", odd_sequence, Plain, *OWN])
@@ -578,9 +578,9 @@ def sequence(
     ],
 )
 def test_a_sequence_of_known_layers_is_a_chain(network):
-    names = [name for name, _ in layers_module.list_layers(network)]
+    names = [name for name, _ in list_layers(network)]
     assert names == ["0.0", "0.1", "1", "2"]
-    assert [layer for _, layer in layers_module.list_layers(network)] == [*network[0], *network[1:]]
+    assert [layer for _, layer in list_layers(network)] == [*network[0], *network[1:]]
 
 
 @pytest.mark.parametrize(
@@ -611,7 +611,7 @@ def test_a_sequence_of_known_layers_is_a_chain(network):
     ],
 )
 def test_anything_else_is_no_chain(network):
-    assert layers_module.list_layers(network) is None
+    assert list_layers(network) is None
 
 
 @pytest.mark.parametrize("place", ["", "0", "0.0", "2"])
@@ -627,9 +627,9 @@ def test_anything_else_is_no_chain(network):
 def test_a_network_with_hooks_is_no_chain(hook, place):
     network = sequence()
     handle = getattr(network.get_submodule(place), hook)(lambda *_: None)
-    assert layers_module.list_layers(network) is None
+    assert list_layers(network) is None
     handle.remove()
-    assert layers_module.list_layers(network) is not None
+    assert list_layers(network) is not None
 
 
 class StaysInEvaluation(nn.Sequential):
@@ -642,18 +642,14 @@ class StaysInEvaluation(nn.Sequential):
 
 
 def test_a_network_with_a_mode_of_its_own_is_no_chain():
-    assert (
-        layers_module.list_layers(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))) is not None
-    )
-    assert (
-        layers_module.list_layers(StaysInEvaluation(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))) is None
-    )
+    assert list_layers(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))) is not None
+    assert list_layers(StaysInEvaluation(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))) is None
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_the_cnn_is_a_chain(batch_norm):
     network = networks_of("cnn", batch_norm=batch_norm)(0, 0.3)
-    found = layers_module.list_layers(network)
+    found = list_layers(network)
     norm = nn.BatchNorm2d if batch_norm else nn.Identity
     block = [nn.Conv2d, norm, nn.MaxPool2d, nn.ReLU]
     classifier = [
