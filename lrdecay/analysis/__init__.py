@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from lrdecay.analysis.summaries import made_with as made_with
     from lrdecay.analysis.summaries import status_counts as status_counts
     from lrdecay.analysis.summaries import train_test_gap as train_test_gap
-    from lrdecay.analysis.target_curve import time_to_target as time_to_target
+    from lrdecay.analysis.target_time import time_to_target as time_to_target
     from lrdecay.analysis.tuning_curve import expected_best as expected_best
     from lrdecay.analysis.variability import noise_floor as noise_floor
     from lrdecay.analysis.variability import seed_spread as seed_spread
@@ -65,7 +65,7 @@ else:
                 "METRICS cell_summary describe_matrix learning_curves learning_rate_curves "
                 "made_with status_counts train_test_gap"
             ),
-            "target_curve": "time_to_target",
+            "target_time": "time_to_target",
             "tuning_curve": "expected_best",
             "variability": "noise_floor seed_spread",
         },
