@@ -1,8 +1,10 @@
-"""The documents that are generated: the sweep file's reference from the models of its parts, the
-tables' from their columns. `python docs/generate.py` writes them into this folder."""
+"""The documents that are generated: the sweep file's reference and its JSON schema from the models
+of its parts, the tables' from their columns. `python docs/generate.py` writes them into this
+folder."""
 
 from __future__ import annotations
 
+import json
 import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +15,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
+from sweep_schema import list_names, make_schema
 
 from lrdecay.analysis import settings
 from lrdecay.components import registry, schedulers
@@ -101,10 +104,9 @@ def _flat(notes: Iterable[Any]) -> Iterator[Any]:
 
 
 def _of_registry(kind: str) -> str:
-    own = [name for name in registry.REGISTRIES[kind] if registry.find_plugin(kind, name) is None]
     if kind == "scheduler":
         return "one of [these classes](#the-classes)"
-    return _either(f"`{name}`" for name in own)
+    return _either(f"`{name}`" for name in list_names(kind))
 
 
 def _either(choices: Iterable[str]) -> str:
@@ -232,6 +234,9 @@ A key that is not listed here is an error, as is a number that is not finite. Al
 are reported together, each with its line and column; then, each with its key, those that it takes
 the dataset or the optimizer to see. Nothing trains until there is none. Plug-ins add names, and
 arguments of their own.
+
+Editors with a YAML language server check and complete a file whose first line is
+`# yaml-language-server: $schema=PATH`, where PATH leads to [sweep.schema.json](sweep.schema.json).
 """
 
 _SCHEDULERS = """\
@@ -266,17 +271,25 @@ def tables() -> str:
 def _columns(listed: Sequence[columns.Column], brief: bool = False) -> str:
     if brief:
         return ", ".join(f"`{column.name}`" for column in listed) + ".\n"
-    head = ("column", "type", "unit", "what it holds", "null when")
-    return _table(
-        head,
-        ([f"`{c.name}`", str(c.type), c.unit, c.meaning, c.null or "never"] for c in listed),
+    rows = (
+        (
+            f"`{column.name}`",
+            str(column.type),
+            column.unit,
+            column.meaning,
+            column.range.valid if column.range else "",
+            column.null or "never",
+        )
+        for column in listed
     )
+    return _table(("column", "type", "unit", "what it holds", "valid", "null when"), rows)
 
 
 _TABLES = f"""\
 A results folder has three tables in parquet. `pandas.read_parquet` reads each; `lrdecay.read_runs`
 and `lrdecay.read_epochs` also see what has not been written into them yet, and verify every byte.
-They are version {SCHEMA_VERSION} of the schema, and have exactly these columns in this order.
+They are version {SCHEMA_VERSION} of the schema, and have exactly these columns in this order. A
+value that is not valid for its column is refused as it is read.
 Losses are means per image in nats, accuracies go from 0 to 1. Null is what a run does not have;
 nothing is invented for it.
 """
@@ -300,7 +313,17 @@ _PLAN = (
     "asked for:"
 )
 
-PAGES: Mapping[str, Callable[[], str]] = {"sweep-file.md": sweep_file, "tables.md": tables}
+
+def sweep_schema() -> str:
+    """Return `docs/sweep.schema.json`."""
+    return json.dumps(make_schema(), indent=1) + "\n"
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "sweep-file.md": sweep_file,
+    "sweep.schema.json": sweep_schema,
+    "tables.md": tables,
+}
 """File in `docs/` -> what makes its text."""
 
 

@@ -13,38 +13,32 @@ from typing import TYPE_CHECKING, Any
 from lrdecay.core.lazy import make_lazy
 
 if TYPE_CHECKING:
-    from lrdecay import analysis, plots
-    from lrdecay.core import InputError, WorkerError
-    from lrdecay.report import write_report
-    from lrdecay.runner import run_sweep
-    from lrdecay.store import merge_results, read_epochs, read_runs
-    from lrdecay.sweep import load_sweep
+    from lrdecay import analysis as analysis
+    from lrdecay import plots as plots
+    from lrdecay.core import InputError as InputError
+    from lrdecay.core import WorkerError as WorkerError
+    from lrdecay.report import write_report as write_report
+    from lrdecay.runner import SweepOptions as SweepOptions
+    from lrdecay.runner import run_sweep as run_sweep
+    from lrdecay.store import merge_results as merge_results
+    from lrdecay.store import read_epochs as read_epochs
+    from lrdecay.store import read_runs as read_runs
+    from lrdecay.sweep import load_sweep as load_sweep
 
-__all__ = [
-    "InputError",
-    "WorkerError",
-    "analysis",
-    "load_sweep",
-    "merge_results",
-    "plots",
-    "read_epochs",
-    "read_runs",
-    "run_sweep",
-    "write_report",
-]
-_get, __dir__ = make_lazy(
-    __name__,
-    {
-        "analysis": (),
-        "core": ("InputError", "WorkerError"),
-        "plots": (),
-        "report": ("write_report",),
-        "runner": ("run_sweep",),
-        "store": ("merge_results", "read_epochs", "read_runs"),
-        "sweep": ("load_sweep",),
-    },
-)
+    __version__: str
+else:
+    _get, __dir__, __all__ = make_lazy(
+        __name__,
+        {
+            "analysis": "",
+            "core": "InputError WorkerError",
+            "plots": "",
+            "report": "write_report",
+            "runner": "SweepOptions run_sweep",
+            "store": "merge_results read_epochs read_runs",
+            "sweep": "load_sweep",
+        },
+    )
 
-
-def __getattr__(name: str) -> Any:
-    return version("lrdecay") if name == "__version__" else _get(name)
+    def __getattr__(name: str) -> Any:
+        return version("lrdecay") if name == "__version__" else _get(name)

@@ -7,7 +7,7 @@ Where the sweep chose base rates first, `compared(runs)` leaves out the trials; 
 refused.
 
 `compare` gives the whole table of verdicts: paired differences, each with an interval that may be
-looked at after every seed. What each part of it computes is in a room of its own.
+looked at after every seed. It and whatever else shows verdicts has them from `conclude`.
 """
 
 from typing import TYPE_CHECKING
@@ -15,121 +15,58 @@ from typing import TYPE_CHECKING
 from lrdecay.core.lazy import make_lazy
 
 if TYPE_CHECKING:
-    from lrdecay.analysis.axes import (
-        AXES,
-        axis_values,
-        cell_axes,
-        compared,
-        extra_axes,
-        rates_chosen,
+    from lrdecay.analysis.axes import AXES as AXES
+    from lrdecay.analysis.axes import axis_values as axis_values
+    from lrdecay.analysis.axes import cell_axes as cell_axes
+    from lrdecay.analysis.axes import compared as compared
+    from lrdecay.analysis.axes import extra_axes as extra_axes
+    from lrdecay.analysis.axes import rates_chosen as rates_chosen
+    from lrdecay.analysis.comparison import best_set as best_set
+    from lrdecay.analysis.comparison import compare as compare
+    from lrdecay.analysis.comparison import open_questions as open_questions
+    from lrdecay.analysis.comparison import verdicts_by_seeds as verdicts_by_seeds
+    from lrdecay.analysis.conclusions import Conclusions as Conclusions
+    from lrdecay.analysis.conclusions import conclude as conclude
+    from lrdecay.analysis.confidence_sequences import FEWEST_SEEDS as FEWEST_SEEDS
+    from lrdecay.analysis.confidence_sequences import fixed_radius as fixed_radius
+    from lrdecay.analysis.confidence_sequences import seeds_needed as seeds_needed
+    from lrdecay.analysis.confidence_sequences import sequence_radius as sequence_radius
+    from lrdecay.analysis.contrasts import EXPLORATORY as EXPLORATORY
+    from lrdecay.analysis.contrasts import FAMILIES as FAMILIES
+    from lrdecay.analysis.contrasts import PRIMARY as PRIMARY
+    from lrdecay.analysis.metrics import METRICS_COMPARED as METRICS_COMPARED
+    from lrdecay.analysis.settings import Comparison as Comparison
+    from lrdecay.analysis.settings import Criteria as Criteria
+    from lrdecay.analysis.settings import SeedsUntil as SeedsUntil
+    from lrdecay.analysis.summaries import METRICS as METRICS
+    from lrdecay.analysis.summaries import cell_summary as cell_summary
+    from lrdecay.analysis.summaries import describe_matrix as describe_matrix
+    from lrdecay.analysis.summaries import learning_curves as learning_curves
+    from lrdecay.analysis.summaries import learning_rate_curves as learning_rate_curves
+    from lrdecay.analysis.summaries import made_with as made_with
+    from lrdecay.analysis.summaries import status_counts as status_counts
+    from lrdecay.analysis.summaries import train_test_gap as train_test_gap
+    from lrdecay.analysis.target_time import time_to_target as time_to_target
+    from lrdecay.analysis.tuning_curve import expected_best as expected_best
+    from lrdecay.analysis.variability import noise_floor as noise_floor
+    from lrdecay.analysis.variability import seed_spread as seed_spread
+else:
+    __getattr__, __dir__, __all__ = make_lazy(
+        __name__,
+        {
+            "axes": "AXES axis_values cell_axes compared extra_axes rates_chosen",
+            "comparison": "best_set compare open_questions verdicts_by_seeds",
+            "conclusions": "Conclusions conclude",
+            "confidence_sequences": "FEWEST_SEEDS fixed_radius seeds_needed sequence_radius",
+            "contrasts": "EXPLORATORY FAMILIES PRIMARY",
+            "metrics": "METRICS_COMPARED",
+            "settings": "Comparison Criteria SeedsUntil",
+            "summaries": (
+                "METRICS cell_summary describe_matrix learning_curves learning_rate_curves "
+                "made_with status_counts train_test_gap"
+            ),
+            "target_time": "time_to_target",
+            "tuning_curve": "expected_best",
+            "variability": "noise_floor seed_spread",
+        },
     )
-    from lrdecay.analysis.comparison import best_set, compare, open_questions
-    from lrdecay.analysis.confidence_sequences import (
-        FEWEST_SEEDS,
-        fixed_radius,
-        seeds_needed,
-        sequence_radius,
-    )
-    from lrdecay.analysis.contrasts import EXPLORATORY, FAMILIES, PRIMARY
-    from lrdecay.analysis.metrics import METRICS_COMPARED
-    from lrdecay.analysis.settings import Comparison, SeedsUntil
-    from lrdecay.analysis.summaries import (
-        METRICS,
-        cell_summary,
-        describe_matrix,
-        learning_curves,
-        learning_rate_curves,
-        made_with,
-        status_counts,
-        train_test_gap,
-    )
-    from lrdecay.analysis.target_time import time_to_target
-    from lrdecay.analysis.tuning_curve import expected_best
-    from lrdecay.analysis.variability import noise_floor, seed_spread
-    from lrdecay.analysis.verdict_history import verdicts_by_seeds
-
-__all__ = [
-    "AXES",
-    "EXPLORATORY",
-    "FAMILIES",
-    "FEWEST_SEEDS",
-    "METRICS",
-    "METRICS_COMPARED",
-    "PRIMARY",
-    "Comparison",
-    "SeedsUntil",
-    "axis_values",
-    "best_set",
-    "cell_axes",
-    "cell_summary",
-    "compare",
-    "compared",
-    "describe_matrix",
-    "expected_best",
-    "extra_axes",
-    "fixed_radius",
-    "learning_curves",
-    "learning_rate_curves",
-    "made_with",
-    "noise_floor",
-    "open_questions",
-    "rates_chosen",
-    "seed_spread",
-    "seeds_needed",
-    "sequence_radius",
-    "status_counts",
-    "time_to_target",
-    "train_test_gap",
-    "verdicts_by_seeds",
-]
-__getattr__, __dir__ = make_lazy(
-    __name__,
-    {
-        "axes": (
-            "AXES",
-            "axis_values",
-            "cell_axes",
-            "compared",
-            "extra_axes",
-            "rates_chosen",
-        ),
-        "comparison": (
-            "best_set",
-            "compare",
-            "open_questions",
-        ),
-        "confidence_sequences": (
-            "FEWEST_SEEDS",
-            "fixed_radius",
-            "seeds_needed",
-            "sequence_radius",
-        ),
-        "contrasts": (
-            "EXPLORATORY",
-            "FAMILIES",
-            "PRIMARY",
-        ),
-        "metrics": ("METRICS_COMPARED",),
-        "summaries": (
-            "METRICS",
-            "cell_summary",
-            "describe_matrix",
-            "learning_curves",
-            "learning_rate_curves",
-            "made_with",
-            "status_counts",
-            "train_test_gap",
-        ),
-        "target_time": ("time_to_target",),
-        "tuning_curve": ("expected_best",),
-        "variability": (
-            "noise_floor",
-            "seed_spread",
-        ),
-        "verdict_history": ("verdicts_by_seeds",),
-        "settings": (
-            "Comparison",
-            "SeedsUntil",
-        ),
-    },
-)

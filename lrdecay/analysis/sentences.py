@@ -21,7 +21,10 @@ from lrdecay.analysis.verdicts import (
     NOT_EVALUATED,
     UNRESOLVED,
 )
-from lrdecay.core.text import format_named, join_filled
+from lrdecay.core.text import format_named, join_filled, spell_count
+
+DECIMALS = 8
+"""What is less than that is rounding."""
 
 Row = Mapping[Hashable, Any]
 
@@ -41,9 +44,11 @@ class Best:
         return join_filled(*(format_named(axis, value) for axis, value in self.about.items()))
 
 
-def list_best(table: pd.DataFrame) -> Iterator[Best]:
+def list_best(table: pd.DataFrame | None) -> Iterator[Best]:
     """Yield what a table of `lrdecay.analysis.best_set` says wherever there are two to choose from;
-    `left` is empty where none is evaluated yet."""
+    `left` is empty where none is evaluated yet. Without a table there is nothing to say."""
+    if table is None:
+        return
     axes = [*list_strata(table), "dropout"]
     for values, rows in table.groupby(axes, sort=False, dropna=False):
         if len(rows) > 1:
@@ -66,9 +71,9 @@ def format_interval(low: float, high: float, *marks: float) -> str:
     """Return an interval as text: two digits of its half-width, and enough to tell its ends from 0
     and from the `marks`.
 
-    >>> format_interval(-0.2, 0.4), interval(0.0004, 0.3), interval(-0.001, 0.002)
+    >>> format_interval(-0.2, 0.4), format_interval(0.0004, 0.3), format_interval(-0.001, 0.002)
     ('-0.20 to 0.40', '0.0004 to 0.3000', '-0.0010 to 0.0020')
-    >>> format_interval(-0.4996, 0.2, 0.5), interval(-math.inf, math.inf)
+    >>> format_interval(-0.4996, 0.2, 0.5), format_interval(-math.inf, math.inf)
     ('-0.4996 to 0.2000', 'unbounded')
     """
     if math.isinf(low) or math.isinf(high):
@@ -77,9 +82,21 @@ def format_interval(low: float, high: float, *marks: float) -> str:
     return f"{low:.{decimals}f} to {high:.{decimals}f}"
 
 
-def spell_seeds(count: float) -> str:
-    """Return a number of seeds as text."""
-    return "1 seed" if count == 1 else f"{count:,.0f} seeds"
+def format_number(value: float) -> str:
+    """Return a number of a table of verdicts as text; nothing of one that is not known.
+
+    >>> format_number(1.234), format_number(0.01234), format_number(-1e-17), format_number(math.nan)
+    ('1.23', '0.012', '0.00', '')
+    """
+    if pd.isna(value):
+        return ""
+    value = round(value, DECIMALS) + 0.0  # no minus before 0
+    return f"{value:.2f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"
+
+
+def name_contrast(row: Row, minus: str = "\N{MINUS SIGN}") -> str:
+    """Return what is subtracted from what, and where."""
+    return f"{_where(row, ': ')}{row['a']} {minus} {row['b']}"
 
 
 def _decimals(low: float, high: float, marks: Sequence[float] = ()) -> int:
@@ -92,7 +109,7 @@ def _decimals(low: float, high: float, marks: Sequence[float] = ()) -> int:
 
 
 def _sentence(row: Row, metric: Metric, margin: float | None, budget: int) -> str:
-    verdict, n = row["verdict"], spell_seeds(row["n"])
+    verdict, n = row["verdict"], spell_count(row["n"], "seed")
     if verdict == NOT_EVALUATED:
         return f"{_subject(row)}: Not evaluated, since {'; '.join(_reasons(row))}."
     low, high, mean = row["low"], row["high"], row["mean"]
@@ -150,7 +167,7 @@ def _claim(row: Row, metric: Metric, amount: str) -> str:
 
 def _reasons(row: Row) -> Iterator[str]:
     """Why a contrast is not evaluated; what diverged is a finding, so it comes first."""
-    asked = spell_seeds(row["n_asked"])
+    asked = spell_count(row["n_asked"], "seed")
     for side in ("a", "b"):
         if diverged := row[f"n_diverged_{side}"]:
             name = row[side] if row["family"] != "interaction" else _mixed(row, side)
@@ -164,13 +181,14 @@ def _reasons(row: Row) -> Iterator[str]:
             yield f"{row[count]} of {asked} {one if row[count] == 1 else several}"
     for name, what in DIGESTS.items():
         if row[f"n_unlike_{name}"]:
-            yield f"the {what} differ at {spell_seeds(row[f'n_unlike_{name}'])}: these are no pairs"
+            unlike = spell_count(row[f"n_unlike_{name}"], "seed")
+            yield f"the {what} differ at {unlike}: these are no pairs"
     if row["n"] < FEWEST_SEEDS and not any(
         row[name] for name in row if str(name).startswith(("n_diverged", "n_unlike"))
     ):
         yield (
-            f"there {'is' if row['n'] == 1 else 'are'} {spell_seeds(row['n'])} so far, and the "
-            f"interval that may be looked at after every seed begins at {FEWEST_SEEDS}"
+            f"there {'is' if row['n'] == 1 else 'are'} {spell_count(row['n'], 'seed')} so far, and "
+            f"the interval that may be looked at after every seed begins at {FEWEST_SEEDS}"
         )
 
 
@@ -186,7 +204,7 @@ def _outlook(row: Row, budget: int) -> str:
         return "all differences are one number so far, which tells nothing of their spread"
     if row["verdict"] == UNRESOLVED and math.isfinite(more):
         return f"about {more:,.0f} more would resolve it if the difference stays as it is"
-    return f"it may not be resolvable within {spell_seeds(budget)}"
+    return f"it may not be resolvable within {spell_count(budget, 'seed')}"
 
 
 def _new_images(row: Row) -> str:

@@ -2,7 +2,4 @@
 
 from lrdecay.cli.app import app, main
 
-__all__ = [
-    "app",
-    "main",
-]
+__all__ = ["app", "main"]

@@ -61,5 +61,5 @@ def main() -> None:
     try:
         app()
     except Exception:  # a mistake of ours: shown as Python does, but what it quotes is not obeyed
-        err.print(traceback.format_exc(), soft_wrap=True)
+        err.say(traceback.format_exc())
         sys.exit(RUN_FAILED)

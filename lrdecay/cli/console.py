@@ -24,6 +24,10 @@ class _Inert(Console):
         """Return any text that is printed, also that of a table's cells."""
         return super().render_str(sanitize(text), **options)
 
+    def say(self, text: str) -> None:
+        """Print text that no end of a line cuts: a path can be copied whole."""
+        self.print(text, soft_wrap=True)
+
 
 out = _Inert()
 err = _Inert(stderr=True)

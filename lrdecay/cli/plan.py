@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.table import Table
 
+from lrdecay.cli import options
 from lrdecay.cli.console import err, out
+from lrdecay.cli.exits import report_errors
+from lrdecay.core.errors import InputError
 
 if TYPE_CHECKING:
     from lrdecay.components.datasets.dataset import Dataset
@@ -16,30 +20,6 @@ if TYPE_CHECKING:
     from lrdecay.execution.grouping import Plan
     from lrdecay.sweep.config import Sweep
     from lrdecay.sweep.schedule_lint import PlannedCurve
-from typing import Annotated
-
-import typer
-
-from lrdecay.cli.exits import report_errors
-from lrdecay.cli.options import (
-    Address,
-    DataDir,
-    Device,
-    DeviceOption,
-    Engine,
-    EngineOption,
-    ExecutorOption,
-    Gpus,
-    GroupSize,
-    On,
-    Plugin,
-    Price,
-    Strict,
-    SweepFile,
-    Workers,
-    make_executor,
-)
-from lrdecay.core.errors import InputError
 
 commands = typer.Typer()
 
@@ -194,36 +174,33 @@ def print_schedules(planned: list[PlannedCurve], plot: Path | None) -> None:
 
 
 @commands.command(epilog="Example:  lrdecay plan bench/sweeps/mnist.yaml --data ~/data")
+@report_errors()
 def plan(
-    file: SweepFile,
-    data: DataDir = None,
-    device: DeviceOption = Device.auto,
-    workers: Workers = None,
-    engine: EngineOption = Engine.auto,
-    group_size: GroupSize = None,
-    strict: Strict = False,
-    plugin: Plugin = None,
+    file: options.SweepFile,
+    data: options.DataDir = None,
+    device: options.Device = "auto",
+    workers: options.Workers = None,
+    engine: options.Engine = "auto",
+    group_size: options.GroupSize = None,
+    strict: options.Strict = False,
+    plugin: options.Plugin = None,
     plot: Annotated[
         Path | None,
         typer.Option(
             "--plot", metavar="FILE", help="Draw the schedules into a .pdf, .png or .svg file."
         ),
     ] = None,
-    executor: ExecutorOption = On.local,
-    address: Address = None,
-    gpus: Gpus = 1.0,
-    price: Price = None,
+    executor: options.On = "local",
+    address: options.Address = None,
+    gpus: options.Gpus = 1.0,
+    price: options.Price = None,
 ) -> None:
     """Print the matrix, the schedules and about how long the runs take. Nothing trains."""
-    with report_errors():
-        from lrdecay.components import plugins
-        from lrdecay.core.text import spell_count
-        from lrdecay.sweep.config import load_sweep
+    from lrdecay.core.text import spell_count
 
-        plugins.load_plugins(plugin or ())
-        sweep = load_sweep(file)
-        print_matrix(sweep)
-        where = make_executor(executor, address, device.value, workers, gpus)
-        found = print_plan(sweep, data, where, engine.value, group_size, plot, price)
-        if found and strict:
-            raise InputError(f"--strict: {spell_count(len(found), 'warning')} about the schedules")
+    sweep = options.read_sweep(file, plugin)
+    print_matrix(sweep)
+    where = options.make_executor(executor, address, device, workers, gpus)
+    found = print_plan(sweep, data, where, engine, group_size, plot, price)
+    if found and strict:
+        raise InputError(f"--strict: {spell_count(len(found), 'warning')} about the schedules")

@@ -29,7 +29,7 @@ _MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, None))
 def make_key(seed: int, purpose: str, *counters: int) -> int:
     """Return the 64-bit key of one stream, or of a numbered part of it (an epoch, a step).
 
-    >>> make_key(0, "order") == key(0, "order"), key(0, "order") == key(1, "order")
+    >>> make_key(0, "order") == make_key(0, "order"), make_key(0, "order") == make_key(1, "order")
     (True, False)
     """
     digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
@@ -42,7 +42,7 @@ def make_key(seed: int, purpose: str, *counters: int) -> int:
 def derive_key(key: int, counter: int) -> int:
     """Return the key of a numbered part of a stream.
 
-    >>> derive_key(make_key(7, "dropout"), 5) == key(7, "dropout", 5)
+    >>> derive_key(make_key(7, "dropout"), 5) == make_key(7, "dropout", 5)
     True
     """
     return _mix_int(key + (counter + 1) * _GAMMA)
@@ -112,7 +112,7 @@ def mask_threshold(rate: float) -> int:
     It is the rate on the scale of int32, which is the uniform less 2**31: comparing there saves a
     conversion.
 
-    >>> mask_threshold(0.0) == -(2**31), threshold(0.5)
+    >>> mask_threshold(0.0) == -(2**31), mask_threshold(0.5)
     (True, 0)
     """
     # a rate just below 1 must not round up to one more than int32 holds

@@ -3,9 +3,4 @@
 from lrdecay.core.errors import DamagedError, InputError, WorkerError
 from lrdecay.core.run import Run
 
-__all__ = [
-    "DamagedError",
-    "InputError",
-    "Run",
-    "WorkerError",
-]
+__all__ = ["DamagedError", "InputError", "Run", "WorkerError"]

@@ -49,7 +49,7 @@ class Strict(BaseModel):
         frozen=True,
         strict=True,
         allow_inf_nan=False,
-        # a field's docstring is its description: `documents.py` makes docs/sweep-file.md of them
+        # a field's docstring is its description: docs/generate.py makes docs/sweep-file.md of them
         use_attribute_docstrings=True,
     )
 

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
 
 def make_lazy(
-    package: str, homes: Mapping[str, Iterable[str]]
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return `__getattr__` and `__dir__` for a package's `__init__`.
+    package: str, homes: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return `__getattr__`, `__dir__` and `__all__` for a package's `__init__`.
 
-    So a worker that needs one schema does not import pandas, and `--help` next to nothing.
+    So a worker that needs one schema does not import pandas, and `--help` next to nothing. What
+    type checkers see stands beside it, as imports under `TYPE_CHECKING`.
 
     Args:
         package: its name.
-        homes: modules of the package -> the names that are taken from each when they are first
-            asked for; of one without names, the module itself.
+        homes: modules of the package -> the names, with spaces between them, that are taken from
+            each when they are first asked for; of one without names, the module itself.
 
-    >>> get, _ = make_lazy("lrdecay.core", {"text": ["counted"]})
-    >>> get("counted")(2, "run")
-    '2 runs'
+    >>> get, _, names = make_lazy("lrdecay.core", {"text": "quote spell_count"})
+    >>> names, get("spell_count")(2, "run")
+    (['quote', 'spell_count'], '2 runs')
     """
-    home_of = {name: module for module, names in homes.items() for name in names or [module]}
+    home_of = {name: home for home, names in homes.items() for name in names.split() or [home]}
+    offered = sorted(home_of)
 
     def get(name: str) -> Any:
         if name not in home_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = import_module(f"{package}.{home_of[name]}")
-        return module if name == home_of[name] else getattr(module, name)
+        home = home_of[name]
+        module = import_module(f"{package}.{home}")
+        return getattr(module, name) if homes[home] else module
 
-    return get, lambda: sorted(home_of)
+    return get, lambda: list(offered), offered

@@ -11,7 +11,7 @@ from typing import Any
 def to_text(value: object) -> str:
     """Return a value of an axis as text; nothing of one that is null.
 
-    >>> to_text(0.30), text_of(64), text_of("step"), text_of(math.nan), text_of(None)
+    >>> to_text(0.30), to_text(64), to_text("step"), to_text(math.nan), to_text(None)
     ('0.3', '64', 'step', '', '')
     """
     if value is None or value != value:
@@ -22,7 +22,7 @@ def to_text(value: object) -> str:
 def format_dropout(value: object) -> str:
     """Return what is said of a dropout rate; nothing of a network's own ones, which are null.
 
-    >>> format_dropout(0.3), at_dropout(None), at_dropout(math.nan)
+    >>> format_dropout(0.3), format_dropout(None), format_dropout(math.nan)
     ('dropout 0.3', '', '')
     """
     return format_named("dropout", value)
@@ -31,7 +31,7 @@ def format_dropout(value: object) -> str:
 def format_named(axis: str, value: object) -> str:
     """Return an axis with its value; nothing of one that is null.
 
-    >>> format_named("lr", 0.1), named_value("lr", None)
+    >>> format_named("lr", 0.1), format_named("lr", None)
     ('lr 0.1', '')
     """
     text = to_text(value)
@@ -50,25 +50,25 @@ def join_filled(*parts: object) -> str:
 def format_mean(mean: float, sd: float) -> str:
     """Return shares in percent; an sd that is not known is left out.
 
-    >>> format_mean(0.97, 0.0123), mean_and_sd(0.97, math.nan)
+    >>> format_mean(0.97, 0.0123), format_mean(0.97, math.nan)
     ('97.00 ± 1.23', '97.00')
     """
     spread = "" if math.isnan(sd) else f" \N{PLUS-MINUS SIGN} {100 * sd:.2f}"
     return f"{100 * mean:.2f}{spread}"
 
 
-def spell_count(count: int, what: str) -> str:
-    """Return a number and its noun.
+def spell_count(count: float, what: str) -> str:
+    """Return a whole number and its noun.
 
-    >>> spell_count(1, "run"), counted(96, "run"), counted(2, "process")
+    >>> spell_count(1, "run"), spell_count(96, "run"), spell_count(2, "process")
     ('1 run', '96 runs', '2 processes')
     """
     plural = "es" if what.endswith("s") else "s"
-    return f"{count:,} {what}{'' if count == 1 else plural}"
+    return f"{count:,.0f} {what}{'' if count == 1 else plural}"
 
 
 def spell_seconds(seconds: float) -> str:
-    """Return a duration in the unit that suits it.
+    """Return a duration that is an estimate, or read in passing: in the unit that suits it.
 
     >>> [spell_seconds(s) for s in (4.2, 90, 5400, 200000)]
     ['4 s', '90 s', '90 min', '56 h']
@@ -78,6 +78,20 @@ def spell_seconds(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.0f} h"
+
+
+def spell_time(seconds: float) -> str:
+    """Return a duration that was measured, to the minute; nothing of one that is not known.
+
+    >>> [spell_time(s) for s in (4.24, 90, 8100, math.nan)]
+    ['4.2 s', '2 min', '2 h 15 min', '']
+    """
+    if math.isnan(seconds):
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def quote(value: Any, quoted: bool = True) -> str:
@@ -138,8 +152,49 @@ _LONGEST = 64
 def join_words(names: Sequence[object]) -> str:
     """Return names as text.
 
-    >>> join_words(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    >>> join_words(["a"]), join_words(["a", "b"]), join_words(["a", "b", "c"])
     ('a', 'a and b', 'a, b and c')
     """
     *first, last = map(str, names)
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def join_some(values: Iterable[object], most: int) -> str:
+    """Return the first of some values as text, and how many more there are.
+
+    >>> join_some([0.1, 0.2], most=2), join_some([0.1, 0.2, 0.3, 0.4], most=2)
+    ('0.1, 0.2', '0.1, 0.2 and 2 more')
+    """
+    texts = list(map(to_text, values))
+    more = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def format_values(values: Sequence[Any]) -> str:
+    """Return values of an axis with commas between, or "0 to 63" for a long row of whole numbers.
+
+    >>> format_values([0.1, 0.2]), format_values([0, 1, 2, 3, 4])
+    ('0.1, 0.2', '0 to 4')
+    """
+    if len(values) > 4 and values == list(range(len(values))):
+        return f"0 to {values[-1]}"
+    return ", ".join(map(to_text, values))
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an error's class and message.
+
+    >>> describe_error(ValueError("too large")), describe_error(MemoryError())
+    ('ValueError: too large', 'MemoryError')
+    """
+    message = str(error).strip()
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says before it goes into detail.
+
+    >>> first_line(ValueError("too large\\nby 3")), first_line(MemoryError())
+    ('too large', 'MemoryError')
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

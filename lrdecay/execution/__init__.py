@@ -5,24 +5,18 @@ from typing import TYPE_CHECKING
 from lrdecay.core.lazy import make_lazy
 
 if TYPE_CHECKING:
-    from lrdecay.execution.executor import Executor, Site
-    from lrdecay.execution.local.executor import Local
-    from lrdecay.execution.ray.executor import Cluster
-
-__all__ = [
-    "Cluster",
-    "Executor",
-    "Local",
-    "Site",
-]
-__getattr__, __dir__ = make_lazy(
-    __name__,
-    {
-        "executor": (
-            "Executor",
-            "Site",
-        ),
-        "local.executor": ("Local",),
-        "ray.executor": ("Cluster",),
-    },
-)
+    from lrdecay.execution.executor import Executor as Executor
+    from lrdecay.execution.executor import Site as Site
+    from lrdecay.execution.grouping import plan_groups as plan_groups
+    from lrdecay.execution.local.executor import Local as Local
+    from lrdecay.execution.ray.executor import Cluster as Cluster
+else:
+    __getattr__, __dir__, __all__ = make_lazy(
+        __name__,
+        {
+            "executor": "Executor Site",
+            "grouping": "plan_groups",
+            "local.executor": "Local",
+            "ray.executor": "Cluster",
+        },
+    )

@@ -11,70 +11,34 @@ from typing import TYPE_CHECKING
 from lrdecay.core.lazy import make_lazy
 
 if TYPE_CHECKING:
-    from lrdecay.plots.cells import (
-        MOST_DOTS,
-        plot_accuracy_by_dropout,
-        plot_accuracy_by_epochs,
-        plot_accuracy_by_rate,
-        plot_gap_by_dropout,
-        plot_heat_map,
+    from lrdecay.plots.cells import MOST_DOTS as MOST_DOTS
+    from lrdecay.plots.cells import plot_accuracy_by_dropout as plot_accuracy_by_dropout
+    from lrdecay.plots.cells import plot_accuracy_by_epochs as plot_accuracy_by_epochs
+    from lrdecay.plots.cells import plot_accuracy_by_rate as plot_accuracy_by_rate
+    from lrdecay.plots.cells import plot_gap_by_dropout as plot_gap_by_dropout
+    from lrdecay.plots.cells import plot_heat_map as plot_heat_map
+    from lrdecay.plots.curves import plot_curves as plot_curves
+    from lrdecay.plots.curves import plot_learning_rates as plot_learning_rates
+    from lrdecay.plots.curves import plot_schedules as plot_schedules
+    from lrdecay.plots.differences import plot_closing as plot_closing
+    from lrdecay.plots.differences import plot_differences as plot_differences
+    from lrdecay.plots.differences import plot_gain_by_dropout as plot_gain_by_dropout
+    from lrdecay.plots.differences import plot_slopes as plot_slopes
+    from lrdecay.plots.figure_file import write_figure as write_figure
+    from lrdecay.plots.outcomes import plot_expected_best as plot_expected_best
+    from lrdecay.plots.outcomes import plot_spread as plot_spread
+    from lrdecay.plots.outcomes import plot_time_to_target as plot_time_to_target
+else:
+    __getattr__, __dir__, __all__ = make_lazy(
+        __name__,
+        {
+            "cells": (
+                "MOST_DOTS plot_accuracy_by_dropout plot_accuracy_by_epochs plot_accuracy_by_rate "
+                "plot_gap_by_dropout plot_heat_map"
+            ),
+            "curves": "plot_curves plot_learning_rates plot_schedules",
+            "differences": "plot_closing plot_differences plot_gain_by_dropout plot_slopes",
+            "figure_file": "write_figure",
+            "outcomes": "plot_expected_best plot_spread plot_time_to_target",
+        },
     )
-    from lrdecay.plots.curves import plot_curves, plot_learning_rates, plot_schedules
-    from lrdecay.plots.differences import (
-        plot_closing,
-        plot_differences,
-        plot_gain_by_dropout,
-        plot_slopes,
-    )
-    from lrdecay.plots.figure_file import write_figure
-    from lrdecay.plots.outcomes import plot_expected_best, plot_spread, plot_time_to_target
-
-__all__ = [
-    "MOST_DOTS",
-    "plot_accuracy_by_dropout",
-    "plot_accuracy_by_epochs",
-    "plot_accuracy_by_rate",
-    "plot_closing",
-    "plot_curves",
-    "plot_differences",
-    "plot_expected_best",
-    "plot_gain_by_dropout",
-    "plot_gap_by_dropout",
-    "plot_heat_map",
-    "plot_learning_rates",
-    "plot_schedules",
-    "plot_slopes",
-    "plot_spread",
-    "plot_time_to_target",
-    "write_figure",
-]
-__getattr__, __dir__ = make_lazy(
-    __name__,
-    {
-        "cells": (
-            "MOST_DOTS",
-            "plot_accuracy_by_dropout",
-            "plot_accuracy_by_epochs",
-            "plot_accuracy_by_rate",
-            "plot_gap_by_dropout",
-            "plot_heat_map",
-        ),
-        "curves": (
-            "plot_curves",
-            "plot_learning_rates",
-            "plot_schedules",
-        ),
-        "differences": (
-            "plot_closing",
-            "plot_differences",
-            "plot_gain_by_dropout",
-            "plot_slopes",
-        ),
-        "outcomes": (
-            "plot_expected_best",
-            "plot_spread",
-            "plot_time_to_target",
-        ),
-        "figure_file": ("write_figure",),
-    },
-)

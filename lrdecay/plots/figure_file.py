@@ -106,7 +106,7 @@ def select_where(runs: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
     Raises:
         InputError: there is no such column, or it has no such value.
     """
-    from lrdecay.core.text import suggest_name
+    from lrdecay.core.text import join_words, suggest_name
 
     wanted: dict[str, list[str]] = {}
     for pair in where:
@@ -125,7 +125,7 @@ def select_where(runs: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
                 raise InputError(f"--where {column}={text}: no such run; choose from {there}")
         keep = keep[keep[column].isin([values[_text(text)] for text in texts])]
     if keep.empty:
-        raise InputError(f"--where: no run has {' and '.join(where)}")
+        raise InputError(f"--where: no run has {join_words(list(where))}")
     return keep
 
 

@@ -76,7 +76,7 @@ def shorten_name(name: object) -> str:
     """Return a name for an axis or a legend: of a long one its two ends, or no room is left for
     the marks.
 
-    >>> shorten_name("cosine"), short_name("a long name for a scheduler of mine")
+    >>> shorten_name("cosine"), shorten_name("a long name for a scheduler of mine")
     ('cosine', 'a long name for a…r of mine')
     """
     text = sanitize_line(str(name))

@@ -5,20 +5,19 @@ from typing import TYPE_CHECKING
 from lrdecay.core.lazy import make_lazy
 
 if TYPE_CHECKING:
-    from lrdecay.report.index import write_index
-    from lrdecay.report.page import write_report
-    from lrdecay.report.side_by_side import write_comparison
-
-__all__ = [
-    "write_comparison",
-    "write_index",
-    "write_report",
-]
-__getattr__, __dir__ = make_lazy(
-    __name__,
-    {
-        "index": ("write_index",),
-        "page": ("write_report",),
-        "side_by_side": ("write_comparison",),
-    },
-)
+    from lrdecay.report.compare import compare_folder as compare_folder
+    from lrdecay.report.index import write_index as write_index
+    from lrdecay.report.page import write_report as write_report
+    from lrdecay.report.side_by_side import write_comparison as write_comparison
+    from lrdecay.report.watch import watch_results as watch_results
+else:
+    __getattr__, __dir__, __all__ = make_lazy(
+        __name__,
+        {
+            "compare": "compare_folder",
+            "index": "write_index",
+            "page": "write_report",
+            "side_by_side": "write_comparison",
+            "watch": "watch_results",
+        },
+    )

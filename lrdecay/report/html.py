@@ -57,7 +57,7 @@ def add_reload(page: str, seconds: int) -> str:
 def make_link(to: Iterable[str]) -> str:
     r"""Return a relative link of the names of folders and a file, whatever characters these have.
 
-    >>> make_link(["..", "a b:c", "report.html"]), link(["javascript:alert(1)", 'x">'])
+    >>> make_link(["..", "a b:c", "report.html"]), make_link(["javascript:alert(1)", 'x">'])
     ('../a%20b%3Ac/report.html', 'javascript%3Aalert%281%29/x%22%3E')
     """
     return "/".join(quote(os.fsencode(name), safe="") for name in to)

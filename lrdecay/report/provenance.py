@@ -9,9 +9,8 @@ import pandas as pd
 
 from lrdecay.analysis import describe_matrix, learning_rate_curves, made_with, rates_chosen
 from lrdecay.analysis.axes import drop_own_dropout
-from lrdecay.core.text import join_words, to_text
+from lrdecay.core.text import format_values, join_words, spell_time, to_text
 from lrdecay.report.figures import Setting
-from lrdecay.report.tables import format_values
 
 
 def provenance_matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
@@ -74,10 +73,10 @@ def provenance_facts(runs: pd.DataFrame, trials: pd.DataFrame) -> list[tuple[str
         "images held out for validation": values("validation"),
         "test images": values("test_images"),
         "seeds": str(runs["seed"].nunique()),
-        "training time, all runs": _duration(runs["seconds"].sum()),
-        "training time, trials": "" if trials.empty else _duration(trials["seconds"].sum()),
-        "training time in all": "" if trials.empty else _duration(cost),
-        "training time of a run": f"{_duration(runs['seconds'].mean())} on average",
+        "training time, all runs": spell_time(runs["seconds"].sum()),
+        "training time, trials": "" if trials.empty else spell_time(trials["seconds"].sum()),
+        "training time in all": "" if trials.empty else spell_time(cost),
+        "training time of a run": f"{spell_time(runs['seconds'].mean())} on average",
         "runs finished": " to ".join(dict.fromkeys([finished.min(), finished.max()])),
     }
     return [(name, text) for name, text in found.items() if text]
@@ -105,12 +104,3 @@ def write_commands(name: str, runs: pd.DataFrame) -> str:
         f"lrdecay report {folder}\n"
         f"lrdecay verify {folder}"
     )
-
-
-def _duration(seconds: float) -> str:
-    if pd.isna(seconds):
-        return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

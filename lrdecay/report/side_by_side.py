@@ -7,7 +7,7 @@ in more than the page can name.
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,17 @@ import pandas as pd
 
 from lrdecay.analysis import (
     AXES,
-    METRICS_COMPARED,
-    PRIMARY,
     axis_values,
     cell_summary,
-    compare,
     compared,
+    conclude,
     extra_axes,
     rates_chosen,
-    settings,
 )
-from lrdecay.analysis.metrics import UNIT_TITLES
+from lrdecay.analysis.metrics import UNIT_TITLES, find_metric
+from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import format_mean, format_named, join_filled, to_text
+from lrdecay.core.text import format_mean, format_named, join_filled, join_some
 from lrdecay.report import index
 from lrdecay.report.html import make_link, render_template, write_page
 from lrdecay.store import reader
@@ -105,25 +103,17 @@ def _read(folder: Path, label: str, home: Path) -> Side:
 def _verdicts(folder: Path, sweep_text: str, runs: pd.DataFrame) -> tuple[str, list[str]]:
     """What the sweep asks, and the sentences of its primary family or why there are none."""
     try:
-        question, budget = settings.read_settings(sweep_text)
-        metric = METRICS_COMPARED[question.metric]
-        table = compare(
-            runs,
-            reader.read_epochs(folder) if metric.needs_epochs else None,
-            reference=question.reference,
-            metric=metric.name,
-            margin=question.margin,
-            confidence=question.confidence,
-            planned=reader.read_plan_rows(folder),
-            budget=budget,
-        )
+        criteria = read_criteria(sweep_text)
+        metric = find_metric(criteria.metric)
+        epochs = reader.read_epochs(folder) if metric.needs_epochs else None
+        found = conclude(runs, epochs, criteria, planned=reader.read_plan_rows(folder))
     except InputError as error:
         return "", [f"There are no verdicts: {error}."]
     asked = (
-        f"{metric.title}, margin {question.margin:g} {UNIT_TITLES[metric.unit]}; all sentences "
-        f"hold together with probability {question.confidence:g}"
+        f"{metric.title}, margin {criteria.margin:g} {UNIT_TITLES[metric.unit]}; all sentences "
+        f"hold together with probability {criteria.confidence:g}"
     )
-    sentences = table.loc[table["family"] == PRIMARY, "sentence"].tolist()
+    sentences = found.primary["sentence"].tolist()
     return asked, sentences or ["There is one scheduler only, so nothing to compare."]
 
 
@@ -131,7 +121,7 @@ def _differing(sweeps: Sequence[Side]) -> list[tuple[str, list[str]]]:
     """The axes on which the sweeps are not alike, with each one's values."""
     rows = []
     for axis in AXES:
-        texts = [_listed(axis_values(sweep.runs, axis)) for sweep in sweeps]
+        texts = [join_some(axis_values(sweep.runs, axis), _LISTED) for sweep in sweeps]
         if axis == "dropout":
             texts = [text or "the network's own" for text in texts]
         if axis == "lr":
@@ -142,12 +132,6 @@ def _differing(sweeps: Sequence[Side]) -> list[tuple[str, list[str]]]:
         if len(set(texts)) > 1:
             rows.append((axis, texts))
     return rows
-
-
-def _listed(values: Iterable[object]) -> str:
-    texts = list(map(to_text, values))
-    more = len(texts) - _LISTED
-    return ", ".join(texts[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _rows(sweeps: Sequence[Side]) -> list[tuple[str, list[dict[str, Any] | None]]]:

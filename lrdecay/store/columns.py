@@ -1,13 +1,34 @@
-"""The columns of the tables: their types, what they hold, and when they are null.
+"""The columns of the tables: their types, what they hold, in which range, and when they are null.
 
-`tables.py` makes the schemas of them, `documents.py` the page `docs/tables.md`.
+`schema` makes the tables' schemas of them, `constraints` holds values to their ranges, and
+docs/generate.py makes the page `docs/tables.md`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from datetime import UTC, datetime
+from functools import partial
 
 import pyarrow as pa
+
+SPLITS = ("train", "train_eval", "val", "test")
+STATUSES = ("completed", "diverged", "failed")
+PHASES = ("choose", "compare")
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that a column may hold, in words and as bounds. Null is in every range, NaN in
+    none."""
+
+    valid: str
+    least: float | datetime | None = None
+    above: float | None = None
+    below: float | None = None
+    most: float | datetime | None = None
+    finite: bool = False
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -15,10 +36,12 @@ class Column:
     """One column. `null` says when it is null; a column without it never is."""
 
     name: str
-    type: pa.DataType
     meaning: str
-    unit: str = ""
     null: str = ""
+    _: KW_ONLY
+    type: pa.DataType
+    unit: str = ""
+    range: Range | None = None
 
     @property
     def field(self) -> pa.Field:
@@ -26,7 +49,23 @@ class Column:
         return pa.field(self.name, self.type, nullable=bool(self.null))
 
 
-_INT, _LONG, _FLOAT, _TEXT = pa.int32(), pa.int64(), pa.float64(), pa.string()
+def _choice(name: str, meaning: str, choices: tuple[str, ...]) -> Column:
+    valid = Range(f"one of {', '.join(choices)}", choices=choices)
+    return Column(name, meaning, type=pa.string(), range=valid)
+
+
+_FROM_0, _FROM_1 = Range("at least 0", least=0), Range("at least 1", least=1)
+_FINITE = Range("a finite number", finite=True)
+_text = partial(Column, type=pa.string())
+_count = partial(Column, type=pa.int32(), range=_FROM_0)
+_positive = partial(Column, type=pa.int32(), range=_FROM_1)
+_long = partial(Column, type=pa.int64(), range=_FROM_0)
+_float = partial(Column, type=pa.float64())
+_rate = partial(_float, range=_FINITE)
+_loss = partial(_float, range=_FINITE, unit="nats per image")
+_share = partial(_float, range=Range("from 0 to 1", least=0, most=1))
+_dropout = partial(_float, range=Range("at least 0 and less than 1", least=0, below=1))
+_amount = partial(_float, range=Range("a finite number of at least 0", least=0, finite=True))
 
 _OWN_RATES = "the network has dropout rates of its own"
 _NOT_COMPLETED = "the run did not complete"
@@ -35,36 +74,31 @@ _FAILED = "the run failed"
 _NOT_FINITE = "is not finite"
 
 ASKED = (
+    _text("run_id", "the run's identity: 16 hex digits of the hash of all that it rests on"),
+    _text("dataset", "the dataset's name"),
+    _text("dataset_digest", "the digest of its images and labels"),
+    _count("validation", "training images that are held out", unit="images"),
+    _text("model", "the network's name"),
     Column(
-        "run_id", _TEXT, "the run's identity: 16 hex digits of the hash of all that it rests on"
+        "batch_norm", "whether it has batch normalisation after each convolution", type=pa.bool_()
     ),
-    Column("dataset", _TEXT, "the dataset's name"),
-    Column("dataset_digest", _TEXT, "the digest of its images and labels"),
-    Column("validation", _INT, "training images that are held out", "images"),
-    Column("model", _TEXT, "the network's name"),
-    Column("batch_norm", pa.bool_(), "whether it has batch normalisation after each convolution"),
-    Column("optimizer", _TEXT, "the optimizer's name"),
-    Column("optimizer_args", _TEXT, "its arguments beside lr as JSON, defaults filled in"),
-    Column("lr", _FLOAT, "the base rate"),
-    Column("batch_size", _INT, "images in a step", "images"),
-    Column("epochs", _INT, "passes over the training images", "epochs"),
-    Column("scheduler", _TEXT, "the scheduler's label in the sweep file"),
-    Column("scheduler_class", _TEXT, "its class"),
-    Column("scheduler_args", _TEXT, "its arguments as JSON, defaults filled in, words as numbers"),
-    Column("dropout", _FLOAT, "the dropout rate", null=_OWN_RATES),
-    Column("precision", _TEXT, "float32, tf32 or bfloat16"),
-    Column("seed", _LONG, "of initial weights, batches and dropout"),
-    Column(
-        "plugins",
-        _TEXT,
-        "what of these a plug-in gave: kind and name -> digest of its code, as JSON",
-    ),
-    Column("phase", _TEXT, "choose for a trial of a base rate, compare for all else"),
-    Column(
+    _text("optimizer", "the optimizer's name"),
+    _text("optimizer_args", "its arguments beside lr as JSON, defaults filled in"),
+    _float("lr", "the base rate", range=Range("a finite number above 0", above=0, finite=True)),
+    _positive("batch_size", "images in a step", unit="images"),
+    _positive("epochs", "passes over the training images", unit="epochs"),
+    _text("scheduler", "the scheduler's label in the sweep file"),
+    _text("scheduler_class", "its class"),
+    _text("scheduler_args", "its arguments as JSON, defaults filled in, words as numbers"),
+    _dropout("dropout", "the dropout rate", _OWN_RATES),
+    _text("precision", "float32, tf32 or bfloat16"),
+    _long("seed", "of initial weights, batches and dropout"),
+    _text("plugins", "what of these a plug-in gave: kind and name -> digest of its code, as JSON"),
+    _choice("phase", "choose for a trial of a base rate, compare for all else", PHASES),
+    _text(
         "lr_chosen_per",
-        _TEXT,
         "what base rates are chosen for: scheduler, or scheduler, dropout",
-        null="the sweep file gives lr",
+        "the sweep file gives lr",
     ),
 )
 """What was asked for."""
@@ -72,148 +106,130 @@ ASKED = (
 ENDED = (
     Column(
         "semantics",
-        _INT,
         "the version of the code's meaning: with what was asked for, that is the run_id",
-        null="it was written before tables of version 4",
+        "it was written before tables of version 4",
+        type=pa.int32(),
     ),
-    Column("status", _TEXT, "completed, diverged or failed"),
-    Column(
+    _choice("status", "how it ended", STATUSES),
+    _long(
         "diverged_at_step",
-        _LONG,
         "the first step (from 0) whose loss is not finite",
-        "steps",
         "the run did not diverge",
+        unit="steps",
     ),
-    Column("error", _TEXT, "what ended it", null="the run did not fail"),
-    Column(
-        "val_loss", _FLOAT, "validation loss after the last epoch", "nats per image", _NO_VALIDATION
-    ),
-    Column(
-        "val_accuracy", _FLOAT, "validation accuracy after the last epoch", "0 to 1", _NO_VALIDATION
-    ),
-    Column(
+    _text("error", "what ended it", "the run did not fail"),
+    _loss("val_loss", "validation loss after the last epoch", _NO_VALIDATION),
+    _share("val_accuracy", "validation accuracy after the last epoch", _NO_VALIDATION),
+    _loss(
         "test_loss",
-        _FLOAT,
         "test loss after the last epoch",
-        "nats per image",
         f"{_NOT_COMPLETED}, or the loss {_NOT_FINITE}",
     ),
-    Column("test_accuracy", _FLOAT, "test accuracy after the last epoch", "0 to 1", _NOT_COMPLETED),
-    Column(
+    _share("test_accuracy", "test accuracy after the last epoch", _NOT_COMPLETED),
+    _positive(
         "best_epoch",
-        _INT,
         "the epoch (from 1) with the lowest validation loss, the first of equal ones",
-        "epochs",
         _NO_VALIDATION,
+        unit="epochs",
     ),
-    Column("best_val_loss", _FLOAT, "validation loss then", "nats per image", _NO_VALIDATION),
-    Column("best_val_accuracy", _FLOAT, "validation accuracy then", "0 to 1", _NO_VALIDATION),
-    Column(
-        "best_test_loss",
-        _FLOAT,
-        "test loss then",
-        "nats per image",
-        f"{_NO_VALIDATION}, or the loss {_NOT_FINITE}",
-    ),
-    Column("best_test_accuracy", _FLOAT, "test accuracy then", "0 to 1", _NO_VALIDATION),
-    Column(
-        "target",
-        _FLOAT,
-        "the validation accuracy to reach",
-        "0 to 1",
-        "the sweep file gives no target",
-    ),
-    Column(
+    _loss("best_val_loss", "validation loss then", _NO_VALIDATION),
+    _share("best_val_accuracy", "validation accuracy then", _NO_VALIDATION),
+    _loss("best_test_loss", "test loss then", f"{_NO_VALIDATION}, or the loss {_NOT_FINITE}"),
+    _share("best_test_accuracy", "test accuracy then", _NO_VALIDATION),
+    _share("target", "the validation accuracy to reach", "the sweep file gives no target"),
+    _positive(
         "epochs_to_target",
-        _INT,
         "the first epoch (from 1) that reaches it",
-        "epochs",
         "there is no target, or the run did not reach it",
+        unit="epochs",
     ),
-    Column(
+    _count(
         "lr_changes",
-        _INT,
         "steps whose learning rate differs from the step before",
-        "steps",
         _NOT_COMPLETED,
+        unit="steps",
     ),
-    Column(
+    _dropout(
         "applied_dropout",
-        _FLOAT,
         "the dropout rate as read from the live network",
-        null=f"{_FAILED}, or {_OWN_RATES}",
+        f"{_FAILED}, or {_OWN_RATES}",
     ),
-    Column(
+    _text(
         "init_digest",
-        _TEXT,
         "the digest of the initial weights, equal for equal seeds of one network",
-        null=_FAILED,
+        _FAILED,
     ),
-    Column(
+    _text(
         "order_digest",
-        _TEXT,
         "the digest of the first epoch's order of images, equal for equal seeds",
-        null=_FAILED,
+        _FAILED,
     ),
-    Column("test_images", _INT, "how many test images there are", "images", _NOT_COMPLETED),
+    _positive("test_images", "how many test images there are", _NOT_COMPLETED, unit="images"),
     Column(
         "test_correct",
-        pa.binary(),
         "which of them were right after the last epoch: a bit each, as numpy.packbits packs them",
-        null=_NOT_COMPLETED,
+        _NOT_COMPLETED,
+        type=pa.binary(),
     ),
 )
 """How it ended: numbers of the last epoch, and of the one with the lowest validation loss."""
 
 MADE = (
-    Column(
+    _amount(
         "seconds",
-        _FLOAT,
         "how long it trained; of runs that trained together each has its share",
-        "seconds",
         _FAILED,
+        unit="seconds",
     ),
-    Column(
+    _amount(
         "samples_per_second",
-        _FLOAT,
         "training images in a second of that",
-        "images per second",
         _NOT_COMPLETED,
+        unit="images per second",
     ),
-    Column("engine", _TEXT, "reference or stacked"),
-    Column(
+    _text("engine", "reference or stacked"),
+    _positive(
         "group_size",
-        _INT,
         "how many runs trained at once",
-        "runs",
         f"{_FAILED}, or it was written before tables of version 2",
+        unit="runs",
     ),
-    Column("device", _TEXT, "the processor that it trained on"),
-    Column("torch_version", _TEXT, "the version of PyTorch"),
-    Column("python_version", _TEXT, "the version of Python"),
-    Column("lrdecay_version", _TEXT, "the version of lrdecay"),
-    Column(
+    _text("device", "the processor that it trained on"),
+    _text("torch_version", "the version of PyTorch"),
+    _text("python_version", "the version of Python"),
+    _text("lrdecay_version", "the version of lrdecay"),
+    _text(
         "git_commit",
-        _TEXT,
         "the commit of lrdecay, with +changes where its files differ",
-        null="lrdecay is not in a git checkout",
+        "lrdecay is not in a git checkout",
     ),
-    Column("finished_at", pa.timestamp("us", tz="UTC"), "when it ended", "UTC"),
+    Column(
+        "finished_at",
+        "when it ended",
+        type=pa.timestamp("us", tz="UTC"),
+        unit="UTC",
+        range=Range(
+            "from 1970-01-01 to 9999-12-31",
+            least=datetime(1970, 1, 1, tzinfo=UTC),
+            most=datetime(9999, 12, 31, tzinfo=UTC),
+        ),
+    ),
 )
 """How it was made."""
 
 EPOCH = (
-    Column("run_id", _TEXT, "the run"),
-    Column("scheduler", _TEXT, "as in runs"),
-    Column("dropout", _FLOAT, "as in runs", null=_OWN_RATES),
-    Column("seed", _LONG, "as in runs"),
-    Column("phase", _TEXT, "as in runs"),
-    Column("epoch", _INT, "the epoch, from 1", "epochs"),
-    Column("split", _TEXT, "train, train_eval, val or test"),
-    Column("loss", _FLOAT, "the mean over the split's images", "nats per image"),
-    Column("accuracy", _FLOAT, "the share of the split's images that are right", "0 to 1"),
-    Column("learning_rate", _FLOAT, "the rate applied: its mean over the epoch's steps"),
-    Column("learning_rate_first", _FLOAT, "the rate of the epoch's first step"),
-    Column("learning_rate_last", _FLOAT, "the rate of its last step"),
+    _text("run_id", "the run"),
+    _text("scheduler", "as in runs"),
+    _dropout("dropout", "as in runs", _OWN_RATES),
+    _long("seed", "as in runs"),
+    _choice("phase", "as in runs", PHASES),
+    _positive("epoch", "the epoch, from 1", unit="epochs"),
+    _choice("split", "the images that it was measured on", SPLITS),
+    # of a diverging run it may be anything
+    _float("loss", "the mean over the split's images", unit="nats per image"),
+    _share("accuracy", "the share of the split's images that are right"),
+    _rate("learning_rate", "the rate applied: its mean over the epoch's steps"),
+    _rate("learning_rate_first", "the rate of the epoch's first step"),
+    _rate("learning_rate_last", "the rate of its last step"),
 )
 """One row per run, epoch and split."""

@@ -1,12 +1,12 @@
 """Tables that cannot be true: refused in one line as they are read, whoever reads them.
 
-`files` tells whether a table is as it was written; this, whether what was written can be.
+`parquet` tells whether a table is as it was written; this, whether what was written can be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,77 +15,12 @@ import pyarrow.compute as pc
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.sanitize import sanitize_line
-from lrdecay.store.schema import AXES, SPLITS, STATUSES, TABLES
-
-PHASES = ("choose", "compare")
+from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE, Range
+from lrdecay.store.schema import AXES, TABLES
 
 _LONGEST = 60  # characters of a value that is shown
-_FIRST, _LAST = "1970-01-01", "9999-12-31"
 
-
-@dataclass(frozen=True)
-class Rule:
-    """What a column may hold, in words, and whether values do: no answer for those that are
-    null."""
-
-    valid: str
-    holds: Callable[[Any], Any]
-
-
-def _one_of(choices: Sequence[str]) -> Rule:
-    return Rule(f"one of {', '.join(choices)}", lambda x: pc.is_in(x, pa.array(choices)))
-
-
-def _at_least(least: int) -> Rule:
-    return Rule(f"at least {least}", lambda x: pc.greater_equal(x, least))
-
-
-def _date(text: str) -> pa.Scalar:
-    return pc.strptime(pa.scalar(text), "%Y-%m-%d", "us").cast(pa.timestamp("us", "UTC"))
-
-
-_RATE = Rule("a finite number above 0", lambda x: pc.and_(pc.greater(x, 0.0), pc.is_finite(x)))
-_FINITE = Rule("a finite number", pc.is_finite)
-_NOT_NEGATIVE = Rule(
-    "a finite number of at least 0", lambda x: pc.and_(pc.greater_equal(x, 0.0), pc.is_finite(x))
-)
-_SHARE = Rule("from 0 to 1", lambda x: pc.and_(pc.greater_equal(x, 0.0), pc.less_equal(x, 1.0)))
-_BELOW_ONE = Rule(
-    "at least 0 and less than 1", lambda x: pc.and_(pc.greater_equal(x, 0.0), pc.less(x, 1.0))
-)
-_MOMENT = Rule(
-    f"from {_FIRST} to {_LAST}",
-    lambda x: pc.and_(pc.greater_equal(x, _date(_FIRST)), pc.less_equal(x, _date(_LAST))),
-)
-
-RULES = {
-    "validation": _at_least(0),
-    "lr": _RATE,
-    "batch_size": _at_least(1),
-    "epochs": _at_least(1),
-    "dropout": _BELOW_ONE,
-    "seed": _at_least(0),
-    "phase": _one_of(PHASES),
-    "status": _one_of(STATUSES),
-    "diverged_at_step": _at_least(0),
-    "best_epoch": _at_least(1),
-    "target": _SHARE,
-    "epochs_to_target": _at_least(1),
-    "lr_changes": _at_least(0),
-    "applied_dropout": _BELOW_ONE,
-    "test_images": _at_least(1),
-    "seconds": _NOT_NEGATIVE,
-    "samples_per_second": _NOT_NEGATIVE,
-    "group_size": _at_least(1),
-    "finished_at": _MOMENT,
-    "epoch": _at_least(1),
-    "split": _one_of(SPLITS),
-    "accuracy": _SHARE,
-    # the loss of a diverging run may be anything
-    **{f"learning_rate{which}": _FINITE for which in ("", "_first", "_last")},
-    **{f"{best}{split}_loss": _FINITE for best in ("", "best_") for split in ("val", "test")},
-    **{f"{best}{split}_accuracy": _SHARE for best in ("", "best_") for split in ("val", "test")},
-}
+_RANGES = {column.name: column.range for column in (*ASKED, *ENDED, *MADE, *EPOCH)}
 """By column, whichever table it is of."""
 
 ONE_RUN = ("run_id",)
@@ -137,13 +72,27 @@ def _check_values(rows: pa.Table, path: Path, name: str) -> None:
             place = _first(pc.is_null(column))
             assert place is not None
             raise _error(path, rows, place, f"{field.name} is null", "a value")
-        rule = RULES.get(field.name)
-        if rule is None:
+        valid = _RANGES[field.name]
+        if valid is None:
             continue
-        place = _first(pc.invert(pc.fill_null(rule.holds(column), True)))
+        place = _first(pc.invert(pc.fill_null(_is_within(column, valid), True)))
         if place is not None:
             value = sanitize_line(str(column[place].as_py()))[:_LONGEST]
-            raise _error(path, rows, place, f"{field.name} is {value}", rule.valid)
+            raise _error(path, rows, place, f"{field.name} is {value}", valid.valid)
+
+
+def _is_within(values: Any, valid: Range) -> Any:
+    """Return for each value whether the range has it, null where the value is."""
+    if valid.choices:
+        return pc.is_in(values, pa.array(valid.choices))
+    bounds = (
+        (pc.greater_equal, valid.least),
+        (pc.greater, valid.above),
+        (pc.less, valid.below),
+        (pc.less_equal, valid.most),
+    )
+    held = [compare(values, bound) for compare, bound in bounds if bound is not None]
+    return reduce(pc.and_, [*held, *([pc.is_finite(values)] if valid.finite else [])])
 
 
 def _check_once(rows: pa.Table, path: Path, key: Sequence[str], valid: str) -> None:

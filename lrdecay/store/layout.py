@@ -21,6 +21,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+RESULTS = ("runs", "epochs")
+"""The tables that a part, a batch and the folder itself have; the plan is apart from them."""
+
 REPEATS = "repeats"
 """The folder, within that of a sweep, of runs that trained once more."""
 
@@ -33,6 +36,17 @@ def list_folders(folder: Path, kind: str) -> list[Path]:
     return sorted(found, key=lambda part: (part.stat().st_mtime_ns, part.name))
 
 
+def list_parts(folder: Path) -> list[Path]:
+    """Return the committed parts, then the batches: the order in which runs move on."""
+    return [part for kind in ("parts", "batches") for part in list_folders(folder, kind)]
+
+
+def has_results(folder: Path) -> bool:
+    """Return whether a sweep has written a plan or a table there."""
+    tables = (path for name in RESULTS for path in list_files(folder, name))
+    return any(path.exists() for path in (folder / "plan.parquet", *tables))
+
+
 def digest_text(sweep_text: str) -> str:
     """Return what names a sweep file in the plan of a shard that extends it."""
     return hashlib.sha256(sweep_text.encode()).hexdigest()[:16]
@@ -41,7 +55,7 @@ def digest_text(sweep_text: str) -> str:
 def name_part(part: Path) -> str:
     """Return the name of a part or batch: a digest of what it holds, and of nothing else."""
     sha = hashlib.sha256()
-    for name in ("runs", "epochs"):
+    for name in RESULTS:
         sha.update((part / f"{name}.parquet").read_bytes())
     return sha.hexdigest()[:16]
 
@@ -49,11 +63,7 @@ def name_part(part: Path) -> str:
 def list_current(folder: Path, name: str) -> list[Path]:
     """Return the files of a table. The order in which they are looked for is that in which runs
     move on; of copies the last place is to count."""
-    moving = [
-        part / f"{name}.parquet"
-        for kind in ("parts", "batches")
-        for part in list_folders(folder, kind)
-    ]
+    moving = [part / f"{name}.parquet" for part in list_parts(folder)]
     main = folder / f"{name}.parquet"
     return [*([main] if main.exists() else []), *moving]
 

@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import ROLES, Run
-from lrdecay.store.layout import digest_text, list_files
+from lrdecay.core.text import join_words
+from lrdecay.store.layout import RESULTS, digest_text, has_results, list_files
 from lrdecay.store.lock import find_holder, hold_folder
 from lrdecay.store.reader import Plan, read_plan, read_plan_runs
-from lrdecay.store.row_index import Place, Places, Rows, index_rows
+from lrdecay.store.row_index import Place, Places, Rows, index_folder
 from lrdecay.store.schema import HOW_LONG, MADE_WITH
 from lrdecay.store.writer import Store
 
@@ -38,8 +39,11 @@ class Merged:
 class _Source:
     folder: Path
     plan: Plan
-    runs: Places
-    epochs: Places
+    places: Mapping[str, Places]
+
+    @property
+    def runs(self) -> Places:
+        return self.places["runs"]
 
 
 def merge_results(
@@ -58,7 +62,8 @@ def merge_results(
     for path in named:
         if (who := find_holder(path)) is not None:
             raise InputError(f"{path}: a sweep is writing to this folder ({who}); wait for its end")
-    empty = [path for path in named if _has_just_begun(path)]
+    # a sweep was ended in these before it had written anything
+    empty = [path for path in named if (path / ".lock").exists() and not has_results(path)]
     paths = [path for path in named if path not in empty]
     if not paths:
         raise InputError("merge: name at least one results folder beside the one that they go into")
@@ -98,16 +103,8 @@ def merge_results(
     return Merged(into, len(chosen), len(new), missing, tuple(empty))
 
 
-def _has_just_begun(folder: Path) -> bool:
-    """Whether a sweep was ended there before it had written anything."""
-    files = (folder / "plan.parquet", *list_files(folder, "runs"))
-    return (folder / ".lock").exists() and not any(path.exists() for path in files)
-
-
 def _source(folder: Path) -> _Source:
-    plan = read_plan(folder)
-    runs, epochs = (index_rows(list_files(folder, name)) for name in ("runs", "epochs"))
-    return _Source(folder, plan, runs, epochs)
+    return _Source(folder, read_plan(folder), index_folder(folder))
 
 
 def _extend(shards: Sequence[_Source], there: _Source | None) -> bool:
@@ -153,8 +150,8 @@ def _choose_copies(sources: Sequence[_Source]) -> dict[str, _Source]:
 
 def _refuse_conflicts(one: _Source, other: _Source, runs: Sequence[str]) -> None:
     """Raise `InputError` where the rows of a run differ in anything but how long it took."""
-    for name in ("runs", "epochs"):
-        here, there = (dict(getattr(source, name)) for source in (one, other))
+    for name in RESULTS:
+        here, there = one.places[name], other.places[name]
         with Rows(name) as rows:
             for some in _chunks([run for run in runs if run in here and run in there]):
                 left, right = (
@@ -190,9 +187,11 @@ def _refuse_mixture(chosen: Mapping[str, _Source]) -> None:
             for run, row in zip(some, taken.select(list(MADE_WITH)).to_pylist(), strict=True):
                 made_with.setdefault(tuple(row.values()), chosen[run].folder)
     if len(made_with) > 1:
-        there = " and ".join(
-            f"torch {version} on {device} in {folder}"
-            for (device, version), folder in made_with.items()
+        there = join_words(
+            [
+                f"torch {version} on {device} in {folder}"
+                for (device, version), folder in made_with.items()
+            ]
         )
         raise InputError(
             f"there are runs of {there}. Such numbers are not compared unless you ask for it: "
@@ -205,8 +204,8 @@ def _epochs(
 ) -> Iterator[tuple[str, Place]]:
     for run, source in chosen.items():
         for each in (source, *sources):  # a kill may have left them elsewhere
-            if run in each.epochs:
-                yield run, each.epochs[run]
+            if run in each.places["epochs"]:
+                yield run, each.places["epochs"][run]
                 break
 
 

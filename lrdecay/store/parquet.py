@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lrdecay.core.errors import DamagedError, InputError
+from lrdecay.core.text import first_line
 from lrdecay.store.atomic import replace_file
 
 SCHEMA_VERSION = 4
@@ -62,6 +63,15 @@ def open_sealed(path: Path, trust: bool = False) -> Iterator[Sealed]:
         with _damage(path):
             sealed = _open_sealed(path, file, trust)
         yield sealed
+
+
+def read_facts(path: Path) -> dict[str, str]:
+    """Return what a file of ours says beside its rows and its version, its seal verified.
+
+    Raises as `open_sealed`.
+    """
+    with open_sealed(path) as sealed:
+        return {key: text for key, text in sealed.facts.items() if key != "schema"}
 
 
 @contextmanager
@@ -161,5 +171,4 @@ def _damage(path: Path) -> Iterator[None]:
     except (pa.ArrowException, OSError, ValueError) as error:
         if getattr(error, "errno", None) is not None:  # the system's, such as: no such file
             raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DamagedError(path, reason) from error
+        raise DamagedError(path, first_line(error)) from error

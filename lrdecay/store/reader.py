@@ -1,7 +1,4 @@
-"""What a results folder holds, as frames.
-
-Its layout: `layout`.
-"""
+"""What a results folder, laid out as `layout` says, holds: as frames, and as runs."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from lrdecay.core.errors import DamagedError, InputError
 from lrdecay.core.run import Run
 from lrdecay.store import constraints
 from lrdecay.store.layout import REPEATS, list_current, list_files
-from lrdecay.store.parquet import open_sealed
+from lrdecay.store.parquet import read_facts
 from lrdecay.store.schema import PLAN
 from lrdecay.store.versions import read_table
 
@@ -42,7 +39,7 @@ def read_runs(folder: str | Path, columns: Sequence[str] | None = None) -> pd.Da
 
     `columns` are those that are wanted, run_id and status among them; all unless given.
 
-    Raises `InputError` where there are no results, or they cannot be true (`soundness`).
+    Raises `InputError` where there are no results, or they cannot be true (`constraints`).
     """
     rows = _current(Path(folder), "runs", columns)
     constraints.check_runs(rows, Path(folder) / "runs.parquet")
@@ -53,7 +50,7 @@ def read_runs(folder: str | Path, columns: Sequence[str] | None = None) -> pd.Da
 def read_epochs(folder: str | Path) -> pd.DataFrame:
     """Return the epochs table of a results folder, one row per run, epoch and split.
 
-    Raises `InputError` where there are no results, or they cannot be true (`soundness`).
+    Raises `InputError` where there are no results, or they cannot be true (`constraints`).
     """
     rows = _current(Path(folder), "epochs")
     # runs are looked up last, and among the earlier ones too: a sweep may be moving them
@@ -77,8 +74,7 @@ def read_plan(folder: str | Path) -> Plan:
     for name in ("plan", "runs"):  # before version 4 the facts were with the runs
         path = Path(folder) / f"{name}.parquet"
         if path.exists():
-            with open_sealed(path) as sealed:
-                facts = sealed.facts
+            facts = read_facts(path)
             if "planned" not in facts:
                 continue
             try:
@@ -101,7 +97,7 @@ def read_plan_columns(folder: str | Path, columns: Sequence[str]) -> pd.DataFram
 
     There are no rows where an lrdecay before version 4 of the tables wrote the folder.
 
-    Raises `InputError` where they cannot be true (`soundness`).
+    Raises `InputError` where they cannot be true (`constraints`).
     """
     path = Path(folder) / "plan.parquet"
     rows = read_table(path, columns) if path.exists() else PLAN.empty_table().select(list(columns))
@@ -155,7 +151,7 @@ def _where_they_are(folder: Path, name: str) -> str:
 
 
 def join_once(tables: Sequence[pa.Table]) -> pa.Table:
-    """Join one or more tables of one kind, each run once, as `catalog` has it."""
+    """Join one or more tables of one kind, each run once, as `index_rows` has it."""
     chosen: dict[str, tuple[bool, int]] = {}
     ids: list[list[str]] = []
     for number, rows in enumerate(tables):

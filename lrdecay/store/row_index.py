@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lrdecay.store.layout import RESULTS, list_files
 from lrdecay.store.parquet import Sealed, open_sealed
 from lrdecay.store.schema import TABLES
 from lrdecay.store.versions import read_groups
@@ -50,6 +51,11 @@ def index_rows(paths: Iterable[Path]) -> Places:
                 if run not in places or places[run].failed > place.failed:
                     places[run] = place
     return places
+
+
+def index_folder(folder: Path) -> dict[str, Places]:
+    """Return the places of all runs that a results folder knows, by table."""
+    return {name: index_rows(list_files(folder, name)) for name in RESULTS}
 
 
 def locate_rows(sealed: Sealed, groups: Iterable[int]) -> Iterator[tuple[str, Place]]:

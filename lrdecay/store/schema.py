@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE
-
-SPLITS = ("train", "train_eval", "val", "test")
-STATUSES = ("completed", "diverged", "failed")
+from lrdecay.store.columns import SPLITS as SPLITS
+from lrdecay.store.columns import STATUSES as STATUSES
 
 AXES = (
     "dataset",

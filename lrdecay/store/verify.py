@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from lrdecay.core.errors import DamagedError, InputError
 from lrdecay.core.run import SEMANTICS, Run
-from lrdecay.store.layout import REPEATS, list_folders, name_part
+from lrdecay.store.layout import REPEATS, RESULTS, has_results, list_parts, name_part
 from lrdecay.store.lock import hold_folder
 from lrdecay.store.parquet import Sealed, open_sealed
 from lrdecay.store.reader import read_plan, read_plan_runs
@@ -27,7 +27,6 @@ from lrdecay.store.versions import read_groups, read_table
 from lrdecay.store.writer import Store
 
 _FIELDS = tuple(each.name for each in fields(Run))
-_TABLES = ("runs", "epochs")
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class _Home:
 
     path: Path
     findings: list[tuple[str, str]] = field(default_factory=list)
-    places: dict[str, dict[str, Place]] = field(default_factory=lambda: {n: {} for n in _TABLES})
+    places: dict[str, dict[str, Place]] = field(default_factory=lambda: {n: {} for n in RESULTS})
     runs: dict[str, Mapping[str, object]] = field(default_factory=dict)
     """Epochs, status and validation of each sound run."""
     curves: dict[str, tuple[int, bool]] = field(default_factory=dict)
@@ -79,7 +78,7 @@ def verify_results(folder: str | Path) -> Verification:
     """
     folder = Path(folder)
     found = _verify(folder)
-    if not _has_results(folder / REPEATS):
+    if not _can_verify(folder / REPEATS):
         return found
     again = _verify(folder / REPEATS)
     return replace(
@@ -93,16 +92,16 @@ def verify_results(folder: str | Path) -> Verification:
 
 
 def _verify(folder: Path) -> Verification:
-    if not _has_results(folder):
+    if not _can_verify(folder):
         raise InputError(f"no results in {folder}: nothing to verify")
     homes = [folder, folder / "earlier"]
     with hold_folder(folder):
         store = Store(folder)
-        parts = [part for kind in ("batches", "parts") for part in list_folders(folder, kind)]
+        parts = list_parts(folder)
         checked = [
             _check_file(home, is_part=home in parts)
             for home in (*homes, *parts)
-            if home in parts or any((home / f"{name}.parquet").exists() for name in _TABLES)
+            if home in parts or any((home / f"{name}.parquet").exists() for name in RESULTS)
         ]
         _check_together(checked)
         findings = [
@@ -133,7 +132,7 @@ def _verify(folder: Path) -> Verification:
             pending = tuple(run for run in planned if run.run_id not in done)
     sound = {run: home for home in checked for run in home.runs}
     return Verification(
-        files=sum((home.path / f"{n}.parquet").exists() for home in checked for n in _TABLES),
+        files=sum((home.path / f"{n}.parquet").exists() for home in checked for n in RESULTS),
         runs=len(sound),
         epochs=sum(sound[run].curves.get(run, (0, False))[0] for run in sound),
         findings=tuple(findings),
@@ -141,15 +140,14 @@ def _verify(folder: Path) -> Verification:
     )
 
 
-def _has_results(folder: Path) -> bool:
-    tables = (home / f"{n}.parquet" for home in (folder, folder / "earlier") for n in _TABLES)
-    return any(path.exists() for path in (*tables, folder / "plan.parquet", folder / "parts"))
+def _can_verify(folder: Path) -> bool:
+    return has_results(folder) or (folder / "parts").exists()
 
 
 def _check_file(home: Path, is_part: bool) -> _Home:
     """Check the two tables of one folder by themselves."""
     found = _Home(home)
-    for name in _TABLES:
+    for name in RESULTS:
         path = home / f"{name}.parquet"
         if not path.exists():
             # a kill while they are written for the first time leaves the epochs alone
@@ -271,7 +269,7 @@ def _set_aside(home: _Home, homes: Iterable[_Home], store: Store, aside: Path) -
     }
     if places["runs"]:
         store.rescue(places)
-    for name in _TABLES:
+    for name in RESULTS:
         path = home.path / f"{name}.parquet"
         if path.exists():
             _move(path, aside / path.name)

@@ -1,4 +1,4 @@
-"""Writes a results folder (laid out as `results` says): finished runs, and the tables of a sweep.
+"""Writes a results folder (laid out as `layout` says): finished runs, and the tables of a sweep.
 
 A part is a folder that appears by one rename, so both of its tables exist or neither does. A table
 is replaced by one rename too, and what has moved on is taken away last: a process killed at any
@@ -25,10 +25,18 @@ import pyarrow.compute as pc
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import ROLES, Run
 from lrdecay.store.atomic import sync_folder, write_text
-from lrdecay.store.layout import digest_text, list_earlier, list_files, list_folders, name_part
-from lrdecay.store.parquet import open_sealed, write_groups, write_table
+from lrdecay.store.layout import (
+    RESULTS,
+    digest_text,
+    list_earlier,
+    list_files,
+    list_folders,
+    list_parts,
+    name_part,
+)
+from lrdecay.store.parquet import read_facts, write_groups, write_table
 from lrdecay.store.reader import join_once, read_plan
-from lrdecay.store.row_index import Places, Rows, index_rows
+from lrdecay.store.row_index import Places, Rows, index_folder, index_rows
 from lrdecay.store.schema import EPOCHS, MADE_WITH, PLAN, RUNS, SPLITS, TABLES, Record, make_table
 from lrdecay.store.versions import read_table
 
@@ -85,7 +93,9 @@ class Store:
 
     def apart(self, runs: Sequence[Run]) -> int:
         """Return how many runs the folder keeps that are not among the given ones."""
-        return len(self._catalog("runs").keys() - {run.run_id for run in runs})
+        return len(
+            index_rows(list_files(self.folder, "runs")).keys() - {run.run_id for run in runs}
+        )
 
     def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
         """Return how many of the given runs were made with what: the values of `MADE_WITH`."""
@@ -121,13 +131,11 @@ class Store:
         `warnings` are of the schedules, for whoever reads the results without torch.
         Runs that the sweep does not ask for any more are kept in `earlier/`.
         """
-        passing = [
-            part for kind in ("parts", "batches") for part in list_folders(self.folder, kind)
-        ]
+        passing = list_parts(self.folder)
         before = self._plan()  # at first: one of a newer lrdecay must stop this before it writes
-        places = self._catalogs()
+        places = index_folder(self.folder)
         if self._keep_earlier(places, {run.run_id for run in runs}):
-            places = self._catalogs()
+            places = index_folder(self.folder)
         facts = {"planned": str(len(runs) if planned is None else planned), "sweep": sweep_text}
         facts |= {} if target is None else {"target": repr(target)}
         facts |= {"warnings": json.dumps(list(warnings))} if warnings else {}
@@ -154,13 +162,6 @@ class Store:
         with self._appearing("parts") as scratch:
             self._write_tables(scratch, places, list(places["runs"]))
 
-    def _catalogs(self) -> dict[str, Places]:
-        return {name: self._catalog(name) for name in ("runs", "epochs")}
-
-    def _catalog(self, name: str) -> Places:
-        """Return the place of every run that the folder knows."""
-        return index_rows(list_files(self.folder, name))
-
     def _known(self, name: str) -> Places:
         """Return the place of every run that needs no training: here, or beside."""
         return index_rows(self._files(name))
@@ -173,8 +174,7 @@ class Store:
     def _join(self, parts: Sequence[Path]) -> None:
         """Make one batch of many parts, so that a long sweep stays quick to read."""
         places = {
-            name: index_rows([part / f"{name}.parquet" for part in parts])
-            for name in ("runs", "epochs")
+            name: index_rows([part / f"{name}.parquet" for part in parts]) for name in RESULTS
         }
         with self._appearing("batches") as scratch:
             self._write_tables(scratch, places, list(places["runs"]))
@@ -212,21 +212,13 @@ class Store:
     def _plan(self) -> tuple[dict[str, str], pa.Table] | None:
         """Return the facts and rows of the plan that is there, None where there is none."""
         path = self.folder / "plan.parquet"
-        if not path.exists():
-            return None
-        with open_sealed(path) as sealed:
-            facts = {key: text for key, text in sealed.facts.items() if key != "schema"}
-        return facts, read_table(path)
+        return (read_facts(path), read_table(path)) if path.exists() else None
 
     def _arranged(self) -> str | None:
         """Return what the tables were last arranged as, None where one of them is missing."""
-        if not (self.folder / "epochs.parquet").exists():
+        if not all((self.folder / f"{name}.parquet").exists() for name in RESULTS):
             return None
-        path = self.folder / "runs.parquet"
-        if not path.exists():
-            return None
-        with open_sealed(path) as sealed:
-            return sealed.facts.get("arranged")
+        return read_facts(self.folder / "runs.parquet").get("arranged")
 
     def _write_tables(
         self,

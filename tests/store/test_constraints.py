@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from lrdecay.cli.app import app
 from lrdecay.core.errors import InputError
 from lrdecay.report.page import render_report
+from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE
 from lrdecay.store.parquet import write_table
 from lrdecay.store.reader import Plan, read_epochs, read_plan_rows, read_runs
 from lrdecay.store.schema import EPOCHS, PLAN, RUNS
@@ -29,6 +30,12 @@ def odd_folder(folder, table, column, value, row=1):
     rows = pa.Table.from_pandas(frame, schema=nullable, preserve_index=False)
     write_table(rows, folder / f"{table}.parquet", {"planned": "4", "sweep": "name: odd\n"})
     return folder
+
+
+def test_columns_of_one_name_have_one_range():
+    ranges = {}
+    for column in (*ASKED, *ENDED, *MADE, *EPOCH):
+        assert ranges.setdefault(column.name, column.range) == column.range
 
 
 ODD = [

@@ -237,7 +237,11 @@ def test_a_commit_that_was_interrupted_can_be_made_again(tmp_path, monkeypatch, 
 
     records = [record(SIX[0]), record(SIX[1])]
     with monkeypatch.context() as patch:
-        for module, name in ((writer, "write"), (writer.os, "rename"), (writer, "sync")):
+        for module, name in (
+            (writer, "write_table"),
+            (writer.os, "rename"),
+            (writer, "sync_folder"),
+        ):
             patch.setattr(module, name, dies(getattr(module, name)))
         with pytest.raises(KeyboardInterrupt):
             opened.commit(records)

@@ -21,6 +21,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from lrdecay.components import rng
 from lrdecay.components.models import dropout
 from lrdecay.components.models.dropout import StreamDropout
+from lrdecay.core.text import first_line
 from lrdecay.engine.layers import list_layers
 from lrdecay.engine.stacked import sequential
 
@@ -202,8 +203,7 @@ def check_same_results(networks: Sequence[nn.Module], x_BCHW: Tensor) -> None:
     except CannotStackError:
         raise
     except Exception as error:  # whatever vmap or the module has to say
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CannotStackError(reason) from error
+        raise CannotStackError(first_line(error)) from error
     if not same:
         raise CannotStackError("stacked, its copies do not compute what they compute alone")
 

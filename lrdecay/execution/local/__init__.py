@@ -2,6 +2,4 @@
 
 from lrdecay.execution.local.executor import Local
 
-__all__ = [
-    "Local",
-]
+__all__ = ["Local"]

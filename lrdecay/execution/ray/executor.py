@@ -15,12 +15,13 @@ from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.core import signals
 from lrdecay.core.errors import InputError, WorkerError
 from lrdecay.core.run import SEMANTICS, Run
+from lrdecay.core.text import first_line
 from lrdecay.execution.executor import Site, check_limits
 from lrdecay.execution.grouping import Group, Plan
 from lrdecay.execution.local.process import training_environment
 from lrdecay.execution.messages import Tell
 from lrdecay.execution.pool import LOOK_SECONDS, Clock, Inbox, Pool
-from lrdecay.execution.ray.actor import Actor, Listener, first_line
+from lrdecay.execution.ray.actor import Actor, Listener
 from lrdecay.execution.ray.connect import connect_ray
 from lrdecay.execution.ray.worker import RayWorker
 from lrdecay.execution.trainer import Setup

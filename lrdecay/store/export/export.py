@@ -85,12 +85,17 @@ def _writer(to: str) -> Callable[[Tables, Path, Told], None]:
     """Return what writes a format; its packages are imported only now."""
     match to:
         case "csv":
-            pass
+            from lrdecay.store.export.csv import write_csv
+
+            return write_csv
         case "tensorboard":
-            pass
+            from lrdecay.store.export.tensorboard import write_tensorboard
+
+            return write_tensorboard
         case _:
             from lrdecay.store.export.mlflow import write_mlflow
-    return write_mlflow
+
+            return write_mlflow
 
 
 def _check_place(home: Path) -> None:

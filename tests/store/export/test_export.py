@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -144,7 +145,7 @@ def test_a_format_without_its_packages_says_how_to_install_them(
 def test_a_signal_leaves_nothing_behind(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lrdecay import signals
+    from lrdecay.core import signals
     from lrdecay.store.export import csv
 
     def is_stopped(tables: object, folder: Path, told: object) -> None:
@@ -173,7 +174,7 @@ def test_bad_input(tmp_path: Path, folder: Path) -> None:
 def test_the_command_says_where_it_is(folder: Path) -> None:
     result = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["export", str(folder), "--to", "csv"])
     assert (result.exit_code, result.output) == (0, f"{folder}/export/csv\n")
-    assert list(FORMATS) == list(To)
+    assert list(FORMATS) == list(get_args(To))
 
 
 def expected_scalars(folder: Path, run: str) -> dict[str, dict[int, float]]:

@@ -1,0 +1,121 @@
+"""The JSON schema of a sweep file, for editors: made of the models of its parts.
+
+It sees what a value is by itself: unknown keys, wrong types, numbers out of range. What takes the
+dataset, the optimizer's class or a scheduler's arguments to see, `lrdecay plan` finds. Names that
+are not lrdecay's own may be those of plug-ins, and so may the arguments of their optimizers.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonRef, JsonSchemaValue
+
+from lrdecay.components import registry
+from lrdecay.components.optimizers.spec import pair
+from lrdecay.core import fields
+from lrdecay.sweep import config
+
+DIALECT = "http://json-schema.org/draft-07/schema#"
+"""The version that editors know best; nothing here takes a newer one."""
+
+_NOTES = ("default", "description", "title")
+
+
+class _Generator(GenerateJsonSchema):
+    """Adds what pydantic cannot know: the forms that validators bring into the shape of a field."""
+
+    seeds: list[JsonSchemaValue]
+
+    def function_before_schema(self, schema: Any) -> JsonSchemaValue:
+        found = super().function_before_schema(schema)
+        function = schema["function"]["function"]
+        if isinstance(function, partial) and function.func is registry.require_registered:
+            return {"anyOf": [{"enum": list_names(*function.args)}, {"type": "string"}]}
+        if function is fields.to_tuple:
+            return {"anyOf": [found["items"], found]}
+        if function is pair:
+            return {"type": "array", "items": found["prefixItems"][0], "minItems": 2, "maxItems": 2}
+        if function is config._shorthand:
+            return {"anyOf": [self._without_notes(self._properties(found)["name"]), found]}
+        if function is config._seed_list:
+            self.seeds = [{"type": "integer", "minimum": 1, "maximum": config.MAX_RUNS}, found]
+            return {"anyOf": self.seeds}
+        if function is config._until:  # the other field that comes from `seeds`
+            return {"anyOf": [*self.seeds, found]}
+        return found
+
+    def function_after_schema(self, schema: Any) -> JsonSchemaValue:
+        found = super().function_after_schema(schema)
+        if schema["function"]["function"] is not fields.require_distinct:
+            return found
+        one, several = found["anyOf"]
+        # pydantic's word for the length of it knows not what
+        several |= {"minItems": found.get("minLength", 1), "uniqueItems": True}
+        return several if several["minItems"] > 1 else {"anyOf": [one, several]}
+
+    def nullable_schema(self, schema: Any) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])  # a key without a value is a mistake
+
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
+        found = super().default_schema(schema)
+        default = found.pop("default", None)
+        if isinstance(default, list):
+            default = default[0]
+        return (
+            found if default is None or isinstance(default, dict) else found | {"default": default}
+        )
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def _properties(self, found: JsonSchemaValue) -> dict[str, JsonSchemaValue]:
+        model = self.get_schema_from_definitions(JsonRef(found["$ref"]))
+        assert model is not None
+        return model["properties"]
+
+    @staticmethod
+    def _without_notes(schema: JsonSchemaValue) -> JsonSchemaValue:
+        return {key: value for key, value in schema.items() if key not in _NOTES}
+
+
+def list_names(kind: str) -> list[str]:
+    """Return the names of a kind that are lrdecay's own."""
+    return [n for n in registry.REGISTRIES[kind] if registry.find_plugin(kind, n) is None]
+
+
+def make_schema() -> dict[str, Any]:
+    """Return the schema."""
+    schema = config.Sweep.model_json_schema(schema_generator=_Generator)
+    known = config.Sweep.model_fields
+    seeds = schema["properties"]["seeds"]
+    seeds["description"] = f"{known['seeds'].description} {known['adding'].description}"
+    either = [{"required": ["name"]}, {"required": ["folder"]}]
+    schema["$defs"]["DatasetSpec"]["oneOf"] = either
+    own = schema["$defs"]["OptimizerSpec"]["properties"]
+    name = {"enum": list_names("optimizer")}
+    names = {"anyOf": [name, {"type": "array", "items": name}]}
+    any_name = own["name"]["anyOf"]
+    schema["properties"]["optimizer"]["anyOf"].append(
+        {
+            "description": "The optimizer of a plug-in, with its own arguments.",
+            "type": "object",
+            "properties": {"name": {"anyOf": any_name, "not": names}, "lr": own["lr"]},
+            "required": ["name"],
+        }
+    )
+    own["name"] |= {"anyOf": [name, any_name[1] | {"items": name}]}
+    return {"$schema": DIALECT} | _in_lines(schema)
+
+
+def _in_lines(value: Any) -> Any:
+    """Join the lines of docstrings, whose ends mean nothing."""
+    if isinstance(value, dict):
+        return {
+            key: " ".join(each.split())
+            if key == "description" and isinstance(each, str)
+            else _in_lines(each)
+            for key, each in value.items()
+        }
+    return [_in_lines(each) for each in value] if isinstance(value, list) else value
