@@ -14,13 +14,7 @@ from torch.optim import Optimizer
 
 from lrdecay.components import rng, schedulers
 from lrdecay.components.datasets.dataset import Data, Split
-from lrdecay.components.models import dropout
-from lrdecay.components.models.build import (
-    REFRESHED_BATCHES,
-    build_network,
-    digest_weights,
-    has_running_statistics,
-)
+from lrdecay.components.models import build, dropout
 from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.core.run import Run
 from lrdecay.engine import record
@@ -70,8 +64,8 @@ def _train_epochs(
     on_batch: OnBatch | None,
 ) -> Record:
     started = time.perf_counter()
-    model = build_network(run, data.shape, data.classes)
-    init_digest = digest_weights(model)
+    model = build.build_network(run, data.shape, data.classes)
+    init_digest = build.digest_weights(model)
     model = _placed(model, device, run.precision)
     epochs: list[Epoch] = []
     diverged_at_step = None
@@ -166,7 +160,7 @@ def _to_evaluation(
         return {}
     of_training = {name: value.clone() for name, value in model.state_dict().items()}
     optimizer.eval()
-    if has_running_statistics(model):
+    if build.has_running_statistics(model):
         _refresh_statistics(run, model, train)
     return of_training
 
@@ -183,7 +177,7 @@ def _refresh_statistics(run: Run, model: nn.Module, train: Split) -> None:
     """Renew batch normalisation's running statistics at the weights as they are."""
     model.train()
     order = rng.draw_order(run.seed, 0, len(train), train.labels.device)
-    for step, batch in enumerate(order.split(run.batch_size)[:REFRESHED_BATCHES]):
+    for step, batch in enumerate(order.split(run.batch_size)[: build.REFRESHED_BATCHES]):
         dropout.set_dropout_step(model, run.seed, step)
         model(train.images[batch])
 
@@ -222,7 +216,7 @@ def time_reference(run: Run, data: Data, device: torch.device) -> tuple[float, f
     started = time.perf_counter()
     train_one(short, trial, device)
     training = (time.perf_counter() - started) / len(few)
-    model = _placed(build_network(run, data.shape, data.classes), device, run.precision)
+    model = _placed(build.build_network(run, data.shape, data.classes), device, run.precision)
     with use_precision(run.precision, device):
         evaluate(model, some)
         started = time.perf_counter()

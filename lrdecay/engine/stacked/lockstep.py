@@ -17,12 +17,7 @@ from torch import Tensor, nn
 
 from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Split
-from lrdecay.components.models.build import (
-    REFRESHED_BATCHES,
-    build_network,
-    digest_weights,
-    has_running_statistics,
-)
+from lrdecay.components.models import build
 from lrdecay.components.models.dropout import read_applied_dropout
 from lrdecay.core.run import Run
 from lrdecay.engine.measured import EVALUATION_BATCH, Metrics
@@ -69,7 +64,7 @@ class Lockstep:
     ) -> None:
         runs = _in_company(runs)
         networks = build_networks(runs, train, classes)
-        digest = cache(digest_weights)
+        digest = cache(build.digest_weights)
         self.init_digests = [digest(network) for network in networks]
         self.applied_dropout = [read_applied_dropout(network) for network in networks]
         self._runs = runs
@@ -85,7 +80,7 @@ class Lockstep:
             self._stack.parameters,
             [run.optimizer_arguments for run in runs],
         )
-        self._refreshes = has_running_statistics(networks[0])
+        self._refreshes = build.has_running_statistics(networks[0])
         self._of_training: list[Tensor] = []
         self._steps: dict[int, cuda_graph.Step] = {}
 
@@ -153,7 +148,7 @@ class Lockstep:
         if not self._refreshes:
             return
         keys, batches = self._keys(0), self._order(0).split(self._sizes, dim=1)
-        for number, batch in enumerate(batches[:REFRESHED_BATCHES]):
+        for number, batch in enumerate(batches[: build.REFRESHED_BATCHES]):
             self._stack.logits(self._train.images[batch], keys[number])
 
     @torch.no_grad()
@@ -206,7 +201,8 @@ def build_networks(runs: Sequence[Run], train: Split, classes: int) -> list[nn.M
     _, channels, height, width = train.images.shape
     alike = {(run.seed, run.dropout): run for run in runs}
     networks = {
-        key: build_network(run, (channels, height, width), classes) for key, run in alike.items()
+        key: build.build_network(run, (channels, height, width), classes)
+        for key, run in alike.items()
     }
     return [networks[run.seed, run.dropout] for run in runs]
 
