@@ -1,7 +1,5 @@
 """The tables of verdicts one by one, each from runs alone, and what may be read from them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -4,8 +4,6 @@
 the same two rules (`lrdecay.analysis.verdicts`), so that command, pages and adaptive seeds agree.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

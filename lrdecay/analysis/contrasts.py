@@ -4,8 +4,6 @@ A contrast is a weighted sum of cells whose weights add up to nought, so at each
 number, and over seeds a one-sample problem.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations

@@ -1,7 +1,5 @@
 """The numbers of each contrast: pairs, differences, intervals and what tells of their making."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """Verdicts in words: one sentence per contrast, and never a bare winner."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a comparison is to decide, and by what rule: as the sweep file states it, or a caller."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Annotated, Literal

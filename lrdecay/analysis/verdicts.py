@@ -10,8 +10,6 @@ family's error rate over m, and a margin fixed beforehand:
 4. else `unresolved`, with how many more seeds would resolve it.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -4,8 +4,6 @@ torch, pandas and matplotlib are imported by the commands that need them, so tha
 at once.
 """
 
-from __future__ import annotations
-
 import io
 import sys
 import traceback

@@ -1,7 +1,5 @@
 """Where the commands print: consoles that obey nothing in what they show."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from pathlib import Path

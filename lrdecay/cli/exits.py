@@ -1,7 +1,5 @@
 """How a command ends: its exit code, and an error or an interruption in one line."""
 
-from __future__ import annotations
-
 import errno
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """`lrdecay merge`: join the results of shards, or of several machines."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

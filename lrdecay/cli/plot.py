@@ -1,7 +1,5 @@
 """`lrdecay plot`: one figure in a file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

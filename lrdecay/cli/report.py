@@ -1,7 +1,5 @@
 """`lrdecay report`: the page of one sweep, or of several side by side."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """A sweep's schedules before anything trains: as lines in the terminal, and as a picture."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

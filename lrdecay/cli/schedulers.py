@@ -1,7 +1,5 @@
 """`lrdecay schedulers`: the schedulers that a sweep file may name."""
 
-from __future__ import annotations
-
 import inspect
 from typing import Annotated
 

@@ -4,8 +4,6 @@ The packages beside this one enter lrdecay's own schedulers, models, datasets an
 are imported; `plugins` enters the user's.
 """
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass

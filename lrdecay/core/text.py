@@ -1,7 +1,5 @@
 """Numbers, names and values in words, wherever they are shown."""
 
-from __future__ import annotations
-
 import difflib
 import math
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """One run in plain PyTorch, short and obvious: the oracle for anything faster."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace

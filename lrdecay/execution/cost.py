@@ -1,7 +1,5 @@
 """What runs cost, as far as can be said without measuring: the same on every machine."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import torch

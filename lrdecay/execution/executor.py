@@ -1,7 +1,5 @@
 """What an executor is: where runs train, and how their groups are planned."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol

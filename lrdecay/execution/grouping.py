@@ -4,8 +4,6 @@ The engine of a run depends on the run, the data and the device alone, so that i
 depend on what else is pending.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

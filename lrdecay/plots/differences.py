@@ -1,7 +1,5 @@
 """Differences to the reference: with their intervals, seed by seed, and as seeds were added."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable, Mapping
 from typing import Any

@@ -3,8 +3,6 @@
 Labels are the user's: they are printed as they are, and mean nothing to rich or to Markdown.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator

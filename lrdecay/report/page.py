@@ -4,8 +4,6 @@ The page is a function of the tables and the sweep file alone, so the same input
 bytes. `write_report` reads, renders and writes; `render_report` is the pure part.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial

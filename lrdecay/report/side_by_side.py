@@ -4,8 +4,6 @@ Each sweep keeps its own verdicts: runs of different sweeps are never paired, si
 in more than the page can name.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass

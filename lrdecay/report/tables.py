@@ -1,7 +1,5 @@
 """The page's tables of cells, contrasts and runs, a row for each."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ still open get a block more, as does the reference, until each difference has a 
 budget of seeds is spent. The intervals are such that looking after every round costs no error.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 

@@ -4,8 +4,6 @@ What is pending is a function of the sweep and of what the store holds. Where ba
 chosen, the trials come first, and with their results what the sweep asks for grows.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What `run_sweep` may be told beside the sweep itself."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path

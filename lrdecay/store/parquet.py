@@ -5,8 +5,6 @@ the format leaves between the two. Other programs read the file as any other; he
 change unnoticed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterator, Mapping

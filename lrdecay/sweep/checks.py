@@ -1,7 +1,5 @@
 """Mistakes in a sweep file that no single value shows: schedulers, reference, validation."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from itertools import islice, product

@@ -1,7 +1,5 @@
 """YAML text -> a validated, frozen Sweep."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import re

@@ -1,7 +1,5 @@
 """What a sweep's schedules will do, found by walking through each before anything trains."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

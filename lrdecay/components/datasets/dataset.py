@@ -1,7 +1,5 @@
 """Datasets as tensors: loaded once, normalised, split; a batch is then an index into them."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,10 +19,6 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
-
-    def first(self, count: int) -> Split:
-        """Return the first so many, or all where there are fewer."""
-        return Split(self.images[:count], self.labels[:count])
 
 
 @dataclass(frozen=True)

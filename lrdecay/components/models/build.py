@@ -1,7 +1,5 @@
 """Networks, built for an image shape and a number of classes."""
 
-from __future__ import annotations
-
 import hashlib
 import inspect
 from collections.abc import Callable

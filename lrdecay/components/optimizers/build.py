@@ -1,7 +1,5 @@
 """Optimizer names a sweep file may use, and the arguments of each."""
 
-from __future__ import annotations
-
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping

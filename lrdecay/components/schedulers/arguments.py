@@ -1,7 +1,5 @@
 """What a sweep file may say of a scheduler: checked against signatures, words made numbers."""
 
-from __future__ import annotations
-
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Schedulers at work: built on an optimizer, stepped after its steps and after epochs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any

@@ -1,7 +1,5 @@
 """The rates of a schedule, found by stepping it without training."""
 
-from __future__ import annotations
-
 import math
 from array import array
 from collections.abc import Mapping, Sequence

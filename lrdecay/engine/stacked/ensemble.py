@@ -8,8 +8,6 @@ The bits of the cnn on a CPU do not depend on which networks share a stack, as l
 two. Those of other networks may: some kernels treat odd widths by where in memory they stand.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any

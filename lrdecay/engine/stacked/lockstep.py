@@ -4,8 +4,6 @@ Each run has its own weights, data order, dropout masks, learning rate and sched
 crosses from one run to another. Within an epoch nothing waits for the device.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """The learning rates of many runs, from torch's own schedulers, ahead of the steps they are for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

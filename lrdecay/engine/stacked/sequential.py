@@ -7,8 +7,6 @@ grouped convolution is fastest, or into the batch (M = R x B), where batched mat
 After `nn.Flatten` they are rows (R, B, F).
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 

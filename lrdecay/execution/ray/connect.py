@@ -1,7 +1,5 @@
 """Ray, found and connected to."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

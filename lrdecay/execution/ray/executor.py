@@ -4,8 +4,6 @@ The coordinator, here, gives out groups and hears of every run, which counts onc
 it; a run that was on a node or in an actor that is gone goes to another. Needs the extra `ray`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace

@@ -3,8 +3,6 @@
 `actor` is the other side; nothing here needs Ray itself but the name of the node.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 import time

@@ -1,7 +1,5 @@
 """Charts of what came out of each cell."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Charts of what happens over a run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial

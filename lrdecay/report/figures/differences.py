@@ -1,7 +1,5 @@
 """Charts of the differences to the reference."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
