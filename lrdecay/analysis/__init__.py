@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         status_counts,
         train_test_gap,
     )
-    from lrdecay.analysis.time_to_target import time_to_target
+    from lrdecay.analysis.targets import time_to_target
     from lrdecay.analysis.tuning_curve import expected_best
     from lrdecay.analysis.variability import noise_floor, seed_spread
 
@@ -99,7 +99,7 @@ __getattr__, __dir__ = make_lazy(
             *("METRICS", "cell_summary", "describe_matrix", "learning_curves"),
             *("learning_rate_curves", "made_with", "status_counts", "train_test_gap"),
         ),
-        "time_to_target": ("time_to_target",),
+        "targets": ("time_to_target",),
         "tuning_curve": ("expected_best",),
         "variability": ("noise_floor", "seed_spread"),
     },
