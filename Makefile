@@ -6,11 +6,12 @@ PYTHON ?= python3
 
 VENV := .venv
 BIN := $(VENV)/bin
+TESTS := $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --quiet
 
-.PHONY: help setup sweep report reference test faults bench check docs format clean
+.PHONY: help setup sweep report reference test test-all faults bench check docs format clean
 
 help:  ## show this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 	@echo "  Variables: SWEEP=bench/sweeps/mnist.yaml  RESULTS=results  ARGS='--data DIR --workers N'"
 
 setup: $(VENV)/.complete  ## make .venv and install everything into it
@@ -34,11 +35,14 @@ reference: setup  ## train what results/ is published for and RESULTS lacks; hou
 	  $(BIN)/lrdecay report $$sweep --results "$(RESULTS)"; \
 	done
 
-test: setup  ## run the test suite
-	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --quiet
+test: setup  ## run the tests that are quick, four minutes on 2 cores
+	$(TESTS) -m "not slow and not faults"
 
-faults: setup  ## kills, damage, full disks: each as often as README says; half an hour
-	LRDECAY_FAULTS=full $(BIN)/python -m pytest tests/faults --numprocesses=2 --dist=worksteal --quiet
+test-all: setup  ## run every test, each fault a few times; a quarter of an hour
+	$(TESTS) --hypothesis-profile=full
+
+faults: setup  ## kills, damage, full disks: each as often as stated; half an hour
+	LRDECAY_FAULTS=full $(TESTS) tests/faults
 
 bench: setup  ## time things against each other
 	$(BIN)/python -m pytest bench --benchmark-only --quiet --override-ini=addopts=

@@ -62,7 +62,7 @@ class MakesUp:
         for run in group.runs:
             key = (run.scheduler_class, run.scheduler_args, run.lr, run.epochs)
             epochs = [
-                Epoch(number, list(rates), {split: Metrics(1.0, 0.5) for split in _SPLITS})
+                Epoch(number, rates, {split: Metrics(1.0, 0.5) for split in _SPLITS})
                 for number, rates in enumerate(_rates(*key), 1)
             ]
             digests = (f"init {run.seed}", f"order {run.seed}")
@@ -73,11 +73,8 @@ class MakesUp:
 @cache
 def _rates(name: str, arguments: str, lr: float, epochs: int) -> list[list[float]]:
     """The learning rates of each epoch's steps, if the loss never improves."""
-    given = json.loads(arguments)
-    by_step = schedulers.find_clock(name, given) == "step"
-    count = epochs * (_STEPS if by_step else 1) - 1
-    rates = schedulers.walk_schedule(name, given, count, lr, 1 if by_step else _STEPS)
-    of_steps = [rate for rate in rates for _ in range(1 if by_step else _STEPS)]
+    horizon = schedulers.Horizon.of(epochs, _STEPS, lr)
+    of_steps = list(schedulers.simulate_schedule(name, json.loads(arguments), horizon).step_rates)
     return [of_steps[n * _STEPS : (n + 1) * _STEPS] for n in range(epochs)]
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lrdecay.core import InputError as InputError
     from lrdecay.core import WorkerError as WorkerError
     from lrdecay.report import write_report as write_report
+    from lrdecay.runner import SweepOptions as SweepOptions
     from lrdecay.runner import run_sweep as run_sweep
     from lrdecay.store import merge_results as merge_results
     from lrdecay.store import read_epochs as read_epochs
@@ -33,7 +34,7 @@ else:
             "core": "InputError WorkerError",
             "plots": "",
             "report": "write_report",
-            "runner": "run_sweep",
+            "runner": "SweepOptions run_sweep",
             "store": "merge_results read_epochs read_runs",
             "sweep": "load_sweep",
         },

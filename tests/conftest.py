@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
-
-from lrdecay.components.datasets.sources import DATA_VARIABLE
+from helpers.digits_sweep import DigitsSweep, train_sweep
+from helpers.shared import make_once
+from hypothesis import settings
 
 # in a process of xdist's it is set, and a console keeps what it finds when it is made
 os.environ.pop("COLUMNS", None)
@@ -15,10 +15,32 @@ os.environ.pop("COLUMNS", None)
 REQUIRE_VARIABLE = "LRDECAY_REQUIRE_DATA"
 """Set where the data must be there, so that no test is skipped for want of them unnoticed."""
 
+HERE = Path(__file__).parent
+READING = ("core", "store", "analysis", "plots", "report")
+"""The packages that read; their tests import torch only where they say so."""
+OF_FIXTURES = {"browser": "browser", "data_dir": "data"}
+"""The marker of the tests that ask for a fixture."""
+
+# --hypothesis-profile chooses one
+settings.register_profile("default", max_examples=50, deadline=None)
+settings.register_profile("full", max_examples=300, deadline=None)
+settings.load_profile("default")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder, and by what they ask for."""
+    for item in items:
+        if HERE / "faults" in item.path.parents:
+            item.add_marker("faults")
+        for fixture in OF_FIXTURES.keys() & getattr(item, "fixturenames", ()):
+            item.add_marker(OF_FIXTURES[fixture])
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder that holds MNIST, as torchvision lays it out."""
+    from lrdecay.components.datasets.sources import DATA_VARIABLE
+
     folder = os.environ.get(DATA_VARIABLE)
     if folder and (Path(folder) / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file():
         return Path(folder)
@@ -28,9 +50,21 @@ def data_dir() -> Path:
     pytest.skip(reason)
 
 
+@pytest.fixture(scope="session")
+def digits_sweep(tmp_path_factory: pytest.TempPathFactory) -> DigitsSweep:
+    """A small sweep on the digits, trained once for all test processes together."""
+    home = make_once(tmp_path_factory, "digits_sweep", train_sweep)
+    return DigitsSweep(home / "small.yaml", home / "small")
+
+
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
+def _one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
     """Float32 sums on the CPU depend on the number of threads."""
+    if request.path.relative_to(HERE).parts[0] in READING:
+        yield
+        return
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

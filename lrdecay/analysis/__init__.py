@@ -7,7 +7,7 @@ Where the sweep chose base rates first, `compared(runs)` leaves out the trials; 
 refused.
 
 `compare` gives the whole table of verdicts: paired differences, each with an interval that may be
-looked at after every seed. What each part of it computes is in a room of its own.
+looked at after every seed. It and whatever else shows verdicts has them from `conclude`.
 """
 
 from typing import TYPE_CHECKING
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from lrdecay.analysis.comparison import best_set as best_set
     from lrdecay.analysis.comparison import compare as compare
     from lrdecay.analysis.comparison import open_questions as open_questions
+    from lrdecay.analysis.comparison import verdicts_by_seeds as verdicts_by_seeds
+    from lrdecay.analysis.conclusions import Conclusions as Conclusions
+    from lrdecay.analysis.conclusions import conclude as conclude
     from lrdecay.analysis.confidence_sequences import FEWEST_SEEDS as FEWEST_SEEDS
     from lrdecay.analysis.confidence_sequences import fixed_radius as fixed_radius
     from lrdecay.analysis.confidence_sequences import seeds_needed as seeds_needed
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from lrdecay.analysis.contrasts import PRIMARY as PRIMARY
     from lrdecay.analysis.metrics import METRICS_COMPARED as METRICS_COMPARED
     from lrdecay.analysis.settings import Comparison as Comparison
+    from lrdecay.analysis.settings import Criteria as Criteria
     from lrdecay.analysis.settings import SeedsUntil as SeedsUntil
     from lrdecay.analysis.summaries import METRICS as METRICS
     from lrdecay.analysis.summaries import cell_summary as cell_summary
@@ -46,17 +50,17 @@ if TYPE_CHECKING:
     from lrdecay.analysis.tuning_curve import expected_best as expected_best
     from lrdecay.analysis.variability import noise_floor as noise_floor
     from lrdecay.analysis.variability import seed_spread as seed_spread
-    from lrdecay.analysis.verdict_history import verdicts_by_seeds as verdicts_by_seeds
 else:
     __getattr__, __dir__, __all__ = make_lazy(
         __name__,
         {
             "axes": "AXES axis_values cell_axes compared extra_axes rates_chosen",
-            "comparison": "best_set compare open_questions",
+            "comparison": "best_set compare open_questions verdicts_by_seeds",
+            "conclusions": "Conclusions conclude",
             "confidence_sequences": "FEWEST_SEEDS fixed_radius seeds_needed sequence_radius",
             "contrasts": "EXPLORATORY FAMILIES PRIMARY",
             "metrics": "METRICS_COMPARED",
-            "settings": "Comparison SeedsUntil",
+            "settings": "Comparison Criteria SeedsUntil",
             "summaries": (
                 "METRICS cell_summary describe_matrix learning_curves learning_rate_curves "
                 "made_with status_counts train_test_gap"
@@ -64,6 +68,5 @@ else:
             "target_time": "time_to_target",
             "tuning_curve": "expected_best",
             "variability": "noise_floor seed_spread",
-            "verdict_history": "verdicts_by_seeds",
         },
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,9 +20,15 @@ def axis_values(runs: pd.DataFrame, axis: str) -> list[object]:
     return list(values.tolist())
 
 
+def has_dropout(rows: pd.DataFrame | Mapping[Hashable, Any]) -> Any:
+    """Return whether rows, or one row, are of one dropout that the sweep file gives: not of
+    networks with rates of their own, and not averaged over dropouts, both of which are null."""
+    return pd.notna(rows["dropout"])
+
+
 def drop_own_dropout(axes: Sequence[str], runs: pd.DataFrame) -> list[str]:
     """The same axes, without dropout where every network has rates of its own."""
-    return [axis for axis in axes if axis != "dropout" or runs[axis].notna().any()]
+    return [axis for axis in axes if axis != "dropout" or has_dropout(runs).any()]
 
 
 def select_rows(table: pd.DataFrame, axis: str, value: object) -> pd.DataFrame:

@@ -5,8 +5,6 @@ numbers or arrays of them. `alpha` is the error rate of one interval; for m cont
 right together it is the family's divided by m (Bonferroni).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,16 +4,14 @@ A contrast is a weighted sum of cells whose weights add up to nought, so at each
 number, and over seeds a one-sample problem.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.axes import axis_values
+from lrdecay.analysis.axes import axis_values, has_dropout
 from lrdecay.analysis.seed_blocks import Blocks
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import format_dropout, join_filled, to_text
@@ -32,7 +30,7 @@ PRIMARY, EXPLORATORY = "scheduler", "pairs"
 def describe_family(name: str, table: pd.DataFrame) -> str:
     """Return what is asked in a family, whose contrasts are rows of a table of verdicts; of
     dropouts only where the sweep gives some."""
-    given = table["dropout"].notna().any() or name not in (PRIMARY, EXPLORATORY)
+    given = has_dropout(table).any() or name not in (PRIMARY, EXPLORATORY)
     return FAMILIES[name] if given else FAMILIES[name].removesuffix(", at each dropout")
 
 
@@ -67,15 +65,14 @@ class Contrast:
         return f"dropout {self.versus_dropout:g}"
 
 
-def find_reference(tables: Iterable[pd.DataFrame], asked: str | None = None) -> str:
+def find_reference(cells: pd.DataFrame, asked: str | None = None) -> str:
     """Return the scheduler that the others are compared with: `asked`, else `constant`, else the
-    first of the column `scheduler` of the tables.
+    first of the column `scheduler`.
 
     Raises:
-        InputError: there is no run of it.
+        InputError: there is no cell of it.
     """
-    named = [str(label) for table in tables for label in axis_values(table, "scheduler")]
-    labels = list(dict.fromkeys(named))
+    labels = list(map(str, axis_values(cells, "scheduler")))
     if asked is None:
         return "constant" if "constant" in labels else labels[0]
     if asked not in labels:
@@ -83,54 +80,34 @@ def find_reference(tables: Iterable[pd.DataFrame], asked: str | None = None) -> 
     return asked
 
 
-def list_primary(blocks: Blocks, reference: str | None) -> list[Contrast]:
-    """Return the contrasts of the primary family."""
-    return [each for each in list_contrasts(blocks, reference) if each.family == PRIMARY]
-
-
 def list_contrasts(
-    blocks: Blocks, reference: str | None, exploratory: bool = False
+    blocks: Blocks, reference: str, families: Collection[str] = FAMILIES
 ) -> list[Contrast]:
-    """Return every contrast of every stratum, family by family in the order of `FAMILIES`; all
-    pairs only if `exploratory`.
-
-    Raises:
-        InputError: there is no run of the reference.
-    """
-    label = find_reference([blocks.cells], reference)
-    found: dict[str, list[Contrast]] = {name: [] for name in FAMILIES}
-    for number in np.unique(blocks.stratum):
-        inside = np.flatnonzero(blocks.stratum == number)
-        stratum = _Stratum(blocks, int(number), inside, label)
-        for name in FAMILIES:
-            if name != EXPLORATORY or exploratory:
-                found[name] += stratum.family(name)
-    return [contrast for family in found.values() for contrast in family]
-
-
-def list_scheduler_pairs(blocks: Blocks) -> list[Contrast]:
-    """Return every pair of schedulers at each dropout of each stratum."""
+    """Return the contrasts of every stratum, family by family in the order of `FAMILIES`."""
+    strata = [
+        _Stratum(blocks, int(number), np.flatnonzero(blocks.stratum == number), reference)
+        for number in np.unique(blocks.stratum)
+    ]
     return [
         contrast
-        for number in np.unique(blocks.stratum)
-        for contrast in _Stratum(
-            blocks, int(number), np.flatnonzero(blocks.stratum == number), None
-        ).pairs()
+        for name in FAMILIES
+        if name in families
+        for stratum in strata
+        for contrast in stratum.family(name)
     ]
 
 
 class _Stratum:
     """The cells of one stratum by scheduler and dropout, and the contrasts among them."""
 
-    def __init__(
-        self, blocks: Blocks, number: int, inside: np.ndarray, reference: str | None
-    ) -> None:
+    def __init__(self, blocks: Blocks, number: int, inside: np.ndarray, reference: str) -> None:
         cells = blocks.cells.iloc[inside]
         self.number = number
         self.reference = reference
         self.schedulers = list(dict.fromkeys(cells["scheduler"]))
         # None is a network's own rates: there is one such, and nothing to compare it with
-        rates = [None if pd.isna(rate) else float(rate) for rate in cells["dropout"]]
+        given = zip(cells["dropout"], has_dropout(cells), strict=True)
+        rates = [float(rate) if is_given else None for rate, is_given in given]
         known = sorted({rate for rate in rates if rate is not None})
         self.dropouts: list[float | None] = [*known, *([None] if None in rates else [])]
         keys = zip(cells["scheduler"], rates, strict=True)
@@ -146,7 +123,7 @@ class _Stratum:
     def scheduler(self) -> Iterator[Contrast]:
         for s, d in self.cell:
             if s != self.reference and (self.reference, d) in self.cell:
-                yield self._pair("scheduler", (s, d), (str(self.reference), d), format_dropout(d))
+                yield self._pair("scheduler", (s, d), (self.reference, d), format_dropout(d))
 
     def dropout(self) -> Iterator[Contrast]:
         low = self.dropouts[0]
@@ -163,13 +140,13 @@ class _Stratum:
     def average(self) -> Iterator[Contrast]:
         for s in self._whole():
             ours = [self.cell[s, d] for d in self.dropouts]
-            theirs = [self.cell[str(self.reference), d] for d in self.dropouts]
+            theirs = [self.cell[self.reference, d] for d in self.dropouts]
             share = 1.0 / len(self.dropouts)
             listed = ", ".join(f"{d:g}" for d in self.dropouts)
             yield self._contrast(
                 "average",
                 (s, None),
-                (str(self.reference), None),
+                (self.reference, None),
                 f"averaged over dropout {listed}",
                 dict.fromkeys(ours, share) | dict.fromkeys(theirs, -share),
             )
@@ -178,11 +155,11 @@ class _Stratum:
         low = self.dropouts[0]
         for s in self._whole():
             for d in self.dropouts[1:]:
-                plus = {self.cell[s, d]: 1.0, self.cell[str(self.reference), low]: 1.0}
-                minus = {self.cell[str(self.reference), d]: -1.0, self.cell[s, low]: -1.0}
+                plus = {self.cell[s, d]: 1.0, self.cell[self.reference, low]: 1.0}
+                minus = {self.cell[self.reference, d]: -1.0, self.cell[s, low]: -1.0}
                 where = f"dropout {d:g} against {low:g}"
                 yield self._contrast(
-                    "interaction", (s, d), (str(self.reference), low), where, plus | minus
+                    "interaction", (s, d), (self.reference, low), where, plus | minus
                 )
 
     def _whole(self) -> list[str]:
@@ -223,7 +200,7 @@ class _Stratum:
         )
 
 
-def contrasts_to_frame(listed: list[Contrast], blocks: Blocks) -> pd.DataFrame:
+def contrasts_to_frame(listed: Sequence[Contrast], blocks: Blocks) -> pd.DataFrame:
     """Return one row per contrast: its family, the axes of its stratum, and its two sides."""
     columns = ("scheduler", "versus_scheduler", "dropout", "versus_dropout", "a", "b", "where")
     frame = pd.DataFrame({name: [getattr(c, name) for c in listed] for name in columns})

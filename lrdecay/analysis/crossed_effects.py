@@ -4,8 +4,6 @@ The test images are a sample too, and more seeds do not shrink their part of the
 each run got right is stored, one bit per image.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The numbers of each contrast: pairs, differences, intervals and what tells of their making."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -9,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lrdecay.analysis.confidence_sequences import FEWEST_SEEDS
 from lrdecay.analysis.contrasts import Contrast
 from lrdecay.analysis.crossed_effects import Bitmaps
 from lrdecay.analysis.seed_blocks import DIGESTS, Blocks, State, find_unlike_digests
@@ -77,6 +76,29 @@ def estimate_contrasts(
             variance = bitmaps.variance(contrast.cells, contrast.weights, seeds)
             columns["images_sd"][place] = np.sqrt(variance)
     return pd.DataFrame(columns)
+
+
+def estimate_by_seeds(blocks: Blocks, contrasts: Sequence[Contrast]) -> pd.DataFrame:
+    """Return what an interval needs of each contrast after its first 8, 9, ... seeds, in ascending
+    order: a row for each, with the `place` of the contrast, `n`, `mean` and `sd`."""
+    parts = [_running(np.empty(0)).assign(place=0)]  # so that there are columns in any case
+    for place, contrast in enumerate(contrasts):
+        cells = np.array(contrast.cells)
+        paired = (blocks.state[cells] == State.COMPLETED).all(axis=0)
+        differences = np.array(contrast.weights) @ blocks.values[cells][:, paired]
+        parts.append(_running(differences).assign(place=place))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _running(values: np.ndarray) -> pd.DataFrame:
+    """Mean and sd (ddof = 1) of the first 8, 9, ... values."""
+    counts = np.arange(FEWEST_SEEDS, len(values) + 1)
+    # rounded as the differences of contrasts are, and shifted, lest the sums of squares cancel
+    first = values[0] if len(values) else 0.0
+    shifted = np.round(values, 10) - first
+    sums, squares = np.cumsum(shifted)[counts - 1], np.cumsum(shifted**2)[counts - 1]
+    variance = np.maximum(squares - sums**2 / counts, 0.0) / (counts - 1)
+    return pd.DataFrame({"n": counts, "mean": sums / counts + first, "sd": np.sqrt(variance)})
 
 
 def compute_paired_statistics(

@@ -1,7 +1,5 @@
 """What can be compared: the metrics, their units, and how a verdict words them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Verdicts in words: one sentence per contrast, and never a bare winner."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +21,9 @@ from lrdecay.analysis.verdicts import (
 )
 from lrdecay.core.text import format_named, join_filled, spell_count
 
+DECIMALS = 8
+"""What is less than that is rounding."""
+
 Row = Mapping[Hashable, Any]
 
 
@@ -41,9 +42,11 @@ class Best:
         return join_filled(*(format_named(axis, value) for axis, value in self.about.items()))
 
 
-def list_best(table: pd.DataFrame) -> Iterator[Best]:
+def list_best(table: pd.DataFrame | None) -> Iterator[Best]:
     """Yield what a table of `lrdecay.analysis.best_set` says wherever there are two to choose from;
-    `left` is empty where none is evaluated yet."""
+    `left` is empty where none is evaluated yet. Without a table there is nothing to say."""
+    if table is None:
+        return
     axes = [*list_strata(table), "dropout"]
     for values, rows in table.groupby(axes, sort=False, dropna=False):
         if len(rows) > 1:
@@ -75,6 +78,23 @@ def format_interval(low: float, high: float, *marks: float) -> str:
         return "unbounded"
     decimals = _decimals(low, high, marks)
     return f"{low:.{decimals}f} to {high:.{decimals}f}"
+
+
+def format_number(value: float) -> str:
+    """Return a number of a table of verdicts as text; nothing of one that is not known.
+
+    >>> format_number(1.234), format_number(0.01234), format_number(-1e-17), format_number(math.nan)
+    ('1.23', '0.012', '0.00', '')
+    """
+    if pd.isna(value):
+        return ""
+    value = round(value, DECIMALS) + 0.0  # no minus before 0
+    return f"{value:.2f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"
+
+
+def name_contrast(row: Row, minus: str = "\N{MINUS SIGN}") -> str:
+    """Return what is subtracted from what, and where."""
+    return f"{_where(row, ': ')}{row['a']} {minus} {row['b']}"
 
 
 def _decimals(low: float, high: float, marks: Sequence[float] = ()) -> int:

@@ -1,16 +1,12 @@
-"""What a comparison is to decide, as the sweep file states it."""
+"""What a comparison is to decide, and by what rule: as the sweep file states it, or a caller."""
 
-from __future__ import annotations
-
+import math
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
+from lrdecay.analysis.metrics import find_metric
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Count, Strict
@@ -56,25 +52,49 @@ class Comparison(Strict):
     """How sure all verdicts of a family are to be together."""
 
 
-class UnreadableError(InputError):
-    """The sweep file that is stored with results is not one that this version reads."""
-
-
-def read_settings(sweep_text: str) -> tuple[Comparison, int]:
-    """Return the comparison that a sweep file's text asks for, and the most seeds a cell may have;
-    the defaults where it says nothing.
+@dataclass(frozen=True)
+class Criteria:
+    """What verdicts go by, all that a comparison depends on beside the runs.
 
     Raises:
-        UnreadableError: it cannot be read.
+        InputError: the metric is unknown, or a number is out of its range.
+    """
+
+    reference: str | None = None
+    """The scheduler that others are compared with; `constant`, else the first, unless given."""
+    metric: str = "test_accuracy"
+    """One of `lrdecay.analysis.METRICS_COMPARED`."""
+    margin: float | None = None
+    """A difference below which two are equivalent, in the metric's unit; without it none are."""
+    confidence: float = 0.95
+    """Of each family of verdicts as a whole."""
+    budget: int = DEFAULT_BUDGET
+    """Seeds in all that could be trained at most."""
+
+    def __post_init__(self) -> None:
+        find_metric(self.metric)
+        if not 0.5 <= self.confidence < 1:
+            raise InputError(f"confidence must be from 0.5 to below 1, not {self.confidence:g}")
+        if self.margin is not None and not 0 <= self.margin < math.inf:
+            raise InputError(f"margin must be 0 or more, not {self.margin:g}")
+
+
+def read_criteria(sweep_text: str) -> Criteria:
+    """Return what a sweep file's text asks verdicts to go by; the defaults of `Comparison` where it
+    says nothing.
+
+    Raises:
+        InputError: it cannot be read.
     """
     try:
         value = parse_yaml(sweep_text).value if sweep_text.strip() else {}
         given = value if isinstance(value, dict) else {}
         seeds = given.get("seeds")
         budget = SeedsUntil.model_validate(seeds).max if isinstance(seeds, dict) else DEFAULT_BUDGET
-        return Comparison.model_validate(given.get("comparison") or {}), budget
+        comparison = Comparison.model_validate(given.get("comparison") or {})
+        return Criteria(**dict(comparison), budget=budget)
     except (YamlError, ValidationError) as error:
-        raise UnreadableError(
+        raise InputError(
             f"the sweep file stored with the results has no comparison that this version reads: "
             f"{str(error).splitlines()[0]}"
         ) from error

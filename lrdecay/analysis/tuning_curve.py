@@ -1,7 +1,5 @@
 """What more trials of base rates are worth."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy.special import comb

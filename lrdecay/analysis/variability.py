@@ -1,7 +1,5 @@
 """How far runs of one cell lie apart, beside what chance alone would do."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

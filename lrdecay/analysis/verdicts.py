@@ -1,6 +1,7 @@
-"""The rule that turns an interval into a verdict.
+"""The rules that turn estimates into intervals, and intervals into verdicts.
 
-With [low, high] the sequence at the family's error rate over m, and a margin fixed beforehand:
+`judge_contrasts` is the one place where they are applied. With [low, high] the sequence at the
+family's error rate over m, and a margin fixed beforehand:
 
 1. a digest differs, a run is missing, failed or diverged, or there are fewer than 8 pairs:
    `not evaluated`;
@@ -8,8 +9,6 @@ With [low, high] the sequence at the family's error rate over m, and a margin fi
 3. it contains 0 and lies inside (-margin, margin): `equivalent`;
 4. else `unresolved`, with how many more seeds would resolve it.
 """
-
-from __future__ import annotations
 
 import numpy as np
 import pandas as pd
@@ -49,8 +48,13 @@ def judge_contrasts(
         more would resolve an `unresolved` one or let one with too few pairs be looked at, infinite
         if more than the budget.
     """
-    table = estimates.assign(alpha=alpha)
-    n, mean, sd = (table[name].to_numpy(float) for name in ("n", "mean", "sd"))
+    table = _add_intervals(estimates.assign(alpha=alpha))
+    return _add_verdicts(table, margin, budget)
+
+
+def _add_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """The interval rule: each contrast's estimates and error rate alone."""
+    n, mean, sd, alpha = (table[name].to_numpy(float) for name in ("n", "mean", "sd", "alpha"))
     # Differences that are all one number other than 0 say nothing of their spread.
     unknown = (sd == 0) & (mean != 0)
     radius = np.where(unknown, np.inf, sequence_radius(n, sd, alpha))
@@ -61,8 +65,13 @@ def judge_contrasts(
     }
     for name, found in radii.items():
         table[f"{name}low"], table[f"{name}high"] = mean - found, mean + found
+    return table
+
+
+def _add_verdicts(table: pd.DataFrame, margin: float | None, budget: int) -> pd.DataFrame:
+    """The verdict rule: what is wrong with the pairs, the interval and the margin alone."""
     low, high = table["low"].to_numpy(), table["high"].to_numpy()
-    evaluated = ~find_spoilt(table) & (n >= FEWEST_SEEDS)
+    evaluated = ~find_spoilt(table) & (table["n"] >= FEWEST_SEEDS).to_numpy()
     inside = _inside(low, high, margin)
     table["verdict"] = np.select(
         [~evaluated, low > 0, high < 0, inside],
@@ -76,7 +85,7 @@ def judge_contrasts(
 
 
 def find_spoilt(table: pd.DataFrame) -> np.ndarray:
-    """Return which rows no further seed can mend: a run is missing, failed, diverged or unlike."""
+    """Return which rows no further seed can fix: a run is missing, failed, diverged or unlike."""
     counts = [name for name in COUNTS if name not in ("n", "n_asked", "n_waiting")]
     wrong: np.ndarray = (table[counts] > 0).any(axis=1).to_numpy()
     return wrong

@@ -4,8 +4,6 @@ torch, pandas and matplotlib are imported by the commands that need them, so tha
 at once.
 """
 
-from __future__ import annotations
-
 import io
 import sys
 import traceback
@@ -61,5 +59,5 @@ def main() -> None:
     try:
         app()
     except Exception:  # a mistake of ours: shown as Python does, but what it quotes is not obeyed
-        err.print(traceback.format_exc(), soft_wrap=True)
+        err.say(traceback.format_exc())
         sys.exit(RUN_FAILED)

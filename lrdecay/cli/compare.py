@@ -9,21 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from lrdecay.cli import options
 from lrdecay.cli.console import out
 from lrdecay.cli.exits import report_errors
-from lrdecay.cli.options import (
-    Confidence,
-    Format,
-    FormatOption,
-    Margin,
-    Metric,
-    Pairs,
-    PairsOption,
-    Plugin,
-    Reference,
-    ResultsDir,
-    ResultsOrSweep,
-)
 from lrdecay.cli.report import find_results
 
 if TYPE_CHECKING:
@@ -33,45 +21,46 @@ commands = typer.Typer()
 
 
 @commands.command(epilog="Example:  lrdecay compare results/digits")
+@report_errors()
 def compare(
-    folder: ResultsOrSweep,
-    reference: Reference = None,
-    metric: Metric = None,
-    margin: Margin = None,
-    confidence: Confidence = None,
-    pairs: PairsOption = Pairs.reference,
-    format: FormatOption = Format.text,
-    results: ResultsDir = Path("results"),
-    plugin: Plugin = None,
+    folder: options.ResultsOrSweep,
+    reference: options.Reference = None,
+    metric: options.Metric = None,
+    margin: options.Margin = None,
+    confidence: options.Confidence = None,
+    pairs: options.Pairs = "reference",
+    format: options.Format = "text",
+    results: options.ResultsDir = Path("results"),
+    plugin: options.Plugin = None,
 ) -> None:
     """Say which differences are real: one sentence per contrast, and a table.
 
     Look as often as you like, also while the sweep trains: the error rate holds all the same.
     """
-    with report_errors():
-        from lrdecay.report.compare import FORMATS, compare_folder
+    from lrdecay.report.compare import FORMATS, compare_folder
 
-        folder = find_results(folder, results, plugin)
-        answer = compare_folder(
-            folder,
-            reference=reference,
-            metric=metric,
-            margin=margin,
-            confidence=confidence,
-            exploratory=pairs is Pairs.all,
-        )
-        if format is Format.text:
-            print_answer(answer, out)
-        else:
-            typer.echo(FORMATS[format.value](answer), nl=False)
+    folder = find_results(folder, results, plugin)
+    answer = compare_folder(
+        folder,
+        reference=reference,
+        metric=metric,
+        margin=margin,
+        confidence=confidence,
+        exploratory=pairs == "all",
+    )
+    if format == "text":
+        print_answer(answer, out)
+    else:
+        typer.echo(FORMATS[format](answer), nl=False)
 
 
 def print_answer(answer: Answer, console: Console) -> None:
     """Print the sentences, family by family with a table under each, and which may be best."""
     from lrdecay.report import compare as told
 
+    found = answer.found
     console.print(told.write_headline(answer), soft_wrap=True)
-    for family, rows in answer.table.groupby("family", sort=False):
+    for family, rows in found.table.groupby("family", sort=False):
         console.print()
         console.print(f"{told.write_family_title(str(family), rows)}:", soft_wrap=True)
         for sentence in rows["sentence"].head(told.SHOWN):
@@ -84,7 +73,7 @@ def print_answer(answer: Answer, console: Console) -> None:
         for row in rows.head(told.SHOWN).to_dict("records"):
             table.add_row(*told.format_row(row))
         console.print(table)
-    if len(answer.table):
-        console.print(f"\n{told.write_legend(answer)}", soft_wrap=True)
-    for line in (*told.write_best(answer), *answer.notes):
+    if len(found.table):
+        console.print(f"\n{told.write_legend(found)}", soft_wrap=True)
+    for line in (*told.write_best(found), *told.write_notes(found)):
         console.print(line, soft_wrap=True)

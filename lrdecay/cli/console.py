@@ -1,7 +1,5 @@
 """Where the commands print: consoles that obey nothing in what they show."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from pathlib import Path
@@ -23,6 +21,10 @@ class _Inert(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """Return any text that is printed, also that of a table's cells."""
         return super().render_str(sanitize(text), **options)
+
+    def say(self, text: str) -> None:
+        """Print text that no end of a line cuts: a path can be copied whole."""
+        self.print(text, soft_wrap=True)
 
 
 out = _Inert()

@@ -1,7 +1,5 @@
 """How a command ends: its exit code, and an error or an interruption in one line."""
 
-from __future__ import annotations
-
 import errno
 import shlex
 import sys
@@ -25,14 +23,11 @@ def report_errors() -> Iterator[None]:
     """Turn bad input into its message and exit code 2, without a traceback."""
     try:
         yield
-    except InputError as error:
-        err.print(f"lrdecay: {error}", soft_wrap=True)
-        raise typer.Exit(BAD_INPUT) from None
-    except WorkerError as error:
-        err.print(f"lrdecay: {error}", soft_wrap=True)
-        raise typer.Exit(RUN_FAILED) from None
+    except (InputError, WorkerError) as error:
+        err.say(f"lrdecay: {error}")
+        raise typer.Exit(BAD_INPUT if isinstance(error, InputError) else RUN_FAILED) from None
     except OSError as error:
-        err.print(f"lrdecay: {_as_text(error)}", soft_wrap=True)
+        err.say(f"lrdecay: {_as_text(error)}")
         raise typer.Exit(RUN_FAILED if error.errno in _NOT_INPUT else BAD_INPUT) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
@@ -57,7 +52,7 @@ def exit_on_signal() -> Iterator[Place]:
         if error.errno not in _NOT_INPUT:
             raise
         with suppress(OSError):
-            err.print(f"lrdecay: {_as_text(error)}; {_how_to_go_on(place)}", soft_wrap=True)
+            err.say(f"lrdecay: {_as_text(error)}; {_how_to_go_on(place)}")
         raise typer.Exit(RUN_FAILED) from None
 
 
@@ -69,7 +64,7 @@ def exit_with_line(line: Callable[[], str]) -> Iterator[None]:
             yield
     except signals.Stopped as stop:
         with suppress(OSError):  # after SIGHUP there may be no terminal
-            err.print(f"\n{line()}", soft_wrap=True)
+            err.say(f"\n{line()}")
         raise typer.Exit(stop.exit_code) from None
 
 

@@ -1,36 +1,26 @@
 """`lrdecay export`: the tables for other programs."""
 
-from __future__ import annotations
-
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from lrdecay.cli import options
 from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import exit_with_line, report_errors
-from lrdecay.cli.options import (
-    ResultsFolder,
-)
 from lrdecay.store.export import FORMATS, export_results
 
 commands = typer.Typer()
 
 
-class To(StrEnum):
-    """What `export_results` writes."""
-
-    csv = "csv"
-    tensorboard = "tensorboard"
-    mlflow = "mlflow"
+To = Literal["csv", "tensorboard", "mlflow"]
+"""What `export_results` writes."""
 
 
-@commands.command(
-    name="export", epilog="Example:  lrdecay export results/digits --to csv --output digits-csv"
-)
-def export_command(
-    folder: ResultsFolder,
+@commands.command(epilog="Example:  lrdecay export results/digits --to csv --output digits-csv")
+@report_errors()
+def export(
+    folder: options.ResultsFolder,
     to: Annotated[
         To, typer.Option("--to", help="tensorboard and mlflow need the extra of that name.")
     ],
@@ -47,10 +37,9 @@ def export_command(
     """
     from lrdecay.cli.progress import show_share
 
-    with report_errors():
-        stopped = exit_with_line(lambda: "Stopped; nothing was exported.")
-        with stopped, show_share(err, f"writing {to.value}") as told:
-            written = export_results(folder, to.value, output, told)
-        out.print(str(written), soft_wrap=True)
-        if look := FORMATS[to.value].look:
-            out.print(f"Next:  {look.format(folder=written)}", soft_wrap=True)
+    stopped = exit_with_line(lambda: "Stopped; nothing was exported.")
+    with stopped, show_share(err, f"writing {to}") as told:
+        written = export_results(folder, to, output, told)
+    out.say(str(written))
+    if look := FORMATS[to].look:
+        out.say(f"Next:  {look.format(folder=written)}")

@@ -1,24 +1,19 @@
 """`lrdecay merge`: join the results of shards, or of several machines."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lrdecay.cli import options
 from lrdecay.cli.console import err, out, program_name
 from lrdecay.cli.exits import exit_on_signal, report_errors
-from lrdecay.cli.options import (
-    AllowMixed,
-)
 
 commands = typer.Typer()
 
 
-@commands.command(
-    epilog="Example:  lrdecay merge results/digits/shards/* --into results/digits",
-)
+@commands.command(epilog="Example:  lrdecay merge results/digits/shards/* --into results/digits")
+@report_errors()
 def merge(
     folders: Annotated[
         list[Path], typer.Argument(help="Results folders of one sweep.", metavar="FOLDER...")
@@ -27,23 +22,20 @@ def merge(
         Path,
         typer.Option("--into", metavar="FOLDER", help="The folder that is to hold all their runs."),
     ],
-    allow_mixed: AllowMixed = False,
+    allow_mixed: options.AllowMixed = False,
 ) -> None:
     """Join the results of shards, or of one sweep on several machines, into one folder.
 
     The folders stay as they are. A run that two of them have with different numbers is refused.
     """
-    with report_errors(), exit_on_signal() as place:
+    with exit_on_signal() as place:
         from lrdecay.core.text import spell_count
         from lrdecay.store.merge import merge_results
 
         place.folder = into
         merged = merge_results(folders, into, allow_mixed)
         for each in merged.empty:
-            err.print(f"{each}: nothing there yet", soft_wrap=True)
+            err.say(f"{each}: nothing there yet")
         missing = f"; {spell_count(merged.missing, 'run')} still to train" if merged.missing else ""
-        out.print(
-            f"{into}: {spell_count(merged.runs, 'run')}, {merged.added} of them new{missing}",
-            soft_wrap=True,
-        )
-        out.print(f"Next:  {program_name()} report {into}", soft_wrap=True)
+        out.say(f"{into}: {spell_count(merged.runs, 'run')}, {merged.added} of them new{missing}")
+        out.say(f"Next:  {program_name()} report {into}")

@@ -2,54 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from lrdecay.execution.executor import Executor
-
-
-class Device(StrEnum):
-    """Where runs train."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class Engine(StrEnum):
-    """How runs train."""
-
-    auto = "auto"
-    reference = "reference"
-    stacked = "stacked"
-
-
-class On(StrEnum):
-    """What trains the runs."""
-
-    local = "local"
-    ray = "ray"
-
-
-class Format(StrEnum):
-    """How a command writes its answer."""
-
-    text = "text"
-    json = "json"
-    csv = "csv"
-    markdown = "markdown"
-
-
-class Pairs(StrEnum):
-    """Which schedulers are compared with which."""
-
-    reference = "reference"
-    all = "all"
-
+    from lrdecay.sweep.config import Sweep
 
 SweepFile = Annotated[Path, typer.Argument(help="A sweep file, such as bench/sweeps/digits.yaml.")]
 DataDir = Annotated[
@@ -64,7 +24,10 @@ ResultsDir = Annotated[
 ResultsFolder = Annotated[
     Path, typer.Argument(help="A results folder, such as results/digits.", metavar="FOLDER")
 ]
-DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if there is one.")]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"],
+    typer.Option("--device", help="auto takes a GPU if there is one."),
+]
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -73,8 +36,8 @@ Workers = Annotated[
         help="Processes that train; 0: this one. [default: one per core, or per GPU]",
     ),
 ]
-EngineOption = Annotated[
-    Engine,
+Engine = Annotated[
+    Literal["auto", "reference", "stacked"],
     typer.Option(
         "--engine", help="reference trains one run at a time, stacked many; auto: the faster one."
     ),
@@ -96,8 +59,9 @@ Plugin = Annotated[
         help="Schedulers, models, datasets or optimizers of your own; repeat it.",
     ),
 ]
-ExecutorOption = Annotated[
-    On, typer.Option("--executor", help="local: processes on this machine; ray: a Ray cluster.")
+On = Annotated[
+    Literal["local", "ray"],
+    typer.Option("--executor", help="local: processes on this machine; ray: a Ray cluster."),
 ]
 Address = Annotated[
     str | None,
@@ -115,7 +79,7 @@ Gpus = Annotated[
         help="Of a GPU for each worker on Ray; 0.5: two share one.",
     ),
 ]
-ShardOption = Annotated[
+Shard = Annotated[
     str | None,
     typer.Option(
         "--shard",
@@ -189,16 +153,27 @@ Confidence = Annotated[
         help="Of all verdicts of a family together. [default: sweep file's]",
     ),
 ]
-PairsOption = Annotated[
-    Pairs, typer.Option("--pairs", help="all compares every two schedulers too: exploratory.")
+Pairs = Annotated[
+    Literal["reference", "all"],
+    typer.Option("--pairs", help="all compares every two schedulers too: exploratory."),
 ]
-FormatOption = Annotated[
-    Format, typer.Option("--format", help="json, csv and markdown are for machines and documents.")
+Format = Annotated[
+    Literal["text", "json", "csv", "markdown"],
+    typer.Option("--format", help="json, csv and markdown are for machines and documents."),
 ]
+
+
+def read_sweep(file: Path, plugin: list[str] | None) -> Sweep:
+    """Return the sweep of a file, once the plug-ins that it may use are loaded."""
+    from lrdecay.components.plugins import load_plugins
+    from lrdecay.sweep.config import load_sweep
+
+    load_plugins(plugin or ())
+    return load_sweep(file)
 
 
 def make_executor(
-    on: On,
+    on: str,
     address: str | None,
     device: str,
     workers: int | None,
@@ -210,7 +185,7 @@ def make_executor(
 
     Raises `InputError` for options that do not go together, and where there is no such thing.
     """
-    if on is On.ray:
+    if on == "ray":
         from lrdecay.execution.ray import Cluster
 
         return Cluster(address, device, workers, gpus, time_limit, allow_mixed)

@@ -4,42 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.table import Table
 
+from lrdecay.cli import options
 from lrdecay.cli.console import err, out
+from lrdecay.cli.exits import report_errors
+from lrdecay.core.errors import InputError
 
 if TYPE_CHECKING:
     from lrdecay.components.datasets.dataset import Dataset
     from lrdecay.execution.executor import Executor, Site
     from lrdecay.execution.grouping import Plan
     from lrdecay.sweep.config import Sweep
-    from lrdecay.sweep.schedule_lint import ScheduleCurve
-from typing import Annotated
-
-import typer
-
-from lrdecay.cli.exits import report_errors
-from lrdecay.cli.options import (
-    Address,
-    DataDir,
-    Device,
-    DeviceOption,
-    Engine,
-    EngineOption,
-    ExecutorOption,
-    Gpus,
-    GroupSize,
-    On,
-    Plugin,
-    Price,
-    Strict,
-    SweepFile,
-    Workers,
-    make_executor,
-)
-from lrdecay.core.errors import InputError
+    from lrdecay.sweep.schedule_lint import PlannedCurve
 
 commands = typer.Typer()
 
@@ -119,11 +99,11 @@ def print_plan(
         )
         return []
     matrix = expand_matrix(sweep, dataset)
-    foreseen = schedule_lint.simulate_schedules(
+    planned = schedule_lint.simulate_schedules(
         matrix.cells, dataset.train_count - matrix.cells[0].validation
     )
-    print_schedules(foreseen, plot)
-    warnings = schedule_lint.lint_schedules(foreseen)
+    print_schedules(planned, plot)
+    warnings = schedule_lint.lint_schedules(planned)
     for text in warnings:
         err.print(f"warning: {text}", soft_wrap=True)
     # no choice is made yet, and whichever it will be, the runs take as long
@@ -177,53 +157,50 @@ def print_estimate(
         )
 
 
-def print_schedules(foreseen: list[ScheduleCurve], plot: Path | None) -> None:
+def print_schedules(planned: list[PlannedCurve], plot: Path | None) -> None:
     """Print each schedule as a line, and draw them into a file if one is named."""
     from lrdecay.cli import schedule_preview
 
-    if not foreseen:
+    if not planned:
         return
     levels = schedule_preview.BLOCKS if "utf" in out.encoding.lower() else schedule_preview.ASCII
     table = Table("scheduler", "learning rate", "first, highest, last", box=None, pad_edge=False)
-    for row in schedule_preview.draw_lines(foreseen, out.width, levels):
+    for row in schedule_preview.draw_lines(planned, out.width, levels):
         table.add_row(*row)
     out.print(table)
     if plot is not None:
-        schedule_preview.save_curves(foreseen, plot)
+        schedule_preview.save_curves(planned, plot)
         out.print(f"The schedules are drawn in {plot}.", soft_wrap=True)
 
 
 @commands.command(epilog="Example:  lrdecay plan bench/sweeps/mnist.yaml --data ~/data")
+@report_errors()
 def plan(
-    file: SweepFile,
-    data: DataDir = None,
-    device: DeviceOption = Device.auto,
-    workers: Workers = None,
-    engine: EngineOption = Engine.auto,
-    group_size: GroupSize = None,
-    strict: Strict = False,
-    plugin: Plugin = None,
+    file: options.SweepFile,
+    data: options.DataDir = None,
+    device: options.Device = "auto",
+    workers: options.Workers = None,
+    engine: options.Engine = "auto",
+    group_size: options.GroupSize = None,
+    strict: options.Strict = False,
+    plugin: options.Plugin = None,
     plot: Annotated[
         Path | None,
         typer.Option(
             "--plot", metavar="FILE", help="Draw the schedules into a .pdf, .png or .svg file."
         ),
     ] = None,
-    executor: ExecutorOption = On.local,
-    address: Address = None,
-    gpus: Gpus = 1.0,
-    price: Price = None,
+    executor: options.On = "local",
+    address: options.Address = None,
+    gpus: options.Gpus = 1.0,
+    price: options.Price = None,
 ) -> None:
     """Print the matrix, the schedules and about how long the runs take. Nothing trains."""
-    with report_errors():
-        from lrdecay.components import plugins
-        from lrdecay.core.text import spell_count
-        from lrdecay.sweep.config import load_sweep
+    from lrdecay.core.text import spell_count
 
-        plugins.load_plugins(plugin or ())
-        sweep = load_sweep(file)
-        print_matrix(sweep)
-        where = make_executor(executor, address, device.value, workers, gpus)
-        found = print_plan(sweep, data, where, engine.value, group_size, plot, price)
-        if found and strict:
-            raise InputError(f"--strict: {spell_count(len(found), 'warning')} about the schedules")
+    sweep = options.read_sweep(file, plugin)
+    print_matrix(sweep)
+    where = options.make_executor(executor, address, device, workers, gpus)
+    found = print_plan(sweep, data, where, engine, group_size, plot, price)
+    if found and strict:
+        raise InputError(f"--strict: {spell_count(len(found), 'warning')} about the schedules")

@@ -1,17 +1,13 @@
 """`lrdecay plot`: one figure in a file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lrdecay.cli import options
 from lrdecay.cli.console import out
 from lrdecay.cli.exits import report_errors
-from lrdecay.cli.options import (
-    ResultsFolder,
-)
 from lrdecay.plots.figure_file import KINDS, write_figure
 
 commands = typer.Typer()
@@ -21,8 +17,9 @@ commands = typer.Typer()
     epilog="Example:  lrdecay plot results/digits curves --where dropout=0.3 --output curves.pdf"
     "\n\nKinds:\n\n" + "\n\n".join(f"{name}: {says}." for name, (_, says) in KINDS.items())
 )
+@report_errors()
 def plot(
-    folder: ResultsFolder,
+    folder: options.ResultsFolder,
     kind: Annotated[str, typer.Argument(help=f"What to draw: {', '.join(KINDS)}.", metavar="KIND")],
     output: Annotated[
         Path,
@@ -46,6 +43,5 @@ def plot(
     ] = None,
 ) -> None:
     """Draw one figure of a sweep into a file, as for a paper."""
-    with report_errors():
-        options = {"metric": metric, "split": split}
-        out.print(str(write_figure(folder, kind, output, where or (), options)), soft_wrap=True)
+    shown = {"metric": metric, "split": split}
+    out.say(str(write_figure(folder, kind, output, where or (), shown)))

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
 from lrdecay.core.sanitize import sanitize
-from lrdecay.core.text import spell_count, spell_seconds, to_text
+from lrdecay.core.text import format_named, join_filled, spell_count, spell_seconds
 
 if TYPE_CHECKING:
     from lrdecay.core.run import Run
@@ -30,58 +30,86 @@ _UNNAMED = (
 )
 
 
-class _State:
-    """What has been done, what is left, and how to call a run."""
+class SweepProgress:
+    """Counts what a sweep has done and what is left, and says so: on a terminal by a bar."""
 
-    def __init__(self) -> None:
-        self.runs = self.runs_done = self.epochs = self.epochs_done = self.of_all = 0
-        self.started = 0.0
-        self.first_burst = 0
-        self.axes: list[str] = []
+    def __init__(self, console: Console) -> None:
+        self._runs = self._runs_done = self._epochs = self._epochs_done = self._of_all = 0
+        self._started = 0.0
+        self._first_burst = 0
+        self._axes: list[str] = []
+        self._console = console
+        self._renderer = _Bar(console) if console.is_terminal else _Lines(console)
 
-    def begin(self, runs: Sequence[Run], done: int) -> None:
-        self.runs, self.runs_done = len(runs), done
-        self.of_all = sum(run.epochs for run in runs)
-        self.epochs, self.epochs_done = sum(run.epochs for run in runs[done:]), 0
+    def start(self, runs: Sequence[Run], done: int, workers: int) -> None:
+        """Show how much there is to do."""
+        self._runs, self._runs_done = len(runs), done
+        self._of_all = sum(run.epochs for run in runs)
+        self._epochs, self._epochs_done = sum(run.epochs for run in runs[done:]), 0
         values = [asdict(run) for run in runs]
-        varying = [
-            key for key in (values[0] if values else ()) if len({v[key] for v in values}) > 1
-        ]
-        others = [key for key in varying if key not in (*_NAMED, *_UNNAMED)]
-        self.axes = [*_NAMED, *others]
+        varying = [key for key in values[0] if len({v[key] for v in values}) > 1] if values else []
+        self._axes = [*_NAMED, *(key for key in varying if key not in (*_NAMED, *_UNNAMED))]
+        self._renderer.update(total=self._epochs, runs=self._count_runs())
+        line = f"{spell_count(len(runs), 'run')}, {done} of them done already"
+        self._renderer.start(f"{line}; {workers} processes" if workers > 1 else line)
 
     def grow(self, runs: Sequence[Run]) -> None:
-        """Count the epochs of runs that have been added."""
+        """Count in runs that have been added."""
         of_all = sum(run.epochs for run in runs)
-        self.epochs += of_all - self.of_all
-        self.runs, self.of_all = len(runs), of_all
+        self._epochs += of_all - self._of_all
+        self._runs, self._of_all = len(runs), of_all
+        self._renderer.update(total=self._epochs, runs=self._count_runs())
 
-    def count_epoch(self) -> None:
-        self.epochs_done += 1
+    def epoch(self, done: EpochDone) -> None:
+        """Count an epoch."""
+        self._epochs_done += 1
         # what came before the first epoch was processes starting up; runs that train together
         # finish their first one together
-        if self.epochs_done == 1:
-            self.started = time.monotonic()
-        if time.monotonic() - self.started < _BURST_SECONDS:
-            self.first_burst = self.epochs_done
+        if self._epochs_done == 1:
+            self._started = time.monotonic()
+        if time.monotonic() - self._started < _BURST_SECONDS:
+            self._first_burst = self._epochs_done
+        name = self._name(asdict(done.run))
+        now = f"{done.accuracy:.1%} {done.split}, epoch {done.epoch}: {name}"
+        self._renderer.update(advance=1, left=self._left(), now=sanitize(now))
 
-    def left(self) -> str:
+    def note(self, text: str) -> None:
+        """Print a line, above the bar if there is one."""
+        _print_line(self._console, text)
+
+    def finished(self, record: Record) -> None:
+        """Count a run."""
+        self._runs_done += 1
+        self._renderer.update(runs=self._count_runs())
+        accuracy, status = record.run["test_accuracy"], record.run["status"]
+        shown = f"test accuracy {accuracy:.2%}" if isinstance(accuracy, float) else status
+        parts = self._count_runs(), f"{self._name(record.run)}: {shown}", self._left()
+        last = self._runs_done == self._runs
+        self._renderer.show_run("; ".join(filter(None, parts)), last or status != "completed")
+
+    def stop(self) -> None:
+        """Leave what is shown as it stands."""
+        self._renderer.stop()
+
+    def _count_runs(self) -> str:
+        return f"{self._runs_done}/{self._runs} runs"
+
+    def _left(self) -> str:
         """Return the time left, such as `3 min left`, at the pace since the first epoch."""
-        counted = self.epochs_done - self.first_burst
+        counted = self._epochs_done - self._first_burst
         if counted < 1:
             return ""
-        pace = (time.monotonic() - self.started) / counted
-        return f"{spell_seconds(pace * max(0, self.epochs - self.epochs_done))} left"
+        pace = (time.monotonic() - self._started) / counted
+        return f"{spell_seconds(pace * max(0, self._epochs - self._epochs_done))} left"
 
-    def name(self, row: Mapping[str, object]) -> str:
+    def _name(self, row: Mapping[str, object]) -> str:
         """Return a run's place on the axes that vary, such as `step, dropout 0.3, seed 0`."""
-        scheduler, *others = self.axes
-        known = [axis for axis in others if row[axis] is not None]
-        return ", ".join([f"{row[scheduler]}", *(f"{axis} {to_text(row[axis])}" for axis in known)])
+        scheduler, *others = self._axes
+        return join_filled(row[scheduler], *(format_named(axis, row[axis]) for axis in others))
 
 
-class Bar:
-    """A bar with runs done, the time left, and the last finished epoch."""
+class _Bar:
+    """Renders a bar with runs done, the time left, and the last finished epoch."""
 
     def __init__(self, console: Console) -> None:
         # the last column gives way first where the terminal is narrow
@@ -94,93 +122,44 @@ class Bar:
             console=console,
             expand=True,
         )
-        self._state = _State()
         self._task = self._bar.add_task("", total=None, runs="", left="", now="starting")
 
-    def start(self, runs: Sequence[Run], done: int, workers: int) -> None:
-        """Show the bar."""
-        self._state.begin(runs, done)
-        self._bar.reset(
-            self._task, total=self._state.epochs, runs=self._runs(), left="", now="starting"
-        )
+    def start(self, _: str) -> None:
         self._bar.start()
 
-    def grow(self, runs: Sequence[Run]) -> None:
-        """Make the bar longer."""
-        self._state.grow(runs)
-        self._bar.update(self._task, total=self._state.epochs, runs=self._runs())
+    def update(self, **shown: Any) -> None:
+        self._bar.update(self._task, **shown)
 
-    def epoch(self, done: EpochDone) -> None:
-        """Move the bar by one epoch."""
-        self._state.count_epoch()
-        name = self._state.name(asdict(done.run))
-        now = f"{done.accuracy:.1%} {done.split}, epoch {done.epoch}: {name}"
-        self._bar.update(self._task, advance=1, left=self._state.left(), now=sanitize(now))
-
-    def note(self, text: str) -> None:
-        """Print a line above the bar."""
-        self._bar.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
-
-    def finished(self, record: Record) -> None:
-        """Count a run."""
-        self._state.runs_done += 1
-        self._bar.update(self._task, runs=self._runs())
+    def show_run(self, line: str, at_once: bool) -> None: ...
 
     def stop(self) -> None:
-        """Leave the bar as it stands."""
         self._bar.stop()
 
-    def _runs(self) -> str:
-        return f"{self._state.runs_done}/{self._state.runs} runs"
 
-
-class Lines:
-    """A line every few seconds, for logs and pipes."""
+class _Lines:
+    """Renders a line every few seconds, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._state = _State()
         self._last = 0.0
 
-    def start(self, runs: Sequence[Run], done: int, workers: int) -> None:
-        """Say how much there is to do."""
-        self._state.begin(runs, done)
-        parts = [f"{spell_count(len(runs), 'run')}, {done} of them done already"]
-        if workers > 1:
-            parts.append(f"{workers} processes")
-        self._print("; ".join(parts))
+    def start(self, line: str) -> None:
+        _print_line(self._console, line)
 
-    def grow(self, runs: Sequence[Run]) -> None:
-        """Count what has been added."""
-        self._state.grow(runs)
+    def update(self, **shown: Any) -> None: ...
 
-    def epoch(self, done: EpochDone) -> None:
-        """Count an epoch."""
-        self._state.count_epoch()
-
-    def note(self, text: str) -> None:
-        """Print a line."""
-        self._print(text)
-
-    def finished(self, record: Record) -> None:
-        """Tell of a run, if the last line is some seconds old or it is the last run."""
-        state, row = self._state, record.run
-        state.runs_done += 1
+    def show_run(self, line: str, at_once: bool) -> None:
+        """Print a line if it is to be `at_once`, or the last one is some seconds old."""
         now = time.monotonic()
-        last = state.runs_done == state.runs
-        if now - self._last < _LINE_SECONDS and row["status"] == "completed" and not last:
-            return
-        self._last = now
-        accuracy = row["test_accuracy"]
-        shown = f"test accuracy {accuracy:.2%}" if isinstance(accuracy, float) else row["status"]
-        parts = [f"{state.runs_done}/{state.runs} runs", f"{state.name(row)}: {shown}"]
-        self._print("; ".join([*parts, *filter(None, [state.left()])]))
+        if at_once or now - self._last >= _LINE_SECONDS:
+            self._last = now
+            _print_line(self._console, line)
 
-    def stop(self) -> None:
-        """Nothing to put away."""
+    def stop(self) -> None: ...
 
-    def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+def _print_line(console: Console, line: str) -> None:
+    console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -199,7 +178,6 @@ def show_share(console: Console, what: str) -> Iterator[Callable[[int, int], Non
         nonlocal last
         if time.monotonic() - last >= _LINE_SECONDS:
             last = time.monotonic()
-            line = f"{what}: {done:,} of {of:,}"
-            console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+            _print_line(console, f"{what}: {done:,} of {of:,}")
 
     yield tell

@@ -1,18 +1,13 @@
 """`lrdecay report`: the page of one sweep, or of several side by side."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lrdecay.cli import options
 from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import exit_with_line, report_errors
-from lrdecay.cli.options import (
-    Plugin,
-    ResultsDir,
-)
 from lrdecay.core.errors import InputError
 
 commands = typer.Typer()
@@ -22,6 +17,7 @@ commands = typer.Typer()
     epilog="Example:  lrdecay report results/digits\n\n"
     "Side by side:  lrdecay report results/digits results/mnist"
 )
+@report_errors()
 def report(
     folders: Annotated[
         list[Path],
@@ -47,55 +43,47 @@ def report(
             "--watch", help="Rewrite it as runs land, until the sweep is complete or Ctrl-C."
         ),
     ] = False,
-    results: ResultsDir = Path("results"),
-    plugin: Plugin = None,
+    results: options.ResultsDir = Path("results"),
+    plugin: options.Plugin = None,
 ) -> None:
     """Write the report of a sweep: one HTML file that needs no network.
 
     The index.html beside the results folder lists all reports there.
     """
-    with report_errors():
-        places = [find_results(given, results, plugin) for given in folders]
-        if watch:
-            if len(places) > 1:
-                raise InputError(f"--watch takes one results folder, not {len(places)}")
-            _watch(places[0], output)
-            return
+    places = [find_results(given, results, plugin) for given in folders]
+    if watch:
         if len(places) > 1:
-            from lrdecay.report.side_by_side import write_comparison
+            raise InputError(f"--watch takes one results folder, not {len(places)}")
+        _watch(places[0], output)
+        return
+    if len(places) > 1:
+        from lrdecay.report.side_by_side import write_comparison
 
-            path = write_comparison(places, output)
-        else:
-            from lrdecay.report.page import write_report
+        path = write_comparison(places, output)
+    else:
+        from lrdecay.report.page import write_report
 
-            path = write_report(places[0], output)
-        out.print(str(path), soft_wrap=True)
-        if output is None:
-            _list_reports(places[0])
+        path = write_report(places[0], output)
+    out.say(str(path))
+    if output is None:
+        _list_reports(places[0])
 
 
 def find_results(given: Path, results: Path, plugin: list[str] | None) -> Path:
     """Return a results folder; that of a sweep file is named in it."""
     if given.suffix not in (".yaml", ".yml") or given.is_dir():
         return given
-    from lrdecay.components import plugins
-    from lrdecay.sweep.config import load_sweep
-
-    plugins.load_plugins(plugin or ())
-    return results / load_sweep(given).name
+    return results / options.read_sweep(given, plugin).name
 
 
 def _watch(folder: Path, output: Path | None) -> None:
     from lrdecay.report.index import REPORT
     from lrdecay.report.watch import watch_results
 
-    def say(line: str) -> None:
-        out.print(line, soft_wrap=True)
-
     path = folder / REPORT if output is None else output
     with exit_with_line(lambda: "Stopped watching; the page stays as it is."):
         try:
-            watch_results(folder, path, say)
+            watch_results(folder, path, out.say)
         finally:
             if output is None and path.is_file():
                 _list_reports(folder)
@@ -107,7 +95,6 @@ def _list_reports(folder: Path) -> None:
 
     home = find_home(folder)
     if write_index(home) is None:
-        err.print(
-            f"{home / INDEX} was not written by lrdecay and stays; it does not list the reports",
-            soft_wrap=True,
+        err.say(
+            f"{home / INDEX} was not written by lrdecay and stays; it does not list the reports"
         )

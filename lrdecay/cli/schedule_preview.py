@@ -1,7 +1,5 @@
 """A sweep's schedules before anything trains: as lines in the terminal, and as a picture."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lrdecay.core.errors import InputError
-from lrdecay.sweep.schedule_lint import ScheduleCurve
+from lrdecay.sweep.schedule_lint import PlannedCurve
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-=+*#@"
@@ -35,47 +33,48 @@ def draw_sparkline(rates: Sequence[float], top: float, width: int, levels: str =
 
 
 def draw_lines(
-    foreseen: Sequence[ScheduleCurve], width: int = 80, levels: str = BLOCKS
+    planned: Sequence[PlannedCurve], width: int = 80, levels: str = BLOCKS
 ) -> list[tuple[str, str, str]]:
     """Return label, curve and what its rates are for each schedule, all to one scale and together
     at most `width` characters wide, as far as labels allow."""
-    top = max(max(each.rates) for each in foreseen)
-    lengths = {(each.run.epochs, each.run.batch_size) for each in foreseen}
+    top = max(max(each.curve.rates) for each in planned)
+    lengths = {(each.run.epochs, each.run.batch_size) for each in planned}
     labels, words = [], []
-    for each in foreseen:
+    for each in planned:
         longer = f", {each.run.epochs} epochs of {each.run.batch_size}" if len(lengths) > 1 else ""
         labels.append(each.label + longer)
-        ends = dict.fromkeys([each.rates[0], max(each.rates), each.rates[-1]])
+        rates = each.curve.rates
+        ends = dict.fromkeys([rates[0], max(rates), rates[-1]])
         words.append(" to ".join(f"{rate:.2g}" for rate in ends))
     left = width - max(map(len, labels)) - max(map(len, words)) - 4  # two spaces between columns
-    drawn = [
-        draw_sparkline(each.rates, top, min(max(left, 10), WIDEST), levels) for each in foreseen
-    ]
+    wide = min(max(left, 10), WIDEST)
+    drawn = [draw_sparkline(each.curve.rates, top, wide, levels) for each in planned]
     return list(zip(labels, drawn, words, strict=True))
 
 
-def curves_to_frame(foreseen: Sequence[ScheduleCurve]) -> pd.DataFrame:
+def curves_to_frame(planned: Sequence[PlannedCurve]) -> pd.DataFrame:
     """Return the schedules as a frame: `scheduler`, `epochs`, `batch_size`, `trained` (epochs done,
     where the rate begins) and `learning_rate`, one row for each epoch or step and one for the
     end."""
     parts = []
-    for each in foreseen:
-        per_epoch = each.horizon.steps_per_epoch if each.every == "step" else 1
+    for each in planned:
+        curve = each.curve
+        per_epoch = curve.horizon.steps_per_epoch if curve.every == "step" else 1
         parts.append(
             pd.DataFrame(
                 {
                     "scheduler": each.label,
                     "epochs": each.run.epochs,
                     "batch_size": each.run.batch_size,
-                    "trained": np.arange(len(each.rates) + 1) / per_epoch,
-                    "learning_rate": [*each.rates, each.rates[-1]],
+                    "trained": np.arange(len(curve.rates) + 1) / per_epoch,
+                    "learning_rate": [*curve.rates, curve.rates[-1]],
                 }
             )
         )
     return pd.concat(parts, ignore_index=True)
 
 
-def save_curves(foreseen: Sequence[ScheduleCurve], path: Path) -> None:
+def save_curves(planned: Sequence[PlannedCurve], path: Path) -> None:
     """Draw the schedules, a panel for each length of run, into a file.
 
     Raises `InputError` where its name does not end with one of `FORMATS`.
@@ -85,7 +84,7 @@ def save_curves(foreseen: Sequence[ScheduleCurve], path: Path) -> None:
     from lrdecay.plots import plot_schedules
     from lrdecay.plots.style import style_schedulers
 
-    frame = curves_to_frame(foreseen)
+    frame = curves_to_frame(planned)
     panels = list(frame.groupby(["epochs", "batch_size"], sort=False))
     figure = Figure(figsize=(5.5 * len(panels), 3.6), layout="constrained")
     if path.suffix not in FORMATS:

@@ -1,19 +1,34 @@
 """`lrdecay schedulers`: the schedulers that a sweep file may name."""
 
-from __future__ import annotations
-
 import inspect
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from lrdecay.cli import options
 from lrdecay.cli.console import out
 from lrdecay.cli.exits import report_errors
-from lrdecay.cli.options import Plugin
 from lrdecay.core.errors import InputError
 
 commands = typer.Typer()
+
+
+@commands.command(epilog="Example:  lrdecay schedulers CosineAnnealingLR")
+@report_errors()
+def schedulers(
+    name: Annotated[str | None, typer.Argument(help="One class, to see it in full.")] = None,
+    plugin: options.Plugin = None,
+) -> None:
+    """List the schedulers that a sweep file may name, with their arguments."""
+    from lrdecay.components import plugins
+    from lrdecay.components import schedulers as known
+    from lrdecay.core.text import suggest_name
+
+    plugins.load_plugins(plugin or ())
+    if name is not None and name not in known.CLASSES:
+        raise InputError(f"scheduler {suggest_name(name, known.CLASSES)}")
+    print_schedulers(name)
 
 
 def print_schedulers(name: str | None) -> None:
@@ -39,26 +54,8 @@ def print_schedulers(name: str | None) -> None:
         text = inspect.cleandoc(schedulers.CLASSES[name].__doc__ or "").split("\n\n")
         ours = schedulers.CLASSES[name].__module__.startswith("lrdecay.")
         for paragraph in text[: 2 if ours else 1]:
-            out.print(" ".join(paragraph.splitlines()), soft_wrap=True)
-    out.print(
+            out.say(" ".join(paragraph.splitlines()))
+    out.say(
         "The words epochs and steps stand for the length of a run, 0.5 epochs for half of it; "
-        "interval: step or epoch says when a scheduler is stepped.",
-        soft_wrap=True,
+        "interval: step or epoch says when a scheduler is stepped."
     )
-
-
-@commands.command(epilog="Example:  lrdecay schedulers CosineAnnealingLR")
-def schedulers(
-    name: Annotated[str | None, typer.Argument(help="One class, to see it in full.")] = None,
-    plugin: Plugin = None,
-) -> None:
-    """List the schedulers that a sweep file may name, with their arguments."""
-    with report_errors():
-        from lrdecay.components import plugins
-        from lrdecay.components import schedulers as known
-        from lrdecay.core.text import suggest_name
-
-        plugins.load_plugins(plugin or ())
-        if name is not None and name not in known.CLASSES:
-            raise InputError(f"scheduler {suggest_name(name, known.CLASSES)}")
-        print_schedulers(name)

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Table
 
+from lrdecay.cli import options
 from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import RUN_FAILED, report_errors
-from lrdecay.cli.options import (
-    ResultsFolder,
-)
 from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import format_dropout, join_filled
 
@@ -26,27 +24,27 @@ commands = typer.Typer()
 
 
 @commands.command(epilog="Example:  lrdecay status results/digits")
-def status(folder: ResultsFolder) -> None:
+@report_errors()
+def status(folder: options.ResultsFolder) -> None:
     """Say how far a sweep is, also while it trains elsewhere."""
-    with report_errors():
-        from lrdecay.store.status import read_status
+    from lrdecay.store.status import read_status
 
-        print_status(*read_status(folder))
+    print_status(*read_status(folder))
 
 
 @commands.command(epilog="Example:  lrdecay verify results/digits")
-def verify(folder: ResultsFolder) -> None:
+@report_errors()
+def verify(folder: options.ResultsFolder) -> None:
     """Check every byte, key and count of a results folder; exit with 1 if something is wrong.
 
     Damaged files are moved to FOLDER/quarantine, never deleted, and their undamaged runs kept.
     """
-    with report_errors():
-        from lrdecay.store.verify import verify_results
+    from lrdecay.store.verify import verify_results
 
-        found = verify_results(folder)
-        print_verification(folder, found)
-        if found.findings:
-            raise typer.Exit(RUN_FAILED)
+    found = verify_results(folder)
+    print_verification(folder, found)
+    if found.findings:
+        raise typer.Exit(RUN_FAILED)
 
 
 _LISTED = 20
@@ -68,7 +66,7 @@ def print_status(counts: DataFrame, holder: Holder | None) -> None:
     if len(counts) > 1:
         table.add_row("all", *(str(counts[name].sum()) for name in shown))
     out.print(table)
-    out.print(f"Training: {holder}" if holder else "No sweep is at work here.", soft_wrap=True)
+    out.say(f"Training: {holder}" if holder else "No sweep is at work here.")
 
 
 def print_verification(folder: Path, found: Verification) -> None:
@@ -80,22 +78,22 @@ def print_verification(folder: Path, found: Verification) -> None:
         f"{spell_count(found.files, 'file')}"
     )
     if not found.findings:
-        out.print(f"{checked}: every checksum, key, count and identity is right", soft_wrap=True)
+        out.say(f"{checked}: every checksum, key, count and identity is right")
     for finding in found.findings[:_LISTED]:
         where = f"{folder / finding.path}: {finding.reason}"
-        err.print(sanitize_line(f"{where}; moved to quarantine"), soft_wrap=True)
+        err.say(sanitize_line(f"{where}; moved to quarantine"))
     if len(found.findings) > _LISTED:
-        err.print(f"... and {len(found.findings) - _LISTED} more", soft_wrap=True)
+        err.say(f"... and {len(found.findings) - _LISTED} more")
     if found.findings:
-        out.print(f"{checked} are undamaged", soft_wrap=True)
+        out.say(f"{checked} are undamaged")
     if found.pending is None:
-        out.print("Which runs are missing, `lrdecay sweep FILE` will find", soft_wrap=True)
+        out.say("Which runs are missing, `lrdecay sweep FILE` will find")
         return
     if found.pending:
         out.print(f"{spell_count(len(found.pending), 'run')} to train: `lrdecay sweep FILE`")
     for run in found.pending[:_LISTED]:
         parts = run.scheduler, format_dropout(run.dropout), f"seed {run.seed}", f"lr {run.lr:g}"
         name = join_filled(*parts)
-        out.print(sanitize_line(f"  {run.run_id}  {name}"), soft_wrap=True)
+        out.say(sanitize_line(f"  {run.run_id}  {name}"))
     if len(found.pending) > _LISTED:
-        out.print(f"  ... and {len(found.pending) - _LISTED} more", soft_wrap=True)
+        out.say(f"  ... and {len(found.pending) - _LISTED} more")

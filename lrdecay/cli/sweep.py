@@ -7,30 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from lrdecay.cli import options
 from lrdecay.cli.console import err, out, program_name
 from lrdecay.cli.exits import RUN_FAILED, exit_on_signal, report_errors
-from lrdecay.cli.options import (
-    Address,
-    AllowMixed,
-    DataDir,
-    Device,
-    DeviceOption,
-    Engine,
-    EngineOption,
-    ExecutorOption,
-    Gpus,
-    GroupSize,
-    On,
-    Plugin,
-    Repeat,
-    ResultsDir,
-    ShardOption,
-    Strict,
-    SweepFile,
-    TimeLimit,
-    Workers,
-    make_executor,
-)
 from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import format_dropout, join_filled
 
@@ -43,74 +22,55 @@ commands = typer.Typer()
 @commands.command(
     epilog="Example:  lrdecay sweep bench/sweeps/mnist.yaml --data ~/data --workers 4"
 )
+@report_errors()
 def sweep(
-    file: SweepFile,
-    results: ResultsDir = Path("results"),
-    data: DataDir = None,
-    device: DeviceOption = Device.auto,
-    workers: Workers = None,
-    engine: EngineOption = Engine.auto,
-    group_size: GroupSize = None,
-    strict: Strict = False,
-    plugin: Plugin = None,
-    allow_mixed: AllowMixed = False,
-    time_limit: TimeLimit = None,
-    repeat: Repeat = 0,
-    executor: ExecutorOption = On.local,
-    address: Address = None,
-    gpus: Gpus = 1.0,
-    shard: ShardOption = None,
+    file: options.SweepFile,
+    results: options.ResultsDir = Path("results"),
+    data: options.DataDir = None,
+    device: options.Device = "auto",
+    workers: options.Workers = None,
+    engine: options.Engine = "auto",
+    group_size: options.GroupSize = None,
+    strict: options.Strict = False,
+    plugin: options.Plugin = None,
+    allow_mixed: options.AllowMixed = False,
+    time_limit: options.TimeLimit = None,
+    repeat: options.Repeat = 0,
+    executor: options.On = "local",
+    address: options.Address = None,
+    gpus: options.Gpus = 1.0,
+    shard: options.Shard = None,
 ) -> None:
     """Train every run of a sweep file that has no result yet.
 
     Interrupt it whenever you like: the same command goes on from there.
     """
-    with report_errors(), exit_on_signal() as place:
-        from lrdecay.cli.progress import Bar, Lines
-        from lrdecay.components import plugins
-        from lrdecay.runner.coordinator import run_sweep
-        from lrdecay.runner.sharding import Shard
-        from lrdecay.sweep.config import load_sweep
+    with exit_on_signal() as place:
+        from lrdecay.cli.progress import SweepProgress
+        from lrdecay.runner import Shard, SweepOptions, run_sweep
 
-        plugins.load_plugins(plugin or ())
-        loaded = load_sweep(file)
-        part = None if shard is None else Shard.parse(shard)
-        place.folder = results / loaded.name
-        if part is not None:
-            place.folder = part.folder(place.folder)
-        where = make_executor(
-            executor, address, device.value, workers, gpus, time_limit, allow_mixed
+        loaded = options.read_sweep(file, plugin)
+        asked = SweepOptions(
+            results=results,
+            data_dir=data,
+            engine=engine,
+            group_size=group_size,
+            strict=strict,
+            allow_mixed=allow_mixed,
+            repeat=repeat,
+            shard=None if shard is None else Shard.parse(shard),
         )
-        progress = Bar(out) if out.is_terminal else Lines(out)
+        place.folder = asked.folder(loaded)
+        where = options.make_executor(
+            executor, address, device, workers, gpus, time_limit, allow_mixed
+        )
+        progress = SweepProgress(out)
         try:
-            summary = run_sweep(
-                loaded,
-                results,
-                data,
-                progress=progress,
-                engine=engine.value,
-                group_size=group_size,
-                strict=strict,
-                allow_mixed=allow_mixed,
-                repeat=repeat,
-                executor=where,
-                shard=part,
-            )
+            summary = run_sweep(loaded, asked, progress, executor=where)
         finally:
             progress.stop()
-        print_summary(summary, results / loaded.name)
-        for name in summary.without_rate:
-            message = (
-                f"no base rate for {name}: a trial diverged or failed at every rate of the grid, "
-                f"so it is not in the comparison; give smaller rates"
-            )
-            err.print(message, soft_wrap=True)
-        if summary.repeats is not None:
-            print_noise(summary.folder, summary.repeats.folder)
-        with_failures = [each for each in (summary, summary.repeats) if each and each.failed]
-        for each in with_failures:
-            print_failures(each.folder)
-        if with_failures or summary.without_rate:
+        print_summary(summary, asked.home(loaded))
+        if not print_outcome(summary):
             raise typer.Exit(RUN_FAILED)
 
 
@@ -120,22 +80,33 @@ def print_summary(summary: Summary, sweep_folder: Path) -> None:
 
     trained = summary.completed + summary.diverged + summary.failed
     elsewhere = f", {summary.elsewhere} left to other shards" if summary.elsewhere else ""
-    out.print(
+    out.say(
         f"{summary.folder}: {spell_count(summary.total, 'run')}, {trained} trained now "
         f"({summary.diverged} diverged, {summary.failed} failed) in "
-        f"{spell_seconds(summary.seconds)}, {summary.reused} from before{elsewhere}",
-        soft_wrap=True,
+        f"{spell_seconds(summary.seconds)}, {summary.reused} from before{elsewhere}"
     )
     if summary.folder == sweep_folder:
-        out.print(f"Next:  {program_name()} report {summary.folder}", soft_wrap=True)
+        out.say(f"Next:  {program_name()} report {summary.folder}")
         return
     shards = summary.folder.parent
-    out.print(
-        f"When all shards have ended:  {program_name()} merge {shards}/* --into {sweep_folder}",
-        soft_wrap=True,
-    )
+    out.say(f"When all shards have ended:  {program_name()} merge {shards}/* --into {sweep_folder}")
     if summary.more_to_come:
         out.print("Then run the shards again: what comes next depends on all results so far.")
+
+
+def print_outcome(summary: Summary) -> bool:
+    """Print what is missing and how noisy the hardware is; say whether nothing is missing."""
+    for name in summary.without_rate:
+        err.say(
+            f"no base rate for {name}: a trial diverged or failed at every rate of the grid, "
+            f"so it is not in the comparison; give smaller rates"
+        )
+    if summary.repeats is not None:
+        print_noise(summary.folder, summary.repeats.folder)
+    with_failures = [each for each in (summary, summary.repeats) if each and each.failed]
+    for each in with_failures:
+        print_failures(each.folder)
+    return not (with_failures or summary.without_rate)
 
 
 def print_failures(folder: Path) -> None:
@@ -147,7 +118,7 @@ def print_failures(folder: Path) -> None:
         cell = join_filled(row.scheduler, format_dropout(row.dropout), f"seed {row.seed}")
         if row.phase == "choose":
             cell += f", base rate {row.lr:g}"
-        err.print(sanitize_line(f"failed: {cell}: {row.error}"), soft_wrap=True)
+        err.say(sanitize_line(f"failed: {cell}: {row.error}"))
 
 
 def print_noise(folder: Path, repeats: Path) -> None:
@@ -159,8 +130,7 @@ def print_noise(folder: Path, repeats: Path) -> None:
     for row in noise_floor(read_runs(folder), read_runs(repeats)).to_dict("records"):
         metric = METRICS_COMPARED[row["metric"]]
         if row["n"]:
-            out.print(
+            out.say(
                 f"Trained twice: {spell_count(row['n'], 'run')}; {metric.title} the same to the "
-                f"bit in {row['identical']}, at most {row['largest']:.3g} {metric.unit} apart",
-                soft_wrap=True,
+                f"bit in {row['identical']}, at most {row['largest']:.3g} {metric.unit} apart"
             )

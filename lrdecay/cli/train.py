@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lrdecay.cli import options
 from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import RUN_FAILED, report_errors
-from lrdecay.cli.options import (
-    DataDir,
-    Device,
-    DeviceOption,
-    Plugin,
-)
 from lrdecay.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,6 +26,7 @@ commands = typer.Typer()
     epilog="Example:  lrdecay train --dataset mnist --scheduler StepLR --set step_size=5 "
     "--set gamma=0.5 --dropout 0.3 --epochs 10"
 )
+@report_errors()
 def train(
     dataset: Annotated[str, typer.Option(help="digits, mnist, fashion_mnist, ...")] = "digits",
     scheduler: Annotated[
@@ -54,36 +50,33 @@ def train(
         int | None, typer.Option(help="Images held out. [default: 5000, or a sixth]")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, batches and dropout.")] = 0,
-    data: DataDir = None,
-    device: DeviceOption = Device.auto,
-    plugin: Plugin = None,
+    data: options.DataDir = None,
+    device: options.Device = "auto",
+    plugin: options.Plugin = None,
 ) -> None:
     """Train one run and print how it goes: the tutorial as one command.
 
     Without --set, StepLR, CosineAnnealingLR and ReduceLROnPlateau take the tutorial's arguments.
     Nothing is stored.
     """
-    with report_errors():
-        from lrdecay.components import plugins
-        from lrdecay.core.yaml import Document
-        from lrdecay.sweep.config import check_sweep
+    from lrdecay.components import plugins
+    from lrdecay.core.yaml import Document
+    from lrdecay.sweep.config import check_sweep
 
-        plugins.load_plugins(plugin or ())
-        document = {
-            "dataset": dataset,
-            **({} if validation is None else {"validation": validation}),
-            "model": {"batch_norm": batch_norm},
-            "optimizer": {"name": optimizer, "lr": lr},
-            "batch_size": batch_size,
-            "epochs": epochs,
-            "schedulers": {
-                scheduler: {"class": scheduler, **_parse_arguments(scheduler, argument)}
-            },
-            "dropout": dropout,
-            "seeds": [seed],
-        }
-        if not train_and_print(check_sweep(Document(document), source=""), data, device.value):
-            raise typer.Exit(RUN_FAILED)
+    plugins.load_plugins(plugin or ())
+    document = {
+        "dataset": dataset,
+        **({} if validation is None else {"validation": validation}),
+        "model": {"batch_norm": batch_norm},
+        "optimizer": {"name": optimizer, "lr": lr},
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "schedulers": {scheduler: {"class": scheduler, **_parse_arguments(scheduler, argument)}},
+        "dropout": dropout,
+        "seeds": [seed],
+    }
+    if not train_and_print(check_sweep(Document(document), source=""), data, device):
+        raise typer.Exit(RUN_FAILED)
 
 
 _TUTORIAL_ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -147,4 +140,4 @@ def _print_epoch(run: Run, epoch: Epoch) -> None:
         if split in epoch.metrics:
             metrics = epoch.metrics[split]
             parts.append(f"{word} loss {metrics.loss:.4f}, accuracy {metrics.accuracy:.2%}")
-    out.print(f"epoch {epoch.number} of {run.epochs}: {'; '.join(parts)}", soft_wrap=True)
+    out.say(f"epoch {epoch.number} of {run.epochs}: {'; '.join(parts)}")

@@ -16,8 +16,6 @@
   each with a type and a default, are those that a sweep file may give.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path

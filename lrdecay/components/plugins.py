@@ -6,8 +6,6 @@ one, as entry points of the groups `lrdecay.schedulers` and so on. `load` checks
 them into the registries, beside lrdecay's own. What each must be: `contracts`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import os

@@ -4,8 +4,6 @@ The packages beside this one enter lrdecay's own schedulers, models, datasets an
 are imported; `plugins` enters the user's.
 """
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from typing import Any
 from pydantic import BeforeValidator
 
 from lrdecay.core.run import to_canonical_json
-from lrdecay.core.text import quote, suggest_name
+from lrdecay.core.text import describe_error, quote, suggest_name
 
 KINDS = ("scheduler", "model", "dataset", "optimizer")
 
@@ -74,7 +72,7 @@ def blame_plugin(own: Plugged, error: Exception) -> str:
 
 def describe_cause(error: BaseException, file: str) -> str:
     """Return an error as one line, with the line of `file` that it came from."""
-    what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
+    what = " ".join(describe_error(error).split())
     frames = traceback.extract_tb(error.__traceback__)
     line = next((frame.lineno for frame in reversed(frames) if frame.filename == file), None)
     return what if line is None else f"{what} (line {line} of {Path(file).name})"

@@ -10,8 +10,6 @@ so any output is had without the ones before it. Only wrapping 64-bit integer ar
 hence equal bits on CPU and GPU.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """What a key of a sweep file may hold: one value or an axis of them, of a kind."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError

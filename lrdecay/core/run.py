@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any
 
 SEMANTICS = 4
@@ -58,9 +59,32 @@ class Run:
             del counted[name]
         return hashlib.sha256(to_canonical_json(counted).encode()).hexdigest()[:16]
 
+    @property
+    def optimizer_arguments(self) -> Mapping[str, Any]:
+        """`optimizer_args`, parsed; read-only."""
+        return parse_arguments(self.optimizer_args)
+
+    @property
+    def scheduler_arguments(self) -> Mapping[str, Any]:
+        """`scheduler_args`, parsed; read-only."""
+        return parse_arguments(self.scheduler_args)
+
+    @property
+    def schedule(self) -> tuple[str, str, str, str, float]:
+        """All that its rates and momenta depend on, beside its length and its validation losses."""
+        scheduler = self.scheduler_class, self.scheduler_args
+        return (*scheduler, self.optimizer, self.optimizer_args, self.lr)
+
     def at_constant_rate(self) -> Run:
         """Return the run with no schedule, for a trial that only takes time."""
         return replace(self, scheduler_class="constant", scheduler_args='{"interval":"epoch"}')
+
+
+@lru_cache(maxsize=4096)
+def parse_arguments(text: str) -> Mapping[str, Any]:
+    """Return a run's arguments from their JSON; runs of the same text share one read-only mapping,
+    for there may be a million of them."""
+    return MappingProxyType(json.loads(text))
 
 
 def to_canonical_json(value: Mapping[str, Any]) -> str:

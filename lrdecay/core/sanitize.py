@@ -1,7 +1,5 @@
 """Text that someone else may have written, made harmless for a terminal and a page."""
 
-from __future__ import annotations
-
 import unicodedata
 
 _OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}

@@ -60,7 +60,7 @@ def stop_on_signal() -> Iterator[None]:
 
 @contextmanager
 def hold_signals() -> Iterator[None]:
-    """Let a first signal not break into the block, but wait for its end, or for a `check` in it."""
+    """Let a first signal not break into the block, but wait for its end, or for a check in it."""
     global _held
     _held += 1
     try:

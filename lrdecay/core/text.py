@@ -1,7 +1,5 @@
 """Numbers, names and values in words, wherever they are shown."""
 
-from __future__ import annotations
-
 import difflib
 import math
 from collections.abc import Iterable, Sequence
@@ -179,3 +177,22 @@ def format_values(values: Sequence[Any]) -> str:
     if len(values) > 4 and values == list(range(len(values))):
         return f"0 to {values[-1]}"
     return ", ".join(map(to_text, values))
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an error's class and message.
+
+    >>> describe_error(ValueError("too large")), describe_error(MemoryError())
+    ('ValueError: too large', 'MemoryError')
+    """
+    message = str(error).strip()
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says before it goes into detail.
+
+    >>> first_line(ValueError("too large\\nby 3")), first_line(MemoryError())
+    ('too large', 'MemoryError')
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -5,8 +5,6 @@ anchors, tags and deep nesting are refused, and no Python object is ever made. P
 nodes; what is refused is refused before it becomes one, so no input expands or exhausts the stack.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Where this machine can train: its processor or a GPU, and how many processes at once."""
 
-from __future__ import annotations
-
 import os
 import platform
 from functools import cache

@@ -1,7 +1,5 @@
 """The layers of a plain network, in order and by name."""
 
-from __future__ import annotations
-
 from torch import nn
 
 from lrdecay.components.models.dropout import StreamDropout

@@ -1,7 +1,5 @@
 """What an engine measures of a run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ The layout keeps 8 or 16 channels of a pixel together, as many as the CPU has in
 oneDNN's convolutions, pooling and their gradients work on it without turning it around.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

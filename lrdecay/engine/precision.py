@@ -1,7 +1,5 @@
 """How numbers are computed: what a training process sets, and the precision a run asks for."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

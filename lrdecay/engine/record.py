@@ -1,7 +1,5 @@
 """From what an engine measured to the rows of the two tables."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -1,8 +1,5 @@
 """One run in plain PyTorch, short and obvious: the oracle for anything faster."""
 
-from __future__ import annotations
-
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -122,12 +119,10 @@ def _fit(
     run: Run, model: nn.Module, train: Split, validation: Split | None, on_batch: OnBatch | None
 ) -> Iterator[_Trained]:
     """Train, yielding after every epoch; the last one yielded is the epoch it diverged in."""
-    optimizer = build_optimizer(
-        run.optimizer, model.parameters(), run.lr, json.loads(run.optimizer_args)
-    )
-    scheduler = schedulers.build_scheduler(
-        run.scheduler_class, json.loads(run.scheduler_args), optimizer
-    )
+    arguments = run.optimizer_arguments
+    optimizer = build_optimizer(run.optimizer, model.parameters(), run.lr, arguments)
+    arguments = run.scheduler_arguments
+    scheduler = schedulers.build_scheduler(run.scheduler_class, arguments, optimizer)
     step = 0
     of_training: dict[str, Tensor] = {}
     for epoch in range(run.epochs):

@@ -1,14 +1,12 @@
 """What runs cost, as far as can be said without measuring: the same on every machine."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lrdecay.components.datasets.dataset import Dataset
-from lrdecay.components.models.build import build_model
+from lrdecay.components.models.build import allow_dropout, build_model
 from lrdecay.core.run import Run
 
 
@@ -16,20 +14,16 @@ def estimate_flops(run: Run, dataset: Dataset) -> float:
     """Return about how many floating-point operations a run's training takes: its images times what
     one of them costs forwards and backwards. Good for sharing work out, not for telling time."""
     images = run.epochs * (dataset.train_count - run.validation)
-    dropout = None if run.dropout is None else 0.0
     shape, classes = dataset.shape, dataset.classes
-    return 3.0 * images * _per_image(run.model, run.batch_norm, dropout, shape, classes)
+    return 3.0 * images * _per_image(run.model, run.batch_norm, shape, classes)
 
 
 @cache
-def _per_image(
-    name: str, batch_norm: bool, dropout: float | None, shape: tuple[int, int, int], classes: int
-) -> float:
+def _per_image(name: str, batch_norm: bool, shape: tuple[int, int, int], classes: int) -> float:
     """Return the operations of one forward pass of one image: of products and convolutions, beside
     which the rest is little."""
-    network = build_model(
-        name, shape, classes, seed=0, dropout=dropout, batch_norm=batch_norm
-    ).eval()
+    dropout = allow_dropout(name, 0.0)
+    network = build_model(name, shape, classes, seed=0, dropout=dropout, batch_norm=batch_norm)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, *shape))
+        network.eval()(torch.zeros(1, *shape))
     return float(max(counter.get_total_flops(), 1))

@@ -1,7 +1,5 @@
 """About how long a sweep takes."""
 
-from __future__ import annotations
-
 import heapq
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What an executor is: where runs train, and how their groups are planned."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,7 +17,7 @@ from lrdecay.execution.trainer import Setup
 
 @dataclass(frozen=True)
 class Site:
-    """What runs train on: `device` is cpu or cuda, `made_with` the values of `tables.MADE_WITH`,
+    """What runs train on: `device` is cpu or cuda, `made_with` the values of `schema.MADE_WITH`,
     `workers` how many groups may train at once (0: one, in this process), and `sharing` how many
     of them there are to one memory."""
 
@@ -39,7 +37,7 @@ class Executor(Protocol):
         """
 
     def plan(self, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None) -> Plan:
-        """Return the groups in which runs train; see `groups.plan`."""
+        """Return the groups in which runs train; see `plan_groups`."""
 
     def train(self, groups: Sequence[Group], setup: Setup, tell: Tell) -> None:
         """Train every group; `tell` is called in this thread as epochs and runs finish, in any

@@ -4,8 +4,6 @@ The engine of a run depends on the run, the data and the device alone, so that i
 depend on what else is pending.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from lrdecay.components import registry
 from lrdecay.components.datasets.dataset import Dataset, Split
+from lrdecay.components.models.build import allow_dropout
 from lrdecay.core.run import Run
 from lrdecay.engine import reference
 from lrdecay.engine.measured import EVALUATION_BATCH
@@ -177,7 +176,7 @@ def check_stackable(run: Run, images: Tensor, classes: int) -> None:
 
 
 def _two(run: Run, images: Tensor, classes: int) -> list[torch.nn.Module]:
-    rates = (None, None) if run.dropout is None else (0.0, 0.5)
+    rates = [allow_dropout(run.model, rate) for rate in (0.0, 0.5)]
     runs = [replace(run, seed=seed, dropout=rate) for seed, rate in enumerate(rates)]
     labels = torch.zeros(len(images), dtype=torch.int64)
     return lockstep.build_networks(runs, Split(images, labels), classes)

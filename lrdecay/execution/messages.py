@@ -1,7 +1,5 @@
 """What a worker tells while it trains."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

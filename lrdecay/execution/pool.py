@@ -1,8 +1,8 @@
 """Many workers at once: groups of runs in, finished runs out, whatever becomes of a worker.
 
-A worker trains one group at a time; it is a process on this machine (`process`) or an actor of a
-Ray cluster (`on_ray`). A run ends as completed or diverged, or has failed: an error ended it, or
-its worker. One that failed is tried again alone in a fresh worker, at most twice, before it is
+A worker trains one group at a time; it is a process on this machine (`local`) or an actor of a Ray
+cluster (`ray`). A run ends as completed or diverged, or has failed: an error ended it, or its
+worker. One that failed is tried again alone in a fresh worker, at most twice, before it is
 recorded. A run that was interrupted, since its worker or the sweep was ended, is not recorded.
 """
 

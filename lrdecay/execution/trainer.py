@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -15,9 +16,10 @@ from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.plugins import Loaded, load_as_elsewhere
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
+from lrdecay.core.text import describe_error
 from lrdecay.engine import record, reference
 from lrdecay.engine.measured import Epoch, OnEpoch
-from lrdecay.engine.stacked.train import NAME, train_stacked
+from lrdecay.engine.stacked import train
 from lrdecay.execution.grouping import Group
 from lrdecay.execution.messages import EpochDone, Note, Tell
 
@@ -37,7 +39,7 @@ class Setup:
     """
 
     dataset: DatasetSpec
-    data_dir: str | None
+    data_dir: str | Path | None
     dataset_digest: str
     validation: int
     device: str
@@ -82,14 +84,14 @@ class Trainer:
         try:
             done = reference.train_one(run, self.data, self.device, _report_epochs(tell))
         except Exception as error:
-            done = record.record_failed(run, _describe_error(error), reference.NAME, self.device)
+            done = record.record_failed(run, describe_error(error), reference.NAME, self.device)
         tell(done)
 
     def _train_together(self, runs: tuple[Run, ...], tell: Tell) -> None:
         try:
-            records = train_stacked(runs, self.data, self.device, _report_epochs(tell))
+            records = train.train_stacked(runs, self.data, self.device, _report_epochs(tell))
         except Exception as error:
-            failure = _describe_error(error)
+            failure = describe_error(error)
             out_of_memory = _out_of_memory(error)
         else:
             for done in records:
@@ -97,7 +99,7 @@ class Trainer:
             return
         # here the error is gone, and with it what its traceback held in memory
         if len(runs) == 1:
-            tell(record.record_failed(runs[0], failure, NAME, self.device))
+            tell(record.record_failed(runs[0], failure, train.NAME, self.device))
             return
         half = (len(runs) + 1) // 2
         if out_of_memory:
@@ -113,16 +115,11 @@ def _report_epochs(tell: Tell) -> OnEpoch:
     return lambda run, epoch: tell(report_epoch(run, epoch))
 
 
-def _describe_error(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".strip()
-
-
 def _out_of_memory(error: BaseException) -> bool:
     # torch has no class of its own for a CPU that has none left
     words = ("can't allocate memory", "not enough memory")
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    if any(word in str(error) for word in words):
+    out = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    if out or any(word in str(error) for word in words):
         return True
     # ending a capture may fail in its own way after it
     return error.__context__ is not None and _out_of_memory(error.__context__)

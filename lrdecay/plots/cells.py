@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import axis_values, cell_summary, extra_axes, train_test_gap
+from lrdecay.analysis.axes import has_dropout
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import format_mean
-from lrdecay.plots.common import SPREAD, mark_scheduler, require_one_value
+from lrdecay.plots.common import SPREAD, draw_means, mark_scheduler, require_one_value
 from lrdecay.plots.style import (
     Style,
     finish_axes,
@@ -111,9 +112,9 @@ def _accuracy_by(
     return _by_axis(axis, percent, "percent", "test accuracy (%)", styles, legend, ax)
 
 
-def _has_dropouts(runs: pd.DataFrame) -> None:
-    if runs["dropout"].isna().any():
-        networks = ", ".join(sorted(set(runs.loc[runs["dropout"].isna(), "model"])))
+def _require_dropouts(runs: pd.DataFrame) -> None:
+    if len(own := runs[~has_dropout(runs)]):
+        networks = ", ".join(sorted(set(own["model"])))
         raise InputError(
             f"no axis dropout to draw against: {networks} has rates of its own; choose another kind"
         )
@@ -132,7 +133,7 @@ def _by_axis(
     if axis not in varied:
         raise InputError(f"no axis {axis} to draw against: the runs have one, or each its own")
     if axis == "dropout":
-        _has_dropouts(runs)
+        _require_dropouts(runs)
     require_one_value(runs, [name for name in varied if name != axis])
     styles = styles or style_schedulers(runs)
     ax = ax or make_axes()
@@ -149,29 +150,16 @@ def _by_axis(
     apart = SPREAD * min(steps, default=0.1) / max(1, len(used))
     for place, (scheduler, style) in enumerate(used.items()):
         cells = present[present["scheduler"] == scheduler].sort_values(axis)
+        sd = cells["sd"].fillna(0.0)
+        cells = cells.assign(low=cells["mean"] - sd, high=cells["mean"] + sd)
         own = rows[rows["scheduler"] == scheduler].sort_values("seed", kind="stable")
         own = own.groupby(axis, sort=False).head(MOST_DOTS)
         shift = apart * (place - (len(used) - 1) / 2)
-        x = moved(cells[axis], shift)
-        line = ax.plot(
-            x,
-            cells["mean"],
-            color=style.color,
-            linestyle=style.dash,
-            marker=style.marker,
-            linewidth=1.4,
-            markersize=4.5,
-        )
         points: list[tuple[About, str]] = [
             ({axis: cell[axis]}, f"{scheduler}, {axis} {cell[axis]:g}: {_in_words(cell)}")
             for cell in cells.to_dict("records")
         ]
-        mark_scheduler(line, scheduler, points=points)
-        for (about, name), at, mean, sd in zip(
-            points, x, cells["mean"], cells["sd"].fillna(0.0), strict=True
-        ):
-            bar = ax.plot([at, at], [mean - sd, mean + sd], color=style.color, linewidth=1.4)
-            mark_scheduler(bar, scheduler, name, about=about)
+        draw_means(ax, moved(cells[axis], shift), cells, style, points, linewidth=1.4)
         # beside the bar, or it would hide them
         beside = moved(own[axis], shift + 0.4 * apart)
         dots = ax.scatter(beside, own[metric], s=5, color=style.color, alpha=0.5, linewidths=0)
@@ -206,7 +194,7 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             of its own.
     """
     require_one_value(runs, extra_axes(runs))
-    _has_dropouts(runs)
+    _require_dropouts(runs)
     ax = ax or make_axes()
     cells = cell_summary(runs, "test_accuracy")
     order = axis_values(runs, "scheduler"), axis_values(runs, "dropout")

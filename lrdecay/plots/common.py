@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
@@ -13,7 +15,7 @@ from matplotlib.ticker import FuncFormatter
 from lrdecay.analysis import axis_values
 from lrdecay.analysis.axes import list_strata
 from lrdecay.core.errors import InputError
-from lrdecay.plots.style import format_plain
+from lrdecay.plots.style import Style, format_plain
 from lrdecay.plots.svg import About, mark_artists
 
 SPREAD = 0.4  # of the smallest step on the axis: how far the schedulers of a value are spread out
@@ -51,6 +53,33 @@ def mark_scheduler(
 ) -> None:
     """Say what these marks are of, for whoever reads the figure as SVG; see `marks.mark`."""
     mark_artists(artists, {"scheduler": scheduler, **(about or {})}, name or scheduler, points)
+
+
+def draw_means(
+    ax: Axes,
+    x: pd.Series[float] | np.ndarray,
+    rows: pd.DataFrame,
+    style: Style,
+    points: Sequence[tuple[About, str]],
+    linewidth: float,
+) -> None:
+    """Draw the `mean` of each row of one scheduler at its place `x` as a line, and a bar from `low`
+    to `high` where both are finite; `points` say what each row is about, and its numbers."""
+    line = ax.plot(
+        x,
+        rows["mean"],
+        color=style.color,
+        linestyle=style.dash,
+        marker=style.marker,
+        linewidth=linewidth,
+        markersize=4.5,
+    )
+    scheduler = str(rows["scheduler"].iloc[0])
+    mark_scheduler(line, scheduler, points=points)
+    for (about, words), at, low, high in zip(points, x, rows["low"], rows["high"], strict=True):
+        if math.isfinite(low) and math.isfinite(high):
+            bar = ax.plot([at, at], [low, high], color=style.color, linewidth=1.4)
+            mark_scheduler(bar, scheduler, words, about=about)
 
 
 def label_rows(ax: Axes, labels: Sequence[str], heads: Collection[int]) -> None:

@@ -1,7 +1,5 @@
 """What happens over a run: learning rates, loss and accuracy by epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Differences to the reference: with their intervals, seed by seed, and as seeds were added."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -14,12 +12,14 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lrdecay.analysis import axis_values, extra_axes
+from lrdecay.analysis.axes import has_dropout
 from lrdecay.analysis.metrics import NATS, UNIT_TITLES, find_metric, read_metric
-from lrdecay.analysis.sentences import format_interval
+from lrdecay.analysis.sentences import format_interval, name_contrast
 from lrdecay.analysis.verdicts import RESOLVED
 from lrdecay.core.text import format_dropout
 from lrdecay.plots.common import (
     SPREAD,
+    draw_means,
     label_rows,
     mark_scheduler,
     require_one_stratum,
@@ -119,14 +119,13 @@ def _difference(ax: Axes, place: int, row: Mapping[Hashable, Any], style: Style)
         markersize=5.5,
         markerfacecolor=style.color if bounded else "none",
     )
-    about = {} if pd.isna(row["dropout"]) else {"dropout": row["dropout"]}
+    about = {"dropout": row["dropout"]} if has_dropout(row) else {}
     mark_scheduler(drawn, str(row["scheduler"]), _in_words(row), about=about)
 
 
 def _in_words(row: Mapping[Hashable, Any]) -> str:
     bounded = math.isfinite(row["low"]) and math.isfinite(row["high"])
-    where = f"{row['where']}: " if row["where"] else ""
-    return f"{where}{row['a']} \N{MINUS SIGN} {row['b']}: {row['mean']:.2g}" + (
+    return f"{name_contrast(row)}: {row['mean']:.2g}" + (
         f", {format_interval(row['low'], row['high'])}" if bounded else ""
     )
 
@@ -156,23 +155,10 @@ def plot_gain_by_dropout(
     for place, (scheduler, style) in enumerate(used.items()):
         own = rows[rows["scheduler"] == scheduler].sort_values("dropout")
         x = own["dropout"].to_numpy() + apart * (place - (len(used) - 1) / 2)
-        drawn = ax.plot(
-            x,
-            own["mean"],
-            color=style.color,
-            linestyle=style.dash,
-            marker=style.marker,
-            linewidth=1.2,
-            markersize=4.5,
-        )
         points: list[tuple[About, str]] = [
             ({"dropout": row["dropout"]}, _in_words(row)) for row in own.to_dict("records")
         ]
-        mark_scheduler(drawn, scheduler, points=points)
-        for (about, words), at, low, high in zip(points, x, own["low"], own["high"], strict=True):
-            if math.isfinite(low) and math.isfinite(high):
-                bar = ax.plot([at, at], [low, high], color=style.color, linewidth=1.4)
-                mark_scheduler(bar, scheduler, words, about=about)
+        draw_means(ax, x, own, style, points, linewidth=1.2)
     ax.set_xticks(dropouts)
     ax.xaxis.set_major_formatter(FuncFormatter(format_plain))
     ax.margins(x=0.08)

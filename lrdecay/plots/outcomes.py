@@ -1,7 +1,5 @@
 """How far seeds spread, how soon runs reached a target, and what trying base rates is worth."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """How figures look: one style for each scheduler, and what all axes share."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A figure to a small `<svg>` element for the inside of an HTML page."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence

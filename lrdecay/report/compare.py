@@ -3,8 +3,6 @@
 Labels are the user's: they are printed as they are, and mean nothing to rich or to Markdown.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -14,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from lrdecay import analysis
-from lrdecay.analysis.contrasts import describe_family, find_reference
-from lrdecay.analysis.metrics import Metric, find_metric
-from lrdecay.analysis.sentences import format_interval, list_best
-from lrdecay.analysis.settings import Comparison, UnreadableError, read_settings
+from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions, Criteria, conclude
+from lrdecay.analysis.contrasts import describe_family
+from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.sentences import format_interval, format_number, list_best, name_contrast
+from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import spell_count
 from lrdecay.store import reader
@@ -28,29 +26,10 @@ SHOWN = 100  # sentences of a family; all of them are in the machines' formats
 
 @dataclass(frozen=True)
 class Answer:
-    """What was asked, and the tables of `analysis.compare` and `analysis.best_set`."""
+    """What the runs of a results folder say."""
 
     folder: str
-    metric: Metric
-    reference: str
-    margin: float | None
-    confidence: float
-    table: pd.DataFrame
-    best: pd.DataFrame | None
-    notes: tuple[str, ...]
-
-
-def read_asked(folder: Path) -> tuple[Comparison, int]:
-    """Return what the sweep file stored with the results asks of the comparison, and how many seeds
-    it may take.
-
-    Raises:
-        InputError: there are no results, or their sweep file cannot be read.
-    """
-    try:
-        return read_settings(reader.read_plan(folder).sweep_text)
-    except UnreadableError as error:
-        raise InputError(f"{folder}: {error}") from error
+    found: Conclusions
 
 
 def compare_folder(
@@ -66,46 +45,36 @@ def compare_folder(
     Raises:
         InputError: there are no results, or as `analysis.compare`.
     """
-    question, budget = read_asked(folder)
-    chosen = find_metric(metric or question.metric)
-    notes = []
-    if margin is None and chosen.unit == find_metric(question.metric).unit:
-        margin = question.margin
-    if margin is None:
-        notes.append(
-            f"Nothing is called equivalent, since no margin in {chosen.unit} is given (--margin)."
-        )
-    runs, planned = reader.read_runs(folder), reader.read_plan_rows(folder)
-    epochs = reader.read_epochs(folder) if chosen.needs_epochs else None
-    confidence = question.confidence if confidence is None else confidence
-    table = analysis.compare(
-        runs,
-        epochs,
-        reference=reference or question.reference,
+    sweep_text = reader.read_plan(folder).sweep_text
+    try:
+        asked = read_criteria(sweep_text)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
+    chosen = find_metric(metric or asked.metric)
+    if margin is None and chosen.unit == find_metric(asked.metric).unit:
+        margin = asked.margin
+    criteria = Criteria(
+        reference=reference or asked.reference,
         metric=chosen.name,
         margin=margin,
-        confidence=confidence,
+        confidence=asked.confidence if confidence is None else confidence,
+        budget=asked.budget,
+    )
+    found = conclude(
+        reader.read_runs(folder),
+        reader.read_epochs(folder) if chosen.needs_epochs else None,
+        criteria,
+        planned=reader.read_plan_rows(folder),
         exploratory=exploratory,
-        planned=planned,
-        budget=budget,
     )
-    best = None
-    if chosen.higher_is_better is not None:
-        best = analysis.best_set(runs, metric=chosen.name, confidence=confidence, planned=planned)
-    tables = [runs] if planned is None else [planned, runs]
-    return Answer(
-        folder=str(folder),
-        metric=chosen,
-        reference=find_reference(tables, reference or question.reference),
-        margin=margin,
-        confidence=confidence,
-        table=table,
-        best=best,
-        notes=(*notes, *_notes(table, chosen)),
-    )
+    return Answer(str(folder), found)
 
 
-def _notes(table: pd.DataFrame, metric: Metric) -> Iterator[str]:
+def write_notes(found: Conclusions) -> Iterator[str]:
+    """Yield what a reader of the verdicts should know beside them."""
+    table, metric = found.table, found.metric
+    if found.criteria.margin is None:
+        yield f"Nothing is called equivalent, since no margin in {metric.unit} is given (--margin)."
     if table.empty:
         yield "There is one cell only, so nothing to compare."
     waiting = int(table["n_waiting"].max()) if len(table) else 0
@@ -127,39 +96,40 @@ def as_json(answer: Answer) -> str:
             return None
         return json.loads(table.to_json(orient="records", double_precision=15))
 
+    found = answer.found
     whole = {
         "folder": answer.folder,
-        "metric": answer.metric.name,
-        "unit": answer.metric.unit,
-        "reference": answer.reference,
-        "margin": answer.margin,
-        "confidence": answer.confidence,
-        "contrasts": rows(answer.table),
-        "best": rows(answer.best),
-        "notes": answer.notes,
+        "metric": found.metric.name,
+        "unit": found.metric.unit,
+        "reference": found.reference,
+        "margin": found.criteria.margin,
+        "confidence": found.criteria.confidence,
+        "contrasts": rows(found.table),
+        "best": rows(found.best),
+        "notes": list(write_notes(found)),
     }
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
 def as_csv(answer: Answer) -> str:
     """Return the contrasts as CSV, every column of `analysis.compare`."""
-    text: str = answer.table.to_csv(index=False)
+    text: str = answer.found.table.to_csv(index=False)
     return text
 
 
 def as_markdown(answer: Answer) -> str:
     """Return the sentences as lists, with a table under each, in Markdown."""
-    lines = [_inert(write_headline(answer))]
-    for family, rows in answer.table.groupby("family", sort=False):
+    found, lines = answer.found, [_inert(write_headline(answer))]
+    for family, rows in found.table.groupby("family", sort=False):
         lines += ["", f"### {_inert(write_family_title(str(family), rows))}", ""]
         lines += [f"- {_inert(sentence)}" for sentence in rows["sentence"]]
         lines += ["", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
         lines += [
             f"| {' | '.join(map(_inert, format_row(row)))} |" for row in rows.to_dict("records")
         ]
-    if len(answer.table):
-        lines += ["", _inert(write_legend(answer))]
-    lines += ["", *(f"- {_inert(line)}" for line in (*write_best(answer), *answer.notes))]
+    if len(found.table):
+        lines += ["", _inert(write_legend(found))]
+    lines += ["", *(f"- {_inert(line)}" for line in (*write_best(found), *write_notes(found)))]
     return "\n".join(lines) + "\n"
 
 
@@ -175,55 +145,46 @@ COLUMNS = ("contrast", "n", "mean", "interval", "wins", "r", "skew", "verdict")
 def format_row(row: dict[Any, Any]) -> tuple[str, ...]:
     """Return what a table shows of a contrast, one text for each of `COLUMNS`."""
     return (
-        f"{row['where']}: {row['a']} - {row['b']}".removeprefix(": "),
+        name_contrast(row, minus="-"),
         str(row["n"]),
-        _number(row["mean"]),
+        format_number(row["mean"]),
         "" if pd.isna(row["low"]) else format_interval(row["low"], row["high"]),
-        _number(row["wins"]),
-        _number(row["correlation"]),
-        _number(row["skew"]),
+        *(format_number(row[name]) for name in ("wins", "correlation", "skew")),
         row["verdict"],
     )
 
 
-def _number(value: float) -> str:
-    if pd.isna(value):
-        return ""
-    if abs(value) < 1e-6:
-        return "0.00"  # and no minus before it
-    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
-
-
 def write_headline(answer: Answer) -> str:
     """Return what was asked, in a line."""
-    margin = "" if answer.margin is None else f", margin {answer.margin:g} {answer.metric.unit}"
+    found, margin = answer.found, answer.found.criteria.margin
+    within = "" if margin is None else f", margin {margin:g} {found.metric.unit}"
     return (
-        f"{answer.folder}: {answer.metric.title}, reference {answer.reference}{margin}, "
-        f"confidence {answer.confidence:g} for each family as a whole"
+        f"{answer.folder}: {found.metric.title}, reference {found.reference}{within}, "
+        f"confidence {found.criteria.confidence:g} for each family as a whole"
     )
 
 
 def write_family_title(family: str, rows: pd.DataFrame) -> str:
     """Return what a family of contrasts is called, of what kind it is, and its size."""
-    kind = {analysis.PRIMARY: "primary", analysis.EXPLORATORY: "exploratory"}
+    kind = {PRIMARY: "primary", EXPLORATORY: "exploratory"}
     what = describe_family(family, rows)
     size = spell_count(int(rows["family_size"].iloc[0]), "contrast")
     return f"{what[0].upper()}{what[1:]} ({kind.get(family, 'secondary')}, {size})"
 
 
-def write_legend(answer: Answer) -> str:
+def write_legend(found: Conclusions) -> str:
     """Return what the columns of the tables mean."""
     return (
-        f"Differences are first minus second, in {answer.metric.unit}; wins is the share of seeds "
+        f"Differences are first minus second, in {found.metric.unit}; wins is the share of seeds "
         f"at which the first is better, ties half; r the correlation of the pairs, which is what "
         f"pairing gains; skew that of their differences: at 2, as exponential ones have it, an "
         f"interval meant to err in 5% of the cases errs in 11%."
     )
 
 
-def write_best(answer: Answer) -> Iterator[str]:
+def write_best(found: Conclusions) -> Iterator[str]:
     """Yield which schedulers may be best, a line for each dropout."""
-    for best in () if answer.best is None else list_best(answer.best):
+    for best in list_best(found.best):
         where = f" at {best.where}" if best.where else ""
         if not best.left:
             yield f"Which scheduler may be best{where} is not evaluated yet."

@@ -1,4 +1,4 @@
-"""What a sweep decides, with its own comparison settings: the verdicts, and what is still open."""
+"""What a sweep decides, in words: its question, the verdicts, and what is still open."""
 
 from __future__ import annotations
 
@@ -13,18 +13,13 @@ import pandas as pd
 from lrdecay.analysis import (
     AXES,
     FEWEST_SEEDS,
-    PRIMARY,
+    Conclusions,
+    SeedsUntil,
     axis_values,
-    best_set,
-    compare,
     open_questions,
-    verdicts_by_seeds,
 )
-from lrdecay.analysis.axes import list_strata
-from lrdecay.analysis.contrasts import find_reference
-from lrdecay.analysis.metrics import Metric, find_metric
+from lrdecay.analysis.axes import has_dropout, list_strata
 from lrdecay.analysis.sentences import list_best
-from lrdecay.analysis.settings import Comparison, SeedsUntil, read_settings
 from lrdecay.analysis.verdicts import EQUIVALENT, NOT_EVALUATED, RESOLVED, UNRESOLVED
 from lrdecay.core.text import join_words, spell_count, spell_seconds, to_text
 
@@ -38,68 +33,6 @@ GROUPS = {
 _USUAL_MOST = SeedsUntil().max
 
 
-@dataclass(frozen=True)
-class Conclusions:
-    """The settings, and the tables of `compare`, `best_set` and `verdicts_by_seeds` under them.
-
-    `best` is None where neither more nor less of the metric is better; `budget` is how many seeds
-    the sweep may take at most.
-    """
-
-    comparison: Comparison
-    metric: Metric
-    reference: str
-    table: pd.DataFrame
-    best: pd.DataFrame | None
-    steps: pd.DataFrame
-    seconds_per_run: float
-    budget: int
-
-    @property
-    def primary(self) -> pd.DataFrame:
-        """The differences that the sweep file fixed beforehand."""
-        return self.table[self.table["family"] == PRIMARY]
-
-
-def conclude(
-    runs: pd.DataFrame, epochs: pd.DataFrame, sweep_text: str, planned: pd.DataFrame | None
-) -> Conclusions:
-    """Compare the runs as their sweep file asks.
-
-    Args:
-        runs: rows of the runs table, trials of base rates left out.
-        epochs: rows of the epochs table.
-        sweep_text: the sweep file.
-        planned: rows of the plan; None where it is not known.
-
-    Raises:
-        InputError: the settings cannot be read, or as `lrdecay.analysis.compare`.
-    """
-    comparison, budget = read_settings(sweep_text)
-    metric = find_metric(comparison.metric)
-    tables = [runs] if planned is None else [planned, runs]
-    asked: dict[str, Any] = {
-        "reference": find_reference(tables, comparison.reference),
-        "metric": metric.name,
-        "margin": comparison.margin,
-        "confidence": comparison.confidence,
-        "planned": planned,
-    }
-    best = None
-    if metric.higher_is_better is not None:
-        best = best_set(runs, metric=metric.name, confidence=comparison.confidence, planned=planned)
-    return Conclusions(
-        comparison,
-        metric,
-        str(asked["reference"]),
-        compare(runs, epochs, **asked, budget=budget),
-        best,
-        verdicts_by_seeds(runs, epochs, **asked),
-        float(runs["seconds"].mean()),
-        budget,
-    )
-
-
 def write_question(found: Conclusions) -> str:
     """Return what is compared with what, and by what rule, in a sentence or two."""
     primary = found.primary
@@ -107,13 +40,13 @@ def write_question(found: Conclusions) -> str:
         return f"There is one scheduler, {found.reference}, so none to compare it with."
     others = join_words(axis_values(primary, "scheduler"))
     rates = [to_text(dropout) for dropout in axis_values(primary, "dropout")]
-    where = f" at dropout {join_words(rates)}" if any(rates) else ""
-    chance = f"{100 * (1 - found.comparison.confidence):.3g}%"
+    where = f" at dropout {join_words(rates)}" if has_dropout(primary).any() else ""
+    chance = f"{100 * (1 - found.criteria.confidence):.3g}%"
     size = len(primary)
     verdicts = "the verdict" if size == 1 else f"any of the {spell_count(size, 'verdict')}"
     return (
         f"{others} against {found.reference}{where}, by {found.metric.title}. "
-        f"Differences below {found.comparison.margin:g} {found.metric.unit} are to count as none; "
+        f"Differences below {found.criteria.margin:g} {found.metric.unit} are to count as none; "
         f"that {verdicts} is wrong has a probability of at most "
         f"{chance}, however often one looks."
     )
@@ -134,7 +67,7 @@ def write_summary(found: Conclusions) -> str:
     equivalent = int((verdicts == EQUIVALENT).sum())
     counts = {
         "shown to differ from 0": int(verdicts.isin(RESOLVED).sum()) - equivalent,
-        f"equivalent within {found.comparison.margin:g} {found.metric.unit}": equivalent,
+        f"equivalent within {found.criteria.margin:g} {found.metric.unit}": equivalent,
         "not resolved": int((verdicts == UNRESOLVED).sum()),
         "not evaluated": int((verdicts == NOT_EVALUATED).sum()),
     }
@@ -157,7 +90,7 @@ def find_axes(row: Mapping[Hashable, Any], strata: Sequence[str]) -> dict[str, s
     """Return which values of the axes a contrast is about; one over all dropouts has none."""
     values = {axis: to_text(row[axis]) for axis in strata}
     values["scheduler"] = row["scheduler"]
-    if not pd.isna(row["dropout"]):
+    if has_dropout(row):
         values["dropout"] = to_text(row["dropout"])
     return values
 
@@ -180,7 +113,7 @@ def group_sentences(found: Conclusions, most: int) -> list[tuple[str, list[Sente
 
 def list_best_sentences(found: Conclusions) -> Iterator[Sentence]:
     """Yield, for each dropout, which schedulers are not excluded as best."""
-    for best in () if found.best is None else list_best(found.best):
+    for best in list_best(found.best):
         if best.left:
             others = join_words(best.not_evaluated) if best.not_evaluated else ""
             yield Sentence(
@@ -210,7 +143,7 @@ def write_outlook(found: Conclusions) -> list[str]:
     if beyond := len(still_open) - len(within):
         lines.append(
             f"{spell_count(beyond, 'difference')} may not be resolvable within "
-            f"{spell_count(found.budget, 'seed')}."
+            f"{spell_count(found.criteria.budget, 'seed')}."
         )
     return lines
 
@@ -224,8 +157,9 @@ def _cost(found: Conclusions, within: pd.DataFrame) -> str:
     text = f"To {verb} {spell_count(len(within), 'open difference')} takes about {count} more"
     text += "" if begin else ", if they stay as they are"
     # no run that has ended so far says how long one takes if all of them failed
-    if math.isfinite(found.seconds_per_run):
-        hours = spell_seconds(found.seconds_per_run * _more_runs(within))
+    per_run = float(found.blocks.runs["seconds"].mean())
+    if math.isfinite(per_run):
+        hours = spell_seconds(per_run * _more_runs(within))
         text += f": some {hours} of training time, at what these runs took"
     if begin and (within["n_waiting"] >= needed).all():
         return f"{text}. The sweep is still to train them."

@@ -1,7 +1,5 @@
 """How pages are rendered and written: one environment for all templates, everything escaped."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import os

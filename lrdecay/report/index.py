@@ -3,8 +3,6 @@
 It is a function of the folders there, so the same folders give the same bytes.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass

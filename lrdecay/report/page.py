@@ -4,8 +4,6 @@ The page is a function of the tables and the sweep file alone, so the same input
 bytes. `write_report` reads, renders and writes; `render_report` is the pure part.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +14,19 @@ from typing import Any
 import matplotlib.style
 import pandas as pd
 
-from lrdecay.analysis import FEWEST_SEEDS, compared, extra_axes, status_counts
+from lrdecay.analysis import (
+    FEWEST_SEEDS,
+    Conclusions,
+    compared,
+    conclude,
+    extra_axes,
+    status_counts,
+)
 from lrdecay.analysis.metrics import UNIT_TITLES
+from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
 from lrdecay.plots.style import MATPLOTLIB_STYLE, Style, style_schedulers
 from lrdecay.report import conclusions, figures, provenance, tables
-from lrdecay.report.conclusions import Conclusions
 from lrdecay.report.figures import Chart, Setting
 from lrdecay.report.html import load_assets, render_template, write_page
 from lrdecay.store import reader
@@ -148,7 +153,7 @@ def _conclude(
 ) -> tuple[Conclusions | None, str]:
     """Return what the sweep decides, or why that cannot be said: the rest of the page can."""
     try:
-        return conclusions.conclude(runs, epochs, sweep_text, planned), ""
+        return conclude(runs, epochs, read_criteria(sweep_text), planned=planned), ""
     except InputError as error:
         return None, str(error)
 
@@ -165,7 +170,7 @@ def _answer(found: Conclusions) -> Mapping[str, Any]:
         "best_left_out": len(best) - len(best[:MAX_SENTENCES]),
         "places": conclusions.name_places(found),
         "outlook": conclusions.write_outlook(found),
-        "confidence": f"{100 * found.comparison.confidence:g}%",
+        "confidence": f"{100 * found.criteria.confidence:g}%",
     }
 
 

@@ -1,7 +1,5 @@
 """How the numbers of a page were made, as far as its tables know."""
 
-from __future__ import annotations
-
 import json
 import shlex
 

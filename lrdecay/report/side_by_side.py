@@ -4,8 +4,6 @@ Each sweep keeps its own verdicts: runs of different sweeps are never paired, si
 in more than the page can name.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,17 +14,15 @@ import pandas as pd
 
 from lrdecay.analysis import (
     AXES,
-    METRICS_COMPARED,
-    PRIMARY,
     axis_values,
     cell_summary,
-    compare,
     compared,
+    conclude,
     extra_axes,
     rates_chosen,
-    settings,
 )
-from lrdecay.analysis.metrics import UNIT_TITLES
+from lrdecay.analysis.metrics import UNIT_TITLES, find_metric
+from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import format_mean, format_named, join_filled, join_some
 from lrdecay.report import index
@@ -105,25 +101,17 @@ def _read(folder: Path, label: str, home: Path) -> Side:
 def _verdicts(folder: Path, sweep_text: str, runs: pd.DataFrame) -> tuple[str, list[str]]:
     """What the sweep asks, and the sentences of its primary family or why there are none."""
     try:
-        question, budget = settings.read_settings(sweep_text)
-        metric = METRICS_COMPARED[question.metric]
-        table = compare(
-            runs,
-            reader.read_epochs(folder) if metric.needs_epochs else None,
-            reference=question.reference,
-            metric=metric.name,
-            margin=question.margin,
-            confidence=question.confidence,
-            planned=reader.read_plan_rows(folder),
-            budget=budget,
-        )
+        criteria = read_criteria(sweep_text)
+        metric = find_metric(criteria.metric)
+        epochs = reader.read_epochs(folder) if metric.needs_epochs else None
+        found = conclude(runs, epochs, criteria, planned=reader.read_plan_rows(folder))
     except InputError as error:
         return "", [f"There are no verdicts: {error}."]
     asked = (
-        f"{metric.title}, margin {question.margin:g} {UNIT_TITLES[metric.unit]}; all sentences "
-        f"hold together with probability {question.confidence:g}"
+        f"{metric.title}, margin {criteria.margin:g} {UNIT_TITLES[metric.unit]}; all sentences "
+        f"hold together with probability {criteria.confidence:g}"
     )
-    sentences = table.loc[table["family"] == PRIMARY, "sentence"].tolist()
+    sentences = found.primary["sentence"].tolist()
     return asked, sentences or ["There is one scheduler only, so nothing to compare."]
 
 

@@ -1,7 +1,5 @@
 """The page's tables of cells, contrasts and runs, a row for each."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,19 +7,25 @@ from typing import Any
 
 import pandas as pd
 
-from lrdecay.analysis import PRIMARY, axis_values, cell_axes, cell_summary, extra_axes, lr_selection
+from lrdecay.analysis import (
+    PRIMARY,
+    Conclusions,
+    axis_values,
+    cell_axes,
+    cell_summary,
+    extra_axes,
+    lr_selection,
+)
 from lrdecay.analysis.axes import drop_own_dropout, list_strata
 from lrdecay.analysis.contrasts import describe_family
-from lrdecay.analysis.sentences import format_interval
+from lrdecay.analysis.sentences import DECIMALS, format_interval, format_number, name_contrast
 from lrdecay.core.text import format_values, to_text
-from lrdecay.report.conclusions import Conclusions, find_axes
+from lrdecay.report.conclusions import find_axes
 
 MAX_ENDED_EARLY = 100
 """Diverged or failed runs that are listed one by one."""
 MAX_LINES = 1000
 """Cells or contrasts that are listed."""
-
-_DECIMALS = 8  # what is less than that is rounding
 
 Row = Mapping[Hashable, Any]
 
@@ -85,7 +89,7 @@ def tabulate_contrasts(found: Conclusions) -> list[Listing]:
     size = int(primary.sum())
     others = found.table[~primary].groupby("family", sort=False)
     what = describe_family(PRIMARY, found.table[primary])
-    confidence = f"{100 * found.comparison.confidence:g}%"
+    confidence = f"{100 * found.criteria.confidence:g}%"
     captions = {
         "table-differences": (
             f"The primary family, fixed beforehand: {what}. "
@@ -119,28 +123,23 @@ def _contrast(row: Row) -> list[Cell]:
     whole: str = "" if pd.isna(low) else format_interval(low, high)
     known = math.isfinite(row["images_low"])
     images = format_interval(row["images_low"], row["images_high"]) if known else ""
-    numbers = [(row[name], _number(row[name])) for name in ("wins", "correlation", "skew")]
-    where = f"{row['where']}: " if row["where"] else ""
+    numbers = [
+        Cell(format_number(row[name]), number=True, sort=_exact(row[name]))
+        for name in ("mean", "wins", "correlation", "skew")
+    ]
     return [
-        Cell(f"{where}{row['a']} \N{MINUS SIGN} {row['b']}"),
+        Cell(name_contrast(row)),
         Cell(str(row["n"]), number=True),
-        Cell(_number(row["mean"]), number=True, sort=_exact(row["mean"])),
+        numbers[0],
         Cell(whole, number=True, sort=_exact(low)),
         Cell(images, number=True, sort=_exact(row["images_low"])),
-        *(Cell(text, number=True, sort=_exact(value)) for value, text in numbers),
+        *numbers[1:],
         Cell(row["verdict"]),
     ]
 
 
 def _exact(value: float) -> str:
-    return f"{round(value, _DECIMALS) + 0.0:.6g}" if math.isfinite(value) else ""
-
-
-def _number(value: float) -> str:
-    if pd.isna(value):
-        return ""
-    value = round(value, _DECIMALS) + 0.0  # no minus before nought
-    return f"{value:.2f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"
+    return f"{round(value, DECIMALS) + 0.0:.6g}" if math.isfinite(value) else ""
 
 
 def tabulate_ended_early(runs: pd.DataFrame) -> Listing | None:

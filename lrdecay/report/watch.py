@@ -1,7 +1,5 @@
 """A report that is rewritten while its sweep trains, here or in another process."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable

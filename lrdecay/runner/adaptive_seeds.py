@@ -5,17 +5,13 @@ still open get a block more, as does the reference, until each difference has a 
 budget of seeds is spent. The intervals are such that looking after every round costs no error.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 
-from lrdecay.analysis import open_questions
-from lrdecay.analysis.axes import list_strata
-from lrdecay.analysis.comparison import judge_primary
-from lrdecay.analysis.settings import Comparison, SeedsUntil
+from lrdecay.analysis import Comparison, Criteria, SeedsUntil, conclude, open_questions
+from lrdecay.analysis.axes import has_dropout, list_strata
 from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
 
@@ -58,6 +54,7 @@ def plan_seeds(
         ended: rows of the runs table; those that are not asked for do not count.
         epochs: their rows of the epochs table, where the metric needs them.
     """
+    criteria = Criteria(**{**dict(comparison), "reference": reference}, budget=adding.max)
     counts = dict.fromkeys(cells, adding.min)
     rounds: list[tuple[str, ...]] = []
     contrasts = 0
@@ -68,15 +65,8 @@ def plan_seeds(
         asked = _planned(counts, seeds)
         if not set(asked["run_id"]) <= known:
             return SeedPlan(counts, tuple(rounds), contrasts, over=False)
-        table = judge_primary(
-            ended[ended["run_id"].isin(asked["run_id"])],
-            asked,
-            epochs,
-            reference=reference,
-            metric=comparison.metric,
-            margin=comparison.margin,
-            confidence=comparison.confidence,
-        )
+        own = ended[ended["run_id"].isin(asked["run_id"])]
+        table = conclude(own, epochs, criteria, planned=asked).brief
         contrasts = len(table)
         still_open = open_questions(table)
         rounds.append(tuple(_name(row) for row in still_open.to_dict("records")))
@@ -123,7 +113,7 @@ def _cells_of(still_open: pd.DataFrame, cells: Iterable[Run]) -> list[Run]:
     for row in still_open.to_dict("records"):
         stratum = tuple(row[axis] for axis in axes)
         for label in (row["scheduler"], row["versus_scheduler"]):
-            dropout = None if pd.isna(row["dropout"]) else row["dropout"]
+            dropout = row["dropout"] if has_dropout(row) else None
             found[by_values[(*stratum, label, dropout)]] = None
     return list(found)
 

@@ -6,7 +6,7 @@ is decided, a few come first. With their results what the sweep asks for grows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -63,6 +63,15 @@ class Agenda:
         """Return the same, with what is `done` no longer pending."""
         return replace(self, pending=list_pending(self.runs, done))
 
+    def share(self, mine: Callable[[Run], bool], done: Collection[str]) -> Agenda:
+        """Return the same, of which only one part is to train here."""
+        runs = (*self.runs, *self.whole)
+        return replace(
+            self,
+            pending=[run for run in self.pending if mine(run)],
+            elsewhere={run for run in runs if run.run_id not in done and not mine(run)},
+        )
+
     @property
     def planned(self) -> int:
         """How many runs the comparison is to have."""
@@ -113,9 +122,26 @@ def list_pending(runs: Sequence[Run], done: Collection[str]) -> list[Run]:
     return [run for run in runs if run.run_id not in done]
 
 
-def describe_agenda(sweep: Sweep, matrix: Matrix, asked: Agenda) -> list[str]:
-    """Return a line for each base rate that was chosen, and for each round of seeds that ended."""
-    lines = lr_selection.describe_rates(matrix.cells, asked.rates)
-    if sweep.adding is not None and asked.added is not None:
-        lines += adaptive_seeds.describe_rounds(asked.added, sweep.adding)
-    return lines
+@dataclass(frozen=True)
+class AgendaSource:
+    """Asks for the runs of a sweep: where `mine` is given only its part of them trains here, and
+    where `repeated` is given, the runs of that once more."""
+
+    sweep: Sweep
+    matrix: Matrix
+    mine: Callable[[Run], bool] | None = None
+    repeated: Agenda | None = None
+
+    def build(self, outcomes: Outcomes, done: Collection[str]) -> Agenda:
+        """Return what is asked for; see `build_agenda`."""
+        if self.repeated is not None:
+            return self.repeated.without(done)
+        agenda = build_agenda(self.sweep, self.matrix, outcomes, done)
+        return agenda if self.mine is None else agenda.share(self.mine, done)
+
+    def describe(self, agenda: Agenda) -> list[str]:
+        """Return a line for each base rate chosen, and for each round of seeds that ended."""
+        lines = lr_selection.describe_rates(self.matrix.cells, agenda.rates)
+        if self.sweep.adding is not None and agenda.added is not None:
+            lines += adaptive_seeds.describe_rounds(agenda.added, self.sweep.adding)
+        return lines

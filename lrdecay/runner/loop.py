@@ -1,4 +1,4 @@
-"""The course of a sweep: runs are trained and committed until nothing that is asked for is pending.
+"""The loop of a sweep: runs are trained and committed until nothing that is asked for is pending.
 
 What is asked for is a function of the sweep and of what the store holds: with results it may grow.
 """
@@ -8,20 +8,24 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from lrdecay.analysis.lr_selection import list_without_rate
 from lrdecay.core import signals
+from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
-from lrdecay.execution.grouping import Group, Plan
-from lrdecay.execution.messages import Beat, EpochDone, Message, Note, Tell, Training
-from lrdecay.runner.agenda import Agenda, Outcomes
+from lrdecay.execution.executor import Executor, Site
+from lrdecay.execution.grouping import Plan
+from lrdecay.execution.messages import EpochDone, Message, Note, Training
+from lrdecay.execution.trainer import Setup
+from lrdecay.runner.agenda import Agenda, AgendaSource
+from lrdecay.runner.options import SweepOptions
 from lrdecay.store.lock import Hold
 from lrdecay.store.schema import Record
 from lrdecay.store.writer import Store
-from lrdecay.sweep.config import Sweep
 
 _COMMIT_SECONDS = 1.0
 
@@ -70,102 +74,108 @@ class Summary:
     repeats: Summary | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class SweepLoop:
-    """How runs are planned, trained and committed, and who is told."""
+    """Trains into a store what a source asks for, round after round, until nothing is pending.
 
-    sweep: Sweep
+    The store's folder is held. `warnings` about the schedules are written with the tables.
+    """
+
+    source: AgendaSource
+    options: SweepOptions
+    executor: Executor
+    site: Site
+    setup: Setup
+    store: Store
     hold: Hold
-    check: Callable[[Store, Agenda], None]
-    plan: Callable[[Sequence[Run]], Plan]
-    train: Callable[[Sequence[Group], Tell], None]
-    workers: int
     progress: Progress | None
-    warnings: Sequence[str] = ()
+    warnings: Sequence[str]
 
-    def run(
-        self,
-        store: Store,
-        asks: Callable[[Outcomes, set[str]], Agenda],
-        lines: Callable[[Agenda], list[str]] = lambda _: [],
-        notes: Sequence[str] = (),
-    ) -> tuple[Summary, Agenda]:
-        """Train into a store what is asked for, and what is asked for then; tell of `notes` first,
-        and of each of the `lines` once."""
+    def __post_init__(self) -> None:
+        self._finished = _Finished(self.store)
+        self._tried: set[str] = set()  # in this call: what failed is tried once
+        self._told: set[str] = set()
+        self._plan = Plan(())
+        self.agenda = Agenda([], [], [], {})
+        """What is asked for so far."""
+
+    def run(self, notes: Sequence[str] = ()) -> Summary:
+        """Train what is asked for, and what is asked for then.
+
+        Progress is told of `notes` first, and of each line about what is asked for once.
+        """
         started = time.monotonic()
-        finished = _Finished(store)
-        tried: set[str] = set()  # in this call: what failed is tried once
-
-        def asked_now() -> Agenda:
-            return asks(store.outcomes, store.done() | tried)
-
-        def write_tables() -> None:
-            store.compact(
-                asked.runs, self.sweep.text, self.sweep.target, asked.planned, self.warnings
-            )
-
-        def tell(message: Message) -> None:
-            if isinstance(message, Record):
-                finished.add(message)
-            finished.commit_if_due()
-            self._tell(message)
-
-        asked = asked_now()
-        self.check(store, asked)
-        planned = self.plan(asked.pending)
+        self._build_agenda()
+        self._plan_round()
         # at once, so that a reader of an unfinished sweep knows what is still to come
-        write_tables()
-        if self.progress is not None:
-            at_once = min(self.workers, len(planned.groups))
-            waiting = {run.run_id for run in asked.pending}
-            there = {run.run_id for run in asked.here(asked.runs)} - waiting
-            runs = sorted(asked.here(asked.whole), key=lambda run: run.run_id not in there)
-            self.progress.start(runs, len(there), at_once)
-        told: set[str] = set()
-        fresh = [*_kept_apart(store, asked), *notes]
-        while True:
-            fresh += [*lines(asked), *planned.notes]
-            for text in dict.fromkeys(fresh):
-                if text not in told:
-                    tell(Note(text))
-            told.update(fresh)
-            if not planned.groups:
-                break
-            try:
-                self.train(planned.groups, tell)
-                tried.update(run.run_id for run in asked.pending)
-            finally:
-                with signals.hold_signals():
-                    try:
-                        finished.commit()
-                    finally:
-                        before, asked = asked, asked_now()
-                        write_tables()
-            self.check(store, asked)
-            planned = self.plan(asked.pending)
-            if self.progress is not None and len(asked.whole) > len(before.whole):
-                self.progress.grow(asked.here(asked.whole))
-        total = len(asked.here(asked.runs))
-        summary = Summary(
-            folder=store.folder,
-            total=total,
-            reused=total - finished.outcomes.total(),
-            completed=finished.outcomes["completed"],
-            diverged=finished.outcomes["diverged"],
-            failed=finished.outcomes["failed"],
-            seconds=time.monotonic() - started,
-            elsewhere=len(asked.elsewhere),
-            more_to_come=bool(asked.elsewhere) and asked.grows,
-        )
-        return summary, asked
+        self._write_tables()
+        self._start_progress()
+        self._tell_notes([*_kept_apart(self.store, self.agenda), *notes])
+        while self._plan.groups:
+            planned_before = len(self.agenda.whole)
+            self._train_round()
+            self._plan_round()
+            if self.progress is not None and len(self.agenda.whole) > planned_before:
+                self.progress.grow(self.agenda.here(self.agenda.whole))
+            self._tell_notes()
+        return self._summarize(time.monotonic() - started)
+
+    def _build_agenda(self) -> None:
+        done = self.store.done() | self._tried
+        self.agenda = self.source.build(self.store.outcomes, done)
+
+    def _plan_round(self) -> None:
+        options, data, pending = self.options, self.setup.data, self.agenda.pending
+        if not options.allow_mixed:
+            _refuse_mixture(self.store, self.agenda, self.site.made_with)
+        self._plan = Plan(())
+        if pending:
+            assert data is not None
+            plan = self.executor.plan
+            self._plan = plan(pending, data, options.engine, options.group_size)
+
+    def _train_round(self) -> None:
+        """Train what is planned; whatever ends it, what has finished is on the disk then."""
+        try:
+            self.executor.train(self._plan.groups, self.setup, self._tell)
+            self._tried.update(run.run_id for run in self.agenda.pending)
+        finally:
+            with signals.hold_signals():
+                try:
+                    self._finished.commit()
+                finally:
+                    self._build_agenda()
+                    self._write_tables()
+
+    def _write_tables(self) -> None:
+        asked, sweep = self.agenda, self.source.sweep
+        self.store.compact(asked.runs, sweep.text, sweep.target, asked.planned, self.warnings)
+
+    def _start_progress(self) -> None:
+        if self.progress is None:
+            return
+        asked = self.agenda
+        waiting = {run.run_id for run in asked.pending}
+        there = {run.run_id for run in asked.here(asked.runs)} - waiting
+        runs = sorted(asked.here(asked.whole), key=lambda run: run.run_id not in there)
+        at_once = min(self.site.workers, len(self._plan.groups))
+        self.progress.start(runs, len(there), at_once)
+
+    def _tell_notes(self, first: Sequence[str] = ()) -> None:
+        """Tell what has not been told yet about what is asked for and planned."""
+        for text in (*first, *self.source.describe(self.agenda), *self._plan.notes):
+            if text not in self._told:
+                self._told.add(text)
+                self._tell(Note(text))
 
     def _tell(self, message: Message) -> None:
+        if isinstance(message, Record):
+            self._finished.add(message)
+        self._finished.commit_if_due()
         match message:
             case Training():
                 self.hold.training(message.runs)
             case _ if self.progress is None:
-                pass
-            case Beat():
                 pass
             case Record():
                 self.progress.finished(message)
@@ -173,6 +183,22 @@ class SweepLoop:
                 self.progress.epoch(message)
             case Note():
                 self.progress.note(message.text)
+
+    def _summarize(self, seconds: float) -> Summary:
+        asked, outcomes = self.agenda, self._finished.outcomes
+        total = len(asked.here(asked.runs))
+        return Summary(
+            folder=self.store.folder,
+            total=total,
+            reused=total - outcomes.total(),
+            completed=outcomes["completed"],
+            diverged=outcomes["diverged"],
+            failed=outcomes["failed"],
+            seconds=seconds,
+            elsewhere=len(asked.elsewhere),
+            more_to_come=bool(asked.elsewhere) and asked.grows,
+            without_rate=list_without_rate(self.source.matrix.cells, asked.rates),
+        )
 
 
 class _Finished:
@@ -202,13 +228,25 @@ class _Finished:
             self._committed = time.monotonic()
 
 
-def _kept_apart(store: Store, asked: Agenda) -> list[str]:
-    count = store.apart(asked.whole)
-    if count == 0:
-        return []
-    runs = (
-        "run that this sweep does not ask for is"
-        if count == 1
-        else "runs that this sweep does not ask for are"
-    )
-    return [f"{count} {runs} kept in {store.folder / 'earlier'}"]
+def _kept_apart(store: Store, agenda: Agenda) -> list[str]:
+    count = store.apart(agenda.whole)
+    runs = f"{count} run{'s' if count > 1 else ''} that this sweep does not ask for"
+    kept = f"{'are' if count > 1 else 'is'} kept in {store.folder / 'earlier'}"
+    return [f"{runs} {kept}"] if count else []
+
+
+def _refuse_mixture(store: Store, agenda: Agenda, ours: tuple[str, ...]) -> None:
+    """Raise `InputError` if the comparison would have runs of several devices or torch versions."""
+    waiting = {run.run_id for run in agenda.pending}
+    made_with = store.made_with([run for run in agenda.runs if run.run_id not in waiting])
+    if len({*made_with, *([ours] if waiting else [])}) > 1:
+        there = " and ".join(
+            f"{count} with torch {version} on {name}"
+            for (name, version), count in made_with.items()
+        )
+        raise InputError(
+            f"{store.folder}: of the runs that this sweep asks for there are {there}; "
+            f"here is torch {ours[1]} on {ours[0]}. Such numbers are not compared unless you ask "
+            f"for it: --allow-mixed goes on, and the report says so; --results DIR starts anew "
+            f"elsewhere"
+        )

@@ -1,14 +1,14 @@
 """Shards: fixed, even parts of a sweep's matrix, for a Slurm array or machines that share nothing.
 
 Each shard has a results folder of its own, which knows the whole plan and holds its part of the
-runs; `merging` joins them. Which part a run is in depends on the sweep and the number of shards
-alone, never on what has ended.
+runs; `merge_results` joins them. Which part a run is in depends on the sweep and the number of
+shards alone, never on what has ended.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -18,7 +18,6 @@ from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.engine.stacked.lockstep import lockstep_kind
 from lrdecay.runner.adaptive_seeds import BLOCK
-from lrdecay.runner.agenda import Agenda
 from lrdecay.sweep.matrix import Matrix
 
 FOLDER = "shards"
@@ -93,14 +92,3 @@ def _key(run: Run) -> Run:
     chosen = run.lr_chosen_per is not None and run.phase == "compare"
     # arguments such as `max_lr: 2 lr` hang on it
     return replace(run, lr=0.0, scheduler_args="") if chosen else run
-
-
-def take_share(asked: Agenda, mine: Callable[[Run], bool], done: Collection[str]) -> Agenda:
-    """Return the same plan, of which only one part is to train here."""
-    return replace(
-        asked,
-        pending=[run for run in asked.pending if mine(run)],
-        elsewhere={
-            run for run in (*asked.runs, *asked.whole) if run.run_id not in done and not mine(run)
-        },
-    )

@@ -3,8 +3,6 @@
 A file appears under its name by one rename, after its bytes are on the disk.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -4,8 +4,6 @@
 docs/generate.py makes the page `docs/tables.md`.
 """
 
-from __future__ import annotations
-
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from functools import partial

@@ -3,8 +3,6 @@
 `parquet` tells whether a table is as it was written; this, whether what was written can be.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path

@@ -16,8 +16,6 @@ Runs go from parts to batches to the tables, and are in the next place before th
 Whoever reads lists the places in that order, so that it misses none.
 """
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

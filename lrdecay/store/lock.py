@@ -1,7 +1,5 @@
 """One process at a time writes to a results folder, and others can see which."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

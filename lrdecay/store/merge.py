@@ -1,7 +1,5 @@
 """Several results folders of one sweep -> one: shards, or the same sweep from several machines."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ the format leaves between the two. Other programs read the file as any other; he
 change unnoticed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -19,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lrdecay.core.errors import DamagedError, InputError
+from lrdecay.core.text import first_line
 from lrdecay.store.atomic import replace_file
 
 SCHEMA_VERSION = 4
@@ -170,5 +169,4 @@ def _damage(path: Path) -> Iterator[None]:
     except (pa.ArrowException, OSError, ValueError) as error:
         if getattr(error, "errno", None) is not None:  # the system's, such as: no such file
             raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DamagedError(path, reason) from error
+        raise DamagedError(path, first_line(error)) from error

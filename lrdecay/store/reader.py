@@ -1,7 +1,5 @@
 """What a results folder, laid out as `layout` says, holds: as frames, and as runs."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

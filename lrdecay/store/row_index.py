@@ -4,8 +4,6 @@ A run's rows lie next to each other in one row group, so one place per run is en
 any length are put in order a few row groups at a time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The tables: one versioned schema for every write."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

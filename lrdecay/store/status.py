@@ -1,7 +1,5 @@
 """How far a sweep is, from its results folder alone: also while another process trains."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

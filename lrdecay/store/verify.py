@@ -3,8 +3,6 @@
 What is not goes to `quarantine/`, whole, and its undamaged runs stay.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace

@@ -1,7 +1,5 @@
 """How tables of any version are read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 

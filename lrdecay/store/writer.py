@@ -5,8 +5,6 @@ is replaced by one rename too, and what has moved on is taken away last: a proce
 point loses nothing that was committed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

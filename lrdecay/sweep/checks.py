@@ -1,11 +1,9 @@
 """Mistakes in a sweep file that no single value shows: schedulers, reference, validation."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from itertools import islice, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -15,9 +13,6 @@ from lrdecay.components.schedulers import Horizon
 from lrdecay.core.text import quote, suggest_name
 from lrdecay.core.yaml import Document, Problem
 from lrdecay.sweep.diagnostics import format_path, translate_errors
-
-if TYPE_CHECKING:
-    from lrdecay.components.schedulers import Horizon
 
 _TRIED = 10_000  # schedulers x lengths and rates: of more, the first ones are checked
 
@@ -175,9 +170,8 @@ def find_validation_reasons(
 def _works(name: str, arguments: Mapping[str, Any], horizon: Horizon, steps: int) -> bool:
     """Return whether torch takes a scheduler's arguments at this number of steps in an epoch."""
     try:
-        schedulers.resolve_arguments(
-            name, arguments, type(horizon).of(horizon.epochs, steps, horizon.lr)
-        )
+        other = Horizon.of(horizon.epochs, steps, horizon.lr)
+        schedulers.resolve_arguments(name, arguments, other)
     except ValueError:
         return False
     return True

@@ -1,13 +1,11 @@
 """YAML text -> a validated, frozen Sweep."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -32,9 +30,6 @@ from lrdecay.core.text import quote
 from lrdecay.core.yaml import MAX_BYTES, Document, Problem, YamlError, parse_yaml
 from lrdecay.sweep import checks
 from lrdecay.sweep.diagnostics import SweepFileError, translate_errors
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "Comparison",

@@ -1,7 +1,5 @@
 """What is wrong with a sweep file, in words: file:line:column, the bad value, the choices."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from lrdecay.components.datasets.dataset import Dataset, default_validation
 from lrdecay.components.models.build import check_shape
 from lrdecay.components.optimizers import build as optimizers_build
 from lrdecay.core.errors import InputError
-from lrdecay.core.run import Run, to_canonical_json
+from lrdecay.core.run import Run, parse_arguments, to_canonical_json
 from lrdecay.sweep import checks
 
 if TYPE_CHECKING:
@@ -201,14 +200,8 @@ def _scheduler_args(
         if part.arguments.get("cycle_momentum") and stays is not None:
             raise ValueError(f"{part.name} {stays}")
         _check_cycle(part, horizon)
-    count = horizon.length(schedulers.find_clock(spec.class_, resolved))
-    schedulers.walk_schedule(
-        spec.class_,
-        resolved,
-        min(count, _WALKED),
-        horizon.lr,
-        steps_per_epoch=horizon.steps_per_epoch,
-    )
+    count = min(horizon.length(schedulers.find_clock(spec.class_, resolved)), _WALKED)
+    schedulers.simulate_schedule(spec.class_, resolved, horizon, count + 1)
     return to_canonical_json(resolved)
 
 
@@ -228,13 +221,13 @@ def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:
 
 def _check_optimizer(name: str, arguments: str) -> None:
     try:
-        optimizers_build.check_optimizer(name, json.loads(arguments))
+        optimizers_build.check_optimizer(name, parse_arguments(arguments))
     except ValueError as error:
         raise InputError(f"optimizer: {error}") from error
 
 
 def _digests(model: str, optimizer: str, scheduler: str, scheduler_args: str) -> str:
     """Return what names the code of the plug-ins that a run uses."""
-    nodes = schedulers.walk_tree(scheduler, json.loads(scheduler_args))
+    nodes = schedulers.walk_tree(scheduler, parse_arguments(scheduler_args))
     used = [("model", model), ("optimizer", optimizer), *(("scheduler", name) for name, _ in nodes)]
     return registry.digest_plugins(used)

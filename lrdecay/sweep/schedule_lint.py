@@ -1,15 +1,12 @@
 """What a sweep's schedules will do, found by walking through each before anything trains."""
 
-from __future__ import annotations
-
-import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from lrdecay.components import schedulers
-from lrdecay.components.schedulers import Horizon, Part
+from lrdecay.components.schedulers import Horizon, Part, ScheduleCurve
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
@@ -25,33 +22,22 @@ _RISES = {"CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"}
 
 
 @dataclass(frozen=True)
-class ScheduleCurve:
-    """One scheduler over one length of run.
-
-    `rates` has one value for each epoch or step (`every`), for a loss that never improves where it
-    is steered by that.
-    """
+class PlannedCurve:
+    """The curve of one scheduler of a sweep over one length of run, for a loss that never improves
+    where it is steered by that."""
 
     run: Run
-    horizon: Horizon
-    every: schedulers.Interval
-    rates: tuple[float, ...]
+    curve: ScheduleCurve
     ignores_base_rate: bool = False
-    """Whether they are the same at another base rate of the sweep."""
+    """Whether the rates are the same at another base rate of the sweep."""
 
     @property
     def label(self) -> str:
         """Its label in the sweep file."""
         return self.run.scheduler
 
-    @property
-    def parts(self) -> list[Part]:
-        """The scheduler and all that it holds."""
-        arguments = json.loads(self.run.scheduler_args)
-        return list(schedulers.list_parts(self.run.scheduler_class, arguments, self.horizon))
 
-
-def simulate_schedules(runs: Sequence[Run], train_images: int) -> list[ScheduleCurve]:
+def simulate_schedules(runs: Sequence[Run], train_images: int) -> list[PlannedCurve]:
     """Walk through each scheduler once for each length of run, at the first base rate, and at the
     second, where there are several.
 
@@ -63,73 +49,71 @@ def simulate_schedules(runs: Sequence[Run], train_images: int) -> list[ScheduleC
         by_rate.setdefault(run.lr, run)
     found = []
     for by_rate in alike.values():
-        first, *others = [_walked(run, train_images) for run in list(by_rate.values())[:2]]
+        chosen = list(by_rate.values())[:2]
+        first, *others = [_simulate(run, train_images) for run in chosen]
         if first is not None:
             same = any(other is not None and other.rates == first.rates for other in others)
-            found.append(replace(first, ignores_base_rate=same))
+            found.append(PlannedCurve(chosen[0], first, same))
     return found
 
 
-def _walked(run: Run, train_images: int) -> ScheduleCurve | None:
+def _simulate(run: Run, train_images: int) -> ScheduleCurve | None:
     horizon = Horizon.of(run.epochs, math.ceil(train_images / run.batch_size), run.lr)
-    arguments = json.loads(run.scheduler_args)
-    every = schedulers.find_clock(run.scheduler_class, arguments)
-    count = horizon.length(every)
-    if count > MOST:
+    scheduler = run.scheduler_class, run.scheduler_arguments
+    if horizon.length(schedulers.find_clock(*scheduler)) > MOST:
         return None
     try:
-        rates = schedulers.walk_schedule(
-            run.scheduler_class, arguments, count - 1, run.lr, horizon.steps_per_epoch
-        )
+        return schedulers.simulate_schedule(*scheduler, horizon)
     except ValueError as error:
         raise InputError(f"schedulers.{run.scheduler}: {error}") from error
-    return ScheduleCurve(run, horizon, every, tuple(rates))
 
 
-def lint_schedules(foreseen: Sequence[ScheduleCurve]) -> list[str]:
+def lint_schedules(planned: Sequence[PlannedCurve]) -> list[str]:
     """Return what is probably not meant, each with its label, what would happen and the fix."""
-    lengths = {(each.run.epochs, each.run.batch_size) for each in foreseen}
+    lengths = {(each.run.epochs, each.run.batch_size) for each in planned}
     said: dict[str, None] = {}
-    for each in foreseen:
+    for each in planned:
         where = f" in runs of {spell_count(each.run.epochs, 'epoch')}" if len(lengths) > 1 else ""
         for text in _of_one(each):
             said[f"schedulers.{each.label}: {text}{where and f' ({where.strip()})'}"] = None
-    for text in _twins(foreseen):
+    for text in _twins(planned):
         said[text] = None
     return list(said)
 
 
-def _of_one(each: ScheduleCurve) -> Iterator[str]:
+def _of_one(each: PlannedCurve) -> Iterator[str]:
+    curve = each.curve
     if each.ignores_base_rate:
         yield (
             "its rates are the same at every base rate; give those that it sets as multiples of "
             "it, such as max_lr: 2 lr"
         )
-    if each.run.scheduler_class == "constant":
+    if curve.name == "constant":
         return
-    if min(each.rates) < 0:
-        yield _negative(each)
+    if min(curve.rates) < 0:
+        yield _negative(curve)
         return
-    of_parts = [text for part in each.parts for text in _of_part(part)]
+    of_parts = [text for part in curve.parts for text in _of_part(part)]
     if of_parts:
         yield from of_parts
-    elif _is_level(each):
+    elif _is_level(curve):
         yield (
-            f"its rate is {each.rates[0]:g} in all of {spell_count(len(each.rates), each.every)}; "
-            f"leave it out, or give arguments that change it"
+            f"its rate is {curve.rates[0]:g} in all of "
+            f"{spell_count(len(curve.rates), curve.every)}; leave it out, or give arguments that "
+            f"change it"
         )
     else:
-        yield from _of_curve(each)
+        yield from _of_curve(curve)
 
 
-def _is_level(each: ScheduleCurve) -> bool:
-    return max(each.rates) - min(each.rates) <= _ALMOST * max(map(abs, each.rates))
+def _is_level(curve: ScheduleCurve) -> bool:
+    return max(curve.rates) - min(curve.rates) <= _ALMOST * max(map(abs, curve.rates))
 
 
-def _negative(each: ScheduleCurve) -> str:
-    index, rate = next((i, rate) for i, rate in enumerate(each.rates) if rate < 0)
+def _negative(curve: ScheduleCurve) -> str:
+    index, rate = next((i, rate) for i, rate in enumerate(curve.rates) if rate < 0)
     return (
-        f"its rate is negative, {rate:g}, from {each.every} {index + 1} on, and the loss climbs "
+        f"its rate is negative, {rate:g}, from {curve.every} {index + 1} on, and the loss climbs "
         f"then; give arguments that keep it above 0"
     )
 
@@ -166,12 +150,11 @@ def _of_sequence(part: Part) -> Iterator[str]:
     culprits = [name for each in held if (name := each["class"]) in ("OneCycleLR", "CyclicLR")]
     if not culprits or len(held) == 1:
         return
-    starts, lr = [0, *part.arguments["milestones"]], part.horizon.lr
-    steps = part.horizon.steps_per_epoch
-    rates = schedulers.walk_schedule(part.name, part.arguments, starts[-1], lr, steps)
+    simulate, starts = schedulers.simulate_schedule, [0, *part.arguments["milestones"]]
+    rates = simulate(part.name, part.arguments, part.horizon, starts[-1] + 1).rates
     for each, start in zip(held, starts, strict=True):
         alone = {key: x for key, x in each.items() if key != "class"} | {"interval": part.every}
-        rate, own = rates[start], schedulers.walk_schedule(each["class"], alone, 0, lr, steps)[0]
+        rate, own = rates[start], simulate(each["class"], alone, part.horizon, 1).rates[0]
         if not math.isclose(rate, own, rel_tol=_ALMOST):
             yield (
                 f"{each['class']} within SequentialLR starts at {rate:g} and not at {own:g}, since "
@@ -234,9 +217,9 @@ def _of_length(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
         )
 
 
-def _of_curve(each: ScheduleCurve) -> Iterator[str]:
+def _of_curve(curve: ScheduleCurve) -> Iterator[str]:
     """Yield what is odd about the rates themselves."""
-    rates, every = each.rates, each.every
+    rates, every = curve.rates, curve.every
     top = max(rates)
     used = max(i for i, rate in enumerate(rates, start=1) if rate > _ALMOST * top)
     if used < len(rates) - 1:
@@ -245,7 +228,7 @@ def _of_curve(each: ScheduleCurve) -> Iterator[str]:
             f"{spell_count(len(rates) - used, every)} of {len(rates):,}; give it the length of the "
             f"run"
         )
-    if _RISES & {part.name for part in each.parts}:
+    if _RISES & {part.name for part in curve.parts}:
         return
     highest = rates[0]
     for index, (before, after) in enumerate(pairwise(rates), start=2):
@@ -258,29 +241,22 @@ def _of_curve(each: ScheduleCurve) -> Iterator[str]:
         highest = max(highest, after)
 
 
-def _twins(foreseen: Sequence[ScheduleCurve]) -> Iterator[str]:
+def _twins(planned: Sequence[PlannedCurve]) -> Iterator[str]:
     """Yield each label whose rates are those of another."""
     seen: dict[object, str] = {}
-    for each in foreseen:
-        cycles = any(part.arguments.get("cycle_momentum") for part in each.parts)
-        if cycles or _steered(each) or (_is_level(each) and each.run.scheduler_class != "constant"):
+    for each in planned:
+        curve = each.curve
+        cycles = any(part.arguments.get("cycle_momentum") for part in curve.parts)
+        if cycles or curve.is_steered or (_is_level(curve) and curve.name != "constant"):
             continue  # more than the rates, or rates that are not known, or warned of already
-        by_step = each.rates
-        if each.every == "epoch":
-            by_step = tuple(x for x in each.rates for _ in range(each.horizon.steps_per_epoch))
-        key = (each.run.epochs, each.run.batch_size, tuple(f"{rate:.9e}" for rate in by_step))
+        rates = tuple(f"{rate:.9e}" for rate in curve.step_rates)
+        key = (each.run.epochs, each.run.batch_size, rates)
         twin = seen.setdefault(key, each.label)
         if twin != each.label:
             yield (
                 f"schedulers.{each.label}: its rates are those of {twin} in every step of "
                 f"{each.run.epochs} epochs; leave one of them out, or change its arguments"
             )
-
-
-def _steered(each: ScheduleCurve) -> bool:
-    return schedulers.needs_validation(
-        each.run.scheduler_class, json.loads(each.run.scheduler_args)
-    )
 
 
 def _other_unit(value: int, part: Part) -> str:

@@ -323,6 +323,20 @@ def test_the_best_set_is_at_the_level_of_all_its_pairs():
     assert analysis.best_set(pd.concat(more))["in_set"].tolist() == 2 * [True, True, False, False]
 
 
+def test_all_tables_of_conclusions_agree(runs):
+    lost = (runs["scheduler"] == "step") & (runs["dropout"] == 0.5) & (runs["seed"] == 3)
+    runs = runs.assign(status=runs["status"].where(~lost, "diverged"))
+    found = analysis.conclude(runs, None, analysis.Criteria(margin=0.5, confidence=0.9))
+    columns = ["a", "b", "where", "n", "mean", "low", "high", "verdict", "more_seeds"]
+    assert_frame_equal(found.brief[columns], found.primary[columns])
+    at = ["scheduler", "dropout"]
+    last = found.history.groupby(at, sort=False).last().reset_index()
+    evaluated = found.primary[found.primary["verdict"] != "not evaluated"].reset_index(drop=True)
+    columns = [*at, "n", "mean", "low", "high", "verdict"]
+    assert len(last) == len(evaluated) == 5
+    assert_frame_equal(last[columns], evaluated[columns])
+
+
 def test_no_frame_of_the_caller_changes(runs):
     before = runs.copy()
     analysis.compare(runs, exploratory=True)

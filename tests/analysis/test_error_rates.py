@@ -1,8 +1,5 @@
 """How often the statistics err, from simulation with fixed generators; and mutants that fail."""
 
-from dataclasses import replace
-from functools import partial
-
 import numpy as np
 import pytest
 from helpers.checks import (
@@ -14,18 +11,15 @@ from helpers.checks import (
     check_new_images,
     check_pairing,
     check_peeking,
-    check_test_data_steer_nothing,
     check_verdicts,
     error_with_peeking,
 )
 from helpers.simulated import ALPHA, random, running, statistics
-from helpers.training import CPU, curve, runs
 
 from lrdecay import analysis
 from lrdecay.analysis.confidence_sequences import fixed_radius, sequence_radius
 from lrdecay.analysis.crossed_effects import crossed_interval
 from lrdecay.analysis.verdicts import judge_contrasts
-from lrdecay.engine import reference
 
 SKEWED = "one-sided exponential"
 
@@ -138,19 +132,6 @@ def seeds_alone(differences, alpha):
     return t_interval(differences.mean(axis=2), alpha)
 
 
-def rates_of_plateau(data, train=reference.train_one):
-    run = runs("epochs: 12\noptimizer: {lr: 0.01}")["plateau"]
-    return curve(train(run, data, CPU), "train", "learning_rate")
-
-
-def fed_test_loss(run, data, device):
-    return reference.train_one(run, replace(data, validation=data.test), device)
-
-
-def test_test_data_steer_nothing():
-    check_test_data_steer_nothing(rates_of_plateau)
-
-
 def on(change):
     """The comparison of changed runs."""
     return lambda table, **options: analysis.compare(change(table), **options)
@@ -175,10 +156,6 @@ MUTANTS = {
     "dropped seeds at which a run diverged": (
         lambda: check_diverged(on(without_seeds_that_diverged)),
         "step beats constant",
-    ),
-    "a plateau scheduler fed test loss": (
-        lambda: check_test_data_steer_nothing(partial(rates_of_plateau, train=fed_test_loss)),
-        "rates follow the test images",
     ),
     "unresolved taken for equivalent": (
         lambda: check_verdicts(no_margin_for_equivalence),

@@ -5,7 +5,7 @@ from itertools import pairwise, product
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lrdecay.components import rng
@@ -38,14 +38,12 @@ def test_bits_are_splitmix64():
     assert unsigned(rng.draw_bits(1234567, 5)) == published
 
 
-@settings(deadline=None)
 @given(KEYS)
 def test_integers_and_tensors_mix_alike(key):
     expected = [rng._mix_int(key + i * rng._GAMMA) for i in (1, 2, 3)]
     assert unsigned(rng.draw_bits(key, 3)) == expected
 
 
-@settings(deadline=None, max_examples=50)
 @given(KEYS, st.integers(0, 40), st.integers(0, 40))
 def test_bits_do_not_depend_on_how_many_are_asked_for(key, few, more):
     assert rng.draw_bits(key, few + more)[:few].equal(rng.draw_bits(key, few))
@@ -97,7 +95,6 @@ def test_keys_are_what_they_were():
 # Order
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**63 - 1), st.integers(0, 1000), st.integers(0, 300))
 def test_order_is_a_permutation(seed, epoch, count):
     order = rng.draw_order(seed, epoch, count)
@@ -156,7 +153,6 @@ def test_mask_is_what_it_was():
     assert kept == [0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1]
 
 
-@settings(deadline=None, max_examples=50)
 @given(KEYS, st.tuples(st.floats(0, 0.99), st.floats(0, 0.99)))
 def test_what_the_lower_rate_drops_the_higher_drops_too(key, rates):
     lower, higher = sorted(rates)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lrdecay.core.text import quote
@@ -290,7 +290,6 @@ def trees(words: st.SearchStrategy[str]) -> st.SearchStrategy[object]:
     )
 
 
-@settings(max_examples=150, deadline=None)
 @given(trees(WORDS))
 def test_reads_json(tree: object) -> None:
     assert parse_yaml(json.dumps(tree)).value == tree
@@ -302,7 +301,6 @@ def is_word_to_both(word: str) -> bool:
     return isinstance(parse_scalar(word), str)
 
 
-@settings(max_examples=150, deadline=None)
 @given(trees(WORDS.filter(is_word_to_both)))
 def test_reads_what_pyyaml_writes(tree: object) -> None:
     text = yaml.safe_dump(tree)

@@ -11,7 +11,7 @@ from helpers.training import CPU, curve, digits, split, sweep
 
 from lrdecay.components import schedulers
 from lrdecay.components.datasets.dataset import Data, Split
-from lrdecay.components.schedulers import Stepper
+from lrdecay.components.schedulers import Horizon, ScheduleCurve, Stepper
 from lrdecay.core.run import Run
 from lrdecay.engine import rate_check, reference
 from lrdecay.engine.measured import Epoch, Metrics
@@ -155,7 +155,8 @@ def test_a_run_that_diverges_is_compared_as_far_as_it_came(monkeypatch, engine, 
     text = "epochs: 3\noptimizer: {name: SGD, lr: 0.01}\nseeds: 2\n"
     chosen = list_runs(sweep(text, explode), digits())
     if disturbed:
-        monkeypatch.setattr(rate_check, "_meant", lambda *args: ((0.01, 0.02),))
+        meant = ScheduleCurve("ExponentialLR", {"interval": "step"}, Horizon.of(1, 2), (0.01, 0.02))
+        monkeypatch.setattr(rate_check, "_simulate_meant", lambda *args: meant)
     for record in train(engine, chosen):
         if disturbed:
             assert record.run["status"] == "failed"

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from helpers.training import CPU, curve, data_of, runs, split, train
 from torch import nn
 
 from lrdecay.components import rng
-from lrdecay.components.datasets.dataset import Split
+from lrdecay.components.datasets.dataset import Data, Split
 from lrdecay.components.models.build import MODELS, build_model
 from lrdecay.components.models.dropout import set_dropout_step
 from lrdecay.engine import reference
@@ -165,6 +167,33 @@ def test_the_test_set_steers_nothing():
         assert curve(misled, name) == curve(honest, name)
         assert curve(misled, name, "learning_rate") == curve(honest, name, "learning_rate")
     assert misled.run["best_epoch"] == honest.run["best_epoch"]
+
+
+def rates_of_plateau(data: Data, train=reference.train_one) -> list[object]:
+    run = runs("epochs: 12\noptimizer: {lr: 0.01}")["plateau"]
+    return curve(train(run, data, CPU), "train", "learning_rate")
+
+
+def check_test_data_steer_nothing(rates_of: Callable[[Data], list[object]]) -> None:
+    """The rates of a plateau scheduler are the same whatever the test images are called."""
+    data = split(239)
+    wrong = replace(data, test=replace(data.test, labels=(data.test.labels + 1) % 10))
+    true, other = rates_of(data), rates_of(wrong)
+    assert len(set(true)) > 2, "the plateau scheduler never fell, so nothing was tried"
+    assert true == other, f"rates follow the test images: {true} and {other}"
+
+
+def fed_test_loss(run, data, device):
+    return reference.train_one(run, replace(data, validation=data.test), device)
+
+
+def test_test_data_steer_nothing():
+    check_test_data_steer_nothing(rates_of_plateau)
+
+
+def test_a_plateau_scheduler_fed_test_loss_is_found():
+    with pytest.raises(AssertionError, match="rates follow the test images"):
+        check_test_data_steer_nothing(partial(rates_of_plateau, train=fed_test_loss))
 
 
 def test_plateau_follows_the_validation_loss():

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 import torch
 from helpers.training import CPU, digits, runs, sweep
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -64,7 +64,6 @@ def sizes(found: grouping.Plan) -> list[int]:
 # Every run once
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.integers(1, 300), st.integers(1, 80), st.integers(0, 9))
 def test_parts_are_even_and_each_worker_gets_its_share(count, size, workers):
     parts = grouping._parts(range(count), size, workers)

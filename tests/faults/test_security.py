@@ -321,7 +321,7 @@ def test_failures_and_findings_are_one_line_each(theirs, capsys):
 def test_the_bar_obeys_nothing():
     run = replace(runs()["constant"], scheduler="\x1b]0;title\x07")
     file = io.StringIO()
-    bar = progress.Bar(Console(width=120, force_terminal=True, file=file))
+    bar = progress.SweepProgress(Console(width=120, force_terminal=True, file=file))
     bar.start([run], 0, 1)
     bar.epoch(EpochDone(run, 1, "val", 0.5))
     bar.stop()

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from helpers.simulated import ALPHA, bound, random, running, runs_of, statistics
-from helpers.training import split
-
-from lrdecay.components.datasets.dataset import Data
 
 Radius = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 """n, sd, alpha -> half the width of an interval that is looked at after every pair."""
@@ -120,15 +116,6 @@ def false_claims(judge: Judge, effect: float, sd: float, repetitions: int = 2000
         "less than": judged["size"] == "less than",
     }
     return pd.DataFrame(claims).groupby(whose).any()
-
-
-def check_test_data_steer_nothing(rates_of: Callable[[Data], list[object]]) -> None:
-    """The rates of a plateau scheduler are the same whatever the test images are called."""
-    data = split(239)
-    wrong = replace(data, test=replace(data.test, labels=(data.test.labels + 1) % 10))
-    true, other = rates_of(data), rates_of(wrong)
-    assert len(set(true)) > 2, "the plateau scheduler never fell, so nothing was tried"
-    assert true == other, f"rates follow the test images: {true} and {other}"
 
 
 FALSE = {

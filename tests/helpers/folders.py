@@ -3,13 +3,28 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from helpers.training import runs
-
 from lrdecay.core.run import Run
 from lrdecay.store.schema import EPOCHS, RUNS, Record
 from lrdecay.store.writer import Store
 
-RUN = runs("epochs: 2\nseeds: [0]")["constant"]
+RUN = Run(
+    dataset="digits",
+    dataset_digest="2d78fbfd28ecef06",
+    validation=239,
+    model="cnn",
+    batch_norm=False,
+    optimizer="Adam",
+    optimizer_args='{"betas":[0.9,0.999],"eps":1e-08,"weight_decay":0.0}',
+    lr=0.001,
+    batch_size=64,
+    epochs=2,
+    scheduler="constant",
+    scheduler_class="constant",
+    scheduler_args='{"interval":"epoch"}',
+    dropout=0.3,
+    precision="float32",
+    seed=0,
+)
 SIX = [replace(RUN, seed=seed) for seed in range(6)]
 
 

@@ -1,6 +1,5 @@
 """An executor that trains nothing: it makes results up at once, and remembers for which runs."""
 
-import json
 import math
 
 import torch
@@ -19,14 +18,9 @@ from lrdecay.store.schema import SPLITS, Record
 def record(run: Run) -> Record:
     """Return made-up results of a run: its schedule, and losses that never improve."""
     steps = math.ceil((digits().train_count - run.validation) / run.batch_size)
-    given = json.loads(run.scheduler_args)
-    every = schedulers.find_clock(run.scheduler_class, given)
-    each = 1 if every == "step" else steps
-    count = run.epochs * steps // each - 1
-    rates = schedulers.walk_schedule(
-        run.scheduler_class, given, count, run.lr, steps if each == 1 else 1
-    )
-    of_steps = [rate for rate in rates for _ in range(each)]
+    horizon = schedulers.Horizon.of(run.epochs, steps, run.lr)
+    scheduler = run.scheduler_class, run.scheduler_arguments
+    of_steps = schedulers.simulate_schedule(*scheduler, horizon).step_rates
     splits = [split for split in SPLITS if split != "val" or run.validation]
     epochs = [
         Epoch(

@@ -262,7 +262,7 @@ def _check_words(words: Sequence[str], where: str) -> None:
         assert name in known, f"{where}: lrdecay has no command {name}"
         known[name].make_context(name, list(options))
     elif words[0] == "make":
-        targets = re.findall(r"^([a-z]+):", (HOME / "Makefile").read_text(), re.MULTILINE)
+        targets = re.findall(r"^([a-z-]+):", (HOME / "Makefile").read_text(), re.MULTILINE)
         asked = [word for word in words[1:] if "=" not in word]
         assert set(asked) <= set(targets), f"{where}: make {' '.join(asked)}"
     elif words[0] == "pip" and words[-1].startswith((".[", "lrdecay[")):

@@ -5,21 +5,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lrdecay.components import plugins, schedulers
-from lrdecay.components.registry import KINDS, PLUGGED, REGISTRIES
+from lrdecay.components.registry import PLUGGED, REGISTRIES
 
 
 @contextmanager
 def as_in_a_new_process() -> Iterator[Callable[[], None]]:
     """Within the block no plug-in is loaded, and afterwards none that was is left; what it gives
     forgets them too."""
-    registries = [REGISTRIES[kind] for kind in KINDS]
-    before = [dict(registry) for registry in registries]
+    before = {kind: dict(registry) for kind, registry in REGISTRIES.items()}
     search = list(sys.path)
 
     def forget() -> None:
-        for registry, content in zip(registries, before, strict=True):
+        for kind, registry in REGISTRIES.items():
             registry.clear()
-            registry.update(content)
+            registry.update(before[kind])
         PLUGGED.clear()
         plugins._given.clear()
         plugins._load_entry_points.cache_clear()

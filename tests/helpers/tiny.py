@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
 import resource
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -129,21 +128,29 @@ def frames(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 fork_context = multiprocessing.get_context("forkserver")
 
 
-def begin(target: Callable[..., None], *args: object) -> BaseProcess:
-    """Call a function in a fork of a process that has imported torch, and read the digits, once."""
+@contextmanager
+def _preloaded() -> Iterator[None]:
+    """What starts within the block is a fork of a process that has imported torch and read the
+    digits, once."""
     here = Path(__file__).parent
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(here.parent)])
-    try:
-        fork_context.set_forkserver_preload(["helpers.tiny", "helpers.warm"])
+    fork_context.set_forkserver_preload(["helpers.tiny", "helpers.warm"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(here.parent))
+        yield
+
+
+def begin(target: Callable[..., None], *args: object) -> BaseProcess:
+    """Start a function in a process of its own."""
+    with _preloaded():
         process = fork_context.Process(target=target, args=args, daemon=True)
         process.start()
         return process
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+
+
+def call_in_process(function: Callable[..., Any], *args: object) -> Any:
+    """Return what a function does in a process of its own, or raise what it raises there."""
+    with _preloaded(), fork_context.Pool(1) as pool:
+        return pool.apply(function, args)
 
 
 def sweep_in_process(

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.frames import make_tables
+from helpers.trials import GRID
 from matplotlib import colors
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -231,3 +232,27 @@ def test_rates_below_zero_are_within_the_axis() -> None:
     rates = [name for name in epochs if name.startswith("learning_rate")]
     epochs[rates] = epochs[rates].where(epochs["epoch"] < epochs["epoch"].max(), -0.001)
     assert plots.plot_learning_rates(RUNS, epochs).get_ylim()[0] < -0.001
+
+
+def test_accuracy_by_rate_draws_means_and_deviations_over_a_log_scale() -> None:
+    runs, _ = make_tables(dropouts=(0.3,), lr=[0.1, 0.001, 0.01], n_epochs=2)
+    ax = plots.plot_accuracy_by_rate(runs)
+    percent = runs.assign(percent=100 * runs["test_accuracy"])
+    cells = percent.groupby(["scheduler", "lr"])["percent"].agg(["mean", "std"])
+    assert ax.get_xscale() == "log"
+    assert ax.get_xticks().tolist() == list(GRID)
+    for label, style in style_schedulers(runs).items():
+        mean, *bars = (line for line in ax.lines if line.get_color() == style.color)
+        own = cells.loc[label]
+        assert np.asarray(mean.get_ydata()) == pytest.approx(own["mean"].to_numpy())
+        # shifted sideways by the same factor at each rate, far less than the step to the next
+        factor = np.asarray(mean.get_xdata()) / np.array(GRID)
+        assert factor == pytest.approx([factor[0]] * 3)
+        assert 0.5 < factor[0] < 2
+        ends = [np.asarray(bar.get_ydata()).tolist() for bar in bars]
+        expected = np.column_stack([own["mean"] - own["std"], own["mean"] + own["std"]])
+        assert ends == pytest.approx(expected)
+    assert plt.get_fignums() == []
+    two = make_tables(lr=[0.1, 0.01], n_epochs=2)[0]
+    with pytest.raises(InputError, match=r"one dropout and the table has 0.0, 0.3"):
+        plots.plot_accuracy_by_rate(two)

@@ -1,8 +1,11 @@
 """Verdicts on real runs: a scheduler against itself, and dropout's effect on the gap."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.shared import make_once
 from helpers.training import sweep as make_sweep
 
 from lrdecay import analysis
@@ -26,11 +29,17 @@ schedulers:
 """
 
 
+pytestmark = pytest.mark.slow
+
+
+def train_twins(home: Path) -> None:
+    run_sweep(make_sweep(TEXT, TWINS), home, workers=0, device="cpu")
+
+
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("twins")
-    run_sweep(make_sweep(TEXT, TWINS), folder, workers=0, device="cpu")
-    return read_runs(folder / "twins"), read_epochs(folder / "twins")
+    folder = make_once(tmp_path_factory, "twins", train_twins) / "twins"
+    return read_runs(folder), read_epochs(folder)
 
 
 def test_a_scheduler_against_itself_at_the_same_seeds_differs_by_exactly_nothing(tables):

@@ -7,6 +7,7 @@ from pathlib import Path
 import generate
 import pytest
 from helpers import pages
+from helpers.tiers import slow_but
 
 from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE
 from lrdecay.store.schema import TABLES
@@ -52,7 +53,15 @@ def test_the_tables_are_made_of_the_columns_that_are_described():
         assert not any(field.metadata for field in schema)
 
 
-@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+TRAINING = ("tutorial.md", "troubleshooting.md", "schedulers.md", "plugins.md")
+"""The pages that train for a while."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    slow_but([page for page in pages.PAGES if page.name not in TRAINING], pages.PAGES),
+    ids=lambda page: page.name,
+)
 def test_every_block_of_a_page_is_true(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")

@@ -3,39 +3,47 @@
 import subprocess
 import sys
 import tarfile
+import tempfile
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 from helpers.paths import HOME
+from helpers.shared import make_once
 
 PROJECT = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Path:
-    """The folder with both, built from a copy of the files that git tracks, and decoys beside them:
-    data, results and what tests leave."""
-    source = tmp_path_factory.mktemp("source")
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=HOME, capture_output=True, check=False)
-    if listed.returncode:
+    """The folder with both."""
+    if subprocess.run(["git", "rev-parse"], cwd=HOME, capture_output=True, check=False).returncode:
         pytest.skip("no git checkout to tell what belongs to the project")
-    for name in filter(None, listed.stdout.decode().split("\0")):
-        if (HOME / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((HOME / name).read_bytes())
-    for decoy in ("data/MNIST/raw/images", "results/digits/runs.parquet", "lrdecay/data/x.npy"):
-        (source / decoy).parent.mkdir(parents=True, exist_ok=True)
-        (source / decoy).write_bytes(b"not to be shipped")
-    folder = tmp_path_factory.mktemp("built")
-    for hook in ("build_sdist", "build_wheel"):
-        # each in a process of its own, as the standard asks, and without isolation: no network
-        code = f"import sys; from setuptools import build_meta as b; b.{hook}(sys.argv[1])"
-        command = [sys.executable, "-W", "ignore", "-c", code, str(folder)]
-        done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+    return make_once(tmp_path_factory, "built", build)
+
+
+def build(folder: Path) -> None:
+    """Build both from a copy of the files that git tracks, and decoys beside them: data, results
+    and what tests leave."""
+    with tempfile.TemporaryDirectory() as home:
+        source = Path(home)
+        listed = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=HOME, capture_output=True, check=True
+        )
+        for name in filter(None, listed.stdout.decode().split("\0")):
+            if (HOME / name).is_file():
+                (source / name).parent.mkdir(parents=True, exist_ok=True)
+                (source / name).write_bytes((HOME / name).read_bytes())
+        for decoy in ("data/MNIST/raw/images", "results/digits/runs.parquet", "lrdecay/data/x.npy"):
+            (source / decoy).parent.mkdir(parents=True, exist_ok=True)
+            (source / decoy).write_bytes(b"not to be shipped")
+        for hook in ("build_sdist", "build_wheel"):
+            # each in a process of its own, as the standard asks, and without isolation: no network
+            code = f"import sys; from setuptools import build_meta as b; b.{hook}(sys.argv[1])"
+            command = [sys.executable, "-W", "ignore", "-c", code, str(folder)]
+            done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
 
 
 def sources() -> set[str]:
@@ -51,7 +59,7 @@ def test_the_wheel_has_the_package_and_nothing_else(built):
     names = zipfile.ZipFile(wheel).namelist()
     ours = {name for name in names if ".dist-info/" not in name}
     assert ours == sources()
-    assert {"lrdecay/py.typed", "lrdecay/templates/report.html.j2"} <= ours
+    assert {"lrdecay/py.typed", "lrdecay/report/templates/report.html.j2"} <= ours
     info = f"lrdecay-{PROJECT['version']}.dist-info"
     assert f"{info}/licenses/LICENSE" in names
     points = zipfile.ZipFile(wheel).read(f"{info}/entry_points.txt").decode()

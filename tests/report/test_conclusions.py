@@ -1,22 +1,37 @@
 """The top of the page says what `compare` says under the sweep's own settings, and what is open."""
 
+import html
+import json
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.frames import make_tables
+from helpers.frames import make_tables, write_folder
 from pandas.testing import assert_frame_equal
 
 from lrdecay import analysis
+from lrdecay.analysis import Conclusions
+from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import join_words
 from lrdecay.report import conclusions
-from lrdecay.report.conclusions import Conclusions, conclude
+from lrdecay.report.compare import as_json, compare_folder
+from lrdecay.report.page import write_report
+from lrdecay.report.side_by_side import write_comparison
 
 SWEEP = """\
 name: x
 dataset: digits
 comparison: {reference: step, metric: test_loss, margin: 0.2, confidence: 0.9}
 """
+
+
+def answer_of(
+    runs: pd.DataFrame, epochs: pd.DataFrame, text: str, planned: pd.DataFrame | None
+) -> Conclusions:
+    return analysis.conclude(runs, epochs, read_criteria(text), planned=planned)
 
 
 def found(
@@ -35,15 +50,15 @@ def found(
     )
     near = np.random.default_rng(0).normal(0.0004, 0.001, seeds)
     runs.loc[own, "test_accuracy"] = runs.loc[reference, "test_accuracy"].to_numpy() + near
-    return conclude(runs, epochs, text, planned)
+    return answer_of(runs, epochs, text, planned)
 
 
 def test_settings_are_those_of_the_sweep_file() -> None:
     runs, epochs = make_tables(("constant", "step", "cosine"), (0.0, 0.3), seeds=9, n_epochs=1)
-    of_loss = conclude(runs, epochs, SWEEP, None)
+    of_loss = answer_of(runs, epochs, SWEEP, None)
     asked = {"reference": "step", "metric": "test_loss", "margin": 0.2, "confidence": 0.9}
     assert_frame_equal(of_loss.table, analysis.compare(runs, **asked))
-    assert_frame_equal(of_loss.steps, analysis.verdicts_by_seeds(runs, **asked))
+    assert_frame_equal(of_loss.history, analysis.verdicts_by_seeds(runs, **asked))
     best = analysis.best_set(runs, metric="test_loss", confidence=0.9)
     assert of_loss.best is not None
     assert_frame_equal(of_loss.best, best)
@@ -53,7 +68,7 @@ def test_settings_are_those_of_the_sweep_file() -> None:
         "at most 10%, however often one looks."
     )
     for nothing_said in ("", "name: x\n", "# only a remark\n"):
-        plain = conclude(runs, epochs, nothing_said, None)
+        plain = answer_of(runs, epochs, nothing_said, None)
         assert_frame_equal(plain.table, analysis.compare(runs, margin=0.05))
 
 
@@ -61,7 +76,53 @@ def test_settings_are_those_of_the_sweep_file() -> None:
 def test_settings_that_cannot_be_read_are_no_settings(text: str) -> None:
     runs, epochs = make_tables(seeds=2, n_epochs=1)
     with pytest.raises(InputError, match="has no comparison that this version reads"):
-        conclude(runs, epochs, text, None)
+        answer_of(runs, epochs, text, None)
+
+
+def items_after(page: str, mark: str, end: str) -> list[str]:
+    """The items of the lists that stand between two marks of a page."""
+    lists = [part.partition(end)[0] for part in page.split(mark)[1:]]
+    found = [item for part in lists for item in re.findall(r"<li[^>]*>(.*?)</li>", part)]
+    return sorted(map(html.unescape, found))
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        "reference: step, margin: 0.3, confidence: 0.9",
+        "metric: test_loss, margin: 0.01",
+        "metric: gap, margin: 0.2, confidence: 0.8",
+    ],
+)
+def test_pages_and_the_command_say_the_same_of_a_folder(tmp_path: Path, asks: str) -> None:
+    tables = make_tables(
+        ("constant", "step", "cosine"),
+        (0.0, 0.3),
+        seeds=12,
+        n_epochs=2,
+        status=lambda *cell: "diverged" if cell == ("cosine", 0.3, 4) else "completed",
+    )
+    seeds = "seeds: {min: 8, max: 20, until: resolved}\n"
+    folder = write_folder(tmp_path / "x", tables, f"name: x\n{seeds}comparison: {{{asks}}}\n")
+    said = json.loads(as_json(compare_folder(folder)))
+    primary = [row for row in said["contrasts"] if row["family"] == analysis.PRIMARY]
+    assert len({row["verdict"] for row in primary}) > 1
+    sentences = sorted(row["sentence"] for row in primary)
+    page = write_report(folder).read_text(encoding="utf-8")
+    assert items_after(page, '<div class="verdicts">', "</section>") == sentences
+    side_by_side = write_comparison([folder]).read_text(encoding="utf-8")
+    assert items_after(side_by_side, '<section id="verdicts">', "</section>") == sentences
+    # a scheduler that no pair could be made of is not evaluated
+    columns = ["dropout", "scheduler", "n_compared", "in_set"]
+    best = pd.DataFrame(said["best"] or [], columns=columns)
+    lines = []
+    for dropout, rows in best.groupby("dropout"):
+        there = rows["n_compared"] > 0
+        names, others = (rows.loc[each, "scheduler"] for each in (there & rows["in_set"], ~there))
+        rest = f"; not evaluated: {join_words(list(others))}" if len(others) else ""
+        lines.append(f"dropout {dropout:g}: {join_words(list(names))}{rest}")
+    assert (lines == []) is ("gap" in asks)
+    assert items_after(page, "<h3>Not excluded as best</h3>", "</ul>") == sorted(lines)
 
 
 def test_the_summary_counts_verdicts_and_the_groups_have_each_sentence_once() -> None:
@@ -102,7 +163,7 @@ def test_what_diverged_is_not_taken_for_too_few_seeds() -> None:
     answer = found(seeds=3, status=lambda *cell: "diverged")
     assert conclusions.write_summary(answer) == "Of 4 differences: 4 not evaluated."
     assert conclusions.write_outlook(answer) == []
-    assert answer.steps.empty
+    assert answer.history.empty
 
 
 def test_the_outlook_is_what_compare_says_each_needs() -> None:
@@ -131,13 +192,13 @@ def test_the_outlook_is_what_compare_says_each_needs() -> None:
 def test_seeds_that_the_sweep_asks_for_already_are_not_asked_for_again() -> None:
     runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
     begun = runs[runs["seed"] < 3]
-    assert conclusions.write_outlook(conclude(begun, epochs, "", runs)) == [
+    assert conclusions.write_outlook(answer_of(begun, epochs, "", runs)) == [
         # two cells, at 2.5 seconds a run
         "To begin to judge 1 open difference takes about 5 seeds more: some 25 s of training time, "
         "at what these runs took. The sweep is still to train them."
     ]
     few = runs[runs["seed"] < 7]
-    (line,) = conclusions.write_outlook(conclude(begun, epochs, "", few))
+    (line,) = conclusions.write_outlook(answer_of(begun, epochs, "", few))
     assert "{min: 8, max: 64, until: resolved}" in line
 
 
@@ -146,7 +207,7 @@ def test_where_no_run_has_a_time_none_is_made_up() -> None:
         ("constant", "step"), (0.0, 0.3), 8, 1, status=lambda *cell: "failed"
     )
     first = runs[(runs["seed"] == 0) & (runs["dropout"] == 0.0)]
-    assert conclusions.write_outlook(conclude(first, epochs, "", runs)) == [
+    assert conclusions.write_outlook(answer_of(first, epochs, "", runs)) == [
         "To begin to judge 1 open difference takes about 8 seeds more. The sweep is still to train "
         "them."
     ]
@@ -162,7 +223,7 @@ def test_the_outlook_has_the_budget_of_the_sweep_file() -> None:
 
 def test_one_verdict_is_the_verdict() -> None:
     runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
-    question = conclusions.write_question(conclude(runs, epochs, "", None))
+    question = conclusions.write_question(answer_of(runs, epochs, "", None))
     assert "that the verdict is wrong has a probability of at most 5%" in question
 
 
@@ -182,11 +243,11 @@ def test_best_lines_name_those_that_no_pair_excludes() -> None:
 def test_runs_still_to_come_do_not_count_as_missing() -> None:
     runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=10, n_epochs=1)
     part = runs[runs["seed"] < 9]
-    known, unknown = (conclude(part, epochs, "", plan) for plan in (runs, None))
+    known, unknown = (answer_of(part, epochs, "", plan) for plan in (runs, None))
     assert known.table["n_waiting"].tolist() == [1]
     assert unknown.table["n_asked"].tolist() == [9]
     # a reference that has no run yet is no mistake
-    begun = conclude(
+    begun = answer_of(
         runs[runs["scheduler"] == "step"], epochs, "comparison: {reference: constant}", runs
     )
     assert begun.reference == "constant"
@@ -195,7 +256,7 @@ def test_runs_still_to_come_do_not_count_as_missing() -> None:
 
 def test_one_scheduler_has_none_to_be_compared_with() -> None:
     runs, epochs = make_tables(("step",), (0.3,), seeds=1, n_epochs=1)
-    answer = conclude(runs, epochs, "", None)
+    answer = answer_of(runs, epochs, "", None)
     assert conclusions.write_question(answer) == (
         "There is one scheduler, step, so none to compare it with."
     )
@@ -207,13 +268,13 @@ def test_one_scheduler_has_none_to_be_compared_with() -> None:
 def test_seeds_that_differ_are_told_from_the_fewest_to_the_most() -> None:
     runs, epochs = make_tables(("constant", "step"), (0.0, 0.3), seeds=16, n_epochs=1)
     runs = runs[(runs["dropout"] == 0.3) | (runs["seed"] < 8)]
-    answer = conclude(runs, epochs, "comparison: {margin: 0.0001, confidence: 0.999999}", runs)
+    answer = answer_of(runs, epochs, "comparison: {margin: 0.0001, confidence: 0.999999}", runs)
     assert answer.primary["n"].tolist() == [8, 16]
     assert conclusions.write_summary(answer).startswith("Of 2 differences at 8 to 16 seeds: ")
     lines = conclusions.write_outlook(answer)
     dry = runs.index[(runs["dropout"] == 0.0) & (runs["scheduler"] == "step")]
     runs.loc[dry[0], ["status", "test_accuracy"]] = ["diverged", None]
-    part = conclude(runs, epochs, "comparison: {margin: 0.0001, confidence: 0.999999}", runs)
+    part = answer_of(runs, epochs, "comparison: {margin: 0.0001, confidence: 0.999999}", runs)
     assert conclusions.write_summary(part).startswith("Of 2 differences at 16 seeds: ")
     # the cell with fewer is not to train more than it needs
     assert sum("{min: 8, max: " in line for line in lines) == 1

@@ -230,13 +230,21 @@ def test_reading_never_imports_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_page_says_each_verdict_as_compare_does_with_the_sweeps_settings(
-    tmp_path: Path,
-) -> None:
-    tables = make_tables(seeds=9, n_epochs=1)
+NINE = make_tables(seeds=9, n_epochs=1)
+
+
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The page of nine seeds, so of intervals, with settings of the sweep's own."""
     text = "name: x\ncomparison: {reference: step, margin: 0.3, confidence: 0.9}\n"
-    page = build(tmp_path, tables, text)
-    table = analysis.compare(tables[0], reference="step", margin=0.3, confidence=0.9)
+    return build(tmp_path_factory.mktemp("resolved"), NINE, text)
+
+
+def test_the_page_says_each_verdict_as_compare_does_with_the_sweeps_settings(
+    resolved: Page,
+) -> None:
+    page = resolved
+    table = analysis.compare(NINE[0], reference="step", margin=0.3, confidence=0.9)
     primary, others = table[table["family"] == "scheduler"], table[table["family"] != "scheduler"]
     for sentence in primary["sentence"]:
         assert page.source.count(f">{sentence}</li>") == 1
@@ -257,9 +265,8 @@ def test_the_page_says_each_verdict_as_compare_does_with_the_sweeps_settings(
     assert "90% confidence" in page.text
 
 
-def test_numbers_that_sort_otherwise_than_they_look_say_so(tmp_path: Path) -> None:
-    page = build(tmp_path, make_tables(seeds=9, n_epochs=1))
-    rows = re.findall(r"<tr data-scheduler=.*?</tr>", page.source, re.DOTALL)
+def test_numbers_that_sort_otherwise_than_they_look_say_so(resolved: Page) -> None:
+    rows = re.findall(r"<tr data-scheduler=.*?</tr>", resolved.source, re.DOTALL)
     for row in rows[:4]:
         interval = re.findall(r'data-sort="([^"]+)">([^<]+) to ', row)
         assert len(interval) == 2
@@ -267,6 +274,7 @@ def test_numbers_that_sort_otherwise_than_they_look_say_so(tmp_path: Path) -> No
             assert float(sort) == pytest.approx(float(low), abs=0.006)
 
 
+@pytest.mark.slow
 def test_settings_that_cannot_be_read_leave_the_rest_of_the_page(tmp_path: Path) -> None:
     page = build(tmp_path, make_tables(seeds=2, n_epochs=1), "comparison: {metric: speed}\n")
     assert "No verdicts: the sweep file stored with the results has no comparison" in page.text
@@ -287,6 +295,7 @@ def test_one_dropout_has_no_map_and_no_interaction_but_panels_side_by_side(tmp_p
     assert titles == ["dropout 0.3", "dropout 0.3", *images, *images]
 
 
+@pytest.mark.slow
 def test_a_mark_without_an_interval_is_explained(tmp_path: Path) -> None:
     hollow = "Hollow at 8 pairs or more: the interval is unbounded so far."
     # so many differences share the error rate that 8 seeds bound none of them
@@ -307,6 +316,7 @@ def test_large_counts_are_worded_alike(tmp_path: Path) -> None:
     assert "2,200 of the sweep's 3,400 runs are still to come." in page.text
 
 
+@pytest.mark.slow
 def test_marks_beside_their_base_rate_are_said_to_be(tmp_path: Path) -> None:
     several = make_tables(("constant", "step"), (0.3,), 2, 1, lr=[0.1, 0.2])
     shifted = "Schedulers are shifted sideways around each value to keep them apart."
@@ -316,6 +326,7 @@ def test_marks_beside_their_base_rate_are_said_to_be(tmp_path: Path) -> None:
     assert "shifted" not in one.text
 
 
+@pytest.mark.slow
 def test_without_a_dropout_axis_none_is_spoken_of(tmp_path: Path) -> None:
     tables = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
     for table in tables:
@@ -356,6 +367,7 @@ def test_schedulers_that_applied_the_same_rates_are_named(tmp_path: Path) -> Non
     assert page.text.count("applied the same learning rate") == 1
 
 
+@pytest.mark.slow
 def test_rates_with_one_mean_that_change_within_an_epoch_are_not_the_same(tmp_path: Path) -> None:
     runs, epochs = make_tables(("constant", "cyclic"), (0.3,), 1, 1)
     rates = [name for name in epochs if name.startswith("learning_rate")]
@@ -375,6 +387,7 @@ def test_how_to_make_it_again_survives_odd_names(tmp_path: Path) -> None:
     assert r'pd.read_parquet("results/a \"b\"; echo $HOME/runs.parquet")' in page.text
 
 
+@pytest.mark.slow
 def test_the_hardware_noise_stands_beside_the_other_spreads(tmp_path: Path) -> None:
     tables = make_tables(("constant", "step"), (0.3,), 3, 1)
     page = build(tmp_path / "once", tables)
@@ -396,6 +409,7 @@ def test_the_hardware_noise_stands_beside_the_other_spreads(tmp_path: Path) -> N
     ) in other.text
 
 
+@pytest.mark.slow
 def test_what_was_warned_of_is_told(tmp_path: Path) -> None:
     tables = make_tables(("constant",), (0.3,), 1, 1)
     folder = write_folder(tmp_path / "s", tables)
@@ -410,6 +424,7 @@ def test_what_was_warned_of_is_told(tmp_path: Path) -> None:
     assert f"{odd[0]}." in page.text
 
 
+@pytest.mark.slow
 def test_what_trying_base_rates_is_worth_is_shown_where_there_were_trials(tmp_path: Path) -> None:
     compared, epochs = make_tables(("constant", "step"), (0.3,), 1, 1)
     trials, _ = make_tables(("constant", "step"), (0.3,), 2, 1, lr=[0.001, 0.01])
@@ -435,6 +450,7 @@ def test_trials_of_a_network_with_dropout_rates_of_its_own_are_shown(tmp_path: P
     assert "n = 2 trials per rate." in page.text
 
 
+@pytest.mark.slow
 def test_what_is_not_evaluated_has_no_slopes_and_no_place_in_the_captions(tmp_path: Path) -> None:
     """One run of plateau diverged at dropout 0.3, so its other seeds are no whole set of pairs."""
     lost = ("plateau", 0.3, 4)
@@ -454,6 +470,7 @@ def test_what_is_not_evaluated_has_no_slopes_and_no_place_in_the_captions(tmp_pa
     assert "the best one of those compared is in the set" in page.text
 
 
+@pytest.mark.slow
 def test_the_same_accuracies_with_other_losses_are_not_called_the_same_bits(tmp_path: Path) -> None:
     tables = make_tables(("constant", "step"), (0.3,), 3, 1)
     again = tables[0].query("seed == 0").copy()
@@ -465,6 +482,7 @@ def test_the_same_accuracies_with_other_losses_are_not_called_the_same_bits(tmp_
     assert "the same to the bit" not in page.text
 
 
+@pytest.mark.slow
 def test_families_that_are_not_there_are_not_spoken_of(tmp_path: Path) -> None:
     one = build(tmp_path / "one", make_tables(("constant",), (0.0, 0.3), seeds=8, n_epochs=1))
     assert (
@@ -480,6 +498,7 @@ def test_a_loss_of_zero_has_a_figure(tmp_path: Path) -> None:
     assert "nats per image" in page.source
 
 
+@pytest.mark.slow
 def test_of_too_many_differences_those_that_were_judged_are_drawn(tmp_path: Path) -> None:
     """The reference diverged at two of three dropouts, so that 82 of 123 have no difference."""
     schedulers = ("constant", *(f"s{number}" for number in range(41)))

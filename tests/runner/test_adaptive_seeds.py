@@ -181,7 +181,7 @@ def test_on_digits_an_easy_difference_takes_fewer_seeds_than_a_hard_one(tmp_path
     assert watched.grown == [40]
     assert read_plan(summary.folder).runs == 40
     far, near = (
-        compare_folder(summary.folder).table.query("family == 'scheduler'").to_dict("records")
+        compare_folder(summary.folder).found.table.query("family == 'scheduler'").to_dict("records")
     )
     assert (far["verdict"], far["n"]) == ("lower", 8)
     assert (near["verdict"], near["n"]) == ("unresolved", 16)
@@ -222,5 +222,5 @@ def test_the_gap_is_decided_with_the_epochs_table(tmp_path):
     summary = run_sweep(sweep, tmp_path, workers=0)
     # within 90 points all is equivalent at once
     assert read_runs(summary.folder).groupby("scheduler").size().tolist() == [8, 8, 8]
-    table = compare_folder(summary.folder).table.query("family == 'scheduler'")
+    table = compare_folder(summary.folder).found.table.query("family == 'scheduler'")
     assert set(table["verdict"]) <= {"equivalent", "lower", "higher"}

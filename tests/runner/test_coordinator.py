@@ -1,6 +1,7 @@
 """A sweep from file to tables: complete, resumable, the same however it was run."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ import pandas as pd
 import pytest
 import torch
 from filelock import FileLock
+from helpers.digits_sweep import TEXT, DigitsSweep
 from helpers.results import assert_same, tables
+from helpers.tiers import slow_but
 from helpers.training import digits
 from PIL import Image
 
@@ -41,33 +44,16 @@ from lrdecay.store.writer import Store
 from lrdecay.sweep.config import load_sweep, parse_sweep
 from lrdecay.sweep.matrix import list_runs
 
-TEXT = """\
-name: small
-dataset: digits
-epochs: 3
-schedulers:
-  constant: {class: constant}
-  step:     {class: StepLR, step_size: 2, gamma: 0.5}
-  plateau:  {class: ReduceLROnPlateau, factor: 0.5, patience: 0}
-  onecycle: {class: OneCycleLR, max_lr: 0.003, total_steps: steps, cycle_momentum: false}
-dropout: [0.0, 0.3]
-seeds: 2
-target: 0.85
-"""
-# what may differ between two trainings of one run
+
+@pytest.fixture
+def file(digits_sweep: DigitsSweep) -> Path:
+    return digits_sweep.file
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("sweep") / "small.yaml"
-    path.write_text(TEXT)
-    return path
-
-
-@pytest.fixture(scope="module")
-def fresh(file, tmp_path_factory):
+@pytest.fixture
+def fresh(digits_sweep: DigitsSweep) -> Path:
     """The results folder of an uninterrupted sweep on two processes."""
-    return run_sweep(file, tmp_path_factory.mktemp("fresh"), workers=2).folder
+    return digits_sweep.folder
 
 
 def test_a_fresh_sweep_matches_the_contract(fresh, file):
@@ -147,7 +133,8 @@ def test_workers_and_order_change_no_bit(fresh, file, tmp_path):
     )
 
 
-def test_the_second_time_nothing_trains(fresh, file, monkeypatch):
+def test_the_second_time_nothing_trains(fresh, file, tmp_path, monkeypatch):
+    fresh = Path(shutil.copytree(fresh, tmp_path / "small"))
     before = tables(fresh)
     written = read_runs(fresh)["finished_at"].tolist()
     monkeypatch.setattr(Local, "train", None)  # calling it would be an error
@@ -158,6 +145,7 @@ def test_the_second_time_nothing_trains(fresh, file, monkeypatch):
         pd.testing.assert_frame_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on_to_the_same_tables(fresh, file, tmp_path):
     command = [sys.executable, "-m", "lrdecay", "sweep", str(file), "--results", str(tmp_path)]
     process = subprocess.Popen(
@@ -184,6 +172,7 @@ def test_a_killed_sweep_goes_on_to_the_same_tables(fresh, file, tmp_path):
     assert_same(summary.folder, fresh)
 
 
+@pytest.mark.slow
 def test_workers_end_when_the_coordinator_is_killed(file, tmp_path):
     command = [sys.executable, "-m", "lrdecay", "sweep", str(file), "--results", str(tmp_path)]
     process = subprocess.Popen([*command, "--workers", "2"], stdout=subprocess.DEVNULL)
@@ -243,7 +232,7 @@ def test_a_diverged_run_is_kept_and_not_tried_again(file, tmp_path):
     assert run_sweep(wild, tmp_path, workers=0).reused == 16
 
 
-@pytest.mark.parametrize("engine", ["reference", "stacked"])
+@pytest.mark.parametrize("engine", slow_but(["stacked"], ["reference", "stacked"]))
 def test_a_worker_that_dies_fails_no_other_run(file, monkeypatch, engine):
     """The run it had is tried again alone; a group starts anew in halves."""
     runs = list_runs(load_sweep(file), digits())[:4]
@@ -292,6 +281,7 @@ def test_a_worker_that_dies_fails_no_other_run(file, monkeypatch, engine):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setup", "message"),
     [
@@ -340,8 +330,8 @@ def test_a_changed_file_reuses_what_did_not_change(fresh, file, tmp_path):
     changed = tmp_path / "small.yaml"
     changed.write_text(TEXT.replace("seeds: 2", "seeds: 3").replace("step_size: 2", "step_size: 1"))
     folder = tmp_path / "results"
-    first = run_sweep(file, folder, workers=2)
-    second = run_sweep(changed, folder, workers=2)
+    first = run_sweep(file, folder, workers=0)
+    second = run_sweep(changed, folder, workers=0)
     assert (first.total, second.total) == (16, 24)
     assert second.reused == 12  # all but the changed scheduler's four
     assert len(read_runs(second.folder)) == 24

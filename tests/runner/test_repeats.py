@@ -1,12 +1,11 @@
 """Runs that are trained twice, and what the hardware alone makes of them."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.commands import call
 from helpers.frames import make_tables
+from helpers.plugged import as_in_a_new_process
 from helpers.results import assert_same
 
 from lrdecay.analysis import noise_floor
@@ -82,16 +81,17 @@ MODELS = {{"Once": Once}}
 """
 
 
-def test_a_repeat_that_fails_is_told_of_and_one_that_is_damaged_is_found(tmp_path):
+def test_a_repeat_that_fails_is_told_of_and_one_that_is_damaged_is_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     own = tmp_path / "own.py"
     own.write_text(FAILING.format(there=tmp_path / "one"))
     (tmp_path / "one.yaml").write_text(
         "dataset: digits\nmodel: Once\nepochs: 1\nschedulers: {c: {class: constant}}\n"
     )
-    words = ["sweep", "one.yaml", "--plugin", "own.py", "--workers", "0", "--repeat", "1"]
-    command = [sys.executable, "-m", "lrdecay", *words, "--results", "."]
-    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert found.returncode == 1
+    words = ["sweep", "one.yaml", "--plugin", "own.py", "--workers", 0, "--repeat", 1]
+    with as_in_a_new_process():
+        found = call(*words, "--results", ".")
+    assert found.exit_code == 1
     assert "failed: c, dropout 0.3, seed 0: RuntimeError: not again" in found.stderr
     again = tmp_path / "one" / "repeats"
     before = verify_results(tmp_path / "one")

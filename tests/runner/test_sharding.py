@@ -1,7 +1,6 @@
 """Shards of a sweep, and how they are joined."""
 
 import itertools
-import multiprocessing
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from functools import partial
 
 import pandas as pd
 import pytest
+from helpers.tiny import call_in_process
 from helpers.training import digits
 
 from lrdecay.analysis import lr_selection
@@ -118,6 +118,7 @@ def test_merging_one_at_a_time_and_again_is_the_same(thirds, whole, tmp_path):
     assert_same(into, whole)
 
 
+@pytest.mark.slow
 def test_shards_that_train_at_once(file, whole, tmp_path):
     commands = [
         [sys.executable, "-m", "lrdecay", "sweep", file, "--results", tmp_path, "--shard", f"{i}/3"]
@@ -226,13 +227,7 @@ def test_other_sweeps_empty_folders_and_folders_at_work_are_refused(file, whole,
     (tmp_path / "begun").mkdir()
     for at_work in (other, tmp_path / "begun"):
         with hold_folder(at_work), pytest.raises(InputError, match="wait for its end"):
-            in_another_process(merge_results, [at_work], tmp_path / "into")
-
-
-def in_another_process(function, *arguments):
-    """Call a function where this process's lock is another's."""
-    with multiprocessing.get_context("forkserver").Pool(1) as pool:
-        return pool.apply(function, arguments)
+            call_in_process(merge_results, [at_work], tmp_path / "into")
 
 
 @pytest.mark.parametrize(
@@ -365,7 +360,7 @@ def test_no_sweep_begins_in_a_folder_that_is_merged(thirds, tmp_path, monkeypatc
     def choose(sources):
         for source in sources:
             with pytest.raises(InputError, match="another sweep is writing to this folder"):
-                in_another_process(take, source.folder)
+                call_in_process(take, source.folder)
             seen.append(source.folder)
         return original(sources)
 

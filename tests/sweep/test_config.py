@@ -15,7 +15,7 @@ import pytest
 import torch
 from helpers.paths import HOME
 from helpers.training import digits
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lrdecay.components import schedulers
@@ -701,13 +701,11 @@ def test_the_file_that_is_mutated_is_valid() -> None:
     assert check_total(MINIMAL)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60) | st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 def test_any_text_is_understood_or_refused(text: str) -> None:
     check_total(text)
 
 
-@settings(max_examples=300, deadline=None)
 @given(mutations())
 def test_a_mutated_file_is_understood_or_refused(text: str) -> None:
     check_total(text)

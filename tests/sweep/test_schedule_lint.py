@@ -21,7 +21,7 @@ SWEEPS = sorted((HOME / "bench" / "sweeps").glob("**/*.yaml"))
 EPOCHS, STEPS = 10, 190  # 1,198 images in batches of 64
 
 
-def foreseen(schedulers: str, text: str = "") -> list[schedule_lint.ScheduleCurve]:
+def foreseen(schedulers: str, text: str = "") -> list[schedule_lint.PlannedCurve]:
     """What is foreseen on the digits of schedulers given as `label: {class: ...}`, by line."""
     lines = "".join(f"  {line.strip()}\n" for line in schedulers.strip().splitlines())
     runs = list_runs(sweep(f"epochs: {EPOCHS}\n{text}", f"schedulers:\n{lines}"), digits())
@@ -173,7 +173,7 @@ def test_what_is_meant_is_not_warned_of(given):
 def test_the_patience_that_is_named_is_the_first_that_works():
     def falls(patience: int) -> bool:
         [each] = foreseen(f"tried: {{class: ReduceLROnPlateau, patience: {patience}}}")
-        return len(set(each.rates)) > 1
+        return len(set(each.curve.rates)) > 1
 
     assert [falls(patience) for patience in (6, 7, 8)] == [True, True, False]
 
@@ -258,9 +258,9 @@ def test_silent_on_the_sweeps_that_come_with_it(path):
 
 def test_rates_are_those_of_each_epoch_or_step():
     step, rex = foreseen("step: {class: StepLR, step_size: 5}\nrex: {class: RexLR}")
-    assert step.rates == pytest.approx([1e-3] * 5 + [1e-4] * 5)
+    assert list(step.curve.rates) == pytest.approx([1e-3] * 5 + [1e-4] * 5)
     z = np.arange(STEPS) / STEPS
-    assert rex.rates == pytest.approx(1e-3 * (1 - z) / (1 - z / 2))
+    assert list(rex.curve.rates) == pytest.approx(1e-3 * (1 - z) / (1 - z / 2))
 
 
 def test_curves_as_a_frame():

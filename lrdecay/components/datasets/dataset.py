@@ -1,7 +1,5 @@
 """Datasets as tensors: loaded once, normalised, split; a batch is then an index into them."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Where datasets come from: scikit-learn's digits, torchvision's datasets, a folder of images."""
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Networks, built for an image shape and a number of classes."""
 
-from __future__ import annotations
-
 import hashlib
 import inspect
 from collections.abc import Callable
@@ -22,6 +20,12 @@ MODELS.update({"cnn": CNN, **published.NETWORKS})
 def has_own_dropout(name: str) -> bool:
     """Return whether the network `name` has dropout rates of its own: a sweep gives it none."""
     return bool(getattr(MODELS[name], "own_dropout", False))
+
+
+def allow_dropout(name: str, rate: float) -> float | None:
+    """Return the dropout rate that the network `name` is built with: `rate`, or None where it has
+    rates of its own."""
+    return None if has_own_dropout(name) else rate
 
 
 def takes_batch_norm(name: str) -> bool:
@@ -46,7 +50,7 @@ def build_model(
     """
     with rng.seed_torch(seed, "init"):
         options = {"batch_norm": batch_norm} if takes_batch_norm(name) else {}
-        rate = () if has_own_dropout(name) else (dropout,)
+        rate = () if dropout is None else (dropout,)
         network = MODELS[name](shape, classes, *rate, **options)
     if not isinstance(network, nn.Module):
         raise TypeError(f"gives a {type(network).__name__}, and must give a torch.nn.Module")
@@ -69,7 +73,8 @@ def check_shape(name: str, shape: tuple[int, int, int], classes: int = 2) -> Non
     plug-in's does not make logits of them, or not from the seed's weights."""
     own = registry.find_plugin("model", name)
     if own is None:
-        build_model(name, shape, classes, seed=0, dropout=_some_dropout(name), batch_norm=False)
+        rate = allow_dropout(name, 0.5)
+        build_model(name, shape, classes, seed=0, dropout=rate, batch_norm=False)
         return
     try:
         problem = _try_model(name, shape, classes)
@@ -86,7 +91,7 @@ def _try_model(name: str, shape: tuple[int, int, int], classes: int) -> str | No
         weights = set()
         for seed in (1, 2):
             torch.manual_seed(seed)
-            rate = _some_dropout(name)
+            rate = allow_dropout(name, 0.5)
             network = build_model(name, shape, classes, seed=0, dropout=rate, batch_norm=False)
             weights.add(digest_weights(network))
         logits = network.train()(torch.rand(4, *shape))
@@ -96,10 +101,6 @@ def _try_model(name: str, shape: tuple[int, int, int], classes: int) -> str | No
     if given != (4, classes):
         return f"gives {given} for 4 images of {classes} classes, and must give (4, {classes})"
     return None
-
-
-def _some_dropout(name: str) -> float | None:
-    return None if has_own_dropout(name) else 0.5
 
 
 REFRESHED_BATCHES = 50

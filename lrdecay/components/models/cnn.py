@@ -1,7 +1,5 @@
 """The tutorial's network."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 
 from torch import nn

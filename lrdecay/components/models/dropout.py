@@ -1,7 +1,5 @@
 """Dropout whose masks come from a run's own stream."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

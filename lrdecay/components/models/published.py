@@ -6,8 +6,6 @@ Optimizer Benchmark Suite", ICLR 2019; github.com/fsschneider/DeepOBS). Each tak
 channels, height, width) to logits (n, classes).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from torch import nn

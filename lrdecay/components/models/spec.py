@@ -1,7 +1,5 @@
 """The network of a sweep file."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import (

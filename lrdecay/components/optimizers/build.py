@@ -1,10 +1,9 @@
 """Optimizer names a sweep file may use, and the arguments of each."""
 
-from __future__ import annotations
-
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -39,10 +38,10 @@ def build_optimizer(
     it has one and is no plug-in's, and in training mode where it has modes.
 
     `decay_biases: false` among the arguments keeps weight decay from biases and whatever else has
-    one dimension.
+    one dimension. The arguments stay as they are whatever its class does with a list.
     """
     groups: Any = parameters
-    given = dict(arguments)
+    given = deepcopy(dict(arguments))
     if not registry.find_plugin("optimizer", name):
         if not given.pop(DECAY_BIASES, True):
             listed = list(parameters)

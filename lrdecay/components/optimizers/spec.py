@@ -1,7 +1,5 @@
 """The optimizer of a sweep file: its arguments, and a base rate that is given or chosen."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 import operator

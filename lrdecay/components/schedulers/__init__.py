@@ -11,7 +11,7 @@ from lrdecay.components.schedulers.arguments import (
     has_fixed_arguments,
     resolve_arguments,
 )
-from lrdecay.components.schedulers.build import build_scheduler, find_clock, walk_schedule
+from lrdecay.components.schedulers.build import build_scheduler
 from lrdecay.components.schedulers.classes import (
     CLASSES,
     LENGTHS,
@@ -20,6 +20,7 @@ from lrdecay.components.schedulers.classes import (
     needs_validation,
     walk_tree,
 )
+from lrdecay.components.schedulers.curve import ScheduleCurve, find_clock, simulate_schedule
 from lrdecay.components.schedulers.horizon import Horizon, Interval
 from lrdecay.components.schedulers.nesting import Part, list_parts
 from lrdecay.components.schedulers.stepper import Stepper
@@ -30,6 +31,7 @@ __all__ = [
     "Horizon",
     "Interval",
     "Part",
+    "ScheduleCurve",
     "Stepper",
     "argument_model",
     "argument_models",
@@ -41,6 +43,6 @@ __all__ = [
     "list_parts",
     "needs_validation",
     "resolve_arguments",
-    "walk_schedule",
+    "simulate_schedule",
     "walk_tree",
 ]

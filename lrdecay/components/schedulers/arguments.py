@@ -1,7 +1,5 @@
 """What a sweep file may say of a scheduler: checked against signatures, words made numbers."""
 
-from __future__ import annotations
-
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +12,6 @@ from pydantic_core import InitErrorDetails
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from lrdecay.components.schedulers.build import walk_schedule
 from lrdecay.components.schedulers.classes import (
     CLASSES,
     LENGTHS,
@@ -24,6 +21,7 @@ from lrdecay.components.schedulers.classes import (
     list_children,
     walk_tree,
 )
+from lrdecay.components.schedulers.curve import simulate_schedule
 from lrdecay.components.schedulers.horizon import Horizon, Interval, replace_words
 from lrdecay.components.schedulers.nesting import split_horizon
 from lrdecay.components.schedulers.spec import SchedulerSpec
@@ -139,7 +137,7 @@ def resolve_arguments(name: str, given: Mapping[str, Any], horizon: Horizon) -> 
     resolved = _canonical(name, argument_model(name).model_validate(values).model_dump())
     for each, values in walk_tree(name, resolved):
         _check_resolved(each, values)
-    walk_schedule(name, resolved, count=1)
+    simulate_schedule(name, resolved, Horizon.of(1, 1), count=2)
     return resolved
 
 

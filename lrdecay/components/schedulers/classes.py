@@ -1,7 +1,5 @@
 """Which schedulers there are, which of them hold others, and when each is stepped."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any

@@ -5,8 +5,6 @@ schedule's value at `t` is the share of the base rate in step `t`. Past its end 
 its last value. As in torch, each is a class that takes the optimizer first.
 """
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 from typing import Literal

@@ -1,7 +1,5 @@
 """The part of a run that each scheduler within another has."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """A scheduler of a sweep file: its class, and its arguments as given."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import (

@@ -1,7 +1,5 @@
 """What an engine calls a scheduler by, and the warmup that torch lacks."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 
 from torch.optim import Optimizer

@@ -1,7 +1,5 @@
 """The only place that knows CUDA graphs: a step's hundreds of kernels launched as one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

@@ -1,11 +1,12 @@
 """Many networks of one architecture as one: each parameter has a leading run axis.
 
+Tensors are named by their shape: R runs, L dropout layers, B images of a batch, C channels, H
+height, W width, K classes; a last X is whatever comes.
+
 A plain sequence of known layers runs as a `Chain`, any other module through `torch.func.vmap`.
 The bits of the cnn on a CPU do not depend on which networks share a stack, as long as there are
 two. Those of other networks may: some kernels treat odd widths by where in memory they stand.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -18,6 +19,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from lrdecay.components import rng
 from lrdecay.components.models import dropout
 from lrdecay.components.models.dropout import StreamDropout
+from lrdecay.core.text import first_line
 from lrdecay.engine.layers import list_layers
 from lrdecay.engine.stacked import sequential
 
@@ -45,30 +47,29 @@ class Stack:
         if layers is None:
             self._vmapped = _Vmapped(networks[0])
         else:
-            self._chain = (sequential.InBatch if device.type == "cuda" else sequential.InChannels)(
-                layers
-            )
+            form = sequential.InBatch if device.type == "cuda" else sequential.InChannels
+            self._chain = form(layers)
 
     @property
     def parameters(self) -> list[Tensor]:
-        """What is trained, each (runs, ...)."""
+        """What is trained, each (R, ...)."""
         return [self._values[name] for name in self._trained]
 
     @property
     def state(self) -> list[Tensor]:
-        """All that training changes: parameters and buffers, each (runs, ...)."""
+        """All that training changes: parameters and buffers, each (R, ...)."""
         return list(self._values.values())
 
-    def logits(self, images: Tensor, keys: Tensor | None) -> Tensor:
-        """Return (runs, batch, classes).
+    def logits(self, images: Tensor, keys_LR: Tensor | None) -> Tensor:
+        """Return (R, B, K).
 
-        In training, `images` are (runs, batch, channels, height, width), and `keys` (layers, runs)
-        name the mask of each dropout layer. Without keys it is evaluation, and all runs see the
-        same images (batch, channels, height, width).
+        In training, `images` are (R, B, C, H, W), and the keys name the mask of each dropout layer.
+        Without keys it is evaluation, and all runs see the same images (B, C, H, W).
         """
+        how = self._thresholds_LR, self._scales_LR
         if not self.is_chain:
-            return self._vmapped(self._values, images, keys, self._thresholds, self._scales)
-        drop = None if keys is None else _Drop(keys, self._thresholds, self._scales)
+            return self._vmapped(self._values, images, keys_LR, *how)
+        drop = None if keys_LR is None else _Drop(keys_LR, *how)
         return self._chain(self._values, images, len(self.rates), drop)
 
     def keep(self, places: Sequence[int]) -> None:
@@ -81,28 +82,26 @@ class Stack:
         self._set_rates([self.rates[place] for place in places])
 
     def _set_rates(self, rates: Sequence[Sequence[float]]) -> None:
-        """Take the rates of each network's dropout layers: as thresholds and scales they are
-        (layers, runs)."""
+        """Take the rates of each network's dropout layers."""
         self.rates = [list(of_network) for of_network in rates]
         by_layer = list(zip(*rates, strict=True))
         thresholds = [[rng.mask_threshold(rate) for rate in of_layer] for of_layer in by_layer]
         scales = [[1 / (1 - rate) for rate in of_layer] for of_layer in by_layer]
-        shape = len(by_layer), len(rates)
-        self._thresholds = torch.tensor(thresholds, dtype=torch.int32, device=self._device)
-        self._thresholds = self._thresholds.view(shape)
-        self._scales = torch.tensor(scales, device=self._device).view(shape)
+        shape, device = (len(by_layer), len(rates)), self._device
+        self._thresholds_LR = torch.tensor(thresholds, dtype=torch.int32, device=device).view(shape)
+        self._scales_LR = torch.tensor(scales, device=device).view(shape)
 
 
 class _Drop:
     """Dropout of all runs at once; a rate of 0 keeps everything as it is."""
 
-    def __init__(self, keys: Tensor, thresholds: Tensor, scales: Tensor) -> None:
-        self._keys, self._thresholds, self._scales = keys, thresholds, scales
+    def __init__(self, keys_LR: Tensor, thresholds_LR: Tensor, scales_LR: Tensor) -> None:
+        self._by_layer = list(zip(keys_LR, thresholds_LR, scales_LR, strict=True))
 
-    def __call__(self, x: Tensor, layer: int) -> Tensor:
-        keys, thresholds = self._keys[layer].unsqueeze(1), self._thresholds[layer].unsqueeze(1)
-        kept = rng.draw_mask(keys, thresholds, x.shape[1:], x.device)
-        return dropout.apply_mask(x, kept, self._scales[layer].view(-1, *(1,) * (x.dim() - 1)))
+    def __call__(self, x_RX: Tensor, layer: int) -> Tensor:
+        key_R, threshold_R, scale_R = self._by_layer[layer]
+        kept_RX = rng.draw_mask(key_R[:, None], threshold_R[:, None], x_RX.shape[1:], x_RX.device)
+        return dropout.apply_mask(x_RX, kept_RX, scale_R.view(-1, *(1,) * (x_RX.dim() - 1)))
 
 
 class _Vmapped:
@@ -118,32 +117,27 @@ class _Vmapped:
         self._drops = [m for m in self._network.modules() if isinstance(m, _VmappedDropout)]
 
     def __call__(
+        self, values: dict[str, Tensor], images: Tensor, keys_LR: Tensor | None, *rates_LR: Tensor
+    ) -> Tensor:
+        self._network.train(keys_LR is not None)
+        axes = (0, None, None, 1, 1) if keys_LR is None else (0, 0, 1, 1, 1)
+        mapped = vmap(self._compute_one, in_dims=axes, randomness="error")
+        logits_RBK: Tensor = mapped(values, images, keys_LR, *rates_LR)
+        return logits_RBK
+
+    def _compute_one(
         self,
         values: dict[str, Tensor],
-        images: Tensor,
-        keys: Tensor | None,
-        thresholds: Tensor,
-        scales: Tensor,
+        x_BCHW: Tensor,
+        keys_L: Tensor | None,
+        thresholds_L: Tensor,
+        scales_L: Tensor,
     ) -> Tensor:
-        self._network.train(keys is not None)
-
-        def one(
-            values: dict[str, Tensor],
-            images: Tensor,
-            keys: Tensor | None,
-            thresholds: Tensor,
-            scales: Tensor,
-        ) -> Tensor:
-            for index, layer in enumerate(self._drops):
-                layer.key = None if keys is None else keys[index]
-                layer.threshold, layer.scale = thresholds[index], scales[index]
-            logits: Tensor = functional_call(self._network, values, (images,))
-            return logits
-
-        axes = (0, None, None, 1, 1) if keys is None else (0, 0, 1, 1, 1)
-        mapped = vmap(one, in_dims=axes, randomness="error")
-        logits: Tensor = mapped(values, images, keys, thresholds, scales)
-        return logits
+        for index, layer in enumerate(self._drops):
+            layer.key = None if keys_L is None else keys_L[index]
+            layer.threshold, layer.scale = thresholds_L[index], scales_L[index]
+        logits_BK: Tensor = functional_call(self._network, values, (x_BCHW,))
+        return logits_BK
 
 
 class _VmappedDropout(nn.Module):
@@ -182,13 +176,11 @@ class _Keep(torch.autograd.Function):
         return _Keep.apply(key.unsqueeze(1), threshold.unsqueeze(1), shape), 0
 
 
-def check_same_results(networks: Sequence[nn.Module], images: Tensor) -> None:
+def check_same_results(networks: Sequence[nn.Module], x_BCHW: Tensor) -> None:
     """Raise `CannotStackError` unless the networks compute the same stacked as alone, in training
-    and in evaluation. Give two of different weights and dropout rates.
-
-    `images` are (batch, channels, height, width), on the device.
+    and in evaluation. Give two of different weights and dropout rates, and images on the device.
     """
-    device = images.device
+    device = x_BCHW.device
     try:
         parameters = [p for network in networks for p in network.parameters()]
         if any(p._backward_hooks or p._post_accumulate_grad_hooks for p in parameters):
@@ -197,20 +189,19 @@ def check_same_results(networks: Sequence[nn.Module], images: Tensor) -> None:
         alone = [deepcopy(network).to(device) for network in networks]
         for seed, network in enumerate(alone):
             dropout.set_dropout_step(network, seed, step=0)
-        keys = rng.make_keys(range(len(networks)), "dropout", device)
-        layers = torch.arange(stack.dropout_layers, device=device)
-        keys = rng.derive_keys(rng.derive_keys(keys, torch.zeros_like(keys)), layers[:, None])
-        together = images.expand(len(networks), *images.shape)
-        stacked = stack.logits(together, keys)
-        lone = [network.train()(images) for network in alone]
+        keys_R = rng.make_keys(range(len(networks)), "dropout", device)
+        layers_L = torch.arange(stack.dropout_layers, device=device)
+        keys_R = rng.derive_keys(keys_R, torch.zeros_like(keys_R))
+        x_RBCHW = x_BCHW.expand(len(networks), *x_BCHW.shape)
+        stacked = stack.logits(x_RBCHW, rng.derive_keys(keys_R, layers_L[:, None]))
+        lone = [network.train()(x_BCHW) for network in alone]
         same = _same(stacked, lone) and _same_gradients(stack, stacked, alone, lone)
-        stacked = stack.logits(images, None)
-        same = same and _same(stacked, [network.eval()(images) for network in alone])
+        stacked = stack.logits(x_BCHW, None)
+        same = same and _same(stacked, [network.eval()(x_BCHW) for network in alone])
     except CannotStackError:
         raise
     except Exception as error:  # whatever vmap or the module has to say
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CannotStackError(reason) from error
+        raise CannotStackError(first_line(error)) from error
     if not same:
         raise CannotStackError("stacked, its copies do not compute what they compute alone")
 

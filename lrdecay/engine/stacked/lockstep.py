@@ -4,9 +4,6 @@ Each run has its own weights, data order, dropout masks, learning rate and sched
 crosses from one run to another. Within an epoch nothing waits for the device.
 """
 
-from __future__ import annotations
-
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -38,7 +35,7 @@ _SHARED = ("model", "batch_norm", "optimizer", "batch_size", "epochs", "validati
 
 def lockstep_kind(run: Run) -> tuple[object, ...]:
     """Return what runs must have in common to be trained together."""
-    arguments = json.loads(run.optimizer_args)
+    arguments = run.optimizer_arguments
     # what some runs of a group need and others do not would change the others' bits
     parts = (
         arguments.get("weight_decay", 0) > 0,
@@ -84,7 +81,7 @@ class Lockstep:
         self._update = optimizers.build_update(
             runs[0].optimizer,
             self._stack.parameters,
-            [json.loads(run.optimizer_args) for run in runs],
+            [run.optimizer_arguments for run in runs],
         )
         self._refreshes = has_running_statistics(networks[0])
         self._of_training: list[Tensor] = []

@@ -1,8 +1,5 @@
 """The learning rates of many runs, from torch's own schedulers, ahead of the steps they are for."""
 
-from __future__ import annotations
-
-import json
 from collections.abc import Sequence
 
 import torch
@@ -26,14 +23,8 @@ class Rates:
         schedules: dict[object, _Schedule] = {}
         self._of_run = []
         for run in runs:
-            same = (
-                run.run_id
-                if schedulers.needs_validation(run.scheduler_class, json.loads(run.scheduler_args))
-                else (
-                    *(run.scheduler_class, run.scheduler_args),
-                    *(run.optimizer, run.optimizer_args, run.lr),
-                )
-            )
+            steered = schedulers.needs_validation(run.scheduler_class, run.scheduler_arguments)
+            same = run.run_id if steered else run.schedule
             if same not in schedules:
                 schedules[same] = _Schedule(run, steps)
             self._of_run.append(schedules[same])
@@ -65,9 +56,9 @@ class Rates:
 class _Schedule:
     def __init__(self, run: Run, steps: int) -> None:
         parameter = torch.nn.Parameter(torch.zeros(1))
-        arguments = json.loads(run.optimizer_args)
+        arguments = run.optimizer_arguments
         self._optimizer = build_optimizer(run.optimizer, [parameter], run.lr, arguments)
-        resolved = json.loads(run.scheduler_args)
+        resolved = run.scheduler_arguments
         self._scheduler = schedulers.build_scheduler(run.scheduler_class, resolved, self._optimizer)
         self._by_steps = schedulers.find_clock(run.scheduler_class, resolved) == "step"
         self.rates = torch.empty(steps, dtype=torch.float64)

@@ -1,7 +1,5 @@
 """Many runs at once: the reference engine's course, in one computation for a whole group."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Sequence

@@ -73,7 +73,7 @@ class Process(Worker):
         # A process of our own making rather than multiprocessing's: it does not import the
         # caller's script again, and a Ctrl-C in the terminal reaches the coordinator alone.
         # -P: files in the current folder do not hide modules; lrdecay itself is found all the same.
-        code = f"from lrdecay.execution.local import worker; worker.main({theirs.fileno()})"
+        code = f"from lrdecay.execution.local import worker; worker.run_worker({theirs.fileno()})"
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", code],
             pass_fds=[theirs.fileno()],

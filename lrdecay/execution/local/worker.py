@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
+from lrdecay.core.text import describe_error
 from lrdecay.engine.precision import use_training_settings
 from lrdecay.execution.messages import Beat, Ready
 from lrdecay.execution.trainer import Setup
@@ -51,7 +52,7 @@ def run_worker(descriptor: int) -> None:
             setup: Setup = inbox.get()
             trainer = setup.trainer(setup)
         except Exception as error:
-            send(Ready(error=f"{type(error).__name__}: {error}"))
+            send(Ready(error=describe_error(error)))
             return
         send(Ready())
         while True:

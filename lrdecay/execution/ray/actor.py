@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from lrdecay.core.text import first_line
 from lrdecay.execution.grouping import Group
 from lrdecay.execution.messages import Ready
 from lrdecay.execution.pool import Clock, Inbox, Worker
@@ -115,8 +116,3 @@ class Listener:
     def _end(self, stream: Any) -> None:
         with self._lock:
             self._streams.pop(stream, None)
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error of Ray says before it goes into detail."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__

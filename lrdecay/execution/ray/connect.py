@@ -1,7 +1,5 @@
 """Ray, found and connected to."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket
@@ -11,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lrdecay.core.errors import InputError
-from lrdecay.execution.ray.actor import first_line
+from lrdecay.core.text import first_line
 
 _CONNECT_SECONDS = 10.0
 _LOOPBACK = ("127.", "localhost", "[::1]", "::1")

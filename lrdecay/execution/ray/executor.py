@@ -4,8 +4,6 @@ The coordinator, here, gives out groups and hears of every run, which counts onc
 it; a run that was on a node or in an actor that is gone goes to another. Needs the extra `ray`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,12 +13,13 @@ from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.core import signals
 from lrdecay.core.errors import InputError, WorkerError
 from lrdecay.core.run import SEMANTICS, Run
+from lrdecay.core.text import first_line
 from lrdecay.execution.executor import Site, check_limits
 from lrdecay.execution.grouping import Group, Plan
 from lrdecay.execution.local.process import training_environment
 from lrdecay.execution.messages import Tell
 from lrdecay.execution.pool import LOOK_SECONDS, Clock, Inbox, Pool
-from lrdecay.execution.ray.actor import Actor, Listener, first_line
+from lrdecay.execution.ray.actor import Actor, Listener
 from lrdecay.execution.ray.connect import connect_ray
 from lrdecay.execution.ray.worker import RayWorker
 from lrdecay.execution.trainer import Setup

@@ -3,8 +3,6 @@
 `actor` is the other side; nothing here needs Ray itself but the name of the node.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 import time
@@ -17,6 +15,7 @@ import torch
 
 from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.core.run import SEMANTICS, Run
+from lrdecay.core.text import describe_error
 from lrdecay.engine import devices
 from lrdecay.engine.precision import use_training_settings
 from lrdecay.execution.executor import Site, plan_site
@@ -67,7 +66,7 @@ class RayWorker:
             with use_training_settings():
                 self._trainer = setup.trainer(replace(setup, data=data))
         except Exception as error:
-            yield [Ready(f"{type(error).__name__}: {error}", node)]
+            yield [Ready(describe_error(error), node)]
         else:
             yield [Ready(node=node)]
 

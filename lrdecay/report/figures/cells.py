@@ -1,7 +1,5 @@
 """Charts of what came out of each cell."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import pandas as pd
@@ -16,26 +14,12 @@ from lrdecay.analysis import (
     time_to_target,
     train_test_gap,
 )
-from lrdecay.analysis.axes import select_rows
+from lrdecay.analysis.axes import has_dropout, select_rows
 from lrdecay.core.text import spell_count
 from lrdecay.plots.outcomes import SPREADS
 from lrdecay.plots.style import Style
-from lrdecay.report.figures.panels import (
-    SINGLE_INCHES,
-    Chart,
-    Row,
-    Setting,
-    describe_band,
-    describe_dots,
-    describe_left_out,
-    describe_shift,
-    draw_by_dropout,
-    format_counts,
-    list_keys,
-    make_panel,
-    make_panels,
-    make_single,
-)
+from lrdecay.report.figures import panels
+from lrdecay.report.figures.panels import Chart, Setting
 
 MAX_ROWS = 60
 """Rows of a map or of a list of cells."""
@@ -49,16 +33,16 @@ def heat_map(setting: Setting) -> Chart | None:
     if cells.empty or not 1 < schedulers <= MAX_ROWS or not 1 < dropouts <= 12:
         return None
     inches = max(5.1, 1.2 + 0.95 * dropouts), 0.8 + 0.5 * schedulers
-    ax = plots.plot_heat_map(setting.runs, ax=make_panel(inches))
+    ax = plots.plot_heat_map(setting.runs, ax=panels.make_panel(inches))
     name = f"heat-map-{setting.number}"
     caption = (
         "Test accuracy after the last epoch, in percent, the darker the higher: mean "
         f"\N{PLUS-MINUS SIGN} sd over the seeds of a cell, and how many completed "
-        f"({format_counts(cells['n'])}). A cell without a completed run is empty."
+        f"({panels.format_counts(cells['n'])}). A cell without a completed run is empty."
     )
     return Chart(
         setting,
-        make_single(ax, name, "mean test accuracy by scheduler and dropout; see the table"),
+        panels.make_single(ax, name, "mean test accuracy by scheduler and dropout; see the table"),
         caption,
     )
 
@@ -66,13 +50,13 @@ def heat_map(setting: Setting) -> Chart | None:
 def accuracy_by_dropout(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     """Test accuracy after the last epoch, against dropout."""
     cells = _completed_cells(setting.runs)
-    if cells.empty or cells["dropout"].isna().all():
+    if not has_dropout(cells).any():
         return None
     ax = plots.plot_accuracy_by_dropout(
         setting.runs,
         styles=styles,
         legend=False,
-        ax=make_panel(SINGLE_INCHES),
+        ax=panels.make_panel(panels.SINGLE_INCHES),
     )
     what = "Test accuracy after the last epoch, in percent"
     return _by_dropout_chart(setting, ax, "by-dropout", what, cells, styles)
@@ -82,14 +66,14 @@ def gap_by_dropout(setting: Setting, styles: Mapping[str, Style]) -> Chart | Non
     """Training minus test accuracy after the last epoch, against dropout."""
     gaps = train_test_gap(setting.runs, setting.epochs)
     cells = cell_summary(gaps, "train_test_gap").query("n > 0")
-    if cells.empty or cells["dropout"].isna().all():
+    if not has_dropout(cells).any():
         return None
     ax = plots.plot_gap_by_dropout(
         setting.runs,
         setting.epochs,
         styles=styles,
         legend=False,
-        ax=make_panel(SINGLE_INCHES),
+        ax=panels.make_panel(panels.SINGLE_INCHES),
     )
     what = (
         "Accuracy on a fixed sample of training images (dropout off) minus test accuracy, "
@@ -106,11 +90,11 @@ def _by_dropout_chart(
     cells: pd.DataFrame,
     styles: Mapping[str, Style],
 ) -> Chart:
-    rows = make_single(ax, f"{name}-{setting.number}", f"{ax.get_ylabel()} by dropout")
-    caption = f"{what}: mean over seeds{describe_band(cells['n'], 'bar')}. "
-    caption += describe_dots(cells["n"])
-    caption += describe_shift(cells, "dropout")
-    return Chart(setting, rows, caption, list_keys(cells["scheduler"], styles))
+    rows = panels.make_single(ax, f"{name}-{setting.number}", f"{ax.get_ylabel()} by dropout")
+    caption = f"{what}: mean over seeds{panels.describe_band(cells['n'], 'bar')}. "
+    caption += panels.describe_dots(cells["n"])
+    caption += panels.describe_shift(cells, "dropout")
+    return Chart(setting, rows, caption, panels.list_keys(cells["scheduler"], styles))
 
 
 def accuracy_by_rate(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
@@ -136,18 +120,20 @@ def _by_factor(
     if cells.empty:
         return None
     dropouts = axis_values(cells, "dropout")
-    axes = draw_by_dropout(
-        dropouts, lambda d, ax: plot(setting.at(d).runs, styles=styles, legend=False, ax=ax)
+    row = panels.draw_row(
+        dropouts,
+        lambda d, ax: plot(setting.at(d).runs, styles=styles, legend=False, ax=ax),
+        f"{name}-{setting.number}",
+        f"test accuracy by {what}",
     )
-    panels = make_panels(axes, f"{name}-{setting.number}", f"test accuracy by {what}")
     caption = (
         f"Test accuracy after the last epoch, in percent, by {what} (log scale): mean "
-        f"over seeds{describe_band(cells['n'], 'bar')}. "
-        f"{describe_dots(cells['n'])}"
-        f"{describe_shift(cells, 'value')}{describe_left_out(dropouts)}"
+        f"over seeds{panels.describe_band(cells['n'], 'bar')}. "
+        f"{panels.describe_dots(cells['n'])}"
+        f"{panels.describe_shift(cells, 'value')}{panels.describe_left_out(dropouts)}"
     )
-    keys = list_keys(cells["scheduler"], styles)
-    return Chart(setting, [Row("", panels)], caption, keys)
+    keys = panels.list_keys(cells["scheduler"], styles)
+    return Chart(setting, [row], caption, keys)
 
 
 def spread(
@@ -159,9 +145,11 @@ def spread(
     groups = len(axis_values(cells, "dropout"))
     if cells[list(SPREADS)].isna().all(axis=None) or len(cells) > MAX_ROWS:
         return None
-    inches = SINGLE_INCHES[0], 0.8 + 0.2 * (len(cells) + groups)
+    inches = panels.SINGLE_INCHES[0], 0.8 + 0.2 * (len(cells) + groups)
     hardware, noise = _noise(setting.runs, repeats)
-    ax = plots.plot_spread(setting.runs, styles=styles, hardware_sd=hardware, ax=make_panel(inches))
+    ax = plots.plot_spread(
+        setting.runs, styles=styles, hardware_sd=hardware, ax=panels.make_panel(inches)
+    )
     images = setting.runs["test_images"].dropna()
     of_images = "that size" if images.empty else f"{int(images.max()):,} images"
     caption = (
@@ -169,10 +157,10 @@ def spread(
         "it would be if each run erred on each image independently, at that image's own rate "
         "(after Jordan, 2023). Cross: of one run's accuracy over test sets of "
         f"{of_images}, which more seeds do not shrink. "
-        f"{format_counts(cells['n'])} runs per cell.{noise}"
+        f"{panels.format_counts(cells['n'])} runs per cell.{noise}"
     )
     name = f"spread-{setting.number}"
-    return Chart(setting, make_single(ax, name, "standard deviations by cell"), caption)
+    return Chart(setting, panels.make_single(ax, name, "standard deviations by cell"), caption)
 
 
 def _noise(runs: pd.DataFrame, repeats: pd.DataFrame | None) -> tuple[float | None, str]:
@@ -211,24 +199,25 @@ def expected_best(setting: Setting, styles: Mapping[str, Style]) -> Chart | None
     if trials["val_accuracy"].isna().all():
         return None
     dropouts = axis_values(trials, "dropout")
-    axes = draw_by_dropout(
+    row = panels.draw_row(
         dropouts,
         lambda d, ax: plots.plot_expected_best(
             select_rows(trials, "dropout", d), styles=styles, legend=False, ax=ax
         ),
+        f"tried-{setting.number}",
+        "best accuracy by rates tried",
     )
-    panels = make_panels(axes, f"tried-{setting.number}", "best accuracy by rates tried")
     seeds = trials.groupby(["scheduler", "dropout", "lr"], dropna=False)["seed"].nunique()
     caption = (
         "Validation accuracy after the last epoch, in percent, to expect of the best of so many "
         "base rates of the grid, drawn at random without replacement (after Dodge and others, "
         "2019): level means that further rates of this grid bring nothing. A rate at which a trial "
         "diverged or failed counts as the worst of all, so a line begins where one that did not "
-        f"must be among those drawn. {format_counts(seeds)} trials per rate."
-        f"{describe_left_out(dropouts)}"
+        f"must be among those drawn. {panels.format_counts(seeds)} trials per rate."
+        f"{panels.describe_left_out(dropouts)}"
     )
-    keys = list_keys(trials["scheduler"], styles)
-    return Chart(setting, [Row("", panels)], caption, keys)
+    keys = panels.list_keys(trials["scheduler"], styles)
+    return Chart(setting, [row], caption, keys)
 
 
 def target(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
@@ -238,11 +227,13 @@ def target(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
     if runs.empty:
         return None
     dropouts = axis_values(runs, "dropout")
-    axes = draw_by_dropout(
+    row = panels.draw_row(
         dropouts,
         lambda d, ax: plots.plot_time_to_target(
             select_rows(runs, "dropout", d), styles=styles, legend=False, ax=ax
         ),
+        f"target-{setting.number}",
+        "share of runs at the target by epoch",
     )
     table = time_to_target(runs)
     cells = table.drop_duplicates(["scheduler", "dropout"])
@@ -251,11 +242,10 @@ def target(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
         "by epochs trained; band: its pointwise 95% interval (log-log). "
         f"{int(cells['n_reached'].sum())} of {spell_count(int(cells['n'].sum()), 'run')} got "
         "there; one that did not, diverged ones among them, counts as not there by its last epoch. "
-        f"{format_counts(cells['n'])} runs per cell."
-        f"{describe_left_out(dropouts)}"
+        f"{panels.format_counts(cells['n'])} runs per cell."
+        f"{panels.describe_left_out(dropouts)}"
     )
-    panels = make_panels(axes, f"target-{setting.number}", "share of runs at the target by epoch")
-    return Chart(setting, [Row("", panels)], caption, list_keys(runs["scheduler"], styles))
+    return Chart(setting, [row], caption, panels.list_keys(runs["scheduler"], styles))
 
 
 def _completed_cells(runs: pd.DataFrame) -> pd.DataFrame:

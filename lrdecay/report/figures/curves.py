@@ -1,20 +1,17 @@
 """Charts of what happens over a run."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
-import pandas as pd
 from matplotlib.axes import Axes
 
 from lrdecay import plots
 from lrdecay.analysis import axis_values, learning_rate_curves
-from lrdecay.core.text import to_text
 from lrdecay.plots.curves import EARLY
 from lrdecay.plots.style import Style
 from lrdecay.report.figures import panels
-from lrdecay.report.figures.panels import Chart, Panel, Row, Setting
+from lrdecay.report.figures.panels import Chart, Row, Setting
 
 SPLIT_TITLES = {"train": "Training images", "val": "Validation images", "test": "Test images"}
 RATE_TITLE = "Learning rate"
@@ -54,13 +51,38 @@ def curves(metric: str, setting: Setting, styles: Mapping[str, Style]) -> Chart 
         return None
     dropouts = axis_values(completed, "dropout")
     splits = [split for split in SPLIT_TITLES if split in set(epochs["split"])]
-    drawn = [
-        replace(setting, runs=completed, epochs=epochs).at(dropout)
-        for dropout in dropouts[: panels.MAX_DROPOUTS]
+    name = f"{metric}-{setting.number}"
+    own = {
+        split: replace(setting, runs=completed, epochs=epochs[epochs["split"] == split])
+        for split in splits
+    }
+
+    def draw(split: str, dropout: object, ax: Axes) -> Axes:
+        part = own[split].at(dropout)
+        return plots.plot_curves(
+            part.runs, part.epochs, metric, split, styles=styles, legend=False, ax=ax
+        )
+
+    def draw_rates(dropout: object, ax: Axes) -> Axes:
+        # rates are those of the run, so one split has them all
+        part = own[splits[-1]].at(dropout)
+        return plots.plot_learning_rates(part.runs, part.epochs, styles=styles, legend=False, ax=ax)
+
+    rows = [
+        panels.draw_row(
+            dropouts,
+            partial(draw, split),
+            f"{name}-{split}",
+            f"{split} {metric} by epoch",
+            SPLIT_TITLES[split],
+        )
+        for split in splits
     ]
-    rows = [Row(SPLIT_TITLES[split], _of_split(drawn, metric, split, styles)) for split in splits]
-    rows.append(Row(RATE_TITLE, _rates_beneath(drawn, metric, splits[-1], styles)))
-    if len(drawn) == 1:  # side by side
+    width, height = panels.PANEL_INCHES
+    inches = width, (0.6 * height if len(dropouts) > 1 else height)
+    what = "learning rate by epoch"
+    rows.append(panels.draw_row(dropouts, draw_rates, f"{name}-rate", what, RATE_TITLE, inches))
+    if len(dropouts) == 1:  # side by side
         rows = [Row("", [replace(row.panels[0], title=row.title) for row in rows])]
     counts = completed.groupby(["scheduler", "dropout"], dropna=False)["run_id"].size()
     unit = "nats per image, log scale" if metric == "loss" else "percent"
@@ -75,44 +97,3 @@ def curves(metric: str, setting: Setting, styles: Mapping[str, Style]) -> Chart 
         dropouts
     )
     return Chart(setting, rows, caption, panels.list_keys(completed["scheduler"], styles))
-
-
-def _of_split(
-    settings: Sequence[Setting], metric: str, split: str, styles: Mapping[str, Style]
-) -> list[Panel]:
-    """One panel per dropout, all on one scale."""
-    axes: dict[str, Axes] = {}
-    for setting in settings:
-        axes[_dropout(setting.runs)] = plots.plot_curves(
-            setting.runs,
-            setting.epochs[setting.epochs["split"] == split],
-            metric,
-            split,
-            styles=styles,
-            legend=False,
-            ax=panels.make_panel(),
-        )
-    name = f"{metric}-{settings[0].number}-{split}"
-    return panels.make_panels(axes, name, f"{split} {metric} by epoch")
-
-
-def _rates_beneath(
-    settings: Sequence[Setting], metric: str, split: str, styles: Mapping[str, Style]
-) -> list[Panel]:
-    axes: dict[str, Axes] = {}
-    width, height = panels.PANEL_INCHES
-    inches = width, (0.6 * height if len(settings) > 1 else height)
-    for setting in settings:
-        axes[_dropout(setting.runs)] = plots.plot_learning_rates(
-            setting.runs,
-            # rates are those of the run, so one split has them all
-            setting.epochs[setting.epochs["split"] == split],
-            styles=styles,
-            legend=False,
-            ax=panels.make_panel(inches),
-        )
-    return panels.make_panels(axes, f"{metric}-{settings[0].number}-rate", "learning rate by epoch")
-
-
-def _dropout(runs: pd.DataFrame) -> str:
-    return to_text(runs["dropout"].iloc[0])

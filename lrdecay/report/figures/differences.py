@@ -1,32 +1,17 @@
 """Charts of the differences to the reference."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from lrdecay import plots
-from lrdecay.analysis import FEWEST_SEEDS, axis_values
+from lrdecay.analysis import FEWEST_SEEDS, Conclusions, axis_values
 from lrdecay.analysis.axes import select_rows
 from lrdecay.plots.differences import MOST_SEEDS
 from lrdecay.plots.style import Style
-from lrdecay.report.conclusions import Conclusions
-from lrdecay.report.figures.panels import (
-    SINGLE_INCHES,
-    Chart,
-    Row,
-    Setting,
-    describe_left_out,
-    describe_shift,
-    draw_by_dropout,
-    format_counts,
-    list_keys,
-    make_panel,
-    make_panels,
-    make_single,
-)
+from lrdecay.report.figures import panels
+from lrdecay.report.figures.panels import Chart, Setting
 
 MAX_ROWS = 80
 """Differences that get a row each."""
@@ -46,15 +31,15 @@ def differences(setting: Setting, found: Conclusions, styles: Mapping[str, Style
     count = len(rows) + rows["dropout"].nunique()
     ax = plots.plot_differences(
         rows,
-        margin=found.comparison.margin,
+        margin=found.criteria.margin,
         unit=found.metric.unit,
         styles=styles,
-        ax=make_panel((SINGLE_INCHES[0], 0.9 + 0.22 * count)),
+        ax=panels.make_panel((panels.SINGLE_INCHES[0], 0.9 + 0.22 * count)),
     )
     caption = (
         f"Difference to {found.reference} in {found.metric.title}, mean over pairs of runs with "
         f"the same seed. {_bar(found)} {_margin(found)} "
-        f"{format_counts(judged['n'])} pairs."
+        f"{panels.format_counts(judged['n'])} pairs."
     )
     few = judged["n"] < FEWEST_SEEDS
     if few.any():
@@ -64,7 +49,7 @@ def differences(setting: Setting, found: Conclusions, styles: Mapping[str, Style
     if left_out := len(table) - len(rows):
         caption += f" {left_out} more are in the table."
     label = f"differences to {found.reference} with their intervals; see the table"
-    return Chart(setting, make_single(ax, f"differences-{setting.number}", label), caption)
+    return Chart(setting, panels.make_single(ax, f"differences-{setting.number}", label), caption)
 
 
 def gain(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -> Chart | None:
@@ -78,17 +63,19 @@ def gain(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -> C
         unit=found.metric.unit,
         styles=styles,
         legend=False,
-        ax=make_panel(SINGLE_INCHES),
+        ax=panels.make_panel(panels.SINGLE_INCHES),
     )
     caption = (
         f"What each scheduler differs from {found.reference} by, at each dropout: mean over pairs. "
         f"{_bar(found)} Were there no interaction with dropout, each line would be level; verdicts "
         "on that are in the table of the other differences. "
-        f"{format_counts(judged['n'])} pairs."
-        f"{describe_shift(judged, 'dropout')}"
+        f"{panels.format_counts(judged['n'])} pairs."
+        f"{panels.describe_shift(judged, 'dropout')}"
     )
-    rows = make_single(ax, f"gain-{setting.number}", f"difference to {found.reference} by dropout")
-    keys = list_keys(judged["scheduler"], styles)
+    rows = panels.make_single(
+        ax, f"gain-{setting.number}", f"difference to {found.reference} by dropout"
+    )
+    keys = panels.list_keys(judged["scheduler"], styles)
     return Chart(setting, rows, caption, keys)
 
 
@@ -107,7 +94,7 @@ def slopes(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) ->
         runs = select_rows(setting.runs, "dropout", dropout)
         return runs[runs["scheduler"].isin(own & set(kept))]
 
-    axes = draw_by_dropout(
+    row = panels.draw_row(
         dropouts,
         lambda d, ax: plots.plot_slopes(
             judged(d),
@@ -117,50 +104,52 @@ def slopes(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) ->
             styles=styles,
             ax=ax,
         ),
+        f"slopes-{setting.number}",
+        f"{found.metric.title} seed by seed",
     )
-    panels = make_panels(axes, f"slopes-{setting.number}", f"{found.metric.title} seed by seed")
     caption = (
         f"Each thin line is one seed: from the run of {found.reference} (left) to that of the "
         f"scheduler (right), same initial weights, batches and dropout masks. Thick: the means. "
-        f"{format_counts(table['n'])} pairs."
+        f"{panels.format_counts(table['n'])} pairs."
     )
     if table["n"].max() > MOST_SEEDS:
         caption += f" Lines are of the first {MOST_SEEDS} seeds; means are of all."
     if left_out := others[MAX_SLOPED:]:
         caption += f" Left out: {', '.join(map(str, left_out))}."
-    caption += describe_left_out(dropouts)
-    return Chart(setting, [Row("", panels)], caption, list_keys(kept[1:], styles))
+    caption += panels.describe_left_out(dropouts)
+    return Chart(setting, [row], caption, panels.list_keys(kept[1:], styles))
 
 
 def closing(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -> Chart | None:
     """How the intervals closed as seeds were added: a panel per dropout."""
-    steps = setting.own(found.steps)
+    steps = setting.own(found.history)
     if steps.empty or steps["n"].max() == FEWEST_SEEDS:
         return None
     dropouts = axis_values(steps, "dropout")
-    axes = draw_by_dropout(
+    row = panels.draw_row(
         dropouts,
         lambda d, ax: plots.plot_closing(
             select_rows(steps, "dropout", d),
-            margin=found.comparison.margin,
+            margin=found.criteria.margin,
             unit=found.metric.unit,
             styles=styles,
             legend=False,
             ax=ax,
         ),
+        f"closing-{setting.number}",
+        "interval by number of seeds",
     )
     most = steps.groupby(["scheduler", "dropout"], dropna=False)["n"].max()
-    panels = make_panels(axes, f"closing-{setting.number}", "interval by number of seeds")
     caption = (
         f"Difference to {found.reference} after the first {FEWEST_SEEDS}, "
         f"{FEWEST_SEEDS + 1}, ... seeds: mean (thin) and both ends of its interval. {_bar(found)} "
         f"{_margin(found)} Ring: the first verdict, which the interval permits to be looked for "
         f"after every seed. The first intervals may lie beyond the axis. "
-        f"{format_counts(most)} pairs in the end."
-        f"{describe_left_out(dropouts)}"
+        f"{panels.format_counts(most)} pairs in the end."
+        f"{panels.describe_left_out(dropouts)}"
     )
-    keys = list_keys(steps["scheduler"], styles)
-    return Chart(setting, [Row("", panels)], caption, keys)
+    keys = panels.list_keys(steps["scheduler"], styles)
+    return Chart(setting, [row], caption, keys)
 
 
 def _bar(found: Conclusions) -> str:
@@ -168,9 +157,9 @@ def _bar(found: Conclusions) -> str:
     right = "right" if size == 1 else f"all {size} right together"
     return (
         f"Intervals: the confidence sequence, {right} with "
-        f"{100 * found.comparison.confidence:g}% confidence, after any number of seeds."
+        f"{100 * found.criteria.confidence:g}% confidence, after any number of seeds."
     )
 
 
 def _margin(found: Conclusions) -> str:
-    return f"Grey: the margin, \N{PLUS-MINUS SIGN}{found.comparison.margin:g} {found.metric.unit}."
+    return f"Grey: the margin, \N{PLUS-MINUS SIGN}{found.criteria.margin:g} {found.metric.unit}."

@@ -116,31 +116,25 @@ def make_panel(inches: tuple[float, float] = PANEL_INCHES) -> Axes:
     return Figure(figsize=inches, layout="constrained").subplots()
 
 
-def draw_by_dropout(
-    dropouts: Sequence[object], draw: Callable[[object, Axes], Axes]
-) -> dict[str, Axes]:
-    """Return the axes of a row of panels: `draw` is given a dropout and axes to draw on."""
-    return {to_text(dropout): draw(dropout, make_panel()) for dropout in dropouts[:MAX_DROPOUTS]}
-
-
-def make_panels(axes: Mapping[str, Axes], name: str, what: str, level: bool = True) -> list[Panel]:
-    """Put axes by dropout on one scale, if `level`; `what` they show is said to readers who cannot
-    see it."""
+def draw_row(
+    dropouts: Sequence[object],
+    draw: Callable[[object, Axes], Axes],
+    name: str,
+    what: str,
+    title: str = "",
+    inches: tuple[float, float] = PANEL_INCHES,
+) -> Row:
+    """Return a row of panels by dropout, all on one scale: `draw` is given a dropout and axes to
+    draw on; `what` they show is said to readers who cannot see it."""
+    axes = {to_text(d): draw(d, make_panel(inches)) for d in dropouts[:MAX_DROPOUTS]}
     limits = [ax.get_ylim() for ax in axes.values()]
-    for ax in axes.values() if level else ():
+    panels = []
+    for number, (dropout, ax) in enumerate(axes.items()):
         ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
-    return [
-        Panel(
-            format_dropout(dropout),
-            Markup(
-                figure_to_svg(
-                    ax, f"{name}-{number}", f"{what} at dropout {dropout}" if dropout else what
-                )
-            ),
-            dropout,
-        )
-        for number, (dropout, ax) in enumerate(axes.items())
-    ]
+        label = f"{what} at dropout {dropout}" if dropout else what
+        svg = Markup(figure_to_svg(ax, f"{name}-{number}", label))
+        panels.append(Panel(format_dropout(dropout), svg, dropout))
+    return Row(title, panels)
 
 
 def make_single(ax: Axes, name: str, label: str) -> list[Row]:

@@ -1,7 +1,5 @@
 """Tables to CSV: runs.csv and epochs.csv, columns and rows as the parquet tables have them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pyarrow as pa

@@ -1,7 +1,5 @@
 """Which formats there are, and how an export comes into place."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable

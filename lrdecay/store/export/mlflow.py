@@ -5,8 +5,6 @@ run ended and what made it. A run that diverged or failed has the status FAILED.
 own id for each run: the tag lrdecay.run_id has ours, and the name ends with it.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Iterator

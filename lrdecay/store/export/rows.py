@@ -1,7 +1,5 @@
 """A run as other programs file it: what was asked for, how it ended, and its curves."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ TensorBoard keeps scalars in single precision. Every event has the time at which
 since no other is recorded; so the same tables give the same bytes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path

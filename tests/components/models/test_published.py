@@ -253,6 +253,7 @@ def test_the_files_are_those_of_the_published_settings():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PUBLISHED, ids=[path.stem for path in PUBLISHED])
 def test_each_trains_to_above_chance(path, data_dir):
     """On the first images of its dataset, for three epochs; CIFAR-10 is made up."""

@@ -233,7 +233,7 @@ def test_stepping_is_as_the_file_says(name, interval):
         stepper.after_step()
         if done % 3 == 0:
             stepper.after_epoch(1.0)
-    walked = schedulers.walk_schedule(name, resolved, 18 if interval == "step" else 6, 0.1)[:-1]
+    walked = schedulers.simulate_schedule(name, resolved, Horizon.of(6, 3, 0.1)).rates
     assert by_step == [rate for rate in walked for _ in range(1 if interval == "step" else 3)]
     still = ("constant", "ConstantLR", "MultiStepLR", "OneCycleLR", "StepLR")
     assert len(set(walked)) > 2 or name in still
@@ -617,7 +617,7 @@ def test_a_scheduler_is_held_or_refused_with_the_reason(holder, name):
     given = held_by(holder, {"class": name, **{**ARGUMENTS, **OURS, **NESTED}[name]})
     if reason is None:
         resolved = schedulers.resolve_arguments(holder, given, HORIZON)
-        assert len(schedulers.walk_schedule(holder, resolved, 40)) == 41
+        assert len(schedulers.simulate_schedule(holder, resolved, HORIZON, 41).rates) == 41
         return
     with pytest.raises(ValidationError, match=reason) as caught:
         schedulers.resolve_arguments(holder, given, HORIZON)
@@ -634,7 +634,7 @@ def test_those_that_set_the_rate_outright_are_all_that_undo_others():
         half = lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=99)
         resolved = schedulers.resolve_arguments(name, {**given, "interval": "step"}, HORIZON)
         stepper = schedulers.build_scheduler(name, resolved, optimizer)
-        alone = schedulers.walk_schedule(name, resolved, 12, 0.1)
+        alone = schedulers.simulate_schedule(name, resolved, Horizon.of(13, 1, 0.1)).rates
         kept = []
         for _ in range(12):
             optimizer.step()

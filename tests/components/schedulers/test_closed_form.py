@@ -15,7 +15,7 @@ from torch.optim import lr_scheduler
 from lrdecay.components import schedulers
 from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.components.models.build import MODELS
-from lrdecay.components.schedulers import Horizon
+from lrdecay.components.schedulers import Horizon, simulate_schedule
 from lrdecay.core.run import Run
 from lrdecay.engine import reference
 from lrdecay.engine.measured import Epoch
@@ -439,11 +439,12 @@ def test_the_whole_curve_is_what_is_meant(label, epochs):
     assert len(rates) == (epochs + case.past) * STEPS
     assert_meant(rates, case, epochs, losses)
     arguments = resolved(case, epochs)
-    assert schedulers.walk_schedule(case.name, arguments, 0, BASE) == rates[:1]
-    if epochs <= 10 and not schedulers.needs_validation(case.name, arguments):
-        every = 1 if schedulers.find_clock(case.name, arguments) == "step" else STEPS
-        whole = schedulers.walk_schedule(case.name, arguments, len(rates) // every - 1, BASE, STEPS)
-        assert [rate for rate in whole for _ in range(every)] == rates
+    horizon = Horizon.of(epochs + case.past, STEPS, BASE)
+    assert list(simulate_schedule(case.name, arguments, horizon, 1).rates) == rates[:1]
+    if epochs <= 10:
+        whole = simulate_schedule(case.name, arguments, horizon, losses=losses)
+        assert len(whole.rates) == horizon.length(schedulers.find_clock(case.name, arguments))
+        assert list(whole.step_rates) == rates
 
 
 def test_curves_differ():

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from helpers.browser_pages import OpenPage, example_tables, write_page
 from helpers.frames import Tables
+from helpers.shared import make_once
 from playwright.sync_api import Browser, Page, sync_playwright
 
 REQUIRE_VARIABLE = "LRDECAY_REQUIRE_BROWSER"
@@ -40,7 +41,11 @@ def tables() -> Tables:
 @pytest.fixture(scope="session")
 def path(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example page."""
-    return write_page(tmp_path_factory.mktemp("page") / "example", tables)
+
+    def write(home: Path) -> None:
+        write_page(home / "example", tables)
+
+    return make_once(tmp_path_factory, "example_page", write) / "example" / "report.html"
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from helpers.browser_pages import HOSTILE, WIDTHS, OpenPage, colour, contrast
 from helpers.frames import make_tables, write_folder
+from helpers.shared import make_once
 from playwright.sync_api import expect
 
 from lrdecay.report.index import write_index
@@ -18,7 +19,10 @@ PAGES = ("compared", "index")
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two sweeps with reports, a third without, and both pages about them."""
-    home = tmp_path_factory.mktemp("results")
+    return make_once(tmp_path_factory, "other_pages", write_pages)
+
+
+def write_pages(home: Path) -> None:
     folders = []
     for number, name in enumerate(("one", HOSTILE[4].replace("/", ""), "three")):
         labels = ("constant", HOSTILE[number])
@@ -28,7 +32,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_report(folder)
     write_comparison(folders)
     write_index(home)
-    return home
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -173,7 +174,7 @@ def test_bad_input(tmp_path: Path, folder: Path) -> None:
 def test_the_command_says_where_it_is(folder: Path) -> None:
     result = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["export", str(folder), "--to", "csv"])
     assert (result.exit_code, result.output) == (0, f"{folder}/export/csv\n")
-    assert list(FORMATS) == list(To)
+    assert list(FORMATS) == list(get_args(To))
 
 
 def expected_scalars(folder: Path, run: str) -> dict[str, dict[int, float]]:

@@ -11,8 +11,6 @@ AdamWScheduleFree the package schedulefree (Defazio, Yang, Mehta, Mishchenko, Kh
 "The Road Less Scheduled", 2024).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Adadelta for many runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

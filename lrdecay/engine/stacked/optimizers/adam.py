@@ -1,7 +1,5 @@
 """Adam and AdamW for many runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

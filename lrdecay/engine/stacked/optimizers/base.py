@@ -1,7 +1,5 @@
 """What every optimizer for many runs is, and the arithmetic that several share."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from math import inf

@@ -1,7 +1,5 @@
 """The optimizers that move along a direction with momentum: SGD and RMSprop."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

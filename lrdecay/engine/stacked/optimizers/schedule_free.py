@@ -1,7 +1,5 @@
 """AdamWScheduleFree for many runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

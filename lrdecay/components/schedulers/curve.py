@@ -1,0 +1,104 @@
+"""The rates of a schedule, found by stepping it without training."""
+
+import math
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from lrdecay.components import registry
+from lrdecay.components.schedulers.build import build_scheduler
+from lrdecay.components.schedulers.classes import CLASSES, needs_validation, walk_tree
+from lrdecay.components.schedulers.horizon import Horizon, Interval
+from lrdecay.components.schedulers.nesting import Part, list_parts
+
+
+@dataclass(frozen=True)
+class ScheduleCurve:
+    """The learning rates of one scheduler, with resolved arguments, over one length of run.
+
+    `rates` has one value for each epoch or step (`every`) from the first on.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    horizon: Horizon
+    rates: Sequence[float]
+
+    @property
+    def every(self) -> Interval:
+        """How finely the rate may change."""
+        return find_clock(self.name, self.arguments)
+
+    @property
+    def is_steered(self) -> bool:
+        """Whether the validation loss has a say, so that other losses give other rates."""
+        return needs_validation(self.name, self.arguments)
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The scheduler and all that it holds."""
+        return list(list_parts(self.name, self.arguments, self.horizon))
+
+    @property
+    def step_rates(self) -> Sequence[float]:
+        """The rate of each optimizer step."""
+        each = self.horizon.steps_per_epoch if self.every == "epoch" else 1
+        return array("d", (rate for rate in self.rates for _ in range(each)))
+
+
+def find_clock(name: str, resolved: Mapping[str, Any]) -> Interval:
+    """Return how finely the rate may change: every step, if any scheduler within goes by steps."""
+    intervals = {each.get("interval") for _, each in walk_tree(name, resolved)}
+    return "step" if "step" in intervals else "epoch"
+
+
+def simulate_schedule(
+    name: str,
+    resolved: Mapping[str, Any],
+    horizon: Horizon,
+    count: int | None = None,
+    losses: Sequence[float] | None = None,
+    optimizer: Optimizer | None = None,
+) -> ScheduleCurve:
+    """Return the curve of scheduler `name`: `count` epochs or steps of it (see `find_clock`), as
+    many as the horizon has unless given.
+
+    A scheduler that is steered by the validation loss sees `losses`, one for each epoch, and by
+    default one that never improves. `optimizer` is one that is not used otherwise, by default Adam
+    at the horizon's base rate.
+
+    Raises `ValueError` where torch refuses the arguments, at once or on the way, and where a rate
+    is not finite.
+    """
+    if optimizer is None:  # Adam, so that a cycled momentum finds its betas
+        optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=horizon.lr)
+    every = find_clock(name, resolved)
+    per_epoch = horizon.steps_per_epoch if every == "step" else 1
+    rates: list[float] = []
+    try:
+        stepper = build_scheduler(name, resolved, optimizer)
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()  # torch warns where a scheduler comes first
+        for done in range(1, horizon.length(every) if count is None else count):
+            stepper.after_step()
+            if done % per_epoch == 0:
+                stepper.after_epoch(1.0 if losses is None else losses[done // per_epoch - 1])
+            rates.append(optimizer.param_groups[0]["lr"])
+    except Exception as error:
+        used = [registry.find_plugin("scheduler", each) for each, _ in walk_tree(name, resolved)]
+        for own in filter(None, used):  # which may raise anything
+            raise ValueError(registry.blame_plugin(own, error)) from error
+        if isinstance(error, TypeError | ValueError | ArithmeticError):
+            who = "torch" if CLASSES[name].__module__.startswith("torch.") else name
+            raise ValueError(f"{who} refuses these arguments: {error}") from error
+        raise
+    for index, rate in enumerate(rates):
+        if isinstance(rate, complex) or not math.isfinite(rate):
+            raise ValueError(f"the learning rate is {rate} after {index} {every}s")
+    # a quarter of a tuple's memory
+    return ScheduleCurve(name, resolved, horizon, array("d", rates))
