@@ -19,15 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lrdecay.components import contracts, schedulers
-from lrdecay.components.registry import (
-    KINDS,
-    PLUGGED,
-    REGISTRIES,
-    Plugged,
-    describe_cause,
-    find_plugin,
-)
+from lrdecay.components import contracts, registry, schedulers
 from lrdecay.core.errors import InputError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -65,7 +57,7 @@ def load_installed() -> None:
 
 def list_loaded() -> Loaded:
     """Return what another process needs to have the same plug-ins as this one."""
-    expected = frozenset((each.kind, each.name, each.digest) for each in PLUGGED.values())
+    expected = frozenset((each.kind, each.name, each.digest) for each in registry.PLUGGED.values())
     return Loaded(tuple(_given), tuple(sys.path) if expected else (), expected)
 
 
@@ -78,23 +70,23 @@ def load_as_elsewhere(there: Loaded) -> None:
     sys.path.extend(folder for folder in there.search if folder not in sys.path)
     load_plugins(there.given)
     for kind, name, digest in sorted(there.expected):
-        own = find_plugin(kind, name)
+        own = registry.find_plugin(kind, name)
         if own is None or own.digest != digest:
             raise InputError(f"the plug-in {kind} {name} has changed since the sweep began")
 
 
 @cache
 def _load_entry_points(search: tuple[str, ...]) -> None:
-    for kind in KINDS:
+    for kind in registry.KINDS:
         for entry in entry_points(group=f"lrdecay.{kind}s"):
             package = f" of {entry.dist.name}" if entry.dist else ""
             origin = f"entry point {entry.name} = {entry.value}{package}"
             try:
                 thing = entry.load()
             except (Exception, SystemExit) as error:
-                what = describe_cause(error, "")
+                what = registry.describe_cause(error, "")
                 raise InputError(f"{origin} (lrdecay.{kind}s): cannot be loaded: {what}") from error
-            own = find_plugin(kind, entry.name)
+            own = registry.find_plugin(kind, entry.name)
             if own is None or own.origin != origin:
                 module = sys.modules[entry.module]
                 _enter({(kind, entry.name): thing}, origin, module, _read_source(module))
@@ -130,7 +122,7 @@ def _import(name: str) -> ModuleType:
         file = f"{name}.py"
         hint = f"; did you mean the file {file}?" if Path(file).is_file() else ""
         raise InputError(
-            f"plug-in {name}: cannot be imported: {describe_cause(error, '')}{hint}"
+            f"plug-in {name}: cannot be imported: {registry.describe_cause(error, '')}{hint}"
         ) from error
 
 
@@ -146,7 +138,7 @@ def _run_file(path: Path, source: bytes, given: str, digest: str) -> ModuleType:
         exec(compile(source, str(path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
-        what = describe_cause(error, str(path))
+        what = registry.describe_cause(error, str(path))
         raise InputError(f"plug-in {given}: cannot be imported: {what}") from error
     return module
 
@@ -164,7 +156,7 @@ def _things(module: ModuleType, given: str) -> dict[tuple[str, str], Any]:
             raise InputError(f"plug-in {given}: {variable} must be a dict of names")
         found |= {(kind, name): thing for name, thing in held.items()}
     if not found:
-        variables = ", ".join(f"{kind.upper()}S" for kind in KINDS)
+        variables = ", ".join(f"{kind.upper()}S" for kind in registry.KINDS)
         raise InputError(
             f"plug-in {given}: gives nothing; it needs one of the dicts {variables}, "
             f'such as SCHEDULERS = {{"MyLR": MyLR}}'
@@ -173,7 +165,7 @@ def _things(module: ModuleType, given: str) -> dict[tuple[str, str], Any]:
 
 
 def _dicts(module: ModuleType) -> Iterator[tuple[str, str, Any]]:
-    for kind in KINDS:
+    for kind in registry.KINDS:
         variable = f"{kind.upper()}S"
         if hasattr(module, variable):
             yield kind, variable, getattr(module, variable)
@@ -192,11 +184,11 @@ def _enter(
                     f"plug-in {origin}: {kind} {name!r} is no name; begin with a letter, go on "
                     f"with letters, digits, '.', '_' and '-', 64 at most"
                 )
-            if name in REGISTRIES[kind]:
-                own = find_plugin(kind, name)
+            if name in registry.REGISTRIES[kind]:
+                own = registry.find_plugin(kind, name)
                 there = f"in {own.origin}" if own else "in lrdecay"
                 raise InputError(f"{where}: exists already, {there}; give it another name")
-            REGISTRIES[kind][name] = contracts.wrap_thing(kind, thing)
+            registry.REGISTRIES[kind][name] = contracts.wrap_thing(kind, thing)
             entered.append((kind, name))
             try:
                 contracts.check_contract(kind, name, thing)
@@ -204,11 +196,11 @@ def _enter(
                 raise InputError(f"{where}: {error}") from error
             digest = _digest_code(thing, module, source)
             file = str(getattr(module, "__file__", ""))
-            PLUGGED[kind, name] = Plugged(kind, name, origin, file, digest)
+            registry.PLUGGED[kind, name] = registry.Plugged(kind, name, origin, file, digest)
     except BaseException:
         for kind, name in entered:
-            del REGISTRIES[kind][name]
-            PLUGGED.pop((kind, name), None)
+            del registry.REGISTRIES[kind][name]
+            registry.PLUGGED.pop((kind, name), None)
         schedulers.argument_model.cache_clear()
         raise
 

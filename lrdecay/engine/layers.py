@@ -22,7 +22,7 @@ def list_layers(network: nn.Module) -> Layers | None:
     flat = False
     for _, layer in found:
         known = (*_ANYWHERE, nn.Linear) if flat else (*_ANYWHERE, *_ON_IMAGES, nn.Flatten)
-        if type(layer) not in known or not _plain(layer):
+        if type(layer) not in known or not _is_plain(layer):
             return None
         flat = flat or isinstance(layer, nn.Flatten)
     return found
@@ -48,7 +48,7 @@ def _collect(module: nn.Module, name: str, found: Layers) -> bool:
     )
 
 
-def _plain(layer: nn.Module) -> bool:
+def _is_plain(layer: nn.Module) -> bool:
     """Whether the layer uses nothing that its form here leaves out."""
     match layer:
         case nn.Conv2d():

@@ -1,5 +1,6 @@
 """What an engine measures of a run."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,11 @@ class Metrics:
 
     loss: float
     accuracy: float
+
+
+def is_finite(metrics: Mapping[str, Metrics]) -> bool:
+    """Whether the losses by split are numbers; the test loss, which steers nothing, has no say."""
+    return all(math.isfinite(each.loss) for split, each in metrics.items() if split != "test")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """One run in plain PyTorch, short and obvious: the oracle for anything faster."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,17 +12,11 @@ from torch.optim import Optimizer
 
 from lrdecay.components import rng, schedulers
 from lrdecay.components.datasets.dataset import Data, Split
-from lrdecay.components.models import dropout
-from lrdecay.components.models.build import (
-    REFRESHED_BATCHES,
-    build_model,
-    digest_weights,
-    has_running_statistics,
-)
+from lrdecay.components.models import build, dropout
 from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.core.run import Run
 from lrdecay.engine import record
-from lrdecay.engine.measured import EVALUATION_BATCH, Epoch, Measured, Metrics, OnEpoch
+from lrdecay.engine.measured import EVALUATION_BATCH, Epoch, Measured, Metrics, OnEpoch, is_finite
 from lrdecay.engine.onednn import to_blocked
 from lrdecay.engine.precision import use_precision
 from lrdecay.store.schema import Record
@@ -69,15 +62,8 @@ def _train_epochs(
     on_batch: OnBatch | None,
 ) -> Record:
     started = time.perf_counter()
-    model = build_model(
-        run.model,
-        data.shape,
-        data.classes,
-        seed=run.seed,
-        dropout=run.dropout,
-        batch_norm=run.batch_norm,
-    )
-    init_digest = digest_weights(model)
+    model = build.build_network(run, data.shape, data.classes)
+    init_digest = build.digest_weights(model)
     model = _placed(model, device, run.precision)
     epochs: list[Epoch] = []
     diverged_at_step = None
@@ -94,8 +80,7 @@ def _train_epochs(
         }
         if trained.validation is not None:
             metrics["val"] = trained.validation
-        # the test loss has no say: test data steer nothing
-        if not all(math.isfinite(m.loss) for split, m in metrics.items() if split != "test"):
+        if not is_finite(metrics):
             diverged_at_step = trained.steps - 1
             break
         epochs.append(Epoch(len(epochs) + 1, trained.rates, metrics))
@@ -173,7 +158,7 @@ def _to_evaluation(
         return {}
     of_training = {name: value.clone() for name, value in model.state_dict().items()}
     optimizer.eval()
-    if has_running_statistics(model):
+    if build.has_running_statistics(model):
         _refresh_statistics(run, model, train)
     return of_training
 
@@ -190,7 +175,7 @@ def _refresh_statistics(run: Run, model: nn.Module, train: Split) -> None:
     """Renew batch normalisation's running statistics at the weights as they are."""
     model.train()
     order = rng.draw_order(run.seed, 0, len(train), train.labels.device)
-    for step, batch in enumerate(order.split(run.batch_size)[:REFRESHED_BATCHES]):
+    for step, batch in enumerate(order.split(run.batch_size)[: build.REFRESHED_BATCHES]):
         dropout.set_dropout_step(model, run.seed, step)
         model(train.images[batch])
 
@@ -221,21 +206,15 @@ def _placed(model: nn.Module, device: torch.device, precision: str) -> nn.Module
 def time_reference(run: Run, data: Data, device: torch.device) -> tuple[float, float]:
     """Return how long one image takes to train on and to evaluate, from a short trial."""
     steps, evaluated = 8, 1000
-    few = Split(
-        data.train.images[: steps * run.batch_size], data.train.labels[: steps * run.batch_size]
-    )
-    some = Split(data.test.images[:evaluated], data.test.labels[:evaluated])
-    nothing = Split(few.images[:1], few.labels[:1])
+    few, some = data.train.first(steps * run.batch_size), data.test.first(evaluated)
+    nothing = few.first(1)
     short = replace(run.at_constant_rate(), epochs=1)
     trial = Data(few, nothing, None, nothing, data.classes)
     train_one(short, trial, device)  # the first steps pay for what later ones find ready
     started = time.perf_counter()
     train_one(short, trial, device)
     training = (time.perf_counter() - started) / len(few)
-    model = build_model(
-        run.model, data.shape, data.classes, seed=0, dropout=run.dropout, batch_norm=run.batch_norm
-    )
-    model = _placed(model, device, run.precision)
+    model = _placed(build.build_network(run, data.shape, data.classes), device, run.precision)
     with use_precision(run.precision, device):
         evaluate(model, some)
         started = time.perf_counter()

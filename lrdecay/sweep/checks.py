@@ -71,10 +71,10 @@ def _scheduler_problems(document: Document) -> Iterator[Problem]:
         if not label.strip() or len(label) > 64 or not label.isprintable():
             message = f"{quote(label)} is no label; give 1 to 64 printable characters"
             yield Problem(*place, f"schedulers: {message}")
-        name = _mapping(spec).get("class")
-        if not isinstance(name, str) or name not in schedulers.CLASSES:
+        node = schedulers.read_node(spec)
+        if node is None:
             continue  # the validation of the whole file says so
-        arguments = {key: value for key, value in spec.items() if key != "class"}
+        name, arguments = node
         fixed = schedulers.has_fixed_arguments(name, arguments)
         resolved = None
         for horizon in horizons:
@@ -133,9 +133,9 @@ def _validation_problems(document: Document) -> Iterator[Problem]:
     if given.get("validation") != 0 or given["validation"] is False:
         return
     specs = {
-        label: (name, {key: x for key, x in spec.items() if key != "class"})
+        label: node
         for label, spec in _mapping(given.get("schedulers")).items()
-        if isinstance(name := _mapping(spec).get("class"), str) and name in schedulers.CLASSES
+        if (node := schedulers.read_node(spec))
     }
     metric = _mapping(given.get("comparison")).get("metric")
     chooses = isinstance(_mapping(given.get("optimizer")).get("lr"), dict)

@@ -7,14 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
 from lrdecay.analysis.settings import Comparison, SeedsUntil
 from lrdecay.components import plugins
@@ -25,26 +18,10 @@ from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.core import yaml as yaml_module
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Axis, Fraction, Strict, require_distinct
-from lrdecay.core.run import Run
 from lrdecay.core.text import quote
 from lrdecay.core.yaml import MAX_BYTES, Document, Problem, YamlError, parse_yaml
 from lrdecay.sweep import checks
 from lrdecay.sweep.diagnostics import SweepFileError, translate_errors
-
-__all__ = [
-    "Comparison",
-    "DatasetSpec",
-    "ModelSpec",
-    "OptimizerSpec",
-    "RateChoice",
-    "Run",
-    "SchedulerSpec",
-    "Sweep",
-    "SweepFileError",
-    "check_sweep",
-    "load_sweep",
-    "parse_sweep",
-]
 
 MAX_RUNS = 1_000_000
 
@@ -61,9 +38,9 @@ def _optimizer(value: Any) -> Any:
 def _seed_list(value: Any) -> Any:
     if isinstance(value, dict):  # `adding` says what is wrong with it
         most = value.get("max", SeedsUntil().max)
-        return tuple(range(most)) if _is_count(most) else (0,)
+        return tuple(range(most)) if _is_seed_count(most) else (0,)
     if isinstance(value, int) and not isinstance(value, bool):
-        if not _is_count(value):
+        if not _is_seed_count(value):
             raise ValueError(
                 f"must be from 1 to {MAX_RUNS:,}, or a list of seeds, not {quote(value)}"
             )
@@ -76,7 +53,7 @@ def _seed_list(value: Any) -> Any:
     return tuple(value)
 
 
-def _is_count(value: Any) -> bool:
+def _is_seed_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_RUNS
 
 
@@ -257,7 +234,7 @@ def check_sweep(document: Document, source: str) -> Sweep:
     try:
         sweep = Sweep.model_validate({"name": _default_name(source), **value})
     except ValidationError as error:
-        problems += translate_errors(error, document, _models(document))
+        problems += translate_errors(error, document, _list_models(document))
         raise SweepFileError(source, problems) from None
     runs = sweep.cells * len(sweep.seeds) + sweep.trials
     if runs > MAX_RUNS:
@@ -278,7 +255,7 @@ def check_sweep(document: Document, source: str) -> Sweep:
     return sweep
 
 
-def _models(document: Document) -> dict[yaml_module.Path, type[BaseModel]]:
+def _list_models(document: Document) -> dict[yaml_module.Path, type[BaseModel]]:
     """Return, by path, the model whose keys are valid there."""
     labels = document.value.get("schedulers")
     return {

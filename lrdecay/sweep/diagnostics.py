@@ -150,7 +150,7 @@ def _problem(
             message += "; put it in quotes if it is one"
     elif kind in _BOUNDS:
         word, key = _BOUNDS[kind]
-        message = f"must be {word} {_plain(context[key])}, not {quote(value)}"
+        message = f"must be {word} {_shorten(context[key])}, not {quote(value)}"
     elif kind == "repeated":
         message = f"{quote(value)} stands in the list already; leave it out"
     elif kind in ("too_short", "string_too_short"):
@@ -175,7 +175,7 @@ def _takes_words(path: Path) -> bool:
     return len(path) >= 3 and path[0] == "schedulers"
 
 
-def _plain(bound: float) -> float:
+def _shorten(bound: float) -> float:
     return int(bound) if bound == int(bound) else bound
 
 

@@ -81,7 +81,7 @@ def expand_matrix(sweep: Sweep, dataset: Dataset) -> Matrix:
             check_shape(name, dataset.shape, dataset.classes)
         except ValueError as error:
             raise InputError(f"{dataset.name}: {error}") from error
-    cells = list(_cells(sweep, dataset, _validation(sweep, dataset)))
+    cells = list(_expand_cells(sweep, dataset, _count_validation(sweep, dataset)))
     labels: dict[str, str] = {}
     for cell in cells:
         twin = labels.setdefault(cell.run_id, cell.scheduler)
@@ -103,7 +103,7 @@ def list_runs(sweep: Sweep, dataset: Dataset) -> list[Run]:
     return [*matrix.trials(), *matrix.comparison({})]
 
 
-def _validation(sweep: Sweep, dataset: Dataset) -> int:
+def _count_validation(sweep: Sweep, dataset: Dataset) -> int:
     """Return how many training images are held out."""
     count = dataset.train_count
     validation = default_validation(count) if sweep.validation is None else sweep.validation
@@ -124,7 +124,7 @@ def _validation(sweep: Sweep, dataset: Dataset) -> int:
     return validation
 
 
-def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
+def _expand_cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
     """Yield one run for each combination of the axes, all of seed 0."""
     axes = sweep.axes()
     arguments = sweep.optimizer.arguments()
@@ -135,12 +135,12 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
     @cache
     def scheduler_args(label: str, horizon: schedulers.Horizon, stays: str | None) -> str | None:
         try:
-            return _scheduler_args(sweep, label, horizon, stays)
+            return _resolve_scheduler(sweep, label, horizon, stays)
         except ValueError as error:
             mistakes.setdefault(label, f"schedulers.{label}: {error}")
             return None
 
-    check_optimizer, digests = cache(_check_optimizer), cache(_digests)
+    check_optimizer, digests = cache(_try_optimizer), cache(_digest_plugins)
 
     for values in itertools.product(*axes.values()):
         cell = dict(zip(axes, values, strict=True))
@@ -148,7 +148,7 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
         label, epochs = cell["scheduler"], cell["epochs"]
         resolved = sweep.optimizer.resolve(cell["optimizer"], given)
         optimizer_args = to_canonical_json(resolved)
-        stays = _why_momentum_stays(cell["optimizer"], resolved)
+        stays = _explain_momentum(cell["optimizer"], resolved)
         check_optimizer(cell["optimizer"], optimizer_args)
         steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
         horizon = schedulers.Horizon.of(epochs, steps, cell["lr"])
@@ -173,7 +173,7 @@ def _cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
         raise InputError("\n".join(mistakes.values()))
 
 
-def _why_momentum_stays(optimizer: str, arguments: Mapping[str, Any]) -> str | None:
+def _explain_momentum(optimizer: str, arguments: Mapping[str, Any]) -> str | None:
     """Return what a scheduler that cycles the momentum would do that the optimizer forbids."""
     if arguments.get("momentum") == 0:
         return (
@@ -190,7 +190,7 @@ def _why_momentum_stays(optimizer: str, arguments: Mapping[str, Any]) -> str | N
     return None
 
 
-def _scheduler_args(
+def _resolve_scheduler(
     sweep: Sweep, label: str, horizon: schedulers.Horizon, stays: str | None
 ) -> str:
     """Return a scheduler's arguments for runs of this length; its schedule was walked through."""
@@ -219,14 +219,14 @@ def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:
         )
 
 
-def _check_optimizer(name: str, arguments: str) -> None:
+def _try_optimizer(name: str, arguments: str) -> None:
     try:
         optimizers_build.check_optimizer(name, parse_arguments(arguments))
     except ValueError as error:
         raise InputError(f"optimizer: {error}") from error
 
 
-def _digests(model: str, optimizer: str, scheduler: str, scheduler_args: str) -> str:
+def _digest_plugins(model: str, optimizer: str, scheduler: str, scheduler_args: str) -> str:
     """Return what names the code of the plug-ins that a run uses."""
     nodes = schedulers.walk_tree(scheduler, parse_arguments(scheduler_args))
     used = [("model", model), ("optimizer", optimizer), *(("scheduler", name) for name, _ in nodes)]

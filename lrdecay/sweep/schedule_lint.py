@@ -74,14 +74,14 @@ def lint_schedules(planned: Sequence[PlannedCurve]) -> list[str]:
     said: dict[str, None] = {}
     for each in planned:
         where = f" in runs of {spell_count(each.run.epochs, 'epoch')}" if len(lengths) > 1 else ""
-        for text in _of_one(each):
+        for text in _lint_one(each):
             said[f"schedulers.{each.label}: {text}{where and f' ({where.strip()})'}"] = None
-    for text in _twins(planned):
+    for text in _find_twins(planned):
         said[text] = None
     return list(said)
 
 
-def _of_one(each: PlannedCurve) -> Iterator[str]:
+def _lint_one(each: PlannedCurve) -> Iterator[str]:
     curve = each.curve
     if each.ignores_base_rate:
         yield (
@@ -91,9 +91,9 @@ def _of_one(each: PlannedCurve) -> Iterator[str]:
     if curve.name == "constant":
         return
     if min(curve.rates) < 0:
-        yield _negative(curve)
+        yield _describe_negative(curve)
         return
-    of_parts = [text for part in curve.parts for text in _of_part(part)]
+    of_parts = [text for part in curve.parts for text in _lint_part(part)]
     if of_parts:
         yield from of_parts
     elif _is_level(curve):
@@ -103,14 +103,14 @@ def _of_one(each: PlannedCurve) -> Iterator[str]:
             f"change it"
         )
     else:
-        yield from _of_curve(curve)
+        yield from _lint_rates(curve)
 
 
 def _is_level(curve: ScheduleCurve) -> bool:
     return max(curve.rates) - min(curve.rates) <= _ALMOST * max(map(abs, curve.rates))
 
 
-def _negative(curve: ScheduleCurve) -> str:
+def _describe_negative(curve: ScheduleCurve) -> str:
     index, rate = next((i, rate) for i, rate in enumerate(curve.rates) if rate < 0)
     return (
         f"its rate is negative, {rate:g}, from {curve.every} {index + 1} on, and the loss climbs "
@@ -118,7 +118,7 @@ def _negative(curve: ScheduleCurve) -> str:
     )
 
 
-def _of_part(part: Part) -> Iterator[str]:
+def _lint_part(part: Part) -> Iterator[str]:
     """Yield what is odd about the arguments of one class, for its part of the run."""
     if part.name == "ReduceLROnPlateau":
         # the first epoch is the best so far, the next patience + 1 are worse, then it falls
@@ -131,19 +131,19 @@ def _of_part(part: Part) -> Iterator[str]:
             )
     whole = schedulers.find_end_argument(part.name)
     if whole is not None:
-        yield from _of_end(part, whole)
+        yield from _lint_end(part, whole)
     for key in schedulers.LENGTHS.get(part.name, ()):
         given = part.arguments.get(key)
         if key != whole and given is not None:
-            yield from _of_length(part, key, [given] if isinstance(given, int) else given)
+            yield from _lint_lengths(part, key, [given] if isinstance(given, int) else given)
     if part.name == "SequentialLR":
-        yield from _of_sequence(part)
+        yield from _lint_sequence(part)
     gamma = part.arguments.get("gamma") or 0
     if part.name in ("ExponentialLR", "MultiStepLR", "StepLR") and gamma > 1:
         yield f"gamma {gamma:g} of {part.name} raises the rate every time; give one below 1"
 
 
-def _of_sequence(part: Part) -> Iterator[str]:
+def _lint_sequence(part: Part) -> Iterator[str]:
     """Yield which schedulers of a SequentialLR do not start where they would alone: OneCycleLR and
     CyclicLR change what torch starts the others from."""
     held = part.arguments["schedulers"]
@@ -153,8 +153,8 @@ def _of_sequence(part: Part) -> Iterator[str]:
     simulate, starts = schedulers.simulate_schedule, [0, *part.arguments["milestones"]]
     rates = simulate(part.name, part.arguments, part.horizon, starts[-1] + 1).rates
     for each, start in zip(held, starts, strict=True):
-        alone = {key: x for key, x in each.items() if key != "class"} | {"interval": part.every}
-        rate, own = rates[start], simulate(each["class"], alone, part.horizon, 1).rates[0]
+        alone = {**each, "interval": part.every}
+        rate, own = rates[start], simulate(alone.pop("class"), alone, part.horizon, 1).rates[0]
         if not math.isclose(rate, own, rel_tol=_ALMOST):
             yield (
                 f"{each['class']} within SequentialLR starts at {rate:g} and not at {own:g}, since "
@@ -163,7 +163,7 @@ def _of_sequence(part: Part) -> Iterator[str]:
             )
 
 
-def _by_steps_unasked(part: Part) -> bool:
+def _counts_steps_unasked(part: Part) -> bool:
     """Whether its lengths, mostly meant in epochs, count steps, and perhaps by mistake."""
     if part.every == "epoch" or part.name not in _COUNTED:
         return False
@@ -175,7 +175,7 @@ def _by_steps_unasked(part: Part) -> bool:
     )
 
 
-def _of_end(part: Part, key: str) -> Iterator[str]:
+def _lint_end(part: Part, key: str) -> Iterator[str]:
     """Yield what becomes of a schedule whose own end is not that of its part of the run."""
     name, length, every = part.name, part.length, part.every
     value = part.arguments[key]
@@ -191,11 +191,11 @@ def _of_end(part: Part, key: str) -> Iterator[str]:
         happens = "ends early"
     yield (
         f"{name} over {spell_count(value, every)} {happens}, since it has "
-        f"{spell_count(length, every)}{_other_unit(value, part)}; give {key}: {every}s"
+        f"{spell_count(length, every)}{_name_other_unit(value, part)}; give {key}: {every}s"
     )
 
 
-def _of_length(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
+def _lint_lengths(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
     """Yield which of the lengths lie past the end, or look like epochs and are steps."""
     name, length = part.name, part.length
     word = key.removesuffix("s") if key == "milestones" else key
@@ -208,16 +208,16 @@ def _of_length(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
     if past:
         yield (
             f"{word} {', '.join(map(str, past))} of {name} lies past its end, after "
-            f"{spell_count(length, part.every)}{_other_unit(max(past), part)}; give {fix}"
+            f"{spell_count(length, part.every)}{_name_other_unit(max(past), part)}; give {fix}"
         )
-    elif given and _by_steps_unasked(part) and max(given) <= part.horizon.epochs:
+    elif given and _counts_steps_unasked(part) and max(given) <= part.horizon.epochs:
         yield (
             f"{word} {max(given)} of {name} counts steps, of which an epoch has "
             f"{part.horizon.steps_per_epoch}; give interval: epoch, or a number of steps"
         )
 
 
-def _of_curve(curve: ScheduleCurve) -> Iterator[str]:
+def _lint_rates(curve: ScheduleCurve) -> Iterator[str]:
     """Yield what is odd about the rates themselves."""
     rates, every = curve.rates, curve.every
     top = max(rates)
@@ -241,7 +241,7 @@ def _of_curve(curve: ScheduleCurve) -> Iterator[str]:
         highest = max(highest, after)
 
 
-def _twins(planned: Sequence[PlannedCurve]) -> Iterator[str]:
+def _find_twins(planned: Sequence[PlannedCurve]) -> Iterator[str]:
     """Yield each label whose rates are those of another."""
     seen: dict[object, str] = {}
     for each in planned:
@@ -259,7 +259,7 @@ def _twins(planned: Sequence[PlannedCurve]) -> Iterator[str]:
             )
 
 
-def _other_unit(value: int, part: Part) -> str:
+def _name_other_unit(value: int, part: Part) -> str:
     """Say so where a length looks like one in the other unit."""
     horizon = part.horizon
     if part.every == "step" and value == horizon.epochs != horizon.steps:

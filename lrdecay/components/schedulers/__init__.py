@@ -18,6 +18,7 @@ from lrdecay.components.schedulers.classes import (
     find_end_argument,
     find_interval,
     needs_validation,
+    read_node,
     walk_tree,
 )
 from lrdecay.components.schedulers.curve import ScheduleCurve, find_clock, simulate_schedule
@@ -42,6 +43,7 @@ __all__ = [
     "has_fixed_arguments",
     "list_parts",
     "needs_validation",
+    "read_node",
     "resolve_arguments",
     "simulate_schedule",
     "walk_tree",

@@ -19,6 +19,7 @@ from lrdecay.components.schedulers.classes import (
     SETS_OUTRIGHT,
     find_interval,
     list_children,
+    read_node,
     walk_tree,
 )
 from lrdecay.components.schedulers.curve import simulate_schedule
@@ -27,6 +28,7 @@ from lrdecay.components.schedulers.nesting import split_horizon
 from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.components.schedulers.stepper import Stepper
 from lrdecay.core.text import quote
+from lrdecay.core.yaml import Path
 
 _WAITS = {"ReduceLROnPlateau": ("patience", "cooldown")}
 _NOT_GIVEN = ("optimizer", "last_epoch", "verbose")
@@ -58,7 +60,7 @@ def argument_model(name: str, holder: str | None = None) -> type[BaseModel]:
         if parameter.name in ("self", *_NOT_GIVEN) or "Callable" in str(hint):
             continue
         if parameter.name == NESTED.get(name):
-            held = Annotated[dict[str, Any], BeforeValidator(partial(_held, name))]
+            held = Annotated[dict[str, Any], BeforeValidator(partial(_check_held, name))]
             hint = held if name == "WarmupLR" else list[held]
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         fields[parameter.name] = (hint, default)
@@ -74,27 +76,20 @@ def argument_model(name: str, holder: str | None = None) -> type[BaseModel]:
 
 
 def argument_models(
-    name: str, given: Mapping[str, Any], path: tuple[str | int, ...] = ()
-) -> dict[tuple[str | int, ...], type[BaseModel]]:
+    name: str, given: Mapping[str, Any], path: Path = (), holder: str | None = None
+) -> dict[Path, type[BaseModel]]:
     """Return, by path, the models of the arguments of a scheduler at `path` and of all it holds."""
-    return _models(name, given, path, None)
-
-
-def _models(
-    name: str, given: Mapping[str, Any], path: tuple[str | int, ...], holder: str | None
-) -> dict[tuple[str | int, ...], type[BaseModel]]:
     found = {path: argument_model(name, holder)}
     for index, child in enumerate(list_children(name, given)):
-        inner = child.get("class") if isinstance(child, Mapping) else None
         place = (*path, NESTED[name], *(() if name == "WarmupLR" else (index,)))
-        if isinstance(inner, str) and inner in CLASSES:
-            found |= _models(inner, child, place, name)
+        if node := read_node(child):
+            found |= argument_models(*node, place, name)
         else:
             found[place] = SchedulerSpec
     return found
 
 
-def _held(holder: str, value: Any) -> dict[str, Any]:
+def _check_held(holder: str, value: Any) -> dict[str, Any]:
     """Check a scheduler that another holds."""
     if not isinstance(value, Mapping):
         example = "{class: StepLR, step_size: 5}"
@@ -133,8 +128,8 @@ def resolve_arguments(name: str, given: Mapping[str, Any], horizon: Horizon) -> 
     Raises pydantic's `ValidationError` for arguments that the class does not take, and
     `ValueError` for values that torch refuses or that cannot work here.
     """
-    values = {"interval": find_interval(name, given), **_numbers(name, given, horizon)}
-    resolved = _canonical(name, argument_model(name).model_validate(values).model_dump())
+    values = {"interval": find_interval(name, given), **_resolve_words(name, given, horizon)}
+    resolved = _to_canonical(name, argument_model(name).model_validate(values).model_dump())
     for each, values in walk_tree(name, resolved):
         _check_resolved(each, values)
     simulate_schedule(name, resolved, Horizon.of(1, 1), count=2)
@@ -147,7 +142,7 @@ def has_fixed_arguments(name: str, given: Mapping[str, Any]) -> bool:
     return not (whole or any(word in repr(given) for word in ("epochs", "steps", "lr'")))
 
 
-def _numbers(
+def _resolve_words(
     name: str, given: Mapping[str, Any], horizon: Horizon, every: Interval | None = None
 ) -> dict[str, Any]:
     """Return the arguments with numbers for words; `every` is the interval of what holds it."""
@@ -163,7 +158,7 @@ def _numbers(
     if held is not None and values.get(held) is not None:
         own = every if name != "WarmupLR" else None
         within = [
-            _numbers_within(child, part, own)
+            _resolve_within(child, part, own)
             for child, part in zip(
                 list_children(name, values),
                 split_horizon(name, values, horizon, every),
@@ -175,36 +170,32 @@ def _numbers(
     return values
 
 
-def _numbers_within(value: Any, horizon: Horizon, every: Interval | None) -> Any:
-    inner = value.get("class") if isinstance(value, Mapping) else None
-    if not isinstance(inner, str) or inner not in CLASSES:
+def _resolve_within(value: Any, horizon: Horizon, every: Interval | None) -> Any:
+    node = read_node(value)
+    if node is None:
         return value  # the model of the arguments says what is wrong
-    rest = {key: each for key, each in value.items() if key != "class"}
-    return {"class": inner, **_numbers(inner, rest, horizon, every)}
+    return {"class": node[0], **_resolve_words(*node, horizon, every)}
 
 
-def _canonical(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _to_canonical(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return equal values for what means the same, or one run would have two identities."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if key == NESTED.get(name):
-            within = [
-                {"class": each["class"]}
-                | _canonical(each["class"], {k: x for k, x in each.items() if k != "class"})
-                for each in list_children(name, values)
-            ]
+            nodes = filter(None, map(read_node, list_children(name, values)))
+            within = [{"class": node[0], **_to_canonical(*node)} for node in nodes]
             found[key] = within[0] if name == "WarmupLR" else within
         elif key == "milestones":
             # MultiStepLR counts them, in whatever order
             found[key] = sorted(value) if name == "MultiStepLR" else list(value)
         elif isinstance(value, list) and len(value) == 1:
-            found[key] = _plain(value[0])  # one per parameter group, of which there is one
+            found[key] = _drop_sign(value[0])  # one per parameter group, of which there is one
         else:
-            found[key] = _plain(value)
+            found[key] = _drop_sign(value)
     return found
 
 
-def _plain(value: Any) -> Any:
+def _drop_sign(value: Any) -> Any:
     return value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0
 
 

@@ -73,16 +73,22 @@ def list_children(name: str, given: Mapping[str, Any]) -> list[Any]:
     return list(held) if isinstance(held, list | tuple) else [] if held is None else [held]
 
 
+def read_node(value: Any) -> tuple[str, dict[str, Any]] | None:
+    """Return class and arguments of a scheduler of a sweep file; None for what is none."""
+    name = value.get("class") if isinstance(value, Mapping) else None
+    if not isinstance(name, str) or name not in CLASSES:
+        return None
+    return name, {key: x for key, x in value.items() if key != "class"}
+
+
 def walk_tree(name: str, given: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the class and the arguments of a scheduler, then of all that it holds.
 
     What is no scheduler is passed over: the arguments may be those of a file not yet checked.
     """
     yield name, dict(given)
-    for child in list_children(name, given):
-        inner = child.get("class") if isinstance(child, Mapping) else None
-        if isinstance(inner, str) and inner in CLASSES:
-            yield from walk_tree(inner, {key: x for key, x in child.items() if key != "class"})
+    for node in filter(None, map(read_node, list_children(name, given))):
+        yield from walk_tree(*node)
 
 
 def find_interval(name: str, given: Mapping[str, Any] | None = None) -> Interval:

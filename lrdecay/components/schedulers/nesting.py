@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from lrdecay.components.schedulers.classes import list_children
+from lrdecay.components.schedulers.classes import list_children, read_node
 from lrdecay.components.schedulers.horizon import Horizon, Interval
 
 
@@ -34,8 +34,8 @@ def list_parts(
     for child, part in zip(
         list_children(name, resolved), split_horizon(name, resolved, horizon, every), strict=True
     ):
-        rest = {key: value for key, value in child.items() if key != "class"}
-        yield from list_parts(child["class"], rest, part, own)
+        if node := read_node(child):
+            yield from list_parts(*node, part, own)
 
 
 def split_horizon(

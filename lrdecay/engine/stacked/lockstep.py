@@ -15,12 +15,7 @@ from torch import Tensor, nn
 
 from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Split
-from lrdecay.components.models.build import (
-    REFRESHED_BATCHES,
-    build_model,
-    digest_weights,
-    has_running_statistics,
-)
+from lrdecay.components.models import build
 from lrdecay.components.models.dropout import read_applied_dropout
 from lrdecay.core.run import Run
 from lrdecay.engine.measured import EVALUATION_BATCH, Metrics
@@ -67,7 +62,7 @@ class Lockstep:
     ) -> None:
         runs = _in_company(runs)
         networks = build_networks(runs, train, classes)
-        digest = cache(digest_weights)
+        digest = cache(build.digest_weights)
         self.init_digests = [digest(network) for network in networks]
         self.applied_dropout = [read_applied_dropout(network) for network in networks]
         self._runs = runs
@@ -83,7 +78,7 @@ class Lockstep:
             self._stack.parameters,
             [run.optimizer_arguments for run in runs],
         )
-        self._refreshes = has_running_statistics(networks[0])
+        self._refreshes = build.has_running_statistics(networks[0])
         self._of_training: list[Tensor] = []
         self._steps: dict[int, cuda_graph.Step] = {}
 
@@ -151,7 +146,7 @@ class Lockstep:
         if not self._refreshes:
             return
         keys, batches = self._keys(0), self._order(0).split(self._sizes, dim=1)
-        for number, batch in enumerate(batches[:REFRESHED_BATCHES]):
+        for number, batch in enumerate(batches[: build.REFRESHED_BATCHES]):
             self._stack.logits(self._train.images[batch], keys[number])
 
     @torch.no_grad()
@@ -202,16 +197,12 @@ class Lockstep:
 def build_networks(runs: Sequence[Run], train: Split, classes: int) -> list[nn.Module]:
     """Return each run's network before its first step; runs of one seed and rate share one."""
     _, channels, height, width = train.images.shape
-    first = runs[0]
-
-    @cache
-    def build(seed: int, dropout: float | None) -> nn.Module:
-        shape = (channels, height, width)
-        return build_model(
-            first.model, shape, classes, seed=seed, dropout=dropout, batch_norm=first.batch_norm
-        )
-
-    return [build(run.seed, run.dropout) for run in runs]
+    alike = {(run.seed, run.dropout): run for run in runs}
+    networks = {
+        key: build.build_network(run, (channels, height, width), classes)
+        for key, run in alike.items()
+    }
+    return [networks[run.seed, run.dropout] for run in runs]
 
 
 def _losses(logits: Tensor, labels: Tensor) -> Tensor:

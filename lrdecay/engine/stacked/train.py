@@ -1,6 +1,5 @@
 """Many runs at once: the reference engine's course, in one computation for a whole group."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,10 +9,10 @@ import torch
 from torch import Tensor
 
 from lrdecay.components import rng
-from lrdecay.components.datasets.dataset import Data, Split
+from lrdecay.components.datasets.dataset import Data
 from lrdecay.core.run import Run
 from lrdecay.engine import record
-from lrdecay.engine.measured import Epoch, Measured, Metrics, OnEpoch
+from lrdecay.engine.measured import Epoch, Measured, Metrics, OnEpoch, is_finite
 from lrdecay.engine.precision import use_precision
 from lrdecay.engine.stacked.lockstep import Lockstep, Trained
 from lrdecay.store.schema import Record
@@ -103,9 +102,7 @@ def time_stacked(runs: Sequence[Run], data: Data, device: torch.device) -> tuple
     """Return how long an image of one run takes to train on and to evaluate, from a short trial."""
     # a schedule may be shorter than the trial
     runs = [run.at_constant_rate() for run in runs]
-    count = 8 * runs[0].batch_size
-    few = Split(data.train.images[:count], data.train.labels[:count])
-    some = Split(data.test.images[:1000], data.test.labels[:1000])
+    few, some = data.train.first(8 * runs[0].batch_size), data.test.first(1000)
     with use_precision(runs[0].precision, device):
         group = Lockstep(runs, few, data.classes, device)
         times = []
@@ -123,7 +120,4 @@ def _diverged_at(trained: Trained, place: int, metrics: dict[str, Metrics]) -> i
     finite = trained.losses[:, place].isfinite()
     if not finite.all():
         return trained.first_step + int(finite.int().argmin())
-    # the test loss has no say: test data steer nothing
-    if all(math.isfinite(m.loss) for split, m in metrics.items() if split != "test"):
-        return None
-    return trained.first_step + len(finite) - 1
+    return None if is_finite(metrics) else trained.first_step + len(finite) - 1
