@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -20,9 +21,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def first(self, count: int) -> Split:
+    def first(self, count: int) -> Self:
         """Return the first so many, or all where there are fewer."""
-        return Split(self.images[:count], self.labels[:count])
+        return type(self)(self.images[:count], self.labels[:count])
 
 
 @dataclass(frozen=True)
