@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lrdecay.core.errors import InputError
@@ -70,6 +71,19 @@ def extra_axes(runs: pd.DataFrame) -> list[str]:
 def cell_axes(runs: pd.DataFrame) -> list[str]:
     """What names a cell of the matrix: the extra axes, then scheduler and dropout."""
     return [*extra_axes(runs), "scheduler", "dropout"]
+
+
+def list_cells(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the values of `cell_axes` of each cell, in the order of `axis_values`."""
+    axes = cell_axes(runs)
+    return sort_by_axes(runs[axes].drop_duplicates(), runs, axes)
+
+
+def number_cells(runs: pd.DataFrame, cells: pd.DataFrame) -> np.ndarray:
+    """Return which row of `cells`, as `list_cells` has them, each run is of."""
+    axes, numbered = list(cells), cells.assign(_cell=np.arange(len(cells)))
+    found = runs[axes].merge(numbered, on=axes, how="left", validate="many_to_one")["_cell"]
+    return found.to_numpy(dtype=int)
 
 
 def list_strata(table: pd.DataFrame) -> list[str]:

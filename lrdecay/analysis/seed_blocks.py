@@ -13,7 +13,7 @@ from enum import IntEnum
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.axes import cell_axes, compared, require_columns, sort_by_axes
+from lrdecay.analysis.axes import compared, list_cells, number_cells, require_columns
 from lrdecay.analysis.metrics import Metric, read_metric
 from lrdecay.core.errors import InputError
 
@@ -75,12 +75,12 @@ def build_seed_blocks(
     if runs.empty:
         raise InputError("no runs to compare: the table has none of phase compare")
     asked = runs if planned is None else _with_planned(runs, compared(planned))
-    axes = cell_axes(asked)
-    cells = sort_by_axes(asked[axes].drop_duplicates(), asked, axes)
+    cells = list_cells(asked)
+    axes = list(map(str, cells))
     seeds = np.sort(asked["seed"].unique())
     shape = len(cells), len(seeds)
     row = np.full(shape, -1)
-    at = _numbered(runs, cells, axes), np.searchsorted(seeds, runs["seed"].to_numpy())
+    at = number_cells(runs, cells), np.searchsorted(seeds, runs["seed"].to_numpy())
     row[at] = np.arange(len(runs))
     _refuse_doubles(runs, row[at], axes)
     strata = axes[:-2]
@@ -94,7 +94,7 @@ def build_seed_blocks(
         for number in np.unique(stratum):
             wanted[stratum == number] = (row[stratum == number] >= 0).any(axis=0)
     else:
-        wanted[_numbered(asked, cells, axes), np.searchsorted(seeds, asked["seed"])] = True
+        wanted[number_cells(asked, cells), np.searchsorted(seeds, asked["seed"])] = True
     values = np.where(row >= 0, read_metric(runs, metric, epochs)[row], np.nan)
     return Blocks(
         runs=runs,
@@ -137,12 +137,6 @@ def _with_planned(runs: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
     order = pd.unique(pd.concat([planned["run_id"], runs["run_id"]]))
     known: pd.DataFrame = pd.concat(parts).set_index("run_id").loc[order].reset_index()
     return known
-
-
-def _numbered(frame: pd.DataFrame, cells: pd.DataFrame, axes: list[str]) -> np.ndarray:
-    numbered = cells.assign(_cell=np.arange(len(cells)))
-    found = frame[axes].merge(numbered, on=axes, how="left", validate="many_to_one")["_cell"]
-    return found.to_numpy(dtype=int)
 
 
 def _refuse_doubles(runs: pd.DataFrame, placed: np.ndarray, axes: list[str]) -> None:

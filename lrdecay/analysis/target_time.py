@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lrdecay.analysis.axes import cell_axes, compared, require_columns, sort_by_axes
+from lrdecay.analysis.axes import compared, list_cells, number_cells, require_columns
 from lrdecay.core.errors import InputError
 
 
@@ -33,16 +33,15 @@ def time_to_target(runs: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame
     runs = runs[runs["target"].notna()]
     if runs.empty:
         raise InputError("no run has a target: give target: 0.98, or the like, in the sweep file")
-    axes = cell_axes(runs)
-    cells = sort_by_axes(runs[axes].drop_duplicates(), runs, axes)
-    numbered = runs[axes].merge(cells.assign(cell=np.arange(len(cells))), on=axes, how="left")
+    cells = list_cells(runs)
+    numbers = number_cells(runs, cells)
     failed = (runs["status"] == "failed").to_numpy()
     columns = {
         "reached": runs["epochs_to_target"].to_numpy(float, na_value=np.nan),
         "last": runs["epochs"].to_numpy(float),
     }
-    order = np.argsort(numbered["cell"].to_numpy(), kind="stable")
-    parts = np.split(order, np.cumsum(np.bincount(numbered["cell"]))[:-1])
+    order = np.argsort(numbers, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(numbers))[:-1])
     curves = []
     for rows in parts:
         used = rows[~failed[rows]]

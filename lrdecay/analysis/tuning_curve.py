@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import comb
 
-from lrdecay.analysis.axes import axis_values, extra_axes, require_columns
+from lrdecay.analysis.axes import extra_axes, require_columns, sort_by_axes
 
 
 def expected_best(runs: pd.DataFrame) -> pd.DataFrame:
@@ -36,14 +36,7 @@ def expected_best(runs: pd.DataFrame) -> pd.DataFrame:
         expected = expected_maximum(cell["accuracy"].to_numpy())
         part = pd.DataFrame({axis: cell[axis].iloc[0] for axis in axes}, index=range(len(expected)))
         parts.append(part.assign(trials=np.arange(1, len(expected) + 1), expected_best=expected))
-    table = pd.concat(parts, ignore_index=True)
-    order = {s: place for place, s in enumerate(axis_values(trials, "scheduler"))}
-    return table.sort_values(
-        [*axes, "trials"],
-        key=lambda column: column.map(order) if column.name == "scheduler" else column,
-        ignore_index=True,
-        kind="stable",
-    )
+    return sort_by_axes(pd.concat(parts, ignore_index=True), trials, axes, then=["trials"])
 
 
 def expected_maximum(values: np.ndarray) -> np.ndarray:

@@ -189,48 +189,33 @@ def _sections(
         varied = axis in extra_axes(runs)
         return figures.split_settings(runs, epochs, but=[axis]) if varied else []
 
-    def of(axis: str, draw: Callable[[Setting, Mapping[str, Style]], Chart | None]) -> list[Chart]:
-        return _drawn(apart_from(axis), lambda each: draw(each, styles))
-
-    def decided(
-        draw: Callable[[Setting, Conclusions, Mapping[str, Style]], Chart | None],
-    ) -> list[Chart]:
-        return [] if found is None else _drawn(settings, lambda each: draw(each, found, styles))
-
-    def each(draw: Callable[[Setting, Mapping[str, Style]], Chart | None]) -> list[Chart]:
-        return _drawn(settings, lambda setting: draw(setting, styles))
-
-    def tried() -> list[Chart]:
-        if trials.empty:
-            return []
-        each = figures.split_settings(trials, epochs.iloc[:0], but=["lr"])
-        return _drawn(each, lambda setting: figures.expected_best(setting, styles))
-
-    listed = [
-        Section("headline", "", decided(figures.differences)),
-        Section("map", "", _drawn(settings, figures.heat_map)),
-        Section("slopes", "Seed by seed", decided(figures.slopes)),
-        Section("closing", "How the intervals closed", decided(figures.closing)),
-        Section("by_dropout", "Test accuracy by dropout", each(figures.accuracy_by_dropout)),
-        Section("gap", "Train-test gap by dropout", each(figures.gap_by_dropout)),
-        Section("interaction", "Interaction with dropout", decided(figures.gain)),
-        Section("spread", "How far seeds lie apart", each(partial(figures.spread, repeats))),
-        Section("rates", "Learning rates as applied", each(figures.rates)),
-        Section("tried", "What more base rates are worth", tried()),
-        Section("by_rate", "Sensitivity to the base rate", of("lr", figures.accuracy_by_rate)),
-        Section(
-            "by_epochs",
-            "Test accuracy by length of the run",
-            of("epochs", figures.accuracy_by_epochs),
-        ),
-        Section("target", "Time to the target", each(figures.target)),
-        Section("loss", "Loss by epoch", each(partial(figures.curves, "loss"))),
-        Section("accuracy", "Accuracy by epoch", each(partial(figures.curves, "accuracy"))),
+    cells = settings, styles
+    verdicts = ([] if found is None else settings), found, styles
+    by_rate, by_epochs = ((apart_from(axis), styles) for axis in ("lr", "epochs"))
+    trained = [] if trials.empty else figures.split_settings(trials, epochs.iloc[:0], but=["lr"])
+    listed: list[tuple[str, str, Callable[..., Chart | None], tuple[Any, ...]]] = [
+        ("headline", "", figures.differences, verdicts),
+        ("map", "", figures.heat_map, (settings,)),
+        ("slopes", "Seed by seed", figures.slopes, verdicts),
+        ("closing", "How the intervals closed", figures.closing, verdicts),
+        ("by_dropout", "Test accuracy by dropout", figures.accuracy_by_dropout, cells),
+        ("gap", "Train-test gap by dropout", figures.gap_by_dropout, cells),
+        ("interaction", "Interaction with dropout", figures.gain, verdicts),
+        ("spread", "How far seeds lie apart", partial(figures.spread, repeats), cells),
+        ("rates", "Learning rates as applied", figures.rates, cells),
+        ("tried", "What more base rates are worth", figures.expected_best, (trained, styles)),
+        ("by_rate", "Sensitivity to the base rate", figures.accuracy_by_rate, by_rate),
+        ("by_epochs", "Test accuracy by length of the run", figures.accuracy_by_epochs, by_epochs),
+        ("target", "Time to the target", figures.target, cells),
+        ("loss", "Loss by epoch", partial(figures.curves, "loss"), cells),
+        ("accuracy", "Accuracy by epoch", partial(figures.curves, "accuracy"), cells),
     ]
-    return {section.id: section for section in listed}
+    return {id: Section(id, title, _draw_charts(draw, *of)) for id, title, draw, of in listed}
 
 
-def _drawn(settings: Sequence[Setting], draw: Callable[[Setting], Chart | None]) -> list[Chart]:
+def _draw_charts(
+    draw: Callable[..., Chart | None], settings: Sequence[Setting], *more: object
+) -> list[Chart]:
     """Return the charts of the first few combinations, without those that have nothing to show."""
-    made = [draw(setting) for setting in settings[:MAX_COMBINATIONS]]
+    made = [draw(setting, *more) for setting in settings[:MAX_COMBINATIONS]]
     return [chart for chart in made if chart is not None]

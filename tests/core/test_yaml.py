@@ -254,8 +254,8 @@ def test_a_mistake_that_ends_the_reading_comes_after_those_before_it() -> None:
 
 def test_show() -> None:
     assert quote("x" * 100) == "'" + "x" * 56 + "..."
-    assert quote("a\nb", quote=False) == "'a\\nb'"
-    assert quote("a b", quote=False) == "a b"
+    assert quote("a\nb", quoted=False) == "'a\\nb'"
+    assert quote("a b", quoted=False) == "a b"
     assert [quote(x) for x in (False, 0.5, 10, {}, (), None)] == [
         "false",
         "0.5",

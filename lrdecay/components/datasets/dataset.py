@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -19,6 +20,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def first(self, count: int) -> Self:
+        """Return the first so many, or all where there are fewer."""
+        return type(self)(self.images[:count], self.labels[:count])
 
 
 @dataclass(frozen=True)
