@@ -242,7 +242,7 @@ def test_a_failed_run_gives_1_and_says_why(file, tmp_path, monkeypatch):
     def breaks(*_):
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr("lrdecay.execution.trainer.train_stacked", breaks)
+    monkeypatch.setattr("lrdecay.engine.stacked.train.train_stacked", breaks)
     result = call("sweep", file, "--results", tmp_path, "--workers", "0")
     assert result.exit_code == 1
     assert "4 trained now (0 diverged, 4 failed)" in result.output

@@ -819,7 +819,8 @@ def test_the_stacked_engine_leaves_an_optimizer_that_it_does_not_know_to_the_oth
         def note(self, text):
             notes.append(text)
 
-    summary = run_sweep(file, tmp_path, None, "cpu", 1, Notes(), engine="stacked", plugins=[path])
+    options = {"device": "cpu", "workers": 1, "engine": "stacked", "plugins": [path]}
+    summary = run_sweep(file, tmp_path, Notes(), **options)
     assert summary.completed == 2
     assert set(read_runs(summary.folder)["engine"]) == {"reference"}
     assert notes == [

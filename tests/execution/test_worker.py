@@ -56,7 +56,7 @@ def test_out_of_memory_halves_the_group_and_loses_nothing(monkeypatch, error):
     )
     whole, _, _ = trained(together)
     train, sizes = too_much(2, error)
-    monkeypatch.setattr("lrdecay.execution.trainer.train_stacked", train)
+    monkeypatch.setattr("lrdecay.engine.stacked.train.train_stacked", train)
     trainer = Trainer(SETUP)
     records, notes, _ = trained(together, trainer)
     assert sizes == [7, 4, 2, 2, 2, 1]  # what was too much once is not tried again
@@ -75,7 +75,7 @@ def test_out_of_memory_halves_the_group_and_loses_nothing(monkeypatch, error):
 
 def test_a_run_alone_that_finds_no_memory_has_failed(monkeypatch):
     train, _ = too_much(0, torch.OutOfMemoryError("CUDA out of memory."))
-    monkeypatch.setattr("lrdecay.execution.trainer.train_stacked", train)
+    monkeypatch.setattr("lrdecay.engine.stacked.train.train_stacked", train)
     ((record,), _, _) = trained([runs("epochs: 1")["constant"]])
     assert record.run["status"] == "failed"
     assert record.run["error"] == "OutOfMemoryError: CUDA out of memory."
@@ -90,7 +90,7 @@ def test_an_error_while_a_capture_ends_hides_no_lack_of_memory(monkeypatch):
             raise RuntimeError("CUDA error: operation failed due to a previous error")
     except RuntimeError as error:
         train, sizes = too_much(2, error)
-    monkeypatch.setattr("lrdecay.execution.trainer.train_stacked", train)
+    monkeypatch.setattr("lrdecay.engine.stacked.train.train_stacked", train)
     together = list_runs(
         sweep("epochs: 1\nseeds: 4", "schedulers: {c: {class: constant}}\n"), digits()
     )
@@ -129,7 +129,7 @@ def test_one_bad_run_fails_alone(monkeypatch):
             raise ValueError("no such luck")
         return real(some, *args)
 
-    monkeypatch.setattr("lrdecay.execution.trainer.train_stacked", train)
+    monkeypatch.setattr("lrdecay.engine.stacked.train.train_stacked", train)
     records, notes, epochs = trained(together)
     statuses = {record.run["seed"]: record.run["status"] for record in records}
     assert statuses == {n: "failed" if n == 3 else "completed" for n in range(5)}

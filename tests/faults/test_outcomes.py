@@ -129,7 +129,7 @@ def once(name):
         return False
     return True
 
-real = trainer.train_stacked
+real = trainer.train.train_stacked
 
 def train(runs, *args):
     found = {{run.seed for run in runs}}
@@ -143,7 +143,7 @@ def train(runs, *args):
         raise ValueError("never any luck")
     return real(runs, *args)
 
-trainer.train_stacked = train
+trainer.train.train_stacked = train
 """
 
 

@@ -207,7 +207,7 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(file, tmp_path, monkeypa
         return real(runs, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr("lrdecay.execution.trainer.train_stacked", breaks_on_step)
+        patch.setattr("lrdecay.engine.stacked.train.train_stacked", breaks_on_step)
         summary = run_sweep(file, tmp_path, workers=0)
     assert (summary.completed, summary.failed) == (14, 2)
     runs = read_runs(summary.folder)

@@ -324,7 +324,7 @@ def test_a_failed_trial_is_tried_once_and_again_the_next_time(tmp_path: Path, mo
         return real(runs, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr("lrdecay.execution.trainer.train_stacked", breaks)
+        patch.setattr("lrdecay.engine.stacked.train.train_stacked", breaks)
         summary = run_sweep(parse_sweep(text), tmp_path, workers=0)
     assert broken.count(1) == 1
     assert (summary.failed, summary.completed) == (1, 15)

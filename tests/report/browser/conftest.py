@@ -65,7 +65,7 @@ def open_page(browser: Browser, faults: list[str]) -> Iterator[OpenPage]:
     def opened(path: Path, fragment: str = "", **options: Any) -> Page:
         context = browser.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         address = path.absolute().as_uri()
         context.on(
             "request",
