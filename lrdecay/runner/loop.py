@@ -17,6 +17,7 @@ from lrdecay.analysis.lr_selection import list_without_rate
 from lrdecay.core import signals
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
+from lrdecay.core.text import join_words
 from lrdecay.execution.executor import Executor, Site
 from lrdecay.execution.grouping import Plan
 from lrdecay.execution.messages import EpochDone, Message, Note, Training
@@ -240,9 +241,11 @@ def _refuse_mixture(store: Store, agenda: Agenda, ours: tuple[str, ...]) -> None
     waiting = {run.run_id for run in agenda.pending}
     made_with = store.made_with([run for run in agenda.runs if run.run_id not in waiting])
     if len({*made_with, *([ours] if waiting else [])}) > 1:
-        there = " and ".join(
-            f"{count} with torch {version} on {name}"
-            for (name, version), count in made_with.items()
+        there = join_words(
+            [
+                f"{count} with torch {version} on {name}"
+                for (name, version), count in made_with.items()
+            ]
         )
         raise InputError(
             f"{store.folder}: of the runs that this sweep asks for there are {there}; "

@@ -72,7 +72,7 @@ def hold_folder(folder: Path) -> Iterator[Hold]:
     try:
         lock.acquire(timeout=_PATIENCE)
     except Timeout:
-        who = _read(folder) or "a process that has just begun"
+        who = _read_note(folder) or "a process that has just begun"
         raise InputError(f"{folder}: another sweep is writing to this folder ({who})") from None
     with lock:
         hold = Hold(folder)
@@ -90,7 +90,7 @@ def find_holder(folder: Path) -> Holder | None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        return _read(folder) or Holder("unknown", 0, "now")
+        return _read_note(folder) or Holder("unknown", 0, "now")
     lock.release()
     return None
 
@@ -99,7 +99,7 @@ def _lock(folder: Path) -> FileLock:
     return FileLock(folder / ".lock")
 
 
-def _read(folder: Path) -> Holder | None:
+def _read_note(folder: Path) -> Holder | None:
     """Return who the note names; None where there is none, or one that no sweep has written."""
     path = folder / _HOLDER
     if not path.is_file():

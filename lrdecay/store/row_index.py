@@ -82,7 +82,7 @@ class Rows(AbstractContextManager["Rows"]):
 
     def __init__(self, name: str) -> None:
         self._empty = TABLES[name].empty_table()
-        self._group = lru_cache(_GROUPS_AT_HAND)(self._read)
+        self._group = lru_cache(_GROUPS_AT_HAND)(self._read_group)
         self._files: dict[Path, Sealed] = {}
         self._open = ExitStack()
 
@@ -103,7 +103,7 @@ class Rows(AbstractContextManager["Rows"]):
             rows.append(np.arange(place.count) + groups[key] + place.first)
         return pa.concat_tables(tables).take(np.concatenate(rows))
 
-    def _read(self, path: Path, group: int) -> pa.Table:
+    def _read_group(self, path: Path, group: int) -> pa.Table:
         if path not in self._files:
             if len(self._files) >= _FILES_OPEN:
                 self.__exit__()

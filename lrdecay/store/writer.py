@@ -76,7 +76,9 @@ class Store:
         records = list(records)
         rows = {
             "runs": [record.run for record in records],
-            "epochs": [row for record in records for row in sorted(record.epochs, key=_place)],
+            "epochs": [
+                row for record in records for row in sorted(record.epochs, key=_epoch_and_split)
+            ],
         }
         with self._appearing("parts") as scratch:
             for name, of_table in rows.items():
@@ -282,7 +284,7 @@ def _arrangement(runs: Sequence[Run], target: float | None) -> str:
     return sha.hexdigest()
 
 
-def _place(row: Mapping[str, object]) -> tuple[object, int]:
+def _epoch_and_split(row: Mapping[str, object]) -> tuple[object, int]:
     return row["epoch"], SPLITS.index(str(row["split"]))
 
 
