@@ -25,9 +25,10 @@ from lrdecay.analysis import (
 from lrdecay.analysis.metrics import UNIT_TITLES
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
-from lrdecay.plots.style import MATPLOTLIB_STYLE, Style, style_schedulers
-from lrdecay.report import conclusions, figures, provenance, tables
-from lrdecay.report.figures import Chart, Setting
+from lrdecay.plots.style import MATPLOTLIB_STYLE, style_schedulers
+from lrdecay.report import conclusions, provenance, tables
+from lrdecay.report.figures import cells, curves, differences, panels
+from lrdecay.report.figures.panels import Chart, Setting
 from lrdecay.report.html import load_assets, render_template, write_page
 from lrdecay.store import reader
 from lrdecay.store.reader import Plan
@@ -97,15 +98,13 @@ def render_report(
     """Return the page as text; `runs` has at least one row of the comparison, `planned` is the
     plan's rows, if they are known, and `repeats` those of runs that trained once more."""
     trials, runs = runs[runs["phase"] == "choose"], compared(runs)
-    settings = figures.split_settings(runs, epochs)
     styles = style_schedulers(runs)
+    settings = panels.split_settings(runs, epochs, styles)
     found, unanswered = _conclude(runs, epochs, plan.sweep_text, planned)
     # The reader's own matplotlib settings must not change the page.
     with matplotlib.style.context(MATPLOTLIB_STYLE):
-        sections = _sections(runs, epochs, settings, found, styles, trials, repeats)
-        keys = [
-            figures.draw_legend_key(style, number) for number, style in enumerate(styles.values())
-        ]
+        sections = _sections(runs, epochs, settings, found, trials, repeats)
+        keys = [panels.draw_legend_key(style, i) for i, style in enumerate(styles.values())]
     left_out = [setting.title for setting in settings[MAX_COMBINATIONS:]]
     return render_template(
         "report.html.j2",
@@ -179,58 +178,47 @@ def _sections(
     epochs: pd.DataFrame,
     settings: Sequence[Setting],
     found: Conclusions | None,
-    styles: Mapping[str, Style],
     trials: pd.DataFrame,
     repeats: pd.DataFrame | None,
 ) -> dict[str, Section]:
     """Return the sections by their ids, in the page's order."""
+    styles = settings[0].styles
 
-    def apart_from(axis: str) -> list[Setting]:
-        varied = axis in extra_axes(runs)
-        return figures.split_settings(runs, epochs, but=[axis]) if varied else []
-
-    def of(axis: str, draw: Callable[[Setting, Mapping[str, Style]], Chart | None]) -> list[Chart]:
-        return _drawn(apart_from(axis), lambda each: draw(each, styles))
-
-    def decided(
-        draw: Callable[[Setting, Conclusions, Mapping[str, Style]], Chart | None],
+    def draw(
+        chart: Callable[[Setting], Chart | None], given: Sequence[Setting] = settings
     ) -> list[Chart]:
-        return [] if found is None else _drawn(settings, lambda each: draw(each, found, styles))
+        # of the first few combinations, without those that have nothing to show
+        return [made for each in given[:MAX_COMBINATIONS] if (made := chart(each)) is not None]
 
-    def each(draw: Callable[[Setting, Mapping[str, Style]], Chart | None]) -> list[Chart]:
-        return _drawn(settings, lambda setting: draw(setting, styles))
+    def decide(chart: Callable[[Setting, Conclusions], Chart | None]) -> list[Chart]:
+        return [] if found is None else draw(partial(chart, found=found))
 
-    def tried() -> list[Chart]:
-        if trials.empty:
+    def vary(axis: str, chart: Callable[[Setting], Chart | None]) -> list[Chart]:
+        if axis not in extra_axes(runs):
             return []
-        each = figures.split_settings(trials, epochs.iloc[:0], but=["lr"])
-        return _drawn(each, lambda setting: figures.expected_best(setting, styles))
+        return draw(chart, panels.split_settings(runs, epochs, styles, but=[axis]))
 
+    tried = []
+    if len(trials):
+        tried = panels.split_settings(trials, epochs.iloc[:0], styles, but=["lr"])
+    by_dropout = draw(cells.draw_accuracy_by_dropout)
+    spread = draw(partial(cells.draw_spread, repeats))
+    by_epochs = vary("epochs", cells.draw_accuracy_by_epochs)
     listed = [
-        Section("headline", "", decided(figures.differences)),
-        Section("map", "", _drawn(settings, figures.heat_map)),
-        Section("slopes", "Seed by seed", decided(figures.slopes)),
-        Section("closing", "How the intervals closed", decided(figures.closing)),
-        Section("by_dropout", "Test accuracy by dropout", each(figures.accuracy_by_dropout)),
-        Section("gap", "Train-test gap by dropout", each(figures.gap_by_dropout)),
-        Section("interaction", "Interaction with dropout", decided(figures.gain)),
-        Section("spread", "How far seeds lie apart", each(partial(figures.spread, repeats))),
-        Section("rates", "Learning rates as applied", each(figures.rates)),
-        Section("tried", "What more base rates are worth", tried()),
-        Section("by_rate", "Sensitivity to the base rate", of("lr", figures.accuracy_by_rate)),
-        Section(
-            "by_epochs",
-            "Test accuracy by length of the run",
-            of("epochs", figures.accuracy_by_epochs),
-        ),
-        Section("target", "Time to the target", each(figures.target)),
-        Section("loss", "Loss by epoch", each(partial(figures.curves, "loss"))),
-        Section("accuracy", "Accuracy by epoch", each(partial(figures.curves, "accuracy"))),
+        Section("headline", "", decide(differences.draw_differences)),
+        Section("map", "", draw(cells.draw_heat_map)),
+        Section("slopes", "Seed by seed", decide(differences.draw_slopes)),
+        Section("closing", "How the intervals closed", decide(differences.draw_closing)),
+        Section("by_dropout", "Test accuracy by dropout", by_dropout),
+        Section("gap", "Train-test gap by dropout", draw(cells.draw_gap_by_dropout)),
+        Section("interaction", "Interaction with dropout", decide(differences.draw_gain)),
+        Section("spread", "How far seeds lie apart", spread),
+        Section("rates", "Learning rates as applied", draw(curves.draw_rates)),
+        Section("tried", "What more base rates are worth", draw(cells.draw_expected_best, tried)),
+        Section("by_rate", "Sensitivity to the base rate", vary("lr", cells.draw_accuracy_by_rate)),
+        Section("by_epochs", "Test accuracy by length of the run", by_epochs),
+        Section("target", "Time to the target", draw(cells.draw_target)),
+        Section("loss", "Loss by epoch", draw(partial(curves.draw_curves, "loss"))),
+        Section("accuracy", "Accuracy by epoch", draw(partial(curves.draw_curves, "accuracy"))),
     ]
     return {section.id: section for section in listed}
-
-
-def _drawn(settings: Sequence[Setting], draw: Callable[[Setting], Chart | None]) -> list[Chart]:
-    """Return the charts of the first few combinations, without those that have nothing to show."""
-    made = [draw(setting) for setting in settings[:MAX_COMBINATIONS]]
-    return [chart for chart in made if chart is not None]
