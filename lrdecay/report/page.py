@@ -191,7 +191,7 @@ def _sections(
         return [made for each in given[:MAX_COMBINATIONS] if (made := chart(each)) is not None]
 
     def decide(chart: Callable[[Setting, Conclusions], Chart | None]) -> list[Chart]:
-        return [] if found is None else draw(partial(chart, found=found))
+        return [] if found is None else draw(lambda each: chart(each, found))
 
     def vary(axis: str, chart: Callable[[Setting], Chart | None]) -> list[Chart]:
         if axis not in extra_axes(runs):

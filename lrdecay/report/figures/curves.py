@@ -44,7 +44,7 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
     if epochs.empty:
         return None
     dropouts = axis_values(completed, "dropout")
-    own = {split: rows for split in SPLIT_TITLES if len(rows := epochs[epochs["split"] == split])}
+    own = {split: part for split in SPLIT_TITLES if len(part := epochs[epochs["split"] == split])}
     *_, last = own.values()  # rates are those of the run, so one split has them all
     name = f"{metric}-{setting.number}"
 
