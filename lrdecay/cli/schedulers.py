@@ -10,6 +10,7 @@ from lrdecay.cli import options
 from lrdecay.cli.console import out
 from lrdecay.cli.exits import report_errors
 from lrdecay.core.errors import InputError
+from lrdecay.core.text import suggest_name
 
 commands = typer.Typer()
 
@@ -23,7 +24,6 @@ def schedulers(
     """List the schedulers that a sweep file may name, with their arguments."""
     from lrdecay.components import plugins
     from lrdecay.components import schedulers as known
-    from lrdecay.core.text import suggest_name
 
     plugins.load_plugins(plugin or ())
     if name is not None and name not in known.CLASSES:

@@ -11,7 +11,7 @@ from lrdecay.cli import options
 from lrdecay.cli.console import err, out, program_name
 from lrdecay.cli.exits import RUN_FAILED, exit_on_signal, report_errors
 from lrdecay.core.sanitize import sanitize_line
-from lrdecay.core.text import format_dropout, join_filled
+from lrdecay.core.text import format_dropout, join_filled, spell_count, spell_seconds
 
 if TYPE_CHECKING:
     from lrdecay.runner.loop import Summary
@@ -76,8 +76,6 @@ def sweep(
 
 def print_summary(summary: Summary, sweep_folder: Path) -> None:
     """Print how a sweep ended, and what to do next."""
-    from lrdecay.core.text import spell_count, spell_seconds
-
     trained = summary.completed + summary.diverged + summary.failed
     elsewhere = f", {summary.elsewhere} left to other shards" if summary.elsewhere else ""
     out.say(
@@ -124,7 +122,6 @@ def print_failures(folder: Path) -> None:
 def print_noise(folder: Path, repeats: Path) -> None:
     """Print how far runs that were trained twice lie apart."""
     from lrdecay.analysis import METRICS_COMPARED, noise_floor
-    from lrdecay.core.text import spell_count
     from lrdecay.store.reader import read_runs
 
     for row in noise_floor(read_runs(folder), read_runs(repeats)).to_dict("records"):

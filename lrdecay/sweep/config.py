@@ -7,14 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
 from lrdecay.analysis.settings import Comparison, SeedsUntil
 from lrdecay.components import plugins
@@ -22,29 +15,12 @@ from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.models.spec import ModelSpec
 from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, build_optimizer_spec
 from lrdecay.components.schedulers.spec import SchedulerSpec
-from lrdecay.core import yaml as yaml_module
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Axis, Fraction, Strict, require_distinct
-from lrdecay.core.run import Run
 from lrdecay.core.text import quote
 from lrdecay.core.yaml import MAX_BYTES, Document, Problem, YamlError, parse_yaml
 from lrdecay.sweep import checks
 from lrdecay.sweep.diagnostics import SweepFileError, translate_errors
-
-__all__ = [
-    "Comparison",
-    "DatasetSpec",
-    "ModelSpec",
-    "OptimizerSpec",
-    "RateChoice",
-    "Run",
-    "SchedulerSpec",
-    "Sweep",
-    "SweepFileError",
-    "check_sweep",
-    "load_sweep",
-    "parse_sweep",
-]
 
 MAX_RUNS = 1_000_000
 
@@ -204,7 +180,7 @@ def load_sweep(path: str | Path) -> Sweep:
         reason = (isinstance(error, OSError) and error.strerror) or error
         shown = str(path) if str(path).isprintable() else repr(str(path))
         raise InputError(f"{shown}: {reason}") from error
-    # the last character may be cut where the file is too large, which is what is said then
+    # the last character may be cut where the file is too large, which is reported then
     errors = "strict" if len(content) <= MAX_BYTES else "replace"
     try:
         text = content.decode("utf-8-sig", errors)
@@ -278,9 +254,10 @@ def check_sweep(document: Document, source: str) -> Sweep:
     return sweep
 
 
-def _models(document: Document) -> dict[yaml_module.Path, type[BaseModel]]:
+def _models(document: Document) -> dict[tuple[str | int, ...], type[BaseModel]]:
     """Return, by path, the model whose keys are valid there."""
     labels = document.value.get("schedulers")
+    labels = labels if isinstance(labels, dict) else {}
     return {
         (): Sweep,
         ("dataset",): DatasetSpec,
@@ -289,10 +266,7 @@ def _models(document: Document) -> dict[yaml_module.Path, type[BaseModel]]:
         ("optimizer", "lr"): RateChoice,
         ("comparison",): Comparison,
         ("seeds",): SeedsUntil,
-        **{
-            ("schedulers", label): SchedulerSpec
-            for label in (labels if isinstance(labels, dict) else ())
-        },
+        **{("schedulers", label): SchedulerSpec for label in labels},
     }
 
 

@@ -57,8 +57,8 @@ def translate_errors(
         if isinstance(key, int):
             if path not in reported:
                 reported.add(path)
-                short = f"the list is too short, its item {key + 1} is missing"
-                yield Problem(*document.place(path), f"{format_path(path)}: {short}")
+                message = f"the list is too short, its item {key + 1} is missing"
+                yield locate_problem(document, path, message)
             continue
         # The members of a union complain one after the other: the first speaks for all, unless
         # the value is a list, and then those that looked into it do.
@@ -66,6 +66,12 @@ def translate_errors(
             continue
         reported.add(path)
         yield _problem(detail, path, document, models)
+
+
+def locate_problem(document: Document, path: Path, message: str, key: bool = False) -> Problem:
+    """Return a mistake in the value (or key) at a path, which its message begins with."""
+    where = f"{format_path(path)}: " if path else ""
+    return Problem(*document.place(path, key), where + message)
 
 
 def format_path(path: Path) -> str:
@@ -100,7 +106,6 @@ _BOUNDS = {
 def _missing(
     key: str, path: Path, document: Document, model: type[BaseModel] | None
 ) -> Iterator[Problem]:
-    where = f"{format_path(path)}: " if path else ""
     valid = _keys(model)
     value: Any = document.value
     for part in path:
@@ -115,7 +120,7 @@ def _missing(
     fields = model.model_fields.values() if model else ()
     meaning = next((f.description for f in fields if f.alias == key and f.description), None)
     keys = f" ({meaning})" if meaning else f" (keys: {', '.join(valid)})"
-    yield Problem(*document.place(path, key=True), f"{where}the key {key} is missing{hint}{keys}")
+    yield locate_problem(document, path, f"the key {key} is missing{hint}{keys}", key=True)
 
 
 def _problem(
@@ -128,9 +133,7 @@ def _problem(
         message = f"{where}the key {suggest_name(str(path[-1]), _keys(models.get(path[:-1])))}"
         return Problem(*document.place(path, key=True), message)
     if kind == "literal_error":
-        choices = [
-            part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")
-        ]
+        choices = re.findall("'(.*?)'", context["expected"])
         if isinstance(value, str):
             message = suggest_name(value, choices)
         else:
@@ -152,7 +155,7 @@ def _problem(
         word, key = _BOUNDS[kind]
         message = f"must be {word} {_plain(context[key])}, not {quote(value)}"
     elif kind == "repeated":
-        message = f"{quote(value)} stands in the list already; leave it out"
+        message = f"{quote(value)} is in the list already; leave it out"
     elif kind in ("too_short", "string_too_short"):
         least = context.get("min_length", 1)
         message = "must not be empty; give at least one"
@@ -167,8 +170,7 @@ def _problem(
         message = str(context["error"])
     else:
         message = f"{detail['msg']}, not {quote(value)}"
-    where = f"{format_path(path)}: " if path else ""
-    return Problem(*document.place(path), where + message)
+    return locate_problem(document, path, message)
 
 
 def _takes_words(path: Path) -> bool:
