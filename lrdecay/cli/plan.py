@@ -76,7 +76,7 @@ def print_plan(
     price: float | None = None,
 ) -> list[str]:
     """Print the schedules, how many runs train at once and about how long a sweep takes, from a few
-    measured steps; nothing is downloaded. Return what is probably not meant in the schedules.
+    measured steps; nothing is downloaded. Return the warnings about the schedules.
 
     With `plot` the schedules are drawn into that file as well; with the `price` of a worker for an
     hour the costs are printed too.

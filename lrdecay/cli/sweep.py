@@ -43,14 +43,14 @@ def sweep(
 ) -> None:
     """Train every run of a sweep file that has no result yet.
 
-    Interrupt it whenever you like: the same command goes on from there.
+    Interrupt it whenever you like: the same command continues from there.
     """
     with exit_on_signal() as place:
         from lrdecay.cli.progress import SweepProgress
         from lrdecay.runner import Shard, SweepOptions, run_sweep
 
         loaded = options.read_sweep(file, plugin)
-        asked = SweepOptions(
+        chosen = SweepOptions(
             results=results,
             data_dir=data,
             engine=engine,
@@ -60,16 +60,16 @@ def sweep(
             repeat=repeat,
             shard=None if shard is None else Shard.parse(shard),
         )
-        place.folder = asked.folder(loaded)
+        place.folder = chosen.folder(loaded)
         where = options.make_executor(
             executor, address, device, workers, gpus, time_limit, allow_mixed
         )
         progress = SweepProgress(out)
         try:
-            summary = run_sweep(loaded, asked, progress, executor=where)
+            summary = run_sweep(loaded, chosen, progress, executor=where)
         finally:
             progress.stop()
-        print_summary(summary, asked.home(loaded))
+        print_summary(summary, chosen.home(loaded))
         if not print_outcome(summary):
             raise typer.Exit(RUN_FAILED)
 

@@ -23,8 +23,8 @@ _AT_ONCE = 2000  # runs whose rows are in memory
 
 @dataclass(frozen=True)
 class Merged:
-    """What came of it: how many runs the folder has now, how many of these are new there, and how
-    many of those that the sweep asks for it still lacks; `empty` are folders that had none yet."""
+    """The outcome of a merge: how many runs the folder has now, how many of these are new there,
+    and how many that the sweep asks for are missing; `empty` are folders without any yet."""
 
     folder: Path
     runs: int
@@ -60,7 +60,7 @@ def merge_results(
     for path in named:
         if (who := find_holder(path)) is not None:
             raise InputError(f"{path}: a sweep is writing to this folder ({who}); wait for its end")
-    # a sweep was ended in these before it had written anything
+    # a sweep was stopped in these before it had written anything
     empty = [path for path in named if (path / ".lock").exists() and not has_results(path)]
     paths = [path for path in named if path not in empty]
     if not paths:
@@ -107,7 +107,7 @@ def _source(folder: Path) -> _Source:
 
 def _extend(shards: Sequence[_Source], there: _Source | None) -> bool:
     """Whether these are shards of a changed sweep file that left out what the folder holds of the
-    file before: what is asked for is then theirs to say, as it is for a sweep that goes on."""
+    file before: they then determine what is asked for, as a sweep that is continued does."""
     if there is None:
         return False
     text = there.plan.sweep_text
@@ -185,15 +185,10 @@ def _refuse_mixture(chosen: Mapping[str, _Source]) -> None:
             for run, row in zip(some, taken.select(list(MADE_WITH)).to_pylist(), strict=True):
                 made_with.setdefault(tuple(row.values()), chosen[run].folder)
     if len(made_with) > 1:
-        there = join_words(
-            [
-                f"torch {version} on {device} in {folder}"
-                for (device, version), folder in made_with.items()
-            ]
-        )
+        kinds = [f"torch {torch} on {name} in {path}" for (name, torch), path in made_with.items()]
         raise InputError(
-            f"there are runs of {there}. Such numbers are not compared unless you ask for it: "
-            f"--allow-mixed merges them, and the report says so"
+            f"there are runs of {join_words(kinds)}. Such numbers are not compared unless you ask "
+            f"for it: --allow-mixed merges them, and the report says so"
         )
 
 

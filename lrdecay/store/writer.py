@@ -33,7 +33,7 @@ from lrdecay.store.layout import (
     name_part,
 )
 from lrdecay.store.parquet import read_facts, write_groups, write_table
-from lrdecay.store.reader import join_once, read_plan
+from lrdecay.store.reader import join_once, read_plan, to_frame
 from lrdecay.store.row_index import Places, Rows, index_folder, index_rows
 from lrdecay.store.schema import EPOCHS, MADE_WITH, PLAN, RUNS, SPLITS, TABLES, Record, make_table
 from lrdecay.store.versions import read_table
@@ -91,9 +91,8 @@ class Store:
 
     def apart(self, runs: Sequence[Run]) -> int:
         """Return how many runs the folder keeps that are not among the given ones."""
-        return len(
-            index_rows(list_files(self.folder, "runs")).keys() - {run.run_id for run in runs}
-        )
+        kept = index_rows(list_files(self.folder, "runs"))
+        return len(kept.keys() - {run.run_id for run in runs})
 
     def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
         """Return how many of the given runs were made with what: the values of `MADE_WITH`."""
@@ -112,8 +111,7 @@ class Store:
         runs = [run for run in runs if run.run_id in places]
         with Rows(name) as rows:
             found = rows.take([places[run.run_id] for run in runs])
-        frame: pd.DataFrame = _under_roles(found, runs).to_pandas()
-        return frame
+        return to_frame(_under_roles(found, runs))
 
     def compact(
         self,
@@ -123,7 +121,7 @@ class Store:
         planned: int | None = None,
         warnings: Sequence[str] = (),
     ) -> None:
-        """Write the tables anew: the given runs, in the given order and under their labels.
+        """Rewrite the tables: the given runs, in the given order and under their labels.
 
         `planned` is how many runs the comparison is to have; those given, unless more are to come.
         `warnings` are of the schedules, for whoever reads the results without torch.

@@ -133,7 +133,7 @@ def _problem(
         message = f"{where}the key {suggest_name(str(path[-1]), _keys(models.get(path[:-1])))}"
         return Problem(*document.place(path, key=True), message)
     if kind == "literal_error":
-        choices = re.findall("'(.*?)'", context["expected"])
+        choices = [part.strip("'") for part in re.split(", | or ", context["expected"])]
         if isinstance(value, str):
             message = suggest_name(value, choices)
         else:

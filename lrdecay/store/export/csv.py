@@ -13,7 +13,7 @@ _AT_ONCE = 20_000  # rows
 def write_csv(tables: Tables, folder: Path, told: Told) -> None:
     """Write both tables into a folder.
 
-    Whole numbers stay whole where some are null; null is an empty field. `test_correct`, the bitmap
+    Integers stay integers where some are null; null is an empty field. `test_correct`, the bitmap
     of the test images that were right, is in hexadecimal: `bytes.fromhex` gives it back.
     """
     runs = tables.runs.assign(test_correct=tables.runs["test_correct"].map(_hex))

@@ -78,7 +78,7 @@ def _log_errors_only() -> Iterator[None]:
 @contextmanager
 def _leave_disk_unsynced() -> Iterator[None]:
     """Let sqlite not wait for the disk after each of its many small steps: until the export is
-    whole it is worth nothing, and it can be made again."""
+    complete it is worth nothing, and it can be made again."""
 
     def connected(connection: Any, record: object) -> None:
         connection.execute("PRAGMA synchronous=OFF")
