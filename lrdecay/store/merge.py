@@ -80,7 +80,7 @@ def merge_results(
         chosen = _choose_copies(known)
         planned = _planned(asking)
         if not allow_mixed:
-            _refuse_mixture({run: chosen[run] for run in _ids(planned) if run in chosen})
+            _refuse_mixture({run: chosen[run] for run in planned if run in chosen})
         new = {
             run: source
             for run, source in chosen.items()
@@ -95,9 +95,9 @@ def merge_results(
                 }
             )
         plan = max((source.plan for source in asking), key=lambda plan: plan.runs)
-        store.compact(planned, plan.sweep_text, plan.target, plan.runs, plan.warnings)
+        store.compact([*planned.values()], plan.sweep_text, plan.target, plan.runs, plan.warnings)
         done = store.done()
-        missing = sum(run not in done for run in _ids(planned))
+        missing = sum(run not in done for run in planned)
     return Merged(into, len(chosen), len(new), missing, tuple(empty))
 
 
@@ -131,17 +131,14 @@ def _choose_copies(sources: Sequence[_Source]) -> dict[str, _Source]:
     """
     chosen: dict[str, _Source] = {}
     for source in sources:
-        twice = []
+        twice: dict[int, list[str]] = {}  # by the source that has a run already
         for run, place in source.runs.items():
             before = chosen.get(run)
             if before is None or before.runs[run].failed:
                 chosen[run] = source
             elif not place.failed:
-                twice.append(run)
-        by_source: dict[int, list[str]] = {}
-        for run in twice:
-            by_source.setdefault(sources.index(chosen[run]), []).append(run)
-        for index, runs in by_source.items():
+                twice.setdefault(sources.index(before), []).append(run)
+        for index, runs in twice.items():
             _refuse_conflicts(sources[index], source, runs)
     return chosen
 
@@ -202,8 +199,8 @@ def _epochs(
                 break
 
 
-def _planned(sources: Sequence[_Source]) -> list[Run]:
-    """Return all runs that are planned anywhere, in the sweep's order.
+def _planned(sources: Sequence[_Source]) -> dict[str, Run]:
+    """Return all runs that are planned anywhere by id, in the sweep's order.
 
     Shards differ where one knew of base rates or of more seeds and another did not yet: the longest
     plan comes first then, and what only others have after it. The next sweep puts that in order.
@@ -213,11 +210,7 @@ def _planned(sources: Sequence[_Source]) -> list[Run]:
     joined: dict[str, Run] = {}
     for run in (run for runs in plans for run in runs):
         joined.setdefault(run.run_id, run)
-    return list(joined.values())
-
-
-def _ids(runs: Sequence[Run]) -> list[str]:
-    return [run.run_id for run in runs]
+    return joined
 
 
 def _chunks(runs: Sequence[str]) -> Iterator[list[str]]:

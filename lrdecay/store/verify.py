@@ -61,7 +61,7 @@ class _Home:
     curves: dict[str, tuple[int, bool]] = field(default_factory=dict)
     """How many epochs of each run are there, and whether with validation."""
 
-    def complains(self, name: str, reason: str) -> None:
+    def report(self, name: str, reason: str) -> None:
         self.findings.append((name, reason))
 
 
@@ -150,12 +150,12 @@ def _check_file(home: Path, is_part: bool) -> _Home:
         if not path.exists():
             # a kill while they are written for the first time leaves the epochs alone
             if is_part or name == "epochs":
-                found.complains(path.name, "it is missing")
+                found.report(path.name, "it is missing")
             continue
         for sealed, group in _sound_groups(path, found):
             (_check_runs if name == "runs" else _check_curves)(found, sealed, group)
     if is_part and not found.findings and name_part(home) != home.name:
-        found.complains("", "its name is not the digest of what it holds")
+        found.report("", "its name is not the digest of what it holds")
     return found
 
 
@@ -165,7 +165,7 @@ def _sound_groups(path: Path, found: _Home) -> Iterator[tuple[Sealed, int]]:
         with open_sealed(path):
             pass
     except DamagedError as error:
-        found.complains(path.name, error.reason)
+        found.report(path.name, error.reason)
     try:
         with open_sealed(path, trust=True) as sealed:
             for group in range(sealed.file.num_row_groups):
@@ -173,7 +173,7 @@ def _sound_groups(path: Path, found: _Home) -> Iterator[tuple[Sealed, int]]:
                     read_groups(sealed, [group])
                 except DamagedError as error:
                     if all(path.name != name for name, _ in found.findings):
-                        found.complains(path.name, error.reason)
+                        found.report(path.name, error.reason)
                     continue
                 yield sealed, group
     except DamagedError:
@@ -186,11 +186,11 @@ def _check_runs(found: _Home, sealed: Sealed, group: int) -> None:
     for row in rows.to_pylist():
         run = row["run_id"]
         if run in found.runs:
-            found.complains("runs.parquet", f"run {run} is there twice")
+            found.report("runs.parquet", f"run {run} is there twice")
         elif row["status"] not in STATUSES:
-            found.complains("runs.parquet", f"run {run} has the status {row['status']!r}")
+            found.report("runs.parquet", f"run {run} has the status {row['status']!r}")
         elif row["semantics"] == SEMANTICS and run != Run(**{n: row[n] for n in _FIELDS}).run_id:
-            found.complains("runs.parquet", f"run {run} does not match its identity")
+            found.report("runs.parquet", f"run {run} does not match its identity")
         else:
             found.runs[run] = row
             found.places["runs"][run] = at[run]
@@ -212,9 +212,9 @@ def _check_curves(found: _Home, sealed: Sealed, group: int) -> None:
             and (epochs[of_run] == np.repeat(np.arange(1, count + 1), width)).all()
         )
         if run in found.curves:
-            found.complains("epochs.parquet", f"run {run} is there twice")
+            found.report("epochs.parquet", f"run {run} is there twice")
         elif not whole:
-            found.complains("epochs.parquet", f"run {run} has missing epochs or splits")
+            found.report("epochs.parquet", f"run {run} has missing epochs or splits")
         else:
             found.curves[run] = (count, width == len(SPLITS))
             found.places["epochs"][run] = place
@@ -233,7 +233,7 @@ def _check_together(homes: Sequence[_Home]) -> None:
         for run in lacking:
             del home.runs[run], home.places["runs"][run]
             if not damaged:
-                home.complains("epochs.parquet", f"run {run} has missing epochs")
+                home.report("epochs.parquet", f"run {run} has missing epochs")
 
 
 def _complete(row: Mapping[str, object], curves: set[tuple[int, bool]] | None) -> bool:

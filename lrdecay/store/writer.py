@@ -87,7 +87,8 @@ class Store:
 
     def done(self) -> set[str]:
         """Return the ids of the runs that need no more training: completed or diverged."""
-        return {run for run, place in self._known("runs").items() if not place.failed}
+        places = index_rows(self._files("runs"))
+        return {run for run, place in places.items() if not place.failed}
 
     def apart(self, runs: Sequence[Run]) -> int:
         """Return how many runs the folder keeps that are not among the given ones."""
@@ -107,7 +108,7 @@ class Store:
     def outcomes(self, runs: Sequence[Run], name: str = "runs") -> pd.DataFrame:
         """Return the rows of the given runs in a table, as far as there are any, in the given order
         and under their labels."""
-        places = self._known(name) if runs else {}
+        places = index_rows(self._files(name)) if runs else {}
         runs = [run for run in runs if run.run_id in places]
         with Rows(name) as rows:
             found = rows.take([places[run.run_id] for run in runs])
@@ -157,10 +158,6 @@ class Store:
         """Make a part of runs that are found at these places."""
         with self._appearing("parts") as scratch:
             self._write_tables(scratch, places, list(places["runs"]))
-
-    def _known(self, name: str) -> Places:
-        """Return the place of every run that needs no training: here, or beside."""
-        return index_rows(self._files(name))
 
     def _files(self, name: str) -> list[Path]:
         """Return the files of a table here, then those beside."""

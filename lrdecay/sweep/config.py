@@ -230,8 +230,9 @@ def check_sweep(document: Document, source: str) -> Sweep:
         message = f"must be keys and values, such as dataset: digits, not {quote(value)}"
         raise SweepFileError(source, [Problem(*document.place(()), message)])
     problems = list(checks.find_problems(document))
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(source).stem).lstrip("_.-")[:64] or "sweep"
     try:
-        sweep = Sweep.model_validate({"name": _default_name(source), **value})
+        sweep = Sweep.model_validate({"name": name, **value})
     except ValidationError as error:
         problems += translate_errors(error, document, _models(document))
         raise SweepFileError(source, problems) from None
@@ -268,7 +269,3 @@ def _models(document: Document) -> dict[tuple[str | int, ...], type[BaseModel]]:
         ("seeds",): SeedsUntil,
         **{("schedulers", label): SchedulerSpec for label in labels},
     }
-
-
-def _default_name(source: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", Path(source).stem).lstrip("_.-")[:64] or "sweep"

@@ -144,7 +144,7 @@ def _problem(
             expected += f" (keys: {', '.join(keys)})"
             if keys == ["class"] and isinstance(value, str):
                 expected += f", such as {{class: {quote(value, quoted=False)}}}"
-        elif kind == "int_type" and isinstance(value, str) and _takes_words(path):
+        elif kind == "int_type" and isinstance(value, str) and path[2:] and path[0] == "schedulers":
             expected += ", or the word epochs or steps, or a part of it such as 0.5 epochs"
         message = f"must be {expected}, not {quote(value)}"
         if kind == "int_type" and (counted := _COUNT.fullmatch(str(value))):
@@ -153,7 +153,9 @@ def _problem(
             message += "; put it in quotes if it is one"
     elif kind in _BOUNDS:
         word, key = _BOUNDS[kind]
-        message = f"must be {word} {_plain(context[key])}, not {quote(value)}"
+        bound = context[key]
+        bound = int(bound) if bound == int(bound) else bound
+        message = f"must be {word} {bound}, not {quote(value)}"
     elif kind == "repeated":
         message = f"{quote(value)} is in the list already; leave it out"
     elif kind in ("too_short", "string_too_short"):
@@ -171,14 +173,6 @@ def _problem(
     else:
         message = f"{detail['msg']}, not {quote(value)}"
     return locate_problem(document, path, message)
-
-
-def _takes_words(path: Path) -> bool:
-    return len(path) >= 3 and path[0] == "schedulers"
-
-
-def _plain(bound: float) -> float:
-    return int(bound) if bound == int(bound) else bound
 
 
 def _keys(model: type[BaseModel] | None) -> list[str]:

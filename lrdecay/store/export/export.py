@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lrdecay.core.errors import InputError
 from lrdecay.store.atomic import sync_folder
-from lrdecay.store.export.base import Tables, Told
+from lrdecay.store.export.base import OnProgress, Tables
 
 _MARK = ".lrdecay-export"
 
@@ -34,7 +34,10 @@ FORMATS = {
 
 
 def export_results(
-    folder: Path, to: str, output: Path | None = None, told: Told = lambda done, of: None
+    folder: Path,
+    to: str,
+    output: Path | None = None,
+    on_progress: OnProgress = lambda done, of: None,
 ) -> Path:
     """Write the tables of a results folder in another format and return the folder of the export.
 
@@ -44,7 +47,7 @@ def export_results(
         folder: a results folder, as `lrdecay sweep` leaves it, finished or not.
         to: one of `FORMATS`.
         output: the folder to write; export/`to` in the results folder unless given.
-        told: hears on the way how many runs (csv: rows) are written, and of how many.
+        on_progress: called on the way with how many runs (csv: rows) are written, and of how many.
 
     Raises:
         InputError: there are no runs, no such format, the packages that it takes are not installed,
@@ -74,7 +77,7 @@ def export_results(
     try:
         # the packages of a format are imported only now
         write = getattr(import_module(f"lrdecay.store.export.{to}"), f"write_{to}")
-        write(Tables(folder.resolve().name, runs, epochs, home.resolve()), scratch, told)
+        write(Tables(folder.resolve().name, runs, epochs, home.resolve()), scratch, on_progress)
         (scratch / _MARK).write_text(f"{to}\n")
         _put(scratch, home)
     finally:
