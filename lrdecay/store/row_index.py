@@ -67,11 +67,9 @@ def locate_rows(sealed: Sealed, groups: Iterable[int]) -> Iterator[tuple[str, Pl
         encoded = pc.run_end_encode(ids)
         ends = encoded.run_ends.to_numpy()
         starts = np.concatenate([[0], ends[:-1]])
-        failed = (
-            pc.equal(columns["status"], "failed").take(starts).to_pylist()
-            if with_status
-            else [False] * len(starts)
-        )
+        failed = [False] * len(starts)
+        if with_status:
+            failed = pc.equal(columns["status"], "failed").take(starts).to_pylist()
         found = zip(encoded.values.to_pylist(), starts, ends, failed, strict=True)
         for run, start, end, has_failed in found:
             yield run, Place(sealed.path, group, int(start), int(end - start), has_failed)

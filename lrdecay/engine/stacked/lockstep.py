@@ -53,8 +53,9 @@ class Trained:
 class Lockstep:
     """The weights, optimizers and schedulers of runs of one kind, and how they move on.
 
-    With one run, and on some processors with three, kernels take other paths, and a run's bits would
-    not be those that it has in other company. So the last run of one or three is trained twice.
+    With one run, and on some processors with three, kernels take other paths, and a run's bits
+    would not be those that it has in other company. So the last run of one or three is trained
+    twice.
     """
 
     def __init__(
