@@ -16,7 +16,7 @@ from lrdecay.components.datasets.dataset import Data, Split
 from lrdecay.components.models import dropout
 from lrdecay.components.models.build import (
     REFRESHED_BATCHES,
-    build_model,
+    build_run_model,
     digest_weights,
     has_running_statistics,
 )
@@ -62,21 +62,10 @@ def train_one(
 
 
 def _train_epochs(
-    run: Run,
-    data: Data,
-    device: torch.device,
-    on_epoch: OnEpoch | None,
-    on_batch: OnBatch | None,
+    run: Run, data: Data, device: torch.device, on_epoch: OnEpoch | None, on_batch: OnBatch | None
 ) -> Record:
     started = time.perf_counter()
-    model = build_model(
-        run.model,
-        data.shape,
-        data.classes,
-        seed=run.seed,
-        dropout=run.dropout,
-        batch_norm=run.batch_norm,
-    )
+    model = build_run_model(run, data.shape, data.classes)
     init_digest = digest_weights(model)
     model = _placed(model, device, run.precision)
     epochs: list[Epoch] = []
@@ -119,10 +108,8 @@ def _fit(
     run: Run, model: nn.Module, train: Split, validation: Split | None, on_batch: OnBatch | None
 ) -> Iterator[_Trained]:
     """Train, yielding after every epoch; the last one yielded is the epoch it diverged in."""
-    arguments = run.optimizer_arguments
-    optimizer = build_optimizer(run.optimizer, model.parameters(), run.lr, arguments)
-    arguments = run.scheduler_arguments
-    scheduler = schedulers.build_scheduler(run.scheduler_class, arguments, optimizer)
+    optimizer = build_optimizer(run.optimizer, model.parameters(), run.lr, run.optimizer_arguments)
+    scheduler = schedulers.build_scheduler(run.scheduler_class, run.scheduler_arguments, optimizer)
     step = 0
     of_training: dict[str, Tensor] = {}
     for epoch in range(run.epochs):
@@ -232,10 +219,7 @@ def time_reference(run: Run, data: Data, device: torch.device) -> tuple[float, f
     started = time.perf_counter()
     train_one(short, trial, device)
     training = (time.perf_counter() - started) / len(few)
-    model = build_model(
-        run.model, data.shape, data.classes, seed=0, dropout=run.dropout, batch_norm=run.batch_norm
-    )
-    model = _placed(model, device, run.precision)
+    model = _placed(build_run_model(run, data.shape, data.classes), device, run.precision)
     with use_precision(run.precision, device):
         evaluate(model, some)
         started = time.perf_counter()

@@ -11,6 +11,7 @@ from lrdecay.components import registry, rng
 from lrdecay.components.models import published
 from lrdecay.components.models.cnn import CNN
 from lrdecay.components.models.dropout import StreamDropout
+from lrdecay.core.run import Run
 
 MODELS: dict[str, Callable[..., nn.Module]] = registry.REGISTRIES["model"]
 """Name in a sweep file -> class, or a function that takes what a class would."""
@@ -55,6 +56,13 @@ def build_model(
     if not isinstance(network, nn.Module):
         raise TypeError(f"gives a {type(network).__name__}, and must give a torch.nn.Module")
     return _with_streams(network, dropout)
+
+
+def build_run_model(run: Run, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Return the network of a run before its first step."""
+    return build_model(
+        run.model, shape, classes, seed=run.seed, dropout=run.dropout, batch_norm=run.batch_norm
+    )
 
 
 def _with_streams(network: nn.Module, dropout: float | None) -> nn.Module:

@@ -2,10 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import (
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import ValidationInfo, field_validator
 
 from lrdecay.components.models.build import has_own_dropout, takes_batch_norm
 from lrdecay.components.registry import registered

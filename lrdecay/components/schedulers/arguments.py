@@ -19,6 +19,7 @@ from lrdecay.components.schedulers.classes import (
     SETS_OUTRIGHT,
     find_interval,
     list_children,
+    read_child,
     walk_tree,
 )
 from lrdecay.components.schedulers.curve import simulate_schedule
@@ -74,24 +75,17 @@ def argument_model(name: str, holder: str | None = None) -> type[BaseModel]:
 
 
 def argument_models(
-    name: str, given: Mapping[str, Any], path: tuple[str | int, ...] = ()
+    name: str,
+    given: Mapping[str, Any],
+    path: tuple[str | int, ...] = (),
+    holder: str | None = None,
 ) -> dict[tuple[str | int, ...], type[BaseModel]]:
     """Return, by path, the models of the arguments of a scheduler at `path` and of all it holds."""
-    return _models(name, given, path, None)
-
-
-def _models(
-    name: str, given: Mapping[str, Any], path: tuple[str | int, ...], holder: str | None
-) -> dict[tuple[str | int, ...], type[BaseModel]]:
-    found = {path: argument_model(name, holder)}
-    for index, child in enumerate(list_children(name, given)):
-        inner = child.get("class") if isinstance(child, Mapping) else None
+    models = {path: argument_model(name, holder)}
+    for index, child in enumerate(map(read_child, list_children(name, given))):
         place = (*path, NESTED[name], *(() if name == "WarmupLR" else (index,)))
-        if isinstance(inner, str) and inner in CLASSES:
-            found |= _models(inner, child, place, name)
-        else:
-            found[place] = SchedulerSpec
-    return found
+        models |= argument_models(*child, place, name) if child else {place: SchedulerSpec}
+    return models
 
 
 def _held(holder: str, value: Any) -> dict[str, Any]:
@@ -99,8 +93,9 @@ def _held(holder: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         example = "{class: StepLR, step_size: 5}"
         raise ValueError(f"must be a scheduler, such as {example}, not {quote(value)}")
-    name = SchedulerSpec.model_validate(value).class_
-    known = CLASSES[name]
+    spec = SchedulerSpec.model_validate(value)
+    name = spec.class_
+    cls = CLASSES[name]
     reason = None
     if name == "WarmupLR":
         reason = "WarmupLR cannot be held by another; let it hold the others"
@@ -108,7 +103,7 @@ def _held(holder: str, value: Any) -> dict[str, Any]:
         reason = (
             f"SequentialLR cannot hold {name}, which torch starts at the wrong rate; WarmupLR can"
         )
-    elif holder != "WarmupLR" and inspect.isclass(known) and issubclass(known, ReduceLROnPlateau):
+    elif holder != "WarmupLR" and inspect.isclass(cls) and issubclass(cls, ReduceLROnPlateau):
         reason = f"{holder} cannot hold {name}, which is steered by the loss; WarmupLR can"
     elif holder == "ChainedScheduler" and name in SETS_OUTRIGHT:
         other = "WarmupLR" if name == "SequentialLR" else "SequentialLR"
@@ -118,9 +113,9 @@ def _held(holder: str, value: Any) -> dict[str, Any]:
             type="value_error", loc=("class",), input=name, ctx={"error": ValueError(reason)}
         )
         raise ValidationError.from_exception_data("scheduler", [detail])
-    rest = {key: each for key, each in value.items() if key != "class"}
+    rest = spec.arguments
     if holder == "WarmupLR":
-        rest = {"interval": find_interval(name, rest), **rest}
+        rest.setdefault("interval", find_interval(name, rest))
     return {"class": name, **argument_model(name, holder).model_validate(rest).model_dump()}
 
 
@@ -162,25 +157,13 @@ def _numbers(
         values.setdefault(whole, horizon.length(every))
     if held is not None and values.get(held) is not None:
         own = every if name != "WarmupLR" else None
-        within = [
-            _numbers_within(child, part, own)
-            for child, part in zip(
-                list_children(name, values),
-                split_horizon(name, values, horizon, every),
-                strict=True,
-            )
-        ]
-        one = not isinstance(values[held], list | tuple)
-        values[held] = within[0] if one else within
+        within = list_children(name, values)
+        for index, part in enumerate(split_horizon(name, values, horizon, every)):
+            child = read_child(within[index])
+            if child is not None:  # else the model of the arguments says what is wrong
+                within[index] = {"class": child[0], **_numbers(*child, part, own)}
+        values[held] = within if isinstance(values[held], list | tuple) else within[0]
     return values
-
-
-def _numbers_within(value: Any, horizon: Horizon, every: Interval | None) -> Any:
-    inner = value.get("class") if isinstance(value, Mapping) else None
-    if not isinstance(inner, str) or inner not in CLASSES:
-        return value  # the model of the arguments says what is wrong
-    rest = {key: each for key, each in value.items() if key != "class"}
-    return {"class": inner, **_numbers(inner, rest, horizon, every)}
 
 
 def _canonical(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,11 +171,8 @@ def _canonical(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in values.items():
         if key == NESTED.get(name):
-            within = [
-                {"class": each["class"]}
-                | _canonical(each["class"], {k: x for k, x in each.items() if k != "class"})
-                for each in list_children(name, values)
-            ]
+            children = filter(None, map(read_child, list_children(name, values)))
+            within = [{"class": child[0]} | _canonical(*child) for child in children]
             found[key] = within[0] if name == "WarmupLR" else within
         elif key == "milestones":
             # MultiStepLR counts them, in whatever order

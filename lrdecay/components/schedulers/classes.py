@@ -73,16 +73,23 @@ def list_children(name: str, given: Mapping[str, Any]) -> list[Any]:
     return list(held) if isinstance(held, list | tuple) else [] if held is None else [held]
 
 
+def read_child(child: Any) -> tuple[str, dict[str, Any]] | None:
+    """Return the class and the arguments of a scheduler that another holds; None if it is none, as
+    may be in a file not yet checked."""
+    name = child.get("class") if isinstance(child, Mapping) else None
+    if not isinstance(name, str) or name not in CLASSES:
+        return None
+    return name, {key: value for key, value in child.items() if key != "class"}
+
+
 def walk_tree(name: str, given: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the class and the arguments of a scheduler, then of all that it holds.
 
-    What is no scheduler is passed over: the arguments may be those of a file not yet checked.
+    What is no scheduler is skipped.
     """
     yield name, dict(given)
-    for child in list_children(name, given):
-        inner = child.get("class") if isinstance(child, Mapping) else None
-        if isinstance(inner, str) and inner in CLASSES:
-            yield from walk_tree(inner, {key: x for key, x in child.items() if key != "class"})
+    for child in filter(None, map(read_child, list_children(name, given))):
+        yield from walk_tree(*child)
 
 
 def find_interval(name: str, given: Mapping[str, Any] | None = None) -> Interval:
@@ -91,8 +98,8 @@ def find_interval(name: str, given: Mapping[str, Any] | None = None) -> Interval
     Arguments may say so; one that holds others goes by steps by default where any of them does.
     """
     given = given or {}
-    if given.get("interval") in ("epoch", "step"):
-        chosen: Interval = given["interval"]
+    chosen: Interval | None = given.get("interval")
+    if chosen in ("epoch", "step"):
         return chosen
     if name in ("ChainedScheduler", "SequentialLR"):
         inner = [find_interval(*node) for node in list(walk_tree(name, given))[1:]]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from lrdecay.components.schedulers.classes import list_children
+from lrdecay.components.schedulers.classes import list_children, read_child
 from lrdecay.components.schedulers.horizon import Horizon, Interval
 
 
@@ -31,11 +31,9 @@ def list_parts(
     every = every or resolved["interval"]
     yield Part(name, resolved, horizon, every)
     own = None if name == "WarmupLR" else every
-    for child, part in zip(
-        list_children(name, resolved), split_horizon(name, resolved, horizon, every), strict=True
-    ):
-        rest = {key: value for key, value in child.items() if key != "class"}
-        yield from list_parts(child["class"], rest, part, own)
+    children = filter(None, map(read_child, list_children(name, resolved)))
+    for child, part in zip(children, split_horizon(name, resolved, horizon, every), strict=True):
+        yield from list_parts(*child, part, own)
 
 
 def split_horizon(

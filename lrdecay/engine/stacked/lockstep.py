@@ -17,7 +17,7 @@ from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Split
 from lrdecay.components.models.build import (
     REFRESHED_BATCHES,
-    build_model,
+    build_run_model,
     digest_weights,
     has_running_statistics,
 )
@@ -79,9 +79,7 @@ class Lockstep:
         self._rates = Rates(runs, len(self._sizes))
         self._done = 0
         self._update = optimizers.build_update(
-            runs[0].optimizer,
-            self._stack.parameters,
-            [run.optimizer_arguments for run in runs],
+            runs[0].optimizer, self._stack.parameters, [run.optimizer_arguments for run in runs]
         )
         self._refreshes = has_running_statistics(networks[0])
         self._of_training: list[Tensor] = []
@@ -202,16 +200,12 @@ class Lockstep:
 def build_networks(runs: Sequence[Run], train: Split, classes: int) -> list[nn.Module]:
     """Return each run's network before its first step; runs of one seed and rate share one."""
     _, channels, height, width = train.images.shape
-    first = runs[0]
-
-    @cache
-    def build(seed: int, dropout: float | None) -> nn.Module:
-        shape = (channels, height, width)
-        return build_model(
-            first.model, shape, classes, seed=seed, dropout=dropout, batch_norm=first.batch_norm
-        )
-
-    return [build(run.seed, run.dropout) for run in runs]
+    networks: dict[object, nn.Module] = {}
+    for run in runs:
+        same = run.seed, run.dropout
+        if same not in networks:
+            networks[same] = build_run_model(run, (channels, height, width), classes)
+    return [networks[run.seed, run.dropout] for run in runs]
 
 
 def _losses(logits: Tensor, labels: Tensor) -> Tensor:

@@ -56,8 +56,9 @@ class Rates:
 class _Schedule:
     def __init__(self, run: Run, steps: int) -> None:
         parameter = torch.nn.Parameter(torch.zeros(1))
-        arguments = run.optimizer_arguments
-        self._optimizer = build_optimizer(run.optimizer, [parameter], run.lr, arguments)
+        self._optimizer = build_optimizer(
+            run.optimizer, [parameter], run.lr, run.optimizer_arguments
+        )
         resolved = run.scheduler_arguments
         self._scheduler = schedulers.build_scheduler(run.scheduler_class, resolved, self._optimizer)
         self._by_steps = schedulers.find_clock(run.scheduler_class, resolved) == "step"
