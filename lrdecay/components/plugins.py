@@ -11,7 +11,7 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -19,15 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lrdecay.components import contracts, schedulers
-from lrdecay.components.registry import (
-    KINDS,
-    PLUGGED,
-    REGISTRIES,
-    Plugged,
-    describe_cause,
-    find_plugin,
-)
+from lrdecay.components import contracts, registry, schedulers
+from lrdecay.components.registry import KINDS, PLUGGED, REGISTRIES, Plugged, find_plugin
 from lrdecay.core.errors import InputError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -54,8 +47,14 @@ def load_plugins(given: Sequence[str | Path] = ()) -> None:
     it was loaded.
     """
     load_installed()
-    for each in given:
-        _load_plugin(str(each))
+    for each in map(str, given):
+        if each.endswith(".py") or os.sep in each:
+            _load_file(each)
+        elif each not in _given:
+            module = _import(each)
+            source = _read_source(module)
+            _enter(_things(module, each), each, module, source)
+            _given[each] = hashlib.sha256(source).hexdigest()
 
 
 def load_installed() -> None:
@@ -92,7 +91,7 @@ def _load_entry_points(search: tuple[str, ...]) -> None:
             try:
                 thing = entry.load()
             except (Exception, SystemExit) as error:
-                what = describe_cause(error, "")
+                what = registry.describe_cause(error, "")
                 raise InputError(f"{origin} (lrdecay.{kind}s): cannot be loaded: {what}") from error
             own = find_plugin(kind, entry.name)
             if own is None or own.origin != origin:
@@ -100,14 +99,7 @@ def _load_entry_points(search: tuple[str, ...]) -> None:
                 _enter({(kind, entry.name): thing}, origin, module, _read_source(module))
 
 
-def _load_plugin(given: str) -> None:
-    if not given.endswith(".py") and os.sep not in given:
-        if given not in _given:
-            module = _import(given)
-            source = _read_source(module)
-            _enter(_things(module, given), given, module, source)
-            _given[given] = hashlib.sha256(source).hexdigest()
-        return
+def _load_file(given: str) -> None:
     path = Path(given).absolute()
     try:
         source = path.read_bytes()
@@ -116,7 +108,7 @@ def _load_plugin(given: str) -> None:
     digest = hashlib.sha256(source).hexdigest()
     if str(path) in _given:
         if _given[str(path)] != digest:
-            raise InputError(f"plug-in {given}: has changed since it was loaded; start anew")
+            raise InputError(f"plug-in {given}: has changed since it was loaded; start again")
         return
     module = _run_file(path, source, given, digest)
     _enter(_things(module, given), given, module, source)
@@ -130,7 +122,7 @@ def _import(name: str) -> ModuleType:
         file = f"{name}.py"
         hint = f"; did you mean the file {file}?" if Path(file).is_file() else ""
         raise InputError(
-            f"plug-in {name}: cannot be imported: {describe_cause(error, '')}{hint}"
+            f"plug-in {name}: cannot be imported: {registry.describe_cause(error, '')}{hint}"
         ) from error
 
 
@@ -146,7 +138,7 @@ def _run_file(path: Path, source: bytes, given: str, digest: str) -> ModuleType:
         exec(compile(source, str(path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
-        what = describe_cause(error, str(path))
+        what = registry.describe_cause(error, str(path))
         raise InputError(f"plug-in {given}: cannot be imported: {what}") from error
     return module
 
@@ -158,25 +150,19 @@ def _read_source(module: ModuleType | None) -> bytes:
 
 def _things(module: ModuleType, given: str) -> dict[tuple[str, str], Any]:
     """Return what a module's dicts hold, by kind and name."""
-    found: dict[tuple[str, str], Any] = {}
-    for kind, variable, held in _dicts(module):
+    things: dict[tuple[str, str], Any] = {}
+    variables = {kind: f"{kind.upper()}S" for kind in KINDS}
+    for kind, variable in variables.items():
+        held = getattr(module, variable, {})
         if not isinstance(held, Mapping) or not all(isinstance(name, str) for name in held):
             raise InputError(f"plug-in {given}: {variable} must be a dict of names")
-        found |= {(kind, name): thing for name, thing in held.items()}
-    if not found:
-        variables = ", ".join(f"{kind.upper()}S" for kind in KINDS)
+        things |= {(kind, name): thing for name, thing in held.items()}
+    if not things:
         raise InputError(
-            f"plug-in {given}: gives nothing; it needs one of the dicts {variables}, "
-            f'such as SCHEDULERS = {{"MyLR": MyLR}}'
+            f"plug-in {given}: gives nothing; it needs one of the dicts "
+            f'{", ".join(variables.values())}, such as SCHEDULERS = {{"MyLR": MyLR}}'
         )
-    return found
-
-
-def _dicts(module: ModuleType) -> Iterator[tuple[str, str, Any]]:
-    for kind in KINDS:
-        variable = f"{kind.upper()}S"
-        if hasattr(module, variable):
-            yield kind, variable, getattr(module, variable)
+    return things
 
 
 def _enter(

@@ -13,13 +13,7 @@ from torch.optim import Optimizer
 
 from lrdecay.components import rng, schedulers
 from lrdecay.components.datasets.dataset import Data, Split
-from lrdecay.components.models import dropout
-from lrdecay.components.models.build import (
-    REFRESHED_BATCHES,
-    build_run_model,
-    digest_weights,
-    has_running_statistics,
-)
+from lrdecay.components.models import build, dropout
 from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.core.run import Run
 from lrdecay.engine import record
@@ -58,50 +52,44 @@ def train_one(
     given it. What a network draws from torch's own generator is a function of the seed as well.
     """
     with use_precision(run.precision, device), rng.seed_torch(run.seed, "other", device):
-        return _train_epochs(run, data, device, on_epoch, on_batch)
-
-
-def _train_epochs(
-    run: Run, data: Data, device: torch.device, on_epoch: OnEpoch | None, on_batch: OnBatch | None
-) -> Record:
-    started = time.perf_counter()
-    model = build_run_model(run, data.shape, data.classes)
-    init_digest = digest_weights(model)
-    model = _placed(model, device, run.precision)
-    epochs: list[Epoch] = []
-    diverged_at_step = None
-    test_correct = None
-    for trained in _fit(run, model, data.train, data.validation, on_batch):
-        diverged_at_step = trained.diverged_at_step
-        if diverged_at_step is not None:
-            break
-        test, test_correct = evaluate(model, data.test)
-        metrics = {
-            "train": trained.train,
-            "train_eval": evaluate(model, data.train_eval)[0],
-            "test": test,
-        }
-        if trained.validation is not None:
-            metrics["val"] = trained.validation
-        # the test loss has no say: test data steer nothing
-        if not all(math.isfinite(m.loss) for split, m in metrics.items() if split != "test"):
-            diverged_at_step = trained.steps - 1
-            break
-        epochs.append(Epoch(len(epochs) + 1, trained.rates, metrics))
-        if on_epoch is not None:
-            on_epoch(run, epochs[-1])
-    measured = Measured(
-        epochs=epochs,
-        diverged_at_step=diverged_at_step,
-        applied_dropout=dropout.read_applied_dropout(model),
-        init_digest=init_digest,
-        order_digest=rng.digest_order(run.seed, len(data.train)),
-        test_correct=test_correct,
-        seconds=time.perf_counter() - started,
-        images_seen=len(epochs) * len(data.train),
-        group_size=1,
-    )
-    return record.record_finished(run, measured, NAME, device)
+        started = time.perf_counter()
+        model = build.build_run_model(run, data.shape, data.classes)
+        init_digest = build.digest_weights(model)
+        model = _placed(model, device, run.precision)
+        epochs: list[Epoch] = []
+        diverged_at_step = None
+        test_correct = None
+        for trained in _fit(run, model, data.train, data.validation, on_batch):
+            diverged_at_step = trained.diverged_at_step
+            if diverged_at_step is not None:
+                break
+            test, test_correct = evaluate(model, data.test)
+            metrics = {
+                "train": trained.train,
+                "train_eval": evaluate(model, data.train_eval)[0],
+                "test": test,
+            }
+            if trained.validation is not None:
+                metrics["val"] = trained.validation
+            # the test loss has no say: test data steer nothing
+            if not all(math.isfinite(m.loss) for split, m in metrics.items() if split != "test"):
+                diverged_at_step = trained.steps - 1
+                break
+            epochs.append(Epoch(len(epochs) + 1, trained.rates, metrics))
+            if on_epoch is not None:
+                on_epoch(run, epochs[-1])
+        measured = Measured(
+            epochs=epochs,
+            diverged_at_step=diverged_at_step,
+            applied_dropout=dropout.read_applied_dropout(model),
+            init_digest=init_digest,
+            order_digest=rng.digest_order(run.seed, len(data.train)),
+            test_correct=test_correct,
+            seconds=time.perf_counter() - started,
+            images_seen=len(epochs) * len(data.train),
+            group_size=1,
+        )
+        return record.record_finished(run, measured, NAME, device)
 
 
 def _fit(
@@ -160,7 +148,7 @@ def _to_evaluation(
         return {}
     of_training = {name: value.clone() for name, value in model.state_dict().items()}
     optimizer.eval()
-    if has_running_statistics(model):
+    if build.has_running_statistics(model):
         _refresh_statistics(run, model, train)
     return of_training
 
@@ -177,7 +165,7 @@ def _refresh_statistics(run: Run, model: nn.Module, train: Split) -> None:
     """Renew batch normalisation's running statistics at the weights as they are."""
     model.train()
     order = rng.draw_order(run.seed, 0, len(train), train.labels.device)
-    for step, batch in enumerate(order.split(run.batch_size)[:REFRESHED_BATCHES]):
+    for step, batch in enumerate(order.split(run.batch_size)[: build.REFRESHED_BATCHES]):
         dropout.set_dropout_step(model, run.seed, step)
         model(train.images[batch])
 
@@ -219,7 +207,7 @@ def time_reference(run: Run, data: Data, device: torch.device) -> tuple[float, f
     started = time.perf_counter()
     train_one(short, trial, device)
     training = (time.perf_counter() - started) / len(few)
-    model = _placed(build_run_model(run, data.shape, data.classes), device, run.precision)
+    model = _placed(build.build_run_model(run, data.shape, data.classes), device, run.precision)
     with use_precision(run.precision, device):
         evaluate(model, some)
         started = time.perf_counter()

@@ -432,7 +432,7 @@ def test_the_applied_dropout_is_the_model_s_and_not_the_one_asked_for(monkeypatc
     def other(*args, **kwargs):
         return build(*args, **{**kwargs, "dropout": 0.125})
 
-    monkeypatch.setattr("lrdecay.engine.reference.build_model", other)
+    monkeypatch.setattr("lrdecay.components.models.build.build_model", other)
     record = train(runs("dropout: 0.5\nepochs: 1")["constant"])
     assert (record.run["dropout"], record.run["applied_dropout"]) == (0.5, 0.125)
 

@@ -5,44 +5,22 @@ names, read from torch's signatures as installed; LambdaLR and MultiplicativeLR,
 Python functions, are for plug-ins. Beside them stand the schedules that torch lacks.
 """
 
-from lrdecay.components.schedulers.arguments import (
-    argument_model,
-    argument_models,
-    has_fixed_arguments,
-    resolve_arguments,
-)
-from lrdecay.components.schedulers.build import build_scheduler
-from lrdecay.components.schedulers.classes import (
-    CLASSES,
-    LENGTHS,
-    find_end_argument,
-    find_interval,
-    needs_validation,
-    walk_tree,
-)
-from lrdecay.components.schedulers.curve import ScheduleCurve, find_clock, simulate_schedule
-from lrdecay.components.schedulers.horizon import Horizon, Interval
-from lrdecay.components.schedulers.nesting import Part, list_parts
-from lrdecay.components.schedulers.stepper import Stepper
-
-__all__ = [
-    "CLASSES",
-    "LENGTHS",
-    "Horizon",
-    "Interval",
-    "Part",
-    "ScheduleCurve",
-    "Stepper",
-    "argument_model",
-    "argument_models",
-    "build_scheduler",
-    "find_clock",
-    "find_end_argument",
-    "find_interval",
-    "has_fixed_arguments",
-    "list_parts",
-    "needs_validation",
-    "resolve_arguments",
-    "simulate_schedule",
-    "walk_tree",
-]
+from lrdecay.components.schedulers.arguments import argument_model as argument_model
+from lrdecay.components.schedulers.arguments import argument_models as argument_models
+from lrdecay.components.schedulers.arguments import has_fixed_arguments as has_fixed_arguments
+from lrdecay.components.schedulers.arguments import resolve_arguments as resolve_arguments
+from lrdecay.components.schedulers.build import build_scheduler as build_scheduler
+from lrdecay.components.schedulers.classes import CLASSES as CLASSES
+from lrdecay.components.schedulers.classes import LENGTHS as LENGTHS
+from lrdecay.components.schedulers.classes import find_end_argument as find_end_argument
+from lrdecay.components.schedulers.classes import find_interval as find_interval
+from lrdecay.components.schedulers.classes import needs_validation as needs_validation
+from lrdecay.components.schedulers.classes import walk_tree as walk_tree
+from lrdecay.components.schedulers.curve import ScheduleCurve as ScheduleCurve
+from lrdecay.components.schedulers.curve import find_clock as find_clock
+from lrdecay.components.schedulers.curve import simulate_schedule as simulate_schedule
+from lrdecay.components.schedulers.horizon import Horizon as Horizon
+from lrdecay.components.schedulers.horizon import Interval as Interval
+from lrdecay.components.schedulers.nesting import Part as Part
+from lrdecay.components.schedulers.nesting import list_parts as list_parts
+from lrdecay.components.schedulers.stepper import Stepper as Stepper

@@ -15,13 +15,7 @@ from torch import Tensor, nn
 
 from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Split
-from lrdecay.components.models.build import (
-    REFRESHED_BATCHES,
-    build_run_model,
-    digest_weights,
-    has_running_statistics,
-)
-from lrdecay.components.models.dropout import read_applied_dropout
+from lrdecay.components.models import build, dropout
 from lrdecay.core.run import Run
 from lrdecay.engine.measured import EVALUATION_BATCH, Metrics
 from lrdecay.engine.stacked import cuda_graph, optimizers
@@ -67,9 +61,9 @@ class Lockstep:
     ) -> None:
         runs = _in_company(runs)
         networks = build_networks(runs, train, classes)
-        digest = cache(digest_weights)
+        digest = cache(build.digest_weights)
         self.init_digests = [digest(network) for network in networks]
-        self.applied_dropout = [read_applied_dropout(network) for network in networks]
+        self.applied_dropout = [dropout.read_applied_dropout(network) for network in networks]
         self._runs = runs
         self._train = train
         self._device = device
@@ -81,7 +75,7 @@ class Lockstep:
         self._update = optimizers.build_update(
             runs[0].optimizer, self._stack.parameters, [run.optimizer_arguments for run in runs]
         )
-        self._refreshes = has_running_statistics(networks[0])
+        self._refreshes = build.has_running_statistics(networks[0])
         self._of_training: list[Tensor] = []
         self._steps: dict[int, cuda_graph.Step] = {}
 
@@ -149,7 +143,7 @@ class Lockstep:
         if not self._refreshes:
             return
         keys, batches = self._keys(0), self._order(0).split(self._sizes, dim=1)
-        for number, batch in enumerate(batches[:REFRESHED_BATCHES]):
+        for number, batch in enumerate(batches[: build.REFRESHED_BATCHES]):
             self._stack.logits(self._train.images[batch], keys[number])
 
     @torch.no_grad()
@@ -204,7 +198,7 @@ def build_networks(runs: Sequence[Run], train: Split, classes: int) -> list[nn.M
     for run in runs:
         same = run.seed, run.dropout
         if same not in networks:
-            networks[same] = build_run_model(run, (channels, height, width), classes)
+            networks[same] = build.build_run_model(run, (channels, height, width), classes)
     return [networks[run.seed, run.dropout] for run in runs]
 
 
