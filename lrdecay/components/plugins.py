@@ -106,9 +106,9 @@ def _load_file(given: str) -> None:
     except OSError as error:
         raise InputError(f"plug-in {given}: {error.strerror}") from error
     digest = hashlib.sha256(source).hexdigest()
+    if _given.get(str(path), digest) != digest:
+        raise InputError(f"plug-in {given}: has changed since it was loaded; start again")
     if str(path) in _given:
-        if _given[str(path)] != digest:
-            raise InputError(f"plug-in {given}: has changed since it was loaded; start again")
         return
     module = _run_file(path, source, given, digest)
     _enter(_things(module, given), given, module, source)

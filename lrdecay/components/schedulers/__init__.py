@@ -20,7 +20,6 @@ from lrdecay.components.schedulers.curve import ScheduleCurve as ScheduleCurve
 from lrdecay.components.schedulers.curve import find_clock as find_clock
 from lrdecay.components.schedulers.curve import simulate_schedule as simulate_schedule
 from lrdecay.components.schedulers.horizon import Horizon as Horizon
-from lrdecay.components.schedulers.horizon import Interval as Interval
 from lrdecay.components.schedulers.nesting import Part as Part
 from lrdecay.components.schedulers.nesting import list_parts as list_parts
 from lrdecay.components.schedulers.stepper import Stepper as Stepper
