@@ -195,7 +195,7 @@ def test_a_file_that_changed_is_refused_by_this_process_and_by_workers(tmp_path,
     summary = run_sweep(file, tmp_path / "a", workers=1, device="cpu", engine="reference")
     assert (summary.completed, summary.failed) == (2, 0)
     path.write_text(POWERS + "# more\n")
-    with pytest.raises(InputError, match=r"own.py: has changed since it was loaded; start anew$"):
+    with pytest.raises(InputError, match=r"own.py: has changed since it was loaded; start again$"):
         plugins.load_plugins([path])
     with pytest.raises(
         WorkerError, match="plug-in scheduler PowersLR has changed since the sweep began"

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Split
 from lrdecay.components.models import build
-from lrdecay.components.models.dropout import read_applied_dropout
 from lrdecay.core.run import Run
 from lrdecay.engine.measured import EVALUATION_BATCH, Metrics
 from lrdecay.engine.stacked import cuda_graph, optimizers
@@ -75,9 +74,7 @@ class Lockstep:
         self._rates = Rates(runs, len(self._sizes))
         self._done = 0
         self._update = optimizers.build_update(
-            runs[0].optimizer,
-            self._stack.parameters,
-            [run.optimizer_arguments for run in runs],
+            runs[0].optimizer, self._stack.parameters, [run.optimizer_arguments for run in runs]
         )
         self._refreshes = build.has_running_statistics(networks[0])
         self._of_training: list[Tensor] = []
