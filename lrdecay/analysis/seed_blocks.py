@@ -76,7 +76,7 @@ def build_seed_blocks(
         raise InputError("no runs to compare: the table has none of phase compare")
     asked = runs if planned is None else _with_planned(runs, compared(planned))
     cells = list_cells(asked)
-    axes = list(cells)
+    axes = list(map(str, cells))
     seeds = np.sort(asked["seed"].unique())
     shape = len(cells), len(seeds)
     row = np.full(shape, -1)
