@@ -820,7 +820,7 @@ def test_the_stacked_engine_leaves_an_optimizer_that_it_does_not_know_to_the_oth
             notes.append(text)
 
     options = {"device": "cpu", "workers": 1, "engine": "stacked", "plugins": [path]}
-    summary = run_sweep(file, tmp_path, Notes(), **options)
+    summary = run_sweep(file, results=tmp_path, progress=Notes(), **options)
     assert summary.completed == 2
     assert set(read_runs(summary.folder)["engine"]) == {"reference"}
     assert notes == [

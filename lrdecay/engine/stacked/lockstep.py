@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Split
 from lrdecay.components.models import build
+from lrdecay.components.models.dropout import read_applied_dropout
 from lrdecay.core.run import Run
 from lrdecay.engine.measured import EVALUATION_BATCH, Metrics
 from lrdecay.engine.stacked import cuda_graph, optimizers
