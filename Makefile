@@ -56,7 +56,7 @@ check: setup  ## ruff, formatting, mypy, import contracts
 docs: setup  ## write the documents that are made of the code
 	$(BIN)/python docs/generate.py
 
-format: setup  ## mend what ruff can
+format: setup  ## fix what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
