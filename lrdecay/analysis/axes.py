@@ -98,8 +98,8 @@ def sort_by_axes(
     places = {axis: {v: i for i, v in enumerate(axis_values(runs, axis))} for axis in axes}
 
     def place(column: pd.Series[Any]) -> pd.Series[Any]:
-        known = places.get(str(column.name))
-        return column if known is None else column.map(known)
+        order = places.get(str(column.name))
+        return column if order is None else column.map(order)
 
     return table.sort_values([*axes, *then], key=place, ignore_index=True, kind="stable")
 

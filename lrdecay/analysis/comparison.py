@@ -56,10 +56,9 @@ def compare(
             one cell and seed.
     """
     criteria = Criteria(reference, metric, margin, confidence, budget)
-    found = conclude(
+    return conclude(
         runs, epochs, criteria, planned=planned, exploratory=exploratory, family_sizes=family_sizes
-    )
-    return found.table
+    ).table
 
 
 def open_questions(table: pd.DataFrame, family: str = PRIMARY) -> pd.DataFrame:
@@ -101,9 +100,9 @@ def best_set(
     Raises:
         InputError: as `compare`; also for the gap, of which neither side is better.
     """
-    asked = find_metric(metric)
-    if asked.higher_is_better is None:
-        raise InputError(f"no scheduler is best by the {asked.title}; choose another metric")
+    compared = find_metric(metric)
+    if compared.higher_is_better is None:
+        raise InputError(f"no scheduler is best by the {compared.title}; choose another metric")
     criteria = Criteria(metric=metric, confidence=confidence)
     best = conclude(runs, None, criteria, planned=planned).best
     assert best is not None

@@ -1,12 +1,13 @@
 """Which questions are asked: families of contrasts on a seed block.
 
-A contrast is a weighted sum of cells whose weights add up to nought, so at each seed it is one
+A contrast is a weighted sum of cells whose weights add up to zero, so at each seed it is one
 number, and over seeds a one-sample problem.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -93,12 +94,13 @@ def list_contrasts(
         for name in FAMILIES
         if name in families
         for stratum in strata
-        for contrast in stratum.family(name)
+        for contrast in getattr(stratum, name)()
     ]
 
 
 class _Stratum:
-    """The cells of one stratum by scheduler and dropout, and the contrasts among them."""
+    """The cells of one stratum by scheduler and dropout, and the contrasts among them: a method
+    for each of `FAMILIES`."""
 
     def __init__(self, blocks: Blocks, number: int, inside: np.ndarray, reference: str) -> None:
         cells = blocks.cells.iloc[inside]
@@ -116,9 +118,6 @@ class _Stratum:
         )
         first = cells.iloc[0]
         self.name = ", ".join(f"{axis} {to_text(first[axis])}" for axis in blocks.strata)
-
-    def family(self, name: str) -> list[Contrast]:
-        return list(getattr(self, name)())
 
     def scheduler(self) -> Iterator[Contrast]:
         for s, d in self.cell:
@@ -164,11 +163,7 @@ class _Stratum:
 
     def _whole(self) -> list[str]:
         """The schedulers that, as the reference, are there at each of several dropouts."""
-        there = [
-            s
-            for s in self.schedulers
-            if all((s, dropout) in self.cell for dropout in self.dropouts)
-        ]
+        there = [s for s in self.schedulers if all((s, d) in self.cell for d in self.dropouts)]
         if len(self.dropouts) < 2 or self.reference not in there:
             return []
         return [s for s in there if s != self.reference]
@@ -186,27 +181,15 @@ class _Stratum:
         where: str,
         weights: Mapping[int, float],
     ) -> Contrast:
-        where = join_filled(where, self.name)
-        return Contrast(
-            family,
-            self.number,
-            where,
-            a[0],
-            b[0],
-            a[1],
-            b[1],
-            tuple(weights),
-            tuple(weights.values()),
-        )
+        where, terms = join_filled(where, self.name), (tuple(weights), tuple(weights.values()))
+        return Contrast(family, self.number, where, a[0], b[0], a[1], b[1], *terms)
 
 
 def contrasts_to_frame(listed: Sequence[Contrast], blocks: Blocks) -> pd.DataFrame:
     """Return one row per contrast: its family, the axes of its stratum, and its two sides."""
-    columns = ("scheduler", "versus_scheduler", "dropout", "versus_dropout", "a", "b", "where")
-    frame = pd.DataFrame({name: [getattr(c, name) for c in listed] for name in columns})
-    frame[["dropout", "versus_dropout"]] = frame[["dropout", "versus_dropout"]].astype("float64")
-    frame.insert(0, "family", [contrast.family for contrast in listed])
+    sides = ("scheduler", "versus_scheduler", "dropout", "versus_dropout", "a", "b", "where")
     firsts = [contrast.cells[0] for contrast in listed]
-    for place, axis in enumerate(blocks.strata):
-        frame.insert(1 + place, axis, blocks.cells[axis].to_numpy()[firsts])
-    return frame
+    columns: dict[str, Any] = {"family": [contrast.family for contrast in listed]}
+    columns |= {axis: blocks.cells[axis].to_numpy()[firsts] for axis in blocks.strata}
+    columns |= {name: [getattr(c, name) for c in listed] for name in sides}
+    return pd.DataFrame(columns).astype({"dropout": "float64", "versus_dropout": "float64"})

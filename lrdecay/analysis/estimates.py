@@ -43,7 +43,7 @@ def estimate_contrasts(
         Counts of seeds: `n` pairs; `n_asked`; `n_missing` and `n_waiting` (not there, or still to
         come), `n_failed`, `n_without` (completed without the metric), `n_diverged_a`,
         `n_diverged_b` (by side), `n_unlike_*` (digests that differ). Where any but n_waiting is
-        not nought nothing is paired, and the numbers are null: `mean`, `sd` and `skew` of the
+        not 0 nothing is paired, and the numbers are null: `mean`, `sd` and `skew` of the
         differences; the `correlation` that pairing found between the sides, and `unpaired_sd`,
         the sd without it; `wins`, the share of seeds where a beats b, ties half, with its 95%
         Wilson interval; p-values for a number of seeds fixed beforehand, `p_t` (t) and
@@ -58,9 +58,12 @@ def estimate_contrasts(
         for name, numbers in counts.items():
             columns[name][places] = numbers
         terms = weights[:, :, None] * blocks.values[cells]
-        plus = _side(terms, weights > 0)
-        minus = -_side(terms, weights < 0)
-        for n, those in _by_count(paired):
+        # a contrast's own missing seeds are NaN in these, and are not paired
+        plus = np.where((weights > 0)[:, :, None], terms, 0.0).sum(axis=1)
+        minus = -np.where((weights < 0)[:, :, None], terms, 0.0).sum(axis=1)
+        seeds = paired.sum(axis=1)
+        for n in np.unique(seeds[seeds > 0]).tolist():
+            those = np.flatnonzero(seeds == n)
             used = paired[those]
             a, b = (side[those][used].reshape(-1, n) for side in (plus, minus))
             found = compute_paired_statistics(a, b, higher_is_better, sign_flips)
@@ -71,9 +74,9 @@ def estimate_contrasts(
     if on_images:
         bitmaps = Bitmaps(blocks)
         # stratum by stratum, as the bitmaps are read
-        for place, seeds in sorted(on_images, key=lambda each: contrasts[each[0]].stratum):
+        for place, used in sorted(on_images, key=lambda each: contrasts[each[0]].stratum):
             contrast = contrasts[place]
-            variance = bitmaps.variance(contrast.cells, contrast.weights, seeds)
+            variance = bitmaps.variance(contrast.cells, contrast.weights, used)
             columns["images_sd"][place] = np.sqrt(variance)
     return pd.DataFrame(columns)
 
@@ -203,11 +206,11 @@ def _counts(
         return np.asarray((there.any(axis=1) & asked).sum(axis=1))
 
     missing = seeds_with(State.MISSING)
-    nought = np.zeros_like(missing)
+    none = np.zeros_like(missing)
     counts = {
         "n_asked": asked.sum(axis=1),
-        "n_missing": nought if blocks.waiting else missing,
-        "n_waiting": missing if blocks.waiting else nought,
+        "n_missing": none if blocks.waiting else missing,
+        "n_waiting": missing if blocks.waiting else none,
         "n_failed": seeds_with(State.FAILED),
         "n_without": seeds_with(State.NO_VALUE),
         "n_diverged_a": seeds_with(State.DIVERGED, weights > 0),
@@ -218,15 +221,3 @@ def _counts(
     counts["n"] = complete.sum(axis=1)
     wrong = sum(counts[name] for name in COUNTS if name not in ("n", "n_asked", "n_waiting"))
     return counts, complete & (wrong == 0)[:, None]
-
-
-def _side(terms: np.ndarray, own: np.ndarray) -> np.ndarray:
-    # a contrast's own missing seeds are NaN here, and are not paired
-    side: np.ndarray = np.where(own[:, :, None], terms, 0.0).sum(axis=1)
-    return side
-
-
-def _by_count(paired: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    counts = paired.sum(axis=1)
-    for n in np.unique(counts[counts > 0]):
-        yield int(n), np.flatnonzero(counts == n)

@@ -1,4 +1,4 @@
-"""Choosing each scheduler's base rate: the trials' rows -> the rates that the comparison uses.
+"""Each scheduler's base rate, chosen: the trials' rows -> the rates that the comparison uses.
 
 Every scheduler gets the same grid, the same seeds and so the same number of trials. Its rate is the
 one with the lowest mean validation loss after the last epoch; test data play no part.
@@ -46,11 +46,11 @@ def cell_key(run: Run) -> CellKey:
 def compare_rates(trials: pd.DataFrame) -> pd.DataFrame:
     """Compare the base rates that were tried, and choose.
 
-    A rate of which a trial diverged or failed is out of the race; of equal losses the smaller rate
-    is chosen. A cell with fewer trials than others has no rate yet.
+    A rate of which a trial diverged or failed is left out; of equal losses the smaller rate is
+    chosen. A cell with fewer trials than others has no rate yet.
 
     Args:
-        trials: rows of `runs` whose phase is `select_lr`, of one sweep; at least one.
+        trials: rows of `runs` whose phase is `choose`, of one sweep; at least one.
 
     Returns:
         One row per cell and rate, cells in the order of the rows and rates ascending: the columns
@@ -71,8 +71,8 @@ def compare_rates(trials: pd.DataFrame) -> pd.DataFrame:
         .reset_index()
         .sort_values(["cell", "lr"], ignore_index=True)
     )
-    in_race = (table["n_out"] == 0) & np.isfinite(table["val_loss"])
-    table["val_loss"] = table["val_loss"].where(in_race)
+    valid = (table["n_out"] == 0) & np.isfinite(table["val_loss"])
+    table["val_loss"] = table["val_loss"].where(valid)
     least = table.groupby("cell")["val_loss"].transform("min")
     equal = table["val_loss"] == least
     trials_of_cell = table.groupby("cell")["n"].transform("sum")

@@ -135,8 +135,8 @@ def _with_planned(runs: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
     missing = planned[~planned["run_id"].isin(runs["run_id"])]
     parts = [part[shared] for part in (runs, missing) if len(part)]
     order = pd.unique(pd.concat([planned["run_id"], runs["run_id"]]))
-    known: pd.DataFrame = pd.concat(parts).set_index("run_id").loc[order].reset_index()
-    return known
+    rows: pd.DataFrame = pd.concat(parts).set_index("run_id").loc[order].reset_index()
+    return rows
 
 
 def _refuse_doubles(runs: pd.DataFrame, placed: np.ndarray, axes: list[str]) -> None:
@@ -159,12 +159,8 @@ def _refuse_doubles(runs: pd.DataFrame, placed: np.ndarray, axes: list[str]) -> 
 def _states(
     runs: pd.DataFrame, row: np.ndarray, wanted: np.ndarray, values: np.ndarray
 ) -> np.ndarray:
-    known = {
-        "completed": State.COMPLETED,
-        "diverged": State.DIVERGED,
-        "failed": State.FAILED,
-    }
-    of_runs = runs["status"].map(known).to_numpy(dtype=int)
+    states = {"completed": State.COMPLETED, "diverged": State.DIVERGED, "failed": State.FAILED}
+    of_runs = runs["status"].map(states).to_numpy(dtype=int)
     absent = np.where(wanted, State.MISSING, State.UNASKED)
     state: np.ndarray = np.where(row >= 0, of_runs[row], absent)
     without = (state == State.COMPLETED) & ~np.isfinite(values)

@@ -103,27 +103,27 @@ def learning_curves(
 
 
 def learning_rate_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
-    """The distinct courses that the learning rate took under each scheduler.
+    """The distinct curves of the learning rate under each scheduler.
 
-    Most schedulers have one course for all seeds and dropouts; one that reacts to validation
-    loss may have as many as runs. Two courses are one if equal in single precision.
+    Most schedulers have one curve for all seeds and dropouts; one that reacts to validation loss
+    may have as many as runs. Two curves are one if equal in single precision.
 
     Returns:
-        One row per course and epoch: the extra axes, `scheduler`, `curve` (from 0 within its
+        One row per curve and epoch: the extra axes, `scheduler`, `curve` (from 0 within its
         scheduler), `epoch`, `learning_rate` (mean over the epoch's steps),
-        `learning_rate_first`, `learning_rate_last`, and `n_runs` that took the course.
+        `learning_rate_first`, `learning_rate_last`, and `n_runs` that have the curve.
     """
     by = [*extra_axes(runs), "scheduler"]
     rates = ["learning_rate", "learning_rate_first", "learning_rate_last"]
     rows = _completed_epochs(runs, epochs).drop_duplicates(["run_id", "epoch"])
     rows = sort_by_axes(rows, runs, by, then=["dropout", "seed", "epoch"])
     wide = rows.pivot(index="run_id", columns="epoch", values=rates).astype("float32")
-    course = {run: rate.tobytes() for run, rate in zip(wide.index, wide.to_numpy(), strict=True)}
+    shape = {run: rate.tobytes() for run, rate in zip(wide.index, wide.to_numpy(), strict=True)}
     own = rows.drop_duplicates("run_id")[["run_id", *by]]
-    own = own.assign(course=own["run_id"].map(course))
-    own["n_runs"] = own.groupby([*by, "course"], dropna=False)["run_id"].transform("size")
-    # One run stands for all that took the same course.
-    own = own.drop_duplicates([*by, "course"])
+    own = own.assign(shape=own["run_id"].map(shape))
+    own["n_runs"] = own.groupby([*by, "shape"], dropna=False)["run_id"].transform("size")
+    # One run stands for all that have the same curve.
+    own = own.drop_duplicates([*by, "shape"])
     own = own.assign(curve=own.groupby(by, dropna=False).cumcount())
     curves = own[["run_id", "curve", "n_runs"]].merge(rows, on="run_id", how="left")
     return curves[[*by, "curve", "epoch", *rates, "n_runs"]]

@@ -48,8 +48,7 @@ def judge_contrasts(
         more would resolve an `unresolved` one or let one with too few pairs be looked at, infinite
         if more than the budget.
     """
-    table = _add_intervals(estimates.assign(alpha=alpha))
-    return _add_verdicts(table, margin, budget)
+    return _add_verdicts(_add_intervals(estimates.assign(alpha=alpha)), margin, budget)
 
 
 def _add_intervals(table: pd.DataFrame) -> pd.DataFrame:
@@ -72,12 +71,8 @@ def _add_verdicts(table: pd.DataFrame, margin: float | None, budget: int) -> pd.
     """The verdict rule: what is wrong with the pairs, the interval and the margin alone."""
     low, high = table["low"].to_numpy(), table["high"].to_numpy()
     evaluated = ~find_spoilt(table) & (table["n"] >= FEWEST_SEEDS).to_numpy()
-    inside = _inside(low, high, margin)
-    table["verdict"] = np.select(
-        [~evaluated, low > 0, high < 0, inside],
-        [NOT_EVALUATED, HIGHER, LOWER, EQUIVALENT],
-        UNRESOLVED,
-    )
+    rules = [~evaluated, low > 0, high < 0, _inside(low, high, margin)]
+    table["verdict"] = np.select(rules, [NOT_EVALUATED, HIGHER, LOWER, EQUIVALENT], UNRESOLVED)
     table["size"] = pd.array(_size(low, high, margin), dtype="string")
     table["new_images"] = pd.array(_on_new_images(table, margin), dtype="boolean")
     table["more_seeds"] = _more_seeds(table, margin, budget)

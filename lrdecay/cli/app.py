@@ -11,18 +11,7 @@ from typing import Annotated
 
 import typer
 
-from lrdecay.cli import (
-    compare,
-    export,
-    merge,
-    plan,
-    plot,
-    report,
-    schedulers,
-    status,
-    sweep,
-    train,
-)
+from lrdecay.cli import compare, export, merge, plan, plot, report, schedulers, status, sweep, train
 from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import RUN_FAILED
 
@@ -52,9 +41,8 @@ def _program(
 def main() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # a terminal that cannot show a label shows its code
+        if isinstance(stream, io.TextIOWrapper):
+            # a terminal that cannot show a label shows its code
             stream.reconfigure(errors="backslashreplace")
     try:
         app()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from lrdecay.cli import options
@@ -35,13 +34,12 @@ def compare(
 ) -> None:
     """Say which differences are real: one sentence per contrast, and a table.
 
-    Look as often as you like, also while the sweep trains: the error rate holds all the same.
+    Look as often as you like, also while the sweep trains: the error rate stays the same.
     """
     from lrdecay.report.compare import FORMATS, compare_folder
 
-    folder = find_results(folder, results, plugin)
     answer = compare_folder(
-        folder,
+        find_results(folder, results, plugin),
         reference=reference,
         metric=metric,
         margin=margin,
@@ -49,31 +47,31 @@ def compare(
         exploratory=pairs == "all",
     )
     if format == "text":
-        print_answer(answer, out)
+        print_answer(answer)
     else:
         typer.echo(FORMATS[format](answer), nl=False)
 
 
-def print_answer(answer: Answer, console: Console) -> None:
+def print_answer(answer: Answer) -> None:
     """Print the sentences, family by family with a table under each, and which may be best."""
-    from lrdecay.report import compare as told
+    from lrdecay.report import compare as words
 
     found = answer.found
-    console.print(told.write_headline(answer), soft_wrap=True)
+    out.say(words.write_headline(answer))
     for family, rows in found.table.groupby("family", sort=False):
-        console.print()
-        console.print(f"{told.write_family_title(str(family), rows)}:", soft_wrap=True)
-        for sentence in rows["sentence"].head(told.SHOWN):
-            console.print(f"- {sentence}", soft_wrap=True)
-        if len(rows) > told.SHOWN:
-            console.print(f"  ... and {len(rows) - told.SHOWN} more: --format csv", soft_wrap=True)
-        table = Table(told.COLUMNS[0], box=None, pad_edge=False)
-        for name in told.COLUMNS[1:]:
+        out.print()
+        out.say(f"{words.write_family_title(str(family), rows)}:")
+        for sentence in rows["sentence"].head(words.SHOWN):
+            out.say(f"- {sentence}")
+        if len(rows) > words.SHOWN:
+            out.say(f"  ... and {len(rows) - words.SHOWN} more: --format csv")
+        table = Table(words.COLUMNS[0], box=None, pad_edge=False)
+        for name in words.COLUMNS[1:]:
             table.add_column(name, no_wrap=True)
-        for row in rows.head(told.SHOWN).to_dict("records"):
-            table.add_row(*told.format_row(row))
-        console.print(table)
+        for row in rows.head(words.SHOWN).to_dict("records"):
+            table.add_row(*words.format_row(row))
+        out.print(table)
     if len(found.table):
-        console.print(f"\n{told.write_legend(found)}", soft_wrap=True)
-    for line in (*told.write_best(found), *told.write_notes(found)):
-        console.print(line, soft_wrap=True)
+        out.say(f"\n{words.write_legend(found)}")
+    for line in (*words.write_best(found), *words.write_notes(found)):
+        out.say(line)

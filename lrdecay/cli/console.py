@@ -1,4 +1,4 @@
-"""Where the commands print: consoles that obey nothing in what they show."""
+"""Where the commands print: consoles that show control characters instead of obeying them."""
 
 import shutil
 import sys
@@ -23,7 +23,7 @@ class _Inert(Console):
         return super().render_str(sanitize(text), **options)
 
     def say(self, text: str) -> None:
-        """Print text that no end of a line cuts: a path can be copied whole."""
+        """Print text without breaking it into lines: a path can be copied in one piece."""
         self.print(text, soft_wrap=True)
 
 

@@ -42,8 +42,8 @@ class Place:
 
 @contextmanager
 def exit_on_signal() -> Iterator[Place]:
-    """Let SIGINT, SIGTERM and SIGHUP end the block with their own exit code; say then, and if the
-    disk is full, how to go on."""
+    """Let SIGINT, SIGTERM and SIGHUP end the block with their own exit code; print then, and if the
+    disk is full, how to continue."""
     place = Place()
     try:
         with exit_with_line(lambda: f"Interrupted; {_how_to_go_on(place)}"):
@@ -69,8 +69,8 @@ def exit_with_line(line: Callable[[], str]) -> Iterator[None]:
 
 
 def _how_to_go_on(place: Place) -> str:
-    done = f"finished runs are in {place.folder}" if place.folder else "nothing was begun"
-    return f"{done}. To go on: {shlex.join([program_name(), *sys.argv[1:]])}"
+    done = f"finished runs are in {place.folder}" if place.folder else "nothing was started"
+    return f"{done}. To continue: {shlex.join([program_name(), *sys.argv[1:]])}"
 
 
 def _as_text(error: OSError) -> str:

@@ -13,16 +13,13 @@ from lrdecay.store.export import FORMATS, export_results
 commands = typer.Typer()
 
 
-To = Literal["csv", "tensorboard", "mlflow"]
-"""What `export_results` writes."""
-
-
 @commands.command(epilog="Example:  lrdecay export results/digits --to csv --output digits-csv")
 @report_errors()
 def export(
     folder: options.ResultsFolder,
     to: Annotated[
-        To, typer.Option("--to", help="tensorboard and mlflow need the extra of that name.")
+        Literal["csv", "tensorboard", "mlflow"],
+        typer.Option("--to", help="tensorboard and mlflow need the extra of that name."),
     ],
     output: Annotated[
         Path | None,
@@ -37,9 +34,9 @@ def export(
     """
     from lrdecay.cli.progress import show_share
 
-    stopped = exit_with_line(lambda: "Stopped; nothing was exported.")
-    with stopped, show_share(err, f"writing {to}") as told:
-        written = export_results(folder, to, output, told)
+    stop = exit_with_line(lambda: "Stopped; nothing was exported.")
+    with stop, show_share(err, f"writing {to}") as show:
+        written = export_results(folder, to, output, show)
     out.say(str(written))
     if look := FORMATS[to].look:
         out.say(f"Next:  {look.format(folder=written)}")

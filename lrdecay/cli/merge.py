@@ -8,6 +8,7 @@ import typer
 from lrdecay.cli import options
 from lrdecay.cli.console import err, out, program_name
 from lrdecay.cli.exits import exit_on_signal, report_errors
+from lrdecay.core.text import spell_count
 
 commands = typer.Typer()
 
@@ -20,7 +21,7 @@ def merge(
     ],
     into: Annotated[
         Path,
-        typer.Option("--into", metavar="FOLDER", help="The folder that is to hold all their runs."),
+        typer.Option("--into", metavar="FOLDER", help="The folder to put all their runs into."),
     ],
     allow_mixed: options.AllowMixed = False,
 ) -> None:
@@ -29,13 +30,12 @@ def merge(
     The folders stay as they are. A run that two of them have with different numbers is refused.
     """
     with exit_on_signal() as place:
-        from lrdecay.core.text import spell_count
         from lrdecay.store.merge import merge_results
 
         place.folder = into
         merged = merge_results(folders, into, allow_mixed)
         for each in merged.empty:
-            err.say(f"{each}: nothing there yet")
+            err.say(f"{each}: no results yet")
         missing = f"; {spell_count(merged.missing, 'run')} still to train" if merged.missing else ""
         out.say(f"{into}: {spell_count(merged.runs, 'run')}, {merged.added} of them new{missing}")
         out.say(f"Next:  {program_name()} report {into}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from lrdecay.core.errors import InputError
+
 if TYPE_CHECKING:
     from lrdecay.execution.executor import Executor
     from lrdecay.sweep.config import Sweep
@@ -18,34 +20,28 @@ DataDir = Annotated[
         "--data", help="Folder of the datasets. [default: $LRDECAY_DATA, else data]", metavar="DIR"
     ),
 ]
-ResultsDir = Annotated[
-    Path, typer.Option("--results", help="A sweep's results are in DIR/NAME.", metavar="DIR")
-]
+ResultsDir = Annotated[Path, typer.Option(help="A sweep's results are in DIR/NAME.", metavar="DIR")]
 ResultsFolder = Annotated[
     Path, typer.Argument(help="A results folder, such as results/digits.", metavar="FOLDER")
 ]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"],
-    typer.Option("--device", help="auto takes a GPU if there is one."),
+    typer.Option(help="auto takes a GPU if there is one."),
 ]
 Workers = Annotated[
     int | None,
     typer.Option(
-        "--workers",
         min=0,
         help="Processes that train; 0: this one. [default: one per core, or per GPU]",
     ),
 ]
 Engine = Annotated[
     Literal["auto", "reference", "stacked"],
-    typer.Option(
-        "--engine", help="reference trains one run at a time, stacked many; auto: the faster one."
-    ),
+    typer.Option(help="reference trains one run at a time, stacked many; auto: the faster one."),
 ]
 GroupSize = Annotated[
     int | None,
     typer.Option(
-        "--group-size",
         min=1,
         metavar="K",
         help="Most runs that a process trains at once. [default: the fastest that fits]",
@@ -54,19 +50,17 @@ GroupSize = Annotated[
 Plugin = Annotated[
     list[str] | None,
     typer.Option(
-        "--plugin",
         metavar="FILE_OR_MODULE",
         help="Schedulers, models, datasets or optimizers of your own; repeat it.",
     ),
 ]
 On = Annotated[
     Literal["local", "ray"],
-    typer.Option("--executor", help="local: processes on this machine; ray: a Ray cluster."),
+    typer.Option(help="local: processes on this machine; ray: a Ray cluster."),
 ]
 Address = Annotated[
     str | None,
     typer.Option(
-        "--address",
         metavar="HOST:PORT",
         help="Of the Ray cluster. [default: the one that this machine is in, else one of its own]",
     ),
@@ -82,16 +76,13 @@ Gpus = Annotated[
 Shard = Annotated[
     str | None,
     typer.Option(
-        "--shard",
         metavar="I/N",
         help="Train one of N even parts, into NAME/shards/I-of-N; `lrdecay merge` joins them.",
     ),
 ]
 Price = Annotated[
     float | None,
-    typer.Option(
-        "--price", min=0, metavar="X", help="Of one worker for one hour: says what the sweep costs."
-    ),
+    typer.Option(min=0, metavar="X", help="Of one worker for one hour: says what the sweep costs."),
 ]
 AllowMixed = Annotated[
     bool,
@@ -100,7 +91,6 @@ AllowMixed = Annotated[
 Repeat = Annotated[
     int,
     typer.Option(
-        "--repeat",
         min=0,
         metavar="SEEDS",
         help="Train the runs at so many seeds once more, to see what hardware alone changes.",
@@ -109,7 +99,6 @@ Repeat = Annotated[
 TimeLimit = Annotated[
     float | None,
     typer.Option(
-        "--time-limit",
         min=0.001,
         metavar="SECONDS",
         help="Longest that runs may take from one epoch's end to the next's. [default: none]",
@@ -123,14 +112,11 @@ ResultsOrSweep = Annotated[
 ]
 Reference = Annotated[
     str | None,
-    typer.Option(
-        "--reference", metavar="LABEL", help="Compare with this scheduler. [default: sweep file's]"
-    ),
+    typer.Option(metavar="LABEL", help="Compare with this scheduler. [default: sweep file's]"),
 ]
 Metric = Annotated[
     str | None,
     typer.Option(
-        "--metric",
         metavar="NAME",
         help="test_accuracy, test_loss, val_accuracy, val_loss, best_test_accuracy or gap (train "
         "minus test accuracy). [default: sweep file's]",
@@ -139,7 +125,6 @@ Metric = Annotated[
 Margin = Annotated[
     float | None,
     typer.Option(
-        "--margin",
         metavar="X",
         help="Less than this is equivalent; percentage points, or nats of a loss. "
         "[default: sweep file's]",
@@ -148,18 +133,17 @@ Margin = Annotated[
 Confidence = Annotated[
     float | None,
     typer.Option(
-        "--confidence",
         metavar="P",
         help="Of all verdicts of a family together. [default: sweep file's]",
     ),
 ]
 Pairs = Annotated[
     Literal["reference", "all"],
-    typer.Option("--pairs", help="all compares every two schedulers too: exploratory."),
+    typer.Option(help="all compares every two schedulers too: exploratory."),
 ]
 Format = Annotated[
     Literal["text", "json", "csv", "markdown"],
-    typer.Option("--format", help="json, csv and markdown are for machines and documents."),
+    typer.Option(help="json, csv and markdown are for machines and documents."),
 ]
 
 
@@ -189,7 +173,6 @@ def make_executor(
         from lrdecay.execution.ray import Cluster
 
         return Cluster(address, device, workers, gpus, time_limit, allow_mixed)
-    from lrdecay.core.errors import InputError
     from lrdecay.execution.local.executor import Local
 
     if address is not None or gpus != 1.0:

@@ -13,6 +13,7 @@ from lrdecay.cli import options
 from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import report_errors
 from lrdecay.core.errors import InputError
+from lrdecay.core.text import spell_count, spell_seconds
 
 if TYPE_CHECKING:
     from lrdecay.components.datasets.dataset import Dataset
@@ -26,8 +27,6 @@ commands = typer.Typer()
 
 def print_matrix(sweep: Sweep) -> None:
     """Print the axes of a sweep, its schedulers, and how many runs that makes."""
-    from lrdecay.core.text import spell_count
-
     table = Table("axis", "values", box=None, pad_edge=False)
     table.add_row("dataset", sweep.dataset.name or str(sweep.dataset.folder))
     choice = sweep.optimizer.choice
@@ -77,25 +76,23 @@ def print_plan(
     price: float | None = None,
 ) -> list[str]:
     """Print the schedules, how many runs train at once and about how long a sweep takes, from a few
-    measured steps; nothing is downloaded. Return what is probably not meant in the schedules.
+    measured steps; nothing is downloaded. Return the warnings about the schedules.
 
     With `plot` the schedules are drawn into that file as well; with the `price` of a worker for an
-    hour the costs are said too.
+    hour the costs are printed too.
     """
     from lrdecay.analysis import lr_selection
     from lrdecay.components.datasets import sources
     from lrdecay.sweep import schedule_lint
     from lrdecay.sweep.matrix import expand_matrix
 
-    site = executor.site(sweep.precision)
     try:
         dataset = sources.load_dataset(sweep.dataset, data_dir, download=False)
     except sources.AbsentError:
         folder = sources.find_data_folder(data_dir)
-        out.print(
+        out.say(
             f"No schedules and no estimate of time: {sweep.dataset.name} is not in {folder}; "
-            f"`lrdecay sweep` would download it there.",
-            soft_wrap=True,
+            f"`lrdecay sweep` would download it there."
         )
         return []
     matrix = expand_matrix(sweep, dataset)
@@ -105,13 +102,13 @@ def print_plan(
     print_schedules(planned, plot)
     warnings = schedule_lint.lint_schedules(planned)
     for text in warnings:
-        err.print(f"warning: {text}", soft_wrap=True)
+        err.say(f"warning: {text}")
     # no choice is made yet, and whichever it will be, the runs take as long
     phases = [matrix.trials(), matrix.comparison(lr_selection.list_first_rates(matrix.cells))]
     plans = [executor.plan(runs, dataset, engine, group_size) for runs in phases if runs]
     for note in dict.fromkeys(note for plan in plans for note in plan.notes):
-        out.print(note, soft_wrap=True)
-    print_estimate(plans, dataset, site, price)
+        out.say(note)
+    print_estimate(plans, dataset, executor.site(sweep.precision), price)
     return warnings
 
 
@@ -121,7 +118,6 @@ def print_estimate(
     """Print in how many groups runs train, the memory that takes, how long, and what it costs."""
     import torch
 
-    from lrdecay.core.text import spell_count, spell_seconds
     from lrdecay.engine.devices import find_device
     from lrdecay.execution.estimate import estimate_bytes, estimate_seconds, schedule_groups
 
@@ -138,23 +134,18 @@ def print_estimate(
         shown += " to compare,"
     together = max(len(group.runs) for group in groups)
     memory = max(estimate_bytes(plan, dataset, here) for plan in plans)
-    out.print(
+    out.say(
         f"{spell_count(len(groups), 'group')}; a worker trains at most "
         f"{spell_count(together, 'run')} at once, in about {memory / 2**20:,.0f} MiB "
-        "beside torch itself.",
-        soft_wrap=True,
+        "beside torch itself."
     )
-    out.print(
+    out.say(
         f"About {shown} on {site.device} with {spell_count(count, 'worker')}, and some seconds for "
-        f"them to start.",
-        soft_wrap=True,
+        f"them to start."
     )
     if price is not None:
         hours = count * sum(seconds) / 3600
-        out.print(
-            f"About {price * hours:,.2f}: {hours:,.2f} hours of a worker at {price:g} an hour.",
-            soft_wrap=True,
-        )
+        out.say(f"About {price * hours:,.2f}: {hours:,.2f} hours of a worker at {price:g} an hour.")
 
 
 def print_schedules(planned: list[PlannedCurve], plot: Path | None) -> None:
@@ -170,7 +161,7 @@ def print_schedules(planned: list[PlannedCurve], plot: Path | None) -> None:
     out.print(table)
     if plot is not None:
         schedule_preview.save_curves(planned, plot)
-        out.print(f"The schedules are drawn in {plot}.", soft_wrap=True)
+        out.say(f"The schedules are drawn in {plot}.")
 
 
 @commands.command(epilog="Example:  lrdecay plan bench/sweeps/mnist.yaml --data ~/data")
@@ -196,8 +187,6 @@ def plan(
     price: options.Price = None,
 ) -> None:
     """Print the matrix, the schedules and about how long the runs take. Nothing trains."""
-    from lrdecay.core.text import spell_count
-
     sweep = options.read_sweep(file, plugin)
     print_matrix(sweep)
     where = options.make_executor(executor, address, device, workers, gpus)

@@ -40,7 +40,7 @@ def report(
     watch: Annotated[
         bool,
         typer.Option(
-            "--watch", help="Rewrite it as runs land, until the sweep is complete or Ctrl-C."
+            "--watch", help="Rewrite it as runs finish, until the sweep is complete or Ctrl-C."
         ),
     ] = False,
     results: options.ResultsDir = Path("results"),
@@ -90,11 +90,11 @@ def _watch(folder: Path, output: Path | None) -> None:
 
 
 def _list_reports(folder: Path) -> None:
-    """Keep the list of the reports beside a results folder true."""
+    """Update the list of the reports beside a results folder."""
     from lrdecay.report.index import INDEX, find_home, write_index
 
     home = find_home(folder)
     if write_index(home) is None:
         err.say(
-            f"{home / INDEX} was not written by lrdecay and stays; it does not list the reports"
+            f"{home / INDEX} was not written by lrdecay and is kept; it does not list the reports"
         )

@@ -10,6 +10,7 @@ from lrdecay.cli import options
 from lrdecay.cli.console import out
 from lrdecay.cli.exits import report_errors
 from lrdecay.core.errors import InputError
+from lrdecay.core.text import suggest_name
 
 commands = typer.Typer()
 
@@ -23,36 +24,28 @@ def schedulers(
     """List the schedulers that a sweep file may name, with their arguments."""
     from lrdecay.components import plugins
     from lrdecay.components import schedulers as known
-    from lrdecay.core.text import suggest_name
 
     plugins.load_plugins(plugin or ())
     if name is not None and name not in known.CLASSES:
         raise InputError(f"scheduler {suggest_name(name, known.CLASSES)}")
-    print_schedulers(name)
-
-
-def print_schedulers(name: str | None) -> None:
-    """Print all schedulers that a sweep file may name, or one of them in full."""
-    from lrdecay.components import schedulers
-
     table = Table("class", "stepped every", "arguments (= default)", box=None, pad_edge=False)
-    for each in schedulers.CLASSES if name is None else [name]:
-        whole = getattr(schedulers.CLASSES[each], "whole", None)
+    for each in known.CLASSES if name is None else [name]:
+        whole = getattr(known.CLASSES[each], "whole", None)
         arguments = [
             f"{key}=the run"
             if key == whole
             else key
             if field.is_required()
             else f"{key}={field.default!r}"
-            for key, field in schedulers.argument_model(each).model_fields.items()
+            for key, field in known.argument_model(each).model_fields.items()
             if key != "interval"
         ]
-        table.add_row(each, schedulers.find_interval(each), ", ".join(arguments) or "none")
+        table.add_row(each, known.find_interval(each), ", ".join(arguments) or "none")
     out.print(table)
     if name is not None:
         # torch's docstrings go on with formulas in markup
-        text = inspect.cleandoc(schedulers.CLASSES[name].__doc__ or "").split("\n\n")
-        ours = schedulers.CLASSES[name].__module__.startswith("lrdecay.")
+        text = inspect.cleandoc(known.CLASSES[name].__doc__ or "").split("\n\n")
+        ours = known.CLASSES[name].__module__.startswith("lrdecay.")
         for paragraph in text[: 2 if ours else 1]:
             out.say(" ".join(paragraph.splitlines()))
     out.say(

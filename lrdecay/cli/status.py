@@ -12,7 +12,7 @@ from lrdecay.cli import options
 from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import RUN_FAILED, report_errors
 from lrdecay.core.sanitize import sanitize_line
-from lrdecay.core.text import format_dropout, join_filled
+from lrdecay.core.text import format_dropout, join_filled, spell_count
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -71,8 +71,6 @@ def print_status(counts: DataFrame, holder: Holder | None) -> None:
 
 def print_verification(folder: Path, found: Verification) -> None:
     """Print what was checked, what was wrong with it, and what is to train again."""
-    from lrdecay.core.text import spell_count
-
     checked = (
         f"{folder}: {spell_count(found.runs, 'run')} with {spell_count(found.epochs, 'epoch')} in "
         f"{spell_count(found.files, 'file')}"

@@ -11,7 +11,7 @@ from lrdecay.cli import options
 from lrdecay.cli.console import err, out, program_name
 from lrdecay.cli.exits import RUN_FAILED, exit_on_signal, report_errors
 from lrdecay.core.sanitize import sanitize_line
-from lrdecay.core.text import format_dropout, join_filled
+from lrdecay.core.text import format_dropout, join_filled, spell_count, spell_seconds
 
 if TYPE_CHECKING:
     from lrdecay.runner.loop import Summary
@@ -43,14 +43,14 @@ def sweep(
 ) -> None:
     """Train every run of a sweep file that has no result yet.
 
-    Interrupt it whenever you like: the same command goes on from there.
+    Interrupt it whenever you like: the same command continues from there.
     """
     with exit_on_signal() as place:
         from lrdecay.cli.progress import SweepProgress
         from lrdecay.runner import Shard, SweepOptions, run_sweep
 
         loaded = options.read_sweep(file, plugin)
-        asked = SweepOptions(
+        chosen = SweepOptions(
             results=results,
             data_dir=data,
             engine=engine,
@@ -60,24 +60,22 @@ def sweep(
             repeat=repeat,
             shard=None if shard is None else Shard.parse(shard),
         )
-        place.folder = asked.folder(loaded)
+        place.folder = chosen.folder(loaded)
         where = options.make_executor(
             executor, address, device, workers, gpus, time_limit, allow_mixed
         )
         progress = SweepProgress(out)
         try:
-            summary = run_sweep(loaded, asked, progress, executor=where)
+            summary = run_sweep(loaded, chosen, progress, executor=where)
         finally:
             progress.stop()
-        print_summary(summary, asked.home(loaded))
+        print_summary(summary, chosen.home(loaded))
         if not print_outcome(summary):
             raise typer.Exit(RUN_FAILED)
 
 
 def print_summary(summary: Summary, sweep_folder: Path) -> None:
     """Print how a sweep ended, and what to do next."""
-    from lrdecay.core.text import spell_count, spell_seconds
-
     trained = summary.completed + summary.diverged + summary.failed
     elsewhere = f", {summary.elsewhere} left to other shards" if summary.elsewhere else ""
     out.say(
@@ -124,7 +122,6 @@ def print_failures(folder: Path) -> None:
 def print_noise(folder: Path, repeats: Path) -> None:
     """Print how far runs that were trained twice lie apart."""
     from lrdecay.analysis import METRICS_COMPARED, noise_floor
-    from lrdecay.core.text import spell_count
     from lrdecay.store.reader import read_runs
 
     for row in noise_floor(read_runs(folder), read_runs(repeats)).to_dict("records"):

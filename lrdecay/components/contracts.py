@@ -4,7 +4,7 @@
   first; its other arguments, each with a type, are those that a sweep file may give. It is stepped
   every epoch unless it has an attribute `interval = "step"`, or the sweep file says otherwise. Its
   rates are a function of the step or epoch, and of the validation loss for a subclass of
-  ReduceLROnPlateau: it is walked through without training, too.
+  ReduceLROnPlateau: it is also simulated without training.
 - model: a class or function that takes (shape, classes, dropout), and `batch_norm` if it can, and
   gives an nn.Module from images (n, *shape) to logits (n, classes). Its nn.Dropout layers get the
   run's rate and masks. One with an attribute `own_dropout = True` takes no dropout: its layers keep
@@ -48,13 +48,15 @@ def check_contract(kind: str, name: str, thing: Any) -> None:
     """Check an object that is in its registry already; raise `ValueError` if it cannot be used."""
     if not (inspect.isclass(thing) or inspect.isfunction(thing)):
         raise ValueError(f"must be a class or a function, not {type(thing).__name__}")
-    checks: dict[str, Callable[[str, Any], None]] = {
-        "scheduler": _check_scheduler,
-        "model": _check_model,
-        "dataset": _check_dataset,
-        "optimizer": _check_optimizer,
-    }
-    checks[kind](name, thing)
+    match kind:
+        case "scheduler":
+            _check_scheduler(name, thing)
+        case "model":
+            _check_model(thing)
+        case "dataset":
+            _check_call(thing, "the folder of the datasets", "folder")
+        case "optimizer":
+            _check_optimizer(name, thing)
 
 
 def _check_scheduler(name: str, thing: Any) -> None:
@@ -81,22 +83,20 @@ def _check_scheduler(name: str, thing: Any) -> None:
             )
 
 
-def _check_model(name: str, thing: Any) -> None:
+def _check_model(thing: Any) -> None:
     if inspect.isclass(thing) and not issubclass(thing, nn.Module):
         raise ValueError("must be a subclass of torch.nn.Module, or a function that returns one")
-    own = getattr(thing, "own_dropout", False)
+    if getattr(thing, "own_dropout", False):
+        _check_call(thing, "(shape, classes)", (1, 8, 8), 10)
+    else:
+        _check_call(thing, "(shape, classes, dropout)", (1, 8, 8), 10, 0.5)
+
+
+def _check_call(thing: Any, takes: str, *arguments: Any) -> None:
     try:
-        inspect.signature(thing).bind((1, 8, 8), 10, *(() if own else (0.5,)))
+        inspect.signature(thing).bind(*arguments)
     except TypeError as error:
-        takes = "(shape, classes)" if own else "(shape, classes, dropout)"
         raise ValueError(f"must take {takes}: {error}") from error
-
-
-def _check_dataset(name: str, thing: Any) -> None:
-    try:
-        inspect.signature(thing).bind("folder")
-    except TypeError as error:
-        raise ValueError(f"must take the folder of the datasets: {error}") from error
 
 
 def _check_optimizer(name: str, thing: Any) -> None:

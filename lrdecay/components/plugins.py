@@ -11,7 +11,7 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from lrdecay.components import contracts, registry, schedulers
+from lrdecay.components.registry import KINDS, PLUGGED, REGISTRIES, Plugged, find_plugin
 from lrdecay.core.errors import InputError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -46,8 +47,14 @@ def load_plugins(given: Sequence[str | Path] = ()) -> None:
     it was loaded.
     """
     load_installed()
-    for each in given:
-        _load_plugin(str(each))
+    for each in map(str, given):
+        if each.endswith(".py") or os.sep in each:
+            _load_file(each)
+        elif each not in _given:
+            module = _import(each)
+            source = _read_source(module)
+            _enter(_things(module, each), each, module, source)
+            _given[each] = hashlib.sha256(source).hexdigest()
 
 
 def load_installed() -> None:
@@ -57,7 +64,7 @@ def load_installed() -> None:
 
 def list_loaded() -> Loaded:
     """Return what another process needs to have the same plug-ins as this one."""
-    expected = frozenset((each.kind, each.name, each.digest) for each in registry.PLUGGED.values())
+    expected = frozenset((each.kind, each.name, each.digest) for each in PLUGGED.values())
     return Loaded(tuple(_given), tuple(sys.path) if expected else (), expected)
 
 
@@ -70,14 +77,14 @@ def load_as_elsewhere(there: Loaded) -> None:
     sys.path.extend(folder for folder in there.search if folder not in sys.path)
     load_plugins(there.given)
     for kind, name, digest in sorted(there.expected):
-        own = registry.find_plugin(kind, name)
+        own = find_plugin(kind, name)
         if own is None or own.digest != digest:
             raise InputError(f"the plug-in {kind} {name} has changed since the sweep began")
 
 
 @cache
 def _load_entry_points(search: tuple[str, ...]) -> None:
-    for kind in registry.KINDS:
+    for kind in KINDS:
         for entry in entry_points(group=f"lrdecay.{kind}s"):
             package = f" of {entry.dist.name}" if entry.dist else ""
             origin = f"entry point {entry.name} = {entry.value}{package}"
@@ -86,29 +93,22 @@ def _load_entry_points(search: tuple[str, ...]) -> None:
             except (Exception, SystemExit) as error:
                 what = registry.describe_cause(error, "")
                 raise InputError(f"{origin} (lrdecay.{kind}s): cannot be loaded: {what}") from error
-            own = registry.find_plugin(kind, entry.name)
+            own = find_plugin(kind, entry.name)
             if own is None or own.origin != origin:
                 module = sys.modules[entry.module]
                 _enter({(kind, entry.name): thing}, origin, module, _read_source(module))
 
 
-def _load_plugin(given: str) -> None:
-    if not given.endswith(".py") and os.sep not in given:
-        if given not in _given:
-            module = _import(given)
-            source = _read_source(module)
-            _enter(_things(module, given), given, module, source)
-            _given[given] = hashlib.sha256(source).hexdigest()
-        return
+def _load_file(given: str) -> None:
     path = Path(given).absolute()
     try:
         source = path.read_bytes()
     except OSError as error:
         raise InputError(f"plug-in {given}: {error.strerror}") from error
     digest = hashlib.sha256(source).hexdigest()
+    if _given.get(str(path), digest) != digest:
+        raise InputError(f"plug-in {given}: has changed since it was loaded; start again")
     if str(path) in _given:
-        if _given[str(path)] != digest:
-            raise InputError(f"plug-in {given}: has changed since it was loaded; start anew")
         return
     module = _run_file(path, source, given, digest)
     _enter(_things(module, given), given, module, source)
@@ -150,25 +150,19 @@ def _read_source(module: ModuleType | None) -> bytes:
 
 def _things(module: ModuleType, given: str) -> dict[tuple[str, str], Any]:
     """Return what a module's dicts hold, by kind and name."""
-    found: dict[tuple[str, str], Any] = {}
-    for kind, variable, held in _dicts(module):
+    things: dict[tuple[str, str], Any] = {}
+    variables = {kind: f"{kind.upper()}S" for kind in KINDS}
+    for kind, variable in variables.items():
+        held = getattr(module, variable, {})
         if not isinstance(held, Mapping) or not all(isinstance(name, str) for name in held):
             raise InputError(f"plug-in {given}: {variable} must be a dict of names")
-        found |= {(kind, name): thing for name, thing in held.items()}
-    if not found:
-        variables = ", ".join(f"{kind.upper()}S" for kind in registry.KINDS)
+        things |= {(kind, name): thing for name, thing in held.items()}
+    if not things:
         raise InputError(
-            f"plug-in {given}: gives nothing; it needs one of the dicts {variables}, "
-            f'such as SCHEDULERS = {{"MyLR": MyLR}}'
+            f"plug-in {given}: gives nothing; it needs one of the dicts "
+            f'{", ".join(variables.values())}, such as SCHEDULERS = {{"MyLR": MyLR}}'
         )
-    return found
-
-
-def _dicts(module: ModuleType) -> Iterator[tuple[str, str, Any]]:
-    for kind in registry.KINDS:
-        variable = f"{kind.upper()}S"
-        if hasattr(module, variable):
-            yield kind, variable, getattr(module, variable)
+    return things
 
 
 def _enter(
@@ -184,11 +178,11 @@ def _enter(
                     f"plug-in {origin}: {kind} {name!r} is no name; begin with a letter, go on "
                     f"with letters, digits, '.', '_' and '-', 64 at most"
                 )
-            if name in registry.REGISTRIES[kind]:
-                own = registry.find_plugin(kind, name)
+            if name in REGISTRIES[kind]:
+                own = find_plugin(kind, name)
                 there = f"in {own.origin}" if own else "in lrdecay"
                 raise InputError(f"{where}: exists already, {there}; give it another name")
-            registry.REGISTRIES[kind][name] = contracts.wrap_thing(kind, thing)
+            REGISTRIES[kind][name] = contracts.wrap_thing(kind, thing)
             entered.append((kind, name))
             try:
                 contracts.check_contract(kind, name, thing)
@@ -196,11 +190,11 @@ def _enter(
                 raise InputError(f"{where}: {error}") from error
             digest = _digest_code(thing, module, source)
             file = str(getattr(module, "__file__", ""))
-            registry.PLUGGED[kind, name] = registry.Plugged(kind, name, origin, file, digest)
+            PLUGGED[kind, name] = Plugged(kind, name, origin, file, digest)
     except BaseException:
         for kind, name in entered:
-            del registry.REGISTRIES[kind][name]
-            registry.PLUGGED.pop((kind, name), None)
+            del REGISTRIES[kind][name]
+            PLUGGED.pop((kind, name), None)
         schedulers.argument_model.cache_clear()
         raise
 

@@ -68,7 +68,10 @@ def draw_bits(key: int | Tensor, count: int, device: torch.device | str = "cpu")
     Keys (n, 1) give n streams at once, shape (n, count).
     """
     start = _signed(key) if isinstance(key, int) else key
-    return _mix(_counters(count, torch.device(device)) + start)
+    device = torch.device(device)
+    # not kept on a GPU: a captured graph must not point to what a cache may drop
+    counters = _counters if device.type == "cpu" else _counters.__wrapped__
+    return _mix(counters(count, device) + start)
 
 
 def _mix(z: Tensor) -> Tensor:
@@ -134,17 +137,8 @@ def seed_torch(seed: int, purpose: str, device: torch.device | str = "cpu") -> I
         torch.set_rng_state(state)
 
 
-def _counters(count: int, device: torch.device) -> Tensor:
-    # on a GPU they are made anew: a captured graph must not point to what a cache may let go
-    return _kept_counters(count) if device.type == "cpu" else _new_counters(count, device)
-
-
 @lru_cache(maxsize=64)
-def _kept_counters(count: int) -> Tensor:
-    return _new_counters(count, torch.device("cpu"))
-
-
-def _new_counters(count: int, device: torch.device) -> Tensor:
+def _counters(count: int, device: torch.device) -> Tensor:
     return torch.arange(1, count + 1, dtype=torch.int64, device=device) * _signed(_GAMMA)
 
 

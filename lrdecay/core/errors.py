@@ -20,8 +20,8 @@ class DamagedError(InputError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"{path}: damaged, or no table of lrdecay's ({reason}); "
-            f"`lrdecay verify FOLDER` sets it aside and says what trains again"
+            f"{path}: damaged, or not a table of lrdecay ({reason}); "
+            f"`lrdecay verify FOLDER` moves it away and lists what trains again"
         )
         self.path = path
         self.reason = reason

@@ -14,7 +14,7 @@ def to_tuple(value: Any) -> Any:
 
 
 def require_distinct(values: tuple[T, ...]) -> tuple[T, ...]:
-    """Refuse a value that stands in the list before."""
+    """Refuse a value that is in the list before."""
     first: dict[T, int] = {}
     again = [
         InitErrorDetails(type=_REPEATED, loc=(index,), input=value)
@@ -26,7 +26,7 @@ def require_distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     return values
 
 
-_REPEATED = PydanticCustomError("repeated", "stands in the list already")
+_REPEATED = PydanticCustomError("repeated", "is in the list already")
 
 Axis = Annotated[
     tuple[T, ...], BeforeValidator(to_tuple), Field(min_length=1), AfterValidator(require_distinct)

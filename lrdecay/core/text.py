@@ -7,7 +7,7 @@ from typing import Any
 
 
 def to_text(value: object) -> str:
-    """Return a value of an axis as text; nothing of one that is null.
+    """Return a value of an axis as text; nothing for one that is null.
 
     >>> to_text(0.30), to_text(64), to_text("step"), to_text(math.nan), to_text(None)
     ('0.3', '64', 'step', '', '')
@@ -18,7 +18,7 @@ def to_text(value: object) -> str:
 
 
 def format_dropout(value: object) -> str:
-    """Return what is said of a dropout rate; nothing of a network's own ones, which are null.
+    """Return a dropout rate with its name; nothing for a network's own ones, which are null.
 
     >>> format_dropout(0.3), format_dropout(None), format_dropout(math.nan)
     ('dropout 0.3', '', '')
@@ -27,7 +27,7 @@ def format_dropout(value: object) -> str:
 
 
 def format_named(axis: str, value: object) -> str:
-    """Return an axis with its value; nothing of one that is null.
+    """Return an axis with its value; nothing for one that is null.
 
     >>> format_named("lr", 0.1), format_named("lr", None)
     ('lr 0.1', '')
@@ -66,7 +66,7 @@ def spell_count(count: float, what: str) -> str:
 
 
 def spell_seconds(seconds: float) -> str:
-    """Return a duration that is an estimate, or read in passing: in the unit that suits it.
+    """Return an estimated duration in the unit that suits it.
 
     >>> [spell_seconds(s) for s in (4.2, 90, 5400, 200000)]
     ['4 s', '90 s', '90 min', '56 h']
@@ -79,7 +79,7 @@ def spell_seconds(seconds: float) -> str:
 
 
 def spell_time(seconds: float) -> str:
-    """Return a duration that was measured, to the minute; nothing of one that is not known.
+    """Return a measured duration, to the minute; nothing for one that is unknown.
 
     >>> [spell_time(s) for s in (4.24, 90, 8100, math.nan)]
     ['4.2 s', '2 min', '2 h 15 min', '']

@@ -118,7 +118,7 @@ _AT_PROBLEM = {
     r"a flow sequence.*expected": "expected , or ] in the list that opens in line {line}",
     r"a flow mapping.*expected": "expected , or }} in the keys and values that open in line {line}",
     r"mapping values are not allowed": (
-        "a ':' is not allowed here; look for quotes, a space after a ':', or an indentation amiss"
+        "a ':' is not allowed here; look for quotes, a space after a ':', or a wrong indentation"
     ),
     r"sequence entries are not": "a '-' is not allowed here; begin a list in a line of its own",
     r"a block (?:mapping|collection).*expected <block end>": (
@@ -167,7 +167,7 @@ class _Composer(yaml.BaseLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Compose the next node: a key if its `index` in a mapping is None.
 
-        A tag or an anchor is left out once it has been said, and an alias is an empty value.
+        A tag or an anchor is left out once it is reported, and an alias is an empty value.
         """
         event: Any = yaml.BaseLoader.peek_event(self)
         mark, is_key = event.start_mark, isinstance(parent, yaml.MappingNode) and index is None
@@ -203,9 +203,7 @@ class _Composer(yaml.BaseLoader):
             first = self._open[-1].setdefault(text, mark)
             if first is not mark:
                 line = _place(first)[0]
-                self._say(
-                    mark, f"the key {quote(text)} stands here already (line {line}); keep one"
-                )
+                self._say(mark, f"the key {quote(text)} is here already (line {line}); keep one")
             elif is_plain and text == "<<":
                 self._say(mark, "merge keys (<<) are not supported; write the keys and values out")
         elif is_plain and digits > MAX_DIGITS and _INT.fullmatch(text):

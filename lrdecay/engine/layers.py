@@ -12,37 +12,34 @@ _ANYWHERE = (nn.ReLU, nn.Identity, StreamDropout)
 
 def list_layers(network: nn.Module) -> Layers | None:
     """Return the network's layers by name, or None where it is no sequence of layers known here."""
-    found: Layers = []
-    if not _collect(network, "", found) or len({layer for _, layer in found}) < len(found):
+    layers: Layers = []
+    if not _collect(network, "", layers) or len({layer for _, layer in layers}) < len(layers):
         return None
-    if len(list(network.named_parameters(remove_duplicate=False))) > len(
-        list(network.parameters())
-    ):
-        return None  # one that two layers share
+    count = len(list(network.named_parameters(remove_duplicate=False)))
+    if count > len(list(network.parameters())):
+        return None  # a parameter that two layers share
     flat = False
-    for _, layer in found:
+    for _, layer in layers:
         known = (*_ANYWHERE, nn.Linear) if flat else (*_ANYWHERE, *_ON_IMAGES, nn.Flatten)
         if type(layer) not in known or not _is_plain(layer):
             return None
         flat = flat or isinstance(layer, nn.Flatten)
-    return found
+    return layers
 
 
-def _collect(module: nn.Module, name: str, found: Layers) -> bool:
+def _collect(module: nn.Module, name: str, layers: Layers) -> bool:
     """Add the layers of nested sequences in order; say whether they are no more than that."""
-    hooks = (
-        *(module._forward_hooks, module._forward_pre_hooks),
-        *(module._backward_hooks, module._backward_pre_hooks),
-    )
-    if any(hooks) or type(module).train is not nn.Module.train:
+    forward = module._forward_hooks, module._forward_pre_hooks
+    backward = module._backward_hooks, module._backward_pre_hooks
+    if any((*forward, *backward)) or type(module).train is not nn.Module.train:
         return False
     if not isinstance(module, nn.Sequential):
-        found.append((name, module))
+        layers.append((name, module))
         return True
     if type(module).forward is not nn.Sequential.forward:
         return False
     return all(
-        _collect(child, f"{name}.{key}" if name else key, found)
+        _collect(child, f"{name}.{key}" if name else key, layers)
         for key, child in module._modules.items()
         if child is not None
     )

@@ -33,12 +33,12 @@ def _git_commit() -> str | None:
     None where it runs from no checkout.
     """
     here = Path(__file__).resolve()
-    package = here.parents[1]
 
     def git(*arguments: str) -> str:
         command = ["git", *arguments]
-        answer = subprocess.run(command, cwd=package, capture_output=True, check=True)
-        return answer.stdout.decode().strip()
+        return subprocess.check_output(
+            command, cwd=here.parents[1], stderr=subprocess.DEVNULL, text=True
+        ).strip()
 
     try:
         git("ls-files", "--error-unmatch", str(here))  # an installed copy may lie in a checkout

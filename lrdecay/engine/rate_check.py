@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 def find_rate_difference(run: Run, epochs: Sequence[Epoch]) -> str | None:
-    """Say where the recorded rates first differ from the scheduler's, walked through anew.
+    """Say where the recorded rates first differ from the scheduler's, simulated again.
 
-    One that is steered by the validation loss is walked through with the losses that the run
-    recorded. Rates must be equal to the last bit.
+    One that is steered by the validation loss is simulated with the losses that the run recorded.
+    Rates must be equal to the last bit.
     """
     if not epochs:
         return None
     losses = None
     if schedulers.needs_validation(run.scheduler_class, run.scheduler_arguments):
         losses = tuple(epoch.metrics["val"].loss for epoch in epochs)
-    curve = _simulate_meant(*run.schedule, len(epochs), len(epochs[0].rates), losses)
+    curve = _simulate_meant(run.schedule, len(epochs), len(epochs[0].rates), losses)
     applied = (
         (epoch, step, rate) for epoch in epochs for step, rate in enumerate(epoch.rates, start=1)
     )
@@ -42,15 +42,12 @@ def find_rate_difference(run: Run, epochs: Sequence[Epoch]) -> str | None:
 
 @lru_cache(maxsize=64)
 def _simulate_meant(
-    scheduler: str,
-    scheduler_args: str,
-    optimizer: str,
-    optimizer_args: str,
-    lr: float,
+    schedule: tuple[str, str, str, str, float],
     epochs: int,
     steps_per_epoch: int,
     losses: tuple[float, ...] | None,
 ) -> schedulers.ScheduleCurve:
+    scheduler, scheduler_args, optimizer, optimizer_args, lr = schedule
     nothing = [torch.nn.Parameter(torch.zeros(1))]
     return schedulers.simulate_schedule(
         *(scheduler, parse_arguments(scheduler_args)),

@@ -19,7 +19,7 @@ from lrdecay.store.schema import RUNS, SPLITS, Record
 def record_finished(run: Run, measured: Measured, engine: str, device: torch.device) -> Record:
     """Return the record of a run that completed or diverged.
 
-    A diverged run keeps the epochs it finished; what only a whole run has is null. A run whose
+    A diverged run keeps the epochs it finished; what only a complete run has is null. A run whose
     rates were not those of its scheduler has failed.
     """
     wrong = rate_check.find_rate_difference(run, measured.epochs)
@@ -37,7 +37,8 @@ def record_finished(run: Run, measured: Measured, engine: str, device: torch.dev
     }
     if completed:
         results |= _final_and_best(measured.epochs)
-        results["lr_changes"] = _changes([r for epoch in measured.epochs for r in epoch.rates])
+        rates = [rate for epoch in measured.epochs for rate in epoch.rates]
+        results["lr_changes"] = sum(before != after for before, after in pairwise(rates))
         results["samples_per_second"] = measured.images_seen / measured.seconds
         if measured.test_correct is not None:
             results["test_images"] = len(measured.test_correct)
@@ -53,8 +54,7 @@ def record_failed(run: Run, error: str, engine: str, device: torch.device) -> Re
 def _row(
     run: Run, results: Mapping[str, object], engine: str, device: torch.device
 ) -> dict[str, object]:
-    row: dict[str, object] = dict.fromkeys(RUNS.names)
-    return row | {
+    return dict.fromkeys(RUNS.names) | {
         "run_id": run.run_id,
         **asdict(run),
         "semantics": SEMANTICS,
@@ -104,7 +104,3 @@ def _epoch_rows(run: Run, epochs: Sequence[Epoch]) -> list[dict[str, object]]:
         for split in SPLITS
         if split in epoch.metrics
     ]
-
-
-def _changes(rates: Sequence[float]) -> int:
-    return sum(before != after for before, after in pairwise(rates))

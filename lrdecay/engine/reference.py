@@ -51,63 +51,51 @@ def train_one(
     given it. What a network draws from torch's own generator is a function of the seed as well.
     """
     with use_precision(run.precision, device), rng.seed_torch(run.seed, "other", device):
-        return _train_epochs(run, data, device, on_epoch, on_batch)
-
-
-def _train_epochs(
-    run: Run,
-    data: Data,
-    device: torch.device,
-    on_epoch: OnEpoch | None,
-    on_batch: OnBatch | None,
-) -> Record:
-    started = time.perf_counter()
-    model = build.build_network(run, data.shape, data.classes)
-    init_digest = build.digest_weights(model)
-    model = _placed(model, device, run.precision)
-    epochs: list[Epoch] = []
-    diverged_at_step = None
-    test_correct = None
-    for trained in _fit(run, model, data.train, data.validation, on_batch):
-        diverged_at_step = trained.diverged_at_step
-        if diverged_at_step is not None:
-            break
-        test, test_correct = evaluate(model, data.test)
-        metrics = {
-            "train": trained.train,
-            "train_eval": evaluate(model, data.train_eval)[0],
-            "test": test,
-        }
-        if trained.validation is not None:
-            metrics["val"] = trained.validation
-        if not is_finite(metrics):
-            diverged_at_step = trained.steps - 1
-            break
-        epochs.append(Epoch(len(epochs) + 1, trained.rates, metrics))
-        if on_epoch is not None:
-            on_epoch(run, epochs[-1])
-    measured = Measured(
-        epochs=epochs,
-        diverged_at_step=diverged_at_step,
-        applied_dropout=dropout.read_applied_dropout(model),
-        init_digest=init_digest,
-        order_digest=rng.digest_order(run.seed, len(data.train)),
-        test_correct=test_correct,
-        seconds=time.perf_counter() - started,
-        images_seen=len(epochs) * len(data.train),
-        group_size=1,
-    )
-    return record.record_finished(run, measured, NAME, device)
+        started = time.perf_counter()
+        model = build.build_network(run, data.shape, data.classes)
+        init_digest = build.digest_weights(model)
+        model = _placed(model, device, run.precision)
+        epochs: list[Epoch] = []
+        diverged_at_step = None
+        test_correct = None
+        for trained in _fit(run, model, data.train, data.validation, on_batch):
+            diverged_at_step = trained.diverged_at_step
+            if diverged_at_step is not None:
+                break
+            test, test_correct = evaluate(model, data.test)
+            metrics = {
+                "train": trained.train,
+                "train_eval": evaluate(model, data.train_eval)[0],
+                "test": test,
+            }
+            if trained.validation is not None:
+                metrics["val"] = trained.validation
+            if not is_finite(metrics):
+                diverged_at_step = trained.steps - 1
+                break
+            epochs.append(Epoch(len(epochs) + 1, trained.rates, metrics))
+            if on_epoch is not None:
+                on_epoch(run, epochs[-1])
+        measured = Measured(
+            epochs=epochs,
+            diverged_at_step=diverged_at_step,
+            applied_dropout=dropout.read_applied_dropout(model),
+            init_digest=init_digest,
+            order_digest=rng.digest_order(run.seed, len(data.train)),
+            test_correct=test_correct,
+            seconds=time.perf_counter() - started,
+            images_seen=len(epochs) * len(data.train),
+            group_size=1,
+        )
+        return record.record_finished(run, measured, NAME, device)
 
 
 def _fit(
     run: Run, model: nn.Module, train: Split, validation: Split | None, on_batch: OnBatch | None
 ) -> Iterator[_Trained]:
     """Train, yielding after every epoch; the last one yielded is the epoch it diverged in."""
-    arguments = run.optimizer_arguments
-    optimizer = build_optimizer(run.optimizer, model.parameters(), run.lr, arguments)
-    arguments = run.scheduler_arguments
-    scheduler = schedulers.build_scheduler(run.scheduler_class, arguments, optimizer)
+    optimizer = build_optimizer(run.optimizer, model.parameters(), run.lr, run.optimizer_arguments)
+    scheduler = schedulers.build_scheduler(run.scheduler_class, run.scheduler_arguments, optimizer)
     step = 0
     of_training: dict[str, Tensor] = {}
     for epoch in range(run.epochs):

@@ -24,12 +24,8 @@ def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> list
     with use_training_settings():
         for group in plan.groups:
             first = group.runs[0]
-            alike = (
-                group.engine,
-                len(group.runs),
-                lockstep.lockstep_kind(first),
-                first.dropout != 0,
-            )
+            kind = lockstep.lockstep_kind(first)
+            alike = group.engine, len(group.runs), kind, first.dropout != 0
             if alike not in rates:
                 rates[alike] = (
                     train.time_stacked(group.runs, whole, device)

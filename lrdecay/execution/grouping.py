@@ -73,7 +73,7 @@ def plan_groups(
     notes: dict[str, None] = {}
     for of_kind in kinds.values():
         first = of_kind[0]
-        images = _some_images(dataset, max(first.batch_size, EVALUATION_BATCH), device)
+        images = _some_images(dataset, first, device)
         chosen, size = reference.NAME, 1
         if engine == train.NAME or (engine == "auto" and _gains(first, images)):
             try:
@@ -96,8 +96,8 @@ def measure_group_bytes(group: Group, dataset: Dataset, device: torch.device) ->
     """Return about how much memory the runs of a group take that train at once; 0 where that is
     unknown, for a network that cannot be stacked."""
     first = group.runs[0]
-    images = _some_images(dataset, max(first.batch_size, EVALUATION_BATCH), device)
     try:
+        images = _some_images(dataset, first, device)
         each = measure_run_bytes(first, images, dataset.classes)
     except CannotStackError:
         return 0
@@ -133,8 +133,7 @@ def find_free_memory(device: torch.device) -> int:
         return int(torch.cuda.mem_get_info(device)[0])
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
-        facts = dict(line.split(":", 1) for line in lines)
-        return int(facts["MemAvailable"].split()[0]) * 1024
+        return int(dict(line.split(":", 1) for line in lines)["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError):
         return 2**32
 
@@ -182,5 +181,6 @@ def _two(run: Run, images: Tensor, classes: int) -> list[torch.nn.Module]:
     return lockstep.build_networks(runs, Split(images, labels), classes)
 
 
-def _some_images(dataset: Dataset, count: int, device: torch.device) -> Tensor:
+def _some_images(dataset: Dataset, run: Run, device: torch.device) -> Tensor:
+    count = max(run.batch_size, EVALUATION_BATCH)
     return (dataset.train_images[:count].float() / dataset.full_scale).to(device)

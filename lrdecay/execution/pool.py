@@ -1,4 +1,4 @@
-"""Many workers at once: groups of runs in, finished runs out, whatever becomes of a worker.
+"""Many workers at once: groups of runs in, finished runs out, whatever happens to a worker.
 
 A worker trains one group at a time; it is a process on this machine (`local`) or an actor of a Ray
 cluster (`ray`). A run ends as completed or diverged, or has failed: an error ended it, or its
@@ -171,14 +171,12 @@ class Pool:
         """Start workers as long as there is work and room for them; say whether work is left."""
         idle = len(self._waiting) + len(self._again)
         starting = sum(not worker.ready for worker in self._workers)
-        while starting < idle and len(self._workers) < self._room() and self._may_start():
+        while starting < idle and len(self._workers) < self._room():
+            if self._workers and self._lost_starts >= _TRIES:
+                break  # one more would do no better than the last ones did
             self._workers.append(self._start(self._clock, self._inbox))
             starting += 1
         return idle > 0 or any(worker.runs for worker in self._workers)
-
-    def _may_start(self) -> bool:
-        """Whether one more may fare better than the last ones did."""
-        return self._lost_starts < _TRIES or not self._workers
 
     def _look(self) -> None:
         """Wait a moment for a message and follow it; end who is overdue."""
@@ -230,7 +228,7 @@ class Pool:
         one run that kills, or a memory too small for all, costs no other run its result. A run that
         was alone has failed, unless the machine under it went.
 
-        Raises `WorkerError` if none could begin: then no other worker would fare better.
+        Raises `WorkerError` if none could begin: then no other worker would do better.
         """
         self._workers.remove(worker)
         status = worker.end()
@@ -248,12 +246,14 @@ class Pool:
         elif not runs:
             pass
         elif worker.place_lost and self._may_move(runs):
-            self._tell(Note(f"{cause}; {spell_count(len(runs), 'run')} of it start anew elsewhere"))
+            self._tell(
+                Note(f"{cause}; {spell_count(len(runs), 'run')} of it start again elsewhere")
+            )
             self._waiting.append(Group(engine, tuple(runs)))
         elif engine == NAME and len(runs) > 1:
             half = (len(runs) + 1) // 2
             self._tell(
-                Note(f"{cause} with {len(runs)} runs at once; they start anew, {half} at once")
+                Note(f"{cause} with {len(runs)} runs at once; they start again, {half} at once")
             )
             self._waiting += [Group(engine, tuple(part)) for part in (runs[half:], runs[:half])]
         else:
@@ -262,16 +262,15 @@ class Pool:
                 self._waiting.append(Group(engine, tuple(runs[1:])))
 
     def _may_move(self, runs: Sequence[Run]) -> bool:
-        ids = [run.run_id for run in runs]
-        self._places_lost.update(ids)
-        return all(self._places_lost[run] <= _PLACES_LOST for run in ids)
+        self._places_lost.update(run.run_id for run in runs)
+        return all(self._places_lost[run.run_id] <= _PLACES_LOST for run in runs)
 
     def _failed(self, run: Run, error: str, engine: str) -> None:
         """Have a run tried again, or record that it failed."""
         self._tries[run.run_id] += 1
         tries = self._tries[run.run_id]
         if tries == _TRIES:
-            error = f"{error} (tried {tries} times)"
+            error += f" (tried {tries} times)"
             self._tell(record.record_failed(run, error, engine, self._device))
             return
         name = join_filled(run.scheduler, format_dropout(run.dropout), f"seed {run.seed}")

@@ -69,8 +69,8 @@ class Trainer:
         if group.engine == reference.NAME:
             for run in group.runs:
                 self._train_alone(run, tell)
-            return
-        self._train_in_parts(group.runs, len(group.runs), tell)
+        else:
+            self._train_in_parts(group.runs, len(group.runs), tell)
 
     def _train_in_parts(self, runs: tuple[Run, ...], size: int, tell: Tell) -> None:
         start = 0
@@ -118,11 +118,12 @@ def _report_epochs(tell: Tell) -> OnEpoch:
 def _out_of_memory(error: BaseException) -> bool:
     # torch has no class of its own for a CPU that has none left
     words = ("can't allocate memory", "not enough memory")
-    out = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    if out or any(word in str(error) for word in words):
-        return True
-    # ending a capture may fail in its own way after it
-    return error.__context__ is not None and _out_of_memory(error.__context__)
+    return (
+        isinstance(error, torch.OutOfMemoryError | MemoryError)
+        or any(word in str(error) for word in words)
+        # ending a capture may fail in its own way after it
+        or (error.__context__ is not None and _out_of_memory(error.__context__))
+    )
 
 
 def report_epoch(run: Run, epoch: Epoch) -> EpochDone:

@@ -22,9 +22,9 @@ from lrdecay.plots.style import (
     finish_axes,
     format_plain,
     make_axes,
+    prepare_axes,
     select_styles,
     shorten_name,
-    style_schedulers,
 )
 from lrdecay.plots.svg import About, mark_artists
 
@@ -96,7 +96,7 @@ def plot_gap_by_dropout(
     """
     gaps = train_test_gap(runs, epochs)
     ylabel = "train \N{MINUS SIGN} test accuracy (pp)"
-    ax = _by_axis("dropout", gaps, "train_test_gap", ylabel, styles, legend, ax)
+    ax = _draw_by_axis("dropout", gaps, "train_test_gap", ylabel, styles, legend, ax)
     ax.axhline(0, color="0.5", linewidth=0.8, zorder=0)
     return ax
 
@@ -109,7 +109,7 @@ def _accuracy_by(
     ax: Axes | None,
 ) -> Axes:
     percent = runs.assign(percent=100.0 * runs["test_accuracy"])
-    return _by_axis(axis, percent, "percent", "test accuracy (%)", styles, legend, ax)
+    return _draw_by_axis(axis, percent, "percent", "test accuracy (%)", styles, legend, ax)
 
 
 def _require_dropouts(runs: pd.DataFrame) -> None:
@@ -120,7 +120,7 @@ def _require_dropouts(runs: pd.DataFrame) -> None:
         )
 
 
-def _by_axis(
+def _draw_by_axis(
     axis: str,
     runs: pd.DataFrame,
     metric: str,
@@ -135,8 +135,7 @@ def _by_axis(
     if axis == "dropout":
         _require_dropouts(runs)
     require_one_value(runs, [name for name in varied if name != axis])
-    styles = styles or style_schedulers(runs)
-    ax = ax or make_axes()
+    styles, ax = prepare_axes(runs, styles, ax)
     log = axis in LOG_AXES
 
     def moved(values: pd.Series[float], shift: float) -> pd.Series[float]:
@@ -197,15 +196,17 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     _require_dropouts(runs)
     ax = ax or make_axes()
     cells = cell_summary(runs, "test_accuracy")
+    cells = cells.assign(words=[_words(cell) for cell in cells.to_dict("records")])
     order = axis_values(runs, "scheduler"), axis_values(runs, "dropout")
-    means = 100.0 * cells.pivot(index="scheduler", columns="dropout", values="mean")
-    means = means.reindex(index=order[0], columns=order[1])
-    words = cells.assign(words=[_words(cell) for cell in cells.to_dict("records")])
-    words = words.pivot(index="scheduler", columns="dropout", values="words")
-    words = words.reindex(index=order[0], columns=order[1]).fillna("")
+
+    def spread(column: str) -> pd.DataFrame:
+        table = cells.pivot(index="scheduler", columns="dropout", values=column)
+        return table.reindex(index=order[0], columns=order[1])
+
+    means = 100.0 * spread("mean")
     sns.heatmap(
         means,
-        annot=words,
+        annot=spread("words").fillna(""),
         fmt="",
         cmap="crest",
         cbar=False,

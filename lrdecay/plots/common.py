@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import axis_values
-from lrdecay.analysis.axes import list_strata
 from lrdecay.core.errors import InputError
 from lrdecay.plots.style import Style, format_plain
 from lrdecay.plots.svg import About, mark_artists
@@ -39,11 +38,6 @@ def require_one_value(runs: pd.DataFrame, axes: Iterable[str]) -> None:
             )
 
 
-def require_one_stratum(table: pd.DataFrame) -> None:
-    """Refuse verdicts that differ in more than schedulers and dropouts."""
-    require_one_value(table, list_strata(table))
-
-
 def mark_scheduler(
     artists: Iterable[Artist],
     scheduler: str,
@@ -51,7 +45,7 @@ def mark_scheduler(
     points: Sequence[tuple[About, str]] = (),
     about: About | None = None,
 ) -> None:
-    """Say what these marks are of, for whoever reads the figure as SVG; see `marks.mark`."""
+    """Mark artists as showing a scheduler, for readers of the SVG; see `svg.mark_artists`."""
     mark_artists(artists, {"scheduler": scheduler, **(about or {})}, name or scheduler, points)
 
 
@@ -66,13 +60,7 @@ def draw_means(
     """Draw the `mean` of each row of one scheduler at its place `x` as a line, and a bar from `low`
     to `high` where both are finite; `points` say what each row is about, and its numbers."""
     line = ax.plot(
-        x,
-        rows["mean"],
-        color=style.color,
-        linestyle=style.dash,
-        marker=style.marker,
-        linewidth=linewidth,
-        markersize=4.5,
+        x, rows["mean"], **style.stroke, marker=style.marker, linewidth=linewidth, markersize=4.5
     )
     scheduler = str(rows["scheduler"].iloc[0])
     mark_scheduler(line, scheduler, points=points)

@@ -12,9 +12,8 @@ from lrdecay.plots.style import (
     Style,
     finish_axes,
     format_plain,
-    make_axes,
+    prepare_axes,
     select_styles,
-    style_schedulers,
     use_log_scale,
 )
 from lrdecay.store.schema import SPLITS
@@ -33,38 +32,29 @@ def plot_learning_rates(
     legend: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """The learning rate as applied, against epochs trained; one line per distinct course.
+    """The learning rate as applied, against epochs trained; one line per distinct curve.
 
     Each epoch adds two points: its first rate at its start, its last rate at its end. A scheduler
-    with several courses has each drawn thinly.
+    with several curves has each drawn thinly.
 
     Raises:
         InputError: an extra axis has more than one value in `runs`.
     """
     require_one_value(runs, extra_axes(runs))
-    styles = styles or style_schedulers(runs)
-    ax = ax or make_axes()
+    styles, ax = prepare_axes(runs, styles, ax)
     curves = learning_rate_curves(runs, epochs)
-    for scheduler, courses in curves.groupby("scheduler", sort=False):
+    for scheduler, own in curves.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
-        thin = courses["curve"].nunique() > 1
-        for _, course in courses.groupby("curve"):
-            rates = course[["learning_rate_first", "learning_rate_last"]]
-            trained = [epoch - before for epoch in course["epoch"] for before in (1.0, 0.0)]
-            line = ax.plot(
-                trained,
-                rates.to_numpy().ravel(),
-                color=style.color,
-                linestyle=style.dash,
-                linewidth=0.8 if thin else 1.6,
-                alpha=0.6 if thin else 1.0,
-            )
+        thin = own["curve"].nunique() > 1
+        for _, curve in own.groupby("curve"):
+            rates = curve[["learning_rate_first", "learning_rate_last"]].to_numpy().ravel()
+            trained = [epoch - before for epoch in curve["epoch"] for before in (1.0, 0.0)]
+            width, alpha = (0.8, 0.6) if thin else (1.6, 1.0)
+            line = ax.plot(trained, rates, **style.stroke, linewidth=width, alpha=alpha)
             mark_scheduler(line, str(scheduler))
-    ax.set(xlabel="epochs trained", ylabel="learning rate")
     if ax.dataLim.y0 >= 0:
         ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_formatter(FuncFormatter(format_plain))
-    return finish_axes(ax, select_styles(curves, styles), legend)
+    return _finish_rates(ax, select_styles(curves, styles), legend)
 
 
 def plot_schedules(
@@ -77,24 +67,21 @@ def plot_schedules(
     """Learning rates as planned, against epochs trained: one staircase per scheduler.
 
     `curves` has the columns `scheduler`, `trained` (epochs done where a rate begins) and
-    `learning_rate`, as `lrdecay.preview.curves` returns them, for runs of one length.
+    `learning_rate`, for runs of one length.
     """
-    styles = styles or style_schedulers(curves)
-    ax = ax or make_axes()
-    for scheduler, course in curves.groupby("scheduler", sort=False):
-        style = styles[str(scheduler)]
-        ax.plot(
-            course["trained"],
-            course["learning_rate"],
-            drawstyle="steps-post",
-            color=style.color,
-            linestyle=style.dash,
-            linewidth=1.6,
-        )
-    ax.set(xlabel="epochs trained", ylabel="learning rate")
+    styles, ax = prepare_axes(curves, styles, ax)
+    for scheduler, curve in curves.groupby("scheduler", sort=False):
+        steps = curve["trained"], curve["learning_rate"]
+        stroke = styles[str(scheduler)].stroke
+        ax.plot(*steps, **stroke, drawstyle="steps-post", linewidth=1.6)
     ax.set_ylim(bottom=min(0.0, float(curves["learning_rate"].min())))
+    return _finish_rates(ax, select_styles(curves, styles), legend)
+
+
+def _finish_rates(ax: Axes, used: Mapping[str, Style], legend: bool) -> Axes:
+    ax.set(xlabel="epochs trained", ylabel="learning rate")
     ax.yaxis.set_major_formatter(FuncFormatter(format_plain))
-    return finish_axes(ax, select_styles(curves, styles), legend)
+    return finish_axes(ax, used, legend)
 
 
 def plot_curves(
@@ -116,8 +103,7 @@ def plot_curves(
     require_choice("metric", metric, UNITS)
     require_choice("split", split, SPLITS)
     require_one_value(runs, [*extra_axes(runs), "dropout"])
-    styles = styles or style_schedulers(runs)
-    ax = ax or make_axes()
+    styles, ax = prepare_axes(runs, styles, ax)
     scale = 100.0 if metric == "accuracy" else 1.0
     curves = learning_curves(runs, epochs, metric)
     curves = curves[curves["split"] == split]
@@ -126,8 +112,7 @@ def plot_curves(
         line = ax.plot(
             curve["epoch"],
             scale * curve["mean"],
-            color=style.color,
-            linestyle=style.dash,
+            **style.stroke,
             marker=style.marker,
             markersize=3.5,
             markevery=max(1, len(curve) // MARKERS_PER_LINE),

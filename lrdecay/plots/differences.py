@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lrdecay.analysis import axis_values, extra_axes
-from lrdecay.analysis.axes import has_dropout
+from lrdecay.analysis.axes import has_dropout, list_strata
 from lrdecay.analysis.metrics import NATS, UNIT_TITLES, find_metric, read_metric
 from lrdecay.analysis.sentences import format_interval, name_contrast
 from lrdecay.analysis.verdicts import RESOLVED
@@ -22,17 +22,15 @@ from lrdecay.plots.common import (
     draw_means,
     label_rows,
     mark_scheduler,
-    require_one_stratum,
     require_one_value,
 )
 from lrdecay.plots.style import (
     Style,
     finish_axes,
     format_plain,
-    make_axes,
+    prepare_axes,
     select_styles,
     shorten_name,
-    style_schedulers,
 )
 from lrdecay.plots.svg import About
 
@@ -65,16 +63,16 @@ def plot_differences(
     Raises:
         InputError: the table is of several datasets, base rates or the like.
     """
-    require_one_stratum(table)
-    styles = styles or style_schedulers(table)
-    ax = ax or make_axes()
+    require_one_value(table, list_strata(table))
+    styles, ax = prepare_axes(table, styles, ax)
     if margin:
         ax.axvspan(-margin, margin, color="0.5", alpha=0.18, linewidth=0)
     ax.axvline(0, color="0.5", linewidth=0.9)
     labels: list[str] = []
     heads = []
     for dropout, rows in table.groupby("dropout", sort=True, dropna=False):
-        if head := _head(dropout, rows):
+        averaged = (rows["family"] == "average").all()
+        if head := "all dropouts" if averaged else format_dropout(dropout):
             heads.append(len(labels))
             labels.append(head)
         for row in rows.to_dict("records"):
@@ -87,38 +85,21 @@ def plot_differences(
     return ax
 
 
-def _head(dropout: object, rows: pd.DataFrame) -> str:
-    """Return what rows of one dropout stand under; nothing of a network's own rates."""
-    averaged = (rows["family"] == "average").all()
-    return "all dropouts" if averaged else format_dropout(dropout)
-
-
 def _difference(ax: Axes, place: int, row: Mapping[Hashable, Any], style: Style) -> None:
     mean, low, high = (float(str(row[name])) for name in ("mean", "low", "high"))
+    color = style.color
     if math.isnan(mean):
-        ax.text(
-            0.5,
-            place,
-            "not evaluated",
-            color="0.5",
-            fontsize=8,
-            ha="center",
-            va="center",
-            transform=ax.get_yaxis_transform(),
-        )
+        words = ax.text(0.5, place, "not evaluated", transform=ax.get_yaxis_transform())
+        words.set(color="0.5", fontsize=8, ha="center", va="center")
         return
     bounded = math.isfinite(low) and math.isfinite(high)
     drawn: list[Artist] = []
     if bounded:
-        drawn += ax.plot([low, high], [place, place], color=style.color, linewidth=2.0)
-    drawn += ax.plot(
-        [mean],
-        [place],
-        color=style.color,
-        marker=style.marker,
-        markersize=5.5,
-        markerfacecolor=style.color if bounded else "none",
-    )
+        drawn += ax.plot([low, high], [place, place], color=color, linewidth=2.0)
+    dot = ax.plot([mean], [place], color=color, marker=style.marker, markersize=5.5)
+    if not bounded:
+        dot[0].set_markerfacecolor("none")
+    drawn += dot
     about = {"dropout": row["dropout"]} if has_dropout(row) else {}
     mark_scheduler(drawn, str(row["scheduler"]), _in_words(row), about=about)
 
@@ -143,9 +124,8 @@ def plot_gain_by_dropout(
     Were there no interaction, each line would be level. Arguments and errors are those of
     `plot_differences`.
     """
-    require_one_stratum(table)
-    styles = styles or style_schedulers(table)
-    ax = ax or make_axes()
+    require_one_value(table, list_strata(table))
+    styles, ax = prepare_axes(table, styles, ax)
     rows = table.dropna(subset=["mean"])
     used = select_styles(rows, styles)
     dropouts = [float(str(value)) for value in axis_values(table, "dropout")]
@@ -185,29 +165,27 @@ def plot_slopes(
             unknown.
     """
     require_one_value(runs, [*extra_axes(runs), "dropout"])
-    asked = find_metric(metric)
-    styles = styles or style_schedulers(runs)
-    ax = ax or make_axes()
-    values = runs.assign(value=read_metric(runs, asked, epochs))
+    compared = find_metric(metric)
+    styles, ax = prepare_axes(runs, styles, ax)
+    values = runs.assign(value=read_metric(runs, compared, epochs))
     wide = values.pivot(index="seed", columns="scheduler", values="value").sort_index()
     others = [str(s) for s in axis_values(runs, "scheduler") if s != reference]
     others = [s for s in others if reference in wide]
     for place, scheduler in enumerate(others):
-        both = wide[[reference, scheduler]].dropna()
-        pairs = both.to_numpy()
-        if not len(pairs):
+        pairs = wide[[reference, scheduler]].dropna()
+        if pairs.empty:
             continue
         ends = (place - 0.3, place + 0.3)
-        lines = [[(ends[0], a), (ends[1], b)] for a, b in pairs[:MOST_SEEDS].tolist()]
+        shown = pairs.head(MOST_SEEDS).to_numpy().tolist()
+        lines = [[(ends[0], a), (ends[1], b)] for a, b in shown]
         color = styles[scheduler].color
         thin = LineCollection(lines, colors=color, linewidths=0.7, alpha=0.5)
         ax.add_collection(thin)
-        thick = ax.plot(
-            ends, pairs.mean(axis=0), color=color, linewidth=2.4, marker="o", markersize=4
-        )
+        means = pairs.to_numpy().mean(axis=0)
+        thick = ax.plot(ends, means, color=color, linewidth=2.4, marker="o", markersize=4)
         named: list[tuple[About, str]] = [
             ({}, f"seed {seed}: {reference} {a:.4g}, {scheduler} {b:.4g}")
-            for seed, (a, b) in zip(both.index, pairs[:MOST_SEEDS].tolist(), strict=False)
+            for seed, (a, b) in zip(pairs.index, shown, strict=False)
         ]
         mark_scheduler([thin], scheduler, points=named)
         mark_scheduler(thick, scheduler, f"{scheduler}, mean of {len(pairs)} seeds")
@@ -220,7 +198,7 @@ def plot_slopes(
             label.set(rotation=30, ha="right", rotation_mode="anchor")
     ax.set_xlim(-0.6, max(len(others), 1) - 0.4)
     ax.autoscale_view(scalex=False)
-    unit = "nats" if asked.unit == NATS else "%" if metric != "gap" else "pp"
+    unit = "nats" if compared.unit == NATS else "%" if metric != "gap" else "pp"
     ax.set_ylabel(f"{metric.replace('_', ' ')} ({unit})")
     return finish_axes(ax, {}, legend=False)
 
@@ -243,10 +221,8 @@ def plot_closing(
     Raises:
         InputError: the rows are of several dropouts, datasets, base rates or the like.
     """
-    require_one_stratum(steps)
-    require_one_value(steps, ["dropout"])
-    styles = styles or style_schedulers(steps)
-    ax = ax or make_axes()
+    require_one_value(steps, [*list_strata(steps), "dropout"])
+    styles, ax = prepare_axes(steps, styles, ax)
     if margin:
         ax.axhspan(-margin, margin, color="0.5", alpha=0.18, linewidth=0)
     ax.axhline(0, color="0.5", linewidth=0.9, zorder=0)
@@ -255,22 +231,11 @@ def plot_closing(
         drawn = ax.plot(own["n"], own["mean"], color=style.color, linewidth=0.8, alpha=0.7)
         bounded = own[np.isfinite(own["high"])]
         for end in ("low", "high"):
-            drawn += ax.plot(
-                bounded["n"],
-                bounded[end],
-                color=style.color,
-                linestyle=style.dash,
-                linewidth=1.5,
-            )
-        if len(came := own[own["verdict"].isin(RESOLVED)].head(1)):
-            drawn += ax.plot(
-                came["n"],
-                came["mean"],
-                color=style.color,
-                marker="o",
-                markersize=8,
-                markerfacecolor="none",
-            )
+            drawn += ax.plot(bounded["n"], bounded[end], **style.stroke, linewidth=1.5)
+        if len(first := own[own["verdict"].isin(RESOLVED)].head(1)):
+            ring = ax.plot(first["n"], first["mean"], color=style.color, marker="o", markersize=8)
+            ring[0].set_markerfacecolor("none")
+            drawn += ring
         mark_scheduler(drawn, str(scheduler))
     # the first intervals are so wide that beside them nothing else could be seen
     late = steps[steps["n"] >= steps["n"].max() / 2]

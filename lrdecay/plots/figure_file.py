@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from inspect import Parameter, signature
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,6 @@ KINDS: dict[str, tuple[str, str]] = {
 FORMATS = (".svg", ".png", ".pdf")
 TABLES = ("runs", "epochs", "trials")
 """Runs of the comparison, their epochs, and trials of base rates: the runs, if there are none."""
-_INCHES = (4.8, 3.4)
 
 
 def draw_figure(
@@ -82,19 +81,17 @@ def draw_figure(
     """
     from matplotlib.figure import Figure
 
-    function = _function(kind)
+    from lrdecay.plots.style import FIGURE_INCHES
+
+    function = find_function(kind)
     takes = signature(function).parameters
     given = {name: value for name, value in (options or {}).items() if value is not None}
     for name in given:
         if name not in takes:
             raise InputError(f"--{name}: a figure of the kind {kind} has no {name}")
-    tables = {
-        "runs": runs,
-        "epochs": epochs,
-        "trials": runs if trials is None else trials,
-        "styles": styles,
-    }
-    figure = Figure(figsize=_INCHES, layout="constrained")
+    trials = runs if trials is None else trials
+    tables = {"runs": runs, "epochs": epochs, "trials": trials, "styles": styles}
+    figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
     ax = figure.subplots()
     function(**{name: value for name, value in tables.items() if name in takes}, **given, ax=ax)
     return figure
@@ -168,7 +165,7 @@ def write_figure(
             results, or none of the runs has completed.
     """
     check_figure_name(output)
-    _function(kind)
+    takes_trials = "trials" in signature(find_function(kind)).parameters
 
     import matplotlib.style
 
@@ -178,7 +175,9 @@ def write_figure(
     from lrdecay.store import reader
 
     found = reader.read_runs(folder)
-    runs, trials = compared(found), found[found["phase"] == "choose"]
+    runs = compared(found)
+    # trials of the schedulers that are compared
+    own = found[(found["phase"] == "choose") & found["scheduler"].isin(runs["scheduler"])]
     if runs.empty:
         raise InputError(f"no runs of a comparison in {folder}: `lrdecay sweep FILE` trains them")
     shown = select_where(runs, where)
@@ -194,23 +193,18 @@ def write_figure(
             reader.read_epochs(folder),
             options,
             style_schedulers(runs),  # the colours of the report, whatever is left out
-            _trials(trials, runs, kind, where),
+            select_where(own, where) if takes_trials and len(own) else None,
         )
         save_figure(figure, output)
     return output
 
 
-def _trials(
-    trials: pd.DataFrame, runs: pd.DataFrame, kind: str, where: Sequence[str]
-) -> pd.DataFrame | None:
-    """Trials of the schedulers that are compared, for a kind that shows them."""
-    own = trials[trials["scheduler"].isin(runs["scheduler"])]
-    if own.empty or "trials" not in signature(_function(kind)).parameters:
-        return None
-    return select_where(own, where)
+def find_function(kind: str) -> Callable[..., Any]:
+    """Return the function that draws a kind.
 
-
-def _function(kind: str) -> Callable[..., Any]:
+    Raises:
+        InputError: there is no such kind.
+    """
     from lrdecay import plots
     from lrdecay.core.text import suggest_name
 
@@ -218,13 +212,6 @@ def _function(kind: str) -> Callable[..., Any]:
         raise InputError(f"kind of figure {suggest_name(kind, KINDS)}")
     function: Callable[..., Any] = getattr(plots, KINDS[kind][0])
     return function
-
-
-def is_drawable(function: Callable[..., Any]) -> bool:
-    """Whether `draw` can give a function all that it must have."""
-    takes = signature(function).parameters
-    needed = {name for name, p in takes.items() if p.default is Parameter.empty}
-    return "ax" in takes and needed <= set(TABLES)
 
 
 def _text(value: object) -> str:

@@ -13,10 +13,9 @@ from lrdecay.plots.common import label_rows, mark_scheduler, require_one_value
 from lrdecay.plots.style import (
     Style,
     finish_axes,
-    make_axes,
+    prepare_axes,
     select_styles,
     shorten_name,
-    style_schedulers,
 )
 
 SPREADS = {
@@ -42,8 +41,7 @@ def plot_spread(
         InputError: an extra axis has more than one value in `runs`.
     """
     require_one_value(runs, extra_axes(runs))
-    styles = styles or style_schedulers(runs)
-    ax = ax or make_axes()
+    styles, ax = prepare_axes(runs, styles, ax)
     cells = seed_spread(runs)
     labels: list[str] = []
     heads = []
@@ -54,7 +52,7 @@ def plot_spread(
         for cell in select_rows(cells, "dropout", dropout).to_dict("records"):
             style = styles[cell["scheduler"]]
             for name, (what, marker) in SPREADS.items():
-                (mark,) = ax.plot(
+                mark = ax.plot(
                     [cell[name]],
                     [len(labels)],
                     color=style.color if marker is None else "0.5",
@@ -64,7 +62,7 @@ def plot_spread(
                 )
                 words = join_filled(cell["scheduler"], head, f"{what}: {cell[name]:.2g}")
                 about = {"dropout": dropout} if head else {}
-                mark_scheduler([mark], cell["scheduler"], words, about=about)
+                mark_scheduler(mark, cell["scheduler"], words, about=about)
             labels.append(shorten_name(cell["scheduler"]))
     label_rows(ax, labels, heads)
     if hardware_sd is not None:
@@ -89,8 +87,7 @@ def plot_expected_best(
     """
     axes = [axis for axis in extra_axes(trials) if axis != "lr"]
     require_one_value(trials, [*axes, "dropout"])
-    styles = styles or style_schedulers(trials)
-    ax = ax or make_axes()
+    styles, ax = prepare_axes(trials, styles, ax)
     table = expected_best(trials).dropna(subset="expected_best")
     for scheduler, own in table.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
@@ -124,30 +121,18 @@ def plot_time_to_target(
         InputError: no target is set, or dropout or an extra axis has more than one value.
     """
     require_one_value(runs, [*extra_axes(runs), "dropout"])
-    styles = styles or style_schedulers(runs)
-    ax = ax or make_axes()
+    styles, ax = prepare_axes(runs, styles, ax)
     table = time_to_target(runs)
     last = int(runs["epochs"].max())
     for scheduler, own in table.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
         # level on to the end of the run
         ends = pd.concat([own, own.tail(1).assign(epoch=last)])
-        line = ax.plot(
-            ends["epoch"],
-            100 * ends["share"],
-            drawstyle="steps-post",
-            color=style.color,
-            linestyle=style.dash,
-            linewidth=1.6,
-        )
+        epoch, low, high = ends["epoch"], 100 * ends["low"], 100 * ends["high"]
+        share = 100 * ends["share"]
+        line = ax.plot(epoch, share, **style.stroke, drawstyle="steps-post", linewidth=1.6)
         band = ax.fill_between(
-            ends["epoch"],
-            100 * ends["low"],
-            100 * ends["high"],
-            step="post",
-            color=style.color,
-            alpha=0.12,
-            linewidth=0,
+            epoch, low, high, step="post", color=style.color, alpha=0.12, linewidth=0
         )
         mark_scheduler([*line, band], str(scheduler))
     ax.set(xlabel="epochs trained", ylabel="runs at the target (%)", ylim=(-2, 102))

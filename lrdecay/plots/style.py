@@ -29,6 +29,7 @@ DASHES: tuple[Dash, ...] = (
 )
 _LONGEST = 28  # characters of a name in a figure
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+FIGURE_INCHES = (4.8, 3.4)
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,14 @@ class Style:
     dash: Dash
     marker: str
 
-    def line(self, label: str | None = None) -> Line2D:
+    @property
+    def stroke(self) -> dict[str, Any]:
+        """Colour and dash, as arguments for `Axes.plot`."""
+        return {"color": self.color, "linestyle": self.dash}
+
+    def line(self) -> Line2D:
         """An empty line in this style, for a legend."""
-        return Line2D(
-            [], [], color=self.color, linestyle=self.dash, marker=self.marker, label=label
-        )
+        return Line2D([], [], **self.stroke, marker=self.marker)
 
 
 def style_schedulers(runs: pd.DataFrame) -> dict[str, Style]:
@@ -61,7 +65,14 @@ def style_schedulers(runs: pd.DataFrame) -> dict[str, Style]:
 
 def make_axes() -> Axes:
     """Return the axes of a new figure, made without pyplot."""
-    return Figure(figsize=(4.8, 3.4), layout="constrained").subplots()
+    return Figure(figsize=FIGURE_INCHES, layout="constrained").subplots()
+
+
+def prepare_axes(
+    table: pd.DataFrame, styles: Mapping[str, Style] | None, ax: Axes | None
+) -> tuple[Mapping[str, Style], Axes]:
+    """Return the styles and axes of a figure: those that are given, else new ones."""
+    return styles or style_schedulers(table), ax or make_axes()
 
 
 def select_styles(table: pd.DataFrame, styles: Mapping[str, Style]) -> dict[str, Style]:

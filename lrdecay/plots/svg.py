@@ -18,7 +18,7 @@ def figure_to_svg(ax: Axes, name: str, label: str) -> str:
     """The figure of `ax` as a small `<svg>` element to put inside an HTML page.
 
     Black becomes `currentColor`, text stays text in the page's own font, numbers keep two
-    decimals, every id starts with `name`, and marks say what they are of (`lrdecay.marks`). The
+    decimals, every id starts with `name`, and marks say what they show (`mark_artists`). The
     same figure gives the same text.
 
     Args:
@@ -58,10 +58,8 @@ def _simplify(element: ElementTree.Element, name: str) -> None:
     attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
     if "id" in attributes:
         attributes["id"] = f"{name}-{attributes['id']}"
-    if "href" in attributes:
-        attributes["href"] = attributes["href"].replace("#", f"#{name}-")
-    if "clip-path" in attributes:
-        attributes["clip-path"] = attributes["clip-path"].replace("#", f"#{name}-")
+    for key in attributes.keys() & {"href", "clip-path"}:
+        attributes[key] = attributes[key].replace("#", f"#{name}-")
     if "style" in attributes:
         style = re.sub(r"font-family: [^;]*;? ?", "", attributes["style"])
         attributes["style"] = style.replace("#000000", "currentColor")
@@ -97,24 +95,24 @@ def mark_artists(
     `name`, if it has one, as its title. So do its points, or the paths of a collection, if all of
     them are within the figure.
     """
-    said = _decode_mark(about, name)
+    pairs = _list_pairs(about, name)
     if len(points) <= MAX_POINTS:
-        said += [(_POINT, urlencode(_decode_mark(*point))) for point in points]
+        pairs += [(_POINT, urlencode(_list_pairs(*point))) for point in points]
     for artist in artists:
-        artist.set_gid(_PREFIX + urlencode(said))
+        artist.set_gid(_PREFIX + urlencode(pairs))
 
 
 def read_mark(group: ElementTree.Element) -> None:
-    """Turn what `mark` said into attributes and titles of an SVG group, whose id is dropped."""
-    said = group.attrib.pop("id", "")
-    if not said.startswith(_PREFIX):
+    """Turn a mark of `mark_artists` into attributes and titles of an SVG group, and drop its id."""
+    mark = group.attrib.pop("id", "")
+    if not mark.startswith(_PREFIX):
         return
-    pairs = _pairs(said.removeprefix(_PREFIX))
+    pairs = _parse_pairs(mark.removeprefix(_PREFIX))
     points = [value for key, value in pairs if key == _POINT]
     drawn = _all(group, "use") or _all(group, "path")
     if len(drawn) == len(points):
         for element, point in zip(drawn, points, strict=True):
-            _title_mark(element, _pairs(point))
+            _title_mark(element, _parse_pairs(point))
     _title_mark(group, [pair for pair in pairs if pair[0] != _POINT])
 
 
@@ -122,12 +120,12 @@ def _all(group: ElementTree.Element, tag: str) -> list[ElementTree.Element]:
     return [element for element in group.iter() if element.tag.rpartition("}")[2] == tag]
 
 
-def _decode_mark(about: About, name: str) -> list[tuple[str, str]]:
+def _list_pairs(about: About, name: str) -> list[tuple[str, str]]:
     return [(key, sanitize_line(to_text(value))) for key, value in (*about.items(), (_NAME, name))]
 
 
-def _pairs(said: str) -> list[tuple[str, str]]:
-    return parse_qsl(said, keep_blank_values=True, errors="strict")
+def _parse_pairs(mark: str) -> list[tuple[str, str]]:
+    return parse_qsl(mark, keep_blank_values=True, errors="strict")
 
 
 def _title_mark(element: ElementTree.Element, pairs: Iterable[tuple[str, str]]) -> None:

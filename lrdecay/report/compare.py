@@ -47,18 +47,18 @@ def compare_folder(
     """
     sweep_text = reader.read_plan(folder).sweep_text
     try:
-        asked = read_criteria(sweep_text)
+        stated = read_criteria(sweep_text)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
-    chosen = find_metric(metric or asked.metric)
-    if margin is None and chosen.unit == find_metric(asked.metric).unit:
-        margin = asked.margin
+    chosen = find_metric(metric or stated.metric)
+    if margin is None and chosen.unit == find_metric(stated.metric).unit:
+        margin = stated.margin
     criteria = Criteria(
-        reference=reference or asked.reference,
+        reference=reference or stated.reference,
         metric=chosen.name,
         margin=margin,
-        confidence=asked.confidence if confidence is None else confidence,
-        budget=asked.budget,
+        confidence=stated.confidence if confidence is None else confidence,
+        budget=stated.budget,
     )
     found = conclude(
         reader.read_runs(folder),
@@ -97,7 +97,7 @@ def as_json(answer: Answer) -> str:
         return json.loads(table.to_json(orient="records", double_precision=15))
 
     found = answer.found
-    whole = {
+    content = {
         "folder": answer.folder,
         "metric": found.metric.name,
         "unit": found.metric.unit,
@@ -108,7 +108,7 @@ def as_json(answer: Answer) -> str:
         "best": rows(found.best),
         "notes": list(write_notes(found)),
     }
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def as_csv(answer: Answer) -> str:
@@ -155,7 +155,7 @@ def format_row(row: dict[Any, Any]) -> tuple[str, ...]:
 
 
 def write_headline(answer: Answer) -> str:
-    """Return what was asked, in a line."""
+    """Return the question and its criteria, in a line."""
     found, margin = answer.found, answer.found.criteria.margin
     within = "" if margin is None else f", margin {margin:g} {found.metric.unit}"
     return (

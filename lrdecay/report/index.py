@@ -4,7 +4,6 @@ It is a function of the folders there, so the same folders give the same bytes.
 """
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,13 +53,8 @@ def read_overview(folder: Path) -> Overview:
 def make_overview(name: str, runs: pd.DataFrame, plan: reader.Plan) -> Overview:
     """Return the same of the runs of a comparison and their plan."""
     finished = runs["finished_at"].max().strftime("%Y-%m-%d %H:%M UTC") if len(runs) else ""
-    return Overview(
-        name,
-        tuple(runs["dataset"].drop_duplicates()),
-        len(runs),
-        plan.runs,
-        finished,
-    )
+    datasets = tuple(runs["dataset"].drop_duplicates())
+    return Overview(name, datasets, len(runs), plan.runs, finished)
 
 
 def find_home(folder: Path) -> Path:
@@ -77,24 +71,15 @@ def write_index(home: Path) -> Path | None:
     if not _may_write(path):
         return None
     rows = [
-        {
-            "name": folder.name,
-            "link": make_link([folder.name, REPORT]),
-            **_described(folder),
-        }
-        for folder in _with_reports(home)
+        {"name": folder.name, "link": make_link([folder.name, REPORT]), **_describe(folder)}
+        for folder in sorted(home.iterdir(), key=os.fsencode)
+        if folder.is_dir() and (folder / REPORT).is_file()
     ]
     compared_link = make_link([COMPARED]) if (home / COMPARED).is_file() else None
     return write_page(render_template("index.html.j2", rows=rows, compared=compared_link), path)
 
 
-def _with_reports(home: Path) -> Iterator[Path]:
-    for folder in sorted(home.iterdir(), key=lambda path: os.fsencode(path.name)):
-        if folder.is_dir() and (folder / REPORT).is_file():
-            yield folder
-
-
-def _described(folder: Path) -> dict[str, object]:
+def _describe(folder: Path) -> dict[str, object]:
     """One folder that cannot be read must not hide the others."""
     try:
         return {"sweep": read_overview(folder), "problem": None}

@@ -25,9 +25,10 @@ from lrdecay.analysis import (
 from lrdecay.analysis.metrics import UNIT_TITLES
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
-from lrdecay.plots.style import MATPLOTLIB_STYLE, Style, style_schedulers
-from lrdecay.report import conclusions, figures, provenance, tables
-from lrdecay.report.figures import Chart, Setting
+from lrdecay.plots.style import MATPLOTLIB_STYLE, style_schedulers
+from lrdecay.report import conclusions, provenance, tables
+from lrdecay.report.figures import cells, curves, differences, panels
+from lrdecay.report.figures.panels import Chart, Setting
 from lrdecay.report.html import load_assets, render_template, write_page
 from lrdecay.store import reader
 from lrdecay.store.reader import Plan
@@ -97,15 +98,13 @@ def render_report(
     """Return the page as text; `runs` has at least one row of the comparison, `planned` is the
     plan's rows, if they are known, and `repeats` those of runs that trained once more."""
     trials, runs = runs[runs["phase"] == "choose"], compared(runs)
-    settings = figures.split_settings(runs, epochs)
     styles = style_schedulers(runs)
+    settings = panels.split_settings(runs, epochs, styles)
     found, unanswered = _conclude(runs, epochs, plan.sweep_text, planned)
     # The reader's own matplotlib settings must not change the page.
     with matplotlib.style.context(MATPLOTLIB_STYLE):
-        sections = _sections(runs, epochs, settings, found, styles, trials, repeats)
-        keys = [
-            figures.draw_legend_key(style, number) for number, style in enumerate(styles.values())
-        ]
+        sections = _sections(runs, epochs, settings, found, trials, repeats)
+        keys = [panels.draw_legend_key(style, i) for i, style in enumerate(styles.values())]
     left_out = [setting.title for setting in settings[MAX_COMBINATIONS:]]
     return render_template(
         "report.html.j2",
@@ -179,43 +178,47 @@ def _sections(
     epochs: pd.DataFrame,
     settings: Sequence[Setting],
     found: Conclusions | None,
-    styles: Mapping[str, Style],
     trials: pd.DataFrame,
     repeats: pd.DataFrame | None,
 ) -> dict[str, Section]:
     """Return the sections by their ids, in the page's order."""
+    styles = settings[0].styles
 
-    def apart_from(axis: str) -> list[Setting]:
-        varied = axis in extra_axes(runs)
-        return figures.split_settings(runs, epochs, but=[axis]) if varied else []
+    def draw(
+        chart: Callable[[Setting], Chart | None], given: Sequence[Setting] = settings
+    ) -> list[Chart]:
+        # of the first few combinations, without those that have nothing to show
+        return [made for each in given[:MAX_COMBINATIONS] if (made := chart(each)) is not None]
 
-    cells = settings, styles
-    verdicts = ([] if found is None else settings), found, styles
-    by_rate, by_epochs = ((apart_from(axis), styles) for axis in ("lr", "epochs"))
-    trained = [] if trials.empty else figures.split_settings(trials, epochs.iloc[:0], but=["lr"])
-    listed: list[tuple[str, str, Callable[..., Chart | None], tuple[Any, ...]]] = [
-        ("headline", "", figures.differences, verdicts),
-        ("map", "", figures.heat_map, (settings,)),
-        ("slopes", "Seed by seed", figures.slopes, verdicts),
-        ("closing", "How the intervals closed", figures.closing, verdicts),
-        ("by_dropout", "Test accuracy by dropout", figures.accuracy_by_dropout, cells),
-        ("gap", "Train-test gap by dropout", figures.gap_by_dropout, cells),
-        ("interaction", "Interaction with dropout", figures.gain, verdicts),
-        ("spread", "How far seeds lie apart", partial(figures.spread, repeats), cells),
-        ("rates", "Learning rates as applied", figures.rates, cells),
-        ("tried", "What more base rates are worth", figures.expected_best, (trained, styles)),
-        ("by_rate", "Sensitivity to the base rate", figures.accuracy_by_rate, by_rate),
-        ("by_epochs", "Test accuracy by length of the run", figures.accuracy_by_epochs, by_epochs),
-        ("target", "Time to the target", figures.target, cells),
-        ("loss", "Loss by epoch", partial(figures.curves, "loss"), cells),
-        ("accuracy", "Accuracy by epoch", partial(figures.curves, "accuracy"), cells),
+    def decide(chart: Callable[[Setting, Conclusions], Chart | None]) -> list[Chart]:
+        return [] if found is None else draw(lambda each: chart(each, found))
+
+    def vary(axis: str, chart: Callable[[Setting], Chart | None]) -> list[Chart]:
+        if axis not in extra_axes(runs):
+            return []
+        return draw(chart, panels.split_settings(runs, epochs, styles, but=[axis]))
+
+    tried = []
+    if len(trials):
+        tried = panels.split_settings(trials, epochs.iloc[:0], styles, but=["lr"])
+    by_dropout = draw(cells.draw_accuracy_by_dropout)
+    spread = draw(partial(cells.draw_spread, repeats))
+    by_epochs = vary("epochs", cells.draw_accuracy_by_epochs)
+    listed = [
+        Section("headline", "", decide(differences.draw_differences)),
+        Section("map", "", draw(cells.draw_heat_map)),
+        Section("slopes", "Seed by seed", decide(differences.draw_slopes)),
+        Section("closing", "How the intervals closed", decide(differences.draw_closing)),
+        Section("by_dropout", "Test accuracy by dropout", by_dropout),
+        Section("gap", "Train-test gap by dropout", draw(cells.draw_gap_by_dropout)),
+        Section("interaction", "Interaction with dropout", decide(differences.draw_gain)),
+        Section("spread", "How far seeds lie apart", spread),
+        Section("rates", "Learning rates as applied", draw(curves.draw_rates)),
+        Section("tried", "What more base rates are worth", draw(cells.draw_expected_best, tried)),
+        Section("by_rate", "Sensitivity to the base rate", vary("lr", cells.draw_accuracy_by_rate)),
+        Section("by_epochs", "Test accuracy by length of the run", by_epochs),
+        Section("target", "Time to the target", draw(cells.draw_target)),
+        Section("loss", "Loss by epoch", draw(partial(curves.draw_curves, "loss"))),
+        Section("accuracy", "Accuracy by epoch", draw(partial(curves.draw_curves, "accuracy"))),
     ]
-    return {id: Section(id, title, _draw_charts(draw, *of)) for id, title, draw, of in listed}
-
-
-def _draw_charts(
-    draw: Callable[..., Chart | None], settings: Sequence[Setting], *more: object
-) -> list[Chart]:
-    """Return the charts of the first few combinations, without those that have nothing to show."""
-    made = [draw(setting, *more) for setting in settings[:MAX_COMBINATIONS]]
-    return [chart for chart in made if chart is not None]
+    return {section.id: section for section in listed}

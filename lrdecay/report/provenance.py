@@ -8,7 +8,7 @@ import pandas as pd
 from lrdecay.analysis import describe_matrix, learning_rate_curves, made_with, rates_chosen
 from lrdecay.analysis.axes import drop_own_dropout
 from lrdecay.core.text import format_values, join_words, spell_time, to_text
-from lrdecay.report.figures import Setting
+from lrdecay.report.figures.panels import Setting
 
 
 def provenance_matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:

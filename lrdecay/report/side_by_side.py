@@ -62,12 +62,8 @@ def write_comparison(folders: Sequence[Path], output: Path | None = None) -> Pat
 
 def render_comparison(sweeps: Sequence[Side]) -> str:
     """Return the page as text."""
-    return render_template(
-        "compared.html.j2",
-        sweeps=sweeps,
-        differing=_differing(sweeps),
-        rows=_rows(sweeps),
-    )
+    differing, rows = _differing(sweeps), _rows(sweeps)
+    return render_template("compared.html.j2", sweeps=sweeps, differing=differing, rows=rows)
 
 
 def _labels(folders: Sequence[Path]) -> list[str]:
@@ -77,9 +73,7 @@ def _labels(folders: Sequence[Path]) -> list[str]:
         if place in places[:number]:
             raise InputError(f"{folders[number]}: given twice; give each results folder once")
     names = [place.name for place in places]
-    if len(set(names)) == len(names):
-        return names
-    return [str(folder) for folder in folders]
+    return names if len(set(names)) == len(names) else list(map(str, folders))
 
 
 def _read(folder: Path, label: str, home: Path) -> Side:
@@ -119,17 +113,17 @@ def _differing(sweeps: Sequence[Side]) -> list[tuple[str, list[str]]]:
     """The axes on which the sweeps are not alike, with each one's values."""
     rows = []
     for axis in AXES:
-        texts = [join_some(axis_values(sweep.runs, axis), _LISTED) for sweep in sweeps]
-        if axis == "dropout":
-            texts = [text or "the network's own" for text in texts]
-        if axis == "lr":
-            texts = [
-                text + (" (chosen)" if rates_chosen(sweep.runs) else "")
-                for text, sweep in zip(texts, sweeps, strict=True)
-            ]
+        texts = [_format_axis(sweep.runs, axis) for sweep in sweeps]
         if len(set(texts)) > 1:
             rows.append((axis, texts))
     return rows
+
+
+def _format_axis(runs: pd.DataFrame, axis: str) -> str:
+    text = join_some(axis_values(runs, axis), _LISTED)
+    if axis == "dropout":
+        return text or "the network's own"
+    return f"{text} (chosen)" if axis == "lr" and rates_chosen(runs) else text
 
 
 def _rows(sweeps: Sequence[Side]) -> list[tuple[str, list[dict[str, Any] | None]]]:
@@ -158,7 +152,5 @@ def _cells(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 def _name(row: Mapping[Hashable, Any], others: Sequence[str]) -> str:
     # a dataset is named by the column where it is a sweep's only one
-    return join_filled(
-        row["scheduler"],
-        *(format_named(axis, row[axis]) for axis in ("dropout", *others)),
-    )
+    axes = ("dropout", *others)
+    return join_filled(row["scheduler"], *(format_named(axis, row[axis]) for axis in axes))

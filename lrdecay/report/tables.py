@@ -107,9 +107,8 @@ def tabulate_contrasts(found: Conclusions) -> list[Listing]:
 
 def _contrasts(name: str, caption: str, table: pd.DataFrame) -> Listing:
     strata = list_strata(table)
-    lines = []
-    for row in table.head(MAX_LINES).to_dict("records"):
-        lines.append(Line(find_axes(row, strata), _contrast(row)))
+    rows = table.head(MAX_LINES).to_dict("records")
+    lines = [Line(find_axes(row, strata), _contrast(row)) for row in rows]
     columns = [
         *("contrast", "n", "difference", "interval", "on new images", "wins", "r", "skew"),
         "verdict",
@@ -123,19 +122,14 @@ def _contrast(row: Row) -> list[Cell]:
     whole: str = "" if pd.isna(low) else format_interval(low, high)
     known = math.isfinite(row["images_low"])
     images = format_interval(row["images_low"], row["images_high"]) if known else ""
-    numbers = [
+    mean, *others = (
         Cell(format_number(row[name]), number=True, sort=_exact(row[name]))
         for name in ("mean", "wins", "correlation", "skew")
-    ]
-    return [
-        Cell(name_contrast(row)),
-        Cell(str(row["n"]), number=True),
-        numbers[0],
-        Cell(whole, number=True, sort=_exact(low)),
-        Cell(images, number=True, sort=_exact(row["images_low"])),
-        *numbers[1:],
-        Cell(row["verdict"]),
-    ]
+    )
+    interval = Cell(whole, number=True, sort=_exact(low))
+    on_images = Cell(images, number=True, sort=_exact(row["images_low"]))
+    named, count = Cell(name_contrast(row)), Cell(str(row["n"]), number=True)
+    return [named, count, mean, interval, on_images, *others, Cell(row["verdict"])]
 
 
 def _exact(value: float) -> str:
@@ -217,7 +211,7 @@ def _tried(rate: Row | None) -> Cell:
 
 
 def _doubt(rates: pd.DataFrame) -> str | None:
-    """What a reader should know of one choice; `rates` are its rows of `choosing.rate_table`."""
+    """What a reader should know of one choice; `rates` are its rows of `compare_rates`."""
     chosen = rates.loc[rates["chosen"], "lr"]
     if chosen.empty:
         return (

@@ -34,7 +34,7 @@ def watch_results(
     """
     seen: State | None = None
     page: str | None = None
-    far: index.Overview | None = None
+    progress: index.Overview | None = None
     waited = False
     try:
         while True:
@@ -43,16 +43,16 @@ def watch_results(
             busy, now = find_holder(folder) is not None, read_state(folder)
             if now != seen:
                 try:
-                    far = _how_far(folder, busy)
-                    if far is not None and far.done:
+                    progress = _read_progress(folder, busy)
+                    if progress is not None and progress.done:
                         page = read_and_render(folder)
                         write_page(add_reload(page, RELOAD), path)
-                        say(f"{path}: {far.done} of {far.planned} runs")
+                        say(f"{path}: {progress.done} of {progress.planned} runs")
                     seen = now
                 except FileNotFoundError:  # a sweep has just moved its parts on: look again
                     if not busy:
                         raise
-            if not busy and far is not None and far.complete:
+            if not busy and progress is not None and progress.complete:
                 return
             if not busy and not waited:
                 say(f"{folder}: nobody trains there at the moment; waiting for more runs")
@@ -83,7 +83,7 @@ def read_state(folder: Path) -> State:
     return tuple(found)
 
 
-def _how_far(folder: Path, busy: bool) -> index.Overview | None:
+def _read_progress(folder: Path, busy: bool) -> index.Overview | None:
     """None while a sweep has begun and no table is there yet."""
     try:
         return index.read_overview(folder)

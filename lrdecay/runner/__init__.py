@@ -1,4 +1,4 @@
-"""A whole sweep: what is pending, trained round after round, committed."""
+"""An entire sweep: what is pending, trained round after round, committed."""
 
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.runner.loop import Progress, Summary

@@ -40,7 +40,7 @@ def plan_seeds(
     ended: pd.DataFrame,
     epochs: pd.DataFrame | None = None,
 ) -> SeedPlan:
-    """Return how many of the seeds each cell is to have by now.
+    """Return how many of the seeds each cell is to have so far.
 
     It goes by the runs of each round alone, one round after the other, so that the answer is the
     same however often the sweep was interrupted, and whatever else there is.
@@ -91,7 +91,7 @@ def describe_rounds(added: SeedPlan, adding: SeedsUntil) -> list[str]:
         listed = "; ".join(still_open[:3]) + ("; ..." if len(still_open) > 3 else "")
         what = f"{after}: {len(still_open)} of {of_all} open ({listed})"
         last = number == len(added.rounds) - 1 and added.over
-        lines.append(f"{what}; {'that is all there may be' if last else 'more seeds for these'}")
+        lines.append(f"{what}; {'no more seeds are allowed' if last else 'more seeds for these'}")
     return lines
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import pandas as pd
 
@@ -19,20 +18,16 @@ from lrdecay.runner import adaptive_seeds
 from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.matrix import Matrix
 
-
-class Outcomes(Protocol):
-    """Looks up what has ended."""
-
-    def __call__(self, runs: Sequence[Run], name: str = "runs") -> pd.DataFrame:
-        """Return the rows of those of the given runs that are in a table, `runs` or `epochs`."""
+Outcomes = Callable[[Sequence[Run], str], pd.DataFrame]
+"""Returns the rows of those of the given runs that are in a table, `runs` or `epochs`."""
 
 
 @dataclass(frozen=True)
 class Agenda:
-    """What a sweep asks for, as far as the runs that have ended tell.
+    """What a sweep asks for, as far as the finished runs determine it.
 
-    `runs` are in the order of the tables, and `pending` those without a result. `whole` counts all
-    that there will be: cells whose base rate is still to be chosen stand in it at one of the grid.
+    `runs` are in the order of the tables, and `pending` those without a result. `whole` has all
+    that there will be: cells whose base rate is still to be chosen are in it at one of the grid.
     `rates` are those chosen so far, None where none could be. `elsewhere` are those that are
     left to other shards.
     """
@@ -78,12 +73,7 @@ class Agenda:
         return sum(run.phase == "compare" for run in self.whole)
 
 
-def build_agenda(
-    sweep: Sweep,
-    matrix: Matrix,
-    outcomes: Outcomes,
-    done: Collection[str],
-) -> Agenda:
+def build_agenda(sweep: Sweep, matrix: Matrix, outcomes: Outcomes, done: Collection[str]) -> Agenda:
     """Return what a sweep asks for, given the outcomes of its runs.
 
     `done` are the ids of runs that are not to train (again); a run that is not among them has not
@@ -99,7 +89,7 @@ def build_agenda(
     added, counts = None, None
     if sweep.adding is not None:
         counts = dict.fromkeys(matrix.compared(rates_of_all), sweep.adding.min)
-        if rates.keys() == rates_of_all.keys():  # else some differences are not there yet
+        if rates.keys() == rates_of_all.keys():  # else some differences are still missing
             candidates = matrix.comparison(rates)
             with_epochs = find_metric(sweep.comparison.metric).needs_epochs
             added = adaptive_seeds.plan_seeds(
@@ -118,7 +108,7 @@ def build_agenda(
 
 
 def list_pending(runs: Sequence[Run], done: Collection[str]) -> list[Run]:
-    """Return what is to train next: the runs whose results are not there yet, in order."""
+    """Return what is to train next: the runs that have no result yet, in order."""
     return [run for run in runs if run.run_id not in done]
 
 

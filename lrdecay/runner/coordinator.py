@@ -33,8 +33,8 @@ def run_sweep(
 ) -> Summary:
     """Train what a sweep asks for and the results folder does not have yet.
 
-    Results go to ``results/NAME``. Interrupting loses only runs that had not ended; calling again
-    goes on from there.
+    Results go to ``results/NAME``. Interrupting loses only unfinished runs; calling again
+    continues from there.
 
     A run that fails is tried again, at most twice, alone in a process of its own; with 0 `workers`
     it is tried once.
@@ -42,7 +42,7 @@ def run_sweep(
     Args:
         sweep: A sweep, or the path of its file.
         options: How it trains, and where its results go; a path alone is the `results` folder.
-        progress: Is told how it goes, and what is probably not meant in the schedules.
+        progress: Is notified of how it goes, and of warnings about the schedules.
         **changes: Any of the `SweepOptions` by name, such as ``workers=2``.
 
     Raises `InputError` for a sweep, option, plug-in, data or device that cannot be used, for a

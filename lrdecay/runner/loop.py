@@ -17,6 +17,7 @@ from lrdecay.analysis.lr_selection import list_without_rate
 from lrdecay.core import signals
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
+from lrdecay.core.text import spell_count
 from lrdecay.execution.executor import Executor, Site
 from lrdecay.execution.grouping import Plan
 from lrdecay.execution.messages import EpochDone, Message, Note, Training
@@ -31,7 +32,7 @@ _COMMIT_SECONDS = 1.0
 
 
 class Progress(Protocol):
-    """Is told how a sweep goes."""
+    """Is notified of how a sweep goes."""
 
     def start(self, runs: Sequence[Run], done: int, workers: int) -> None:
         """The first `done` of all `runs` are in the store already; the others train now.
@@ -40,7 +41,7 @@ class Progress(Protocol):
         """
 
     def grow(self, runs: Sequence[Run]) -> None:
-        """There are more runs now than were told of at the start: these."""
+        """There are more runs now than at the start: these."""
 
     def epoch(self, done: EpochDone) -> None:
         """One more epoch of one run is finished."""
@@ -102,7 +103,7 @@ class SweepLoop:
     def run(self, notes: Sequence[str] = ()) -> Summary:
         """Train what is asked for, and what is asked for then.
 
-        Progress is told of `notes` first, and of each line about what is asked for once.
+        Progress gets `notes` first, and each line about what is asked for once.
         """
         started = time.monotonic()
         self._build_agenda()
@@ -148,21 +149,21 @@ class SweepLoop:
                     self._write_tables()
 
     def _write_tables(self) -> None:
-        asked, sweep = self.agenda, self.source.sweep
-        self.store.compact(asked.runs, sweep.text, sweep.target, asked.planned, self.warnings)
+        agenda, sweep = self.agenda, self.source.sweep
+        self.store.compact(agenda.runs, sweep.text, sweep.target, agenda.planned, self.warnings)
 
     def _start_progress(self) -> None:
         if self.progress is None:
             return
-        asked = self.agenda
-        waiting = {run.run_id for run in asked.pending}
-        there = {run.run_id for run in asked.here(asked.runs)} - waiting
-        runs = sorted(asked.here(asked.whole), key=lambda run: run.run_id not in there)
+        agenda = self.agenda
+        waiting = {run.run_id for run in agenda.pending}
+        there = {run.run_id for run in agenda.here(agenda.runs)} - waiting
+        runs = sorted(agenda.here(agenda.whole), key=lambda run: run.run_id not in there)
         at_once = min(self.site.workers, len(self._plan.groups))
         self.progress.start(runs, len(there), at_once)
 
     def _tell_notes(self, first: Sequence[str] = ()) -> None:
-        """Tell what has not been told yet about what is asked for and planned."""
+        """Report what is new about what is asked for and planned."""
         for text in (*first, *self.source.describe(self.agenda), *self._plan.notes):
             if text not in self._told:
                 self._told.add(text)
@@ -185,8 +186,8 @@ class SweepLoop:
                 self.progress.note(message.text)
 
     def _summarize(self, seconds: float) -> Summary:
-        asked, outcomes = self.agenda, self._finished.outcomes
-        total = len(asked.here(asked.runs))
+        agenda, outcomes = self.agenda, self._finished.outcomes
+        total = len(agenda.here(agenda.runs))
         return Summary(
             folder=self.store.folder,
             total=total,
@@ -195,9 +196,9 @@ class SweepLoop:
             diverged=outcomes["diverged"],
             failed=outcomes["failed"],
             seconds=seconds,
-            elsewhere=len(asked.elsewhere),
-            more_to_come=bool(asked.elsewhere) and asked.grows,
-            without_rate=list_without_rate(self.source.matrix.cells, asked.rates),
+            elsewhere=len(agenda.elsewhere),
+            more_to_come=bool(agenda.elsewhere) and agenda.grows,
+            without_rate=list_without_rate(self.source.matrix.cells, agenda.rates),
         )
 
 
@@ -230,7 +231,7 @@ class _Finished:
 
 def _kept_apart(store: Store, agenda: Agenda) -> list[str]:
     count = store.apart(agenda.whole)
-    runs = f"{count} run{'s' if count > 1 else ''} that this sweep does not ask for"
+    runs = f"{spell_count(count, 'run')} that this sweep does not ask for"
     kept = f"{'are' if count > 1 else 'is'} kept in {store.folder / 'earlier'}"
     return [f"{runs} {kept}"] if count else []
 
@@ -240,13 +241,11 @@ def _refuse_mixture(store: Store, agenda: Agenda, ours: tuple[str, ...]) -> None
     waiting = {run.run_id for run in agenda.pending}
     made_with = store.made_with([run for run in agenda.runs if run.run_id not in waiting])
     if len({*made_with, *([ours] if waiting else [])}) > 1:
-        there = " and ".join(
-            f"{count} with torch {version} on {name}"
-            for (name, version), count in made_with.items()
-        )
+        counts = made_with.items()
+        there = " and ".join(f"{n} with torch {torch} on {name}" for (name, torch), n in counts)
         raise InputError(
             f"{store.folder}: of the runs that this sweep asks for there are {there}; "
             f"here is torch {ours[1]} on {ours[0]}. Such numbers are not compared unless you ask "
-            f"for it: --allow-mixed goes on, and the report says so; --results DIR starts anew "
-            f"elsewhere"
+            f"for it: --allow-mixed goes on, and the report says so; --results DIR starts "
+            f"again elsewhere"
         )

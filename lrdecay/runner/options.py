@@ -1,4 +1,4 @@
-"""What `run_sweep` may be told beside the sweep itself."""
+"""The options of `run_sweep`, beside the sweep itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -25,7 +25,7 @@ class SweepOptions:
         engine: reference (one run at a time), stacked (many at once) or auto, the one that is
             faster for each run.
         group_size: Most runs that train at once. None: as many as is fastest.
-        strict: What is probably not meant in the schedules is an error, and no mere warning.
+        strict: Warnings about the schedules are errors.
         plugins: Those that the sweep file may use: Python files, or modules.
         allow_mixed: Go on with results of another version of torch or another device.
         time_limit: Longest, in seconds, that runs may take from the end of one epoch to the end of
@@ -37,7 +37,7 @@ class SweepOptions:
         shard: Only this part of the runs trains, into a folder of its own:
             `lrdecay.merge_results` joins them.
 
-    Raises `InputError` for values that cannot be meant.
+    Raises `InputError` for values that make no sense.
     """
 
     results: str | Path = "results"

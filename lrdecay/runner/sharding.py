@@ -1,6 +1,6 @@
 """Shards: fixed, even parts of a sweep's matrix, for a Slurm array or machines that share nothing.
 
-Each shard has a results folder of its own, which knows the whole plan and holds its part of the
+Each shard has a results folder of its own, which has the complete plan and its part of the
 runs; `merge_results` joins them. Which part a run is in depends on the sweep and the number of
 shards alone, never on what has ended.
 """
@@ -73,22 +73,16 @@ class Shard:
 
 
 def _rounds(matrix: Matrix, fewest: int | None) -> list[list[Run]]:
-    everything = matrix.comparison(lr_selection.list_first_rates(matrix.cells))
+    rates = lr_selection.list_first_rates(matrix.cells)
+    runs, cells = matrix.comparison(rates), len(matrix.compared(rates))  # seed after seed
     first = len(matrix.seeds) if fewest is None else fewest
     bounds = [0, *range(first, len(matrix.seeds), BLOCK), len(matrix.seeds)]
-    round_of = {
-        seed: number
-        for number, (start, end) in enumerate(pairwise(bounds))
-        for seed in matrix.seeds[start:end]
-    }
-    rounds: list[list[Run]] = [[] for _ in bounds[1:]]
-    for run in everything:
-        rounds[round_of[run.seed]].append(run)
-    return [runs for runs in (matrix.trials(), *rounds) if runs]
+    rounds = [runs[start * cells : end * cells] for start, end in pairwise(bounds)]
+    return [together for together in (matrix.trials(), *rounds) if together]
 
 
 def _key(run: Run) -> Run:
     """Return what stands for a run whatever its base rate is chosen to be."""
     chosen = run.lr_chosen_per is not None and run.phase == "compare"
-    # arguments such as `max_lr: 2 lr` hang on it
+    # arguments such as `max_lr: 2 lr` depend on it
     return replace(run, lr=0.0, scheduler_args="") if chosen else run

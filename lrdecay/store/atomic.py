@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all.
+"""Files that are written completely or not at all.
 
 A file appears under its name by one rename, after its bytes are on the disk.
 """
@@ -32,11 +32,11 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[IO[bytes]]:
-    """Give a new file to write that takes the place of `path` once it is whole and on the disk."""
+    """Give a file to write, which replaces `path` once it is complete and on the disk."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         scratch.unlink(missing_ok=True)
-        with scratch.open("x+b") as file:  # never through a link that someone laid there
+        with scratch.open("x+b") as file:  # never through a link that someone put there
             yield file
             file.flush()
             os.fsync(file.fileno())

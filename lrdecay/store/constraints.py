@@ -124,5 +124,5 @@ def _error(path: Path, rows: pa.Table, place: int | None, found: str, valid: str
     run = f"run {_short(rows['run_id'][place].as_py())}: " if named else ""
     return InputError(
         f"{path}: {run}{found}; valid is {valid}. lrdecay writes no such table: take it from a "
-        f"copy, or move the folder away and train anew"
+        f"copy, or move the folder away and train again"
     )

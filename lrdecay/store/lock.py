@@ -4,7 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ _HOLDER = ".holder"
 _LONGEST = 2**20
 """Bytes of the note that are read."""
 _PATIENCE = 0.5
-"""Seconds; who only asks for the holder holds the folder for an instant."""
+"""Seconds; reading who holds a folder locks it for an instant."""
 
 
 _Word = Annotated[str, Field(max_length=255)]
@@ -53,13 +53,9 @@ class Hold:
         holder = asdict(self._holder) | {"training": list(runs)}
         scratch = self._path.with_name(f"{_HOLDER}.tmp")
         scratch.unlink(missing_ok=True)
-        with scratch.open("x") as file:  # never through a link that someone laid there
+        with scratch.open("x") as file:  # never through a link that someone put there
             file.write(json.dumps(holder))
         os.replace(scratch, self._path)  # not synced: it is worth nothing after a power cut
-
-    def end(self) -> None:
-        """Take the note away."""
-        self._path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -68,44 +64,36 @@ def hold_folder(folder: Path) -> Iterator[Hold]:
 
     Raises `InputError` that names the holder where there is one.
     """
-    lock = _lock(folder)
+    lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=_PATIENCE)
     except Timeout:
-        who = _read(folder) or "a process that has just begun"
+        who = _read_note(folder) or "a process that has just started"
         raise InputError(f"{folder}: another sweep is writing to this folder ({who})") from None
     with lock:
         hold = Hold(folder)
         try:
             yield hold
         finally:
-            hold.end()
+            (folder / _HOLDER).unlink(missing_ok=True)
 
 
 def find_holder(folder: Path) -> Holder | None:
     """Return who writes to a folder at the moment; None if nobody does."""
     if not (folder / ".lock").exists():
         return None
-    lock = _lock(folder)
     try:
-        lock.acquire(timeout=0)
+        with FileLock(folder / ".lock", timeout=0):
+            return None
     except Timeout:
-        return _read(folder) or Holder("unknown", 0, "now")
-    lock.release()
-    return None
+        return _read_note(folder) or Holder("unknown", 0, "now")
 
 
-def _lock(folder: Path) -> FileLock:
-    return FileLock(folder / ".lock")
-
-
-def _read(folder: Path) -> Holder | None:
+def _read_note(folder: Path) -> Holder | None:
     """Return who the note names; None where there is none, or one that no sweep has written."""
     path = folder / _HOLDER
-    if not path.is_file():
-        return None
-    try:
-        with path.open("rb") as file:
-            return TypeAdapter(Holder).validate_json(file.read(_LONGEST))
-    except (OSError, ValueError):
-        return None
+    with suppress(OSError, ValueError):
+        if path.is_file():
+            with path.open("rb") as file:
+                return TypeAdapter(Holder).validate_json(file.read(_LONGEST))
+    return None

@@ -23,8 +23,8 @@ _AT_ONCE = 2000  # runs whose rows are in memory
 
 @dataclass(frozen=True)
 class Merged:
-    """What came of it: how many runs the folder has now, how many of these are new there, and how
-    many of those that the sweep asks for it still lacks; `empty` are folders that had none yet."""
+    """The outcome of a merge: how many runs the folder has now, how many of these are new there,
+    and how many that the sweep asks for are missing; `empty` are folders without any yet."""
 
     folder: Path
     runs: int
@@ -60,7 +60,7 @@ def merge_results(
     for path in named:
         if (who := find_holder(path)) is not None:
             raise InputError(f"{path}: a sweep is writing to this folder ({who}); wait for its end")
-    # a sweep was ended in these before it had written anything
+    # a sweep was stopped in these before it had written anything
     empty = [path for path in named if (path / ".lock").exists() and not has_results(path)]
     paths = [path for path in named if path not in empty]
     if not paths:
@@ -80,7 +80,7 @@ def merge_results(
         chosen = _choose_copies(known)
         planned = _planned(asking)
         if not allow_mixed:
-            _refuse_mixture({run: chosen[run] for run in _ids(planned) if run in chosen})
+            _refuse_mixture({run: chosen[run] for run in planned if run in chosen})
         new = {
             run: source
             for run, source in chosen.items()
@@ -95,9 +95,9 @@ def merge_results(
                 }
             )
         plan = max((source.plan for source in asking), key=lambda plan: plan.runs)
-        store.compact(planned, plan.sweep_text, plan.target, plan.runs, plan.warnings)
+        store.compact([*planned.values()], plan.sweep_text, plan.target, plan.runs, plan.warnings)
         done = store.done()
-        missing = sum(run not in done for run in _ids(planned))
+        missing = sum(run not in done for run in planned)
     return Merged(into, len(chosen), len(new), missing, tuple(empty))
 
 
@@ -107,7 +107,7 @@ def _source(folder: Path) -> _Source:
 
 def _extend(shards: Sequence[_Source], there: _Source | None) -> bool:
     """Whether these are shards of a changed sweep file that left out what the folder holds of the
-    file before: what is asked for is then theirs to say, as it is for a sweep that goes on."""
+    file before: they then determine what is asked for, as a sweep that is continued does."""
     if there is None:
         return False
     text = there.plan.sweep_text
@@ -131,17 +131,14 @@ def _choose_copies(sources: Sequence[_Source]) -> dict[str, _Source]:
     """
     chosen: dict[str, _Source] = {}
     for source in sources:
-        twice = []
+        twice: dict[int, list[str]] = {}  # by the source that has a run already
         for run, place in source.runs.items():
             before = chosen.get(run)
             if before is None or before.runs[run].failed:
                 chosen[run] = source
             elif not place.failed:
-                twice.append(run)
-        by_source: dict[int, list[str]] = {}
-        for run in twice:
-            by_source.setdefault(sources.index(chosen[run]), []).append(run)
-        for index, runs in by_source.items():
+                twice.setdefault(sources.index(before), []).append(run)
+        for index, runs in twice.items():
             _refuse_conflicts(sources[index], source, runs)
     return chosen
 
@@ -185,15 +182,10 @@ def _refuse_mixture(chosen: Mapping[str, _Source]) -> None:
             for run, row in zip(some, taken.select(list(MADE_WITH)).to_pylist(), strict=True):
                 made_with.setdefault(tuple(row.values()), chosen[run].folder)
     if len(made_with) > 1:
-        there = join_words(
-            [
-                f"torch {version} on {device} in {folder}"
-                for (device, version), folder in made_with.items()
-            ]
-        )
+        kinds = [f"torch {torch} on {name} in {path}" for (name, torch), path in made_with.items()]
         raise InputError(
-            f"there are runs of {there}. Such numbers are not compared unless you ask for it: "
-            f"--allow-mixed merges them, and the report says so"
+            f"there are runs of {join_words(kinds)}. Such numbers are not compared unless you ask "
+            f"for it: --allow-mixed merges them, and the report says so"
         )
 
 
@@ -207,8 +199,8 @@ def _epochs(
                 break
 
 
-def _planned(sources: Sequence[_Source]) -> list[Run]:
-    """Return all runs that are planned anywhere, in the sweep's order.
+def _planned(sources: Sequence[_Source]) -> dict[str, Run]:
+    """Return all runs that are planned anywhere by id, in the sweep's order.
 
     Shards differ where one knew of base rates or of more seeds and another did not yet: the longest
     plan comes first then, and what only others have after it. The next sweep puts that in order.
@@ -218,11 +210,7 @@ def _planned(sources: Sequence[_Source]) -> list[Run]:
     joined: dict[str, Run] = {}
     for run in (run for runs in plans for run in runs):
         joined.setdefault(run.run_id, run)
-    return list(joined.values())
-
-
-def _ids(runs: Sequence[Run]) -> list[str]:
-    return [run.run_id for run in runs]
+    return joined
 
 
 def _chunks(runs: Sequence[str]) -> Iterator[list[str]]:

@@ -38,7 +38,7 @@ class Sealed:
     path: Path
     file: pq.ParquetFile
     version: int
-    facts: Mapping[str, str]
+    facts: dict[str, str]
 
     def rows(self, group: int, columns: list[str] | None = None) -> pa.Table:
         """Return the rows of one row group, as they were written."""
@@ -69,7 +69,7 @@ def read_facts(path: Path) -> dict[str, str]:
     Raises as `open_sealed`.
     """
     with open_sealed(path) as sealed:
-        return {key: text for key, text in sealed.facts.items() if key != "schema"}
+        return sealed.facts
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def _open_sealed(path: Path, file: IO[bytes], trust: bool) -> Sealed:
         for key, value in (source.schema_arrow.metadata or {}).items()
         if key.decode().startswith(_PREFIX)
     }
-    version = int(facts.get("schema", "0"))
+    version = int(facts.pop("schema", "0"))
     if version > SCHEMA_VERSION:
         raise InputError(
             f"{path}: written by a newer lrdecay (version {version} of the tables; this one reads "

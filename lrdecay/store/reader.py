@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +42,7 @@ def read_runs(folder: str | Path, columns: Sequence[str] | None = None) -> pd.Da
     """
     rows = _current(Path(folder), "runs", columns)
     constraints.check_runs(rows, Path(folder) / "runs.parquet")
-    frame: pd.DataFrame = rows.to_pandas()
-    return frame
+    return to_frame(rows)
 
 
 def read_epochs(folder: str | Path) -> pd.DataFrame:
@@ -54,8 +54,7 @@ def read_epochs(folder: str | Path) -> pd.DataFrame:
     # runs are looked up last, and among the earlier ones too: a sweep may be moving them
     known = _current(Path(folder), "runs", ["run_id", "status"], earlier=True)["run_id"]
     constraints.check_epochs(rows, Path(folder) / "epochs.parquet", known)
-    frame: pd.DataFrame = rows.to_pandas()
-    return frame
+    return to_frame(rows)
 
 
 def read_repeats(folder: str | Path) -> pd.DataFrame | None:
@@ -71,22 +70,20 @@ def read_plan(folder: str | Path) -> Plan:
     """
     for name in ("plan", "runs"):  # before version 4 the facts were with the runs
         path = Path(folder) / f"{name}.parquet"
-        if path.exists():
-            facts = read_facts(path)
-            if "planned" not in facts:
-                continue
-            try:
-                target = float(facts["target"]) if "target" in facts else None
-                warnings = tuple(map(str, json.loads(facts.get("warnings", "[]"))))
-                extends = facts.get("extends", "")
-                return Plan(int(facts["planned"]), facts["sweep"], target, warnings, extends)
-            except (KeyError, TypeError, ValueError) as error:
-                raise DamagedError(path, "what it says of its sweep is not readable") from error
+        facts = read_facts(path) if path.exists() else {}
+        if "planned" not in facts:
+            continue
+        try:
+            target = float(facts["target"]) if "target" in facts else None
+            warnings = tuple(map(str, json.loads(facts.get("warnings", "[]"))))
+            extends = facts.get("extends", "")
+            return Plan(int(facts["planned"]), facts["sweep"], target, warnings, extends)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DamagedError(path, "what it says of its sweep is not readable") from error
     runs = read_runs(folder)  # the plan was set aside as damaged
     file = Path(folder) / "sweep.yaml"
     text = file.read_text("utf-8", "replace") if file.is_file() else ""
-    known = int((runs["phase"] == "compare").sum())
-    return Plan(known, text)
+    return Plan(int((runs["phase"] == "compare").sum()), text)
 
 
 def read_plan_columns(folder: str | Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -100,8 +97,7 @@ def read_plan_columns(folder: str | Path, columns: Sequence[str]) -> pd.DataFram
     path = Path(folder) / "plan.parquet"
     rows = read_table(path, columns) if path.exists() else PLAN.empty_table().select(list(columns))
     constraints.check_runs(rows, path, "plan")
-    frame: pd.DataFrame = rows.to_pandas()
-    return frame
+    return to_frame(rows)
 
 
 def read_plan_runs(folder: str | Path) -> list[Run]:
@@ -118,31 +114,31 @@ def read_plan_rows(folder: str | Path) -> pd.DataFrame | None:
     return None if rows.empty else rows
 
 
+def to_frame(rows: pa.Table) -> pd.DataFrame:
+    """Return rows as a frame."""
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame
+
+
 def _current(
     folder: Path, name: str, columns: Sequence[str] | None = None, earlier: bool = False
 ) -> pa.Table:
     for _ in range(5):
         paths = list_files(folder, name) if earlier else list_current(folder, name)
-        try:
-            found = [read_table(path, columns) for path in paths]
-            break
-        except FileNotFoundError:  # a sweep has just moved its parts on: look again
-            continue
-    else:
-        raise InputError(
-            f"{folder}: files vanish while they are read; is a sweep writing there? Try again, or "
-            f"`lrdecay verify {folder}`"
-        )
-    if not found:
-        raise InputError(f"no results in {folder}: {_where_they_are(folder, name)}")
-    return join_once(found)
+        if not paths:
+            raise InputError(f"no results in {folder}: {_where_they_are(folder, name)}")
+        with suppress(FileNotFoundError):  # a sweep has just moved its parts on: look again
+            return join_once([read_table(path, columns) for path in paths])
+    raise InputError(
+        f"{folder}: files vanish while they are read; is a sweep writing there? Try again, or "
+        f"`lrdecay verify {folder}`"
+    )
 
 
 def _where_they_are(folder: Path, name: str) -> str:
     """Return what to do about a folder without a table; whoever gives the one that holds all
     results wants one of those in it."""
-    inside = sorted(folder.iterdir()) if folder.is_dir() else []
-    for one in inside:
+    for one in sorted(folder.iterdir()) if folder.is_dir() else ():
         if one.is_dir() and list_current(one, name):
             return f"give one of the folders in it, such as {one}"
     return "`lrdecay sweep FILE` puts a sweep's results there"
@@ -153,11 +149,9 @@ def join_once(tables: Sequence[pa.Table]) -> pa.Table:
     chosen: dict[str, tuple[bool, int]] = {}
     ids: list[list[str]] = []
     for number, rows in enumerate(tables):
-        unfinished = (
-            set(rows.filter(pc.equal(rows["status"], "failed"))["run_id"].to_pylist())
-            if "status" in rows.column_names
-            else set()
-        )
+        unfinished = set()
+        if "status" in rows.column_names:
+            unfinished = set(rows.filter(pc.equal(rows["status"], "failed"))["run_id"].to_pylist())
         ids.append(rows["run_id"].unique().to_pylist())
         for run in ids[-1]:
             chosen[run] = min(chosen.get(run, (True, number)), (run in unfinished, number))

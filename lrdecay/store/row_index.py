@@ -67,11 +67,9 @@ def locate_rows(sealed: Sealed, groups: Iterable[int]) -> Iterator[tuple[str, Pl
         encoded = pc.run_end_encode(ids)
         ends = encoded.run_ends.to_numpy()
         starts = np.concatenate([[0], ends[:-1]])
-        failed = (
-            pc.equal(columns["status"], "failed").take(starts).to_pylist()
-            if with_status
-            else [False] * len(starts)
-        )
+        failed = [False] * len(starts)
+        if with_status:
+            failed = pc.equal(columns["status"], "failed").take(starts).to_pylist()
         found = zip(encoded.values.to_pylist(), starts, ends, failed, strict=True)
         for run, start, end, has_failed in found:
             yield run, Place(sealed.path, group, int(start), int(end - start), has_failed)
@@ -82,7 +80,7 @@ class Rows(AbstractContextManager["Rows"]):
 
     def __init__(self, name: str) -> None:
         self._empty = TABLES[name].empty_table()
-        self._group = lru_cache(_GROUPS_AT_HAND)(self._read)
+        self._group = lru_cache(_GROUPS_AT_HAND)(self._read_group)
         self._files: dict[Path, Sealed] = {}
         self._open = ExitStack()
 
@@ -103,7 +101,7 @@ class Rows(AbstractContextManager["Rows"]):
             rows.append(np.arange(place.count) + groups[key] + place.first)
         return pa.concat_tables(tables).take(np.concatenate(rows))
 
-    def _read(self, path: Path, group: int) -> pa.Table:
+    def _read_group(self, path: Path, group: int) -> pa.Table:
         if path not in self._files:
             if len(self._files) >= _FILES_OPEN:
                 self.__exit__()

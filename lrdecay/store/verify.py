@@ -1,10 +1,10 @@
 """Whether a results folder is as it was written: every checksum, key, count and identity.
 
-What is not goes to `quarantine/`, whole, and its undamaged runs stay.
+A file that is not is moved to `quarantine/`, and its undamaged runs are kept.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,7 +61,7 @@ class _Home:
     curves: dict[str, tuple[int, bool]] = field(default_factory=dict)
     """How many epochs of each run are there, and whether with validation."""
 
-    def complains(self, name: str, reason: str) -> None:
+    def report(self, name: str, reason: str) -> None:
         self.findings.append((name, reason))
 
 
@@ -150,15 +150,12 @@ def _check_file(home: Path, is_part: bool) -> _Home:
         if not path.exists():
             # a kill while they are written for the first time leaves the epochs alone
             if is_part or name == "epochs":
-                found.complains(path.name, "it is missing")
+                found.report(path.name, "it is missing")
             continue
         for sealed, group in _sound_groups(path, found):
-            if name == "runs":
-                _check_runs(found, sealed, group)
-            else:
-                _check_curves(found, sealed, group)
+            (_check_runs if name == "runs" else _check_curves)(found, sealed, group)
     if is_part and not found.findings and name_part(home) != home.name:
-        found.complains("", "its name is not the digest of what it holds")
+        found.report("", "its name is not the digest of what it holds")
     return found
 
 
@@ -168,7 +165,7 @@ def _sound_groups(path: Path, found: _Home) -> Iterator[tuple[Sealed, int]]:
         with open_sealed(path):
             pass
     except DamagedError as error:
-        found.complains(path.name, error.reason)
+        found.report(path.name, error.reason)
     try:
         with open_sealed(path, trust=True) as sealed:
             for group in range(sealed.file.num_row_groups):
@@ -176,11 +173,11 @@ def _sound_groups(path: Path, found: _Home) -> Iterator[tuple[Sealed, int]]:
                     read_groups(sealed, [group])
                 except DamagedError as error:
                     if all(path.name != name for name, _ in found.findings):
-                        found.complains(path.name, error.reason)
+                        found.report(path.name, error.reason)
                     continue
                 yield sealed, group
     except DamagedError:
-        return  # its footer cannot be trusted, which was said above
+        return  # its footer cannot be trusted, which is reported already
 
 
 def _check_runs(found: _Home, sealed: Sealed, group: int) -> None:
@@ -189,11 +186,11 @@ def _check_runs(found: _Home, sealed: Sealed, group: int) -> None:
     for row in rows.to_pylist():
         run = row["run_id"]
         if run in found.runs:
-            found.complains("runs.parquet", f"run {run} is there twice")
+            found.report("runs.parquet", f"run {run} is there twice")
         elif row["status"] not in STATUSES:
-            found.complains("runs.parquet", f"run {run} has the status {row['status']!r}")
+            found.report("runs.parquet", f"run {run} has the status {row['status']!r}")
         elif row["semantics"] == SEMANTICS and run != Run(**{n: row[n] for n in _FIELDS}).run_id:
-            found.complains("runs.parquet", f"run {run} is not what its identity says")
+            found.report("runs.parquet", f"run {run} does not match its identity")
         else:
             found.runs[run] = row
             found.places["runs"][run] = at[run]
@@ -215,18 +212,17 @@ def _check_curves(found: _Home, sealed: Sealed, group: int) -> None:
             and (epochs[of_run] == np.repeat(np.arange(1, count + 1), width)).all()
         )
         if run in found.curves:
-            found.complains("epochs.parquet", f"run {run} is there twice")
+            found.report("epochs.parquet", f"run {run} is there twice")
         elif not whole:
-            found.complains("epochs.parquet", f"run {run} lacks epochs or splits")
+            found.report("epochs.parquet", f"run {run} has missing epochs or splits")
         else:
             found.curves[run] = (count, width == len(SPLITS))
             found.places["epochs"][run] = place
 
 
-def _check_together(homes: Iterable[_Home]) -> None:
+def _check_together(homes: Sequence[_Home]) -> None:
     """Check that each run's epochs are complete. A kill can leave a run's row and its epochs in
     different folders, so that all count; what is not complete is no result."""
-    homes = list(homes)
     curves: dict[str, set[tuple[int, bool]]] = {}
     for home in homes:
         for run, curve in home.curves.items():
@@ -237,7 +233,7 @@ def _check_together(homes: Iterable[_Home]) -> None:
         for run in lacking:
             del home.runs[run], home.places["runs"][run]
             if not damaged:
-                home.complains("epochs.parquet", f"run {run} lacks epochs")
+                home.report("epochs.parquet", f"run {run} has missing epochs")
 
 
 def _complete(row: Mapping[str, object], curves: set[tuple[int, bool]] | None) -> bool:
@@ -252,7 +248,7 @@ def _complete(row: Mapping[str, object], curves: set[tuple[int, bool]] | None) -
             return True
 
 
-def _set_aside(home: _Home, homes: Iterable[_Home], store: Store, aside: Path) -> None:
+def _set_aside(home: _Home, homes: Sequence[_Home], store: Store, aside: Path) -> None:
     """Move the tables of a folder away, after their sound runs are in a part of their own."""
     places = {name: dict(of_home) for name, of_home in home.places.items()}
     for other in homes:  # a kill may have left the epochs elsewhere

@@ -33,7 +33,7 @@ from lrdecay.store.layout import (
     name_part,
 )
 from lrdecay.store.parquet import read_facts, write_groups, write_table
-from lrdecay.store.reader import join_once, read_plan
+from lrdecay.store.reader import join_once, read_plan, to_frame
 from lrdecay.store.row_index import Places, Rows, index_folder, index_rows
 from lrdecay.store.schema import EPOCHS, MADE_WITH, PLAN, RUNS, SPLITS, TABLES, Record, make_table
 from lrdecay.store.versions import read_table
@@ -76,7 +76,9 @@ class Store:
         records = list(records)
         rows = {
             "runs": [record.run for record in records],
-            "epochs": [row for record in records for row in sorted(record.epochs, key=_place)],
+            "epochs": [
+                row for record in records for row in sorted(record.epochs, key=_epoch_and_split)
+            ],
         }
         with self._appearing("parts") as scratch:
             for name, of_table in rows.items():
@@ -87,13 +89,13 @@ class Store:
 
     def done(self) -> set[str]:
         """Return the ids of the runs that need no more training: completed or diverged."""
-        return {run for run, place in self._known("runs").items() if not place.failed}
+        places = index_rows(self._files("runs"))
+        return {run for run, place in places.items() if not place.failed}
 
     def apart(self, runs: Sequence[Run]) -> int:
         """Return how many runs the folder keeps that are not among the given ones."""
-        return len(
-            index_rows(list_files(self.folder, "runs")).keys() - {run.run_id for run in runs}
-        )
+        kept = index_rows(list_files(self.folder, "runs"))
+        return len(kept.keys() - {run.run_id for run in runs})
 
     def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
         """Return how many of the given runs were made with what: the values of `MADE_WITH`."""
@@ -108,12 +110,11 @@ class Store:
     def outcomes(self, runs: Sequence[Run], name: str = "runs") -> pd.DataFrame:
         """Return the rows of the given runs in a table, as far as there are any, in the given order
         and under their labels."""
-        places = self._known(name) if runs else {}
+        places = index_rows(self._files(name)) if runs else {}
         runs = [run for run in runs if run.run_id in places]
         with Rows(name) as rows:
             found = rows.take([places[run.run_id] for run in runs])
-        frame: pd.DataFrame = _under_roles(found, runs).to_pandas()
-        return frame
+        return to_frame(_under_roles(found, runs))
 
     def compact(
         self,
@@ -123,7 +124,7 @@ class Store:
         planned: int | None = None,
         warnings: Sequence[str] = (),
     ) -> None:
-        """Write the tables anew: the given runs, in the given order and under their labels.
+        """Rewrite the tables: the given runs, in the given order and under their labels.
 
         `planned` is how many runs the comparison is to have; those given, unless more are to come.
         `warnings` are of the schedules, for whoever reads the results without torch.
@@ -159,10 +160,6 @@ class Store:
         """Make a part of runs that are found at these places."""
         with self._appearing("parts") as scratch:
             self._write_tables(scratch, places, list(places["runs"]))
-
-    def _known(self, name: str) -> Places:
-        """Return the place of every run that needs no training: here, or beside."""
-        return index_rows(self._files(name))
 
     def _files(self, name: str) -> list[Path]:
         """Return the files of a table here, then those beside."""
@@ -282,7 +279,7 @@ def _arrangement(runs: Sequence[Run], target: float | None) -> str:
     return sha.hexdigest()
 
 
-def _place(row: Mapping[str, object]) -> tuple[object, int]:
+def _epoch_and_split(row: Mapping[str, object]) -> tuple[object, int]:
     return row["epoch"], SPLITS.index(str(row["split"]))
 
 

@@ -12,7 +12,7 @@ from lrdecay.components.models.build import MODELS, has_own_dropout
 from lrdecay.components.schedulers import Horizon
 from lrdecay.core.text import quote, suggest_name
 from lrdecay.core.yaml import Document, Problem
-from lrdecay.sweep.diagnostics import format_path, translate_errors
+from lrdecay.sweep.diagnostics import locate_problem, translate_errors
 
 _TRIED = 10_000  # schedulers x lengths and rates: of more, the first ones are checked
 
@@ -39,17 +39,15 @@ def _dropout_problems(document: Document) -> Iterator[Problem]:
         return
     why = f"{own[0]} has dropout rates of its own"
     if len(own) < len(names):
-        message = (
-            f"{format_path(path)}: {why}; give networks that have none a sweep file of their own"
-        )
-        yield Problem(*document.place(path), message)
+        message = f"{why}; give networks that have none a sweep file of their own"
+        yield locate_problem(document, path, message)
     if "dropout" in document.value:
-        place = document.place(("dropout",), key=True)
-        yield Problem(*place, f"dropout: must be left out, since {why}")
+        message = f"must be left out, since {why}"
+        yield locate_problem(document, ("dropout",), message, key=True)
     rates = _mapping(_mapping(document.value.get("optimizer")).get("lr"))
     if "dropout" in _listed(rates.get("per")):
-        place = document.place(("optimizer", "lr", "per"))
-        yield Problem(*place, f"optimizer.lr.per: must be scheduler, since {why}")
+        message = f"must be scheduler, since {why}"
+        yield locate_problem(document, ("optimizer", "lr", "per"), message)
 
 
 def _seed_problems(document: Document) -> Iterator[Problem]:
@@ -57,7 +55,7 @@ def _seed_problems(document: Document) -> Iterator[Problem]:
     schedulers = _mapping(document.value.get("schedulers"))
     if isinstance(document.value.get("seeds"), dict) and len(schedulers) == 1:
         message = "until: resolved needs a second scheduler, to compare with the reference"
-        yield Problem(*document.place(("seeds",)), f"seeds: {message}")
+        yield locate_problem(document, ("seeds",), message)
 
 
 def _scheduler_problems(document: Document) -> Iterator[Problem]:
@@ -67,13 +65,12 @@ def _scheduler_problems(document: Document) -> Iterator[Problem]:
     seen: dict[tuple[Horizon, str], str] = {}
     for label, spec in labelled.items():
         path = ("schedulers", label)
-        place = document.place(path, key=True)
         if not label.strip() or len(label) > 64 or not label.isprintable():
             message = f"{quote(label)} is no label; give 1 to 64 printable characters"
-            yield Problem(*place, f"schedulers: {message}")
+            yield Problem(*document.place(path, key=True), f"schedulers: {message}")
         node = schedulers.read_node(spec)
         if node is None:
-            continue  # the validation of the whole file says so
+            continue  # the validation of the entire file reports it
         name, arguments = node
         fixed = schedulers.has_fixed_arguments(name, arguments)
         resolved = None
@@ -87,17 +84,17 @@ def _scheduler_problems(document: Document) -> Iterator[Problem]:
                 break
             except ValueError as error:
                 if any(_works(name, arguments, horizon, steps) for steps in _STEPS):
-                    continue  # it depends on the data: expanding the matrix says so
+                    continue  # it depends on the data: expanding the matrix reports it
                 values = ", ".join(f"{key}: {quote(value)}" for key, value in arguments.items())
                 what = " ".join(str(error).split()) + (f" (given {values})" if values else "")
-                yield Problem(*place, f"{format_path(path)}: {what}")
+                yield locate_problem(document, path, what, key=True)
                 break
             twin = seen.setdefault((horizon, resolved), label)
             if twin != label:
                 message = (
                     f"the same scheduler as {quote(twin, quoted=False)}; leave one of them out"
                 )
-                yield Problem(*place, f"{format_path(path)}: {message}")
+                yield locate_problem(document, path, message, key=True)
                 break
 
 
@@ -122,9 +119,7 @@ def _reference_problems(document: Document) -> Iterator[Problem]:
     reference = _mapping(document.value.get("comparison")).get("reference")
     labels = document.value.get("schedulers")
     if isinstance(reference, str) and isinstance(labels, dict) and reference not in labels:
-        yield Problem(
-            *document.place(path), f"{format_path(path)}: {suggest_name(reference, labels)}"
-        )
+        yield locate_problem(document, path, suggest_name(reference, labels))
 
 
 def _validation_problems(document: Document) -> Iterator[Problem]:
@@ -139,10 +134,8 @@ def _validation_problems(document: Document) -> Iterator[Problem]:
     }
     metric = _mapping(given.get("comparison")).get("metric")
     chooses = isinstance(_mapping(given.get("optimizer")).get("lr"), dict)
-    reasons = find_validation_reasons(specs, metric, given.get("target"), chooses)
-    for reason in reasons:
-        message = f"validation: must be above 0, since {reason}"
-        yield Problem(*document.place(("validation",)), message)
+    for reason in find_validation_reasons(specs, metric, given.get("target"), chooses):
+        yield locate_problem(document, ("validation",), f"must be above 0, since {reason}")
 
 
 def find_validation_reasons(

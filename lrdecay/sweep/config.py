@@ -15,7 +15,6 @@ from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.models.spec import ModelSpec
 from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, build_optimizer_spec
 from lrdecay.components.schedulers.spec import SchedulerSpec
-from lrdecay.core import yaml as yaml_module
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Axis, Fraction, Strict, require_distinct
 from lrdecay.core.text import quote
@@ -181,7 +180,7 @@ def load_sweep(path: str | Path) -> Sweep:
         reason = (isinstance(error, OSError) and error.strerror) or error
         shown = str(path) if str(path).isprintable() else repr(str(path))
         raise InputError(f"{shown}: {reason}") from error
-    # the last character may be cut where the file is too large, which is what is said then
+    # the last character may be cut where the file is too large, which is reported then
     errors = "strict" if len(content) <= MAX_BYTES else "replace"
     try:
         text = content.decode("utf-8-sig", errors)
@@ -231,8 +230,9 @@ def check_sweep(document: Document, source: str) -> Sweep:
         message = f"must be keys and values, such as dataset: digits, not {quote(value)}"
         raise SweepFileError(source, [Problem(*document.place(()), message)])
     problems = list(checks.find_problems(document))
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(source).stem).lstrip("_.-")[:64] or "sweep"
     try:
-        sweep = Sweep.model_validate({"name": _default_name(source), **value})
+        sweep = Sweep.model_validate({"name": name, **value})
     except ValidationError as error:
         problems += translate_errors(error, document, _list_models(document))
         raise SweepFileError(source, problems) from None
@@ -255,9 +255,10 @@ def check_sweep(document: Document, source: str) -> Sweep:
     return sweep
 
 
-def _list_models(document: Document) -> dict[yaml_module.Path, type[BaseModel]]:
+def _list_models(document: Document) -> dict[tuple[str | int, ...], type[BaseModel]]:
     """Return, by path, the model whose keys are valid there."""
     labels = document.value.get("schedulers")
+    labels = labels if isinstance(labels, dict) else {}
     return {
         (): Sweep,
         ("dataset",): DatasetSpec,
@@ -266,12 +267,5 @@ def _list_models(document: Document) -> dict[yaml_module.Path, type[BaseModel]]:
         ("optimizer", "lr"): RateChoice,
         ("comparison",): Comparison,
         ("seeds",): SeedsUntil,
-        **{
-            ("schedulers", label): SchedulerSpec
-            for label in (labels if isinstance(labels, dict) else ())
-        },
+        **{("schedulers", label): SchedulerSpec for label in labels},
     }
-
-
-def _default_name(source: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", Path(source).stem).lstrip("_.-")[:64] or "sweep"

@@ -57,8 +57,8 @@ def translate_errors(
         if isinstance(key, int):
             if path not in reported:
                 reported.add(path)
-                short = f"the list is too short, its item {key + 1} is missing"
-                yield Problem(*document.place(path), f"{format_path(path)}: {short}")
+                message = f"the list is too short, its item {key + 1} is missing"
+                yield locate_problem(document, path, message)
             continue
         # The members of a union complain one after the other: the first speaks for all, unless
         # the value is a list, and then those that looked into it do.
@@ -66,6 +66,12 @@ def translate_errors(
             continue
         reported.add(path)
         yield _problem(detail, path, document, models)
+
+
+def locate_problem(document: Document, path: Path, message: str, key: bool = False) -> Problem:
+    """Return a mistake in the value (or key) at a path, which its message begins with."""
+    where = f"{format_path(path)}: " if path else ""
+    return Problem(*document.place(path, key), where + message)
 
 
 def format_path(path: Path) -> str:
@@ -100,7 +106,6 @@ _BOUNDS = {
 def _missing(
     key: str, path: Path, document: Document, model: type[BaseModel] | None
 ) -> Iterator[Problem]:
-    where = f"{format_path(path)}: " if path else ""
     valid = _keys(model)
     value: Any = document.value
     for part in path:
@@ -115,7 +120,7 @@ def _missing(
     fields = model.model_fields.values() if model else ()
     meaning = next((f.description for f in fields if f.alias == key and f.description), None)
     keys = f" ({meaning})" if meaning else f" (keys: {', '.join(valid)})"
-    yield Problem(*document.place(path, key=True), f"{where}the key {key} is missing{hint}{keys}")
+    yield locate_problem(document, path, f"the key {key} is missing{hint}{keys}", key=True)
 
 
 def _problem(
@@ -128,9 +133,7 @@ def _problem(
         message = f"{where}the key {suggest_name(str(path[-1]), _keys(models.get(path[:-1])))}"
         return Problem(*document.place(path, key=True), message)
     if kind == "literal_error":
-        choices = [
-            part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")
-        ]
+        choices = [part.strip("'") for part in re.split(", | or ", context["expected"])]
         if isinstance(value, str):
             message = suggest_name(value, choices)
         else:
@@ -141,7 +144,7 @@ def _problem(
             expected += f" (keys: {', '.join(keys)})"
             if keys == ["class"] and isinstance(value, str):
                 expected += f", such as {{class: {quote(value, quoted=False)}}}"
-        elif kind == "int_type" and isinstance(value, str) and _takes_words(path):
+        elif kind == "int_type" and isinstance(value, str) and path[2:] and path[0] == "schedulers":
             expected += ", or the word epochs or steps, or a part of it such as 0.5 epochs"
         message = f"must be {expected}, not {quote(value)}"
         if kind == "int_type" and (counted := _COUNT.fullmatch(str(value))):
@@ -150,9 +153,11 @@ def _problem(
             message += "; put it in quotes if it is one"
     elif kind in _BOUNDS:
         word, key = _BOUNDS[kind]
-        message = f"must be {word} {_shorten(context[key])}, not {quote(value)}"
+        bound = context[key]
+        bound = int(bound) if bound == int(bound) else bound
+        message = f"must be {word} {bound}, not {quote(value)}"
     elif kind == "repeated":
-        message = f"{quote(value)} stands in the list already; leave it out"
+        message = f"{quote(value)} is in the list already; leave it out"
     elif kind in ("too_short", "string_too_short"):
         least = context.get("min_length", 1)
         message = "must not be empty; give at least one"
@@ -167,16 +172,7 @@ def _problem(
         message = str(context["error"])
     else:
         message = f"{detail['msg']}, not {quote(value)}"
-    where = f"{format_path(path)}: " if path else ""
-    return Problem(*document.place(path), where + message)
-
-
-def _takes_words(path: Path) -> bool:
-    return len(path) >= 3 and path[0] == "schedulers"
-
-
-def _shorten(bound: float) -> float:
-    return int(bound) if bound == int(bound) else bound
+    return locate_problem(document, path, message)
 
 
 def _keys(model: type[BaseModel] | None) -> list[str]:

@@ -34,7 +34,7 @@ class Matrix:
     trial_seeds: tuple[int, ...]
 
     def trials(self) -> list[Run]:
-        """Return the runs that choose base rates, a whole block of one seed after the other."""
+        """Return the runs that choose base rates, one seed after the other."""
         return [
             replace(cell, seed=seed, phase="choose")
             for seed in self.trial_seeds
@@ -57,7 +57,7 @@ class Matrix:
         rates: Mapping[lr_selection.CellKey, float | None],
         counts: Mapping[Run, int] | None = None,
     ) -> list[Run]:
-        """Return the runs to compare, a whole block of one seed after the other.
+        """Return the runs to compare, one seed after the other.
 
         `counts` says how many of the seeds each of the `compared` cells has; all unless given.
         """
@@ -94,7 +94,7 @@ def expand_matrix(sweep: Sweep, dataset: Dataset) -> Matrix:
 
 
 def list_runs(sweep: Sweep, dataset: Dataset) -> list[Run]:
-    """Return every run that is known before any has trained, a whole block of one seed after the
+    """Return every run that is known before any has trained, one seed after the
     other: all of them, or the trials where base rates are to be chosen.
 
     Raises `InputError` as `expand_matrix` does.

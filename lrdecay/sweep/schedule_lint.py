@@ -12,7 +12,7 @@ from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
 
 MOST = 200_000
-"""Epochs or steps of a schedule that are walked through; a longer one is not foreseen."""
+"""Epochs or steps of a schedule that are walked through; a longer one is not checked."""
 
 _JUMP = 0.1  # of the highest rate, within one epoch or step
 _ALMOST = 1e-9
@@ -69,16 +69,13 @@ def _simulate(run: Run, train_images: int) -> ScheduleCurve | None:
 
 
 def lint_schedules(planned: Sequence[PlannedCurve]) -> list[str]:
-    """Return what is probably not meant, each with its label, what would happen and the fix."""
+    """Return the warnings, each with its label, what would happen and the fix."""
     lengths = {(each.run.epochs, each.run.batch_size) for each in planned}
-    said: dict[str, None] = {}
+    found = []
     for each in planned:
-        where = f" in runs of {spell_count(each.run.epochs, 'epoch')}" if len(lengths) > 1 else ""
-        for text in _lint_one(each):
-            said[f"schedulers.{each.label}: {text}{where and f' ({where.strip()})'}"] = None
-    for text in _find_twins(planned):
-        said[text] = None
-    return list(said)
+        where = f" (in runs of {spell_count(each.run.epochs, 'epoch')})" if len(lengths) > 1 else ""
+        found += [f"schedulers.{each.label}: {text}{where}" for text in _lint_one(each)]
+    return list(dict.fromkeys([*found, *_find_twins(planned)]))
 
 
 def _lint_one(each: PlannedCurve) -> Iterator[str]:
@@ -145,7 +142,7 @@ def _lint_part(part: Part) -> Iterator[str]:
 
 def _lint_sequence(part: Part) -> Iterator[str]:
     """Yield which schedulers of a SequentialLR do not start where they would alone: OneCycleLR and
-    CyclicLR change what torch starts the others from."""
+    CyclicLR change the rate that torch starts the others from."""
     held = part.arguments["schedulers"]
     culprits = [name for each in held if (name := each["class"]) in ("OneCycleLR", "CyclicLR")]
     if not culprits or len(held) == 1:
@@ -200,7 +197,7 @@ def _lint_lengths(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
     name, length = part.name, part.length
     word = key.removesuffix("s") if key == "milestones" else key
     fix = f"a {word} below {length}, such as 0.5 {part.every}s"
-    if length == 1 and part.every == "epoch":  # nothing whole is below that
+    if length == 1 and part.every == "epoch":  # no whole number is below that
         fix = f"it a longer run, or interval: step and a {word} in steps"
     # a decay may take the whole of it
     most = length if key in ("decay_iters", "total_iters") else length - 1
@@ -260,7 +257,7 @@ def _find_twins(planned: Sequence[PlannedCurve]) -> Iterator[str]:
 
 
 def _name_other_unit(value: int, part: Part) -> str:
-    """Say so where a length looks like one in the other unit."""
+    """Return a hint where a length looks like one in the other unit."""
     horizon = part.horizon
     if part.every == "step" and value == horizon.epochs != horizon.steps:
         return f" ({value} is its number of epochs; it is stepped after every step)"

@@ -14,11 +14,11 @@ from helpers.checks import (
     check_verdicts,
     error_with_peeking,
 )
+from helpers.crossed import crossed_interval
 from helpers.simulated import ALPHA, random, running, statistics
 
 from lrdecay import analysis
 from lrdecay.analysis.confidence_sequences import fixed_radius, sequence_radius
-from lrdecay.analysis.crossed_effects import crossed_interval
 from lrdecay.analysis.verdicts import judge_contrasts
 
 SKEWED = "one-sided exponential"

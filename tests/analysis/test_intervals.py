@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from helpers.crossed import crossed_interval
 from helpers.frames import make_tables
 from helpers.simulated import ALPHA, random
 from helpers.tiers import slow_but
@@ -17,7 +18,7 @@ from lrdecay.analysis.confidence_sequences import (
     sequence_radius,
     upper_sd,
 )
-from lrdecay.analysis.crossed_effects import Bitmaps, crossed_interval, crossed_variance
+from lrdecay.analysis.crossed_effects import Bitmaps, crossed_variance
 from lrdecay.analysis.estimates import compute_paired_statistics
 from lrdecay.analysis.metrics import find_metric
 from lrdecay.analysis.seed_blocks import build_seed_blocks

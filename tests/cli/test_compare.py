@@ -11,12 +11,10 @@ from typing import Any
 import pytest
 from helpers.frames import make_tables, write_folder
 from helpers.paths import HOME
-from rich.console import Console
 from typer.testing import CliRunner
 
 from lrdecay import analysis
 from lrdecay.analysis.settings import Comparison
-from lrdecay.cli import compare
 from lrdecay.cli.app import app
 from lrdecay.report.compare import as_markdown, compare_folder, write_notes
 
@@ -192,9 +190,7 @@ def test_one_cell_has_nothing_to_compare(tmp_path):
 
 def test_a_long_family_is_cut_in_the_terminal_alone(tmp_path, monkeypatch, folder):
     monkeypatch.setattr("lrdecay.report.compare.SHOWN", 2)
-    console = Console(record=True, width=200, file=io.StringIO())
-    compare.print_answer(compare_folder(folder), console)
-    text = console.export_text()
+    text = call(folder)
     assert "... and 2 more: --format csv" in text
     assert text.count("\n- ") == 2 * 4
     assert call(folder, "--format", "markdown").count("\n- dropout 0") >= 4

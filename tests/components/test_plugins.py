@@ -199,7 +199,7 @@ def test_a_file_that_changed_is_refused_by_this_process_and_by_workers(tmp_path,
     summary = run_sweep(file, tmp_path / "a", workers=1, device="cpu", engine="reference")
     assert (summary.completed, summary.failed) == (2, 0)
     path.write_text(POWERS + "# more\n")
-    with pytest.raises(InputError, match=r"own.py: has changed since it was loaded; start anew$"):
+    with pytest.raises(InputError, match=r"own.py: has changed since it was loaded; start again$"):
         plugins.load_plugins([path])
     with pytest.raises(
         WorkerError, match="plug-in scheduler PowersLR has changed since the sweep began"
@@ -825,7 +825,7 @@ def test_the_stacked_engine_leaves_an_optimizer_that_it_does_not_know_to_the_oth
             notes.append(text)
 
     options = {"device": "cpu", "workers": 1, "engine": "stacked", "plugins": [path]}
-    summary = run_sweep(file, tmp_path, Notes(), **options)
+    summary = run_sweep(file, results=tmp_path, progress=Notes(), **options)
     assert summary.completed == 2
     assert set(read_runs(summary.folder)["engine"]) == {"reference"}
     assert notes == [

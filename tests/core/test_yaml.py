@@ -214,7 +214,7 @@ def test_a_readable_document_comes_with_its_problems() -> None:
     assert caught.value.document.value == {"a": 3, "b": [2]}
     assert caught.value.problems == [
         Problem(2, 4, "anchors (&x) are not supported; leave it out"),
-        Problem(3, 1, "the key 'a' stands here already (line 1); keep one"),
+        Problem(3, 1, "the key 'a' is here already (line 1); keep one"),
     ]
 
 
@@ -222,8 +222,8 @@ def test_a_key_that_stands_twice_names_the_first_one_beside_it() -> None:
     with pytest.raises(YamlError) as caught:
         parse_yaml("a: {x: 1}\na:\n  x: 2\n  x: 3\n")
     assert caught.value.problems == [
-        Problem(2, 1, "the key 'a' stands here already (line 1); keep one"),
-        Problem(4, 3, "the key 'x' stands here already (line 3); keep one"),
+        Problem(2, 1, "the key 'a' is here already (line 1); keep one"),
+        Problem(4, 3, "the key 'x' is here already (line 3); keep one"),
     ]
 
 
@@ -246,7 +246,7 @@ def test_a_mistake_that_ends_the_reading_comes_after_those_before_it() -> None:
         parse_yaml("a: 1\na: *b\nc: [1\n")
     assert caught.value.document is None
     assert caught.value.problems == [
-        Problem(2, 1, "the key 'a' stands here already (line 1); keep one"),
+        Problem(2, 1, "the key 'a' is here already (line 1); keep one"),
         Problem(2, 4, "aliases (*b) are not supported; write the value out"),
         Problem(3, 4, "not YAML: this bracket is not closed"),
     ]

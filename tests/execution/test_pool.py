@@ -92,7 +92,7 @@ def test_a_group_whose_machine_is_gone_starts_anew_whole_and_blames_no_run():
     group = Group("reference", tuple(RUNS[:2]))
     assert site.train([group]) == [0, 1]
     assert [worker.taken for worker in site.workers] == [[group]] * 4
-    line = "the fake worker died (as it was told to); 2 runs of it start anew elsewhere"
+    line = "the fake worker died (as it was told to); 2 runs of it start again elsewhere"
     assert site.notes == [line] * 3
 
 

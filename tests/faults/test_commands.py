@@ -124,11 +124,11 @@ def test_rows_that_are_whole_but_wrong_are_found(trained, tmp_path):
     run = min(trained.records)
     good = trained.records[run]
     for facts, epochs, reason in (
-        ({"lr": 0.5}, good.epochs, f"run {run} is not what its identity says"),
-        ({}, good.epochs[:-1], f"run {run} lacks epochs or splits"),
-        ({}, good.epochs[:-4], f"run {run} lacks epochs"),
+        ({"lr": 0.5}, good.epochs, f"run {run} does not match its identity"),
+        ({}, good.epochs[:-1], f"run {run} has missing epochs or splits"),
+        ({}, good.epochs[:-4], f"run {run} has missing epochs"),
         ({"status": "wonderful"}, good.epochs, f"run {run} has the status 'wonderful'"),
-        ({"status": "diverged"}, good.epochs, f"run {run} lacks epochs"),
+        ({"status": "diverged"}, good.epochs, f"run {run} has missing epochs"),
     ):
         results = tmp_path / str(len(list(tmp_path.iterdir())))
         records = {**trained.records, run: Record({**good.run, **facts}, epochs)}

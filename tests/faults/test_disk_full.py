@@ -96,5 +96,5 @@ def test_the_command_says_what_did_not_fit(trained, tmp_path):
     assert ended.returncode == 1
     assert ended.stderr == (
         f"lrdecay: {tmp_path}/tiny/plan.parquet: {os.strerror(errno.EFBIG)}; finished runs are in "
-        f"{tmp_path}/tiny. To go on: lrdecay sweep {trained.file} --results {tmp_path}\n"
+        f"{tmp_path}/tiny. To continue: lrdecay sweep {trained.file} --results {tmp_path}\n"
     )

@@ -248,7 +248,7 @@ def test_runs_of_a_worker_that_is_struck_end_the_same(tmp_path, monkeypatch, num
     summary = run_sweep(file, tmp_path, workers=1, group_size=size, progress=progress)
     assert len(progress.struck) == 1
     (note,) = progress.notes
-    expected = f"{cause} with 2 runs at once; they start anew, 1 at once"
+    expected = f"{cause} with 2 runs at once; they start again, 1 at once"
     if size == 1:
         expected = f"constant, dropout 0.3, seed 0: {cause}; trying again, alone (2 of 3)"
     assert note == expected

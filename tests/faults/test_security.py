@@ -513,7 +513,7 @@ def test_nothing_waits_for_a_pipe_or_a_device(make, theirs):
     for name in ("runs.parquet", ".holder", "sweep.yaml"):
         (theirs / name).unlink(missing_ok=True)
         make(theirs / name)
-    assert "runs.parquet: damaged, or no table of lrdecay's (not a file)" in said(
+    assert "runs.parquet: damaged, or not a table of lrdecay (not a file)" in said(
         "status", theirs, code=2
     )
     assert f"{theirs}/runs.parquet: not a file; moved to quarantine" in said(

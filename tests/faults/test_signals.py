@@ -118,8 +118,8 @@ def test_a_signal_stops_a_sweep_in_order(file, fresh, tmp_path, often):
         output, errors = process.communicate(timeout=SECONDS)
         assert process.returncode == 128 + stop, (output, errors)
         assert errors == (
-            f"\nInterrupted; finished runs are in {results}/tiny. To go on: lrdecay sweep {file} "
-            f"--results {results} --workers 2 --group-size 1\n"
+            f"\nInterrupted; finished runs are in {results}/tiny. To continue: lrdecay sweep "
+            f"{file} --results {results} --workers 2 --group-size 1\n"
         )
         assert_nobody_is_left(process)
         assert 1 <= assert_goes_on(file, results, fresh) < RUNS
@@ -164,7 +164,7 @@ def test_a_signal_at_any_moment_does_no_damage(file, fresh, tmp_path, often, fig
         if process.returncode == 143:
             (line,) = errors.split("\n")[1:-1]
             assert line.startswith("Interrupted; ")
-            assert f"To go on: lrdecay sweep {file}" in line
+            assert f"To continue: lrdecay sweep {file}" in line
         assert_nobody_is_left(process)
         finished.append(assert_goes_on(file, results, fresh))
     figure("TERM at random moments", f"{len(seconds)} times, {sum(finished)} runs kept")

@@ -277,7 +277,7 @@ def test_a_worker_that_dies_fails_no_other_run(file, monkeypatch, engine):
         (note,) = notes
         assert note == (
             "the worker process died (exit status -9) with 4 runs at once; "
-            "they start anew, 2 at once"
+            "they start again, 2 at once"
         )
 
 

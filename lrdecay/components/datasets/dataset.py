@@ -92,13 +92,14 @@ class Dataset:
         chosen = draw_fixed_order(self.train_count, "validation")
         held, kept = chosen[:validation], chosen[validation:].sort().values
         sample = chosen[validation:][: validation or default_validation(self.train_count) or None]
-        train = split_of(self.train_images[kept], self.train_labels[kept])
+
+        def part(index: Tensor) -> Split:
+            return split_of(self.train_images[index], self.train_labels[index])
+
         return Data(
-            train=train,
-            train_eval=split_of(self.train_images[sample], self.train_labels[sample]),
-            validation=split_of(self.train_images[held], self.train_labels[held])
-            if validation
-            else None,
+            train=part(kept),
+            train_eval=part(sample),
+            validation=part(held) if validation else None,
             test=split_of(self.test_images, self.test_labels),
             classes=self.classes,
         )

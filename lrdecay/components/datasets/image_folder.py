@@ -167,18 +167,18 @@ def _check_memory(root: Path, count: int, image: np.ndarray[Any, Any]) -> None:
         height, width = image.shape[:2]
         raise InputError(
             f"{sanitize_line(str(root))}: {count} images of {width}x{height} take "
-            f"{needed / 2**30:.0f} GiB of memory, and there are {there / 2**30:.0f}; say in the "
-            f"sweep file what to resize them to, as in dataset: {{folder: {root}, size: 32}}"
+            f"{needed / 2**30:.0f} GiB of memory, and there are {there / 2**30:.0f}; "
+            f"{_advise_size(root)}"
         )
 
 
 def _mixed(root: Path, sizes: Collection[tuple[int, ...]]) -> InputError:
-    return InputError(
-        f"{root}: images of {len(sizes)} sizes, such as "
-        f"{' and '.join(f'{w}x{h}' for h, w in sorted(sizes)[:2])}; "
-        f"say in the sweep file what to resize them to, as in "
-        f"dataset: {{folder: {root}, size: 32}}"
-    )
+    some = " and ".join(f"{w}x{h}" for h, w in sorted(sizes)[:2])
+    return InputError(f"{root}: images of {len(sizes)} sizes, such as {some}; {_advise_size(root)}")
+
+
+def _advise_size(root: Path) -> str:
+    return f"say in the sweep file what to resize them to: dataset: {{folder: {root}, size: 32}}"
 
 
 def _eight_bits(image: Image) -> Image:

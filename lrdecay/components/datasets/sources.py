@@ -4,8 +4,8 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +19,12 @@ from lrdecay.core.errors import InputError
 
 DATA_VARIABLE = "LRDECAY_DATA"
 _DIGITS_TEST = 360
+_TORCHVISION = {
+    "mnist": "MNIST",
+    "fashion_mnist": "FashionMNIST",
+    "kmnist": "KMNIST",
+    "cifar10": "CIFAR10",
+}
 _TIMEOUT_SECONDS = 60.0
 
 
@@ -64,19 +70,10 @@ def _torchvision(name: str, root: Path, download: bool) -> Dataset:
     """
     from torchvision import datasets
 
-    classes: dict[str, Callable[..., Any]] = {
-        "mnist": datasets.MNIST,
-        "fashion_mnist": datasets.FashionMNIST,
-        "kmnist": datasets.KMNIST,
-        "cifar10": datasets.CIFAR10,
-    }
-
-    def read(train: bool, download: bool = False) -> Any:
-        return classes[name](root=str(root), train=train, download=download)
-
     def part(train: bool) -> tuple[Tensor, Tensor]:
+        read = partial(getattr(datasets, _TORCHVISION[name]), root=str(root), train=train)
         try:
-            dataset = read(train)
+            dataset = read()
         except Exception as error:  # files may hold anything; torchvision asserts, among others
             if _ABSENT not in str(error):
                 raise _damaged(name, root, error) from error
@@ -84,7 +81,7 @@ def _torchvision(name: str, root: Path, download: bool) -> Dataset:
                 raise AbsentError(f"{name} is not in {root.absolute()}.\n{_ADVICE}") from error
             try:
                 with _network_timeout():
-                    dataset = read(train, download=True)
+                    dataset = read(download=True)
             except Exception as failure:
                 raise InputError(
                     f"{name} is not in {root.absolute()}, and it could not be downloaded "
@@ -105,7 +102,7 @@ DATASETS: dict[str, Callable[[str, Path, bool], Dataset]] = REGISTRIES["dataset"
 """Dataset name -> what reads it, given the name, the folder of the datasets, and whether it may be
 downloaded."""
 DATASETS["digits"] = _digits
-DATASETS.update(dict.fromkeys(("mnist", "fashion_mnist", "kmnist", "cifar10"), _torchvision))
+DATASETS.update(dict.fromkeys(_TORCHVISION, _torchvision))
 
 
 _ABSENT = "download=True"  # what torchvision's error says to try where files are missing
@@ -118,7 +115,7 @@ _ADVICE = (
 
 @contextmanager
 def _network_timeout() -> Iterator[None]:
-    """Torchvision waits for ever for a network that swallows packets."""
+    """Torchvision waits forever for a network that drops packets."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT_SECONDS)
     try:
@@ -130,7 +127,7 @@ def _network_timeout() -> Iterator[None]:
 def _damaged(name: str, root: Path, error: Exception) -> InputError:
     return InputError(
         f"{name} in {root.absolute()} cannot be read: {_one_line(error)}.\n"
-        f"Mend its folder there, or remove it: what is missing is downloaded"
+        f"Fix its folder there, or remove it: what is missing is downloaded"
     )
 
 

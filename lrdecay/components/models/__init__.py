@@ -1,5 +1,3 @@
 """Networks, and the dropout in them."""
 
-from lrdecay.components.models.spec import ModelSpec
-
-__all__ = ["ModelSpec"]
+from lrdecay.components.models.spec import ModelSpec as ModelSpec

@@ -1,5 +1,4 @@
 """Optimizers, and what a sweep file says of one."""
 
-from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice
-
-__all__ = ["OptimizerSpec", "RateChoice"]
+from lrdecay.components.optimizers.spec import OptimizerSpec as OptimizerSpec
+from lrdecay.components.optimizers.spec import RateChoice as RateChoice

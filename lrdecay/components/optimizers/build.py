@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 from schedulefree import AdamWScheduleFree
+from torch import optim
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
@@ -16,16 +17,9 @@ from lrdecay.components import registry
 
 CLASSES: dict[str, Callable[..., Optimizer]] = registry.REGISTRIES["optimizer"]
 """Name in a sweep file -> class."""
-CLASSES.update(
-    {
-        "Adam": torch.optim.Adam,
-        "AdamW": torch.optim.AdamW,
-        "SGD": torch.optim.SGD,
-        "RMSprop": torch.optim.RMSprop,
-        "Adadelta": torch.optim.Adadelta,
-        "AdamWScheduleFree": AdamWScheduleFree,
-    }
-)
+for _class in (optim.Adam, optim.AdamW, optim.SGD, optim.RMSprop, optim.Adadelta):
+    CLASSES[_class.__name__] = _class
+CLASSES["AdamWScheduleFree"] = AdamWScheduleFree
 
 DECAY_BIASES = "decay_biases"
 """An argument that every optimizer with weight decay takes here, and none in torch."""
@@ -44,9 +38,9 @@ def build_optimizer(
     given = deepcopy(dict(arguments))
     if not registry.find_plugin("optimizer", name):
         if not given.pop(DECAY_BIASES, True):
-            listed = list(parameters)
-            weights = [each for each in listed if each.dim() > 1]
-            others = [each for each in listed if each.dim() <= 1]
+            parameters = list(parameters)
+            weights = [each for each in parameters if each.dim() > 1]
+            others = [each for each in parameters if each.dim() <= 1]
             groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
         if "fused" in inspect.signature(CLASSES[name]).parameters:
             given["fused"] = True

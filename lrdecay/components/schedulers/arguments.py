@@ -94,8 +94,9 @@ def _check_held(holder: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         example = "{class: StepLR, step_size: 5}"
         raise ValueError(f"must be a scheduler, such as {example}, not {quote(value)}")
-    name = SchedulerSpec.model_validate(value).class_
-    known = CLASSES[name]
+    spec = SchedulerSpec.model_validate(value)
+    name = spec.class_
+    cls = CLASSES[name]
     reason = None
     if name == "WarmupLR":
         reason = "WarmupLR cannot be held by another; let it hold the others"
@@ -103,7 +104,7 @@ def _check_held(holder: str, value: Any) -> dict[str, Any]:
         reason = (
             f"SequentialLR cannot hold {name}, which torch starts at the wrong rate; WarmupLR can"
         )
-    elif holder != "WarmupLR" and inspect.isclass(known) and issubclass(known, ReduceLROnPlateau):
+    elif holder != "WarmupLR" and inspect.isclass(cls) and issubclass(cls, ReduceLROnPlateau):
         reason = f"{holder} cannot hold {name}, which is steered by the loss; WarmupLR can"
     elif holder == "ChainedScheduler" and name in SETS_OUTRIGHT:
         other = "WarmupLR" if name == "SequentialLR" else "SequentialLR"
@@ -113,9 +114,9 @@ def _check_held(holder: str, value: Any) -> dict[str, Any]:
             type="value_error", loc=("class",), input=name, ctx={"error": ValueError(reason)}
         )
         raise ValidationError.from_exception_data("scheduler", [detail])
-    rest = {key: each for key, each in value.items() if key != "class"}
+    rest = spec.arguments
     if holder == "WarmupLR":
-        rest = {"interval": find_interval(name, rest), **rest}
+        rest.setdefault("interval", find_interval(name, rest))
     return {"class": name, **argument_model(name, holder).model_validate(rest).model_dump()}
 
 

@@ -84,7 +84,7 @@ def read_node(value: Any) -> tuple[str, dict[str, Any]] | None:
 def walk_tree(name: str, given: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the class and the arguments of a scheduler, then of all that it holds.
 
-    What is no scheduler is passed over: the arguments may be those of a file not yet checked.
+    What is no scheduler is skipped.
     """
     yield name, dict(given)
     for node in filter(None, map(read_node, list_children(name, given))):
@@ -97,8 +97,8 @@ def find_interval(name: str, given: Mapping[str, Any] | None = None) -> Interval
     Arguments may say so; one that holds others goes by steps by default where any of them does.
     """
     given = given or {}
-    if given.get("interval") in ("epoch", "step"):
-        chosen: Interval = given["interval"]
+    chosen: Interval | None = given.get("interval")
+    if chosen in ("epoch", "step"):
         return chosen
     if name in ("ChainedScheduler", "SequentialLR"):
         inner = [find_interval(*node) for node in list(walk_tree(name, given))[1:]]

@@ -46,7 +46,17 @@ class Schedule(LRScheduler):
         return [base * self.share(self.last_epoch) for base in self.base_lrs]
 
 
-class LinearToZeroLR(Schedule):
+class _OverRun(Schedule):
+    """A schedule that ends after `total_iters`."""
+
+    whole = "total_iters"
+
+    def __init__(self, optimizer: Optimizer, total_iters: int) -> None:
+        self.total_iters = _positive("total_iters", total_iters)
+        super().__init__(optimizer)
+
+
+class LinearToZeroLR(_OverRun):
     """share(t) = 1 - t / total_iters: in a straight line to zero.
 
     Argued for by Bergsma et al., "Straight to Zero", ICLR 2025. `total_iters` is the whole run
@@ -56,18 +66,12 @@ class LinearToZeroLR(Schedule):
     [1.0, 0.75, 0.5, 0.25, 0.0]
     """
 
-    whole = "total_iters"
-
-    def __init__(self, optimizer: Optimizer, total_iters: int) -> None:
-        self.total_iters = _positive("total_iters", total_iters)
-        super().__init__(optimizer)
-
     def share(self, t: int) -> float:
         """Return the share of the base rate in step `t`."""
         return 1 - _done(t, self.total_iters)
 
 
-class CosineToFloorLR(Schedule):
+class CosineToFloorLR(_OverRun):
     """share(t) = floor + (1 - floor) (1 + cos(pi t / total_iters)) / 2.
 
     The cosine of Loshchilov and Hutter, "SGDR", 2017, that ends at a share of the base rate and
@@ -78,19 +82,16 @@ class CosineToFloorLR(Schedule):
     [1.0, 0.8682, 0.55, 0.2318, 0.1, 0.1]
     """
 
-    whole = "total_iters"
-
     def __init__(self, optimizer: Optimizer, total_iters: int, floor: float = 0.1) -> None:
-        self.total_iters = _positive("total_iters", total_iters)
         self.floor = _share("floor", floor)
-        super().__init__(optimizer)
+        super().__init__(optimizer, total_iters)
 
     def share(self, t: int) -> float:
         """Return the share of the base rate in step `t`."""
         return self.floor + (1 - self.floor) * _cosine(_done(t, self.total_iters))
 
 
-class RexLR(Schedule):
+class RexLR(_OverRun):
     """share(t) = (1 - z) / (1 - z / 2) with z = t / total_iters.
 
     Chen, Wolfe and Kyrillidis, "REX: Revisiting Budgeted Training with an Improved Schedule", 2021.
@@ -99,12 +100,6 @@ class RexLR(Schedule):
     >>> evaluate_schedule(RexLR, 4, total_iters=4)
     [1.0, 0.8571, 0.6667, 0.4, 0.0]
     """
-
-    whole = "total_iters"
-
-    def __init__(self, optimizer: Optimizer, total_iters: int) -> None:
-        self.total_iters = _positive("total_iters", total_iters)
-        super().__init__(optimizer)
 
     def share(self, t: int) -> float:
         """Return the share of the base rate in step `t`."""

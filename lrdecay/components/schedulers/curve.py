@@ -90,9 +90,9 @@ def simulate_schedule(
                 stepper.after_epoch(1.0 if losses is None else losses[done // per_epoch - 1])
             rates.append(optimizer.param_groups[0]["lr"])
     except Exception as error:
-        used = [registry.find_plugin("scheduler", each) for each, _ in walk_tree(name, resolved)]
-        for own in filter(None, used):  # which may raise anything
-            raise ValueError(registry.blame_plugin(own, error)) from error
+        for each, _ in walk_tree(name, resolved):
+            if own := registry.find_plugin("scheduler", each):  # which may raise anything
+                raise ValueError(registry.blame_plugin(own, error)) from error
         if isinstance(error, TypeError | ValueError | ArithmeticError):
             who = "torch" if CLASSES[name].__module__.startswith("torch.") else name
             raise ValueError(f"{who} refuses these arguments: {error}") from error

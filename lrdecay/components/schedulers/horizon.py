@@ -56,8 +56,8 @@ def replace_words(value: Any, horizon: Horizon) -> Any:
     """Return a value of a sweep file with words as numbers: `epochs`, `steps` and parts of them,
     and `lr` (the base rate) and multiples of it.
 
-    A part is rounded, halves up, to at least 1. A list is gone through. Anything else is returned
-    as it is, so `2 epochs` too, which might mean twice the run or two epochs.
+    A part is rounded, halves up, to at least 1. In a list each is replaced. Anything else is
+    returned as it is, so `2 epochs` too, which might mean twice the run or two epochs.
 
     >>> replace_words(["epochs", "0.25 epochs", "0.5 steps", "10 lr", 3], Horizon.of(10, 19))
     [10, 3, 95, 0.01, 3]

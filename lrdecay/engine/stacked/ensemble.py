@@ -158,7 +158,7 @@ class _VmappedDropout(nn.Module):
 
 
 class _Keep(torch.autograd.Function):
-    """`streams.keep` as bytes, with a rule of its own for vmap: older ones cannot view bits."""
+    """`rng.draw_mask` as bytes, with a rule of its own for vmap: older ones cannot view bits."""
 
     @staticmethod
     def forward(key: Tensor, threshold: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -45,7 +45,7 @@ class Rates:
         stepped = set()
         for schedule, loss in zip(self._of_run, validation_losses, strict=True):
             if schedule not in stepped:
-                schedule.end_epoch(loss)
+                schedule.scheduler.after_epoch(loss)
                 stepped.add(schedule)
 
     def keep(self, places: Sequence[int]) -> None:
@@ -56,10 +56,11 @@ class Rates:
 class _Schedule:
     def __init__(self, run: Run, steps: int) -> None:
         parameter = torch.nn.Parameter(torch.zeros(1))
-        arguments = run.optimizer_arguments
-        self._optimizer = build_optimizer(run.optimizer, [parameter], run.lr, arguments)
+        self._optimizer = build_optimizer(
+            run.optimizer, [parameter], run.lr, run.optimizer_arguments
+        )
         resolved = run.scheduler_arguments
-        self._scheduler = schedulers.build_scheduler(run.scheduler_class, resolved, self._optimizer)
+        self.scheduler = schedulers.build_scheduler(run.scheduler_class, resolved, self._optimizer)
         self._by_steps = schedulers.find_clock(run.scheduler_class, resolved) == "step"
         self.rates = torch.empty(steps, dtype=torch.float64)
         self.momenta = torch.empty(steps, dtype=torch.float64)
@@ -70,15 +71,12 @@ class _Schedule:
         if not self._by_steps:
             self.rates.fill_(group["lr"])
             self.momenta.fill_(_momentum(group))
-            self._scheduler.after_step()
+            self.scheduler.after_step()
             return
         for step in range(len(self.rates)):
             self.rates[step] = group["lr"]
             self.momenta[step] = _momentum(group)
-            self._scheduler.after_step()
-
-    def end_epoch(self, validation_loss: float | None) -> None:
-        self._scheduler.after_epoch(validation_loss)
+            self.scheduler.after_step()
 
 
 def _momentum(group: dict[str, object]) -> float:

@@ -1,4 +1,4 @@
-"""Many runs at once: the reference engine's course, in one computation for a whole group."""
+"""Many runs at once: what the reference engine does, in one computation for a whole group."""
 
 import time
 from collections.abc import Sequence

@@ -1,5 +1,3 @@
 """Workers that are processes of this machine."""
 
-from lrdecay.execution.local.executor import Local
-
-__all__ = ["Local"]
+from lrdecay.execution.local.executor import Local as Local

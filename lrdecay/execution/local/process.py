@@ -30,20 +30,15 @@ def training_environment() -> dict[str, str]:
     By default glibc gives the memory of each step back to the system and takes it again with a page
     fault for every 4 KiB, which costs a fifth of the time on small images.
     """
-    tunables = {
-        "mmap_threshold": 2**32,
-        "trim_threshold": 2**32,
-        "top_pad": 2**26,
-        "hugetlb": 1,
-    }
+    tunables = {"mmap_threshold": 2**32, "trim_threshold": 2**32, "top_pad": 2**26, "hugetlb": 1}
     ours = [f"glibc.malloc.{name}={value}" for name, value in tunables.items()]
-    theirs = os.environ.get("GLIBC_TUNABLES")
-    paths = [str(_HOME), *filter(None, [os.environ.get("PYTHONPATH")])]
+    tunings = filter(None, [*ours, os.environ.get("GLIBC_TUNABLES")])
+    paths = filter(None, [str(_HOME), os.environ.get("PYTHONPATH")])
     return {
         "PYTHONPATH": os.pathsep.join(paths),
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
-        "GLIBC_TUNABLES": ":".join([*ours, *filter(None, [theirs])]),
+        "GLIBC_TUNABLES": ":".join(tunings),
     }
 
 
@@ -84,12 +79,13 @@ class Process(Worker):
         signals.children.add(process)
         theirs.close()
         worker = cls(process, ours, clock, inbox)
-        worker._say(setup)
+        worker.send(setup)
         return worker
 
-    def send(self, group: Group) -> None:
-        """Have it train a group."""
-        self._say(group)
+    def send(self, group: Group | Setup) -> None:
+        """Have it train a group, or first of all set itself up."""
+        with suppress(OSError):  # that a process is gone, its listener tells
+            self._connection.send(group)
 
     def end(self) -> str:
         """End the process and return its exit status."""
@@ -106,7 +102,3 @@ class Process(Worker):
             while True:
                 self.hear(self._connection.recv())
         self._inbox.put((self, None))
-
-    def _say(self, message: object) -> None:
-        with suppress(OSError):  # that a process is gone, its listener tells
-            self._connection.send(message)

@@ -1,5 +1,3 @@
 """Runs on a Ray cluster (extra `ray`): `Cluster` is the executor."""
 
-from lrdecay.execution.ray.executor import Cluster
-
-__all__ = ["Cluster"]
+from lrdecay.execution.ray.executor import Cluster as Cluster

@@ -51,8 +51,7 @@ class Actor(Worker):
 
     def end(self) -> str:
         """End it and return how it ended."""
-        self._ears.forget(self)
-        self._ears.kill(self.handle)
+        self._ears.drop(self)
         return self._how
 
 
@@ -71,15 +70,12 @@ class Listener:
         with self._lock:
             self._streams[stream] = actor
 
-    def forget(self, actor: Actor) -> None:
-        """Hear no more of an actor."""
+    def drop(self, actor: Actor) -> None:
+        """End an actor at once, and hear no more of it."""
         with self._lock:
             self._streams = {s: whose for s, whose in self._streams.items() if whose is not actor}
-
-    def kill(self, handle: Any) -> None:
-        """End an actor there and then."""
         with suppress(self._ray.exceptions.RayError):
-            self._ray.kill(handle)
+            self._ray.kill(actor.handle)
 
     def stop(self) -> None:
         """End the thread."""

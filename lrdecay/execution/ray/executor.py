@@ -71,10 +71,8 @@ class Cluster:
 
     def plan(self, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None) -> Plan:
         """Return the groups in which runs train, as planned on a node where they do."""
-        data_there = self._stored(data)
-        planned: Plan = self._ask(
-            "plan", self._known(), tuple(runs), data_there, engine, group_size
-        )
+        arguments = (tuple(runs), self._stored(data), engine, group_size)
+        planned: Plan = self._ask("plan", self._known(), *arguments)
         return planned
 
     def train(self, groups: Sequence[Group], setup: Setup, tell: Tell) -> None:

@@ -90,7 +90,7 @@ class RayWorker:
 
 
 def _next_few(told: SimpleQueue[Any]) -> list[Any]:
-    """Return what was told by now, or after a moment of silence that there is nothing."""
+    """Return the messages so far, or a beat after a moment of silence."""
     try:
         messages = [told.get(timeout=_BEAT_SECONDS)]
     except Empty:

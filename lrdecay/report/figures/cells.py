@@ -1,6 +1,6 @@
 """Charts of what came out of each cell."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,10 +14,9 @@ from lrdecay.analysis import (
     time_to_target,
     train_test_gap,
 )
-from lrdecay.analysis.axes import has_dropout, select_rows
+from lrdecay.analysis.axes import has_dropout
 from lrdecay.core.text import spell_count
 from lrdecay.plots.outcomes import SPREADS
-from lrdecay.plots.style import Style
 from lrdecay.report.figures import panels
 from lrdecay.report.figures.panels import Chart, Setting
 
@@ -25,131 +24,100 @@ MAX_ROWS = 60
 """Rows of a map or of a list of cells."""
 
 
-def heat_map(setting: Setting) -> Chart | None:
+def draw_heat_map(setting: Setting) -> Chart | None:
     """Scheduler x dropout; None where either has one value, as the table says the same then."""
     schedulers = len(axis_values(setting.runs, "scheduler"))
     dropouts = len(axis_values(setting.runs, "dropout"))
-    cells = _completed_cells(setting.runs)
+    cells = setting.completed
     if cells.empty or not 1 < schedulers <= MAX_ROWS or not 1 < dropouts <= 12:
         return None
     inches = max(5.1, 1.2 + 0.95 * dropouts), 0.8 + 0.5 * schedulers
     ax = plots.plot_heat_map(setting.runs, ax=panels.make_panel(inches))
-    name = f"heat-map-{setting.number}"
     caption = (
         "Test accuracy after the last epoch, in percent, the darker the higher: mean "
         f"\N{PLUS-MINUS SIGN} sd over the seeds of a cell, and how many completed "
         f"({panels.format_counts(cells['n'])}). A cell without a completed run is empty."
     )
-    return Chart(
-        setting,
-        panels.make_single(ax, name, "mean test accuracy by scheduler and dropout; see the table"),
-        caption,
-    )
+    label = "mean test accuracy by scheduler and dropout; see the table"
+    return panels.make_single(setting, ax, "heat-map", label, caption)
 
 
-def accuracy_by_dropout(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+def draw_accuracy_by_dropout(setting: Setting) -> Chart | None:
     """Test accuracy after the last epoch, against dropout."""
-    cells = _completed_cells(setting.runs)
+    cells = setting.completed
     if not has_dropout(cells).any():
         return None
-    ax = plots.plot_accuracy_by_dropout(
-        setting.runs,
-        styles=styles,
-        legend=False,
-        ax=panels.make_panel(panels.SINGLE_INCHES),
-    )
+    ax = plots.plot_accuracy_by_dropout(setting.runs, ax=panels.make_panel(), **setting.options)
     what = "Test accuracy after the last epoch, in percent"
-    return _by_dropout_chart(setting, ax, "by-dropout", what, cells, styles)
+    return _by_dropout(setting, ax, "by-dropout", what, cells)
 
 
-def gap_by_dropout(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+def draw_gap_by_dropout(setting: Setting) -> Chart | None:
     """Training minus test accuracy after the last epoch, against dropout."""
     gaps = train_test_gap(setting.runs, setting.epochs)
     cells = cell_summary(gaps, "train_test_gap").query("n > 0")
     if not has_dropout(cells).any():
         return None
     ax = plots.plot_gap_by_dropout(
-        setting.runs,
-        setting.epochs,
-        styles=styles,
-        legend=False,
-        ax=panels.make_panel(panels.SINGLE_INCHES),
+        setting.runs, setting.epochs, ax=panels.make_panel(), **setting.options
     )
     what = (
         "Accuracy on a fixed sample of training images (dropout off) minus test accuracy, "
         "after the last epoch of the same run, in percentage points"
     )
-    return _by_dropout_chart(setting, ax, "gap", what, cells, styles)
+    return _by_dropout(setting, ax, "gap", what, cells)
 
 
-def _by_dropout_chart(
-    setting: Setting,
-    ax: Axes,
-    name: str,
-    what: str,
-    cells: pd.DataFrame,
-    styles: Mapping[str, Style],
-) -> Chart:
-    rows = panels.make_single(ax, f"{name}-{setting.number}", f"{ax.get_ylabel()} by dropout")
-    caption = f"{what}: mean over seeds{panels.describe_band(cells['n'], 'bar')}. "
-    caption += panels.describe_dots(cells["n"])
-    caption += panels.describe_shift(cells, "dropout")
-    return Chart(setting, rows, caption, panels.list_keys(cells["scheduler"], styles))
+def _by_dropout(setting: Setting, ax: Axes, name: str, what: str, cells: pd.DataFrame) -> Chart:
+    caption = f"{what}: {_means(cells, 'dropout')}"
+    label = f"{ax.get_ylabel()} by dropout"
+    return panels.make_single(setting, ax, name, label, caption, cells["scheduler"])
 
 
-def accuracy_by_rate(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+def draw_accuracy_by_rate(setting: Setting) -> Chart | None:
     """Test accuracy after the last epoch, against the base rate: a panel per dropout."""
-    return _by_factor(setting, plots.plot_accuracy_by_rate, "by-rate", "base learning rate", styles)
+    return _by_factor(setting, plots.plot_accuracy_by_rate, "by-rate", "base learning rate")
 
 
-def accuracy_by_epochs(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+def draw_accuracy_by_epochs(setting: Setting) -> Chart | None:
     """Test accuracy after the last epoch, against the length of the run: a panel per dropout."""
-    return _by_factor(
-        setting, plots.plot_accuracy_by_epochs, "by-epochs", "number of epochs trained", styles
-    )
+    what = "number of epochs trained"
+    return _by_factor(setting, plots.plot_accuracy_by_epochs, "by-epochs", what)
 
 
-def _by_factor(
-    setting: Setting,
-    plot: Callable[..., Axes],
-    name: str,
-    what: str,
-    styles: Mapping[str, Style],
-) -> Chart | None:
-    cells = _completed_cells(setting.runs)
+def _by_factor(setting: Setting, plot: Callable[..., Axes], name: str, what: str) -> Chart | None:
+    cells = setting.completed
     if cells.empty:
         return None
-    dropouts = axis_values(cells, "dropout")
-    row = panels.draw_row(
-        dropouts,
-        lambda d, ax: plot(setting.at(d).runs, styles=styles, legend=False, ax=ax),
-        f"{name}-{setting.number}",
+    return panels.draw_by_dropout(
+        setting,
+        cells,
+        lambda runs, ax: plot(runs, ax=ax, **setting.options),
+        name,
         f"test accuracy by {what}",
+        f"Test accuracy after the last epoch, in percent, by {what} (log scale): "
+        f"{_means(cells, 'value')}",
+        rows=setting.runs,
     )
-    caption = (
-        f"Test accuracy after the last epoch, in percent, by {what} (log scale): mean "
-        f"over seeds{panels.describe_band(cells['n'], 'bar')}. "
-        f"{panels.describe_dots(cells['n'])}"
-        f"{panels.describe_shift(cells, 'value')}{panels.describe_left_out(dropouts)}"
-    )
-    keys = panels.list_keys(cells["scheduler"], styles)
-    return Chart(setting, [row], caption, keys)
 
 
-def spread(
-    repeats: pd.DataFrame | None, setting: Setting, styles: Mapping[str, Style]
-) -> Chart | None:
+def _means(cells: pd.DataFrame, around: str) -> str:
+    """What lines, bars and dots are, as the end of a caption."""
+    band = panels.describe_band(cells["n"], "bar")
+    dots, shift = panels.describe_dots(cells["n"]), panels.describe_shift(cells, around)
+    return f"mean over seeds{band}. {dots}{shift}"
+
+
+def draw_spread(repeats: pd.DataFrame | None, setting: Setting) -> Chart | None:
     """How far seeds lie apart, beside what chance alone would do, and what the hardware does if
     runs were repeated."""
     cells = seed_spread(setting.runs)
     groups = len(axis_values(cells, "dropout"))
     if cells[list(SPREADS)].isna().all(axis=None) or len(cells) > MAX_ROWS:
         return None
-    inches = panels.SINGLE_INCHES[0], 0.8 + 0.2 * (len(cells) + groups)
+    ax = panels.make_panel((panels.SINGLE_INCHES[0], 0.8 + 0.2 * (len(cells) + groups)))
     hardware, noise = _noise(setting.runs, repeats)
-    ax = plots.plot_spread(
-        setting.runs, styles=styles, hardware_sd=hardware, ax=panels.make_panel(inches)
-    )
+    ax = plots.plot_spread(setting.runs, styles=setting.styles, hardware_sd=hardware, ax=ax)
     images = setting.runs["test_images"].dropna()
     of_images = "that size" if images.empty else f"{int(images.max()):,} images"
     caption = (
@@ -159,8 +127,7 @@ def spread(
         f"{of_images}, which more seeds do not shrink. "
         f"{panels.format_counts(cells['n'])} runs per cell.{noise}"
     )
-    name = f"spread-{setting.number}"
-    return Chart(setting, panels.make_single(ax, name, "standard deviations by cell"), caption)
+    return panels.make_single(setting, ax, "spread", "standard deviations by cell", caption)
 
 
 def _noise(runs: pd.DataFrame, repeats: pd.DataFrame | None) -> tuple[float | None, str]:
@@ -190,23 +157,14 @@ def _noise(runs: pd.DataFrame, repeats: pd.DataFrame | None) -> tuple[float | No
     )
 
 
-def expected_best(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+def draw_expected_best(setting: Setting) -> Chart | None:
     """The best validation accuracy to expect of so many base rates tried: a panel per dropout.
 
     `setting` is of trials; those of schedulers that have no style are left out.
     """
-    trials = setting.runs[setting.runs["scheduler"].isin(list(styles))]
+    trials = setting.runs[setting.runs["scheduler"].isin(list(setting.styles))]
     if trials["val_accuracy"].isna().all():
         return None
-    dropouts = axis_values(trials, "dropout")
-    row = panels.draw_row(
-        dropouts,
-        lambda d, ax: plots.plot_expected_best(
-            select_rows(trials, "dropout", d), styles=styles, legend=False, ax=ax
-        ),
-        f"tried-{setting.number}",
-        "best accuracy by rates tried",
-    )
     seeds = trials.groupby(["scheduler", "dropout", "lr"], dropna=False)["seed"].nunique()
     caption = (
         "Validation accuracy after the last epoch, in percent, to expect of the best of so many "
@@ -214,39 +172,35 @@ def expected_best(setting: Setting, styles: Mapping[str, Style]) -> Chart | None
         "2019): level means that further rates of this grid bring nothing. A rate at which a trial "
         "diverged or failed counts as the worst of all, so a line begins where one that did not "
         f"must be among those drawn. {panels.format_counts(seeds)} trials per rate."
-        f"{panels.describe_left_out(dropouts)}"
     )
-    keys = panels.list_keys(trials["scheduler"], styles)
-    return Chart(setting, [row], caption, keys)
+    return panels.draw_by_dropout(
+        setting,
+        trials,
+        lambda own, ax: plots.plot_expected_best(own, ax=ax, **setting.options),
+        "tried",
+        "best accuracy by rates tried",
+        caption,
+    )
 
 
-def target(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+def draw_target(setting: Setting) -> Chart | None:
     """By which epoch what share of the runs reached the target: a panel per dropout."""
-    runs = setting.runs[setting.runs["target"].notna()]
-    runs = runs[runs["status"] != "failed"]
+    runs = setting.runs[setting.runs["target"].notna() & (setting.runs["status"] != "failed")]
     if runs.empty:
         return None
-    dropouts = axis_values(runs, "dropout")
-    row = panels.draw_row(
-        dropouts,
-        lambda d, ax: plots.plot_time_to_target(
-            select_rows(runs, "dropout", d), styles=styles, legend=False, ax=ax
-        ),
-        f"target-{setting.number}",
-        "share of runs at the target by epoch",
-    )
-    table = time_to_target(runs)
-    cells = table.drop_duplicates(["scheduler", "dropout"])
+    cells = time_to_target(runs).drop_duplicates(["scheduler", "dropout"])
     caption = (
         f"Share of the runs whose validation accuracy had reached {100 * runs['target'].max():g}%, "
         "by epochs trained; band: its pointwise 95% interval (log-log). "
         f"{int(cells['n_reached'].sum())} of {spell_count(int(cells['n'].sum()), 'run')} got "
         "there; one that did not, diverged ones among them, counts as not there by its last epoch. "
         f"{panels.format_counts(cells['n'])} runs per cell."
-        f"{panels.describe_left_out(dropouts)}"
     )
-    return Chart(setting, [row], caption, panels.list_keys(runs["scheduler"], styles))
-
-
-def _completed_cells(runs: pd.DataFrame) -> pd.DataFrame:
-    return cell_summary(runs, "test_accuracy").query("n > 0")
+    return panels.draw_by_dropout(
+        setting,
+        runs,
+        lambda own, ax: plots.plot_time_to_target(own, ax=ax, **setting.options),
+        "target",
+        "share of runs at the target by epoch",
+        caption,
+    )

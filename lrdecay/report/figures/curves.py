@@ -1,6 +1,5 @@
 """Charts of what happens over a run."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -8,65 +7,54 @@ from matplotlib.axes import Axes
 
 from lrdecay import plots
 from lrdecay.analysis import axis_values, learning_rate_curves
+from lrdecay.analysis.axes import select_rows
 from lrdecay.plots.curves import EARLY
-from lrdecay.plots.style import Style
 from lrdecay.report.figures import panels
 from lrdecay.report.figures.panels import Chart, Row, Setting
 
 SPLIT_TITLES = {"train": "Training images", "val": "Validation images", "test": "Test images"}
-RATE_TITLE = "Learning rate"
 
 
-def rates(setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
+def draw_rates(setting: Setting) -> Chart | None:
     """Learning rates as applied; None without a completed run, as for all charts here."""
     curves = learning_rate_curves(setting.runs, setting.epochs)
     if curves.empty:
         return None
     ax = plots.plot_learning_rates(
-        setting.runs,
-        setting.epochs,
-        styles=styles,
-        legend=False,
-        ax=panels.make_panel(panels.SINGLE_INCHES),
+        setting.runs, setting.epochs, ax=panels.make_panel(), **setting.options
     )
-    rows = panels.make_single(ax, f"rates-{setting.number}", "learning rate by epochs trained")
-    courses = curves.groupby("scheduler", sort=False)["curve"].nunique()
-    several = [f"{name} ({n} courses)" for name, n in courses.items() if n > 1]
+    counts = curves.groupby("scheduler", sort=False)["curve"].nunique()
+    several = [f"{name} ({n} courses)" for name, n in counts.items() if n > 1]
     caption = "Learning rate as applied, epoch by epoch; a line drawn later may cover an earlier."
     if several:
         caption += " Drawn thinly, one line per distinct course over seeds and dropouts: "
         caption += ", ".join(several) + "."
     n = int(curves.drop_duplicates(["scheduler", "curve"])["n_runs"].sum())
     caption += f" n = {n} completed run{'s' if n > 1 else ''}."
-    return Chart(setting, rows, caption, panels.list_keys(curves["scheduler"], styles))
+    label = "learning rate by epochs trained"
+    return panels.make_single(setting, ax, "rates", label, caption, curves["scheduler"])
 
 
-def curves(metric: str, setting: Setting, styles: Mapping[str, Style]) -> Chart | None:
-    """Loss or accuracy by epoch: a row of panels per split, a panel per dropout, and beneath them
-    the learning rate."""
+def draw_curves(metric: str, setting: Setting) -> Chart | None:
+    """Loss or accuracy by epoch: a row of panels per split, a panel per dropout, and below them the
+    learning rate."""
     completed = setting.runs[setting.runs["status"] == "completed"]
     epochs = setting.epochs[setting.epochs["run_id"].isin(completed["run_id"])]
     epochs = epochs[epochs["split"].isin(list(SPLIT_TITLES))]
     if epochs.empty:
         return None
     dropouts = axis_values(completed, "dropout")
-    splits = [split for split in SPLIT_TITLES if split in set(epochs["split"])]
+    own = {split: part for split in SPLIT_TITLES if len(part := epochs[epochs["split"] == split])}
+    *_, last = own.values()  # rates are those of the run, so one split has them all
     name = f"{metric}-{setting.number}"
-    own = {
-        split: replace(setting, runs=completed, epochs=epochs[epochs["split"] == split])
-        for split in splits
-    }
 
     def draw(split: str, dropout: object, ax: Axes) -> Axes:
-        part = own[split].at(dropout)
-        return plots.plot_curves(
-            part.runs, part.epochs, metric, split, styles=styles, legend=False, ax=ax
-        )
+        runs = select_rows(completed, "dropout", dropout)
+        return plots.plot_curves(runs, own[split], metric, split, ax=ax, **setting.options)
 
-    def draw_rates(dropout: object, ax: Axes) -> Axes:
-        # rates are those of the run, so one split has them all
-        part = own[splits[-1]].at(dropout)
-        return plots.plot_learning_rates(part.runs, part.epochs, styles=styles, legend=False, ax=ax)
+    def draw_rate(dropout: object, ax: Axes) -> Axes:
+        runs = select_rows(completed, "dropout", dropout)
+        return plots.plot_learning_rates(runs, last, ax=ax, **setting.options)
 
     rows = [
         panels.draw_row(
@@ -76,12 +64,12 @@ def curves(metric: str, setting: Setting, styles: Mapping[str, Style]) -> Chart 
             f"{split} {metric} by epoch",
             SPLIT_TITLES[split],
         )
-        for split in splits
+        for split in own
     ]
     width, height = panels.PANEL_INCHES
     inches = width, (0.6 * height if len(dropouts) > 1 else height)
     what = "learning rate by epoch"
-    rows.append(panels.draw_row(dropouts, draw_rates, f"{name}-rate", what, RATE_TITLE, inches))
+    rows.append(panels.draw_row(dropouts, draw_rate, f"{name}-rate", what, "Learning rate", inches))
     if len(dropouts) == 1:  # side by side
         rows = [Row("", [replace(row.panels[0], title=row.title) for row in rows])]
     counts = completed.groupby(["scheduler", "dropout"], dropna=False)["run_id"].size()
@@ -89,11 +77,10 @@ def curves(metric: str, setting: Setting, styles: Mapping[str, Style]) -> Chart 
     caption = (
         f"{metric.capitalize()} ({unit}) by epoch, mean over seeds{panels.describe_band(counts)}."
     )
-    if "train" in splits:
+    if "train" in own:
         caption += " On training images: the running mean over the epoch's batches, dropout on."
     if metric == "accuracy" and int(epochs["epoch"].max()) > 1 / EARLY:
         caption += " The first epochs may lie below the axis."
-    caption += " The learning rate is the one that was applied." + panels.describe_left_out(
-        dropouts
-    )
-    return Chart(setting, rows, caption, panels.list_keys(completed["scheduler"], styles))
+    caption += " The learning rate is the one that was applied."
+    caption += panels.describe_left_out(dropouts)
+    return Chart(setting, rows, caption, setting.list_keys(completed["scheduler"]))

@@ -1,15 +1,15 @@
 """Charts of the differences to the reference."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from lrdecay import plots
 from lrdecay.analysis import FEWEST_SEEDS, Conclusions, axis_values
 from lrdecay.analysis.axes import select_rows
 from lrdecay.plots.differences import MOST_SEEDS
-from lrdecay.plots.style import Style
 from lrdecay.report.figures import panels
 from lrdecay.report.figures.panels import Chart, Setting
 
@@ -19,7 +19,7 @@ MAX_SLOPED = 8
 """Schedulers beside the reference that get slopes."""
 
 
-def differences(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -> Chart | None:
+def draw_differences(setting: Setting, found: Conclusions) -> Chart | None:
     """The headline: differences to the reference with their intervals, a row each."""
     table = setting.own(found.primary)
     if table["mean"].isna().all():
@@ -33,7 +33,7 @@ def differences(setting: Setting, found: Conclusions, styles: Mapping[str, Style
         rows,
         margin=found.criteria.margin,
         unit=found.metric.unit,
-        styles=styles,
+        styles=setting.styles,
         ax=panels.make_panel((panels.SINGLE_INCHES[0], 0.9 + 0.22 * count)),
     )
     caption = (
@@ -49,22 +49,17 @@ def differences(setting: Setting, found: Conclusions, styles: Mapping[str, Style
     if left_out := len(table) - len(rows):
         caption += f" {left_out} more are in the table."
     label = f"differences to {found.reference} with their intervals; see the table"
-    return Chart(setting, panels.make_single(ax, f"differences-{setting.number}", label), caption)
+    return panels.make_single(setting, ax, "differences", label, caption)
 
 
-def gain(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -> Chart | None:
+def draw_gain(setting: Setting, found: Conclusions) -> Chart | None:
     """Interaction: what each scheduler gains on the reference, against dropout."""
     table = setting.own(found.primary)
     judged = table.dropna(subset=["mean"])
     if judged.empty or table["dropout"].nunique() < 2:
         return None
-    ax = plots.plot_gain_by_dropout(
-        table,
-        unit=found.metric.unit,
-        styles=styles,
-        legend=False,
-        ax=panels.make_panel(panels.SINGLE_INCHES),
-    )
+    unit = found.metric.unit
+    ax = plots.plot_gain_by_dropout(table, unit=unit, ax=panels.make_panel(), **setting.options)
     caption = (
         f"What each scheduler differs from {found.reference} by, at each dropout: mean over pairs. "
         f"{_bar(found)} Were there no interaction with dropout, each line would be level; verdicts "
@@ -72,41 +67,17 @@ def gain(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -> C
         f"{panels.format_counts(judged['n'])} pairs."
         f"{panels.describe_shift(judged, 'dropout')}"
     )
-    rows = panels.make_single(
-        ax, f"gain-{setting.number}", f"difference to {found.reference} by dropout"
-    )
-    keys = panels.list_keys(judged["scheduler"], styles)
-    return Chart(setting, rows, caption, keys)
+    label = f"difference to {found.reference} by dropout"
+    return panels.make_single(setting, ax, "gain", label, caption, judged["scheduler"])
 
 
-def slopes(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -> Chart | None:
+def draw_slopes(setting: Setting, found: Conclusions) -> Chart | None:
     """Scheduler against reference, one line per seed: a panel per dropout."""
     table = setting.own(found.primary).dropna(subset=["mean"])
     if table.empty:
         return None
     others = axis_values(table, "scheduler")
-    kept = [found.reference, *others[:MAX_SLOPED]]
-    dropouts = axis_values(table, "dropout")
-
-    def judged(dropout: object) -> pd.DataFrame:
-        # what is not evaluated there has seeds that are no pairs
-        own = {found.reference, *select_rows(table, "dropout", dropout)["scheduler"]}
-        runs = select_rows(setting.runs, "dropout", dropout)
-        return runs[runs["scheduler"].isin(own & set(kept))]
-
-    row = panels.draw_row(
-        dropouts,
-        lambda d, ax: plots.plot_slopes(
-            judged(d),
-            found.reference,
-            found.metric.name,
-            epochs=setting.epochs,
-            styles=styles,
-            ax=ax,
-        ),
-        f"slopes-{setting.number}",
-        f"{found.metric.title} seed by seed",
-    )
+    kept = {found.reference, *others[:MAX_SLOPED]}
     caption = (
         f"Each thin line is one seed: from the run of {found.reference} (left) to that of the "
         f"scheduler (right), same initial weights, batches and dropout masks. Thick: the means. "
@@ -116,29 +87,32 @@ def slopes(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) ->
         caption += f" Lines are of the first {MOST_SEEDS} seeds; means are of all."
     if left_out := others[MAX_SLOPED:]:
         caption += f" Left out: {', '.join(map(str, left_out))}."
-    caption += panels.describe_left_out(dropouts)
-    return Chart(setting, [row], caption, panels.list_keys(kept[1:], styles))
+
+    def draw(judged: pd.DataFrame, ax: Axes) -> Axes:
+        # what is not evaluated there has seeds that are no pairs
+        own = {found.reference, *judged["scheduler"]}
+        runs = select_rows(setting.runs, "dropout", judged["dropout"].iloc[0])
+        return plots.plot_slopes(
+            runs[runs["scheduler"].isin(own & kept)],
+            found.reference,
+            found.metric.name,
+            epochs=setting.epochs,
+            styles=setting.styles,
+            ax=ax,
+        )
+
+    chart = panels.draw_by_dropout(
+        setting, table, draw, "slopes", f"{found.metric.title} seed by seed", caption
+    )
+    return replace(chart, keys=setting.list_keys(others[:MAX_SLOPED]))
 
 
-def closing(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -> Chart | None:
+def draw_closing(setting: Setting, found: Conclusions) -> Chart | None:
     """How the intervals closed as seeds were added: a panel per dropout."""
     steps = setting.own(found.history)
     if steps.empty or steps["n"].max() == FEWEST_SEEDS:
         return None
-    dropouts = axis_values(steps, "dropout")
-    row = panels.draw_row(
-        dropouts,
-        lambda d, ax: plots.plot_closing(
-            select_rows(steps, "dropout", d),
-            margin=found.criteria.margin,
-            unit=found.metric.unit,
-            styles=styles,
-            legend=False,
-            ax=ax,
-        ),
-        f"closing-{setting.number}",
-        "interval by number of seeds",
-    )
+    given = {"margin": found.criteria.margin, "unit": found.metric.unit, **setting.options}
     most = steps.groupby(["scheduler", "dropout"], dropna=False)["n"].max()
     caption = (
         f"Difference to {found.reference} after the first {FEWEST_SEEDS}, "
@@ -146,10 +120,15 @@ def closing(setting: Setting, found: Conclusions, styles: Mapping[str, Style]) -
         f"{_margin(found)} Ring: the first verdict, which the interval permits to be looked for "
         f"after every seed. The first intervals may lie beyond the axis. "
         f"{panels.format_counts(most)} pairs in the end."
-        f"{panels.describe_left_out(dropouts)}"
     )
-    keys = panels.list_keys(steps["scheduler"], styles)
-    return Chart(setting, [row], caption, keys)
+    return panels.draw_by_dropout(
+        setting,
+        steps,
+        lambda own, ax: plots.plot_closing(own, ax=ax, **given),
+        "closing",
+        "interval by number of seeds",
+        caption,
+    )
 
 
 def _bar(found: Conclusions) -> str:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrdecay import plots
-from lrdecay.analysis import axis_values, extra_axes
+from lrdecay.analysis import axis_values, cell_summary, extra_axes
 from lrdecay.analysis.axes import list_strata, select_rows
 from lrdecay.core.text import format_dropout, to_text
 from lrdecay.plots.style import Style
@@ -43,12 +43,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Setting:
-    """One combination of the extra axes' values, and its part of the tables."""
+    """One combination of the extra axes' values, its part of the tables, and the page's styles."""
 
     number: int
     values: Mapping[str, str]
     runs: pd.DataFrame
     epochs: pd.DataFrame
+    styles: Mapping[str, Style]
 
     @property
     def title(self) -> str:
@@ -62,14 +63,20 @@ class Setting:
             table = table[table[axis] == first[axis]]
         return table
 
-    def at(self, dropout: object) -> Setting:
-        """Return the part at one dropout."""
-        return Setting(
-            self.number,
-            self.values,
-            select_rows(self.runs, "dropout", dropout),
-            select_rows(self.epochs, "dropout", dropout),
-        )
+    @property
+    def options(self) -> dict[str, Any]:
+        """How figures of a page are drawn: in its styles, and without a legend of their own."""
+        return {"styles": self.styles, "legend": False}
+
+    @property
+    def completed(self) -> pd.DataFrame:
+        """The cells with a completed run, and their test accuracy."""
+        return cell_summary(self.runs, "test_accuracy").query("n > 0")
+
+    def list_keys(self, schedulers: Iterable[Any]) -> list[tuple[str, str]]:
+        """The legend of these schedulers: the id of each one's picture, and its name."""
+        present = set(schedulers)
+        return [(f"key-{i}", name) for i, name in enumerate(self.styles) if name in present]
 
 
 @dataclass(frozen=True)
@@ -88,13 +95,16 @@ class Chart:
 
 
 def split_settings(
-    runs: pd.DataFrame, epochs: pd.DataFrame, but: Collection[str] = ()
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    styles: Mapping[str, Style],
+    but: Collection[str] = (),
 ) -> list[Setting]:
-    """Return the tables by combination of the values of the extra axes `but` some, in their own
-    order."""
+    """Return the tables by combination of the values of the extra axes except for `but`, in their
+    own order."""
     by = [axis for axis in extra_axes(runs) if axis not in but]
     if not by:
-        return [Setting(0, {}, runs, epochs)]
+        return [Setting(0, {}, runs, epochs, styles)]
     order = [axis_values(runs, axis) for axis in by]
     groups = dict(list(runs.groupby(by, dropna=False)))
     keys = sorted(groups, key=lambda key: [o.index(v) for o, v in zip(order, key, strict=True)])
@@ -106,13 +116,14 @@ def split_settings(
             {axis: to_text(value) for axis, value in zip(by, key, strict=True)},
             groups[key],
             parts.get(i, epochs.iloc[:0]),
+            styles,
         )
         for i, key in enumerate(keys)
     ]
 
 
-def make_panel(inches: tuple[float, float] = PANEL_INCHES) -> Axes:
-    """Return axes for one panel."""
+def make_panel(inches: tuple[float, float] = SINGLE_INCHES) -> Axes:
+    """Return axes for one picture."""
     return Figure(figsize=inches, layout="constrained").subplots()
 
 
@@ -125,7 +136,7 @@ def draw_row(
     inches: tuple[float, float] = PANEL_INCHES,
 ) -> Row:
     """Return a row of panels by dropout, all on one scale: `draw` is given a dropout and axes to
-    draw on; `what` they show is said to readers who cannot see it."""
+    draw on; `what` they show is the label for readers who cannot see them."""
     axes = {to_text(d): draw(d, make_panel(inches)) for d in dropouts[:MAX_DROPOUTS]}
     limits = [ax.get_ylim() for ax in axes.values()]
     panels = []
@@ -137,9 +148,35 @@ def draw_row(
     return Row(title, panels)
 
 
-def make_single(ax: Axes, name: str, label: str) -> list[Row]:
-    """Return the only picture of a chart."""
-    return [Row("", [Panel("", Markup(figure_to_svg(ax, name, label)))])]
+def make_single(
+    setting: Setting, ax: Axes, name: str, label: str, caption: str, schedulers: Iterable[Any] = ()
+) -> Chart:
+    """Return a chart of one picture, with a legend of some schedulers."""
+    svg = Markup(figure_to_svg(ax, f"{name}-{setting.number}", label))
+    return Chart(setting, [Row("", [Panel("", svg)])], caption, setting.list_keys(schedulers))
+
+
+def draw_by_dropout(
+    setting: Setting,
+    shown: pd.DataFrame,
+    draw: Callable[[pd.DataFrame, Axes], Axes],
+    name: str,
+    what: str,
+    caption: str,
+    rows: pd.DataFrame | None = None,
+) -> Chart:
+    """Return a chart with a panel for each dropout of `shown`, and a legend of its schedulers;
+    `draw` is given the rows at one dropout, of `shown` unless others are given."""
+    rows = shown if rows is None else rows
+    dropouts = axis_values(shown, "dropout")
+    row = draw_row(
+        dropouts,
+        lambda dropout, ax: draw(select_rows(rows, "dropout", dropout), ax),
+        f"{name}-{setting.number}",
+        what,
+    )
+    caption += describe_left_out(dropouts)
+    return Chart(setting, [row], caption, setting.list_keys(shown["scheduler"]))
 
 
 def describe_left_out(dropouts: Sequence[object]) -> str:
@@ -190,9 +227,3 @@ def draw_legend_key(style: Style, number: int) -> Markup:
     ax.add_line(line)
     ax.set(xlim=(0, 1), ylim=(0, 1))
     return Markup(figure_to_svg(ax, f"key-{number}", ""))
-
-
-def list_keys(schedulers: Iterable[Any], styles: Mapping[str, Style]) -> list[tuple[str, str]]:
-    """The legend of these schedulers: the id of each one's picture, and its name."""
-    present = set(schedulers)
-    return [(f"key-{i}", name) for i, name in enumerate(styles) if name in present]

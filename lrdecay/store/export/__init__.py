@@ -7,7 +7,7 @@
 Each format is a module here; its function fills an empty folder and says how far it is.
 """
 
-from lrdecay.store.export.base import Tables, Told
+from lrdecay.store.export.base import OnProgress, Tables
 from lrdecay.store.export.export import FORMATS, export_results
 
-__all__ = ["FORMATS", "Tables", "Told", "export_results"]
+__all__ = ["FORMATS", "OnProgress", "Tables", "export_results"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-Told = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Called on the way with how much is written, and how much there is in all."""
 
 

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from lrdecay.store.export.base import Tables, Told
+from lrdecay.store.export.base import OnProgress, Tables
 from lrdecay.store.schema import EPOCHS, RUNS
 
 _AT_ONCE = 20_000  # rows
 
 
-def write_csv(tables: Tables, folder: Path, told: Told) -> None:
+def write_csv(tables: Tables, folder: Path, on_progress: OnProgress) -> None:
     """Write both tables into a folder.
 
-    Whole numbers stay whole where some are null; null is an empty field. `test_correct`, the bitmap
+    Integers stay integers where some are null; null is an empty field. `test_correct`, the bitmap
     of the test images that were right, is in hexadecimal: `bytes.fromhex` gives it back.
     """
     runs = tables.runs.assign(test_correct=tables.runs["test_correct"].map(_hex))
@@ -25,7 +25,7 @@ def write_csv(tables: Tables, folder: Path, told: Told) -> None:
                 rows = frame.iloc[start : start + _AT_ONCE].astype(whole)
                 rows.to_csv(file, index=False, header=start == 0, lineterminator="\n")
                 done += len(rows)
-                told(done, of)
+                on_progress(done, of)
 
 
 def _hex(bits: object) -> str | None:

@@ -2,21 +2,22 @@
 
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from lrdecay.core.errors import InputError
-from lrdecay.store.export.base import Tables, Told
+from lrdecay.store.atomic import sync_folder
+from lrdecay.store.export.base import OnProgress, Tables
 
 _MARK = ".lrdecay-export"
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format of `lrdecay export`: the packages that it takes, how
-    what was written is looked at, and where in the folder that is."""
+    """A format of `lrdecay export`: the packages that it needs, and the command that shows an
+    export."""
 
     needs: tuple[str, ...] = ()
     look: str = ""
@@ -33,17 +34,20 @@ FORMATS = {
 
 
 def export_results(
-    folder: Path, to: str, output: Path | None = None, told: Told = lambda done, of: None
+    folder: Path,
+    to: str,
+    output: Path | None = None,
+    on_progress: OnProgress = lambda done, of: None,
 ) -> Path:
     """Write the tables of a results folder in another format and return the folder of the export.
 
-    An earlier export there is replaced as a whole, once the new one is complete.
+    An earlier export there is replaced entirely, once the new one is complete.
 
     Args:
         folder: a results folder, as `lrdecay sweep` leaves it, finished or not.
         to: one of `FORMATS`.
         output: the folder to write; export/`to` in the results folder unless given.
-        told: hears on the way how many runs (csv: rows) are written, and of how many.
+        on_progress: called on the way with how many runs (csv: rows) are written, and of how many.
 
     Raises:
         InputError: there are no runs, no such format, the packages that it takes are not installed,
@@ -71,29 +75,14 @@ def export_results(
     scratch = home.with_name(f".{home.name}.{os.getpid()}.tmp")
     scratch.mkdir()
     try:
-        _writer(to)(Tables(folder.resolve().name, runs, epochs, home.resolve()), scratch, told)
+        # the packages of a format are imported only now
+        write = getattr(import_module(f"lrdecay.store.export.{to}"), f"write_{to}")
+        write(Tables(folder.resolve().name, runs, epochs, home.resolve()), scratch, on_progress)
         (scratch / _MARK).write_text(f"{to}\n")
         _put(scratch, home)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return home
-
-
-def _writer(to: str) -> Callable[[Tables, Path, Told], None]:
-    """Return what writes a format; its packages are imported only now."""
-    match to:
-        case "csv":
-            from lrdecay.store.export.csv import write_csv
-
-            return write_csv
-        case "tensorboard":
-            from lrdecay.store.export.tensorboard import write_tensorboard
-
-            return write_tensorboard
-        case _:
-            from lrdecay.store.export.mlflow import write_mlflow
-
-            return write_mlflow
 
 
 def _check_place(home: Path) -> None:
@@ -103,26 +92,24 @@ def _check_place(home: Path) -> None:
         raise InputError(f"--output {home}: not a folder")
     if any(home.iterdir()) and not (home / _MARK).is_file():
         raise InputError(
-            f"--output {home}: it holds files that `lrdecay export` has not written; give a folder "
-            f"that is empty or not there yet"
+            f"--output {home}: it holds files that `lrdecay export` has not written; give an empty "
+            f"or a new folder"
         )
 
 
 def _put(scratch: Path, home: Path) -> None:
     """Bring a complete export into place; the one before leaves by a rename, so that no moment has
     a mixture of both."""
-    from lrdecay.store.atomic import sync_folder
-
     _check_place(home)  # once more: writing may have taken minutes
+    before = home.with_name(f".{home.name}.{os.getpid()}.old")
     if home.exists():
-        before = home.with_name(f".{home.name}.{os.getpid()}.old")
         os.rename(home, before)
-        try:
-            os.rename(scratch, home)
-        except OSError:
-            os.rename(before, home)
-            raise
-        shutil.rmtree(before)
-    else:
+    try:
         os.rename(scratch, home)
+    except OSError:
+        if before.exists():
+            os.rename(before, home)
+        raise
+    if before.exists():
+        shutil.rmtree(before)
     sync_folder(home.parent)

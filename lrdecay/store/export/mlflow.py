@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from lrdecay.store.export.base import Tables, Told
+from lrdecay.store.export.base import OnProgress, Tables
 from lrdecay.store.export.rows import Run, list_exported
 
 # before the import, which would begin to report who uses it
@@ -26,7 +26,7 @@ from sqlalchemy import Engine, event
 FILE = "mlflow.db"
 
 
-def write_mlflow(tables: Tables, folder: Path, told: Told) -> None:
+def write_mlflow(tables: Tables, folder: Path, on_progress: OnProgress) -> None:
     """Write mlflow.db into a folder."""
     # a name of its own: MLflow keeps the connection to each address as long as the program runs
     database = folder.resolve() / f"{uuid4().hex}.db"
@@ -36,7 +36,7 @@ def write_mlflow(tables: Tables, folder: Path, told: Told) -> None:
         experiment = client.create_experiment(tables.name, artifact_location=artifacts)
         for number, run in enumerate(list_exported(tables), 1):
             _write_run(run, client, experiment)
-            told(number, len(tables.runs))
+            on_progress(number, len(tables.runs))
     database.rename(folder / FILE)
 
 
@@ -78,7 +78,7 @@ def _log_errors_only() -> Iterator[None]:
 @contextmanager
 def _leave_disk_unsynced() -> Iterator[None]:
     """Let sqlite not wait for the disk after each of its many small steps: until the export is
-    whole it is worth nothing, and it can be made again."""
+    complete it is worth nothing, and it can be made again."""
 
     def connected(connection: Any, record: object) -> None:
         connection.execute("PRAGMA synchronous=OFF")

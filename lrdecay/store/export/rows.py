@@ -1,4 +1,4 @@
-"""A run as other programs file it: what was asked for, how it ended, and its curves."""
+"""A run as other programs store it: what was asked for, how it ended, and its curves."""
 
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping

@@ -13,11 +13,11 @@ from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import RecordWriter
 from tensorboardX.summary import hparams, text
 
-from lrdecay.store.export.base import Tables, Told
+from lrdecay.store.export.base import OnProgress, Tables
 from lrdecay.store.export.rows import Run, list_exported
 
 
-def write_tensorboard(tables: Tables, folder: Path, told: Told) -> None:
+def write_tensorboard(tables: Tables, folder: Path, on_progress: OnProgress) -> None:
     """Write the events of every run into a folder of its own."""
     for number, run in enumerate(list_exported(tables), 1):
         home = folder.resolve() / run.name
@@ -29,7 +29,7 @@ def write_tensorboard(tables: Tables, folder: Path, told: Told) -> None:
             for step, summary in _summaries(run):
                 event = Event(wall_time=at, step=step, summary=summary)
                 file.write(event.SerializeToString())
-        told(number, len(tables.runs))
+        on_progress(number, len(tables.runs))
 
 
 def _summaries(run: Run) -> Iterator[tuple[int, Summary]]:

@@ -1,28 +1,20 @@
 """Adadelta for many runs."""
 
-from collections.abc import Sequence
-
-import torch
 from torch import Tensor
 
-from lrdecay.engine.stacked.optimizers.base import Arguments, Update, safe_root, stack_numbers
+from lrdecay.engine.stacked.optimizers.base import Update, safe_root, stack_numbers
 
 
 class Adadelta(Update):
     """torch.optim.Adadelta: steps as long as the root of the average squared step before."""
 
-    def __init__(self, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> None:
-        super().__init__(arguments, [torch.zeros_like(p) for p in parameters for _ in range(2)])
-
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
         """Return 1 - rho, eps, minus the rate and the weight decay."""
-        decay = self._of_runs("weight_decay").expand_as(rates)
         return stack_numbers(
-            (1 - self._of_runs("rho")).expand_as(rates),
-            self._of_runs("eps").expand_as(rates),
+            1 - self._of_runs("rho"),
+            self._of_runs("eps"),
             -rates,
-            decay,
-            self._decay_of_biases(decay),
+            *self._split_decay(self._of_runs("weight_decay")),
         )
 
     def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:

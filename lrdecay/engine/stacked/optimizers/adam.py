@@ -14,7 +14,7 @@ class Adam(Update):
     def __init__(
         self, parameters: Sequence[Tensor], arguments: Sequence[Arguments], decoupled: bool
     ) -> None:
-        super().__init__(arguments, [torch.zeros_like(p) for p in parameters for _ in range(2)])
+        super().__init__(parameters, arguments)
         self._decoupled = decoupled
 
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
@@ -24,14 +24,13 @@ class Adam(Update):
         decay = self._of_runs("weight_decay")
         number = torch.arange(first + 1, first + 1 + len(rates), dtype=torch.float64)[:, None]
         correction = (1 - beta2**number).sqrt()
-        taken = 1 - rates * decay if self._decoupled else decay.expand_as(rates)
+        taken, none = (1 - rates * decay, 1.0) if self._decoupled else (decay, 0.0)
         return stack_numbers(
             1 - momenta,
-            (1 - beta2).expand_as(rates),
+            1 - beta2,
             self._of_runs("eps") * correction,
             -rates / (1 - momenta**number) * correction,
-            taken,
-            self._decay_of_biases(taken, 1.0 if self._decoupled else 0.0),
+            *self._split_decay(taken, none),
         )
 
     def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:

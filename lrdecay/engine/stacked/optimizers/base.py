@@ -14,11 +14,14 @@ Arguments = Mapping[str, Any]
 class Update(ABC):
     """One optimizer for a group of runs, each with its own arguments."""
 
-    def __init__(self, arguments: Sequence[Arguments], state: list[Tensor]) -> None:
+    def __init__(
+        self, parameters: Sequence[Tensor], arguments: Sequence[Arguments], buffers: int = 2
+    ) -> None:
+        """`buffers` is how many tensors are kept for each parameter, zero at the start."""
         self._arguments = list(arguments)
         self._decays = any(a["weight_decay"] for a in arguments)
         self._spares = any(not a.get("decay_biases", True) for a in arguments)
-        self.state = state
+        self.state = [torch.zeros_like(p) for p in parameters for _ in range(buffers)]
         """All that a step changes beside the parameters, each (runs, ...)."""
 
     @abstractmethod
@@ -64,10 +67,11 @@ class Update(ABC):
         """Return the gradient with what weight decay adds to it."""
         return torch.addcmul(g, p, self._decay(p, decays)) if self._decays else g
 
-    def _decay_of_biases(self, decay: Tensor, none: float = 0.0) -> Tensor:
-        """Return the weight decay of what has one dimension, `none` where the run spares it."""
+    def _split_decay(self, decay: Tensor, none: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Return the weight decay of weights, and that of what has one dimension: `none` where the
+        run spares it."""
         spared = [not a.get("decay_biases", True) for a in self._arguments]
-        return torch.where(torch.tensor(spared), none, decay)
+        return decay, torch.where(torch.tensor(spared), none, decay)
 
     def _of_runs(self, name: str) -> Tensor:
         return torch.tensor([float(a[name]) for a in self._arguments], dtype=torch.float64)
@@ -85,8 +89,8 @@ def safe_root(square: Tensor) -> Tensor:
 
 
 def stack_numbers(*numbers: Tensor) -> Tensor:
-    """Return (steps, numbers, runs) from numbers of (steps, runs)."""
-    return torch.stack(numbers, 1)
+    """Return (steps, numbers, runs) from numbers of (steps, runs), or of (runs,) in all steps."""
+    return torch.stack(torch.broadcast_tensors(*numbers), 1)
 
 
 def expand_like(parameter: Tensor, row: Tensor) -> list[Tensor]:

@@ -12,14 +12,12 @@ class SGD(Update):
     """torch.optim.SGD, with momentum and Nesterov's."""
 
     def __init__(self, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> None:
-        has_momentum = any(a["momentum"] for a in arguments)
-        super().__init__(arguments, [torch.zeros_like(p) for p in parameters if has_momentum])
+        super().__init__(parameters, arguments, buffers=any(a["momentum"] for a in arguments))
 
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
-        """Return the weight decay, and what `move` takes."""
-        decay = self._of_runs("weight_decay").expand_as(rates)
+        """Return the weight decay, and what `move_parameter` takes."""
         numbers = momentum_shares(rates, momenta, self._of_runs("nesterov"))
-        return stack_numbers(decay, self._decay_of_biases(decay), *numbers)
+        return stack_numbers(*self._split_decay(self._of_runs("weight_decay")), *numbers)
 
     def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:
         of_weights, of_biases, *of_moving = numbers
@@ -33,19 +31,16 @@ class RMSprop(Update):
     def __init__(self, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> None:
         self._centered = any(a["centered"] for a in arguments)
         self._has_momentum = any(a["momentum"] for a in arguments)
-        each = 1 + self._centered + self._has_momentum
-        super().__init__(arguments, [torch.zeros_like(p) for p in parameters for _ in range(each)])
+        super().__init__(parameters, arguments, 1 + self._centered + self._has_momentum)
 
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
         """Return 1 - alpha, eps, how much of the squared average gradient is taken off, the weight
-        decay, and what `move` takes."""
-        decay = self._of_runs("weight_decay").expand_as(rates)
+        decay, and what `move_parameter` takes."""
         return stack_numbers(
-            (1 - self._of_runs("alpha")).expand_as(rates),
-            self._of_runs("eps").expand_as(rates),
-            -self._of_runs("centered").expand_as(rates),
-            decay,
-            self._decay_of_biases(decay),
+            1 - self._of_runs("alpha"),
+            self._of_runs("eps"),
+            -self._of_runs("centered"),
+            *self._split_decay(self._of_runs("weight_decay")),
             *momentum_shares(rates, momenta, torch.zeros_like(rates)),
         )
 

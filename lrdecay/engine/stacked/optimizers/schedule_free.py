@@ -22,10 +22,9 @@ class AdamWScheduleFree(Update):
     """
 
     def __init__(self, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> None:
-        starts = [(p.detach().clone(), torch.zeros_like(p)) for p in parameters]
-        super().__init__(arguments, [tensor for pair in starts for tensor in pair])
-        self._highest = torch.zeros(len(arguments), dtype=torch.float64)
-        self._total = torch.zeros(len(arguments), dtype=torch.float64)
+        super().__init__(parameters, arguments)
+        self.state[::2] = [p.detach().clone() for p in parameters]
+        self._highest, self._total = torch.zeros(2, len(arguments), dtype=torch.float64)
 
     def coefficients(self, rates: Tensor, momenta: Tensor, first: int) -> Tensor:
         """Return 1 - beta2, the bias correction and eps with it, the weight decay, the weight of z
@@ -35,13 +34,11 @@ class AdamWScheduleFree(Update):
         warmed = rates * (number / self._of_runs("warmup_steps").clamp(min=1)).clamp(max=1)
         share = self._shares(warmed, number[:, 0])
         correction = (1 - beta2**number).sqrt()
-        decay = self._of_runs("weight_decay").expand_as(rates)
         return stack_numbers(
-            (1 - beta2).expand_as(rates),
+            1 - beta2,
             correction,
             self._of_runs("eps") * correction,
-            decay,
-            self._decay_of_biases(decay),
+            *self._split_decay(self._of_runs("weight_decay")),
             share,
             warmed * (beta1 * (1 - share) - 1),
             -warmed,
