@@ -7,6 +7,7 @@ import pytest
 from helpers.crossed import crossed_interval
 from helpers.frames import make_tables
 from helpers.simulated import ALPHA, random
+from helpers.tiers import slow_but
 from scipy import optimize, stats
 from statsmodels.stats.proportion import proportion_confint
 
@@ -51,7 +52,7 @@ def e_value(differences: np.ndarray, null: float) -> float:
     return float((prior * np.exp(above - scale)).sum() / np.exp(below - scale).sum())
 
 
-@pytest.mark.parametrize("n", [8, 15])
+@pytest.mark.parametrize("n", slow_but([15], [8, 15]))
 def test_the_sequence_ends_where_the_e_value_is_1_over_alpha(n):
     differences = random(n).normal(0.3, 1.0, n)
     mean, sd = differences.mean(), differences.std(ddof=1)

@@ -187,6 +187,7 @@ def test_sweep_then_report(file, tmp_path):
     assert 'href="tiny/report.html"' in (tmp_path / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_reports_of_several_sweeps_are_one_page_and_listed(tmp_path):
     folders = [write_folder(tmp_path / name, make_tables(seeds=1, n_epochs=1)) for name in "ab"]
     made = call("report", *folders)
@@ -314,6 +315,7 @@ def test_one_epoch_of_real_mnist_learns_and_applies_the_rate(data_dir):
     assert float(re.search(r"test accuracy ([\d.]+)%\n$", result.output)[1]) > 97
 
 
+@pytest.mark.slow
 def test_engine_and_group_size_are_followed_and_recorded(file, tmp_path):
     from lrdecay.store.reader import read_runs
 

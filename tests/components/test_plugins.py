@@ -12,6 +12,7 @@ import pytest
 import torch
 from helpers.paths import HOME
 from helpers.plugged import as_in_a_new_process
+from helpers.tiers import slow_but
 from helpers.training import CPU, digits, split, sweep
 from torch.nn import Parameter
 from typer.testing import CliRunner
@@ -77,7 +78,9 @@ def program(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(("engine", "workers"), [("reference", "1"), ("stacked", "0")])
+@pytest.mark.parametrize(
+    ("engine", "workers"), slow_but([("stacked", "0")], [("reference", "1"), ("stacked", "0")])
+)
 def test_the_example_works_from_elsewhere(tmp_path, engine, workers):
     folder = tmp_path / "elsewhere"
     shutil.copytree(EXAMPLE, folder)
@@ -183,6 +186,7 @@ def test_code_that_is_defined_elsewhere_counts(tmp_path, fresh, monkeypatch):
     assert found[0] != found[1]
 
 
+@pytest.mark.slow
 def test_a_file_that_changed_is_refused_by_this_process_and_by_workers(tmp_path, plug):
     path = plug(POWERS)
     plugins.load_plugins([path])  # again: nothing happens
@@ -228,6 +232,7 @@ def install(folder: Path, lines: str) -> None:
     (info / "entry_points.txt").write_text(lines)
 
 
+@pytest.mark.slow
 def test_entry_points_need_no_option(tmp_path, monkeypatch):
     (tmp_path / "own_package.py").write_text(POWERS)
     install(tmp_path, "[lrdecay.schedulers]\nInstalledLR = own_package:powers_lr\n")

@@ -79,12 +79,21 @@ def ended(runs: pd.DataFrame) -> list[list[str]]:
     ]
 
 
+VISIBLE = """e => {
+    const { width, height } = e.getBoundingClientRect();
+    return width > 0 && height > 0 && getComputedStyle(e).visibility === "visible";
+}"""
+
+
 def table_rows(page: Page, table: str) -> list[list[str]]:
     """The text of each cell that a reader can see, without the header."""
-    rows = page.locator(f"#{table} tbody tr:visible").all()
-    return [
-        [cell.inner_text() for cell in row.locator("th:visible, td:visible").all()] for row in rows
-    ]
+    # asked for at once, since each question to the browser takes its time
+    rows: list[list[str]] = page.locator(f"#{table} tbody tr").evaluate_all(
+        f"""rows => rows.filter({VISIBLE}).map(
+            row => [...row.querySelectorAll("th, td")].filter({VISIBLE}).map(e => e.innerText)
+        )"""
+    )
+    return rows
 
 
 def tick(page: Page, axis: str, *values: str) -> None:

@@ -53,6 +53,7 @@ def sources() -> set[str]:
     return {name for name in listed.stdout.splitlines() if (HOME / name).is_file()}
 
 
+@pytest.mark.slow
 def test_the_wheel_has_the_package_and_nothing_else(built):
     (wheel,) = built.glob("*.whl")
     assert wheel.name == f"lrdecay-{PROJECT['version']}-py3-none-any.whl"
@@ -66,6 +67,7 @@ def test_the_wheel_has_the_package_and_nothing_else(built):
     assert points.strip() == "[console_scripts]\nlrdecay = lrdecay.cli:main"
 
 
+@pytest.mark.slow
 def test_the_source_distribution_has_neither_data_nor_results(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as file:

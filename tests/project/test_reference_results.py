@@ -7,6 +7,7 @@ import shutil
 import pandas
 import pytest
 from helpers.paths import HOME
+from helpers.tiers import slow_but
 from typer.testing import CliRunner
 
 import lrdecay
@@ -17,7 +18,7 @@ HEADINGS = {"mnist": "## MNIST\n", "fashion_mnist": "## Fashion-MNIST\n"}
 FILES = ("runs.parquet", "epochs.parquet", "plan.parquet", "sweep.yaml", "report.html")
 
 
-@pytest.fixture(scope="module", params=HEADINGS)
+@pytest.fixture(scope="module", params=slow_but(["mnist"], HEADINGS))
 def folder(request):
     return HOME / "results" / request.param
 

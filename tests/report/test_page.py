@@ -122,6 +122,7 @@ def test_the_wording_names_no_winner(page: Page) -> None:
     assert re.findall(r"(?i)significan|trend|\bwinner|\bwon\b", page.text) == []
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(tables: Tables, page: Page, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "synthetic", tables, "name: synthetic\n")
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red"}):
@@ -175,6 +176,7 @@ def test_an_unfinished_sweep_says_what_is_missing(tmp_path: Path) -> None:
     assert [row[4] for row in page.tables["table-cells"][1:]] == [["2"], ["2"], ["1"]]
 
 
+@pytest.mark.slow
 def test_extra_axes_get_tables_and_a_bounded_number_of_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,6 +311,7 @@ def test_a_mark_without_an_interval_is_explained(tmp_path: Path) -> None:
     assert hollow not in few.text
 
 
+@pytest.mark.slow
 def test_large_counts_are_worded_alike(tmp_path: Path) -> None:
     tables = make_tables(("step",), (0.3,), seeds=1200, n_epochs=1)
     page = Page(write_report(write_folder(tmp_path, tables, planned=3400)))
@@ -342,6 +345,7 @@ def test_without_a_dropout_axis_none_is_spoken_of(tmp_path: Path) -> None:
     assert "another one at the same dropout and lr is shown to be better" in text
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_the_longest_labels_leave_room_in_every_figure(tmp_path: Path) -> None:
     page = build(tmp_path, make_tables(("x" * 64, "y" * 64), (0.0, 0.3), seeds=8, n_epochs=1))
@@ -350,6 +354,7 @@ def test_the_longest_labels_leave_room_in_every_figure(tmp_path: Path) -> None:
     assert {"slopes", "spread", "by_dropout"} < set(page.sections)
 
 
+@pytest.mark.slow
 def test_a_target_and_an_axis_of_epochs_have_figures(tmp_path: Path) -> None:
     runs, epochs = make_tables(("constant", "step"), (0.0, 0.3), seeds=2, epochs=[2, 4])
     runs["target"] = 0.9
@@ -438,6 +443,7 @@ def test_what_trying_base_rates_is_worth_is_shown_where_there_were_trials(tmp_pa
     assert f"step, best of 2: {best['expected_best'].item():.4g}" in page.source
 
 
+@pytest.mark.slow
 def test_trials_of_a_network_with_dropout_rates_of_its_own_are_shown(tmp_path: Path) -> None:
     compared, epochs = make_tables(("constant", "step"), (0.3,), 1, 1)
     trials, _ = make_tables(("constant", "step"), (0.3,), 2, 1, lr=[0.001, 0.01])
@@ -491,6 +497,7 @@ def test_families_that_are_not_there_are_not_spoken_of(tmp_path: Path) -> None:
     ) in one.text
 
 
+@pytest.mark.slow
 def test_a_loss_of_zero_has_a_figure(tmp_path: Path) -> None:
     runs, epochs = make_tables(("constant",), (0.3,), seeds=1, n_epochs=2)
     epochs["loss"] = 0.0

@@ -22,6 +22,7 @@ def section(text: str, name: str) -> str:
     return found
 
 
+@pytest.mark.slow
 def test_the_report_shows_the_choice_and_compares_without_the_trials(tmp_path: Path) -> None:
     runs, epochs = both({})
     of_trials = runs["phase"] == "choose"

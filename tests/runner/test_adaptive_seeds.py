@@ -195,6 +195,7 @@ def test_on_digits_an_easy_difference_takes_fewer_seeds_than_a_hard_one(tmp_path
     assert run_sweep(sweep, tmp_path / "parts", workers=0).completed == 0
 
 
+@pytest.mark.slow
 def test_seeds_are_added_only_once_all_base_rates_are_chosen(tmp_path):
     grid = "optimizer: {name: Adam, lr: {choose: [0.001, 0.003], seeds: 1}}\n"
     sweep = parse_sweep(SMALL + grid)

@@ -16,7 +16,6 @@ import torch
 from filelock import FileLock
 from helpers.digits_sweep import TEXT, DigitsSweep
 from helpers.results import assert_same, tables
-from helpers.tiers import slow_but
 from helpers.training import digits
 from PIL import Image
 
@@ -232,7 +231,8 @@ def test_a_diverged_run_is_kept_and_not_tried_again(file, tmp_path):
     assert run_sweep(wild, tmp_path, workers=0).reused == 16
 
 
-@pytest.mark.parametrize("engine", slow_but(["stacked"], ["reference", "stacked"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["reference", "stacked"])
 def test_a_worker_that_dies_fails_no_other_run(file, monkeypatch, engine):
     """The run it had is tried again alone; a group starts anew in halves."""
     runs = list_runs(load_sweep(file), digits())[:4]
@@ -326,6 +326,7 @@ def test_a_worker_that_is_killed_while_it_starts_ends_the_sweep(file, monkeypatc
         Local(workers=2).train([group], setup, print)
 
 
+@pytest.mark.slow
 def test_a_changed_file_reuses_what_did_not_change(fresh, file, tmp_path):
     changed = tmp_path / "small.yaml"
     changed.write_text(TEXT.replace("seeds: 2", "seeds: 3").replace("step_size: 2", "step_size: 1"))

@@ -156,6 +156,7 @@ def test_a_shard_does_not_train_what_the_merged_sweep_has(file, thirds, tmp_path
     assert (again.total, again.completed, again.reused, again.elsewhere) == (4, 0, 4, 8)
 
 
+@pytest.mark.slow
 def test_base_rates_are_chosen_from_the_trials_of_all_shards(tmp_path):
     file = sweep_file(tmp_path, CHOOSING)
     whole = run_sweep(file, tmp_path / "whole", workers=0).folder
@@ -315,6 +316,7 @@ def test_epochs_of_shards_are_there(thirds, tmp_path):
     assert len(read_epochs(tmp_path / "small")) == 12 * 4
 
 
+@pytest.mark.slow
 def test_a_changed_sweep_goes_on_in_shards(file, whole, tmp_path):
     """What was trained before the file changed is used, and stays."""
     fewer = sweep_file(tmp_path, TEXT.replace("seeds: 3", "seeds: 2"))

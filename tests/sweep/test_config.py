@@ -162,6 +162,7 @@ def test_a_long_list_of_mistakes_is_quick() -> None:
     assert time.monotonic() - start < 60
 
 
+@pytest.mark.slow
 def test_the_schedulers_of_a_large_file_are_tried_at_so_many_rates_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

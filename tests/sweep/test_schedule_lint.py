@@ -402,6 +402,7 @@ def test_a_seed_adds_nothing_to_what_is_foreseen():
     )
 
 
+@pytest.mark.slow
 def test_what_fails_late_in_a_run_is_refused_in_one_line(tmp_path):
     """After more steps than are tried when the matrix is made: 1,198 in each of 35 epochs."""
     path = tmp_path / "late.yaml"

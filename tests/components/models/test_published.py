@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from helpers.frames import make_tables, write_folder
 from helpers.paths import HOME
+from helpers.tiers import slow_but
 from torch import nn
 from torch.testing import assert_close
 from typer.testing import CliRunner
@@ -180,7 +181,7 @@ def test_too_small_images_are_refused():
 # Both engines
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", slow_but(["mnist_example"], SHAPES))
 def test_both_engines_train_the_same(name):
     """In float64 their losses agree to 1e-9, each step with the masks of each layer's own rate."""
     text = TEXT.replace("mnist_example", name).replace("seeds: 8", "seeds: 2")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from helpers.tiers import slow_but
 from helpers.training import CPU
 from torch import nn
 from torch.optim import lr_scheduler
@@ -526,7 +527,7 @@ def runs(dataset: Dataset, epochs: int, chosen: dict[str, Case]) -> list[Run]:
     return [replace(run, model="linear") for run in found]
 
 
-@pytest.mark.parametrize("epochs", HORIZONS)
+@pytest.mark.parametrize("epochs", slow_but((1, 2, 10), HORIZONS))
 @pytest.mark.parametrize("engine", ["reference", "stacked"])
 def test_a_run_is_trained_with_the_rates_that_are_meant(monkeypatch, dataset, engine, epochs):
     """To the last bit those of the curve that the tests above compare, for the losses it had."""
@@ -555,7 +556,7 @@ def test_a_run_is_trained_with_the_rates_that_are_meant(monkeypatch, dataset, en
         assert_meant(rates, case, epochs, losses)
 
 
-@pytest.mark.parametrize("epochs", HORIZONS)
+@pytest.mark.parametrize("epochs", slow_but((1, 2, 10), HORIZONS))
 def test_rates_ahead_of_the_steps_are_those_that_are_meant(dataset, epochs):
     """All side by side, each with losses of its own."""
     all_runs = runs(dataset, epochs, CASES)

@@ -51,6 +51,7 @@ def test_every_axis_that_varies_has_a_group_of_its_values(open_page: OpenPage, p
     assert page.locator("#bar summary").inner_text() == "Filter by scheduler, dropout, lr"
 
 
+@pytest.mark.slow
 def test_datasets_and_sizes_are_axes_too(open_page: OpenPage, tmp_path: Path) -> None:
     axes = {"dataset": ["mnist", "digits"], "batch_size": [128, 64]}
     page = open_page(write_page(tmp_path, make_tables(("step",), (0.3,), 1, 1, **axes)))
@@ -158,6 +159,7 @@ def test_numbers_that_are_missing_come_last(
         assert [row[1] for row in table_rows(page, "table-cells")] == [*order, "cosine"]
 
 
+@pytest.mark.slow
 def test_differences_sort_by_what_they_are_and_not_by_how_they_look(
     open_page: OpenPage, tmp_path: Path
 ) -> None:
@@ -276,6 +278,7 @@ def test_without_script_all_is_there_and_nothing_promises_more(
     assert page.locator("#by-dropout-0 title").count() > len(SCHEDULERS) * len(DROPOUTS)
 
 
+@pytest.mark.slow
 def test_verdicts_follow_the_filter_and_the_page_says_what_does_not(
     open_page: OpenPage, tmp_path: Path
 ) -> None:

@@ -236,6 +236,7 @@ def test_the_same_tables_give_the_same_events(folder: Path, tmp_path: Path) -> N
         assert (first / file).read_bytes() == (second / file).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow_reads_every_run_back(folder: Path, tmp_path: Path) -> None:
     for _ in range(2):  # the second replaces the first
@@ -275,6 +276,7 @@ def test_mlflow_reads_every_run_back(folder: Path, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow_has_all_that_is_known_of_a_run(folder: Path, tmp_path: Path) -> None:
     from lrdecay.store.export import mlflow
