@@ -12,13 +12,16 @@ from lrdecay.store.export import FORMATS, export_results
 
 commands = typer.Typer()
 
+To = Literal["csv", "tensorboard", "mlflow"]
+"""The formats that `export_results` writes."""
+
 
 @commands.command(epilog="Example:  lrdecay export results/digits --to csv --output digits-csv")
 @report_errors()
 def export(
     folder: options.ResultsFolder,
     to: Annotated[
-        Literal["csv", "tensorboard", "mlflow"],
+        To,
         typer.Option("--to", help="tensorboard and mlflow need the extra of that name."),
     ],
     output: Annotated[
