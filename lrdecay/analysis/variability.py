@@ -39,7 +39,7 @@ def seed_spread(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def noise_floor(runs: pd.DataFrame, repeats: pd.DataFrame) -> pd.DataFrame:
-    """Compare runs that were trained twice, of which only the hardware can make two.
+    """Compare each run with its repeat: with the same settings and seed, only hardware can differ.
 
     Args:
         runs: rows of the runs table.

@@ -93,7 +93,7 @@ Repeat = Annotated[
     typer.Option(
         min=0,
         metavar="SEEDS",
-        help="Train the runs at so many seeds once more, to see what hardware alone changes.",
+        help="Train the runs of this many seeds a second time, to measure the noise of the hardware.",
     ),
 ]
 TimeLimit = Annotated[
@@ -134,7 +134,7 @@ Confidence = Annotated[
     float | None,
     typer.Option(
         metavar="P",
-        help="Of all verdicts of a family together. [default: sweep file's]",
+        help="Confidence that all verdicts of a family hold together. [default: sweep file's]",
     ),
 ]
 Pairs = Annotated[

@@ -63,8 +63,8 @@ def plan_groups(
     """Return the groups in which runs train, those of the longest runs first.
 
     `engine` is auto, reference or stacked; auto is the one that is faster for the run. `group_size`
-    is the most runs that train at once (None: as many as is fastest and fits into memory, which
-    `sharing` workers have between them; None: all of them).
+    is the most runs that train at once (None: as many as is fastest and fits into memory);
+    `sharing` is how many workers share that memory (None: all workers).
     """
     kinds: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
