@@ -93,7 +93,7 @@ Repeat = Annotated[
     typer.Option(
         min=0,
         metavar="SEEDS",
-        help="Train the runs of this many seeds a second time, to measure the noise of the hardware.",
+        help="Train the runs of this many seeds again, to measure the noise of the hardware.",
     ),
 ]
 TimeLimit = Annotated[

@@ -114,8 +114,8 @@ def list_pending(runs: Sequence[Run], done: Collection[str]) -> list[Run]:
 
 @dataclass(frozen=True)
 class AgendaSource:
-    """Asks for the runs of a sweep. If `mine` is given, only the runs that it accepts train here; if
-    `repeated` is given, its runs train once more instead."""
+    """Asks for the runs of a sweep. If `mine` is given, only the runs that it accepts train here;
+    if `repeated` is given, its runs train once more instead."""
 
     sweep: Sweep
     matrix: Matrix
