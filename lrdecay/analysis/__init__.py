@@ -1,13 +1,13 @@
 """What the tables say: frames in, frames out, no state in between.
 
 Every function takes `runs` (and `epochs` where curves are needed) as the store returns them, or
-any rows of them that the caller kept: filter in pandas first, then ask. Only runs whose status is
+any rows of them that the caller kept: filter in pandas first. Only runs whose status is
 `completed` enter a mean; diverged and failed runs are counted beside it, never dropped silently.
 Where the sweep chose base rates first, `compared(runs)` leaves out the trials; a mean over both is
 refused.
 
-`compare` gives the whole table of verdicts: paired differences, each with an interval that may be
-looked at after every seed. It and whatever else shows verdicts has them from `conclude`.
+`compare` gives the table of all verdicts: paired differences, each with an interval that may be
+looked at after every seed. It and everything else that shows verdicts gets them from `conclude`.
 """
 
 from typing import TYPE_CHECKING

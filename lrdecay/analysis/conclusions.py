@@ -1,6 +1,6 @@
-"""Runs to verdicts: the one way from settings over pairs, contrasts and estimates to what is said.
+"""Runs to verdicts: the one way from settings, pairs, contrasts and estimates to sentences.
 
-`conclude` lays out the runs; every table of its `Conclusions` is made of the same seed blocks by
+`conclude` lays out the runs; every table of its `Conclusions` comes from the same seed blocks by
 the same two rules (`lrdecay.analysis.verdicts`), so that command, pages and adaptive seeds agree.
 """
 
@@ -160,7 +160,7 @@ def _count_contrasts(listed: Sequence[Contrast], given: Mapping[str, int]) -> np
         if size < sizes.get(name, 1):
             raise InputError(
                 f"family_sizes: the family {name} has {sizes.get(name, 1)} contrasts here, so at "
-                f"least as many as a whole, not {size}"
+                f"least as many in all, not {size}"
             )
         sizes[name] = size
     return np.array([sizes[contrast.family] for contrast in listed], int)

@@ -1,4 +1,4 @@
-"""Which questions are asked: families of contrasts on a seed block.
+"""The questions of a comparison: families of contrasts on a seed block.
 
 A contrast is a weighted sum of cells whose weights add up to zero, so at each seed it is one
 number, and over seeds a one-sample problem.
@@ -29,8 +29,8 @@ PRIMARY, EXPLORATORY = "scheduler", "pairs"
 
 
 def describe_family(name: str, table: pd.DataFrame) -> str:
-    """Return what is asked in a family, whose contrasts are rows of a table of verdicts; of
-    dropouts only where the sweep gives some."""
+    """Return what a family compares; its contrasts are the rows of `table`, and dropouts are named
+    only where the sweep gives some."""
     given = has_dropout(table).any() or name not in (PRIMARY, EXPLORATORY)
     return FAMILIES[name] if given else FAMILIES[name].removesuffix(", at each dropout")
 

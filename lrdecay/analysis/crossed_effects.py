@@ -27,8 +27,8 @@ def crossed_variance(
     chapter 4).
     """
     by_seeds = s2_rows / n
-    whole = by_seeds + s2_columns / images - s2_residual / (n * images)
-    variance: np.ndarray = np.maximum(whole, by_seeds)
+    total = by_seeds + s2_columns / images - s2_residual / (n * images)
+    variance: np.ndarray = np.maximum(total, by_seeds)
     return variance
 
 

@@ -1,4 +1,4 @@
-"""The numbers of each contrast: pairs, differences, intervals and what tells of their making."""
+"""The numbers of each contrast: how many pairs, their differences, and how these vary."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache

@@ -72,8 +72,8 @@ def draw_figure(
     styles: Mapping[str, Style] | None = None,
     trials: pd.DataFrame | None = None,
 ) -> Figure:
-    """Return a figure of one kind; `options` that are None are as the kind has them. Without
-    `trials` of base rates the runs themselves stand for them.
+    """Return a figure of one kind; where an option is None, the kind's own default holds. Without
+    `trials` of base rates the runs themselves are used.
 
     Raises:
         InputError: there is no such kind, it does not take an option, or the runs are not such that
@@ -133,7 +133,7 @@ def check_figure_name(path: Path) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure, whole or not at all: the same figure, the same bytes."""
+    """Write a figure, completely or not at all: the same figure gives the same bytes."""
     import matplotlib
 
     from lrdecay.store.atomic import write_bytes
@@ -215,7 +215,7 @@ def find_function(kind: str) -> Callable[..., Any]:
 
 
 def _text(value: object) -> str:
-    """A value as it is compared: numbers as short as can be, yes and no in small letters."""
+    """A value as it is compared: numbers in their shortest form, booleans in lower case."""
     text = str(value)
     if text in ("True", "False"):
         return text.lower()

@@ -34,7 +34,7 @@ def render_template(template: str, **values: object) -> str:
 
 
 def write_page(page: str, path: Path) -> Path:
-    """Write a page, whole or not at all, and return its path."""
+    """Write a page, completely or not at all, and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(page, path)
     return path

@@ -119,17 +119,17 @@ def _contrasts(name: str, caption: str, table: pd.DataFrame) -> Listing:
 
 def _contrast(row: Row) -> list[Cell]:
     low, high = row["low"], row["high"]
-    whole: str = "" if pd.isna(low) else format_interval(low, high)
+    interval: str = "" if pd.isna(low) else format_interval(low, high)
     known = math.isfinite(row["images_low"])
     images = format_interval(row["images_low"], row["images_high"]) if known else ""
     mean, *others = (
         Cell(format_number(row[name]), number=True, sort=_exact(row[name]))
         for name in ("mean", "wins", "correlation", "skew")
     )
-    interval = Cell(whole, number=True, sort=_exact(low))
+    sequence = Cell(interval, number=True, sort=_exact(low))
     on_images = Cell(images, number=True, sort=_exact(row["images_low"]))
     named, count = Cell(name_contrast(row)), Cell(str(row["n"]), number=True)
-    return [named, count, mean, interval, on_images, *others, Cell(row["verdict"])]
+    return [named, count, mean, sequence, on_images, *others, Cell(row["verdict"])]
 
 
 def _exact(value: float) -> str:

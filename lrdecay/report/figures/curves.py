@@ -49,12 +49,12 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
     name = f"{metric}-{setting.number}"
 
     def draw(split: str, dropout: object, ax: Axes) -> Axes:
-        runs = select_rows(completed, "dropout", dropout)
-        return plots.plot_curves(runs, own[split], metric, split, ax=ax, **setting.options)
+        runs, part = (select_rows(each, "dropout", dropout) for each in (completed, own[split]))
+        return plots.plot_curves(runs, part, metric, split, ax=ax, **setting.options)
 
     def draw_rate(dropout: object, ax: Axes) -> Axes:
-        runs = select_rows(completed, "dropout", dropout)
-        return plots.plot_learning_rates(runs, last, ax=ax, **setting.options)
+        runs, part = (select_rows(each, "dropout", dropout) for each in (completed, last))
+        return plots.plot_learning_rates(runs, part, ax=ax, **setting.options)
 
     rows = [
         panels.draw_row(
