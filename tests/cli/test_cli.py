@@ -198,7 +198,7 @@ def test_reports_of_several_sweeps_are_one_page_and_listed(tmp_path):
     assert (elsewhere.exit_code, elsewhere.output) == (0, f"{tmp_path / 'x.html'}\n")
     beside = call("report", folders[0])
     assert beside.exit_code == 0
-    assert "index.html was not written by lrdecay and stays" in beside.output
+    assert "index.html was not written by lrdecay and is kept" in beside.output
     assert (tmp_path / "index.html").read_text() == "mine"
     both = call("report", *folders, "--watch")
     assert both.exit_code == 2

@@ -478,7 +478,7 @@ def test_a_hostile_table_is_not_unpickled(theirs, tmp_path):
 def test_hostile_facts_are_damage(facts, theirs):
     parquet.write_table(read_table(theirs / "runs.parquet"), theirs / "runs.parquet", facts)
     printed = said("report", theirs, code=2)
-    assert printed.startswith(f"lrdecay: {theirs}/runs.parquet: damaged, or no table of lrdecay's")
+    assert printed.startswith(f"lrdecay: {theirs}/runs.parquet: damaged, or not a table of lrdecay")
 
 
 @pytest.mark.parametrize("kind", ["parts", "batches", "earlier", "quarantine"])

@@ -133,8 +133,8 @@ def test_the_lines_say_what_is_open_and_what_follows():
         "against constant at dropout 0); more seeds for these"
     )
     assert lines[-1] == (
-        "after 28 seeds: 1 of 4 differences open (near against constant at dropout 0.3); that is "
-        "all there may be"
+        "after 28 seeds: 1 of 4 differences open (near against constant at dropout 0.3); no "
+        "more seeds are allowed"
     )
     easy = SeedPlan({}, (("a",), ()), 3, over=True)
     assert adaptive_seeds.describe_rounds(easy, SWEEP.adding)[-1] == (
