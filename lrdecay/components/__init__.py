@@ -3,9 +3,8 @@
 Importing it fills the registries.
 """
 
-from lrdecay.components import datasets as datasets
-from lrdecay.components import models as models
-from lrdecay.components import optimizers as optimizers
-from lrdecay.components import schedulers as schedulers
-from lrdecay.components.plugins import load_plugins as load_plugins
-from lrdecay.components.registry import REGISTRIES as REGISTRIES
+from lrdecay.components import datasets, models, optimizers, schedulers
+from lrdecay.components.plugins import load_plugins
+from lrdecay.components.registry import REGISTRIES
+
+__all__ = ["REGISTRIES", "datasets", "load_plugins", "models", "optimizers", "schedulers"]

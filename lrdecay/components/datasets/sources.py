@@ -73,7 +73,7 @@ def _torchvision(name: str, root: Path, download: bool) -> Dataset:
     def part(train: bool) -> tuple[Tensor, Tensor]:
         read = partial(getattr(datasets, _TORCHVISION[name]), root=str(root), train=train)
         try:
-            dataset = read()
+            dataset = read(download=False)
         except Exception as error:  # files may hold anything; torchvision asserts, among others
             if _ABSENT not in str(error):
                 raise _damaged(name, root, error) from error

@@ -1,3 +1,5 @@
 """Networks, and the dropout in them."""
 
-from lrdecay.components.models.spec import ModelSpec as ModelSpec
+from lrdecay.components.models.spec import ModelSpec
+
+__all__ = ["ModelSpec"]

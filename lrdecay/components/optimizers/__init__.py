@@ -1,4 +1,5 @@
 """Optimizers, and what a sweep file says of one."""
 
-from lrdecay.components.optimizers.spec import OptimizerSpec as OptimizerSpec
-from lrdecay.components.optimizers.spec import RateChoice as RateChoice
+from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice
+
+__all__ = ["OptimizerSpec", "RateChoice"]

@@ -257,8 +257,8 @@ def test_the_files_are_those_of_the_published_settings():
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PUBLISHED, ids=[path.stem for path in PUBLISHED])
 def test_each_trains_to_above_chance(path, data_dir):
-    """On the first images of its dataset, for three epochs; CIFAR-10 is made up."""
-    sweep = load_sweep(path).model_copy(update={"epochs": (3,)})
+    """On the first images of its dataset, for five epochs; CIFAR-10 is made up."""
+    sweep = load_sweep(path).model_copy(update={"epochs": (5,)})
     if sweep.dataset.name == "cifar10":
         dataset = made_up((3, 32, 32), 512, 200)
     else:
