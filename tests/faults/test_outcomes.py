@@ -49,8 +49,8 @@ def infinite_gradient(monkeypatch, engine: str, step: int, place: int) -> None:
     if engine == "stacked":
         real, done = Update.__init__, Counter()
 
-        def init(self, *args):
-            real(self, *args)
+        def init(self, *args, **options):
+            real(self, *args, **options)
             apply = self.apply
 
             def broken(parameters, gradients, row):
