@@ -115,7 +115,9 @@ def test_other_commands_name_the_damaged_file_and_the_remedy(trained, folder):
     for arguments in (("report", folder), ("sweep", trained.file, "--results", folder.parent)):
         result = call(*arguments)
         assert (result.exit_code, result.output.count("\n")) == (2, 1)
-        assert result.output.startswith(f"lrdecay: {folder}/epochs.parquet: damaged, or not a table")
+        assert result.output.startswith(
+            f"lrdecay: {folder}/epochs.parquet: damaged, or not a table"
+        )
         assert "`lrdecay verify FOLDER`" in result.output
 
 
