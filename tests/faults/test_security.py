@@ -32,7 +32,7 @@ from PIL import Image
 from rich.console import Console
 
 import lrdecay
-from lrdecay.cli import app, console, progress, sweep
+from lrdecay.cli import console, main, progress, sweep
 from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.core.errors import InputError
@@ -344,7 +344,7 @@ def test_a_traceback_obeys_nothing(theirs, monkeypatch, capsys):
     monkeypatch.setattr("lrdecay.store.status.read_status", mistaken)
     monkeypatch.setattr(sys, "argv", ["lrdecay", "status", str(theirs)])
     with pytest.raises(SystemExit, match="1"):
-        app.main()
+        main()
     printed = capsys.readouterr().err
     assert printed.startswith("Traceback (most recent call last):\n")
     assert rf"ValueError: \x1b[2J {theirs}" in printed.splitlines()
