@@ -5,17 +5,15 @@ import pickle
 from dataclasses import asdict, replace
 
 import pytest
-from helpers.training import digits, sweep
+from helpers.folders import RUN
 
 from lrdecay.core.run import Run
-from lrdecay.sweep.matrix import list_runs
 
-STEPS = "schedulers: {steps: {class: MultiStepLR, milestones: [2, 4]}}\n"
+STEPS = '{"gamma":0.1,"interval":"epoch","milestones":[2,4]}'
 
 
 def a_run() -> Run:
-    [run] = list_runs(sweep("", STEPS), digits())
-    return run
+    return replace(RUN, scheduler="steps", scheduler_class="MultiStepLR", scheduler_args=STEPS)
 
 
 def test_arguments_are_those_of_the_text():
