@@ -6,7 +6,8 @@ PYTHON ?= python3
 
 VENV := .venv
 BIN := $(VENV)/bin
-TESTS := $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --quiet
+# bytecode is written even where that is turned off, or each process compiles it all again
+TESTS := env --unset=PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --quiet
 
 .PHONY: help setup sweep report reference test test-all faults bench check docs format clean
 

@@ -23,6 +23,7 @@ OF_FIXTURES = {"browser": "browser", "data_dir": "data"}
 
 # --hypothesis-profile chooses one
 settings.register_profile("default", max_examples=50, deadline=None)
+settings.register_profile("brief", max_examples=5, deadline=None)
 settings.register_profile("full", max_examples=300, deadline=None)
 settings.load_profile("default")
 
@@ -55,6 +56,14 @@ def digits_sweep(tmp_path_factory: pytest.TempPathFactory) -> DigitsSweep:
     """A small sweep on the digits, trained once for all test processes together."""
     home = make_once(tmp_path_factory, "digits_sweep", train_sweep)
     return DigitsSweep(home / "small.yaml", home / "small")
+
+
+@pytest.fixture
+def empty_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are written with empty figures: for tests of their words."""
+    from helpers.empty_figures import leave_figures_empty
+
+    leave_figures_empty(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -56,6 +56,7 @@ def test_importing_the_package_imports_nothing_heavy():
     assert python(code).stdout == "set()\n"
 
 
+@pytest.mark.slow
 def test_the_reading_half_does_not_import_torch():
     code = """
 import importlib, pkgutil, sys
@@ -165,6 +166,7 @@ def test_plan_without_the_data_says_so_and_downloads_nothing(file, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_sweep_then_report(file, tmp_path):
     result = call("sweep", file, "--results", tmp_path, "--workers", "0")
     assert result.exit_code == 0, result.output
@@ -188,6 +190,7 @@ def test_sweep_then_report(file, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_reports_of_several_sweeps_are_one_page_and_listed(tmp_path):
     folders = [write_folder(tmp_path / name, make_tables(seeds=1, n_epochs=1)) for name in "ab"]
     made = call("report", *folders)

@@ -22,9 +22,9 @@ def environment(tmp_path):
 @pytest.mark.parametrize(
     ("packages", "options"),
     [
-        (("analysis", "core"), ("-m", "not slow")),
+        (("analysis",), ("-m", "not slow", "--hypothesis-profile=brief")),
         # these would take long to run, and import all that they need
-        (("store", "plots", "report"), ("--collect-only",)),
+        (("core", "store", "plots", "report"), ("--collect-only",)),
     ],
 )
 def test_the_tests_of_the_half_that_reads_need_no_torch(environment, packages, options):

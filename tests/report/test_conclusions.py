@@ -94,6 +94,7 @@ def items_after(page: str, mark: str, end: str) -> list[str]:
         "metric: gap, margin: 0.2, confidence: 0.8",
     ],
 )
+@pytest.mark.usefixtures("empty_figures")
 def test_pages_and_the_command_say_the_same_of_a_folder(tmp_path: Path, asks: str) -> None:
     tables = make_tables(
         ("constant", "step", "cosine"),

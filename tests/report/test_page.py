@@ -150,6 +150,7 @@ def test_labels_and_texts_are_inert(tmp_path: Path) -> None:
     assert f"# </pre>{HOSTILE} & more" in page.text
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_one_run_without_validation(tmp_path: Path) -> None:
     page = build(tmp_path, make_tables(("step",), (0.3,), seeds=1, n_epochs=1, validation=False))
     assert page.tables["table-cells"][1][3:5] == [[], ["1"]]
@@ -168,6 +169,7 @@ def test_nothing_completed_leaves_the_figures_out(tmp_path: Path) -> None:
     assert "1 of 1 seed diverged for step" in page.text
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_an_unfinished_sweep_says_what_is_missing(tmp_path: Path) -> None:
     runs, epochs = make_tables(("constant", "step"), (0.0, 0.3), seeds=2, n_epochs=1)
     folder = write_folder(tmp_path, (runs.iloc[:5], epochs), planned=8)
@@ -177,6 +179,7 @@ def test_an_unfinished_sweep_says_what_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_extra_axes_get_tables_and_a_bounded_number_of_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,6 +280,7 @@ def test_numbers_that_sort_otherwise_than_they_look_say_so(resolved: Page) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_settings_that_cannot_be_read_leave_the_rest_of_the_page(tmp_path: Path) -> None:
     page = build(tmp_path, make_tables(seeds=2, n_epochs=1), "comparison: {metric: speed}\n")
     assert "No verdicts: the sweep file stored with the results has no comparison" in page.text
@@ -285,6 +289,7 @@ def test_settings_that_cannot_be_read_leave_the_rest_of_the_page(tmp_path: Path)
     assert "No verdicts: no run of the reference 'x'" in missing.text
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_one_dropout_has_no_map_and_no_interaction_but_panels_side_by_side(tmp_path: Path) -> None:
     page = build(tmp_path, make_tables(("constant", "step"), (0.3,), seeds=9, n_epochs=2))
     assert page.sections == [
@@ -298,6 +303,7 @@ def test_one_dropout_has_no_map_and_no_interaction_but_panels_side_by_side(tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_a_mark_without_an_interval_is_explained(tmp_path: Path) -> None:
     hollow = "Hollow at 8 pairs or more: the interval is unbounded so far."
     # so many differences share the error rate that 8 seeds bound none of them
@@ -312,6 +318,7 @@ def test_a_mark_without_an_interval_is_explained(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_large_counts_are_worded_alike(tmp_path: Path) -> None:
     tables = make_tables(("step",), (0.3,), seeds=1200, n_epochs=1)
     page = Page(write_report(write_folder(tmp_path, tables, planned=3400)))
@@ -320,6 +327,7 @@ def test_large_counts_are_worded_alike(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_marks_beside_their_base_rate_are_said_to_be(tmp_path: Path) -> None:
     several = make_tables(("constant", "step"), (0.3,), 2, 1, lr=[0.1, 0.2])
     shifted = "Schedulers are shifted sideways around each value to keep them apart."
@@ -330,6 +338,7 @@ def test_marks_beside_their_base_rate_are_said_to_be(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_without_a_dropout_axis_none_is_spoken_of(tmp_path: Path) -> None:
     tables = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
     for table in tables:
@@ -355,6 +364,7 @@ def test_the_longest_labels_leave_room_in_every_figure(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_a_target_and_an_axis_of_epochs_have_figures(tmp_path: Path) -> None:
     runs, epochs = make_tables(("constant", "step"), (0.0, 0.3), seeds=2, epochs=[2, 4])
     runs["target"] = 0.9
@@ -366,6 +376,7 @@ def test_a_target_and_an_axis_of_epochs_have_figures(tmp_path: Path) -> None:
     assert "4 of 8 runs got there" in page.text  # of each length of run
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_schedulers_that_applied_the_same_rates_are_named(tmp_path: Path) -> None:
     page = build(tmp_path, make_tables(("constant", "flat", "step"), (0.3,), seeds=2))
     assert "constant and flat applied the same learning rate in every epoch: here" in page.text
@@ -373,6 +384,7 @@ def test_schedulers_that_applied_the_same_rates_are_named(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_rates_with_one_mean_that_change_within_an_epoch_are_not_the_same(tmp_path: Path) -> None:
     runs, epochs = make_tables(("constant", "cyclic"), (0.3,), 1, 1)
     rates = [name for name in epochs if name.startswith("learning_rate")]
@@ -385,6 +397,7 @@ def test_rates_with_one_mean_that_change_within_an_epoch_are_not_the_same(tmp_pa
     assert alike not in build(tmp_path / "other", (runs, epochs)).text
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_how_to_make_it_again_survives_odd_names(tmp_path: Path) -> None:
     folder = tmp_path / 'a "b"; echo $HOME'
     page = build(folder, make_tables(("step",), (0.3,), seeds=1, n_epochs=1))
@@ -393,6 +406,7 @@ def test_how_to_make_it_again_survives_odd_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_the_hardware_noise_stands_beside_the_other_spreads(tmp_path: Path) -> None:
     tables = make_tables(("constant", "step"), (0.3,), 3, 1)
     page = build(tmp_path / "once", tables)
@@ -415,6 +429,7 @@ def test_the_hardware_noise_stands_beside_the_other_spreads(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_what_was_warned_of_is_told(tmp_path: Path) -> None:
     tables = make_tables(("constant",), (0.3,), 1, 1)
     folder = write_folder(tmp_path / "s", tables)
@@ -477,6 +492,7 @@ def test_what_is_not_evaluated_has_no_slopes_and_no_place_in_the_captions(tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_the_same_accuracies_with_other_losses_are_not_called_the_same_bits(tmp_path: Path) -> None:
     tables = make_tables(("constant", "step"), (0.3,), 3, 1)
     again = tables[0].query("seed == 0").copy()
@@ -489,6 +505,7 @@ def test_the_same_accuracies_with_other_losses_are_not_called_the_same_bits(tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_families_that_are_not_there_are_not_spoken_of(tmp_path: Path) -> None:
     one = build(tmp_path / "one", make_tables(("constant",), (0.0, 0.3), seeds=8, n_epochs=1))
     assert (
@@ -506,6 +523,7 @@ def test_a_loss_of_zero_has_a_figure(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_of_too_many_differences_those_that_were_judged_are_drawn(tmp_path: Path) -> None:
     """The reference diverged at two of three dropouts, so that 82 of 123 have no difference."""
     schedulers = ("constant", *(f"s{number}" for number in range(41)))

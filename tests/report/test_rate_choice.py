@@ -11,6 +11,8 @@ from helpers.trials import CHOSEN, GRID, both, rates_of, trials
 from lrdecay.core.errors import InputError
 from lrdecay.report.page import write_report
 
+pytestmark = pytest.mark.usefixtures("empty_figures")
+
 
 def page(folder: Path, frames: Tables, planned: int | None = None) -> str:
     text = write_report(write_folder(folder, frames, planned=planned)).read_text()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from helpers.frames import make_tables, write_folder
-from helpers.tiers import slow_but
 
 from lrdecay.core.errors import InputError
 from lrdecay.report import watch
@@ -39,6 +38,7 @@ def watched(folder: Path, monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], 
     return lines
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_the_page_follows_the_runs_and_reloads_until_they_are_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +72,7 @@ def test_the_page_follows_the_runs_and_reloads_until_they_are_complete(
     assert REFRESH not in path.read_text()
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_a_complete_sweep_that_nobody_holds_is_written_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_complete_sweep_that_nobody_holds_is_written_once_more(
     assert REFRESH not in (folder / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_it_waits_for_a_sweep_that_has_just_begun_or_will_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +110,7 @@ def test_what_holds_no_results_is_refused(tmp_path: Path) -> None:
         watch.watch_results(tmp_path, tmp_path / "report.html", print)
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_an_error_leaves_a_page_that_does_not_reload(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,10 +125,8 @@ def damage(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    slow_but([(signal.SIGINT, 130)], [(signal.SIGINT, 130), (signal.SIGTERM, 143)]),
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_in_one_line(tmp_path: Path, number: int, code: int) -> None:
     folder = beginning(tmp_path / "s")
     path = folder / "report.html"

@@ -171,6 +171,7 @@ class Stops:
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_on_digits_an_easy_difference_takes_fewer_seeds_than_a_hard_one(tmp_path):
     sweep = parse_sweep(SMALL)
     watched = Stops(after=0)

@@ -307,6 +307,7 @@ def test_workers_that_cannot_start_end_the_sweep_and_fail_no_run(file, setup, me
     assert {type(message) for message in records} <= {Beat, Training}
 
 
+@pytest.mark.slow
 def test_files_in_the_current_folder_hide_no_module(file, tmp_path, monkeypatch):
     for name in ("torch.py", "random.py", "lrdecay.py"):
         (tmp_path / name).write_text("raise SystemExit(3)")

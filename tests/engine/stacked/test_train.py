@@ -172,7 +172,8 @@ def test_the_first_steps_are_those_of_the_reference(optimizer, batch_norm):
     assert_first_steps(together, 1e-9)
 
 
-@pytest.mark.parametrize("optimizer", slow_but(["adam"], OPTIMIZERS))
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_in_single_precision_too(optimizer):
     """Within 1e-4, but for a run in a hundred or, with the larger steps of RMSprop under CyclicLR,
     one in seven: rounding decides a near tie, and the losses part. Two memory layouts of the
@@ -448,6 +449,7 @@ def test_rows_have_the_schemas_columns_and_the_share_of_the_time():
         assert bits.mean() == record.run["test_accuracy"]
 
 
+@pytest.mark.slow
 def test_bfloat16_is_used_where_it_is_asked_for_and_nowhere_else():
     together = [runs("epochs: 3\nseeds: [1]")["constant"], runs("epochs: 3")["constant"]]
     exact = stacked_train(together)
@@ -478,7 +480,7 @@ class Residual(nn.Module):
         return self.outer(self.drop(x))
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("batch_norm", slow_but([True], [False, True]))
 def test_a_model_of_one_s_own_trains_together_as_alone(monkeypatch, batch_norm):
     monkeypatch.setitem(MODELS, "mine", Residual)
     by_label = runs("epochs: 3\ndropout: 0.4")

@@ -16,6 +16,7 @@ from helpers.browser_pages import (
     write_page,
 )
 from helpers.frames import Tables, make_tables
+from helpers.tiers import slow_but
 from playwright.sync_api import Page, expect
 
 
@@ -124,7 +125,7 @@ def test_marks_follow_the_filter(open_page: OpenPage, path: Path) -> None:
 COLUMNS = ["lr", "scheduler", "dropout", "seed"]
 
 
-@pytest.mark.parametrize("column", [0, 1, 3])
+@pytest.mark.parametrize("column", slow_but([0], [0, 1, 3]))
 def test_a_column_sorts_as_in_pandas(
     open_page: OpenPage, path: Path, tables: Tables, column: int
 ) -> None:
@@ -227,6 +228,7 @@ def test_the_fragment_holds_the_state_and_back_returns_to_it(
     assert ended_rows(page) == ended(runs[runs["scheduler"] == "cosine"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fragment",
     [
@@ -245,6 +247,7 @@ def test_what_a_fragment_says_that_the_page_does_not_know_is_ignored(
     expect(page.locator("#shown")).to_have_text(re.compile(r"^(\d+) of \1 rows shown$"))
 
 
+@pytest.mark.slow
 def test_a_link_within_the_page_keeps_the_filter(open_page: OpenPage, path: Path) -> None:
     page = open_page(path, "#scheduler=step")
     skip = page.get_by_role("link", name="Skip to the content")

@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from helpers.browser_pages import HOSTILE, WIDTHS, OpenPage, colour, contrast
 from helpers.frames import make_tables, write_folder
 from helpers.shared import make_once
+from helpers.tiers import slow_but
 from playwright.sync_api import expect
 
 from lrdecay.report.index import write_index
@@ -14,6 +15,7 @@ from lrdecay.report.page import write_report
 from lrdecay.report.side_by_side import write_comparison
 
 PAGES = ("compared", "index")
+WIDE = ("wide", "light")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def write_pages(home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize(("size", "scheme"), [("wide", "light"), ("narrow", "dark")])
+@pytest.mark.parametrize(("size", "scheme"), slow_but([WIDE], [WIDE, ("narrow", "dark")]))
 def test_it_asks_for_nothing_fits_the_window_and_axe_finds_no_fault(
     open_page: OpenPage, home: Path, name: str, size: str, scheme: str
 ) -> None:
@@ -47,6 +49,7 @@ def test_it_asks_for_nothing_fits_the_window_and_axe_finds_no_fault(
     assert report == "Found 0 accessibility violations:\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_it_is_light_or_dark_as_the_system_is_and_black_on_white_in_print(
     open_page: OpenPage, home: Path, name: str

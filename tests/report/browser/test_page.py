@@ -17,6 +17,7 @@ from helpers.browser_pages import (
     write_page,
 )
 from helpers.frames import Tables, make_tables
+from helpers.tiers import slow_but
 from playwright.sync_api import expect
 
 
@@ -52,6 +53,7 @@ def test_these_tests_notice_a_request_and_an_error(
     faults.clear()
 
 
+@pytest.mark.slow
 def test_no_other_script_runs_and_nothing_is_fetched_even_if_it_got_in(
     open_page: OpenPage, path: Path, tmp_path: Path, faults: list[str]
 ) -> None:
@@ -77,15 +79,19 @@ def test_hostile_names_stay_text(open_page: OpenPage, hostile_path: Path) -> Non
     page.locator("#bar summary").click()
     group = page.get_by_role("group", name="scheduler", exact=True)
     assert [label.inner_text() for label in group.locator("label").all()] == list(HOSTILE)
+    again = open_page(hostile_path)
     for name in HOSTILE:
         group.get_by_label(name, exact=True).check()
         assert {row[0] for row in table_rows(page, "table-cells")} == {name}
-        again = open_page(hostile_path, page.url[page.url.index("#") :])
+        again.goto(page.url)  # the same file, so only the fragment is read again
         assert {row[0] for row in table_rows(again, "table-cells")} == {name}
         legend = again.locator("#rates .legend li:visible")
         assert legend.all_inner_texts() == [name]
         assert again.evaluate("window.ran") is None
         group.get_by_label(name, exact=True).uncheck()
+    opened = open_page(hostile_path, again.url[again.url.index("#") :])
+    assert {row[0] for row in table_rows(opened, "table-cells")} == {HOSTILE[-1]}
+    assert opened.evaluate("window.ran") is None
     assert page.locator("#table-ended-early td").last.inner_text() == "".join(HOSTILE)
     assert page.locator("#sweep").inner_text() == "\n".join(HOSTILE)
     page.locator("#by-dropout-0").focus()
@@ -116,6 +122,7 @@ def test_hovering_names_the_run(open_page: OpenPage, path: Path, tables: Tables)
     expect(page.locator("#tip")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_arrow_keys_name_the_marks_that_are_shown(open_page: OpenPage, path: Path) -> None:
     page = open_page(path, "#scheduler=step&dropout=0.3")
     page.locator("#loss-0-test-1").focus()
@@ -131,6 +138,7 @@ def test_arrow_keys_name_the_marks_that_are_shown(open_page: OpenPage, path: Pat
     expect(page.locator("#tip")).to_be_hidden()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_light_and_dark(open_page: OpenPage, path: Path, scheme: str) -> None:
     page = open_page(path, color_scheme=scheme)
@@ -159,6 +167,7 @@ def test_light_and_dark(open_page: OpenPage, path: Path, scheme: str) -> None:
     assert_readable(dark=scheme == "dark")
 
 
+@pytest.mark.slow
 def test_print_is_black_on_white_without_controls_and_says_the_filter(
     open_page: OpenPage, path: Path
 ) -> None:
@@ -176,7 +185,9 @@ def test_print_is_black_on_white_without_controls_and_says_the_filter(
     expect(page.locator("#shown")).to_be_hidden()  # all rows are there, so there is nothing to say
 
 
-@pytest.mark.parametrize(("size", "scheme"), [("wide", "light"), ("narrow", "dark")])
+@pytest.mark.parametrize(
+    ("size", "scheme"), slow_but([("wide", "light")], [("wide", "light"), ("narrow", "dark")])
+)
 def test_axe_finds_no_fault(open_page: OpenPage, path: Path, size: str, scheme: str) -> None:
     page = open_page(path, viewport=WIDTHS[size], color_scheme=scheme)
     page.locator("#bar summary").click()
@@ -184,6 +195,7 @@ def test_axe_finds_no_fault(open_page: OpenPage, path: Path, size: str, scheme: 
     assert results.generate_report() == "Found 0 accessibility violations:\n"
 
 
+@pytest.mark.slow
 def test_axe_would_find_one(open_page: OpenPage, path: Path) -> None:
     page = open_page(path)
     page.evaluate(
@@ -194,7 +206,7 @@ def test_axe_would_find_one(open_page: OpenPage, path: Path) -> None:
     assert found == {"select-name", "color-contrast"}
 
 
-@pytest.mark.parametrize("size", WIDTHS)
+@pytest.mark.parametrize("size", slow_but(["narrow"], WIDTHS))
 def test_nothing_is_wider_than_the_window(open_page: OpenPage, path: Path, size: str) -> None:
     page = open_page(path, viewport=WIDTHS[size])
     page.locator("#bar summary").click()
@@ -230,6 +242,7 @@ def test_every_control_is_reached_by_tab_and_shows_it(open_page: OpenPage, path:
     assert set(ringed) == {"solid"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "columns"), [("wide", 2), ("narrow", 1)])
 def test_sentences_stand_in_columns_where_there_is_room(
     open_page: OpenPage, path: Path, size: str, columns: int
@@ -240,6 +253,7 @@ def test_sentences_stand_in_columns_where_there_is_room(
     assert len(set(left)) == columns
 
 
+@pytest.mark.slow
 def test_a_long_name_leaves_room_for_the_numbers_beside_the_map(
     open_page: OpenPage, tmp_path: Path
 ) -> None:

@@ -118,6 +118,7 @@ def test_fields(open_page: OpenPage, odd_path: Path) -> None:
     assert written == [f"{field}\r\n" for field in FIELDS.values()]
 
 
+@pytest.mark.slow
 def test_a_page_without_a_clipboard_copies_nonetheless(open_page: OpenPage, path: Path) -> None:
     page = open_page(path, "#scheduler=cosine")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -132,6 +133,7 @@ def test_a_page_without_a_clipboard_copies_nonetheless(open_page: OpenPage, path
     expect(button).to_be_focused()
 
 
+@pytest.mark.slow
 def test_a_refused_copy_is_said(open_page: OpenPage, path: Path) -> None:
     page = open_page(path)
     page.evaluate(
