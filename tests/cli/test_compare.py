@@ -212,6 +212,7 @@ def test_bad_options_give_2_and_one_line(folder, options, message):
     assert "Traceback" not in result.output
 
 
+@pytest.mark.slow
 def test_comparing_never_imports_torch(folder):
     code = f"""
 import sys

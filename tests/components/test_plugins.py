@@ -587,6 +587,7 @@ MODELS = {"mlp": MLP}
 CONSTANT = "schedulers: {c: {class: constant}}\n"
 
 
+@pytest.mark.slow
 def test_a_model_trains_the_same_on_both_engines(plug, tmp_path):
     path = plug(MLP)
     runs = list_runs(sweep("model: mlp\nepochs: 2\ndropout: [0.0, 0.5]\n", CONSTANT), digits())
@@ -809,6 +810,7 @@ def test_no_momentum_is_cycled_that_an_optimizer_does_not_take(plug):
     )
 
 
+@pytest.mark.slow
 def test_the_stacked_engine_leaves_an_optimizer_that_it_does_not_know_to_the_other(plug, tmp_path):
     path = plug(PLAIN)
     file = tmp_path / "small.yaml"

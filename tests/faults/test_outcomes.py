@@ -154,6 +154,7 @@ def fragile(folder) -> Setup:
     return replace(SETUP, plugins=Loaded(given=(str(path),)))
 
 
+@pytest.mark.slow
 def test_what_fails_is_tried_again_and_what_succeeds_is_as_ever(tmp_path):
     runs = list_runs(seeds(6), digits())
     calm = {run.seed: train.train_stacked([run], data_of(run), CPU)[0] for run in runs}
@@ -236,7 +237,10 @@ class Strikes:
     ("number", "size", "cause"),
     [
         (signal.SIGKILL, 1, "the worker process died (exit status -9)"),
-        (signal.SIGSTOP, 2, "the worker process said nothing for 5 s and was ended"),
+        pytest.param(
+            *(signal.SIGSTOP, 2, "the worker process said nothing for 5 s and was ended"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_runs_of_a_worker_that_is_struck_end_the_same(tmp_path, monkeypatch, number, size, cause):

@@ -28,6 +28,8 @@ schedulers:
 dropout: [0.0, 0.3]
 seeds: 4
 """
+pytestmark = pytest.mark.slow  # a cluster takes its time to start
+
 RUNS = 24
 PATIENCE = 300  # seconds, for a machine that does much else
 # a cluster on this machine's loopback alone

@@ -125,6 +125,7 @@ def test_a_signal_stops_a_sweep_in_order(file, fresh, tmp_path, often):
         assert 1 <= assert_goes_on(file, results, fresh) < RUNS
 
 
+@pytest.mark.slow
 def test_two_signals_do_no_damage(file, fresh, tmp_path, often, figure):
     times = often(1, 10)
     for number in range(times):

@@ -408,6 +408,7 @@ def test_finished_runs_are_committed_as_they_come(file, tmp_path, monkeypatch):
     assert sizes == [1] * 16
 
 
+@pytest.mark.slow
 def test_an_error_while_committing_leaves_tables_that_pandas_reads(file, tmp_path, monkeypatch):
     real, calls = Store.commit, 0
 

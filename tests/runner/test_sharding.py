@@ -216,6 +216,7 @@ def test_results_of_another_device_are_mixed_on_demand_only(whole, tmp_path):
     assert (merged.runs, merged.missing) == (2, 10)
 
 
+@pytest.mark.slow
 def test_other_sweeps_empty_folders_and_folders_at_work_are_refused(file, whole, tmp_path):
     changed = sweep_file(tmp_path, TEXT.replace("seeds: 3", "seeds: 1"))
     other = run_sweep(changed, tmp_path / "other", workers=0).folder

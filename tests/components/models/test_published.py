@@ -371,6 +371,7 @@ def test_its_comparison_is_one_stratum_without_dropout(swept):
         assert "nan" not in result.output
 
 
+@pytest.mark.slow
 def test_its_report_says_nothing_of_dropout_that_is_not_there(tmp_path):
     tables = [
         table.assign(dropout=np.nan)

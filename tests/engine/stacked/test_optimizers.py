@@ -5,6 +5,7 @@ import math
 import pytest
 import schedulefree
 import torch
+from helpers.tiers import slow_but
 from torch import Tensor, nn
 from torch.testing import assert_close
 
@@ -225,9 +226,11 @@ def assert_as_alone(name, given, rates, momenta, values, found, rtol=1e-5, atol=
 
 # Against torch
 
+DOUBLE = (torch.float64, 1e-10, 1e-12)
+
 
 @pytest.mark.parametrize(
-    ("dtype", "rtol", "atol"), [(torch.float64, 1e-10, 1e-12), (torch.float32, 1e-5, 2e-6)]
+    ("dtype", "rtol", "atol"), slow_but([DOUBLE], [DOUBLE, (torch.float32, 1e-5, 2e-6)])
 )
 @pytest.mark.parametrize("cycled", [False, True])
 @pytest.mark.parametrize(("name", "case"), CASES)

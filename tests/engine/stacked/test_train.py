@@ -313,6 +313,7 @@ def test_a_run_is_the_same_to_the_bit_alone_and_in_any_company(optimizer, batch_
     assert len({json.dumps(record.epochs) for record in together}) == 20  # or nothing is shown
 
 
+@pytest.mark.slow
 def test_runs_of_different_rates_and_arguments_share_a_group():
     text = "optimizer: {name: Adam, lr: [0.001, 0.01], eps: [1e-8, 1e-3], weight_decay: [0.1, 0.2]}"
     together = list_runs(

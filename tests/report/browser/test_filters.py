@@ -195,6 +195,7 @@ def test_keys_compare(open_page: OpenPage, path: Path) -> None:
         assert page.evaluate(compare, [a, b, -1]) == backwards, (a, b)
 
 
+@pytest.mark.slow
 def test_the_fragment_holds_the_state_and_back_returns_to_it(
     open_page: OpenPage, path: Path, tables: Tables
 ) -> None:
@@ -264,6 +265,7 @@ def test_a_link_within_the_page_keeps_the_filter(open_page: OpenPage, path: Path
     expect(plain.locator("#ended-early h2")).to_be_in_viewport()
 
 
+@pytest.mark.slow
 def test_an_axis_of_one_value_has_no_filter(open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page(write_page(tmp_path, make_tables(("step",), (0.3,), 1, 1)))
     assert page.locator("#bar details").count() == 0

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from helpers.browser_pages import HOSTILE, WIDTHS, OpenPage, colour, contrast
+from helpers.empty_figures import leave_figures_empty
 from helpers.frames import make_tables, write_folder
 from helpers.shared import make_once
 from helpers.tiers import slow_but
@@ -30,8 +31,10 @@ def write_pages(home: Path) -> None:
         labels = ("constant", HOSTILE[number])
         tables = make_tables(labels, (0.0, 0.3), 2 + number, 1, batch_size=[64 * (number + 1)])
         folders.append(write_folder(home / name, tables))
-    for folder in folders[:2]:
-        write_report(folder)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        leave_figures_empty(monkeypatch)
+        for folder in folders[:2]:
+            write_report(folder)
     write_comparison(folders)
     write_index(home)
 
@@ -65,6 +68,7 @@ def test_it_is_light_or_dark_as_the_system_is_and_black_on_white_in_print(
     assert colour(page, "h1", "color") == colour(page, "a", "color") == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_the_list_leads_to_each_report_and_to_the_sweeps_side_by_side(
     open_page: OpenPage, home: Path, faults: list[str]
 ) -> None:
