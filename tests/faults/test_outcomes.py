@@ -233,14 +233,12 @@ class Strikes:
         """Nothing is shown."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "size", "cause"),
     [
         (signal.SIGKILL, 1, "the worker process died (exit status -9)"),
-        pytest.param(
-            *(signal.SIGSTOP, 2, "the worker process said nothing for 5 s and was ended"),
-            marks=pytest.mark.slow,
-        ),
+        (signal.SIGSTOP, 2, "the worker process said nothing for 5 s and was ended"),
     ],
 )
 def test_runs_of_a_worker_that_is_struck_end_the_same(tmp_path, monkeypatch, number, size, cause):
