@@ -33,7 +33,8 @@ def _report(tables):
     tables.add(
         "Cost by number of runs at once",
         f"The stacked engine's training step on images of 8x8, batch {BATCH}, Adam; {where}. A run "
-        "alone is trained twice, so that its bits are those that it has in company.",
+        "alone is trained twice, and so is the last of three, so that its bits are those that it "
+        "has in company.",
         rows,
     )
     rows = [["images", *(f"{count} runs" for count in (1, 4, 16))]]

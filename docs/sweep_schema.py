@@ -73,7 +73,8 @@ class _Generator(GenerateJsonSchema):
     def _properties(self, found: JsonSchemaValue) -> dict[str, JsonSchemaValue]:
         model = self.get_schema_from_definitions(JsonRef(found["$ref"]))
         assert model is not None
-        return model["properties"]
+        properties: dict[str, JsonSchemaValue] = model["properties"]
+        return properties
 
     @staticmethod
     def _without_notes(schema: JsonSchemaValue) -> JsonSchemaValue:
@@ -106,7 +107,8 @@ def make_schema() -> dict[str, Any]:
         }
     )
     own["name"] |= {"anyOf": [name, any_name[1] | {"items": name}]}
-    return {"$schema": DIALECT} | _in_lines(schema)
+    written: dict[str, Any] = {"$schema": DIALECT} | _in_lines(schema)
+    return written
 
 
 def _in_lines(value: Any) -> Any:

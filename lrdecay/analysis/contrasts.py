@@ -81,9 +81,7 @@ def find_reference(cells: pd.DataFrame, asked: str | None = None) -> str:
     return asked
 
 
-def list_contrasts(
-    blocks: Blocks, reference: str, families: Collection[str] = FAMILIES
-) -> list[Contrast]:
+def list_contrasts(blocks: Blocks, reference: str, families: Collection[str]) -> list[Contrast]:
     """Return the contrasts of every stratum, family by family in the order of `FAMILIES`."""
     strata = [
         _Stratum(blocks, int(number), np.flatnonzero(blocks.stratum == number), reference)

@@ -22,7 +22,7 @@ from lrdecay.analysis.verdicts import (
 from lrdecay.core.text import format_named, join_filled, spell_count
 
 DECIMALS = 8
-"""What is less than that is rounding."""
+"""Decimals that are kept; what lies beyond them is rounding."""
 
 Row = Mapping[Hashable, Any]
 

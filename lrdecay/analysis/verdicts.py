@@ -35,7 +35,7 @@ def judge_contrasts(
     """Return `estimates` with intervals and verdicts.
 
     Args:
-        estimates: rows as `estimates` returns them.
+        estimates: rows as `estimate_contrasts` returns them.
         alpha: the error rate of each row's intervals.
         margin: what counts as equivalent, in the metric's unit; None leaves that out.
         budget: seeds in all that could be trained at most.

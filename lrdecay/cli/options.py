@@ -62,7 +62,8 @@ Address = Annotated[
     str | None,
     typer.Option(
         metavar="HOST:PORT",
-        help="Of the Ray cluster. [default: the one that this machine is in, else one of its own]",
+        help="Address of the Ray cluster. [default: the one that this machine is in, else one of "
+        "its own]",
     ),
 ]
 Gpus = Annotated[
@@ -70,7 +71,7 @@ Gpus = Annotated[
     typer.Option(
         "--gpus-per-worker",
         metavar="SHARE",
-        help="Of a GPU for each worker on Ray; 0.5: two share one.",
+        help="Share of a GPU that each worker on Ray takes; 0.5: two share one.",
     ),
 ]
 Shard = Annotated[
@@ -82,7 +83,9 @@ Shard = Annotated[
 ]
 Price = Annotated[
     float | None,
-    typer.Option(min=0, metavar="X", help="Of one worker for one hour: says what the sweep costs."),
+    typer.Option(
+        min=0, metavar="X", help="Price of one worker for an hour, to print what the sweep costs."
+    ),
 ]
 AllowMixed = Annotated[
     bool,
@@ -105,7 +108,7 @@ TimeLimit = Annotated[
     ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Take warnings about the schedules for errors.")
+    bool, typer.Option("--strict", help="Treat warnings about the schedules as errors.")
 ]
 ResultsOrSweep = Annotated[
     Path, typer.Argument(help="A results folder, such as results/digits, or a sweep file.")

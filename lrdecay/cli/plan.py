@@ -86,6 +86,7 @@ def print_plan(
     from lrdecay.sweep import schedule_lint
     from lrdecay.sweep.matrix import expand_matrix
 
+    site = executor.site(sweep.precision)  # first, so that what is not there is said at once
     try:
         dataset = sources.load_dataset(sweep.dataset, data_dir, download=False)
     except sources.AbsentError:
@@ -108,7 +109,7 @@ def print_plan(
     plans = [executor.plan(runs, dataset, engine, group_size) for runs in phases if runs]
     for note in dict.fromkeys(note for plan in plans for note in plan.notes):
         out.say(note)
-    print_estimate(plans, dataset, executor.site(sweep.precision), price)
+    print_estimate(plans, dataset, site, price)
     return warnings
 
 

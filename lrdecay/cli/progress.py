@@ -49,7 +49,8 @@ class SweepProgress:
         values = [asdict(run) for run in runs]
         varying = [key for key in values[0] if len({v[key] for v in values}) > 1] if values else []
         self._axes = [*_NAMED, *(key for key in varying if key not in (*_NAMED, *_UNNAMED))]
-        self._renderer.update(total=self._epochs, runs=self._count_runs())
+        fresh = {"completed": 0, "left": "", "now": "starting"}  # repeats are started once more
+        self._renderer.update(total=self._epochs, runs=self._count_runs(), **fresh)
         line = f"{spell_count(len(runs), 'run')}, {done} of them done already"
         self._renderer.start(f"{line}; {workers} processes" if workers > 1 else line)
 

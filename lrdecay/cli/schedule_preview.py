@@ -6,13 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lrdecay.core.errors import InputError
 from lrdecay.sweep.schedule_lint import PlannedCurve
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-=+*#@"
 WIDEST = 40
-FORMATS = (".pdf", ".png", ".svg")
 
 
 def draw_sparkline(rates: Sequence[float], top: float, width: int, levels: str = BLOCKS) -> str:
@@ -77,18 +75,18 @@ def curves_to_frame(planned: Sequence[PlannedCurve]) -> pd.DataFrame:
 def save_curves(planned: Sequence[PlannedCurve], path: Path) -> None:
     """Draw the schedules, a panel for each length of run, into a file.
 
-    Raises `InputError` where its name does not end with one of `FORMATS`.
+    Raises `InputError` where its name is not that of a figure.
     """
     from matplotlib.figure import Figure
 
     from lrdecay.plots import plot_schedules
+    from lrdecay.plots.figure_file import check_figure_name
     from lrdecay.plots.style import style_schedulers
 
+    check_figure_name(path, "--plot")
     frame = curves_to_frame(planned)
     panels = list(frame.groupby(["epochs", "batch_size"], sort=False))
     figure = Figure(figsize=(5.5 * len(panels), 3.6), layout="constrained")
-    if path.suffix not in FORMATS:
-        raise InputError(f"--plot {path}: the name must end with one of {', '.join(FORMATS)}")
     styles = style_schedulers(frame)
     for number, ((epochs, batch_size), panel) in enumerate(panels, start=1):
         ax = figure.add_subplot(1, len(panels), number)

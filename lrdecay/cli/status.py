@@ -85,7 +85,7 @@ def print_verification(folder: Path, found: Verification) -> None:
     if found.findings:
         out.say(f"{checked} are undamaged")
     if found.pending is None:
-        out.say("Which runs are missing, `lrdecay sweep FILE` will find")
+        out.say("`lrdecay sweep FILE` will find which runs are missing")
         return
     if found.pending:
         out.print(f"{spell_count(len(found.pending), 'run')} to train: `lrdecay sweep FILE`")

@@ -66,7 +66,7 @@ def sweep(
         )
         progress = SweepProgress(out)
         try:
-            summary = run_sweep(loaded, chosen, progress, executor=where)
+            summary = run_sweep(loaded, chosen, progress=progress, executor=where)
         finally:
             progress.stop()
         print_summary(summary, chosen.home(loaded))

@@ -2,8 +2,8 @@
 
 A plug-in is a Python file or a module with any of the dicts SCHEDULERS, MODELS, DATASETS and
 OPTIMIZERS (name -> class or function), or an installed package that gives the same objects one by
-one, as entry points of the groups `lrdecay.schedulers` and so on. `load` checks them and enters
-them into the registries, beside lrdecay's own. What each must be: `contracts`.
+one, as entry points of the groups `lrdecay.schedulers` and so on. `load_plugins` checks them and
+enters them into the registries, beside lrdecay's own. What each must be: `contracts`.
 """
 
 import hashlib

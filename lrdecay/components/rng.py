@@ -47,7 +47,7 @@ def derive_key(key: int, counter: int) -> int:
 
 
 def make_keys(seeds: Sequence[int], purpose: str, device: torch.device | str = "cpu") -> Tensor:
-    """Return `key(seed, purpose)` for each seed: int64, the 64 bits as they are."""
+    """Return `make_key(seed, purpose)` for each seed: int64, the 64 bits as they are."""
     values = [_signed(make_key(seed, purpose)) for seed in seeds]
     return torch.tensor(values, dtype=torch.int64, device=device)
 

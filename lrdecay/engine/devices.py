@@ -51,7 +51,7 @@ def gpu_environment(number: int) -> dict[str, str]:
 
 
 def describe_device(device: torch.device) -> tuple[str, str]:
-    """Return what numbers that are computed here depend on, as `tables.MADE_WITH` names it."""
+    """Return what numbers that are computed here depend on, as `schema.MADE_WITH` names it."""
     return device_name(device), torch.__version__
 
 

@@ -101,7 +101,7 @@ def measure_group_bytes(group: Group, dataset: Dataset, device: torch.device) ->
         each = measure_run_bytes(first, images, dataset.classes)
     except CannotStackError:
         return 0
-    return each * (len(group.runs) if group.engine == train.NAME else 1)
+    return each * (lockstep.count_trained(len(group.runs)) if group.engine == train.NAME else 1)
 
 
 def measure_run_bytes(run: Run, images: Tensor, classes: int) -> int:
@@ -153,6 +153,7 @@ def _size(run: Run, images: Tensor, classes: int, sharing: int) -> int:
     """Return how many runs to train at once."""
     memory = _SHARE_OF_MEMORY * find_free_memory(images.device) / max(sharing, 1)
     fits = int(memory / measure_run_bytes(run, images, classes))
+    fits -= fits == 3  # which train as four
     if images.device.type == "cuda":
         return max(1, min(fits, _MOST_ON_GPU))
     return max(1, min(fits, _MOST_ON_CPU, round(_PIXELS_AT_ONCE / _pixels(run, images))))

@@ -126,10 +126,10 @@ def select_where(runs: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
     return keep
 
 
-def check_figure_name(path: Path) -> None:
+def check_figure_name(path: Path, option: str = "--output") -> None:
     """Raise `InputError` where the name of a figure's file does not end with one of `FORMATS`."""
     if path.suffix.lower() not in FORMATS:
-        raise InputError(f"--output {path}: the name must end with one of {', '.join(FORMATS)}")
+        raise InputError(f"{option} {path}: the name must end with one of {', '.join(FORMATS)}")
 
 
 def save_figure(figure: Figure, path: Path) -> None:

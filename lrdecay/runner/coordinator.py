@@ -28,6 +28,7 @@ from lrdecay.sweep.matrix import expand_matrix
 def run_sweep(
     sweep: Sweep | str | Path,
     options: SweepOptions | str | Path | None = None,
+    *,
     progress: Progress | None = None,
     **changes: Any,
 ) -> Summary:

@@ -11,12 +11,12 @@ from typing import IO
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write text in the same way: all of it, or nothing."""
+    """Write text to a file: all of it, or nothing."""
     write_bytes(text.encode(), path)
 
 
 def write_bytes(content: bytes, path: Path) -> None:
-    """Write bytes in the same way."""
+    """Write bytes to a file: all of them, or nothing."""
     with replace_file(path) as file:
         file.write(content)
 

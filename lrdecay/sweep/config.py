@@ -97,8 +97,8 @@ class Sweep(Strict):
         Field(min_length=1),
         AfterValidator(require_distinct),
     ] = (0,)
-    """Each cell trains once at each seed: initial weights, batches and dropout are of it; the
-    seed 0 alone unless given."""
+    """Each cell trains once at each seed, which determines initial weights, batches and dropout;
+    the seed 0 alone unless given."""
     adding: Annotated[
         SeedsUntil | None, BeforeValidator(_until), Field(validation_alias="seeds")
     ] = None
@@ -222,7 +222,7 @@ def _further_problems(document: Document, source: str, known: Sequence[Problem])
 def check_sweep(document: Document, source: str) -> Sweep:
     """Return the sweep that a parsed document states, or raise every mistake in it at once.
 
-    Names may be those of installed plug-ins, and of others that `plugins.load` has loaded.
+    Names may be those of installed plug-ins, and of others that `load_plugins` has loaded.
     """
     plugins.load_installed()
     value = document.value

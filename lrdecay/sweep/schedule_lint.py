@@ -82,8 +82,8 @@ def _lint_one(each: PlannedCurve) -> Iterator[str]:
     curve = each.curve
     if each.ignores_base_rate:
         yield (
-            "its rates are the same at every base rate; give those that it sets as multiples of "
-            "it, such as max_lr: 2 lr"
+            "its rates are the same at every base rate; give the rates that it sets as multiples "
+            "of the base rate, such as max_lr: 2 lr"
         )
     if curve.name == "constant":
         return
@@ -196,16 +196,16 @@ def _lint_lengths(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
     """Yield which of the lengths lie past the end, or look like epochs and are steps."""
     name, length = part.name, part.length
     word = key.removesuffix("s") if key == "milestones" else key
-    fix = f"a {word} below {length}, such as 0.5 {part.every}s"
+    fix = f"give a {word} below {length}, such as 0.5 {part.every}s"
     if length == 1 and part.every == "epoch":  # no whole number is below that
-        fix = f"it a longer run, or interval: step and a {word} in steps"
+        fix = f"give the run more epochs, or interval: step and a {word} in steps"
     # a decay may take the whole of it
     most = length if key in ("decay_iters", "total_iters") else length - 1
     past = [x for x in given if x > most]
     if past:
         yield (
             f"{word} {', '.join(map(str, past))} of {name} lies past its end, after "
-            f"{spell_count(length, part.every)}{_name_other_unit(max(past), part)}; give {fix}"
+            f"{spell_count(length, part.every)}{_name_other_unit(max(past), part)}; {fix}"
         )
     elif given and _counts_steps_unasked(part) and max(given) <= part.horizon.epochs:
         yield (

@@ -114,6 +114,28 @@ def test_the_bar_fits_80_columns_and_tells_the_time_left_first():
     assert re.match(r"1/5 runs .+ \d+ s left 87\.[67]% val, epoch 2: onecycle, drop", last)
 
 
+def test_the_bar_begins_anew_for_repeats():
+    from helpers.training import digits, sweep
+    from rich.console import Console
+
+    from lrdecay.cli import progress
+    from lrdecay.execution.messages import EpochDone
+
+    runs = list_runs(sweep("epochs: 2"), digits())
+    console = Console(width=80, force_terminal=True, record=True)
+    bar = progress.SweepProgress(console)
+    bar.start(runs, 0, 1)
+    for run in runs:
+        for epoch in (1, 2):
+            bar.epoch(EpochDone(run, epoch, "val", 0.8765))
+    [task] = bar._renderer._bar.tasks
+    assert (task.completed, task.total) == (10, 10)
+    bar.start(runs[:2], 0, 1)
+    bar.stop()
+    assert (task.completed, task.total) == (0, 4)
+    assert task.fields == {"runs": "0/2 runs", "left": "", "now": "starting"}
+
+
 @pytest.mark.parametrize(
     "command", ["plan", "sweep", "report", "compare", "export", "plot", "train", "schedulers"]
 )
@@ -137,6 +159,24 @@ def test_plan_says_the_matrix_the_runs_and_the_time(file, tmp_path):
         result.output,
     )
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("dataset", ["digits", "kmnist"])  # at hand, and not
+def test_plan_asks_where_runs_train_before_anything_else(file, monkeypatch, tmp_path, dataset):
+    """A cluster can plan only once it was asked, and what is not there is said at once."""
+    from lrdecay.core.errors import InputError
+    from lrdecay.execution.local.executor import Local
+
+    def refuse(self, precision):
+        raise InputError(f"no GPU that computes in {precision}")
+
+    monkeypatch.setattr(Local, "site", refuse)
+    file.write_text(SWEEP.replace("digits", dataset))
+    result = call("plan", file, "--data", tmp_path / "none")
+    assert result.exit_code == 2
+    assert result.output.endswith("lrdecay: no GPU that computes in float32\n")
+    assert "learning rate" not in result.output
+    assert "No schedules" not in result.output
 
 
 def test_plan_blames_only_absence_on_absence(file):

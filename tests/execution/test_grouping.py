@@ -327,11 +327,20 @@ def test_a_group_is_no_larger_than_what_fits(memory, fits, workers):
     assert max(sizes(found)) <= fits
 
 
-@pytest.mark.parametrize(("share", "expected"), [(3.01, [3, 3]), (2.99, [2, 2, 2])])
+@pytest.mark.parametrize(("share", "expected"), [(4.01, [3, 3]), (3.99, [2, 2, 2])])
 def test_nine_tenths_of_the_memory_are_used(memory, share, expected):
+    """Three runs take the memory of four, as which they train."""
     pending = some(6)
     memory(share * per_run(pending[0]) / 0.9 + 1)
     assert sizes(plan(pending)) == expected
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 2), (2, 2), (3, 4), (4, 4), (5, 5)])
+def test_a_group_takes_the_memory_of_those_that_train(count, expected):
+    group = grouping.Group("stacked", tuple(some(count)))
+    found = grouping.measure_group_bytes(group, digits(), CPU)
+    assert found == expected * per_run(group.runs[0])
+    assert len(lockstep.Lockstep(group.runs, digits().split(239).train, 10, CPU)._runs) == expected
 
 
 @pytest.mark.parametrize("count", [0, 1, 1000])

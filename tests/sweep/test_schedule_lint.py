@@ -117,8 +117,8 @@ def test_in_an_epoch_nothing_is_told_to_fall_before_its_first():
     schedulers = "schedulers:\n  tried: {class: StepLR, step_size: 4}\n"
     runs = list_runs(sweep("epochs: [1, 4]\n", schedulers), digits())
     assert schedule_lint.lint_schedules(schedule_lint.simulate_schedules(runs, 1198)) == [
-        "schedulers.tried: step_size 4 of StepLR lies past its end, after 1 epoch; give it a "
-        "longer run, or interval: step and a step_size in steps (in runs of 1 epoch)",
+        "schedulers.tried: step_size 4 of StepLR lies past its end, after 1 epoch; give the "
+        "run more epochs, or interval: step and a step_size in steps (in runs of 1 epoch)",
         "schedulers.tried: step_size 4 of StepLR lies past its end, after 4 epochs; give a "
         "step_size below 4, such as 0.5 epochs (in runs of 4 epochs)",
     ]
@@ -188,8 +188,8 @@ def test_a_schedule_that_ignores_the_base_rate():
     rates = "optimizer: {name: Adam, lr: [0.001, 0.01]}"
     texts = schedule_lint.lint_schedules(foreseen(given, rates))
     assert texts == [
-        "schedulers.absolute: its rates are the same at every base rate; give those that it sets "
-        "as multiples of it, such as max_lr: 2 lr"
+        "schedulers.absolute: its rates are the same at every base rate; give the rates that "
+        "it sets as multiples of the base rate, such as max_lr: 2 lr"
     ]
 
 
@@ -375,7 +375,7 @@ def test_plan_in_strict_is_an_error(file):
 def test_a_picture_of_no_known_format(file, tmp_path):
     result = invoke("plan", file, "--plot", tmp_path / "schedules.doc")
     assert result.exit_code == 2
-    assert "the name must end with one of .pdf, .png, .svg" in result.output
+    assert "the name must end with one of .svg, .png, .pdf" in result.output
 
 
 def test_sweep_in_strict_trains_nothing(file, tmp_path):

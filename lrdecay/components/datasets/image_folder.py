@@ -178,7 +178,7 @@ def _mixed(root: Path, sizes: Collection[tuple[int, ...]]) -> InputError:
 
 
 def _advise_size(root: Path) -> str:
-    return f"say in the sweep file what to resize them to: dataset: {{folder: {root}, size: 32}}"
+    return f"resize them in the sweep file, as in `dataset: {{folder: {root}, size: 32}}`"
 
 
 def _eight_bits(image: Image) -> Image:

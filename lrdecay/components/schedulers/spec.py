@@ -12,7 +12,7 @@ class SchedulerSpec(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     class_: Annotated[str, registered("scheduler")] = Field(
-        alias="class", description="a class of torch.optim.lr_scheduler, or constant"
+        alias="class", description="a class that `lrdecay schedulers` lists"
     )
 
     @property

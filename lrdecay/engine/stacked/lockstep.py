@@ -210,7 +210,17 @@ def _losses(logits: Tensor, labels: Tensor) -> Tensor:
     return losses.view(labels.shape)
 
 
-def _in_company(items: Sequence[T]) -> list[T]:
+def count_trained(runs: int) -> int:
+    """Return how many runs train where so many are asked for: the last one of 1 or 3 twice.
+
+    >>> [count_trained(runs) for runs in (1, 2, 3, 4, 5)]
+    [2, 2, 4, 4, 5]
+    """
     # three: oneDNN's weight gradient of a grouped convolution of grey images, where a processor has
     # AVX2 and no AVX-512; of 2 and of 4 to 33 runs all had the same bits
-    return [*items, items[-1]] if len(items) in (1, 3) else list(items)
+    return runs + 1 if runs in (1, 3) else runs
+
+
+def _in_company(items: Sequence[T]) -> list[T]:
+    odd = count_trained(len(items)) > len(items)
+    return [*items, items[-1]] if odd else list(items)
