@@ -187,6 +187,7 @@ def test_plan_blames_only_absence_on_absence(file):
     assert "download" not in result.output
 
 
+@pytest.mark.slow
 def test_labels_are_shown_as_they_are_whatever_the_terminal(tmp_path):
     label = ":warning: \u00e9"
     folder = write_folder(tmp_path / "s", make_tables((label,), (0.0,), 1, 1))

@@ -205,6 +205,7 @@ def test_a_file_that_changed_is_refused_by_this_process_and_by_workers(tmp_path,
         run_sweep(file, tmp_path / "b", workers=1, device="cpu", engine="reference")
 
 
+@pytest.mark.slow
 def test_run_sweep_takes_plug_ins_and_its_workers_find_modules(tmp_path, monkeypatch):
     (tmp_path / "own_module.py").write_text(POWERS)
     monkeypatch.syspath_prepend(tmp_path)
@@ -679,6 +680,7 @@ DATASETS = {"noise": noise}
 """
 
 
+@pytest.mark.slow
 def test_a_dataset_is_read_and_trained_on(plug, tmp_path):
     path = plug(DATA)
     found = sources.load_dataset(DatasetSpec(name="noise"))

@@ -381,7 +381,7 @@ def tolerance(request):
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("batch_norm", slow_but([True], [False, True]))
 def test_schedule_free_is_trained_and_evaluated_as_its_package_asks(batch_norm, tolerance):
     """A plain loop after the package's README; an epoch has 60 batches, of which 50 refresh."""
     optimizer = "{name: AdamWScheduleFree, lr: 0.005, warmup_steps: 30}"

@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from helpers.disk import Changes, Killed
 from helpers.tiny import assert_same, flip_a_bit, in_no_time, run_ids, text, watch_commits
 from hypothesis import HealthCheck, settings
@@ -38,6 +39,7 @@ SWEEPS = {
 last_change = st.none() | st.integers(0, 120)
 
 
+@pytest.mark.slow
 def test_any_interleaving_leaves_each_run_once_and_whole(trained, often, figure):
     done: Counter[str] = Counter()
 

@@ -109,6 +109,7 @@ def assert_goes_on(file: Path, results: Path, fresh: Path) -> int:
     return done
 
 
+@pytest.mark.slow
 def test_a_signal_stops_a_sweep_in_order(file, fresh, tmp_path, often):
     for stop in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)[: often(1, 3)]:
         results = tmp_path / stop.name

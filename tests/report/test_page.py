@@ -8,6 +8,7 @@ import matplotlib
 import pandas as pd
 import pyarrow as pa
 import pytest
+from helpers.empty_figures import leave_figures_empty
 from helpers.frames import Tables, make_tables, write_folder
 from helpers.html_page import Page
 
@@ -240,9 +241,11 @@ NINE = make_tables(seeds=9, n_epochs=1)
 
 @pytest.fixture(scope="module")
 def resolved(tmp_path_factory: pytest.TempPathFactory) -> Page:
-    """The page of nine seeds, so of intervals, with settings of the sweep's own."""
+    """The page of nine seeds, so of intervals, with settings of the sweep's own; no figures."""
     text = "name: x\ncomparison: {reference: step, margin: 0.3, confidence: 0.9}\n"
-    return build(tmp_path_factory.mktemp("resolved"), NINE, text)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        leave_figures_empty(monkeypatch)
+        return build(tmp_path_factory.mktemp("resolved"), NINE, text)
 
 
 def test_the_page_says_each_verdict_as_compare_does_with_the_sweeps_settings(

@@ -219,6 +219,7 @@ def test_without_a_base_rate_for_the_reference_there_is_nothing_to_decide():
     assert found == SeedPlan(dict.fromkeys(cells, 8), (), 0, over=True)
 
 
+@pytest.mark.slow
 def test_the_gap_is_decided_with_the_epochs_table(tmp_path):
     sweep = parse_sweep(SMALL.replace("margin: 0.1", "metric: gap, margin: 90"))
     summary = run_sweep(sweep, tmp_path, workers=0)

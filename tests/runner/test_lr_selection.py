@@ -250,6 +250,7 @@ class Notes:
         self.done += 1
 
 
+@pytest.mark.slow
 def test_one_more_seed_keeps_the_choice_and_the_words_are_said_once(tmp_path: Path) -> None:
     text = TEXT.replace("dropout: [0.0, 0.3]", "dropout: 0.0")
     told = Notes()
@@ -314,6 +315,7 @@ def test_a_scheduler_without_a_rate_ends_with_1_and_the_others_are_compared(tmp_
     assert read_plan(tmp_path / "wild").runs == 1
 
 
+@pytest.mark.slow
 def test_a_failed_trial_is_tried_once_and_again_the_next_time(tmp_path: Path, monkeypatch) -> None:
     text = TEXT.replace("epochs: 2", "epochs: 1").replace("dropout: [0.0, 0.3]", "dropout: 0.0")
     real, broken = train.train_stacked, []

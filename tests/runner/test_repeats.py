@@ -44,6 +44,7 @@ def test_noise_floor_by_hand():
     assert nothing["sd"].isna().all()
 
 
+@pytest.mark.slow
 def test_runs_train_twice_into_a_folder_of_their_own(tmp_path):
     file = tmp_path / "twice.yaml"
     file.write_text(TEXT)

@@ -104,6 +104,7 @@ def test_a_plan_is_checked_too(tmp_path):
         read_plan_rows(folder)
 
 
+@pytest.mark.slow
 def test_a_label_that_the_plan_has_otherwise_is_that_of_the_run():
     """A sweep file's labels may change: the plan is written first, so a reader may meet both."""
     runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)

@@ -339,6 +339,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "own"
 
 
+@pytest.mark.slow
 def test_a_sweep_records_no_dropout(swept):
     runs, epochs = read_runs(swept), read_epochs(swept)
     assert (len(runs), set(runs["status"])) == (16, {"completed"})

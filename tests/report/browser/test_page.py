@@ -222,6 +222,7 @@ def test_nothing_is_wider_than_the_window(open_page: OpenPage, path: Path, size:
     assert size == "wide" or any(scrolls for scrolls, _ in scrolling)
 
 
+@pytest.mark.slow
 def test_every_control_is_reached_by_tab_and_shows_it(open_page: OpenPage, path: Path) -> None:
     page = open_page(path)
     page.evaluate("document.querySelector('#bar details').open = true")
