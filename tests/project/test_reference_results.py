@@ -66,6 +66,7 @@ def test_the_tables_are_whole(copied, runs):
     )
 
 
+@pytest.mark.slow
 def test_the_report_comes_out_as_committed_byte_for_byte(folder, copied):
     (copied / "report.html").unlink()
     invoke("report", copied)

@@ -55,6 +55,7 @@ def fresh(digits_sweep: DigitsSweep) -> Path:
     return digits_sweep.folder
 
 
+@pytest.mark.slow
 def test_a_fresh_sweep_matches_the_contract(fresh, file):
     runs = pd.read_parquet(fresh / "runs.parquet")
     epochs = pd.read_parquet(fresh / "epochs.parquet")

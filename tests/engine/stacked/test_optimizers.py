@@ -232,7 +232,7 @@ DOUBLE = (torch.float64, 1e-10, 1e-12)
 @pytest.mark.parametrize(
     ("dtype", "rtol", "atol"), slow_but([DOUBLE], [DOUBLE, (torch.float32, 1e-5, 2e-6)])
 )
-@pytest.mark.parametrize("cycled", [False, True])
+@pytest.mark.parametrize("cycled", slow_but([True], [False, True]))
 @pytest.mark.parametrize(("name", "case"), CASES)
 def test_each_run_moves_as_with_the_optimizer_itself(name, case, cycled, dtype, rtol, atol):
     given = arguments(name, case)

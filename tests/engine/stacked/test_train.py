@@ -240,6 +240,7 @@ def test_all_that_trains_keeps_its_addresses(optimizer):
         assert addresses() == before
 
 
+@pytest.mark.slow
 @settings(
     max_examples=max(2, settings.default.max_examples // 37),  # each trains up to eight runs
     derandomize=True,

@@ -101,6 +101,7 @@ def test_rows_follow_the_filter_as_they_do_in_pandas(
     expect(page.get_by_role("button", name="Show all")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_marks_follow_the_filter(open_page: OpenPage, path: Path) -> None:
     page = open_page(path)
     assert marks(page, "rates-0", "scheduler") == set(SCHEDULERS)
@@ -147,6 +148,7 @@ def test_a_column_sorts_as_in_pandas(
     assert page.locator("[aria-sort]").count() == 0
 
 
+@pytest.mark.slow
 def test_numbers_that_are_missing_come_last(
     open_page: OpenPage, path: Path, tables: Tables
 ) -> None:
@@ -186,6 +188,7 @@ KEYS = [
 ]
 
 
+@pytest.mark.slow
 def test_keys_compare(open_page: OpenPage, path: Path) -> None:
     page = open_page(path)
     compare = "([a, b, way]) => Math.sign(compareKeys(a, b, way))"
@@ -272,6 +275,7 @@ def test_an_axis_of_one_value_has_no_filter(open_page: OpenPage, tmp_path: Path)
     expect(page.locator("#shown")).to_have_text("1 of 1 rows shown")
 
 
+@pytest.mark.slow
 def test_without_script_all_is_there_and_nothing_promises_more(
     open_page: OpenPage, path: Path, tables: Tables
 ) -> None:

@@ -40,6 +40,7 @@ def test_a_page_that_is_used_asks_for_nothing(open_page: OpenPage, path: Path) -
     page.wait_for_load_state("networkidle")  # the fixture tells of requests and errors
 
 
+@pytest.mark.slow
 def test_these_tests_notice_a_request_and_an_error(
     open_page: OpenPage, path: Path, tmp_path: Path, faults: list[str]
 ) -> None:
@@ -102,6 +103,7 @@ def test_hostile_names_stay_text(open_page: OpenPage, hostile_path: Path) -> Non
     assert page.evaluate("window.ran") is None
 
 
+@pytest.mark.slow
 def test_hovering_names_the_run(open_page: OpenPage, path: Path, tables: Tables) -> None:
     runs = tables[0].query("lr == 0.001 and status == 'completed'")
     page = open_page(path)

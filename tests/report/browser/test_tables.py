@@ -42,6 +42,7 @@ def read(csv: str) -> pd.DataFrame:
 ENDED = "Runs that diverged or failed"
 
 
+@pytest.mark.slow
 def test_csv_holds_the_rows_shown_in_their_order(
     open_page: OpenPage, path: Path, tables: Tables
 ) -> None:
@@ -57,6 +58,7 @@ def test_csv_holds_the_rows_shown_in_their_order(
     assert first["what happened"] == "diverged at step 20"
 
 
+@pytest.mark.slow
 def test_markdown_holds_them_too(open_page: OpenPage, path: Path, tables: Tables) -> None:
     runs = tables[0]
     page = open_page(path, "#scheduler=cosine&dropout=0.5&lr=0.01")
@@ -77,6 +79,7 @@ def test_numbers_are_those_of_pandas(open_page: OpenPage, path: Path, tables: Ta
     assert own.to_numpy() == pytest.approx(percent.to_numpy(), abs=0.005)
 
 
+@pytest.mark.slow
 def test_a_download_is_the_same_with_a_mark_for_spreadsheets(
     open_page: OpenPage, path: Path, tmp_path: Path
 ) -> None:
