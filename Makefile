@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # bytecode is written even where that is turned off, or each process compiles it all again
-TESTS := env --unset=PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --quiet
+TESTS := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --quiet
 
 .PHONY: help setup sweep report reference test test-all faults bench check docs format clean
 
