@@ -49,8 +49,9 @@ class SweepProgress:
         values = [asdict(run) for run in runs]
         varying = [key for key in values[0] if len({v[key] for v in values}) > 1] if values else []
         self._axes = [*_NAMED, *(key for key in varying if key not in (*_NAMED, *_UNNAMED))]
-        fresh = {"completed": 0, "left": "", "now": "starting"}  # repeats are started once more
-        self._renderer.update(total=self._epochs, runs=self._count_runs(), **fresh)
+        # all of it, since repeats are started once more
+        shown = {"runs": self._count_runs(), "left": "", "now": "starting"}
+        self._renderer.update(total=self._epochs, completed=0, **shown)
         line = f"{spell_count(len(runs), 'run')}, {done} of them done already"
         self._renderer.start(f"{line}; {workers} processes" if workers > 1 else line)
 
@@ -123,7 +124,7 @@ class _Bar:
             console=console,
             expand=True,
         )
-        self._task = self._bar.add_task("", total=None, runs="", left="", now="starting")
+        self._task = self._bar.add_task("", total=None)
 
     def start(self, _: str) -> None:
         self._bar.start()

@@ -153,7 +153,8 @@ def _size(run: Run, images: Tensor, classes: int, sharing: int) -> int:
     """Return how many runs to train at once."""
     memory = _SHARE_OF_MEMORY * find_free_memory(images.device) / max(sharing, 1)
     fits = int(memory / measure_run_bytes(run, images, classes))
-    fits -= fits == 3  # which train as four
+    while lockstep.count_trained(fits) > fits:
+        fits -= 1
     if images.device.type == "cuda":
         return max(1, min(fits, _MOST_ON_GPU))
     return max(1, min(fits, _MOST_ON_CPU, round(_PIXELS_AT_ONCE / _pixels(run, images))))

@@ -340,7 +340,8 @@ def test_a_group_takes_the_memory_of_those_that_train(count, expected):
     group = grouping.Group("stacked", tuple(some(count)))
     found = grouping.measure_group_bytes(group, digits(), CPU)
     assert found == expected * per_run(group.runs[0])
-    assert len(lockstep.Lockstep(group.runs, digits().split(239).train, 10, CPU)._runs) == expected
+    trained = lockstep.Lockstep(group.runs, digits().split(239).train, digits().classes, CPU)
+    assert len(trained.init_digests) == expected
 
 
 @pytest.mark.parametrize("count", [0, 1, 1000])

@@ -5,6 +5,7 @@ import weakref
 
 import pytest
 import torch
+from helpers.tiers import slow_but
 from helpers.training import digits, runs, sweep
 
 from lrdecay.components.datasets.spec import DatasetSpec
@@ -42,17 +43,14 @@ def too_much(above: int, error: Exception):
     return train, sizes
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        pytest.param(
-            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(MemoryError(), marks=pytest.mark.slow),
-    ],
+OUT_OF_MEMORY = (
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+    MemoryError(),
 )
+
+
+@pytest.mark.parametrize("error", slow_but(OUT_OF_MEMORY[:1], OUT_OF_MEMORY))
 def test_out_of_memory_halves_the_group_and_loses_nothing(monkeypatch, error):
     together = list_runs(
         sweep("epochs: 1\nseeds: 7", "schedulers: {c: {class: constant}}\n"), digits()

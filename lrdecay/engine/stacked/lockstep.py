@@ -222,5 +222,5 @@ def count_trained(runs: int) -> int:
 
 
 def _in_company(items: Sequence[T]) -> list[T]:
-    odd = count_trained(len(items)) > len(items)
-    return [*items, items[-1]] if odd else list(items)
+    more = count_trained(len(items)) - len(items)
+    return [*items, *items[len(items) - more :]]
