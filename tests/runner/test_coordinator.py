@@ -51,7 +51,7 @@ def file(digits_sweep: DigitsSweep) -> Path:
 
 @pytest.fixture
 def fresh(digits_sweep: DigitsSweep) -> Path:
-    """The results folder of an uninterrupted sweep on two processes."""
+    """The results folder of an uninterrupted sweep in one process."""
     return digits_sweep.folder
 
 
@@ -109,6 +109,7 @@ def test_a_fresh_sweep_matches_the_contract(fresh, file):
     assert runs["init_digest"].nunique() == 2
 
 
+@pytest.mark.slow
 def test_workers_and_order_change_no_bit(fresh, file, tmp_path):
     # whatever the process had set before
     torch.set_num_threads(2)
@@ -120,6 +121,7 @@ def test_workers_and_order_change_no_bit(fresh, file, tmp_path):
         torch.set_num_threads(1)
         torch.set_float32_matmul_precision("highest")
     assert_same(here, fresh)
+    assert_same(run_sweep(file, tmp_path / "two", workers=2).folder, fresh)
     reverse = tmp_path / "small.yaml"
     head, tail = TEXT.split("schedulers:\n")
     lines = tail.splitlines()

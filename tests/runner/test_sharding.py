@@ -357,6 +357,7 @@ def test_a_shard_is_not_trained_on_another_machine_than_what_is_merged(file, who
     assert run_sweep(file, tmp_path, workers=0, shard=Shard(1, 1), allow_mixed=True).completed == 11
 
 
+@pytest.mark.slow
 def test_no_sweep_begins_in_a_folder_that_is_merged(thirds, tmp_path, monkeypatch):
     seen = []
 
