@@ -101,7 +101,7 @@ def print_plan(
         matrix.cells, dataset.train_count - matrix.cells[0].validation
     )
     print_schedules(planned, plot)
-    warnings = schedule_lint.lint_schedules(planned)
+    warnings = schedule_lint.lint_schedules(planned, sweep.schedulers)
     for text in warnings:
         err.say(f"warning: {text}")
     # no choice is made yet, and whichever it will be, the runs take as long

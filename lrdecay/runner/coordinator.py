@@ -63,7 +63,8 @@ def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None)
     matrix = expand_matrix(sweep, dataset)
     validation = matrix.cells[0].validation
     warnings = schedule_lint.lint_schedules(
-        schedule_lint.simulate_schedules(matrix.cells, dataset.train_count - validation)
+        schedule_lint.simulate_schedules(matrix.cells, dataset.train_count - validation),
+        sweep.schedulers,
     )
     if warnings and options.strict:
         raise InputError("\n".join(warnings))

@@ -1,23 +1,24 @@
 """What a sweep's schedules will do, found by walking through each before anything trains."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from lrdecay.components import schedulers
 from lrdecay.components.schedulers import Horizon, Part, ScheduleCurve
+from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
+from lrdecay.sweep.argument_lint import lint_floors, lint_order, lint_part
 
 MOST = 200_000
 """Epochs or steps of a schedule that are walked through; a longer one is not checked."""
 
 _JUMP = 0.1  # of the highest rate, within one epoch or step
 _ALMOST = 1e-9
-_COUNTED = ("CosineAnnealingWarmRestarts", "MultiStepLR", "SequentialLR", "StepLR")
-"""Classes with lengths that are mostly meant in epochs, also where they are stepped after steps."""
 _RISES = {"CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"}
 
 
@@ -30,6 +31,8 @@ class PlannedCurve:
     curve: ScheduleCurve
     ignores_base_rate: bool = False
     """Whether the rates are the same at another base rate of the sweep."""
+    at_lowest: Sequence[Part] = ()
+    """The scheduler and all that it holds, at the sweep's lowest base rate."""
 
     @property
     def label(self) -> str:
@@ -53,13 +56,22 @@ def simulate_schedules(runs: Sequence[Run], train_images: int) -> list[PlannedCu
         first, *others = [_simulate(run, train_images) for run in chosen]
         if first is not None:
             same = any(other is not None and other.rates == first.rates for other in others)
-            found.append(PlannedCurve(chosen[0], first, same))
+            lowest = by_rate[min(by_rate)]
+            parts = schedulers.list_parts(*_read(lowest), _find_horizon(lowest, train_images))
+            found.append(PlannedCurve(chosen[0], first, same, tuple(parts)))
     return found
 
 
+def _read(run: Run) -> tuple[str, Mapping[str, Any]]:
+    return run.scheduler_class, run.scheduler_arguments
+
+
+def _find_horizon(run: Run, train_images: int) -> Horizon:
+    return Horizon.of(run.epochs, math.ceil(train_images / run.batch_size), run.lr)
+
+
 def _simulate(run: Run, train_images: int) -> ScheduleCurve | None:
-    horizon = Horizon.of(run.epochs, math.ceil(train_images / run.batch_size), run.lr)
-    scheduler = run.scheduler_class, run.scheduler_arguments
+    horizon, scheduler = _find_horizon(run, train_images), _read(run)
     if horizon.length(schedulers.find_clock(*scheduler)) > MOST:
         return None
     try:
@@ -68,13 +80,21 @@ def _simulate(run: Run, train_images: int) -> ScheduleCurve | None:
         raise InputError(f"schedulers.{run.scheduler}: {error}") from error
 
 
-def lint_schedules(planned: Sequence[PlannedCurve]) -> list[str]:
-    """Return the warnings, each with its label, what would happen and the fix."""
+def lint_schedules(
+    planned: Sequence[PlannedCurve], given: Mapping[str, SchedulerSpec] | None = None
+) -> list[str]:
+    """Return the warnings, each with its label, what would happen and the fix.
+
+    `given` has the schedulers by label as the sweep file gives them, where it is known.
+    """
     lengths = {(each.run.epochs, each.run.batch_size) for each in planned}
     found = []
     for each in planned:
         where = f" (in runs of {spell_count(each.run.epochs, 'epoch')})" if len(lengths) > 1 else ""
-        found += [f"schedulers.{each.label}: {text}{where}" for text in _lint_one(each)]
+        texts = list(_lint_one(each))
+        if given is not None and each.label in given:
+            texts += lint_order(given[each.label], each.curve.horizon)
+        found += [f"schedulers.{each.label}: {text}{where}" for text in texts]
     return list(dict.fromkeys([*found, *_find_twins(planned)]))
 
 
@@ -90,7 +110,10 @@ def _lint_one(each: PlannedCurve) -> Iterator[str]:
     if min(curve.rates) < 0:
         yield _describe_negative(curve)
         return
-    of_parts = [text for part in curve.parts for text in _lint_part(part)]
+    of_parts = [
+        *(text for part in curve.parts for text in lint_part(part)),
+        *(text for part in each.at_lowest for text in lint_floors(part)),
+    ]
     if of_parts:
         yield from of_parts
     elif _is_level(curve):
@@ -113,105 +136,6 @@ def _describe_negative(curve: ScheduleCurve) -> str:
         f"its rate is negative, {rate:g}, from {curve.every} {index + 1} on, and the loss climbs "
         f"then; give arguments that keep it above 0"
     )
-
-
-def _lint_part(part: Part) -> Iterator[str]:
-    """Yield what is odd about the arguments of one class, for its part of the run."""
-    if part.name == "ReduceLROnPlateau":
-        # the first epoch is the best so far, the next patience + 1 are worse, then it falls
-        patience, most = part.arguments["patience"], part.length - 3
-        if patience > most:
-            fix = f"a patience of at most {most}" if most >= 0 else "more epochs"
-            yield (
-                f"ReduceLROnPlateau with patience {patience} can never change the rate within "
-                f"{spell_count(part.length, 'epoch')}, whatever the loss; give {fix}"
-            )
-    whole = schedulers.find_end_argument(part.name)
-    if whole is not None:
-        yield from _lint_end(part, whole)
-    for key in schedulers.LENGTHS.get(part.name, ()):
-        given = part.arguments.get(key)
-        if key != whole and given is not None:
-            yield from _lint_lengths(part, key, [given] if isinstance(given, int) else given)
-    if part.name == "SequentialLR":
-        yield from _lint_sequence(part)
-    gamma = part.arguments.get("gamma") or 0
-    if part.name in ("ExponentialLR", "MultiStepLR", "StepLR") and gamma > 1:
-        yield f"gamma {gamma:g} of {part.name} raises the rate every time; give one below 1"
-
-
-def _lint_sequence(part: Part) -> Iterator[str]:
-    """Yield which schedulers of a SequentialLR do not start where they would alone: OneCycleLR and
-    CyclicLR change the rate that torch starts the others from."""
-    held = part.arguments["schedulers"]
-    culprits = [name for each in held if (name := each["class"]) in ("OneCycleLR", "CyclicLR")]
-    if not culprits or len(held) == 1:
-        return
-    simulate, starts = schedulers.simulate_schedule, [0, *part.arguments["milestones"]]
-    rates = simulate(part.name, part.arguments, part.horizon, starts[-1] + 1).rates
-    for each, start in zip(held, starts, strict=True):
-        alone = {**each, "interval": part.every}
-        rate, own = rates[start], simulate(alone.pop("class"), alone, part.horizon, 1).rates[0]
-        if not math.isclose(rate, own, rel_tol=_ALMOST):
-            yield (
-                f"{each['class']} within SequentialLR starts at {rate:g} and not at {own:g}, since "
-                f"torch has it start from a rate of {culprits[0]}; let WarmupLR hold that, or give "
-                f"it a label of its own"
-            )
-
-
-def _counts_steps_unasked(part: Part) -> bool:
-    """Whether its lengths, mostly meant in epochs, count steps, and perhaps by mistake."""
-    if part.every == "epoch" or part.name not in _COUNTED:
-        return False
-    if part.name != "SequentialLR":
-        return True
-    # it goes by steps for one that it holds, or the file says so
-    return any(
-        schedulers.find_interval(each["class"]) == "step" for each in part.arguments["schedulers"]
-    )
-
-
-def _lint_end(part: Part, key: str) -> Iterator[str]:
-    """Yield what becomes of a schedule whose own end is not that of its part of the run."""
-    name, length, every = part.name, part.length, part.every
-    value = part.arguments[key]
-    if value is None:  # OneCycleLR says it in two arguments
-        value = part.arguments["epochs"] * part.arguments["steps_per_epoch"]
-    if value == length:
-        return
-    if value > length:
-        happens = "stops halfway" if value == 2 * length else "stops on the way"
-    elif name == "CosineAnnealingLR":
-        happens = "comes to its end and goes up again"
-    else:
-        happens = "ends early"
-    yield (
-        f"{name} over {spell_count(value, every)} {happens}, since it has "
-        f"{spell_count(length, every)}{_name_other_unit(value, part)}; give {key}: {every}s"
-    )
-
-
-def _lint_lengths(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
-    """Yield which of the lengths lie past the end, or look like epochs and are steps."""
-    name, length = part.name, part.length
-    word = key.removesuffix("s") if key == "milestones" else key
-    fix = f"give a {word} below {length}, such as 0.5 {part.every}s"
-    if length == 1 and part.every == "epoch":  # no whole number is below that
-        fix = f"give the run more epochs, or interval: step and a {word} in steps"
-    # a decay may take the whole of it
-    most = length if key in ("decay_iters", "total_iters") else length - 1
-    past = [x for x in given if x > most]
-    if past:
-        yield (
-            f"{word} {', '.join(map(str, past))} of {name} lies past its end, after "
-            f"{spell_count(length, part.every)}{_name_other_unit(max(past), part)}; {fix}"
-        )
-    elif given and _counts_steps_unasked(part) and max(given) <= part.horizon.epochs:
-        yield (
-            f"{word} {max(given)} of {name} counts steps, of which an epoch has "
-            f"{part.horizon.steps_per_epoch}; give interval: epoch, or a number of steps"
-        )
 
 
 def _lint_rates(curve: ScheduleCurve) -> Iterator[str]:
@@ -256,11 +180,3 @@ def _find_twins(planned: Sequence[PlannedCurve]) -> Iterator[str]:
             )
 
 
-def _name_other_unit(value: int, part: Part) -> str:
-    """Return a hint where a length looks like one in the other unit."""
-    horizon = part.horizon
-    if part.every == "step" and value == horizon.epochs != horizon.steps:
-        return f" ({value} is its number of epochs; it is stepped after every step)"
-    if part.every == "epoch" and value == horizon.steps != horizon.epochs:
-        return f" ({value} is its number of steps; it is stepped after every epoch)"
-    return ""

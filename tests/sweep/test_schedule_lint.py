@@ -12,24 +12,31 @@ from typer.testing import CliRunner
 from lrdecay.cli import schedule_preview
 from lrdecay.cli.app import app
 from lrdecay.components.datasets.dataset import make_dataset
+from lrdecay.components.schedulers import Horizon, Part
 from lrdecay.store.reader import read_plan
 from lrdecay.sweep import schedule_lint
-from lrdecay.sweep.config import load_sweep
+from lrdecay.sweep.argument_lint import lint_floors
+from lrdecay.sweep.config import Sweep, load_sweep
 from lrdecay.sweep.matrix import list_runs
 
 SWEEPS = sorted((HOME / "bench" / "sweeps").glob("**/*.yaml"))
 EPOCHS, STEPS = 10, 190  # 1,198 images in batches of 64
 
 
-def foreseen(schedulers: str, text: str = "") -> list[schedule_lint.PlannedCurve]:
-    """What is foreseen on the digits of schedulers given as `label: {class: ...}`, by line."""
+def parsed(schedulers: str, text: str = "") -> Sweep:
+    """A sweep of the digits with schedulers given as `label: {class: ...}`, by line."""
     lines = "".join(f"  {line.strip()}\n" for line in schedulers.strip().splitlines())
-    runs = list_runs(sweep(f"epochs: {EPOCHS}\n{text}", f"schedulers:\n{lines}"), digits())
-    return schedule_lint.simulate_schedules(runs, 1198)
+    return sweep(f"epochs: {EPOCHS}\n{text}", f"schedulers:\n{lines}")
 
 
-def warnings(schedulers: str) -> list[str]:
-    return schedule_lint.lint_schedules(foreseen(schedulers))
+def foreseen(schedulers: str, text: str = "") -> list[schedule_lint.PlannedCurve]:
+    """What is foreseen of them."""
+    return schedule_lint.simulate_schedules(list_runs(parsed(schedulers, text), digits()), 1198)
+
+
+def warnings(schedulers: str, text: str = "") -> list[str]:
+    given = parsed(schedulers, text).schedulers
+    return schedule_lint.lint_schedules(foreseen(schedulers, text), given)
 
 
 ODD = {
@@ -97,6 +104,52 @@ ODD = {
     "base_lr: 0.0001, max_lr: 0.001, step_size_up: 4}, {class: constant}]}": "constant within "
     "SequentialLR starts at 0.0001 and not at 0.001, since torch has it start from a rate of "
     "CyclicLR; let WarmupLR hold that, or give it a label of its own",
+    "{class: CosineAnnealingLR, T_max: epochs, eta_min: 0.01}": "eta_min 0.01 of CosineAnnealingLR "
+    "lies above the base rate, 0.001, so the rate rises to it; give one below, such as "
+    "eta_min: 0.1 lr",
+    "{class: CosineAnnealingWarmRestarts, T_0: 5, eta_min: 0.002}": "eta_min 0.002 of "
+    "CosineAnnealingWarmRestarts lies above the base rate, 0.001, so the rate rises to it; give "
+    "one below, such as eta_min: 0.1 lr",
+    "{class: CosineAnnealingLR, T_max: epochs, eta_min: 1 lr}": "eta_min 0.001 of "
+    "CosineAnnealingLR is the base rate itself, so the rate never falls; give one below, such as "
+    "eta_min: 0.1 lr",
+    "{class: ReduceLROnPlateau, patience: 2, min_lr: 0.01}": "min_lr 0.01 of ReduceLROnPlateau "
+    "lies above the base rate, 0.001, so it never falls; give one below, such as min_lr: 0.1 lr",
+    "{class: ReduceLROnPlateau, patience: 2, min_lr: [0.001]}": "min_lr 0.001 of "
+    "ReduceLROnPlateau is the base rate itself, so the rate never falls; give one below, such as "
+    "min_lr: 0.1 lr",
+    "{class: CyclicLR, base_lr: 0.01, max_lr: 0.1, step_size_up: 20}": "base_lr 0.01 of CyclicLR "
+    "lies above the base rate, 0.001, so all of its rates do; give one below, such as "
+    "base_lr: 0.1 lr",
+    "{class: CyclicLR, base_lr: 0.001, max_lr: 0.0001, step_size_up: 20}": "max_lr 0.0001 of "
+    "CyclicLR lies below its base_lr, 0.001; exchange them",
+    "{class: CosineToFloorLR, floor: 1.0}": "floor 1 of CosineToFloorLR is the base rate itself, "
+    "so the rate never falls; give one below",
+    "{class: WarmupStableDecayLR, warmup_iters: 9, decay_iters: 90, final: 1.0}": "final 1 of "
+    "WarmupStableDecayLR is the base rate itself, so the rate never falls; give one below",
+    "{class: WarmupLR, warmup_iters: 9, then: {class: CosineAnnealingLR, T_max: epochs, "
+    "eta_min: 10 lr}}": "eta_min 0.01 of CosineAnnealingLR lies above the base rate, 0.001, so the "
+    "rate rises to it; give one below, such as eta_min: 0.1 lr",
+    "{class: SequentialLR, milestones: [4], schedulers: [{class: constant}, "
+    "{class: CosineAnnealingLR, T_max: epochs, eta_min: 0.01}]}": "eta_min 0.01 of "
+    "CosineAnnealingLR lies above the base rate, 0.001, so the rate rises to it; give one below, "
+    "such as eta_min: 0.1 lr",
+    "{class: MultiStepLR, milestones: [3, 5, 5, 0.5 epochs]}": "milestone 5 of MultiStepLR is "
+    "given 3 times, and the rate changes as often there; give it once",
+    "{class: MultiStepLR, milestones: [8, 4]}": "milestones 8, 4 of MultiStepLR do not rise, and "
+    "come in the order 4, 8; give them so",
+    "{class: WarmupLR, warmup_iters: 9, then: {class: MultiStepLR, milestones: [0.75 epochs, "
+    "0.5 epochs]}}": "milestones 0.75 epochs, 0.5 epochs of MultiStepLR do not rise, and come in "
+    "the order 0.5 epochs, 0.75 epochs; give them so",
+    "{class: ConstantLR, factor: 0.1, total_iters: 999}": "its rate is 0.0001 in all of 10 epochs; "
+    "leave it out, or give arguments that change it",
+    # a part that is to change the rate, and does not get there
+    "{class: SequentialLR, milestones: [4], schedulers: [{class: LinearLR, total_iters: 8}, "
+    "{class: constant}]}": "total_iters 8 of LinearLR lies past its end, after 4 epochs; give a "
+    "total_iters below 4, such as 0.5 epochs",
+    "{class: SequentialLR, milestones: [4], schedulers: [{class: constant}, {class: StepLR, "
+    "step_size: 8}]}": "step_size 8 of StepLR lies past its end, after 6 epochs; give a step_size "
+    "below 6, such as 0.5 epochs",
 }  # fmt: skip
 
 
@@ -164,6 +217,25 @@ def test_in_an_epoch_nothing_is_told_to_fall_before_its_first():
         "{class: MultiStepLR, milestones: [95], interval: step}",
         "{class: ChainedScheduler, schedulers: [{class: LinearLR, total_iters: 2}, "
         "{class: ExponentialLR, gamma: 0.9}]}",
+        # parts that hold a rate to their end, and are given one that lies past it
+        "{class: SequentialLR, milestones: [4, 8], schedulers: [{class: ConstantLR, factor: 0.1, "
+        "total_iters: 999}, {class: ConstantLR, factor: 1, total_iters: 999}, {class: ConstantLR, "
+        "factor: 0.1, total_iters: 999}]}",
+        "{class: SequentialLR, milestones: [4], schedulers: [{class: LinearLR, start_factor: 0.5, "
+        "end_factor: 0.5, total_iters: 99}, {class: ExponentialLR, gamma: 0.9}]}",
+        "{class: SequentialLR, milestones: [5], schedulers: [{class: StepLR, step_size: 99, "
+        "gamma: 1}, {class: CosineAnnealingLR, T_max: epochs}]}",
+        "{class: SequentialLR, milestones: [5], schedulers: [{class: MultiStepLR, "
+        "milestones: [99], gamma: 1}, {class: PolynomialLR, total_iters: epochs}]}",
+        "{class: WarmupLR, warmup_iters: 9, then: {class: ConstantLR, factor: 0.5, "
+        "total_iters: 99}}",
+        "{class: ChainedScheduler, schedulers: [{class: ConstantLR, factor: 0.5, total_iters: 99}, "
+        "{class: ExponentialLR, gamma: 0.9}]}",
+        # floors below the base rate
+        "{class: CosineAnnealingLR, T_max: epochs, eta_min: 0.1 lr}",
+        "{class: CosineAnnealingWarmRestarts, T_0: 5, eta_min: 0.0009}",
+        "{class: ReduceLROnPlateau, patience: 2, min_lr: 0.0001}",
+        "{class: CosineToFloorLR, floor: 0.99}",
     ],
 )
 def test_what_is_meant_is_not_warned_of(given):
@@ -190,6 +262,26 @@ def test_a_schedule_that_ignores_the_base_rate():
     assert texts == [
         "schedulers.absolute: its rates are the same at every base rate; give the rates that "
         "it sets as multiples of the base rate, such as max_lr: 2 lr"
+    ]
+
+
+@pytest.mark.parametrize("lr", ["[0.01, 0.003, 0.0005]", "{choose: [0.01, 0.0005]}"])
+def test_a_floor_is_held_against_the_lowest_base_rate(lr):
+    given = """
+        absolute: {class: CosineAnnealingLR, T_max: epochs, eta_min: 0.001}
+        relative: {class: CosineAnnealingLR, T_max: epochs, eta_min: 0.1 lr}
+    """
+    assert warnings(given, f"optimizer: {{name: Adam, lr: {lr}}}") == [
+        "schedulers.absolute: eta_min 0.001 of CosineAnnealingLR lies above the base rate, 0.0005, "
+        "so the rate rises to it; give one below, such as eta_min: 0.1 lr"
+    ]
+
+
+def test_a_plug_in_s_floor_goes_by_its_name():
+    part = Part("CosineWithWarmupLR", {"min_lr": 0.5, "T": 10}, Horizon.of(10, 19, 0.1), "epoch")
+    assert list(lint_floors(part)) == [
+        "min_lr 0.5 of CosineWithWarmupLR lies above the base rate, 0.1, so the rate rises to it; "
+        "give one below, such as min_lr: 0.1 lr"
     ]
 
 
@@ -250,7 +342,7 @@ def test_silent_on_the_sweeps_that_come_with_it(path):
     runs = list_runs(loaded, data)
     found = schedule_lint.simulate_schedules(runs, data.train_count - runs[0].validation)
     assert {each.label for each in found} == set(loaded.schedulers)
-    assert schedule_lint.lint_schedules(found) == []
+    assert schedule_lint.lint_schedules(found, loaded.schedulers) == []
 
 
 # What is shown
@@ -383,6 +475,21 @@ def test_sweep_in_strict_trains_nothing(file, tmp_path):
     assert result.exit_code == 2
     assert result.output.strip() == f"lrdecay: {WARNING.removeprefix('warning: ')}"
     assert not (tmp_path / "results").exists()
+
+
+def test_milestones_are_looked_at_as_the_file_has_them(tmp_path):
+    path = tmp_path / "odd.yaml"
+    path.write_text(
+        "dataset: digits\nepochs: 4\n"
+        "schedulers:\n  down: {class: MultiStepLR, milestones: [3, 1]}\n"
+    )
+    warning = (
+        "schedulers.down: milestones 3, 1 of MultiStepLR do not rise, and come in the order 1, 3; "
+        "give them so"
+    )
+    assert f"warning: {warning}" in invoke("plan", path).output
+    result = invoke("sweep", path, "--results", tmp_path / "results", "--strict")
+    assert result.output.strip() == f"lrdecay: {warning}"
 
 
 def test_sweep_says_it_and_goes_on(file, tmp_path):

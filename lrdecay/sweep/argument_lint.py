@@ -1,0 +1,201 @@
+"""What is odd about the arguments of one scheduler, for its part of the run."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lrdecay.components import schedulers
+from lrdecay.components.schedulers import Horizon, Part
+from lrdecay.components.schedulers.horizon import replace_words
+from lrdecay.components.schedulers.spec import SchedulerSpec
+from lrdecay.core.text import spell_count
+
+_ALMOST = 1e-9
+_COUNTED = ("CosineAnnealingWarmRestarts", "MultiStepLR", "SequentialLR", "StepLR")
+"""Classes with lengths that are mostly meant in epochs, also where they are stepped after steps."""
+_FLOORS = ("base_lr", "eta_min", "min_lr")
+"""Arguments, of whatever class, that are the rate below which it does not go."""
+_SHARES = {"CosineToFloorLR": "floor", "WarmupStableDecayLR": "final"}
+"""Class -> argument that is the same as a share of the base rate."""
+
+
+def lint_part(part: Part) -> Iterator[str]:
+    """Yield what is odd about the arguments of one class, for its part of the run."""
+    if part.name == "ReduceLROnPlateau":
+        # the first epoch is the best so far, the next patience + 1 are worse, then it falls
+        patience, most = part.arguments["patience"], part.length - 3
+        if patience > most:
+            fix = f"a patience of at most {most}" if most >= 0 else "more epochs"
+            yield (
+                f"ReduceLROnPlateau with patience {patience} can never change the rate within "
+                f"{spell_count(part.length, 'epoch')}, whatever the loss; give {fix}"
+            )
+    whole = schedulers.find_end_argument(part.name)
+    if whole is not None:
+        yield from _lint_end(part, whole)
+    for key in schedulers.LENGTHS.get(part.name, ()):
+        given = part.arguments.get(key)
+        if key != whole and given is not None and not _holds(part):
+            yield from _lint_lengths(part, key, [given] if isinstance(given, int) else given)
+    if part.name == "SequentialLR":
+        yield from _lint_sequence(part)
+    gamma = part.arguments.get("gamma") or 0
+    if part.name in ("ExponentialLR", "MultiStepLR", "StepLR") and gamma > 1:
+        yield f"gamma {gamma:g} of {part.name} raises the rate every time; give one below 1"
+    if part.name == "MultiStepLR":
+        given = part.arguments["milestones"]
+        for stone in sorted({stone for stone in given if given.count(stone) > 1}):
+            yield (
+                f"milestone {stone} of MultiStepLR is given {given.count(stone)} times, and the "
+                f"rate changes as often there; give it once"
+            )
+
+
+def _holds(part: Part) -> bool:
+    """Whether it has one rate up to its end, so that no end is too late."""
+    given = part.arguments
+    match part.name:
+        case "ConstantLR":
+            return True
+        case "LinearLR":
+            return bool(given["start_factor"] == given["end_factor"])
+        case "MultiStepLR" | "StepLR":
+            return bool(given["gamma"] == 1)
+        case "PolynomialLR":
+            return bool(given["power"] == 0)
+    return False
+
+
+def lint_floors(part: Part) -> Iterator[str]:
+    """Yield which floor lies where the rate begins, or above, so that it does not fall to it."""
+    base, name = part.horizon.lr, part.name
+    happens = {"CyclicLR": "all of its rates do", "ReduceLROnPlateau": "it never falls"}
+    for key in _FLOORS:
+        for floor in _list_numbers(part.arguments.get(key)):
+            if floor > base:
+                yield (
+                    f"{key} {floor:g} of {name} lies above the base rate, {base:g}, so "
+                    f"{happens.get(name, 'the rate rises to it')}; give one below, such as "
+                    f"{key}: 0.1 lr"
+                )
+            elif floor == base and key != "base_lr":  # a cycle goes up from it
+                yield (
+                    f"{key} {floor:g} of {name} is the base rate itself, so the rate never falls; "
+                    f"give one below, such as {key}: 0.1 lr"
+                )
+    share = _SHARES.get(name)
+    if share is not None and part.arguments[share] == 1:
+        yield (
+            f"{share} 1 of {name} is the base rate itself, so the rate never falls; give one below"
+        )
+    if name == "CyclicLR":
+        ends = (_list_numbers(part.arguments[key]) for key in ("base_lr", "max_lr"))
+        for low, high in zip(*ends, strict=False):
+            if high < low:
+                yield f"max_lr {high:g} of CyclicLR lies below its base_lr, {low:g}; exchange them"
+
+
+def _list_numbers(given: Any) -> list[float]:
+    """Return what an argument gives, as one number or one for each parameter group."""
+    listed = given if isinstance(given, list) else [given]
+    return [value for value in listed if isinstance(value, int | float)]
+
+
+def lint_order(given: SchedulerSpec, horizon: Horizon) -> Iterator[str]:
+    """Yield which milestones are not in the order in which they come; a run has them sorted."""
+    for name, arguments in schedulers.walk_tree(given.class_, given.arguments):
+        stones = arguments.get("milestones", [])
+        # numbers and words together depend on how long a part is
+        if name != "MultiStepLR" or len({type(stone) for stone in stones}) > 1:
+            continue
+        places = dict(zip(stones, replace_words(stones, horizon), strict=True))
+        ordered = sorted(stones, key=places.__getitem__)
+        if ordered != list(stones):
+            yield (
+                f"milestones {', '.join(map(str, stones))} of MultiStepLR do not rise, and come in "
+                f"the order {', '.join(map(str, ordered))}; give them so"
+            )
+
+
+def _lint_sequence(part: Part) -> Iterator[str]:
+    """Yield which schedulers of a SequentialLR do not start where they would alone: OneCycleLR and
+    CyclicLR change the rate that torch starts the others from."""
+    held = part.arguments["schedulers"]
+    culprits = [name for each in held if (name := each["class"]) in ("OneCycleLR", "CyclicLR")]
+    if not culprits or len(held) == 1:
+        return
+    simulate, starts = schedulers.simulate_schedule, [0, *part.arguments["milestones"]]
+    rates = simulate(part.name, part.arguments, part.horizon, starts[-1] + 1).rates
+    for each, start in zip(held, starts, strict=True):
+        alone = {**each, "interval": part.every}
+        rate, own = rates[start], simulate(alone.pop("class"), alone, part.horizon, 1).rates[0]
+        if not math.isclose(rate, own, rel_tol=_ALMOST):
+            yield (
+                f"{each['class']} within SequentialLR starts at {rate:g} and not at {own:g}, since "
+                f"torch has it start from a rate of {culprits[0]}; let WarmupLR hold that, or give "
+                f"it a label of its own"
+            )
+
+
+def _counts_steps_unasked(part: Part) -> bool:
+    """Whether its lengths, mostly meant in epochs, count steps, and perhaps by mistake."""
+    if part.every == "epoch" or part.name not in _COUNTED:
+        return False
+    if part.name != "SequentialLR":
+        return True
+    # it goes by steps for one that it holds, or the file says so
+    return any(
+        schedulers.find_interval(each["class"]) == "step" for each in part.arguments["schedulers"]
+    )
+
+
+def _lint_end(part: Part, key: str) -> Iterator[str]:
+    """Yield what becomes of a schedule whose own end is not that of its part of the run."""
+    name, length, every = part.name, part.length, part.every
+    value = part.arguments[key]
+    if value is None:  # OneCycleLR says it in two arguments
+        value = part.arguments["epochs"] * part.arguments["steps_per_epoch"]
+    if value == length:
+        return
+    if value > length:
+        happens = "stops halfway" if value == 2 * length else "stops on the way"
+    elif name == "CosineAnnealingLR":
+        happens = "comes to its end and goes up again"
+    else:
+        happens = "ends early"
+    yield (
+        f"{name} over {spell_count(value, every)} {happens}, since it has "
+        f"{spell_count(length, every)}{_name_other_unit(value, part)}; give {key}: {every}s"
+    )
+
+
+def _lint_lengths(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
+    """Yield which of the lengths lie past the end, or look like epochs and are steps."""
+    name, length = part.name, part.length
+    word = key.removesuffix("s") if key == "milestones" else key
+    fix = f"give a {word} below {length}, such as 0.5 {part.every}s"
+    if length == 1 and part.every == "epoch":  # no whole number is below that
+        fix = f"give the run more epochs, or interval: step and a {word} in steps"
+    # a decay may take the whole of it
+    most = length if key in ("decay_iters", "total_iters") else length - 1
+    past = [x for x in given if x > most]
+    if past:
+        yield (
+            f"{word} {', '.join(map(str, past))} of {name} lies past its end, after "
+            f"{spell_count(length, part.every)}{_name_other_unit(max(past), part)}; {fix}"
+        )
+    elif given and _counts_steps_unasked(part) and max(given) <= part.horizon.epochs:
+        yield (
+            f"{word} {max(given)} of {name} counts steps, of which an epoch has "
+            f"{part.horizon.steps_per_epoch}; give interval: epoch, or a number of steps"
+        )
+
+
+def _name_other_unit(value: int, part: Part) -> str:
+    """Return a hint where a length looks like one in the other unit."""
+    horizon = part.horizon
+    if part.every == "step" and value == horizon.epochs != horizon.steps:
+        return f" ({value} is its number of epochs; it is stepped after every step)"
+    if part.every == "epoch" and value == horizon.steps != horizon.epochs:
+        return f" ({value} is its number of steps; it is stepped after every epoch)"
+    return ""
