@@ -10,7 +10,6 @@ from lrdecay.cli import options
 from lrdecay.cli.console import out
 from lrdecay.cli.exits import report_errors
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import suggest_name
 
 commands = typer.Typer()
 
@@ -24,10 +23,11 @@ def schedulers(
     """List the schedulers that a sweep file may name, with their arguments."""
     from lrdecay.components import plugins
     from lrdecay.components import schedulers as known
+    from lrdecay.components.registry import suggest_registered
 
     plugins.load_plugins(plugin or ())
     if name is not None and name not in known.CLASSES:
-        raise InputError(f"scheduler {suggest_name(name, known.CLASSES)}")
+        raise InputError(f"scheduler {suggest_registered('scheduler', name)}")
     table = Table("class", "stepped every", "arguments (= default)", box=None, pad_edge=False)
     for each in known.CLASSES if name is None else [name]:
         whole = getattr(known.CLASSES[each], "whole", None)

@@ -21,6 +21,9 @@ KINDS = ("scheduler", "model", "dataset", "optimizer")
 REGISTRIES: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
 """Kind -> name in a sweep file -> class or function."""
 
+HINTS: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+"""Kind -> name that has a meaning elsewhere -> what to write for it."""
+
 
 @dataclass(frozen=True)
 class Plugged:
@@ -84,8 +87,15 @@ def require_registered(kind: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"must be one of {', '.join(choices)}, not {quote(value)}")
     if value not in choices:
-        raise ValueError(suggest_name(value, choices))
+        raise ValueError(suggest_registered(kind, value))
     return value
+
+
+def suggest_registered(kind: str, name: str) -> str:
+    """Say that a name is none of a kind, with what to write for it; of one with dots, as Python
+    has it, the last part counts."""
+    hint = HINTS[kind].get(name.rpartition(".")[2])
+    return suggest_name(name, REGISTRIES[kind], hint)
 
 
 def registered(kind: str) -> BeforeValidator:

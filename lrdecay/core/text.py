@@ -65,6 +65,15 @@ def spell_count(count: float, what: str) -> str:
     return f"{count:,.0f} {what}{'' if count == 1 else plural}"
 
 
+def spell_each(count: int, what: str) -> str:
+    """Return that all of a number are meant.
+
+    >>> spell_each(1, "seed"), spell_each(8, "seed")
+    ('1 seed', 'each of 8 seeds')
+    """
+    return f"{'each of ' if count > 1 else ''}{spell_count(count, what)}"
+
+
 def spell_seconds(seconds: float) -> str:
     """Return an estimated duration in the unit that suits it.
 
@@ -113,34 +122,46 @@ def quote(value: Any, quoted: bool = True) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def suggest_name(given: str, choices: Iterable[str]) -> str:
-    """Say that `given` is none of `choices`, with the nearest one first.
+def suggest_name(given: str, choices: Iterable[str], hint: str | None = None) -> str:
+    """Say that `given` is none of `choices`, with a `hint` or the nearest one first.
 
     >>> suggest_name("StepLr", ["StepLR", "constant"])
     "'StepLr' is unknown; did you mean StepLR? (choices: StepLR, constant)"
+    >>> suggest_name("verbose", ["gamma"], "leave it out")
+    "'verbose' is unknown; leave it out (choices: gamma)"
     """
     choices = list(choices)
-    if not choices:
-        return f"{quote(given)} is unknown; nothing is valid here"
-    listed = ", ".join(choices[:_LISTED]) + (", ..." if len(choices) > _LISTED else "")
     near = find_nearest(given, choices)
-    if near is not None:
-        return f"{quote(given)} is unknown; did you mean {near}? (choices: {listed})"
+    if hint is None and near is not None:
+        hint = f"did you mean {near}?"
+    if not choices:
+        return f"{quote(given)} is unknown; {hint or 'nothing is valid here'}"
+    listed = ", ".join(choices[:_LISTED]) + (", ..." if len(choices) > _LISTED else "")
+    if hint is not None:
+        return f"{quote(given)} is unknown; {hint} (choices: {listed})"
     return f"{quote(given)} is unknown; choices: {listed}"
 
 
 def find_nearest(given: str, choices: Iterable[str]) -> str | None:
     """Return the choice that `given` is probably a misspelling of, if any.
 
-    >>> find_nearest("cosine", ["StepLR", "CosineAnnealingLR"])
-    'CosineAnnealingLR'
+    Of a name with dots, as Python has it, the last part is looked at too.
+
+    >>> choices = ["StepLR", "CosineAnnealingLR"]
+    >>> find_nearest("cosine", choices), find_nearest("torch.optim.lr_scheduler.StepLR", choices)
+    ('CosineAnnealingLR', 'StepLR')
     """
     folded = {choice.lower(): choice for choice in choices}
-    word = given[:_LONGEST].lower()
-    near = difflib.get_close_matches(word, folded, n=1, cutoff=0.6)
-    if not near and len(word) >= 4:
-        near = [choice for choice in folded if choice.startswith(word)]
-    return folded[near[0]] if near else None
+    last = given.rpartition(".")[2].lower()
+    if last in folded:
+        return folded[last]
+    for word in dict.fromkeys((given[:_LONGEST].lower(), last[:_LONGEST])):
+        near = difflib.get_close_matches(word, folded, n=1, cutoff=0.6)
+        if not near and len(word) >= 4:
+            near = [choice for choice in folded if choice.startswith(word)]
+        if near:
+            return folded[near[0]]
+    return None
 
 
 _LISTED = 30

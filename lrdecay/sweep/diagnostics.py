@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from lrdecay.components.optimizers.spec import ARGUMENT_HINTS as OPTIMIZER_HINTS
+from lrdecay.components.schedulers import ARGUMENT_HINTS as SCHEDULER_HINTS
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import find_nearest, quote, suggest_name
 from lrdecay.core.yaml import Document, Path, Problem, walk_value
@@ -101,6 +103,8 @@ _BOUNDS = {
     "less_than": ("below", "lt"),
     "less_than_equal": ("at most", "le"),
 }
+_HINTS = {"optimizer": OPTIMIZER_HINTS, "schedulers": SCHEDULER_HINTS}
+"""Part of the file -> key that has a meaning elsewhere -> what to do about it."""
 
 
 def _missing(
@@ -130,7 +134,9 @@ def _problem(
     context: dict[str, Any] = detail.get("ctx", {})
     if kind == "extra_forbidden":
         where = f"{format_path(path[:-1])}: " if len(path) > 1 else ""
-        message = f"{where}the key {suggest_name(str(path[-1]), _keys(models.get(path[:-1])))}"
+        key, valid = str(path[-1]), _keys(models.get(path[:-1]))
+        hint = _HINTS.get(str(path[0]), {}).get(key)
+        message = f"{where}the key {suggest_name(key, valid, hint)}"
         return Problem(*document.place(path, key=True), message)
     if kind == "literal_error":
         choices = [part.strip("'") for part in re.split(", | or ", context["expected"])]

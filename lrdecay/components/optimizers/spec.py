@@ -46,6 +46,16 @@ _TAKES = {
     ),
 }
 
+ARGUMENT_HINTS = {
+    **dict.fromkeys(
+        ("amsgrad", "capturable", "differentiable", "foreach", "fused", "maximize"),
+        "leave it out, since runs train with torch's default of it",
+    ),
+    "learning_rate": "did you mean lr?",
+    "params": "leave it out, since the sweep's networks give them",
+}
+"""Argument of an optimizer elsewhere -> what to do about it in a sweep file."""
+
 
 def _takes(name: str) -> tuple[str, ...]:
     """Return the arguments of optimizer `name` beside lr."""

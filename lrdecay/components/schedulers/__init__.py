@@ -22,11 +22,13 @@ from lrdecay.components.schedulers.classes import (
     walk_tree,
 )
 from lrdecay.components.schedulers.curve import ScheduleCurve, find_clock, simulate_schedule
+from lrdecay.components.schedulers.foreign_names import ARGUMENT_HINTS
 from lrdecay.components.schedulers.horizon import Horizon, Interval
 from lrdecay.components.schedulers.nesting import Part, list_parts
 from lrdecay.components.schedulers.stepper import Stepper
 
 __all__ = [
+    "ARGUMENT_HINTS",
     "CLASSES",
     "LENGTHS",
     "Horizon",
