@@ -52,8 +52,8 @@ def compare(
         over the family; `family_size`; and the verdict as a `sentence`.
 
     Raises:
-        InputError: a column or the reference is missing, a metric is unknown, or two runs are of
-            one cell and seed.
+        InputError: a column or the reference is missing, a metric is unknown, two runs are of one
+            cell and seed, or runs were copied to another seed.
     """
     criteria = Criteria(reference, metric, margin, confidence, budget)
     return conclude(

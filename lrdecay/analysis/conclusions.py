@@ -84,10 +84,12 @@ class Conclusions:
         listed = list_contrasts(self.blocks, self.reference, [PRIMARY])
         sound = np.flatnonzero(~find_spoilt(self.brief))
         steps = estimate_by_seeds(self.blocks, [listed[place] for place in sound])
-        own = self.brief.iloc[sound[steps["place"].to_numpy()]].reset_index(drop=True)
+        places = sound[steps["place"].to_numpy()]
+        own = self.brief.iloc[places].reset_index(drop=True)
         nothing_wrong = {name: 0 for name in COUNTS if name != "n"}
         estimates = steps.assign(images_sd=np.nan, **nothing_wrong)
-        judged = self._judge(estimates, own["family_size"].to_numpy(), self.criteria.margin)
+        sizes = own["family_size"].to_numpy()
+        judged = self._judge(estimates, [listed[p] for p in places], sizes, self.criteria.margin)
         cells = own[[*self.blocks.strata, "scheduler", "versus_scheduler", "dropout"]]
         numbers = judged[["n", "mean", "low", "high", "verdict"]]
         history: pd.DataFrame = pd.concat([cells, numbers], axis=1)
@@ -97,7 +99,7 @@ class Conclusions:
         """Return the verdicts of some families, each at the level of its size."""
         listed = list_contrasts(self.blocks, self.reference, families)
         sizes = _count_contrasts(listed, self.family_sizes)
-        table = self._judge(self._estimate(listed, **extra), sizes, self.criteria.margin)
+        table = self._judge(self._estimate(listed, **extra), listed, sizes, self.criteria.margin)
         frame = contrasts_to_frame(listed, self.blocks)
         return pd.concat([frame, table.assign(family_size=sizes)], axis=1)
 
@@ -106,7 +108,7 @@ class Conclusions:
         places = [(pair.stratum, pair.dropout) for pair in pairs]
         at_place = Counter(places)
         sizes = np.array([at_place[place] for place in places], int)
-        judged = self._judge(self._estimate(pairs), sizes, None)
+        judged = self._judge(self._estimate(pairs), pairs, sizes, None)
         names = self.blocks.cells["scheduler"].tolist()
         excluded: list[list[str]] = [[] for _ in names]
         n_compared = np.zeros(len(names), int)
@@ -126,11 +128,16 @@ class Conclusions:
         return estimate_contrasts(self.blocks, listed, self.metric.higher_is_better, **extra)
 
     def _judge(
-        self, estimates: pd.DataFrame, sizes: np.ndarray, margin: float | None
+        self,
+        estimates: pd.DataFrame,
+        contrasts: Sequence[Contrast],
+        sizes: np.ndarray,
+        margin: float | None,
     ) -> pd.DataFrame:
-        """Apply both rules at the level of families of these sizes."""
+        """Apply both rules, to a row for each contrast, at the level of families of these sizes."""
         alpha = (1.0 - self.criteria.confidence) / sizes
-        return judge_contrasts(estimates, alpha, margin, self.criteria.budget)
+        reach = self.metric.span * np.array([contrast.weight for contrast in contrasts], float)
+        return judge_contrasts(estimates, alpha, margin, self.criteria.budget, reach)
 
 
 def conclude(

@@ -65,6 +65,17 @@ class Contrast:
             return self.versus_scheduler
         return f"dropout {self.versus_dropout:g}"
 
+    @property
+    def weight(self) -> float:
+        """The weight of either side: how many spans of the metric the contrast has room for."""
+        return sum(weight for weight in self.weights if weight > 0)
+
+    @property
+    def is_of_dropouts(self) -> bool:
+        """Whether it asks what a dropout does. Then the first half of its cells are, the other way
+        round, the second half at the other dropout."""
+        return self.family in ("dropout", "interaction")
+
 
 def find_reference(cells: pd.DataFrame, asked: str | None = None) -> str:
     """Return the scheduler that the others are compared with: `asked`, else `constant`, else the

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lrdecay.analysis.confidence_sequences import FEWEST_SEEDS
+from lrdecay.analysis.confidence_sequences import FEWEST_SEEDS, Numbers
 from lrdecay.analysis.contrasts import Contrast
 from lrdecay.analysis.crossed_effects import Bitmaps
 from lrdecay.analysis.seed_blocks import DIGESTS, Blocks, State, find_unlike_digests
@@ -16,6 +16,7 @@ COUNTS = (
     *("n", "n_asked", "n_missing", "n_waiting", "n_failed", "n_without"),
     *("n_diverged_a", "n_diverged_b"),
     *(f"n_unlike_{name}" for name in DIGESTS),
+    "n_same",
 )
 NUMBERS = (
     *("mean", "sd", "skew", "correlation", "unpaired_sd"),
@@ -42,19 +43,21 @@ def estimate_contrasts(
     Returns:
         Counts of seeds: `n` pairs; `n_asked`; `n_missing` and `n_waiting` (not there, or still to
         come), `n_failed`, `n_without` (completed without the metric), `n_diverged_a`,
-        `n_diverged_b` (by side), `n_unlike_*` (digests that differ). Where any but n_waiting is
-        not 0 nothing is paired, and the numbers are null: `mean`, `sd` and `skew` of the
-        differences; the `correlation` that pairing found between the sides, and `unpaired_sd`,
-        the sd without it; `wins`, the share of seeds where a beats b, ties half, with its 95%
-        Wilson interval; p-values for a number of seeds fixed beforehand, `p_t` (t) and
-        `p_signflip` (if `sign_flips` are asked for; up to 64 seeds); and `images_sd`, the standard
+        `n_diverged_b` (by side), `n_unlike_*` (digests that differ), `n_same` (all of them, where
+        another dropout changed nothing). Where any but n_waiting is not 0 nothing is paired, and
+        the numbers are null: `mean`, `sd` and `skew` of the differences, of which those that are
+        one number but for rounding have sd 0; the `correlation` that pairing found between the
+        sides, and `unpaired_sd`, the sd without it; `wins`, the share of seeds where a beats b,
+        ties half, with its 95% Wilson interval; p-values for a number of seeds fixed beforehand,
+        `p_t` (t) and `p_signflip` (if asked for; up to 64 seeds); and `images_sd`, the standard
         error on new images, if `images` are asked for and stored.
     """
     columns = {name: np.zeros(len(contrasts), int) for name in COUNTS}
     columns |= {name: np.full(len(contrasts), np.nan) for name in NUMBERS}
     on_images: list[tuple[int, np.ndarray]] = []
+    of_dropouts = np.array([contrast.is_of_dropouts for contrast in contrasts], bool)
     for places, cells, weights in _alike(blocks, contrasts):
-        counts, paired = _counts(blocks, cells, weights)
+        counts, paired = _counts(blocks, cells, weights, of_dropouts[places])
         for name, numbers in counts.items():
             columns[name][places] = numbers
         terms = weights[:, :, None] * blocks.values[cells]
@@ -62,11 +65,12 @@ def estimate_contrasts(
         plus = np.where((weights > 0)[:, :, None], terms, 0.0).sum(axis=1)
         minus = -np.where((weights < 0)[:, :, None], terms, 0.0).sum(axis=1)
         seeds = paired.sum(axis=1)
+        least = _find_least(blocks, cells, weights)
         for n in np.unique(seeds[seeds > 0]).tolist():
             those = np.flatnonzero(seeds == n)
             used = paired[those]
             a, b = (side[those][used].reshape(-1, n) for side in (plus, minus))
-            found = compute_paired_statistics(a, b, higher_is_better, sign_flips)
+            found = compute_paired_statistics(a, b, higher_is_better, sign_flips, least[those])
             for name, numbers in found.items():
                 columns[name][places[those]] = numbers
             if images and n > 1:
@@ -84,24 +88,30 @@ def estimate_contrasts(
 def estimate_by_seeds(blocks: Blocks, contrasts: Sequence[Contrast]) -> pd.DataFrame:
     """Return what an interval needs of each contrast after its first 8, 9, ... seeds, in ascending
     order: a row for each, with the `place` of the contrast, `n`, `mean` and `sd`."""
-    parts = [_running(np.empty(0)).assign(place=0)]  # so that there are columns in any case
+    parts = [_running(np.empty(0), _SAME).assign(place=0)]  # so that there are columns in any case
     for place, contrast in enumerate(contrasts):
         cells = np.array(contrast.cells)
         paired = (blocks.state[cells] == State.COMPLETED).all(axis=0)
         differences = np.array(contrast.weights) @ blocks.values[cells][:, paired]
-        parts.append(_running(differences).assign(place=place))
+        (least,) = _find_least(blocks, cells[None], np.array([contrast.weights]))
+        parts.append(_running(differences, least).assign(place=place))
     return pd.concat(parts, ignore_index=True)
 
 
-def _running(values: np.ndarray) -> pd.DataFrame:
-    """Mean and sd (ddof = 1) of the first 8, 9, ... values."""
+def _running(values: np.ndarray, least: float) -> pd.DataFrame:
+    """Mean and sd (ddof = 1) of the first 8, 9, ... values; what differs by less than `least` is
+    one number."""
     counts = np.arange(FEWEST_SEEDS, len(values) + 1)
     # rounded as the differences of contrasts are, and shifted, lest the sums of squares cancel
     first = values[0] if len(values) else 0.0
     shifted = np.round(values, 10) - first
     sums, squares = np.cumsum(shifted)[counts - 1], np.cumsum(shifted**2)[counts - 1]
     variance = np.maximum(squares - sums**2 / counts, 0.0) / (counts - 1)
-    return pd.DataFrame({"n": counts, "mean": sums / counts + first, "sd": np.sqrt(variance)})
+    low, high = (each.accumulate(values)[counts - 1] for each in (np.minimum, np.maximum))
+    vary = high - low >= least
+    none = ~vary & (np.maximum(abs(low), abs(high)) < least)
+    mean, sd = sums / counts + first, np.sqrt(variance)
+    return pd.DataFrame({"n": counts, "mean": np.where(none, 0.0, mean), "sd": sd * vary})
 
 
 def compute_paired_statistics(
@@ -109,15 +119,23 @@ def compute_paired_statistics(
     b: np.ndarray,
     higher_is_better: bool | None = True,
     sign_flips: bool = True,
+    least: Numbers = _SAME,
 ) -> dict[str, np.ndarray]:
     """Return the statistics of paired values (contrasts x seeds), named as `estimate_contrasts`
-    has them."""
+    has them.
+
+    What differs by less than `least`, one number or one for each contrast, does so by rounding.
+    """
     differences = a - b
-    differences[abs(differences) < _SAME] = 0.0
     k, n = differences.shape
+    least = np.broadcast_to(least, k)
+    near = abs(differences) < least[:, None]
+    vary = np.ptp(differences, axis=1) >= least
+    differences[abs(differences) < _SAME] = 0.0
+    differences[~vary & near.all(axis=1)] = 0.0
     found = {name: np.full(k, np.nan) for name in NUMBERS if name != "images_sd"}
     found["mean"] = differences.mean(axis=1)
-    better = -differences if higher_is_better is False else differences
+    better = np.where(near, 0.0, -differences if higher_is_better is False else differences)
     doubled = ((better > 0) * 2 + (better == 0)).sum(axis=1)
     found["wins"] = doubled / (2 * n)
     # with half a win left over the interval is that of both neighbours
@@ -125,11 +143,10 @@ def compute_paired_statistics(
     found["wins_high"] = np.array([_wilson((int(twice) + 1) // 2, n)[1] for twice in doubled])
     if n < 2:
         return found
-    vary = np.ptp(differences, axis=1) >= _SAME
     found["sd"] = np.where(vary, differences.std(axis=1, ddof=1), 0.0)
     variances = a.var(axis=1, ddof=1), b.var(axis=1, ddof=1)
     found["unpaired_sd"] = np.sqrt(variances[0] + variances[1])
-    both = (np.ptp(a, axis=1) >= _SAME) & (np.ptp(b, axis=1) >= _SAME)
+    both = (np.ptp(a, axis=1) >= least) & (np.ptp(b, axis=1) >= least)
     centred = (side[both] - side[both].mean(axis=1, keepdims=True) for side in (a, b))
     spread = (n - 1) * np.sqrt(variances[0] * variances[1])[both]
     found["correlation"][both] = np.prod(list(centred), axis=0).sum(axis=1) / spread
@@ -191,10 +208,21 @@ def _alike(
             yield some, cells, np.array([contrasts[place].weights for place in some])
 
 
+def _find_least(blocks: Blocks, cells: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return, for each contrast, below what its differences over seeds are apart by rounding: half
+    the smallest step that they can make, where that is known."""
+    steps = blocks.steps[cells].min(axis=(1, 2)) * abs(weights).min(axis=1)
+    least: np.ndarray = np.maximum(np.where(np.isfinite(steps), steps / 2, 0.0), _SAME)
+    return least
+
+
 def _counts(
-    blocks: Blocks, cells: np.ndarray, weights: np.ndarray
+    blocks: Blocks, cells: np.ndarray, weights: np.ndarray, of_dropouts: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return the counts by name, and which seeds are paired (contrasts x seeds)."""
+    """Return the counts by name, and which seeds are paired (contrasts x seeds).
+
+    `of_dropouts` says which contrasts ask what a dropout does.
+    """
     states = blocks.state[cells]
     asked = (states != State.UNASKED).all(axis=1)
     complete = (states == State.COMPLETED).all(axis=1)
@@ -219,5 +247,8 @@ def _counts(
     for name, where in find_unlike_digests(blocks, cells).items():
         counts[f"n_unlike_{name}"] = where.sum(axis=1)
     counts["n"] = complete.sum(axis=1)
+    outcomes = blocks.outcomes[cells]
+    same = ((outcomes == outcomes[:, ::-1]) & (outcomes >= 0)).all(axis=1)
+    counts["n_same"] = np.where(of_dropouts & (same | ~complete).all(axis=1), counts["n"], 0)
     wrong = sum(counts[name] for name in COUNTS if name not in ("n", "n_asked", "n_waiting"))
     return counts, complete & (wrong == 0)[:, None]

@@ -1,5 +1,6 @@
 """What can be compared: the metrics, their units, and how a verdict words them."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,13 @@ class Metric:
     def scale(self) -> float:
         """What the column of `runs` is multiplied by to be in the metric's unit."""
         return 100.0 if self.unit == POINTS and self.name != "gap" else 1.0
+
+    @property
+    def span(self) -> float:
+        """How far apart two values of it can be, in its unit."""
+        if self.unit == NATS:
+            return math.inf
+        return 200.0 if self.name == "gap" else 100.0
 
 
 METRICS_COMPARED = {
@@ -84,3 +92,17 @@ def read_metric(
         require_columns(runs, [metric.name])
         column = runs[metric.name].astype("float64").where(runs["status"] == "completed")
     return metric.scale * column.to_numpy(dtype=float)
+
+
+def find_steps(runs: pd.DataFrame, metric: Metric) -> np.ndarray:
+    """Return the smallest difference that two values of each run's metric can have, in its unit:
+    that of one image; 0 where the images' number is not known, and of a loss."""
+    of_images = {"val_accuracy": ["validation"], "gap": ["test_images", "validation"]}
+    names = of_images.get(metric.name, ["test_images"])
+    if metric.unit == NATS or any(name not in runs for name in names):
+        return np.zeros(len(runs))
+    counts = runs[names].astype("float64").fillna(0.0).to_numpy(dtype=int)
+    # of shares of two numbers of images the common denominator is the least multiple of both
+    images = np.lcm.reduce(counts, axis=1)
+    steps: np.ndarray = np.where(images > 0, 100.0 / np.maximum(images, 1), 0.0)
+    return steps

@@ -2,20 +2,23 @@
 
 Runs of one seed within a stratum (one value of every axis but scheduler and dropout) start from the
 same weights, see the same batches and draw the same dropout uniforms. Whether they did is read from
-their digests, never assumed.
+their digests, never assumed. So is that two seeds are two: runs that were copied to another seed
+would count as pairs once more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lrdecay.analysis.axes import compared, list_cells, number_cells, require_columns
-from lrdecay.analysis.metrics import Metric, read_metric
+from lrdecay.analysis.metrics import Metric, find_steps, read_metric
 from lrdecay.core.errors import InputError
+from lrdecay.core.text import format_named, join_filled, join_some, join_words
 
 DIGESTS = {
     "init_digest": "initial weights",
@@ -23,6 +26,12 @@ DIGESTS = {
     "dataset_digest": "datasets",
 }
 """What runs of one seed share: a column of `runs`, and what it is the digest of."""
+
+OUTCOME = ("test_loss", "test_accuracy", "val_loss", "val_accuracy")
+"""Columns of `runs` that are equal, to the bit, of two runs that trained alike."""
+
+_COPIES = 16
+"""Seeds that were copied that are named."""
 
 
 class State(IntEnum):
@@ -39,7 +48,9 @@ class State(IntEnum):
 @dataclass(frozen=True)
 class Blocks:
     """Cells x seeds. `row` is the place in `runs`, -1 where there is no run; `values` are in the
-    metric's unit, NaN but for completed runs; `digests` number the distinct ones, -1 for none.
+    metric's unit, NaN but for completed runs, and `steps` the smallest differences between such,
+    infinite but for these; `digests` and `outcomes` number the distinct ones, -1 for none. An
+    outcome is what `OUTCOME` has of a completed run.
 
     `waiting`: missing runs are still to come, so that their seeds do not count yet.
     """
@@ -51,8 +62,10 @@ class Blocks:
     seeds: np.ndarray
     row: np.ndarray
     values: np.ndarray
+    steps: np.ndarray
     state: np.ndarray
     digests: dict[str, np.ndarray]
+    outcomes: np.ndarray
     waiting: bool
 
 
@@ -68,7 +81,8 @@ def build_seed_blocks(
     stratum has a run: what is not there then is missing, and may have been left out.
 
     Raises:
-        InputError: there are no runs, a column is missing, or two runs are of one cell and seed.
+        InputError: there are no runs, a column is missing, two runs are of one cell and seed, or
+            runs of one cell at two seeds are the same.
     """
     require_columns(runs, ["seed", *DIGESTS])
     runs = compared(runs)
@@ -96,6 +110,8 @@ def build_seed_blocks(
     else:
         wanted[number_cells(asked, cells), np.searchsorted(seeds, asked["seed"])] = True
     values = np.where(row >= 0, read_metric(runs, metric, epochs)[row], np.nan)
+    digests = {name: _codes(runs[name], row) for name in DIGESTS}
+    _refuse_copies(cells, seeds, digests)
     return Blocks(
         runs=runs,
         cells=cells,
@@ -104,8 +120,10 @@ def build_seed_blocks(
         seeds=seeds,
         row=row,
         values=values,
+        steps=np.where(np.isfinite(values), find_steps(runs, metric)[row], np.inf),
         state=_states(runs, row, wanted, values),
-        digests={name: _codes(runs[name], row) for name in DIGESTS},
+        digests=digests,
+        outcomes=_codes(_number_outcomes(runs), row),
         waiting=planned is not None,
     )
 
@@ -156,6 +174,42 @@ def _refuse_doubles(runs: pd.DataFrame, placed: np.ndarray, axes: list[str]) -> 
         )
 
 
+def _refuse_copies(cells: pd.DataFrame, seeds: np.ndarray, digests: dict[str, np.ndarray]) -> None:
+    """Refuse runs of one cell that began alike at two seeds.
+
+    Where a network's weights are not drawn, so the same at every seed, the data order tells.
+    """
+    init = digests["init_digest"]
+    drawn = ((init >= 0) & (init != init.max(axis=1, keepdims=True))).any(axis=1)
+    codes = np.where(drawn[:, None], init, digests["order_digest"])
+    ordered = np.sort(codes, axis=1)
+    twice = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1)
+    if not twice.any():
+        return
+    cell = int(twice.argmax())
+    alike = [seeds[codes[cell] == code].tolist() for code in np.unique(codes[cell]) if code >= 0]
+    named = [join_words(each) for each in sorted(alike) if len(each) > 1]
+    where = join_filled(*(format_named(str(axis), x) for axis, x in cells.iloc[cell].items()))
+    name = "init_digest" if drawn[cell] else "order_digest"
+    what = "initial weights" if drawn[cell] else "data order"
+    raise InputError(
+        f"seeds {join_some(named, _COPIES)}: the runs of {where} have the same {what} (equal "
+        f"{name}), as runs have that were copied to another seed; keep one of each"
+    )
+
+
+def _number_outcomes(runs: pd.DataFrame) -> pd.Series[float]:
+    """Return a number for each distinct outcome; NaN of a run that has none."""
+    names = [name for name in OUTCOME if name in runs]
+    if "test_loss" not in names:  # two runs may well have one accuracy
+        return pd.Series(np.nan, index=runs.index)
+    numbers = runs.groupby(names, dropna=False, sort=False).ngroup().astype("float64")
+    found: pd.Series[float] = numbers.where(
+        (runs["status"] == "completed") & runs["test_loss"].notna()
+    )
+    return found
+
+
 def _states(
     runs: pd.DataFrame, row: np.ndarray, wanted: np.ndarray, values: np.ndarray
 ) -> np.ndarray:
@@ -167,7 +221,7 @@ def _states(
     return np.where(without, State.NO_VALUE, state)
 
 
-def _codes(column: pd.Series[str], row: np.ndarray) -> np.ndarray:
+def _codes(column: pd.Series[Any], row: np.ndarray) -> np.ndarray:
     codes, _ = pd.factorize(column)
     numbers: np.ndarray = np.where(row >= 0, codes[row], -1)
     return numbers

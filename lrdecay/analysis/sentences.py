@@ -19,7 +19,7 @@ from lrdecay.analysis.verdicts import (
     NOT_EVALUATED,
     UNRESOLVED,
 )
-from lrdecay.core.text import format_named, join_filled, spell_count
+from lrdecay.core.text import format_named, join_filled, spell_count, spell_each
 
 DECIMALS = 8
 """Decimals that are kept; what lies beyond them is rounding."""
@@ -164,7 +164,16 @@ def _claim(row: Row, metric: Metric, amount: str) -> str:
 
 
 def _reasons(row: Row) -> Iterator[str]:
-    """Why a contrast is not evaluated; what diverged is a finding, so it comes first."""
+    """Why a contrast is not evaluated; too few seeds are a reason only where there is no other."""
+    few = "there is 1 seed" if row["n"] == 1 else f"there are {spell_count(row['n'], 'seed')}"
+    yield from list(_faults(row)) or [
+        f"{few} so far, and the interval that may be looked at after every seed begins at "
+        f"{FEWEST_SEEDS}"
+    ]
+
+
+def _faults(row: Row) -> Iterator[str]:
+    """What no further seed can fix; what diverged is a finding, so it comes first."""
     asked = spell_count(row["n_asked"], "seed")
     for side in ("a", "b"):
         if diverged := row[f"n_diverged_{side}"]:
@@ -181,13 +190,9 @@ def _reasons(row: Row) -> Iterator[str]:
         if row[f"n_unlike_{name}"]:
             unlike = spell_count(row[f"n_unlike_{name}"], "seed")
             yield f"the {what} differ at {unlike}: these are no pairs"
-    if row["n"] < FEWEST_SEEDS and not any(
-        row[name] for name in row if str(name).startswith(("n_diverged", "n_unlike"))
-    ):
-        yield (
-            f"there {'is' if row['n'] == 1 else 'are'} {spell_count(row['n'], 'seed')} so far, and "
-            f"the interval that may be looked at after every seed begins at {FEWEST_SEEDS}"
-        )
+    if row["n_same"]:
+        same = spell_each(row["n_same"], "seed")
+        yield f"dropout changed nothing: the runs are the same to the bit at {same}"
 
 
 def _mixed(row: Row, side: str) -> str:

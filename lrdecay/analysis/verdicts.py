@@ -3,8 +3,8 @@
 `judge_contrasts` is the one place where they are applied. With [low, high] the sequence at the
 family's error rate over m, and a margin fixed beforehand:
 
-1. a digest differs, a run is missing, failed or diverged, or there are fewer than 8 pairs:
-   `not evaluated`;
+1. a digest differs, a run is missing, failed or diverged, another dropout changed nothing, or there
+   are fewer than 8 pairs: `not evaluated`;
 2. low > 0 or high < 0: `higher` or `lower`;
 3. it contains 0 and lies inside (-margin, margin): `equivalent`;
 4. else `unresolved`, with how many more seeds would resolve it.
@@ -15,6 +15,7 @@ import pandas as pd
 
 from lrdecay.analysis.confidence_sequences import (
     FEWEST_SEEDS,
+    Numbers,
     fixed_radius,
     seeds_needed,
     sequence_radius,
@@ -30,7 +31,11 @@ DEFAULT_BUDGET = 1000
 
 
 def judge_contrasts(
-    estimates: pd.DataFrame, alpha: np.ndarray, margin: float | None, budget: int = DEFAULT_BUDGET
+    estimates: pd.DataFrame,
+    alpha: np.ndarray,
+    margin: float | None,
+    budget: int = DEFAULT_BUDGET,
+    reach: Numbers = np.inf,
 ) -> pd.DataFrame:
     """Return `estimates` with intervals and verdicts.
 
@@ -39,31 +44,36 @@ def judge_contrasts(
         alpha: the error rate of each row's intervals.
         margin: what counts as equivalent, in the metric's unit; None leaves that out.
         budget: seeds in all that could be trained at most.
+        reach: how large a difference can be, of all or of each row: no interval goes on beyond.
 
     Returns:
         More columns: `alpha`; `low`, `high`, the confidence sequence; `fixed_low`, `fixed_high`,
-        the t interval; `images_low`, `images_high`, the crossed one; `verdict` (of a minus b);
+        the t interval; `images_low`, `images_high`, the crossed one; an interval that says nothing
+        is infinite, the crossed one null; `verdict` (of a minus b);
         `size`, `at least` or `less than` the margin, for `higher` and `lower`; `new_images`,
         whether the crossed interval says the same, null if it is not known; `more_seeds`, how many
         more would resolve an `unresolved` one or let one with too few pairs be looked at, infinite
         if more than the budget.
     """
-    return _add_verdicts(_add_intervals(estimates.assign(alpha=alpha)), margin, budget)
+    return _add_verdicts(_add_intervals(estimates.assign(alpha=alpha), reach), margin, budget)
 
 
-def _add_intervals(table: pd.DataFrame) -> pd.DataFrame:
+def _add_intervals(table: pd.DataFrame, reach: Numbers) -> pd.DataFrame:
     """The interval rule: each contrast's estimates and error rate alone."""
     n, mean, sd, alpha = (table[name].to_numpy(float) for name in ("n", "mean", "sd", "alpha"))
-    # Differences that are all one number other than 0 say nothing of their spread.
-    unknown = (sd == 0) & (mean != 0)
-    radius = np.where(unknown, np.inf, sequence_radius(n, sd, alpha))
+    of_images = np.sqrt(n) * table["images_sd"].to_numpy(float)
     radii = {
-        "": np.where(np.isnan(mean), np.nan, radius),
-        "fixed_": fixed_radius(n, sd, alpha),
-        "images_": fixed_radius(n, np.sqrt(n) * table["images_sd"].to_numpy(float), alpha),
+        "": (sequence_radius(n, sd, alpha), sd, np.inf),
+        "fixed_": (fixed_radius(n, sd, alpha), sd, np.inf),
+        "images_": (fixed_radius(n, of_images, alpha), np.minimum(sd, of_images), np.nan),
     }
-    for name, found in radii.items():
-        table[f"{name}low"], table[f"{name}high"] = mean - found, mean + found
+    for name, (found, spread, nothing) in radii.items():
+        # Differences that are all one number other than 0 say nothing of their spread.
+        radius = np.where((spread == 0) & (mean != 0), np.inf, found)
+        low, high = np.maximum(mean - radius, -reach), np.minimum(mean + radius, reach)
+        all_there_is = (low <= -reach) & (high >= reach)
+        table[f"{name}low"] = np.where(all_there_is, -nothing, low)
+        table[f"{name}high"] = np.where(all_there_is, nothing, high)
     return table
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions, Criteria, conclude
 from lrdecay.analysis.contrasts import describe_family
+from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.metrics import find_metric
 from lrdecay.analysis.sentences import format_interval, format_number, list_best, name_contrast
 from lrdecay.analysis.settings import read_criteria
@@ -75,6 +76,7 @@ def write_notes(found: Conclusions) -> Iterator[str]:
     table, metric = found.table, found.metric
     if found.criteria.margin is None:
         yield f"Nothing is called equivalent, since no margin in {metric.unit} is given (--margin)."
+    yield from describe_identical_runs(found.blocks)
     if table.empty:
         yield "There is one cell only, so nothing to compare."
     waiting = int(table["n_waiting"].max()) if len(table) else 0

@@ -58,7 +58,7 @@ def write_summary(found: Conclusions) -> str:
     if primary.empty:
         return ""
     verdicts, still_open = primary["verdict"], open_questions(found.table)
-    if len(still_open) and (verdicts == NOT_EVALUATED).all():
+    if len(still_open) == len(primary) and (verdicts == NOT_EVALUATED).all():
         most = spell_count(still_open["n"].max(), "seed")
         return (
             f"Too few seeds to say whether a difference is real: a pair has {most} at most, and "

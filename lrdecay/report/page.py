@@ -22,6 +22,7 @@ from lrdecay.analysis import (
     extra_axes,
     status_counts,
 )
+from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.metrics import UNIT_TITLES
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
@@ -117,7 +118,8 @@ def render_report(
         missing=max(0, plan.runs - len(runs)),
         mixed=provenance.find_mixed(runs),
         alike=[
-            text for each in settings[:MAX_COMBINATIONS] for text in provenance.find_alike(each)
+            *(text for each in settings[:MAX_COMBINATIONS] for text in provenance.find_alike(each)),
+            *([] if found is None else describe_identical_runs(found.blocks, epochs)),
         ],
         answer=None if found is None else _answer(found),
         unanswered=unanswered,

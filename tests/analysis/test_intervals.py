@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from helpers.crossed import crossed_interval
 from helpers.frames import make_tables
-from helpers.simulated import ALPHA, random
+from helpers.simulated import ALPHA, random, runs_of, statistics
 from helpers.tiers import slow_but
 from scipy import optimize, stats
 from statsmodels.stats.proportion import proportion_confint
 
+from lrdecay.analysis.conclusions import conclude
 from lrdecay.analysis.confidence_sequences import (
     MOST_SEEDS,
     fixed_radius,
@@ -20,8 +21,10 @@ from lrdecay.analysis.confidence_sequences import (
 )
 from lrdecay.analysis.crossed_effects import Bitmaps, crossed_variance
 from lrdecay.analysis.estimates import compute_paired_statistics
-from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.metrics import find_metric, find_steps
 from lrdecay.analysis.seed_blocks import build_seed_blocks
+from lrdecay.analysis.settings import Criteria
+from lrdecay.analysis.verdicts import judge_contrasts
 
 
 @pytest.mark.parametrize("n", [2, 5, 8, 30])
@@ -185,3 +188,168 @@ def test_bitmaps_that_do_not_fit_give_no_interval():
         other.loc[3, column] = value
         assert np.isnan(variance(other))
     assert np.isnan(variance(runs.drop(columns=["test_correct"])))
+
+
+# Where an interval ends, and where it says nothing
+
+
+def test_no_interval_goes_on_where_no_difference_can_be():
+    n, reach = np.array([2, 2, 16, 8, 16]), np.array([100.0, 100.0, 100.0, 200.0, 100.0])
+    mean, sd = np.array([0.0, 80.0, 60.0, -150.0, 0.1]), np.array([12.0, 12.0, 80.0, 70.0, 0.3])
+    of_images = np.array([9.0, 8.0, 20.0, 24.0, 0.2])
+    table = judge_contrasts(
+        statistics(n, mean, sd).assign(images_sd=of_images), np.full(5, ALPHA), None, reach=reach
+    )
+    radius = stats.t.ppf(1 - ALPHA / 2, n - 1) * of_images
+    assert radius[0] > 100  # beyond all that can be, both ways: -114 to 114
+    assert np.isnan(table.loc[0, ["images_low", "images_high"]].to_numpy(float)).all()
+    low, high = np.maximum(mean - radius, -reach), np.minimum(mean + radius, reach)
+    assert table["images_low"].tolist()[1:] == pytest.approx(low.tolist()[1:])
+    assert table["images_high"].tolist()[1:] == pytest.approx(high.tolist()[1:])
+    assert table["images_high"].tolist()[1:4] == [100.0, 100.0, pytest.approx(-150 + radius[3])]
+    assert table["images_low"].tolist()[3] == -200.0
+    radius = sequence_radius(n, sd, ALPHA)
+    assert table["low"].tolist() == pytest.approx(
+        [-math.inf, -math.inf, max(60 - radius[2], -100), -200.0, 0.1 - radius[4]]
+    )
+    assert table["high"].tolist() == pytest.approx(
+        [math.inf, math.inf, 100.0, -150 + radius[3], 0.1 + radius[4]]
+    )
+    radius = fixed_radius(n, sd, ALPHA)
+    assert table["fixed_high"].tolist()[1:3] == [100.0, 100.0]
+    assert table["fixed_low"].tolist()[2] == pytest.approx(60 - radius[2])
+    # nothing bounds a loss
+    free = judge_contrasts(statistics(n, mean, sd), np.full(5, ALPHA), None)
+    assert free["fixed_high"].tolist() == pytest.approx((mean + radius).tolist())
+
+
+@pytest.mark.parametrize(
+    ("metric", "span"), [("test_accuracy", 100), ("val_accuracy", 100), ("gap", 200)]
+)
+def test_a_difference_can_be_as_large_as_its_weights_and_the_metric_s_span(metric, span):
+    assert find_metric(metric).span == span
+    runs, epochs = make_tables(("constant", "step"), (0.0, 0.5), 16, n_epochs=1)
+    swing = np.where(runs["seed"] % 2 == 0, 1.0, 0.0)
+    swing = np.where((runs["scheduler"] == "step") == (runs["dropout"] == 0.5), swing, 1 - swing)
+    runs["test_accuracy"] = runs["val_accuracy"] = swing
+    by_run = dict(zip(runs["run_id"], swing, strict=True))
+    epochs["accuracy"] = np.where(
+        epochs["split"] == "test", 1 - epochs["run_id"].map(by_run), epochs["run_id"].map(by_run)
+    )
+    # differences of all that there can be, both ways
+    table = conclude(runs, epochs, Criteria(metric=metric)).table
+    ends = table.groupby("family")[["sd", "low", "high"]].first()
+    sd = span * math.sqrt(16 / 15)
+    assert ends["sd"].tolist() == pytest.approx([0, sd, 2 * sd, sd], abs=1e-9)
+    assert list(ends.index) == ["average", "dropout", "interaction", "scheduler"]
+    assert sequence_radius(16, sd, ALPHA / 2) > span
+    for family in ("dropout", "scheduler"):
+        assert ends.loc[family, ["low", "high"]].tolist() == [-math.inf, math.inf]
+    radius = float(sequence_radius(16, 2 * sd, ALPHA))
+    assert span < radius < 2 * span
+    assert ends.loc["interaction", ["low", "high"]].tolist() == pytest.approx([-radius, radius])
+    assert find_metric("test_loss").span == math.inf
+
+
+def at_two_seeds(right):
+    """Two schedulers at two seeds, so many of ten images right."""
+    runs, epochs = make_tables(("constant", "step"), (0.3,), 2, n_epochs=1)
+    bits = [np.arange(10) < count for count in right]
+    return epochs, runs.assign(
+        test_correct=[np.packbits(each).tobytes() for each in bits],
+        test_images=10,
+        test_accuracy=[each.mean() for each in bits],
+    )
+
+
+def test_at_two_seeds_new_images_may_be_anything():
+    epochs, runs = at_two_seeds([0, 9, 8, 1])  # 80 points more, 80 points less
+    (row,) = conclude(runs, epochs, Criteria()).table.to_dict("records")
+    assert (row["mean"], row["n"]) == (pytest.approx(0), 2)
+    assert np.isnan(row["images_low"])
+    assert np.isnan(row["images_high"])
+    assert row["images_sd"] * stats.t.ppf(0.975, 1) > 100
+
+
+# Differences that are one number, but for rounding
+
+
+def of_differences(points, images=10_000):
+    """Two schedulers whose test accuracies differ by these points at each seed."""
+    base = 97 + 0.01 * np.arange(len(points))
+    runs = runs_of({("constant", 0.3): base, ("step", 0.3): base + points})
+    return runs.assign(test_images=images)
+
+
+NOISE = 1e-7 * np.array([-1, 1] * 8)
+
+
+@pytest.mark.parametrize("noise", [0 * NOISE, NOISE, 2e4 * NOISE, 2e-3 * NOISE])
+@pytest.mark.parametrize("difference", [0.05, -0.05, 2.0])
+def test_differences_that_are_one_number_but_for_rounding_have_no_interval(difference, noise):
+    runs = of_differences(difference + noise)
+    (row,) = conclude(runs, None, Criteria(margin=0.1)).table.to_dict("records")
+    assert row["mean"] == pytest.approx(difference, abs=1e-5)
+    assert (row["sd"], row["verdict"]) == (0.0, "unresolved")
+    ends = [row[f"{name}{end}"] for name in ("", "fixed_") for end in ("low", "high")]
+    assert ends == [-math.inf, math.inf] * 2
+    assert np.isnan(row["p_t"])
+    assert "all differences are one number so far" in row["sentence"]
+    assert row["wins"] == (difference > 0)
+    history = conclude(runs, None, Criteria(margin=0.1)).history
+    assert history["verdict"].tolist() == ["unresolved"] * 9
+    assert history["high"].tolist() == [math.inf] * 9
+
+
+def test_differences_that_are_nothing_but_rounding_are_none():
+    (row,) = conclude(of_differences(NOISE), None, Criteria(margin=0.1)).table.to_dict("records")
+    assert (row["mean"], row["sd"], row["wins"], row["p_t"]) == (0.0, 0.0, 0.5, 1.0)
+    assert (row["verdict"], row["low"], row["high"]) == ("equivalent", 0.0, 0.0)
+
+
+def test_half_an_image_is_where_rounding_ends():
+    for share, sd in ((0.49, 0.0), (0.51, 0.51 / 2 * 0.01 * math.sqrt(16 / 15))):
+        points = 0.05 + share * 0.005 * np.array([-1, 1] * 8)
+        (row,) = conclude(of_differences(points), None, Criteria()).table.to_dict("records")
+        assert row["sd"] == pytest.approx(sd, abs=1e-12)
+    # without the number of images a difference is what it is
+    runs = of_differences(0.05 + NOISE).drop(columns="test_images")
+    (row,) = conclude(runs, None, Criteria()).table.to_dict("records")
+    assert row["sd"] == pytest.approx(1e-7 * math.sqrt(16 / 15), rel=1e-3)
+
+
+def test_the_average_over_dropouts_has_smaller_steps():
+    base = 97 + 0.1 * np.arange(8)
+    third = np.where(np.arange(8) % 2 == 0, 0.1, 0.2)
+    cells = {("constant", d): base for d in (0.0, 0.3, 0.5)}
+    cells |= {("step", 0.0): base + third, ("step", 0.3): base + 0.1, ("step", 0.5): base + 0.1}
+    runs = runs_of(cells).assign(test_images=1000)  # one of which is 0.1 points
+    table = conclude(runs, None, Criteria()).table
+    (row,) = table[table["family"] == "average"].to_dict("records")
+    assert row["mean"] == pytest.approx((1.5 + 1 + 1) / 30)
+    assert row["sd"] == pytest.approx(0.05 / 3 * math.sqrt(8 / 7))
+
+
+def test_the_smallest_step_of_each_metric():
+    runs, _ = make_tables(("constant",), (0.3,), 2, n_epochs=1)
+    runs = runs.assign(test_images=[1000, None], validation=300)
+
+    def steps(metric, table=runs):
+        return find_steps(table, find_metric(metric)).tolist()
+
+    assert steps("test_accuracy") == steps("best_test_accuracy") == [0.1, 0]
+    assert steps("val_accuracy") == [pytest.approx(1 / 3)] * 2
+    assert steps("gap") == [pytest.approx(100 / 3000), 0]  # of thirds of a percent and tenths
+    assert steps("test_loss") == steps("val_loss") == [0, 0]
+    assert steps("test_accuracy", runs.drop(columns="test_images")) == [0, 0]
+    assert steps("val_accuracy", runs.assign(validation=0)) == [0, 0]
+
+
+def test_losses_are_one_number_to_nine_places():
+    for noise, sd in ((4e-10, 0.0), (6e-10, 6e-10 * math.sqrt(16 / 15))):
+        runs = of_differences(0.05 + NOISE)
+        swing = np.where(runs["seed"] % 2 == 0, noise, -noise)
+        own = runs["scheduler"] == "step"
+        runs["test_loss"] = 0.3 + 0.01 * runs["seed"] + np.where(own, 0.02 + swing, 0.0)
+        (row,) = conclude(runs, None, Criteria(metric="test_loss")).table.to_dict("records")
+        assert row["sd"] == pytest.approx(sd, rel=1e-3, abs=1e-15)

@@ -276,3 +276,21 @@ def test_a_margin_of_nothing_says_nothing_of_the_size():
     row = analysis.compare(pair(0.5), margin=0).iloc[0]
     assert (row["verdict"], pd.isna(row["size"])) == ("higher", True)
     assert "by at least" not in row["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "why"),
+    [
+        ("status", "failed", "1 of 8 seeds ended with an error"),
+        ("status", "diverged", "1 of 8 seeds diverged for step"),
+        ("test_accuracy", None, "1 of 8 seeds has a run without the metric"),
+        ("order_digest", "other", "the data orders differ at 1 seed: these are no pairs"),
+    ],
+)
+def test_what_no_seed_can_fix_is_not_called_too_few_seeds(column, value, why):
+    runs = pair(0.5, seeds=8)
+    runs.loc[(runs["scheduler"] == "step") & (runs["seed"] == 5), column] = value
+    said = "dropout 0.3, step against constant: Not evaluated, since"
+    assert sentence(runs) == f"{said} {why}."
+    gone = pair(0.5, seeds=8).drop(index=3)
+    assert sentence(gone) == f"{said} 1 of 8 seeds lacks a run."

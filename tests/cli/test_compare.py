@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
+import pandas as pd
 import pytest
 from helpers.frames import make_tables, write_folder
 from helpers.paths import HOME
@@ -179,6 +180,39 @@ def _write_plan(folder, runs, text=SWEEP):
 
     rows = pa.Table.from_pandas(runs[PLAN.names], schema=PLAN, preserve_index=False)
     write_table(rows, folder / "plan.parquet", {"planned": str(len(runs)), "sweep": text})
+
+
+def test_runs_that_are_the_same_are_said_in_every_format(tmp_path):
+    runs, epochs = make_tables(("constant", "step"), (0.0, 0.5), 8, n_epochs=1)
+    results = [f"{split}_{metric}" for split in ("test", "val") for metric in ("loss", "accuracy")]
+    dry = runs["dropout"] == 0.0
+    runs.loc[~dry, results] = runs.loc[dry, results].to_numpy()
+    folder = write_folder(tmp_path / "same", (runs, epochs))
+    note = (
+        "dropout changed nothing: the runs at 0 and 0.5 are the same to the bit at each of 8 seeds "
+        "(constant; step). A comparison at one of them says nothing new at another."
+    )
+    assert json.loads(call(folder, "--format", "json"))["notes"] == [note]
+    for form in ("text", "markdown"):
+        said = " ".join(call(folder, "--format", form).split())
+        assert note in said
+        assert "dropout 0.5 against dropout 0: Not evaluated, since dropout changed nothing" in said
+
+
+def test_runs_that_were_copied_to_other_seeds_give_2_and_one_line(tmp_path):
+    runs, epochs = make_tables(("constant", "step"), (0.0,), 8, n_epochs=1)
+    again = runs.assign(seed=runs["seed"] + 8, run_id="c" + runs["run_id"].str[1:])
+    own = epochs.assign(seed=epochs["seed"] + 8, run_id="c" + epochs["run_id"].str[1:])
+    tables = pd.concat([runs, again]), pd.concat([epochs, own])
+    folder = write_folder(tmp_path / "copied", tables)
+    for command in ("compare", "report"):
+        result = CliRunner(env={"COLUMNS": "200"}).invoke(app, [command, str(folder)])
+        assert result.exit_code == 2
+        [line] = result.output.splitlines()
+        assert line.startswith(
+            "lrdecay: seeds 0 and 8, 1 and 9, 2 and 10, 3 and 11, 4 and 12, 5 and 13, 6 and 14, 7 "
+            "and 15: the runs of scheduler constant, dropout 0 have the same initial weights"
+        )
 
 
 def test_one_cell_has_nothing_to_compare(tmp_path):

@@ -171,6 +171,19 @@ def test_what_diverged_is_not_taken_for_too_few_seeds() -> None:
     assert answer.history.empty
 
 
+def test_what_seeds_cannot_fix_is_counted_and_not_called_too_few_seeds() -> None:
+    def status(scheduler: str, dropout: float, seed: int) -> str:
+        return "diverged" if (scheduler, dropout, seed) == ("step", 0.3, 1) else "completed"
+
+    answer = found(seeds=7, status=status)
+    assert conclusions.write_summary(answer) == "Of 4 differences: 4 not evaluated."
+    assert conclusions.write_outlook(answer)[0].startswith("To begin to judge 3 open differences")
+    [said] = [text for text in answer.primary["sentence"] if "diverged" in text]
+    assert said == (
+        "dropout 0.3, step against constant: Not evaluated, since 1 of 7 seeds diverged for step."
+    )
+
+
 def test_the_outlook_is_what_compare_says_each_needs() -> None:
     answer = found(text="comparison: {margin: 0.0001}")
     still_open = analysis.open_questions(answer.table)

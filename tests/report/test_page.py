@@ -386,6 +386,20 @@ def test_schedulers_that_applied_the_same_rates_are_named(tmp_path: Path) -> Non
     assert page.text.count("applied the same learning rate") == 1
 
 
+@pytest.mark.usefixtures("empty_figures")
+def test_runs_that_are_the_same_though_their_rates_differ_are_named(tmp_path: Path) -> None:
+    runs, epochs = make_tables(("constant", "flat", "step"), (0.3,), seeds=2)
+    results = [f"{split}_{metric}" for split in ("test", "val") for metric in ("loss", "accuracy")]
+    first = runs.loc[runs["scheduler"] == "constant", results].to_numpy()
+    said = "The runs of constant and {} are the same to the bit at each of 2 seeds, although their"
+    for label, is_said in (("step", True), ("flat", False)):  # flat applies constant's rates
+        same = runs.copy()
+        same.loc[same["scheduler"] == label, results] = first
+        page = build(tmp_path / label, (same, epochs))
+        assert (said.format(label) in page.text) is is_said
+        assert ("same to the bit" in page.text) is is_said
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("empty_figures")
 def test_rates_with_one_mean_that_change_within_an_epoch_are_not_the_same(tmp_path: Path) -> None:
