@@ -12,12 +12,13 @@ from lrdecay.analysis.contrasts import Contrast
 from lrdecay.analysis.crossed_effects import Bitmaps
 from lrdecay.analysis.seed_blocks import DIGESTS, Blocks, State, find_unlike_digests
 
-COUNTS = (
-    *("n", "n_asked", "n_missing", "n_waiting", "n_failed", "n_without"),
-    *("n_diverged_a", "n_diverged_b"),
+FAULTS = (
+    *("n_missing", "n_failed", "n_without", "n_diverged_a", "n_diverged_b"),
     *(f"n_unlike_{name}" for name in DIGESTS),
-    "n_same",
+    *("n_same", "n_one_schedule"),
 )
+"""Counts of seeds of which any that is not 0 leaves a contrast without pairs."""
+COUNTS = ("n", "n_asked", "n_waiting", *FAULTS, "n_same_rates")
 NUMBERS = (
     *("mean", "sd", "skew", "correlation", "unpaired_sd"),
     *("wins", "wins_low", "wins_high", "p_t", "p_signflip", "images_sd"),
@@ -44,8 +45,9 @@ def estimate_contrasts(
         Counts of seeds: `n` pairs; `n_asked`; `n_missing` and `n_waiting` (not there, or still to
         come), `n_failed`, `n_without` (completed without the metric), `n_diverged_a`,
         `n_diverged_b` (by side), `n_unlike_*` (digests that differ), `n_same` (all of them, where
-        another dropout changed nothing). Where any but n_waiting is not 0 nothing is paired, and
-        the numbers are null: `mean`, `sd` and `skew` of the differences, of which those that are
+        another dropout changed nothing), `n_one_schedule` (all of them, where both sides had the
+        same rates and the same outcome), `n_same_rates` (all of them, where both sides had the same
+        rates). Where any of `FAULTS` is not 0 nothing is paired, and the numbers are null: `mean`, `sd` and `skew` of the differences, of which those that are
         one number but for rounding have sd 0; the `correlation` that pairing found between the
         sides, and `unpaired_sd`, the sd without it; `wins`, the share of seeds where a beats b,
         ties half, with its 95% Wilson interval; p-values for a number of seeds fixed beforehand,
@@ -247,8 +249,19 @@ def _counts(
     for name, where in find_unlike_digests(blocks, cells).items():
         counts[f"n_unlike_{name}"] = where.sum(axis=1)
     counts["n"] = complete.sum(axis=1)
-    outcomes = blocks.outcomes[cells]
-    same = ((outcomes == outcomes[:, ::-1]) & (outcomes >= 0)).all(axis=1)
+    same = _are_alike(blocks.outcomes[cells], reverse=True)
     counts["n_same"] = np.where(of_dropouts & (same | ~complete).all(axis=1), counts["n"], 0)
-    wrong = sum(counts[name] for name in COUNTS if name not in ("n", "n_asked", "n_waiting"))
+    same_rates = _are_alike(blocks.rates[cells]) & ~of_dropouts[:, None]
+    one = same_rates & _are_alike(blocks.outcomes[cells])
+    for name, where in (("n_same_rates", same_rates), ("n_one_schedule", one)):
+        counts[name] = np.where((where | ~complete).all(axis=1), counts["n"], 0)
+    wrong = sum(counts[name] for name in FAULTS)
     return counts, complete & (wrong == 0)[:, None]
+
+
+def _are_alike(codes: np.ndarray, reverse: bool = False) -> np.ndarray:
+    """Return where the first half of a contrast's terms (contrasts x terms x seeds) has the codes
+    of the second, in the same order or the other way round."""
+    other = codes[:, ::-1] if reverse else np.roll(codes, codes.shape[1] // 2, axis=1)
+    alike: np.ndarray = ((codes == other) & (codes >= 0)).all(axis=1)
+    return alike

@@ -49,8 +49,8 @@ class State(IntEnum):
 class Blocks:
     """Cells x seeds. `row` is the place in `runs`, -1 where there is no run; `values` are in the
     metric's unit, NaN but for completed runs, and `steps` the smallest differences between such,
-    infinite but for these; `digests` and `outcomes` number the distinct ones, -1 for none. An
-    outcome is what `OUTCOME` has of a completed run.
+    infinite but for these; `digests`, `outcomes` and `rates` number the distinct ones, -1 for none.
+    An outcome is what `OUTCOME` has of a completed run; rates are those of all of its steps.
 
     `waiting`: missing runs are still to come, so that their seeds do not count yet.
     """
@@ -66,6 +66,7 @@ class Blocks:
     state: np.ndarray
     digests: dict[str, np.ndarray]
     outcomes: np.ndarray
+    rates: np.ndarray
     waiting: bool
 
 
@@ -124,6 +125,7 @@ def build_seed_blocks(
         state=_states(runs, row, wanted, values),
         digests=digests,
         outcomes=_codes(_number_outcomes(runs), row),
+        rates=_codes(runs.get("rates_digest", pd.Series(np.nan, index=runs.index)), row),
         waiting=planned is not None,
     )
 

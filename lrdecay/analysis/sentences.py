@@ -15,6 +15,7 @@ from lrdecay.analysis.verdicts import (
     DEFAULT_BUDGET,
     EQUIVALENT,
     HIGHER,
+    IDENTICAL,
     LOWER,
     NOT_EVALUATED,
     UNRESOLVED,
@@ -111,7 +112,6 @@ def _sentence(row: Row, metric: Metric, margin: float | None, budget: int) -> st
     if verdict == NOT_EVALUATED:
         return f"{_subject(row)}: Not evaluated, since {'; '.join(_reasons(row))}."
     low, high, mean = row["low"], row["high"], row["mean"]
-    same = "; the same at every one" if row["sd"] == 0 and mean == 0 else ""
     within = "" if margin is None else f"{margin:g} {metric.unit}"
     marks = () if margin is None else (margin,)
     if verdict in (HIGHER, LOWER):
@@ -123,18 +123,29 @@ def _sentence(row: Row, metric: Metric, margin: float | None, budget: int) -> st
             f"{_where(row, ': ')}{_claim(row, metric, amount)} on {metric.images} "
             f"(family-wise interval {format_interval(near, far, *marks)}, {n}){size}"
         )
+    elif verdict == IDENTICAL:
+        text = (
+            f"{_subject(row)}: Identical {metric.title} at {spell_each(row['n'], 'seed')} on "
+            f"{metric.images}; that others would not differ is not shown"
+        )
     elif verdict == EQUIVALENT:
         text = (
             f"{_subject(row)}: Equivalent within {within} on {metric.images} "
-            f"(family-wise interval {format_interval(low, high, *marks)}, {n}{same})"
+            f"(family-wise interval {format_interval(low, high, *marks)}, {n})"
         )
     else:
         text = (
             f"{_subject(row)}: No difference resolved at {n} on {metric.images} "
-            f"(family-wise interval {format_interval(low, high, *marks)}{same}); "
+            f"(family-wise interval {format_interval(low, high, *marks)}); "
             f"{_outlook(row, budget)}"
         )
-    return f"{text}.{_new_images(row)}"
+    return f"{text}.{_new_images(row)}{_same_rates(row)}"
+
+
+def _same_rates(row: Row) -> str:
+    if not row["n_same_rates"]:
+        return ""
+    return " Both had the same learning rate in every step of every run: these are one schedule."
 
 
 def _subject(row: Row) -> str:
@@ -193,6 +204,11 @@ def _faults(row: Row) -> Iterator[str]:
     if row["n_same"]:
         same = spell_each(row["n_same"], "seed")
         yield f"dropout changed nothing: the runs are the same to the bit at {same}"
+    if row["n_one_schedule"]:
+        yield (
+            f"{row['a']} and {row['b']} had the same learning rate in every step of every run, and "
+            f"the same outcome: here they are one schedule under two names"
+        )
 
 
 def _mixed(row: Row, side: str) -> str:

@@ -3,11 +3,12 @@
 `judge_contrasts` is the one place where they are applied. With [low, high] the sequence at the
 family's error rate over m, and a margin fixed beforehand:
 
-1. a digest differs, a run is missing, failed or diverged, another dropout changed nothing, or there
-   are fewer than 8 pairs: `not evaluated`;
-2. low > 0 or high < 0: `higher` or `lower`;
-3. it contains 0 and lies inside (-margin, margin): `equivalent`;
-4. else `unresolved`, with how many more seeds would resolve it.
+1. a digest differs, a run is missing, failed or diverged, another dropout changed nothing, two
+   labels are one schedule, or there are fewer than 8 pairs: `not evaluated`;
+2. every difference is 0: `identical`, which says that there was none, not that there is none;
+3. low > 0 or high < 0: `higher` or `lower`;
+4. it contains 0 and lies inside (-margin, margin): `equivalent`;
+5. else `unresolved`, with how many more seeds would resolve it.
 """
 
 import numpy as np
@@ -20,11 +21,11 @@ from lrdecay.analysis.confidence_sequences import (
     seeds_needed,
     sequence_radius,
 )
-from lrdecay.analysis.estimates import COUNTS
+from lrdecay.analysis.estimates import FAULTS
 
-HIGHER, LOWER, EQUIVALENT = "higher", "lower", "equivalent"
+HIGHER, LOWER, EQUIVALENT, IDENTICAL = "higher", "lower", "equivalent", "identical"
 UNRESOLVED, NOT_EVALUATED = "unresolved", "not evaluated"
-RESOLVED = (HIGHER, LOWER, EQUIVALENT)
+RESOLVED = (HIGHER, LOWER, EQUIVALENT, IDENTICAL)
 
 DEFAULT_BUDGET = 1000
 """Seeds in all beyond which a contrast may not be resolvable, unless the budget is given."""
@@ -81,8 +82,14 @@ def _add_verdicts(table: pd.DataFrame, margin: float | None, budget: int) -> pd.
     """The verdict rule: what is wrong with the pairs, the interval and the margin alone."""
     low, high = table["low"].to_numpy(), table["high"].to_numpy()
     evaluated = ~find_spoilt(table) & (table["n"] >= FEWEST_SEEDS).to_numpy()
-    rules = [~evaluated, low > 0, high < 0, _inside(low, high, margin)]
-    table["verdict"] = np.select(rules, [NOT_EVALUATED, HIGHER, LOWER, EQUIVALENT], UNRESOLVED)
+    rules = {
+        NOT_EVALUATED: ~evaluated,
+        IDENTICAL: ((table["mean"] == 0) & (table["sd"] == 0)).to_numpy(),
+        HIGHER: low > 0,
+        LOWER: high < 0,
+        EQUIVALENT: _inside(low, high, margin),
+    }
+    table["verdict"] = np.select(list(rules.values()), list(rules), UNRESOLVED)
     table["size"] = pd.array(_size(low, high, margin), dtype="string")
     table["new_images"] = pd.array(_on_new_images(table, margin), dtype="boolean")
     table["more_seeds"] = _more_seeds(table, margin, budget)
@@ -91,8 +98,7 @@ def _add_verdicts(table: pd.DataFrame, margin: float | None, budget: int) -> pd.
 
 def find_spoilt(table: pd.DataFrame) -> np.ndarray:
     """Return which rows no further seed can fix: a run is missing, failed, diverged or unlike."""
-    counts = [name for name in COUNTS if name not in ("n", "n_asked", "n_waiting")]
-    wrong: np.ndarray = (table[counts] > 0).any(axis=1).to_numpy()
+    wrong: np.ndarray = (table[list(FAULTS)] > 0).any(axis=1).to_numpy()
     return wrong
 
 

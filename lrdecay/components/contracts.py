@@ -4,7 +4,10 @@
   first; its other arguments, each with a type, are those that a sweep file may give. It is stepped
   every epoch unless it has an attribute `interval = "step"`, or the sweep file says otherwise. Its
   rates are a function of the step or epoch, and of the validation loss for a subclass of
-  ReduceLROnPlateau: it is also simulated without training.
+  ReduceLROnPlateau: it is also simulated without training. One that needs more has an attribute
+  `needs`, a tuple of "loss", "gradients" and "weights": its runs train one at a time, it reads the
+  true optimizer, and with "loss" its `step` is given the training loss of each step, or of each
+  epoch. With `needs` any object will do that has `optimizer` and `step`.
 - model: a class or function that takes (shape, classes, dropout), and `batch_norm` if it can, and
   gives an nn.Module from images (n, *shape) to logits (n, classes). Its nn.Dropout layers get the
   run's rate and masks. One with an attribute `own_dropout = True` takes no dropout: its layers keep
@@ -31,6 +34,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.dataset import Dataset, make_dataset
 from lrdecay.components.optimizers.build import read_optimizer_arguments
+from lrdecay.components.schedulers import probe
 from lrdecay.core.errors import InputError
 
 Part = tuple[Tensor, Tensor]
@@ -60,11 +64,13 @@ def check_contract(kind: str, name: str, thing: Any) -> None:
 
 
 def _check_scheduler(name: str, thing: Any) -> None:
-    if inspect.isclass(thing) and not issubclass(thing, LRScheduler):
+    is_scheduler = not inspect.isclass(thing) or issubclass(thing, LRScheduler)
+    if not is_scheduler and not (hasattr(thing, "needs") and hasattr(thing, "step")):
         raise ValueError(
             "must be a subclass of torch.optim.lr_scheduler.LRScheduler, or a function that "
-            "returns one"
+            "returns one; a class of another kind must have step and needs"
         )
+    probe.check_needs(thing)
     interval = getattr(thing, "interval", "epoch")
     if interval not in ("epoch", "step"):
         raise ValueError(f"its interval must be 'epoch' or 'step', not {interval!r}")
@@ -81,6 +87,25 @@ def _check_scheduler(name: str, thing: Any) -> None:
                 f"its argument {each.name} is a function, which no sweep file can give; "
                 f"write a function around it"
             )
+    _probe_scheduler(name)
+
+
+def _probe_scheduler(name: str) -> None:
+    """Refuse a scheduler that reads what it does not declare, as far as arguments for it can be
+    made up: `matrix` tries it with those of the sweep file."""
+    made_up = {bool: False, int: 2, float: 0.5}
+    fields = schedulers.argument_model(name).model_fields.items()
+    required = [(key, each.annotation) for key, each in fields if each.is_required()]
+    if not all(annotation in made_up for _, annotation in required):
+        return
+    try:
+        given = {key: made_up[annotation] for key, annotation in required}
+        resolved = schedulers.resolve_arguments(name, given, schedulers.Horizon.of(100, 10))
+        undeclared = probe.find_undeclared_need(name, resolved, lr=0.001)
+    except Exception:  # arguments that it does not take, or whatever its code raises
+        return
+    if undeclared is not None:
+        raise ValueError(undeclared)
 
 
 def _check_model(thing: Any) -> None:

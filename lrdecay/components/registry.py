@@ -41,6 +41,10 @@ class Plugged:
     digest: str
 
 
+class PluginError(ValueError):
+    """The code of a plug-in failed."""
+
+
 PLUGGED: dict[tuple[str, str], Plugged] = {}
 """What plug-ins gave, by kind and name."""
 

@@ -27,11 +27,13 @@ def is_finite(metrics: Mapping[str, Metrics]) -> bool:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One finished epoch (from 1): the rate of each of its steps, and metrics by split."""
+    """One finished epoch (from 1): the rate of each of its steps, metrics by split, and the loss of
+    each step where the run's scheduler needs it."""
 
     number: int
     rates: Sequence[float]
     metrics: Mapping[str, Metrics]
+    step_losses: Sequence[float] = ()
 
 
 @dataclass(frozen=True)

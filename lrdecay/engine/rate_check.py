@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,23 @@ if TYPE_CHECKING:
 def find_rate_difference(run: Run, epochs: Sequence[Epoch]) -> str | None:
     """Say where the recorded rates first differ from the scheduler's, simulated again.
 
-    One that is steered by the validation loss is simulated with the losses that the run recorded.
-    Rates must be equal to the last bit.
+    One that is steered by losses is simulated with those that the run recorded. Rates must be equal
+    to the last bit. Those of a scheduler that reads gradients or weights cannot be had again, and
+    are taken as they were.
     """
-    if not epochs:
+    scheduler = run.scheduler_class, run.scheduler_arguments
+    needs = schedulers.list_needs(*scheduler)
+    if not epochs or set(needs) - {"loss"}:
         return None
-    losses = None
-    if schedulers.needs_validation(run.scheduler_class, run.scheduler_arguments):
-        losses = tuple(epoch.metrics["val"].loss for epoch in epochs)
+    losses = schedulers.Losses()
+    if needs:
+        losses = schedulers.Losses(
+            steps=tuple(loss for epoch in epochs for loss in epoch.step_losses),
+            epochs=tuple(epoch.metrics["train"].loss for epoch in epochs),
+        )
+    if schedulers.needs_validation(*scheduler):
+        validation = tuple(epoch.metrics["val"].loss for epoch in epochs)
+        losses = replace(losses, validation=validation)
     curve = _simulate_meant(run.schedule, len(epochs), len(epochs[0].rates), losses)
     applied = (
         (epoch, step, rate) for epoch in epochs for step, rate in enumerate(epoch.rates, start=1)
@@ -45,7 +55,7 @@ def _simulate_meant(
     schedule: tuple[str, str, str, str, float],
     epochs: int,
     steps_per_epoch: int,
-    losses: tuple[float, ...] | None,
+    losses: schedulers.Losses,
 ) -> schedulers.ScheduleCurve:
     scheduler, scheduler_args, optimizer, optimizer_args, lr = schedule
     nothing = [torch.nn.Parameter(torch.zeros(1))]

@@ -1,5 +1,6 @@
 """From what an engine measured to the rows of the two tables."""
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -39,6 +40,7 @@ def record_finished(run: Run, measured: Measured, engine: str, device: torch.dev
         results |= _final_and_best(measured.epochs)
         rates = [rate for epoch in measured.epochs for rate in epoch.rates]
         results["lr_changes"] = sum(before != after for before, after in pairwise(rates))
+        results["rates_digest"] = _digest_rates(measured.epochs)
         results["samples_per_second"] = measured.images_seen / measured.seconds
         if measured.test_correct is not None:
             results["test_images"] = len(measured.test_correct)
@@ -64,6 +66,15 @@ def _row(
         **provenance.read_versions(),
         "finished_at": datetime.now(UTC),
     }
+
+
+def _digest_rates(epochs: Sequence[Epoch]) -> str:
+    """Return the first 16 hex digits of the SHA-256 of the rates of all steps in float64, each
+    epoch's led by their number: equal for equal rates in equal steps."""
+    digest = hashlib.sha256()
+    for epoch in epochs:
+        digest.update(np.array([len(epoch.rates), *epoch.rates], "<f8").tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _final_and_best(epochs: Sequence[Epoch]) -> dict[str, object]:

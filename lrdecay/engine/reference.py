@@ -1,5 +1,6 @@
 """One run in plain PyTorch, short and obvious: the oracle for anything faster."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ class _Trained:
 
     steps: int
     rates: list[float]
+    step_losses: list[float]
     train: Metrics
     validation: Metrics | None
     diverged_at_step: int | None
@@ -73,7 +75,7 @@ def train_one(
             if not is_finite(metrics):
                 diverged_at_step = trained.steps - 1
                 break
-            epochs.append(Epoch(len(epochs) + 1, trained.rates, metrics))
+            epochs.append(Epoch(len(epochs) + 1, trained.rates, metrics, trained.step_losses))
             if on_epoch is not None:
                 on_epoch(run, epochs[-1])
         measured = Measured(
@@ -95,7 +97,9 @@ def _fit(
 ) -> Iterator[_Trained]:
     """Train, yielding after every epoch; the last one yielded is the epoch it diverged in."""
     optimizer = build_optimizer(run.optimizer, model.parameters(), run.lr, run.optimizer_arguments)
-    scheduler = schedulers.build_scheduler(run.scheduler_class, run.scheduler_arguments, optimizer)
+    of_run = run.scheduler_class, run.scheduler_arguments
+    scheduler = schedulers.build_scheduler(*of_run, optimizer)
+    needs_loss = "loss" in schedulers.list_needs(*of_run)
     step = 0
     of_training: dict[str, Tensor] = {}
     for epoch in range(run.epochs):
@@ -104,23 +108,29 @@ def _fit(
         order = rng.draw_order(run.seed, epoch, len(train), train.labels.device)
         batches = order.split(run.batch_size)
         rates: list[float] = []
+        step_losses: list[float] = []
         losses, correct = [], []
         for batch in batches:
             images, labels = train.images[batch], train.labels[batch]
             dropout.set_dropout_step(model, run.seed, step)
-            rates.append(optimizer.param_groups[0]["lr"])
+            rates.append(_read_rate(optimizer))
             logits = model(images)
             loss = F.cross_entropy(logits, labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            scheduler.after_step()
             step += 1
             losses.append(loss.detach())
             correct.append((logits.detach().argmax(1) == labels).sum())
             if on_batch is not None:
                 on_batch(epoch + 1, len(batches), losses)
-        sizes = torch.tensor([len(batch) for batch in batches])
+            if needs_loss:
+                step_losses.append(float(losses[-1]))
+                if not math.isfinite(step_losses[-1]):
+                    break
+            with schedulers.blame_plugins(*of_run):
+                scheduler.after_step(step_losses[-1] if needs_loss else None)
+        sizes = torch.tensor([len(batch) for batch in batches[: len(losses)]])
         batch_losses = torch.stack(losses).cpu().double()
         finite = batch_losses.isfinite()
         measured = Metrics(
@@ -129,12 +139,20 @@ def _fit(
         )
         if not finite.all():
             first = step - len(losses) + int(finite.int().argmin())
-            yield _Trained(step, rates, measured, None, diverged_at_step=first)
+            yield _Trained(step, rates, step_losses, measured, None, diverged_at_step=first)
             return
         of_training = _to_evaluation(run, model, optimizer, train)
         held_out = None if validation is None else evaluate(model, validation)[0]
-        scheduler.after_epoch(None if held_out is None else held_out.loss)
-        yield _Trained(step, rates, measured, held_out, diverged_at_step=None)
+        with schedulers.blame_plugins(*of_run):
+            scheduler.after_epoch(None if held_out is None else held_out.loss, measured.loss)
+        yield _Trained(step, rates, step_losses, measured, held_out, diverged_at_step=None)
+
+
+def _read_rate(optimizer: Optimizer) -> float:
+    rate = float(optimizer.param_groups[0]["lr"])
+    if not math.isfinite(rate):
+        raise ValueError(f"the scheduler set the learning rate to {rate}")
+    return rate
 
 
 def _to_evaluation(

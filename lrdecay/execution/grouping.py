@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lrdecay.components import registry
+from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.dataset import Dataset, Split
 from lrdecay.components.models.build import allow_dropout
 from lrdecay.core.run import Run
+from lrdecay.core.text import join_words
 from lrdecay.engine import reference
 from lrdecay.engine.measured import EVALUATION_BATCH
 from lrdecay.engine.precision import use_training_settings
@@ -75,7 +76,9 @@ def plan_groups(
         first = of_kind[0]
         images = _some_images(dataset, first, device)
         chosen, size = reference.NAME, 1
-        if engine == train.NAME or (engine == "auto" and _gains(first, images)):
+        if alone := list(dict.fromkeys(filter(None, map(_explain_alone, of_kind)))):
+            notes |= dict.fromkeys(alone)
+        elif engine == train.NAME or (engine == "auto" and _gains(first, images)):
             try:
                 # as in a worker, whatever the calling program has set
                 with use_training_settings():
@@ -136,6 +139,16 @@ def find_free_memory(device: torch.device) -> int:
         return int(dict(line.split(":", 1) for line in lines)["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError):
         return 2**32
+
+
+def _explain_alone(run: Run) -> str | None:
+    """Return why a run must train on its own, with the real optimizer."""
+    nodes = schedulers.walk_tree(run.scheduler_class, run.scheduler_arguments)
+    needs = {name: needed for name, _ in nodes if (needed := schedulers.list_needs(name))}
+    if not needs:
+        return None
+    why = join_words([f"{name} needs the {join_words(needed)}" for name, needed in needs.items()])
+    return f"{run.scheduler}: runs train one at a time, at rates not known before, since {why}"
 
 
 def _gains(run: Run, images: Tensor) -> bool:

@@ -20,7 +20,13 @@ from lrdecay.analysis import (
 )
 from lrdecay.analysis.axes import has_dropout, list_strata
 from lrdecay.analysis.sentences import list_best
-from lrdecay.analysis.verdicts import EQUIVALENT, NOT_EVALUATED, RESOLVED, UNRESOLVED
+from lrdecay.analysis.verdicts import (
+    EQUIVALENT,
+    IDENTICAL,
+    NOT_EVALUATED,
+    RESOLVED,
+    UNRESOLVED,
+)
 from lrdecay.core.text import join_words, spell_count, spell_seconds, to_text
 
 GROUPS = {
@@ -64,10 +70,11 @@ def write_summary(found: Conclusions) -> str:
             f"Too few seeds to say whether a difference is real: a pair has {most} at most, and "
             f"the interval that may be looked at after every seed begins at {FEWEST_SEEDS}."
         )
-    equivalent = int((verdicts == EQUIVALENT).sum())
+    equivalent, identical = (int((verdicts == each).sum()) for each in (EQUIVALENT, IDENTICAL))
     counts = {
-        "shown to differ from 0": int(verdicts.isin(RESOLVED).sum()) - equivalent,
+        "shown to differ from 0": int(verdicts.isin(RESOLVED).sum()) - equivalent - identical,
         f"equivalent within {found.criteria.margin:g} {found.metric.unit}": equivalent,
+        "identical at every seed": identical,
         "not resolved": int((verdicts == UNRESOLVED).sum()),
         "not evaluated": int((verdicts == NOT_EVALUATED).sum()),
     }

@@ -147,6 +147,11 @@ ENDED = (
         _NOT_COMPLETED,
         unit="steps",
     ),
+    _text(
+        "rates_digest",
+        "the digest of the learning rates of all steps, equal where every one is",
+        f"{_NOT_COMPLETED}, or it was written before tables of version 5",
+    ),
     _dropout(
         "applied_dropout",
         "the dropout rate as read from the live network",

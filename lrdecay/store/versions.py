@@ -17,6 +17,7 @@ _ADDED = {
     "phase": (3, "compare"),
     "lr_chosen_per": (3, None),
     "semantics": (4, None),
+    "rates_digest": (5, None),
 }
 
 

@@ -14,6 +14,7 @@ from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.dataset import Dataset, default_validation
 from lrdecay.components.models.build import check_shape
 from lrdecay.components.optimizers import build as optimizers_build
+from lrdecay.components.schedulers import probe
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run, parse_arguments, to_canonical_json
 from lrdecay.sweep import checks
@@ -193,16 +194,28 @@ def _explain_momentum(optimizer: str, arguments: Mapping[str, Any]) -> str | Non
 def _resolve_scheduler(
     sweep: Sweep, label: str, horizon: schedulers.Horizon, stays: str | None
 ) -> str:
-    """Return a scheduler's arguments for runs of this length; its schedule was walked through."""
+    """Return a scheduler's arguments for runs of this length; its schedule was walked through,
+    unless it rests on the training."""
     spec = sweep.schedulers[label]
     resolved = schedulers.resolve_arguments(spec.class_, spec.arguments, horizon)
     for part in schedulers.list_parts(spec.class_, resolved, horizon):
+        if registry.find_plugin("scheduler", part.name):
+            _check_needs(part.name, part.arguments, horizon.lr)
         if part.arguments.get("cycle_momentum") and stays is not None:
             raise ValueError(f"{part.name} {stays}")
         _check_cycle(part, horizon)
-    count = min(horizon.length(schedulers.find_clock(spec.class_, resolved)), _WALKED)
-    schedulers.simulate_schedule(spec.class_, resolved, horizon, count + 1)
+    if not schedulers.list_needs(spec.class_, resolved):
+        count = min(horizon.length(schedulers.find_clock(spec.class_, resolved)), _WALKED)
+        schedulers.simulate_schedule(spec.class_, resolved, horizon, count + 1)
     return to_canonical_json(resolved)
+
+
+def _check_needs(name: str, resolved: Mapping[str, Any], lr: float) -> None:
+    """Refuse a plug-in's scheduler that reads what it does not declare."""
+    with schedulers.blame_plugins(name, resolved):
+        undeclared = probe.find_undeclared_need(name, resolved, lr)
+    if undeclared is not None:
+        raise ValueError(f"the plug-in scheduler {name}: {undeclared}")
 
 
 def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:

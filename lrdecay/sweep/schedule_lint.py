@@ -42,12 +42,14 @@ class PlannedCurve:
 
 def simulate_schedules(runs: Sequence[Run], train_images: int) -> list[PlannedCurve]:
     """Walk through each scheduler once for each length of run, at the first base rate, and at the
-    second, where there are several.
+    second, where there are several; those whose rates rest on the training are left out.
 
     `train_images` is how many a run trains on.
     """
     alike: dict[tuple[str, int, int], dict[float, Run]] = {}
     for run in runs:
+        if schedulers.list_needs(*_read(run)):
+            continue
         by_rate = alike.setdefault((run.scheduler, run.epochs, run.batch_size), {})
         by_rate.setdefault(run.lr, run)
     found = []
@@ -178,5 +180,3 @@ def _find_twins(planned: Sequence[PlannedCurve]) -> Iterator[str]:
                 f"schedulers.{each.label}: its rates are those of {twin} in every step of "
                 f"{each.run.epochs} epochs; leave one of them out, or change its arguments"
             )
-
-

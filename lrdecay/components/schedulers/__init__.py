@@ -11,17 +11,23 @@ from lrdecay.components.schedulers.arguments import (
     has_fixed_arguments,
     resolve_arguments,
 )
-from lrdecay.components.schedulers.build import build_scheduler
+from lrdecay.components.schedulers.build import blame_plugins, build_scheduler
 from lrdecay.components.schedulers.classes import (
     CLASSES,
     LENGTHS,
     find_end_argument,
     find_interval,
+    list_needs,
     needs_validation,
     read_node,
     walk_tree,
 )
-from lrdecay.components.schedulers.curve import ScheduleCurve, find_clock, simulate_schedule
+from lrdecay.components.schedulers.curve import (
+    Losses,
+    ScheduleCurve,
+    find_clock,
+    simulate_schedule,
+)
 from lrdecay.components.schedulers.foreign_names import ARGUMENT_HINTS
 from lrdecay.components.schedulers.horizon import Horizon, Interval
 from lrdecay.components.schedulers.nesting import Part, list_parts
@@ -33,16 +39,19 @@ __all__ = [
     "LENGTHS",
     "Horizon",
     "Interval",
+    "Losses",
     "Part",
     "ScheduleCurve",
     "Stepper",
     "argument_model",
     "argument_models",
+    "blame_plugins",
     "build_scheduler",
     "find_clock",
     "find_end_argument",
     "find_interval",
     "has_fixed_arguments",
+    "list_needs",
     "list_parts",
     "needs_validation",
     "read_node",

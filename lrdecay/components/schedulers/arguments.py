@@ -19,6 +19,7 @@ from lrdecay.components.schedulers.classes import (
     SETS_OUTRIGHT,
     find_interval,
     list_children,
+    list_needs,
     read_node,
     walk_tree,
 )
@@ -27,7 +28,7 @@ from lrdecay.components.schedulers.horizon import Horizon, Interval, replace_wor
 from lrdecay.components.schedulers.nesting import split_horizon
 from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.components.schedulers.stepper import Stepper
-from lrdecay.core.text import quote
+from lrdecay.core.text import join_words, quote
 from lrdecay.core.yaml import Path
 
 _WAITS = {"ReduceLROnPlateau": ("patience", "cooldown")}
@@ -106,6 +107,8 @@ def _check_held(holder: str, value: Any) -> dict[str, Any]:
         )
     elif holder != "WarmupLR" and inspect.isclass(cls) and issubclass(cls, ReduceLROnPlateau):
         reason = f"{holder} cannot hold {name}, which is steered by the loss; WarmupLR can"
+    elif holder != "WarmupLR" and (needs := list_needs(name)):
+        reason = f"{holder} cannot hold {name}, which needs the {join_words(needs)}; WarmupLR can"
     elif holder == "ChainedScheduler" and name in SETS_OUTRIGHT:
         other = "WarmupLR" if name == "SequentialLR" else "SequentialLR"
         reason = f"{name} sets the rate outright, which undoes the others; {other} can hold it"

@@ -1,13 +1,21 @@
 """Schedulers at work: built on an optimizer, stepped after its steps and after epochs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from lrdecay.components.schedulers.classes import CLASSES, NESTED, needs_validation
+from lrdecay.components import registry
+from lrdecay.components.schedulers.classes import (
+    CLASSES,
+    NESTED,
+    list_needs,
+    needs_validation,
+    walk_tree,
+)
 from lrdecay.components.schedulers.horizon import Interval
 from lrdecay.components.schedulers.stepper import Stepper, WarmupLR
 
@@ -15,20 +23,28 @@ from lrdecay.components.schedulers.stepper import Stepper, WarmupLR
 class _Single(Stepper):
     """One of torch's own objects, stepped at one of the two occasions."""
 
-    def __init__(self, scheduler: LRScheduler, interval: Interval) -> None:
+    def __init__(self, scheduler: LRScheduler, interval: Interval, needs_loss: bool) -> None:
         self._scheduler = scheduler
         self._interval = interval
+        self._needs_loss = needs_loss
 
-    def after_step(self) -> None:
+    def after_step(self, loss: float | None = None) -> None:
         if self._interval == "step":
-            self._scheduler.step()
+            self._step(loss)
 
-    def after_epoch(self, validation_loss: float | None) -> None:
+    def after_epoch(self, validation_loss: float | None, loss: float | None = None) -> None:
         if self._interval == "step":
             return
         if isinstance(self._scheduler, ReduceLROnPlateau):
             assert validation_loss is not None
             self._scheduler.step(validation_loss)
+        else:
+            self._step(loss)
+
+    def _step(self, loss: float | None) -> None:
+        if self._needs_loss:
+            assert loss is not None
+            self._scheduler.step(loss)  # type: ignore[arg-type]  # its own step takes a loss
         else:
             self._scheduler.step()
 
@@ -44,19 +60,38 @@ def build_scheduler(name: str, given: Mapping[str, Any], optimizer: Optimizer) -
         warmup = WarmupLR(optimizer, then=after, **arguments)
         warmup.interval = interval
         return warmup
-    return _Single(_of_torch(name, arguments, optimizer), interval)
+    needs_loss = "loss" in list_needs(name, given)
+    return _Single(build_torch_scheduler(name, arguments, optimizer), interval, needs_loss)
 
 
-def _of_torch(name: str, arguments: dict[str, Any], optimizer: Optimizer) -> LRScheduler:
+@contextmanager
+def blame_plugins(name: str, given: Mapping[str, Any]) -> Iterator[None]:
+    """Raise what goes wrong in a plug-in's scheduler, or one of lrdecay's that holds it, as
+    `PluginError`, which names the plug-in and the line."""
+    try:
+        yield
+    except Exception as error:
+        for each, _ in walk_tree(name, given):
+            if own := registry.find_plugin("scheduler", each):  # which may raise anything
+                raise registry.PluginError(registry.blame_plugin(own, error)) from error
+        raise
+
+
+def build_torch_scheduler(
+    name: str, arguments: dict[str, Any], optimizer: Optimizer
+) -> LRScheduler:
+    """Return the object of a class, or what a function returns, with resolved arguments."""
     if name in NESTED:
         held = arguments[NESTED[name]]
-        arguments[NESTED[name]] = [_of_torch(each.pop("class"), each, optimizer) for each in held]
+        arguments[NESTED[name]] = [
+            build_torch_scheduler(each.pop("class"), each, optimizer) for each in held
+        ]
     if name == "ChainedScheduler":
         arguments["optimizer"] = optimizer
         scheduler: LRScheduler = CLASSES[name](**arguments)
     else:
         scheduler = CLASSES[name](optimizer, **arguments)
-    if not isinstance(scheduler, LRScheduler):
+    if not isinstance(scheduler, LRScheduler) and not list_needs(name):
         raise TypeError(f"{name} returns a {type(scheduler).__name__}, and no LRScheduler")
     if isinstance(scheduler, ReduceLROnPlateau) and not needs_validation(name):
         raise TypeError(f"{name} returns a ReduceLROnPlateau; make it a subclass of that")

@@ -8,7 +8,7 @@ from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lrdecay.components.registry import REGISTRIES
-from lrdecay.components.schedulers import closed_form
+from lrdecay.components.schedulers import adaptive, closed_form
 from lrdecay.components.schedulers.horizon import Interval
 from lrdecay.components.schedulers.stepper import WarmupLR
 
@@ -32,7 +32,12 @@ def _torch_classes() -> dict[str, type[LRScheduler]]:
 
 CLASSES: dict[str, Callable[..., Any]] = REGISTRIES["scheduler"]
 """Class name in a sweep file -> class, or a function that takes what a class would."""
-CLASSES.update({**closed_form.CLASSES, "WarmupLR": WarmupLR, **_torch_classes()})
+CLASSES.update(
+    {**closed_form.CLASSES, **adaptive.CLASSES, "WarmupLR": WarmupLR, **_torch_classes()}
+)
+
+NEEDS = ("loss", "gradients", "weights")
+"""What a scheduler may need beside the number of the step: its attribute `needs` names them."""
 
 LENGTHS: dict[str, tuple[str, ...]] = {
     "ConstantLR": ("total_iters",),
@@ -110,6 +115,13 @@ def find_interval(name: str, given: Mapping[str, Any] | None = None) -> Interval
 def find_end_argument(name: str) -> str | None:
     """Return the argument of a class whose end is meant to be the end of the run, if it has one."""
     return _ENDS.get(name) or getattr(CLASSES[name], "whole", None)
+
+
+def list_needs(name: str, given: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """Return what a scheduler, and all that it holds, need of the training (see `NEEDS`)."""
+    classes = [CLASSES[each] for each, _ in walk_tree(name, given or {})]
+    needed = {need for each in classes for need in getattr(each, "needs", ())}
+    return tuple(need for need in NEEDS if need in needed)
 
 
 def needs_validation(name: str, given: Mapping[str, Any] | None = None) -> bool:

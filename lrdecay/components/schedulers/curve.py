@@ -10,11 +10,36 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from lrdecay.components import registry
-from lrdecay.components.schedulers.build import build_scheduler
-from lrdecay.components.schedulers.classes import CLASSES, needs_validation, walk_tree
+from lrdecay.components.registry import PluginError
+from lrdecay.components.schedulers.build import blame_plugins, build_scheduler
+from lrdecay.components.schedulers.classes import (
+    CLASSES,
+    list_needs,
+    needs_validation,
+    walk_tree,
+)
 from lrdecay.components.schedulers.horizon import Horizon, Interval
 from lrdecay.components.schedulers.nesting import Part, list_parts
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The losses of a run that may steer a scheduler: of each step and each epoch in training, and
+    after each epoch on the validation images. None stands for losses that never fall."""
+
+    steps: Sequence[float] | None = None
+    epochs: Sequence[float] | None = None
+    validation: Sequence[float] | None = None
+
+    def of_step(self, number: int) -> float:
+        """Return the training loss of a step, from 0."""
+        return 1.0 if self.steps is None else self.steps[number]
+
+    def of_epoch(self, number: int) -> tuple[float, float]:
+        """Return the validation loss and the training loss of an epoch, from 0."""
+        both = self.validation, self.epochs
+        validation, training = (1.0 if losses is None else losses[number] for losses in both)
+        return validation, training
 
 
 @dataclass(frozen=True)
@@ -62,41 +87,43 @@ def simulate_schedule(
     resolved: Mapping[str, Any],
     horizon: Horizon,
     count: int | None = None,
-    losses: Sequence[float] | None = None,
+    losses: Losses | None = None,
     optimizer: Optimizer | None = None,
 ) -> ScheduleCurve:
     """Return the curve of scheduler `name`: `count` epochs or steps of it (see `find_clock`), as
     many as the horizon has unless given.
 
-    A scheduler that is steered by the validation loss sees `losses`, one for each epoch, and by
-    default one that never improves. `optimizer` is one that is not used otherwise, by default Adam
-    at the horizon's base rate.
+    A scheduler that is steered by losses sees `losses`; one that reads weights or gradients sees
+    those of `optimizer`, one that is not used otherwise, by default Adam at the horizon's base
+    rate.
 
     Raises `ValueError` where torch refuses the arguments, at once or on the way, and where a rate
     is not finite.
     """
+    losses = losses or Losses()
     if optimizer is None:  # Adam, so that a cycled momentum finds its betas
-        optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=horizon.lr)
+        parameter = torch.nn.Parameter(torch.zeros(1))
+        if list_needs(name, resolved):
+            parameter.grad = torch.zeros(1)
+        optimizer = torch.optim.Adam([parameter], lr=horizon.lr)
     every = find_clock(name, resolved)
     per_epoch = horizon.steps_per_epoch if every == "step" else 1
     rates: list[float] = []
     try:
-        stepper = build_scheduler(name, resolved, optimizer)
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()  # torch warns where a scheduler comes first
-        for done in range(1, horizon.length(every) if count is None else count):
-            stepper.after_step()
-            if done % per_epoch == 0:
-                stepper.after_epoch(1.0 if losses is None else losses[done // per_epoch - 1])
+        with blame_plugins(name, resolved):
+            stepper = build_scheduler(name, resolved, optimizer)
             rates.append(optimizer.param_groups[0]["lr"])
-    except Exception as error:
-        for each, _ in walk_tree(name, resolved):
-            if own := registry.find_plugin("scheduler", each):  # which may raise anything
-                raise ValueError(registry.blame_plugin(own, error)) from error
-        if isinstance(error, TypeError | ValueError | ArithmeticError):
-            who = "torch" if CLASSES[name].__module__.startswith("torch.") else name
-            raise ValueError(f"{who} refuses these arguments: {error}") from error
+            optimizer.step()  # torch warns where a scheduler comes first
+            for done in range(1, horizon.length(every) if count is None else count):
+                stepper.after_step(losses.of_step(done - 1) if every == "step" else None)
+                if done % per_epoch == 0:
+                    stepper.after_epoch(*losses.of_epoch(done // per_epoch - 1))
+                rates.append(optimizer.param_groups[0]["lr"])
+    except PluginError:
         raise
+    except (TypeError, ValueError, ArithmeticError) as error:
+        who = "torch" if CLASSES[name].__module__.startswith("torch.") else name
+        raise ValueError(f"{who} refuses these arguments: {error}") from error
     for index, rate in enumerate(rates):
         if isinstance(rate, complex) or not math.isfinite(rate):
             raise ValueError(f"the learning rate is {rate} after {index} {every}s")

@@ -11,12 +11,14 @@ class Stepper(ABC):
     """A scheduler as an engine sees it: it is told of every optimizer step and every epoch."""
 
     @abstractmethod
-    def after_step(self) -> None:
-        """Set the rate for the next optimizer step."""
+    def after_step(self, loss: float | None = None) -> None:
+        """Set the rate for the next optimizer step; `loss` is that of the step that was taken, for
+        one that needs it."""
 
     @abstractmethod
-    def after_epoch(self, validation_loss: float | None) -> None:
-        """Set the rate for the next epoch; only one that is steered by validation sees the loss."""
+    def after_epoch(self, validation_loss: float | None, loss: float | None = None) -> None:
+        """Set the rate for the next epoch; only one that is steered by validation sees that loss,
+        and only one that needs it the training loss of the epoch."""
 
 
 class WarmupLR(Stepper):
@@ -41,18 +43,18 @@ class WarmupLR(Stepper):
         """Whether a step was taken at the rate of `then`: only that makes an epoch of it."""
         self._set()
 
-    def after_step(self) -> None:
+    def after_step(self, loss: float | None = None) -> None:
         """Set the rate for the next optimizer step."""
         if self._done >= self._length:
-            self._then.after_step()
+            self._then.after_step(loss)
             self._began = True
         elif self.interval == "step":
             self._advance()
 
-    def after_epoch(self, validation_loss: float | None) -> None:
+    def after_epoch(self, validation_loss: float | None, loss: float | None = None) -> None:
         """Set the rate for the next epoch."""
         if self._began:
-            self._then.after_epoch(validation_loss)
+            self._then.after_epoch(validation_loss, loss)
         elif self.interval == "epoch" and self._done < self._length:
             self._advance()
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lrdecay.components import rng
+from lrdecay.components import rng, schedulers
 from lrdecay.components.datasets.dataset import Split
 from lrdecay.components.models import build
 from lrdecay.components.models.dropout import read_applied_dropout
@@ -29,15 +29,17 @@ _SHARED = ("model", "batch_norm", "optimizer", "batch_size", "epochs", "validati
 
 
 def lockstep_kind(run: Run) -> tuple[object, ...]:
-    """Return what runs must have in common to be trained together."""
+    """Return what runs must have in common to be trained together; those whose schedulers need more
+    of the training than validation losses never are."""
     arguments = run.optimizer_arguments
+    steered = schedulers.list_needs(run.scheduler_class, run.scheduler_arguments)
     # what some runs of a group need and others do not would change the others' bits
     parts = (
         arguments.get("weight_decay", 0) > 0,
         arguments.get("momentum", 0) > 0,
         arguments.get("centered", False),
     )
-    return (*(getattr(run, name) for name in _SHARED), *parts)
+    return (*(getattr(run, name) for name in _SHARED), *parts, bool(steered))
 
 
 @dataclass(frozen=True)
