@@ -46,13 +46,14 @@ def estimate_contrasts(
         come), `n_failed`, `n_without` (completed without the metric), `n_diverged_a`,
         `n_diverged_b` (by side), `n_unlike_*` (digests that differ), `n_same` (all of them, where
         another dropout changed nothing), `n_one_schedule` (all of them, where both sides had the
-        same rates and the same outcome), `n_same_rates` (all of them, where both sides had the same
-        rates). Where any of `FAULTS` is not 0 nothing is paired, and the numbers are null: `mean`, `sd` and `skew` of the differences, of which those that are
-        one number but for rounding have sd 0; the `correlation` that pairing found between the
-        sides, and `unpaired_sd`, the sd without it; `wins`, the share of seeds where a beats b,
-        ties half, with its 95% Wilson interval; p-values for a number of seeds fixed beforehand,
-        `p_t` (t) and `p_signflip` (if asked for; up to 64 seeds); and `images_sd`, the standard
-        error on new images, if `images` are asked for and stored.
+        same rates and the same outcome), `n_same_rates` (all of them, where they had the same
+        rates). Where any of `FAULTS` is not 0 nothing is paired, and the numbers are null: `mean`,
+        `sd` and `skew` of the differences, of which those that are one number but for rounding have
+        sd 0; the `correlation` that pairing found between the sides, and `unpaired_sd`, the sd
+        without it; `wins`, the share of seeds where a beats b, ties half, with its 95% Wilson
+        interval; p-values for a number of seeds fixed beforehand, `p_t` (t) and `p_signflip` (if
+        asked for; up to 64 seeds); and `images_sd`, the standard error on new images, if `images`
+        are asked for and stored.
     """
     columns = {name: np.zeros(len(contrasts), int) for name in COUNTS}
     columns |= {name: np.full(len(contrasts), np.nan) for name in NUMBERS}

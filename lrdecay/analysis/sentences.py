@@ -145,7 +145,7 @@ def _sentence(row: Row, metric: Metric, margin: float | None, budget: int) -> st
 def _same_rates(row: Row) -> str:
     if not row["n_same_rates"]:
         return ""
-    return " Both had the same learning rate in every step of every run: these are one schedule."
+    return " Both had the same learning rate in every step of every run."
 
 
 def _subject(row: Row) -> str:
