@@ -20,6 +20,7 @@ from lrdecay.analysis.sentences import format_interval, format_number, list_best
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import spell_count
+from lrdecay.report.conclusions import write_engines
 from lrdecay.store import reader
 
 SHOWN = 100  # sentences of a family; all of them are in the machines' formats
@@ -77,6 +78,7 @@ def write_notes(found: Conclusions) -> Iterator[str]:
     if found.criteria.margin is None:
         yield f"Nothing is called equivalent, since no margin in {metric.unit} is given (--margin)."
     yield from describe_identical_runs(found.blocks)
+    yield from write_engines(found)
     if table.empty:
         yield "There is one cell only, so nothing to compare."
     waiting = int(table["n_waiting"].max()) if len(table) else 0

@@ -195,3 +195,15 @@ def _more_runs(rows: pd.DataFrame) -> int:
         for side in ("scheduler", "versus_scheduler")
     ]
     return int(pd.concat(sides).groupby([*where, "label"], dropna=False)["more_seeds"].max().sum())
+
+
+def write_engines(found: Conclusions) -> list[str]:
+    """Return which engine trained which schedulers, where there are two."""
+    engines = found.blocks.runs.groupby("engine", sort=False)["scheduler"].unique()
+    if len(engines) < 2:
+        return []
+    trained = [f"{join_words(list(names))} on the {each} engine" for each, names in engines.items()]
+    return [
+        f"Trained {' and '.join(trained)}. The engines agree but for rounding, which training "
+        f"magnifies."
+    ]

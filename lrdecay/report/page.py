@@ -120,6 +120,7 @@ def render_report(
         alike=[
             *(text for each in settings[:MAX_COMBINATIONS] for text in provenance.find_alike(each)),
             *([] if found is None else describe_identical_runs(found.blocks, epochs)),
+            *([] if found is None else conclusions.write_engines(found)),
         ],
         answer=None if found is None else _answer(found),
         unanswered=unanswered,

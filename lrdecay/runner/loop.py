@@ -18,6 +18,7 @@ from lrdecay.core import signals
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
+from lrdecay.engine.stacked.lockstep import lockstep_kind
 from lrdecay.execution.executor import Executor, Site
 from lrdecay.execution.grouping import Plan
 from lrdecay.execution.messages import EpochDone, Message, Note, Training
@@ -134,6 +135,8 @@ class SweepLoop:
             assert data is not None
             plan = self.executor.plan
             self._plan = plan(pending, data, options.engine, options.group_size)
+            if not options.allow_mixed:
+                _refuse_engines(self.store, self.agenda, self._plan)
 
     def _train_round(self) -> None:
         """Train what is planned; whatever ends it, what has finished is on the disk then."""
@@ -248,4 +251,25 @@ def _refuse_mixture(store: Store, agenda: Agenda, ours: tuple[str, ...]) -> None
             f"here is torch {ours[1]} on {ours[0]}. Such numbers are not compared unless you ask "
             f"for it: --allow-mixed goes on, and the report says so; --results DIR starts "
             f"again elsewhere"
+        )
+
+
+def _refuse_engines(store: Store, agenda: Agenda, plan: Plan) -> None:
+    """Raise `InputError` if runs of one kind would be compared that two engines trained."""
+    now = {lockstep_kind(group.runs[0]): group.engine for group in plan.groups}
+    waiting = {run.run_id for run in agenda.pending}
+    ended = store.outcomes([run for run in agenda.runs if run.run_id not in waiting])
+    engines = dict(zip(ended["run_id"], ended["engine"], strict=True))
+    differ = Counter(
+        (engines[run.run_id], ours)
+        for run in agenda.runs
+        if run.run_id in engines
+        and (ours := now.get(lockstep_kind(run))) not in (None, engines[run.run_id])
+    )
+    for (theirs, ours), count in differ.most_common(1):
+        raise InputError(
+            f"{store.folder}: {spell_count(count, 'run')} of this sweep trained on the {theirs} "
+            f"engine, and those like them would train on the {ours} one now: their numbers agree "
+            f"but for rounding, which training magnifies. --engine {theirs} goes on as before; "
+            f"--allow-mixed mixes them, and the report names both"
         )
