@@ -76,7 +76,7 @@ def print_plan(
     price: float | None = None,
 ) -> list[str]:
     """Print the schedules, how many runs train at once and about how long a sweep takes, from a few
-    measured steps; nothing is downloaded. Return the warnings about the schedules.
+    measured steps; nothing is downloaded. Return the warnings about schedules and networks.
 
     With `plot` the schedules are drawn into that file as well; with the `price` of a worker for an
     hour the costs are printed too.
@@ -85,6 +85,7 @@ def print_plan(
     from lrdecay.components.datasets import sources
     from lrdecay.sweep import schedule_lint
     from lrdecay.sweep.matrix import expand_matrix
+    from lrdecay.sweep.network_lint import lint_networks
 
     site = executor.site(sweep.precision)  # first, so that what is not there is said at once
     try:
@@ -102,6 +103,7 @@ def print_plan(
     )
     print_schedules(planned, plot)
     warnings = schedule_lint.lint_schedules(planned, sweep.schedulers)
+    warnings += lint_networks(matrix.cells, dataset)
     for text in warnings:
         err.say(f"warning: {text}")
     # no choice is made yet, and whichever it will be, the runs take as long
@@ -193,4 +195,4 @@ def plan(
     where = options.make_executor(executor, address, device, workers, gpus)
     found = print_plan(sweep, data, where, engine, group_size, plot, price)
     if found and strict:
-        raise InputError(f"--strict: {spell_count(len(found), 'warning')} about the schedules")
+        raise InputError(f"--strict: {spell_count(len(found), 'warning')}")

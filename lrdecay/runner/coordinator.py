@@ -23,6 +23,7 @@ from lrdecay.store.writer import Store
 from lrdecay.sweep import schedule_lint
 from lrdecay.sweep.config import Sweep, load_sweep
 from lrdecay.sweep.matrix import expand_matrix
+from lrdecay.sweep.network_lint import lint_networks
 
 
 def run_sweep(
@@ -43,7 +44,7 @@ def run_sweep(
     Args:
         sweep: A sweep, or the path of its file.
         options: How it trains, and where its results go; a path alone is the `results` folder.
-        progress: Is notified of how it goes, and of warnings about the schedules.
+        progress: Is notified of how it goes, and of warnings about schedules and networks.
         **changes: Any of the `SweepOptions` by name, such as ``workers=2``.
 
     Raises `InputError` for a sweep, option, plug-in, data or device that cannot be used, for a
@@ -62,10 +63,9 @@ def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None)
     dataset = sources.load_dataset(sweep.dataset, options.data_dir)
     matrix = expand_matrix(sweep, dataset)
     validation = matrix.cells[0].validation
-    warnings = schedule_lint.lint_schedules(
-        schedule_lint.simulate_schedules(matrix.cells, dataset.train_count - validation),
-        sweep.schedulers,
-    )
+    curves = schedule_lint.simulate_schedules(matrix.cells, dataset.train_count - validation)
+    warnings = schedule_lint.lint_schedules(curves, sweep.schedulers)
+    warnings += lint_networks(matrix.cells, dataset)
     if warnings and options.strict:
         raise InputError("\n".join(warnings))
     folder, shard = options.folder(sweep), options.shard
