@@ -65,7 +65,7 @@ def test_one_cell_that_was_copied_is_enough_and_a_plan_does_not_hide_it(runs):
             analysis.compare(some, planned=planned)
     one = runs.copy()
     one.loc[(one["scheduler"] == "step") & (one["seed"] == 9), "init_digest"] = "init-2"
-    with pytest.raises(InputError, match="^seeds 2 and 9: the runs of scheduler step, dropout 0 "):
+    with pytest.raises(InputError, match=r"^seeds 2 and 9: the runs of scheduler step, dropout 0 "):
         analysis.compare(one)
 
 
@@ -128,6 +128,98 @@ def test_accuracies_alone_do_not_make_runs_the_same(runs):
     same = with_results_of(runs, "dropout", 0.3, 0.0).drop(columns="test_loss")
     assert (analysis.compare(same)["n_same"] == 0).all()
     assert notes(same) == []
+
+
+# Schedulers that were one schedule, and those whose results are the same
+
+
+def with_rates(runs, **digest_of):
+    """The runs with the digest of each scheduler's rates."""
+    return runs.assign(rates_digest=runs["scheduler"].map(digest_of))
+
+
+ONE = (
+    "step and constant had the same learning rate in every step of every run, and the same "
+    "outcome: here they are one schedule under two names"
+)
+
+
+def test_one_schedule_under_two_names_has_no_verdict(runs):
+    same = with_rates(
+        with_results_of(runs, "scheduler", "step", "constant"), constant="a", step="a", cosine="b"
+    )
+    table = analysis.compare(same, margin=0.5, exploratory=True)
+    one = table["family"].isin(["scheduler", "average", "interaction", "pairs"])
+    one &= table["a"].isin(["step", "constant"]) & table["b"].isin(["step", "constant"])
+    assert one.sum() == 3 + 1 + 2 + 3
+    assert set(table.loc[one, "verdict"]) == {"not evaluated"}
+    assert (table.loc[one, ["n_one_schedule", "n_same_rates"]] == SEEDS).all(axis=None)
+    assert table.loc[one, ["mean", "low", "high", "p_t", "images_low"]].isna().all(axis=None)
+    assert table.loc[one & (table["family"] == "scheduler"), "sentence"].tolist() == [
+        f"dropout {rate}, step against constant: Not evaluated, since {ONE}."
+        for rate in ("0", "0.3", "0.5")
+    ]
+    # all others come out as without it
+    before = analysis.compare(runs, margin=0.5)
+    others = before["a"] == "cosine"
+    assert_frame_equal(
+        table[(table["a"] == "cosine") & (table["family"] != "pairs")].reset_index(drop=True),
+        before[others].reset_index(drop=True),
+    )
+    assert analysis.open_questions(table)["a"].tolist().count("step") == 0
+
+
+def test_equal_rates_whose_runs_differ_are_judged_and_told(runs):
+    same = with_rates(runs, constant="a", step="a", cosine="b")
+    table, before = analysis.compare(same), analysis.compare(runs)
+    own = (table["a"] == "step") & (table["family"] != "dropout")
+    assert (table.loc[own, "n_same_rates"] == SEEDS).all()
+    assert (table.loc[~own, "n_same_rates"] == 0).all()
+    assert (table["n_one_schedule"] == 0).all()
+    assert table["verdict"].tolist() == before["verdict"].tolist()
+    told = " Both had the same learning rate in every step of every run."
+    assert table.loc[own, "sentence"].tolist() == (before.loc[own, "sentence"] + told).tolist()
+    assert table.loc[~own, "sentence"].tolist() == before.loc[~own, "sentence"].tolist()
+
+
+@pytest.mark.parametrize("digest", [None, "other"])
+def test_rates_that_are_not_known_or_differ_at_one_seed_make_no_one_schedule(runs, digest):
+    same = with_rates(
+        with_results_of(runs, "scheduler", "step", "constant"), constant="a", step="a", cosine="b"
+    )
+    at = (same["scheduler"] == "step") & (same["seed"] == 4) & (same["dropout"] == 0.3)
+    same.loc[at, "rates_digest"] = digest
+    table = analysis.compare(same)
+    own = table[(table["family"] == "scheduler") & (table["a"] == "step")].set_index("dropout")
+    assert own["n_one_schedule"].to_dict() == {0.0: SEEDS, 0.3: 0, 0.5: SEEDS}
+    assert own.loc[0.3, "verdict"] == "identical"
+
+
+@pytest.mark.parametrize("margin", [None, 0.5])
+def test_differences_that_are_all_0_are_identical_and_never_equivalent(runs, margin):
+    same = with_results_of(runs, "scheduler", "step", "constant")
+    table = analysis.compare(same, margin=margin)
+    own = table[(table["family"] == "scheduler") & (table["a"] == "step")]
+    assert own["verdict"].tolist() == ["identical"] * 3
+    assert own["sentence"].tolist() == [
+        f"dropout {rate}, step against constant: Identical test accuracy at each of 12 seeds on "
+        f"this test set; that others would not differ is not shown."
+        for rate in ("0", "0.3", "0.5")
+    ]
+    assert own["more_seeds"].isna().all()
+    # one seed that differs by one image is enough
+    at = (same["scheduler"] == "step") & (same["seed"] == 4)
+    same.loc[at, "test_accuracy"] += 1 / 300
+    again = analysis.compare(same, margin=margin)
+    own = again[(again["family"] == "scheduler") & (again["a"] == "step")]
+    assert not set(own["verdict"]) & {"identical"}
+
+
+def test_fewer_than_eight_pairs_are_not_called_identical(runs):
+    same = with_results_of(runs, "scheduler", "step", "constant")
+    table = analysis.compare(same[same["seed"] < 7], margin=0.5)
+    own = table[(table["family"] == "scheduler") & (table["a"] == "step")]
+    assert set(own["verdict"]) == {"not evaluated"}
 
 
 # What is said of it

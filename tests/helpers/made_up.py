@@ -33,7 +33,7 @@ def record(run: Run) -> Record:
     right = torch.arange(len(digits().test_labels)) % 2 == 0
     digests = f"init {run.seed}", f"order {run.seed}"
     measured = Measured(epochs, None, run.dropout, *digests, right, 2.0, 1000, 1)
-    return record_finished(run, measured, "made up", CPU)
+    return record_finished(run, measured, "reference", CPU)
 
 
 class Training:
