@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -28,16 +27,15 @@ def find_rate_difference(run: Run, epochs: Sequence[Epoch]) -> str | None:
     needs = schedulers.list_needs(*scheduler)
     if not epochs or set(needs) - {"loss"}:
         return None
-    losses = schedulers.Losses()
+    losses = training = None
+    if schedulers.needs_validation(*scheduler):
+        losses = tuple(epoch.metrics["val"].loss for epoch in epochs)
     if needs:
-        losses = schedulers.Losses(
+        training = schedulers.TrainingLosses(
             steps=tuple(loss for epoch in epochs for loss in epoch.step_losses),
             epochs=tuple(epoch.metrics["train"].loss for epoch in epochs),
         )
-    if schedulers.needs_validation(*scheduler):
-        validation = tuple(epoch.metrics["val"].loss for epoch in epochs)
-        losses = replace(losses, validation=validation)
-    curve = _simulate_meant(run.schedule, len(epochs), len(epochs[0].rates), losses)
+    curve = _simulate_meant(run.schedule, len(epochs), len(epochs[0].rates), losses, training)
     applied = (
         (epoch, step, rate) for epoch in epochs for step, rate in enumerate(epoch.rates, start=1)
     )
@@ -55,7 +53,8 @@ def _simulate_meant(
     schedule: tuple[str, str, str, str, float],
     epochs: int,
     steps_per_epoch: int,
-    losses: schedulers.Losses,
+    losses: tuple[float, ...] | None,
+    training: schedulers.TrainingLosses | None,
 ) -> schedulers.ScheduleCurve:
     scheduler, scheduler_args, optimizer, optimizer_args, lr = schedule
     nothing = [torch.nn.Parameter(torch.zeros(1))]
@@ -63,5 +62,6 @@ def _simulate_meant(
         *(scheduler, parse_arguments(scheduler_args)),
         schedulers.Horizon.of(epochs, steps_per_epoch, lr),
         losses=losses,
+        training=training,
         optimizer=build_optimizer(optimizer, nothing, lr, parse_arguments(optimizer_args)),
     )

@@ -23,8 +23,8 @@ from lrdecay.components.schedulers.classes import (
     walk_tree,
 )
 from lrdecay.components.schedulers.curve import (
-    Losses,
     ScheduleCurve,
+    TrainingLosses,
     find_clock,
     simulate_schedule,
 )
@@ -39,10 +39,10 @@ __all__ = [
     "LENGTHS",
     "Horizon",
     "Interval",
-    "Losses",
     "Part",
     "ScheduleCurve",
     "Stepper",
+    "TrainingLosses",
     "argument_model",
     "argument_models",
     "blame_plugins",

@@ -23,23 +23,11 @@ from lrdecay.components.schedulers.nesting import Part, list_parts
 
 
 @dataclass(frozen=True)
-class Losses:
-    """The losses of a run that may steer a scheduler: of each step and each epoch in training, and
-    after each epoch on the validation images. None stands for losses that never fall."""
+class TrainingLosses:
+    """The training losses of a run that may steer a scheduler: of each step, and of each epoch."""
 
-    steps: Sequence[float] | None = None
-    epochs: Sequence[float] | None = None
-    validation: Sequence[float] | None = None
-
-    def of_step(self, number: int) -> float:
-        """Return the training loss of a step, from 0."""
-        return 1.0 if self.steps is None else self.steps[number]
-
-    def of_epoch(self, number: int) -> tuple[float, float]:
-        """Return the validation loss and the training loss of an epoch, from 0."""
-        both = self.validation, self.epochs
-        validation, training = (1.0 if losses is None else losses[number] for losses in both)
-        return validation, training
+    steps: Sequence[float]
+    epochs: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -87,20 +75,20 @@ def simulate_schedule(
     resolved: Mapping[str, Any],
     horizon: Horizon,
     count: int | None = None,
-    losses: Losses | None = None,
+    losses: Sequence[float] | None = None,
     optimizer: Optimizer | None = None,
+    training: TrainingLosses | None = None,
 ) -> ScheduleCurve:
     """Return the curve of scheduler `name`: `count` epochs or steps of it (see `find_clock`), as
     many as the horizon has unless given.
 
-    A scheduler that is steered by losses sees `losses`; one that reads weights or gradients sees
-    those of `optimizer`, one that is not used otherwise, by default Adam at the horizon's base
-    rate.
+    A scheduler that is steered by the validation loss sees `losses`, one for each epoch, and one
+    that needs the training loss those of `training`; by default losses that never improve.
+    `optimizer` is one that is not used otherwise, by default Adam at the horizon's base rate.
 
     Raises `ValueError` where torch refuses the arguments, at once or on the way, and where a rate
     is not finite.
     """
-    losses = losses or Losses()
     if optimizer is None:  # Adam, so that a cycled momentum finds its betas
         parameter = torch.nn.Parameter(torch.zeros(1))
         if list_needs(name, resolved):
@@ -115,9 +103,13 @@ def simulate_schedule(
             rates.append(optimizer.param_groups[0]["lr"])
             optimizer.step()  # torch warns where a scheduler comes first
             for done in range(1, horizon.length(every) if count is None else count):
-                stepper.after_step(losses.of_step(done - 1) if every == "step" else None)
+                stepper.after_step(1.0 if training is None else training.steps[done - 1])
                 if done % per_epoch == 0:
-                    stepper.after_epoch(*losses.of_epoch(done // per_epoch - 1))
+                    epoch = done // per_epoch - 1
+                    stepper.after_epoch(
+                        1.0 if losses is None else losses[epoch],
+                        1.0 if training is None else training.epochs[epoch],
+                    )
                 rates.append(optimizer.param_groups[0]["lr"])
     except PluginError:
         raise
