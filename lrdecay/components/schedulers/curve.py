@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import torch
 from torch.optim import Optimizer
 
 from lrdecay.components import registry
+from lrdecay.components.optimizers.build import build_still_optimizer
 from lrdecay.components.schedulers.build import build_scheduler
 from lrdecay.components.schedulers.classes import CLASSES, needs_validation, walk_tree
 from lrdecay.components.schedulers.horizon import Horizon, Interval
@@ -69,14 +69,14 @@ def simulate_schedule(
     many as the horizon has unless given.
 
     A scheduler that is steered by the validation loss sees `losses`, one for each epoch, and by
-    default one that never improves. `optimizer` is one that is not used otherwise, by default Adam
-    at the horizon's base rate.
+    default one that never improves. `optimizer` is one that is not used otherwise, by default one
+    like Adam at the horizon's base rate.
 
     Raises `ValueError` where torch refuses the arguments, at once or on the way, and where a rate
     is not finite.
     """
-    if optimizer is None:  # Adam, so that a cycled momentum finds its betas
-        optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=horizon.lr)
+    if optimizer is None:
+        optimizer = build_still_optimizer(horizon.lr)
     every = find_clock(name, resolved)
     per_epoch = horizon.steps_per_epoch if every == "step" else 1
     rates: list[float] = []
