@@ -37,13 +37,13 @@ reference: setup  ## train what results/ is published for and RESULTS lacks; hou
 	done
 
 test: setup  ## run the tests that are quick, four minutes on 2 cores
-	$(TESTS) -m "not slow and not faults"
+	$(TESTS) -m "not slow and not faults and not soak"
 
 test-all: setup  ## run the slow ones too, and most faults once or twice; a quarter of an hour
-	$(TESTS) -m "not (slow and faults)" --hypothesis-profile=full
+	$(TESTS) -m "not soak" --hypothesis-profile=full
 
-faults: setup  ## kills, damage, full disks: each as often as stated; half an hour
-	LRDECAY_FAULTS=full $(TESTS) tests/faults
+faults: setup  ## kills, damage, full disks: each as often as stated, and what soaks; half an hour
+	LRDECAY_FAULTS=full $(TESTS) -m "faults or soak"
 
 bench: setup  ## time things against each other
 	$(BIN)/python -m pytest bench --benchmark-only --quiet --override-ini=addopts=

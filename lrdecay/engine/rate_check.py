@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import torch
-
 from lrdecay.components import schedulers
-from lrdecay.components.optimizers.build import build_optimizer
+from lrdecay.components.optimizers.build import build_still_optimizer
 from lrdecay.core.run import Run, parse_arguments
 
 if TYPE_CHECKING:
@@ -57,11 +55,10 @@ def _simulate_meant(
     training: schedulers.TrainingLosses | None,
 ) -> schedulers.ScheduleCurve:
     scheduler, scheduler_args, optimizer, optimizer_args, lr = schedule
-    nothing = [torch.nn.Parameter(torch.zeros(1))]
     return schedulers.simulate_schedule(
         *(scheduler, parse_arguments(scheduler_args)),
         schedulers.Horizon.of(epochs, steps_per_epoch, lr),
         losses=losses,
         training=training,
-        optimizer=build_optimizer(optimizer, nothing, lr, parse_arguments(optimizer_args)),
+        optimizer=build_still_optimizer(lr, optimizer, parse_arguments(optimizer_args)),
     )

@@ -3,25 +3,30 @@
 from functools import cache
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.components.models.build import allow_dropout, build_model
 from lrdecay.core.run import Run
 
 
+def count_images(run: Run, dataset: Dataset) -> int:
+    """Return how many images a run trains on, in all of its epochs."""
+    return run.epochs * (dataset.train_count - run.validation)
+
+
 def estimate_flops(run: Run, dataset: Dataset) -> float:
     """Return about how many floating-point operations a run's training takes: its images times what
     one of them costs forwards and backwards. Good for sharing work out, not for telling time."""
-    images = run.epochs * (dataset.train_count - run.validation)
-    shape, classes = dataset.shape, dataset.classes
-    return 3.0 * images * _per_image(run.model, run.batch_norm, shape, classes)
+    per_image = _per_image(run.model, run.batch_norm, dataset.shape, dataset.classes)
+    return 3.0 * count_images(run, dataset) * per_image
 
 
 @cache
 def _per_image(name: str, batch_norm: bool, shape: tuple[int, int, int], classes: int) -> float:
     """Return the operations of one forward pass of one image: of products and convolutions, beside
     which the rest is little."""
+    from torch.utils.flop_counter import FlopCounterMode  # which imports torch's compiler
+
     dropout = allow_dropout(name, 0.0)
     network = build_model(name, shape, classes, seed=0, dropout=dropout, batch_norm=batch_norm)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -23,7 +23,7 @@ from lrdecay.engine.measured import EVALUATION_BATCH
 from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked import lockstep, train
 from lrdecay.engine.stacked.ensemble import CannotStackError, Stack, check_same_results
-from lrdecay.execution.cost import estimate_flops
+from lrdecay.execution.cost import count_images, estimate_flops
 
 ENGINES = ("auto", reference.NAME, train.NAME)
 
@@ -90,9 +90,16 @@ def plan_groups(
         groups += [Group(chosen, part) for part in _parts(of_kind, size, workers)]
     if device.type == "cuda":
         torch.cuda.empty_cache()  # workers are processes of their own
-    # so that none begins a long one when the others have ended
-    groups.sort(key=lambda group: -estimate_flops(group.runs[0], dataset))
-    return Plan(tuple(groups), tuple(notes))
+    return Plan(tuple(_order_groups(groups, dataset)), tuple(notes))
+
+
+def _order_groups(groups: list[Group], dataset: Dataset) -> list[Group]:
+    """Return groups of long runs first, so that none begins one when the others have ended."""
+    firsts = [group.runs[0] for group in groups]
+    if len({(run.model, run.batch_norm) for run in firsts}) == 1:
+        # counting operations takes torch's compiler, which takes seconds to import
+        return sorted(groups, key=lambda group: -count_images(group.runs[0], dataset))
+    return sorted(groups, key=lambda group: -estimate_flops(group.runs[0], dataset))
 
 
 def measure_group_bytes(group: Group, dataset: Dataset, device: torch.device) -> int:

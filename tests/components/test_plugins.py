@@ -12,6 +12,7 @@ import pytest
 import torch
 from helpers.paths import HOME
 from helpers.plugged import as_in_a_new_process
+from helpers.tiers import slow_but
 from helpers.training import CPU, digits, split, sweep
 from torch.nn import Parameter
 from typer.testing import CliRunner
@@ -77,8 +78,10 @@ def program(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("engine", "workers"), [("reference", "1"), ("stacked", "0")])
+@pytest.mark.parametrize(
+    ("engine", "workers"),
+    slow_but([], [("reference", "1"), ("stacked", "0")], soak=[("reference", "1")]),
+)
 def test_the_example_works_from_elsewhere(tmp_path, engine, workers):
     folder = tmp_path / "elsewhere"
     shutil.copytree(EXAMPLE, folder)

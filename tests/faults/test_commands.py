@@ -145,7 +145,7 @@ def test_rows_that_are_whole_but_wrong_are_found(trained, tmp_path):
 # Mixtures
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("facts", [{"device": "NVIDIA <Z>"}, {"torch_version": "1.0"}])
 def test_results_of_two_kinds_are_not_mixed_unasked(trained, tmp_path, facts):
     records = trained.records

@@ -135,7 +135,7 @@ def copied(results: Path, to: Path) -> Path:
     return Path(shutil.copytree(results, to))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("name", ["runs", "epochs"])
 def test_a_part_that_is_cut_or_overwritten(trained, on_the_way, tmp_path, often, figure, name):
     chance = random.Random(name)

@@ -39,7 +39,7 @@ SWEEPS = {
 last_change = st.none() | st.integers(0, 120)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_any_interleaving_leaves_each_run_once_and_whole(trained, often, figure):
     done: Counter[str] = Counter()
 

@@ -154,7 +154,7 @@ def fragile(folder) -> Setup:
     return replace(SETUP, plugins=Loaded(given=(str(path),)))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_what_fails_is_tried_again_and_what_succeeds_is_as_ever(tmp_path):
     runs = list_runs(seeds(6), digits())
     calm = {run.seed: train.train_stacked([run], data_of(run), CPU)[0] for run in runs}
@@ -233,7 +233,7 @@ class Strikes:
         """Nothing is shown."""
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("number", "size", "cause"),
     [

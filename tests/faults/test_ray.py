@@ -28,7 +28,7 @@ schedulers:
 dropout: [0.0, 0.3]
 seeds: 4
 """
-pytestmark = pytest.mark.slow  # a cluster takes its time to start
+pytestmark = pytest.mark.soak  # a cluster takes its time to start
 
 RUNS = 24
 PATIENCE = 300  # seconds, for a machine that does much else

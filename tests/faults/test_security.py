@@ -521,7 +521,7 @@ def test_nothing_waits_for_a_pipe_or_a_device(make, theirs):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_no_variable_and_no_credential_is_stored(tmp_path):
     canary, token = "canary-4f1c9a7e", "token-83b2d6c0"
     repository, results = tmp_path / "repository", tmp_path / "results"

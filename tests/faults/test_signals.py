@@ -109,7 +109,7 @@ def assert_goes_on(file: Path, results: Path, fresh: Path) -> int:
     return done
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_signal_stops_a_sweep_in_order(file, fresh, tmp_path, often):
     for stop in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)[: often(1, 3)]:
         results = tmp_path / stop.name
@@ -126,7 +126,7 @@ def test_a_signal_stops_a_sweep_in_order(file, fresh, tmp_path, often):
         assert 1 <= assert_goes_on(file, results, fresh) < RUNS
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_two_signals_do_no_damage(file, fresh, tmp_path, often, figure):
     times = often(1, 10)
     for number in range(times):

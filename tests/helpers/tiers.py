@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 
-def slow_but(quick: Collection[Any], cases: Iterable[Any]) -> list[Any]:
-    """Return cases to parametrize with, all of them slow but those that are named."""
+def slow_but(quick: Collection[Any], cases: Iterable[Any], soak: Collection[Any] = ()) -> list[Any]:
+    """Return cases to parametrize with, all of them slow but those that are quick or soak."""
     return [
         pytest.param(
             *(case if isinstance(case, tuple) else (case,)),
-            marks=() if case in quick else pytest.mark.slow,
+            marks=() if case in quick else pytest.mark.soak if case in soak else pytest.mark.slow,
         )
         for case in cases
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers.frames import make_tables, write_folder
+from helpers.tiers import slow_but
 
 from lrdecay.core.errors import InputError
 from lrdecay.report import watch
@@ -125,8 +126,10 @@ def damage(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    slow_but([], [(signal.SIGINT, 130), (signal.SIGTERM, 143)], soak=[(signal.SIGTERM, 143)]),
+)
 def test_a_signal_ends_it_in_one_line(tmp_path: Path, number: int, code: int) -> None:
     folder = beginning(tmp_path / "s")
     path = folder / "report.html"

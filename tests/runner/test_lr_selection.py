@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from helpers import results
 from helpers.commands import call
+from helpers.tiers import slow_but
 from helpers.tiny import in_process
 from helpers.training import digits
 
@@ -216,8 +217,7 @@ def sweep_until(told, results: Path, after: int) -> None:
     run_sweep(parse_sweep(TEXT), results, workers=0, progress=Killer())
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("after", [5, TRIALS, TRIALS + 3])
+@pytest.mark.parametrize("after", slow_but([], [5, TRIALS, TRIALS + 3], soak=[5, TRIALS + 3]))
 def test_a_killed_sweep_goes_on_to_the_same_tables(fresh: Path, tmp_path: Path, after: int) -> None:
     """During the trials, at their end, and during the comparison."""
     assert not in_process(sweep_until, tmp_path, after).itself

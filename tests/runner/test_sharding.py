@@ -118,7 +118,7 @@ def test_merging_one_at_a_time_and_again_is_the_same(thirds, whole, tmp_path):
     assert_same(into, whole)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_shards_that_train_at_once(file, whole, tmp_path):
     commands = [
         [sys.executable, "-m", "lrdecay", "sweep", file, "--results", tmp_path, "--shard", f"{i}/3"]

@@ -50,6 +50,42 @@ def build_optimizer(
     return optimizer
 
 
+class _StillOptimizer(Optimizer):
+    """The groups of an optimizer that never steps.
+
+    Torch's own import its compiler with their first group and their first step: seconds, in every
+    process.
+    """
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        self.param_groups.append({**self.defaults, **param_group})
+
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
+        pass
+
+
+def build_still_optimizer(
+    lr: float, name: str = "Adam", arguments: Mapping[str, Any] | None = None
+) -> Optimizer:
+    """Return what a scheduler takes for the optimizer of a run when nothing trains.
+
+    It has the groups of that optimizer, its arguments, and one number that never moves, with a
+    gradient of 0. Without `arguments` they are the optimizer's defaults. A plug-in's is the plug-in's own.
+    """
+    if arguments is None:
+        _, _, *others = inspect.signature(CLASSES[name]).parameters.values()  # params and lr
+        arguments = {each.name: each.default for each in others}
+    parameter = Parameter(torch.zeros(1))
+    if registry.find_plugin("optimizer", name):
+        return build_optimizer(name, [parameter], lr, arguments)
+    parameter.grad = torch.zeros(1)
+    given = deepcopy(dict(arguments))
+    groups: list[dict[str, Any]] = [{"params": [parameter]}]
+    if not given.pop(DECAY_BIASES, True):
+        groups.insert(0, {"params": []})
+    return _StillOptimizer(groups, {"lr": lr, **given})
+
+
 def read_optimizer_arguments(name: str) -> dict[str, tuple[Any, Any]]:
     """Return the arguments beside lr that a file may give a plug-in's optimizer: type and default.
 

@@ -7,17 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import torch
 from torch.optim import Optimizer
 
+from lrdecay.components.optimizers.build import build_still_optimizer
 from lrdecay.components.registry import PluginError
 from lrdecay.components.schedulers.build import blame_plugins, build_scheduler
-from lrdecay.components.schedulers.classes import (
-    CLASSES,
-    list_needs,
-    needs_validation,
-    walk_tree,
-)
+from lrdecay.components.schedulers.classes import CLASSES, needs_validation, walk_tree
 from lrdecay.components.schedulers.horizon import Horizon, Interval
 from lrdecay.components.schedulers.nesting import Part, list_parts
 
@@ -84,16 +79,14 @@ def simulate_schedule(
 
     A scheduler that is steered by the validation loss sees `losses`, one for each epoch, and one
     that needs the training loss those of `training`; by default losses that never improve.
-    `optimizer` is one that is not used otherwise, by default Adam at the horizon's base rate.
+    `optimizer` is one that is not used otherwise, by default one like Adam at the horizon's base
+    rate.
 
     Raises `ValueError` where torch refuses the arguments, at once or on the way, and where a rate
     is not finite.
     """
-    if optimizer is None:  # Adam, so that a cycled momentum finds its betas
-        parameter = torch.nn.Parameter(torch.zeros(1))
-        if list_needs(name, resolved):
-            parameter.grad = torch.zeros(1)
-        optimizer = torch.optim.Adam([parameter], lr=horizon.lr)
+    if optimizer is None:
+        optimizer = build_still_optimizer(horizon.lr)
     every = find_clock(name, resolved)
     per_epoch = horizon.steps_per_epoch if every == "step" else 1
     rates: list[float] = []

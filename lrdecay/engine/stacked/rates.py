@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 from lrdecay.components import schedulers
-from lrdecay.components.optimizers.build import build_optimizer
+from lrdecay.components.optimizers.build import build_still_optimizer
 from lrdecay.core.run import Run
 
 
 class Rates:
     """What the runs' schedulers say for each step, one epoch at a time.
 
-    Each scheduler is torch's own object, on an optimizer of the run's class that has one number to
-    train and never does. Runs that must get the same rates share one: those of one scheduler,
-    whatever their seed and dropout, unless it is steered by their own validation loss.
+    Each scheduler is torch's own object, on an optimizer with the run's arguments that never steps.
+    Runs that must get the same rates share one: those of one scheduler, whatever their seed and
+    dropout, unless it is steered by their own validation loss.
     """
 
     def __init__(self, runs: Sequence[Run], steps: int) -> None:
@@ -55,10 +55,7 @@ class Rates:
 
 class _Schedule:
     def __init__(self, run: Run, steps: int) -> None:
-        parameter = torch.nn.Parameter(torch.zeros(1))
-        self._optimizer = build_optimizer(
-            run.optimizer, [parameter], run.lr, run.optimizer_arguments
-        )
+        self._optimizer = build_still_optimizer(run.lr, run.optimizer, run.optimizer_arguments)
         resolved = run.scheduler_arguments
         self.scheduler = schedulers.build_scheduler(run.scheduler_class, resolved, self._optimizer)
         self._by_steps = schedulers.find_clock(run.scheduler_class, resolved) == "step"
