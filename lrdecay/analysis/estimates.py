@@ -59,8 +59,9 @@ def estimate_contrasts(
     columns |= {name: np.full(len(contrasts), np.nan) for name in NUMBERS}
     on_images: list[tuple[int, np.ndarray]] = []
     of_dropouts = np.array([contrast.is_of_dropouts for contrast in contrasts], bool)
+    of_schedulers = np.array([c.scheduler != c.versus_scheduler for c in contrasts], bool)
     for places, cells, weights in _alike(blocks, contrasts):
-        counts, paired = _counts(blocks, cells, weights, of_dropouts[places])
+        counts, paired = _counts(blocks, cells, weights, of_dropouts[places], of_schedulers[places])
         for name, numbers in counts.items():
             columns[name][places] = numbers
         terms = weights[:, :, None] * blocks.values[cells]
@@ -220,11 +221,15 @@ def _find_least(blocks: Blocks, cells: np.ndarray, weights: np.ndarray) -> np.nd
 
 
 def _counts(
-    blocks: Blocks, cells: np.ndarray, weights: np.ndarray, of_dropouts: np.ndarray
+    blocks: Blocks,
+    cells: np.ndarray,
+    weights: np.ndarray,
+    of_dropouts: np.ndarray,
+    of_schedulers: np.ndarray,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return the counts by name, and which seeds are paired (contrasts x seeds).
 
-    `of_dropouts` says which contrasts ask what a dropout does.
+    `of_dropouts` and `of_schedulers` say which contrasts ask what these do.
     """
     states = blocks.state[cells]
     asked = (states != State.UNASKED).all(axis=1)
@@ -252,7 +257,7 @@ def _counts(
     counts["n"] = complete.sum(axis=1)
     same = _are_alike(blocks.outcomes[cells], reverse=True)
     counts["n_same"] = np.where(of_dropouts & (same | ~complete).all(axis=1), counts["n"], 0)
-    same_rates = _are_alike(blocks.rates[cells]) & ~of_dropouts[:, None]
+    same_rates = _are_alike(blocks.rates[cells]) & of_schedulers[:, None]
     one = same_rates & _are_alike(blocks.outcomes[cells])
     for name, where in (("n_same_rates", same_rates), ("n_one_schedule", one)):
         counts[name] = np.where((where | ~complete).all(axis=1), counts["n"], 0)

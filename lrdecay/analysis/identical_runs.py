@@ -35,7 +35,7 @@ def find_identical_cells(blocks: Blocks) -> list[IdenticalCells]:
         others = [other for other in axes if other != axis]
         group = blocks.cells.groupby(others, sort=False, dropna=False).ngroup()
         for places in group.groupby(group).indices.values():
-            left = places.tolist()
+            left = np.asarray(places).tolist()
             while len(left) > 1:
                 shared = {cell: _count_same(blocks, left[0], cell) for cell in left[1:]}
                 same = [cell for cell, n in shared.items() if n]

@@ -93,7 +93,7 @@ def _check_scheduler(name: str, thing: Any) -> None:
 def _probe_scheduler(name: str) -> None:
     """Refuse a scheduler that reads what it does not declare, as far as arguments for it can be
     made up: `matrix` tries it with those of the sweep file."""
-    made_up = {bool: False, int: 2, float: 0.5}
+    made_up: dict[Any, float] = {bool: False, int: 2, float: 0.5}
     fields = schedulers.argument_model(name).model_fields.items()
     required = [(key, each.annotation) for key, each in fields if each.is_required()]
     if not all(annotation in made_up for _, annotation in required):

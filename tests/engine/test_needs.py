@@ -90,7 +90,7 @@ def test_one_that_needs_gradients_sees_those_of_the_network():
 def test_after_a_warmup_it_begins_at_its_base_rate():
     scheduler = "{class: WarmupLR, warmup_iters: 5, then: {class: UpAndDownLR, factor: 0.9}}"
     _, rates, losses = train(one_run(scheduler))
-    assert rates[:5] == [0.001 * (t + 1) / 5 for t in range(5)]
+    assert rates[:5] == pytest.approx([0.001 * (t + 1) / 5 for t in range(5)], rel=1e-15)
     assert rates[5:] == steered.up_and_down(losses[5:], 0.001, 0.9)
 
 
@@ -141,7 +141,7 @@ def test_the_digest_of_rates_is_that_of_every_step():
 
 def test_both_engines_have_one_digest():
     runs = list_runs(
-        sweep("epochs: 2", "schedulers: {c: {class: ExponentialLR, gamma: 0.9}}"), digits()
+        sweep("epochs: 2", "schedulers: {c: {class: ExponentialLR, gamma: 0.9}}\n"), digits()
     )
     (stacked,) = train_stacked(runs, split(), CPU)
     alone, _, _ = train(runs[0])

@@ -70,7 +70,8 @@ def build_still_optimizer(
     """Return what a scheduler takes for the optimizer of a run when nothing trains.
 
     It has the groups of that optimizer, its arguments, and one number that never moves, with a
-    gradient of 0. Without `arguments` they are the optimizer's defaults. A plug-in's is the plug-in's own.
+    gradient of 0. Without `arguments` they are the optimizer's defaults. A plug-in's is the
+    plug-in's own.
     """
     if arguments is None:
         _, _, *others = inspect.signature(CLASSES[name]).parameters.values()  # params and lr

@@ -57,7 +57,7 @@ class GreedyLR(LRScheduler):
         """Return each parameter group's rate, unchanged: the loss alone changes it."""
         return [group["lr"] for group in self.optimizer.param_groups]
 
-    def step(self, loss: float | None = None) -> None:  # type: ignore[override]
+    def step(self, loss: float | None = None) -> None:
         """Change the rate as the loss asks; without a loss, as torch calls it first, leave it."""
         if loss is not None:
             self._hear(loss)

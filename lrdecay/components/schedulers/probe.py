@@ -8,6 +8,7 @@ under its name: so what it needs must be declared.
 import inspect
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lrdecay.components.schedulers.build import build_torch_scheduler
 from lrdecay.components.schedulers.classes import NEEDS, list_needs
-from lrdecay.core.text import join_words, quote
+from lrdecay.core.text import join_words
 
 _STEPS = 60
 """How often it is stepped: more than the patience that schedulers usually have."""
@@ -37,15 +38,18 @@ def check_needs(thing: Any) -> None:
     not what its `step` takes."""
     needs = getattr(thing, "needs", ())
     if not isinstance(needs, tuple) or not set(needs) <= set(NEEDS):
-        raise ValueError(f"its needs must be a tuple of {join_words(NEEDS)}, not {quote(needs)}")
-    if inspect.isclass(thing):
-        _check_step(thing, needs)
+        raise ValueError(f"its needs must be a tuple of {join_words(NEEDS)}, not {needs!r}")
+    if inspect.isclass(thing) and (problem := _find_step_problem(thing, needs)):
+        raise ValueError(problem)
 
 
 def find_undeclared_need(name: str, resolved: Mapping[str, Any], lr: float) -> str | None:
     """Say what a scheduler, with resolved arguments at a base rate, reads of the training that it
     does not declare. Raises what its code raises."""
     declared, watch = list_needs(name), _Watch()
+    built = build_torch_scheduler(name, _copy_arguments(resolved), _make_optimizer(_MOVING, lr))
+    if problem := _find_step_problem(type(built), declared):
+        return problem
     watched = _step_often(name, resolved, watch.make_optimizer(lr), watch)
     if hidden := [need for need in watch.reads if need not in declared]:
         listed = ", ".join(f'"{need}"' for need in NEEDS if need in {*declared, *hidden})
@@ -66,8 +70,8 @@ def find_undeclared_need(name: str, resolved: Mapping[str, Any], lr: float) -> s
     return None
 
 
-def _check_step(cls: type, needs: Sequence[str]) -> None:
-    """Compare what the `step` of a scheduler's class takes with what is declared."""
+def _find_step_problem(cls: type, needs: Sequence[str]) -> str | None:
+    """Say how what the `step` of a scheduler's class takes differs from what is declared."""
     _, *taken = inspect.signature(cls.step).parameters.values()  # type: ignore[attr-defined]
     by_place = [each for each in taken if each.kind not in (each.KEYWORD_ONLY, each.VAR_KEYWORD)]
     named = [
@@ -75,15 +79,17 @@ def _check_step(cls: type, needs: Sequence[str]) -> None:
     ]
     others = [each for each in named if each != "epoch"]
     if issubclass(cls, ReduceLROnPlateau):
-        if "loss" in needs:
-            raise ValueError(
-                "a subclass of ReduceLROnPlateau is given the validation loss; leave loss out of "
-                "its needs"
-            )
-    elif "loss" in needs and (not by_place or by_place[0].name == "epoch"):
-        raise ValueError("its needs have loss, and its step() does not take one first")
-    elif "loss" not in needs and others:
-        raise ValueError(f'its step() takes {others[0]}: say needs = ("loss",)')
+        if "loss" not in needs:
+            return None
+        return (
+            "a subclass of ReduceLROnPlateau is given the validation loss; leave loss out of its "
+            "needs"
+        )
+    if "loss" not in needs:
+        return f'its step() takes {others[0]}: say needs = ("loss",)' if others else None
+    if not by_place or by_place[0].name == "epoch":
+        return "its needs have loss, and its step() does not take one first"
+    return None
 
 
 @dataclass
@@ -134,25 +140,27 @@ def _step_often(
     name: str, resolved: Mapping[str, Any], optimizer: Optimizer, watch: _Watch
 ) -> list[float]:
     """Return the rates of a scheduler in a training whose gradients grow."""
-    arguments = {key: value for key, value in resolved.items() if key != "interval"}
     watch.active = True
-    scheduler = build_torch_scheduler(name, arguments, optimizer)
+    scheduler = build_torch_scheduler(name, _copy_arguments(resolved), optimizer)
     watch.active = False
     if any(getattr(optimizer, hooks) for hooks in _HOOKS):
         watch.reads["gradients"] = "it hooks into the optimizer's steps"
-    needs = list_needs(name)
-    _check_step(type(scheduler), needs)
-    takes_loss = "loss" in needs or isinstance(scheduler, ReduceLROnPlateau)
+    takes_loss = "loss" in list_needs(name) or isinstance(scheduler, ReduceLROnPlateau)
     rates = []
     for number in range(1, _STEPS + 1):
         for parameter in optimizer.param_groups[0]["params"]:
             parameter.grad.mul_(1.1)
         optimizer.step()
+        given: list[Any] = [1.0 / number] if takes_loss else []
         watch.active = True
-        scheduler.step(*([1.0 / number] if takes_loss else []))
+        scheduler.step(*given)
         watch.active = False
         rates.append(float(optimizer.param_groups[0]["lr"]))
     return rates
+
+
+def _copy_arguments(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    return deepcopy({key: value for key, value in resolved.items() if key != "interval"})
 
 
 def _make_optimizer(

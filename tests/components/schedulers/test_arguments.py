@@ -98,8 +98,9 @@ def rates(name: str, given: dict, horizon: Horizon = HORIZON) -> list[float]:
 
 def test_all_of_torchs_classes_that_yaml_can_write_are_there():
     in_yaml = set(lr_scheduler.__all__) - {"LRScheduler", "LambdaLR", "MultiplicativeLR"}
-    assert set(schedulers.CLASSES) == in_yaml | {"constant", "WarmupLR"} | set(OURS)
-    assert set(schedulers.CLASSES) == {*ARGUMENTS, *OURS, *NESTED}
+    ours = {"constant", "GreedyLR", "WarmupLR", *OURS}
+    assert set(schedulers.CLASSES) == in_yaml | ours
+    assert set(schedulers.CLASSES) == {*ARGUMENTS, *OURS, *NESTED, "GreedyLR"}
     for name in in_yaml:
         assert schedulers.CLASSES[name] is getattr(lr_scheduler, name)
 
@@ -170,7 +171,7 @@ def test_only_plateau_needs_validation_alone_or_held():
 
 def test_what_goes_by_steps():
     by_step = {name for name in schedulers.CLASSES if schedulers.find_interval(name) == "step"}
-    assert by_step == {"CyclicLR", "OneCycleLR", "WarmupLR", *OURS}
+    assert by_step == {"CyclicLR", "GreedyLR", "OneCycleLR", "WarmupLR", *OURS}
 
 
 CYCLE = {"class": "OneCycleLR", "max_lr": 0.3, "total_steps": "steps"}

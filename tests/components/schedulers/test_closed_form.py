@@ -424,9 +424,10 @@ def assert_meant(rates: list[float], case: Case, epochs: int, losses: Losses) ->
 
 
 def test_every_class_is_here():
-    assert {case.name for case in CASES.values()} == set(schedulers.CLASSES)
+    # GreedyLR has no form: test_adaptive has its sequences
+    assert {case.name for case in CASES.values()} == set(schedulers.CLASSES) - {"GreedyLR"}
     both = {"epoch", "step"}
-    for name in set(schedulers.CLASSES) - {"ReduceLROnPlateau"}:
+    for name in set(schedulers.CLASSES) - {"GreedyLR", "ReduceLROnPlateau"}:
         given = [case.given["interval"] for case in CASES.values() if case.name == name]
         assert set(given) == both
 

@@ -37,7 +37,7 @@ def plug(tmp_path):
 
     def load(lines: str, base: str = "LRScheduler") -> None:
         text = lines
-        if not lines.startswith(("class", "def")):
+        if not lines.startswith(("class ", "def X")):
             text = f"class X({base}):\n    " + lines.replace("\n", "\n    ")
         path = tmp_path / "own.py"
         path.write_text(f'{HEAD}\n{text}\n\nSCHEDULERS = {{"X": X}}\n')
@@ -70,8 +70,10 @@ READS = {
         'it reads weights while it steps (data): say needs = ("weights",)',
     ),
     "both": (
-        get_lr("1 + float((weights(self.optimizer)[0].grad * weights(self.optimizer)[0]).sum())"),
-        "it reads gradients while it steps and it reads weights while it steps (mul): say needs = "
+        get_lr(
+            "1 + float((weights(self.optimizer)[0].grad * weights(self.optimizer)[0].detach()).sum())"
+        ),
+        "it reads gradients while it steps and it reads weights while it steps (detach): say needs = "
         '("gradients", "weights")',
     ),
     "how many parameters there are": (
@@ -138,11 +140,11 @@ def test_what_is_read_and_not_declared_is_found_as_the_plug_in_loads(plug, reads
     [
         (
             "needs = 'loss'\n" + get_lr("1"),
-            "its needs must be a tuple of loss, gradients and weights, not loss",
+            "its needs must be a tuple of loss, gradients and weights, not 'loss'",
         ),
         (
             "needs = ('momentum',)\n" + get_lr("1"),
-            "its needs must be a tuple of loss, gradients and weights, not ['momentum']",
+            "its needs must be a tuple of loss, gradients and weights, not ('momentum',)",
         ),
         (
             "needs = ('loss',)\n" + get_lr("1"),
