@@ -139,7 +139,8 @@ def _sentence(row: Row, metric: Metric, margin: float | None, budget: int) -> st
             f"(family-wise interval {format_interval(low, high, *marks)}); "
             f"{_outlook(row, budget)}"
         )
-    return f"{text}.{_new_images(row)}{_same_rates(row)}"
+    on_new_images = "" if verdict == IDENTICAL else _new_images(row)
+    return f"{text}.{on_new_images}{_same_rates(row)}"
 
 
 def _same_rates(row: Row) -> str:

@@ -304,7 +304,7 @@ def test_differences_that_are_one_number_but_for_rounding_have_no_interval(diffe
 def test_differences_that_are_nothing_but_rounding_are_none():
     (row,) = conclude(of_differences(NOISE), None, Criteria(margin=0.1)).table.to_dict("records")
     assert (row["mean"], row["sd"], row["wins"], row["p_t"]) == (0.0, 0.0, 0.5, 1.0)
-    assert (row["verdict"], row["low"], row["high"]) == ("equivalent", 0.0, 0.0)
+    assert (row["verdict"], row["low"], row["high"]) == ("identical", 0.0, 0.0)
 
 
 def test_half_an_image_is_where_rounding_ends():

@@ -115,7 +115,7 @@ def test_the_example_is_ten_lines_and_the_one_in_the_readme():
     assert len([line for line in code.splitlines() if line]) <= 10
     assert f"```python\n{code}```" in (HOME / "README.md").read_text()
     page = (EXAMPLE / "README.md").read_text()
-    assert set(re.findall(r"\]\((.*?)\)", page)) == {"powers.py", "sweep.yaml"}
+    assert set(re.findall(r"\]\((.*?)\)", page)) == {"greedy.py", "powers.py", "sweep.yaml"}
 
 
 def test_the_command_line_lists_a_plug_in_s_schedulers():
@@ -323,7 +323,10 @@ def test_odd_names(tmp_path, name):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("class X: ...", NO_SCHEDULER + "returns one"),
+        (
+            "class X: ...",
+            NO_SCHEDULER + "returns one; a class of another kind must have step and needs",
+        ),
         ("def X(opt: Optimizer): ...", "its first argument must be optimizer"),
         ("def X(): ...", "its first argument must be optimizer"),
         (

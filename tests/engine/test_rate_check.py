@@ -62,14 +62,14 @@ class Disturbed(Stepper):
     def __init__(self, real: Stepper, optimizer: torch.optim.Optimizer, step: int) -> None:
         self.real, self.optimizer, self.left = real, optimizer, step
 
-    def after_step(self) -> None:
-        self.real.after_step()
+    def after_step(self, loss: float | None = None) -> None:
+        self.real.after_step(loss)
         self.left -= 1
         if self.left == 0:
             self.optimizer.param_groups[0]["lr"] *= 1.5
 
-    def after_epoch(self, validation_loss: float | None) -> None:
-        self.real.after_epoch(validation_loss)
+    def after_epoch(self, validation_loss: float | None, loss: float | None = None) -> None:
+        self.real.after_epoch(validation_loss, loss)
 
 
 def disturb(monkeypatch: pytest.MonkeyPatch, engine: str, label: str, step: int) -> None:

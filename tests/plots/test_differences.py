@@ -126,7 +126,7 @@ def test_the_interval_closes_as_compare_says_after_each_seed() -> None:
         for line, name in ((mean, "mean"), (low, "low"), (high, "high")):
             drawn = rows[np.isfinite(rows["high"])] if name != "mean" else rows
             assert xy(line) == drawn[["n", name]].to_numpy().tolist()
-        first = rows[rows["verdict"].isin(["higher", "lower", "equivalent"])].head(1)
+        first = rows[rows["verdict"].isin(["higher", "lower", "equivalent", "identical"])].head(1)
         assert [xy(mark) for mark in ring] == [
             [pair] for pair in first[["n", "mean"]].to_numpy().tolist()
         ]

@@ -114,8 +114,8 @@ def in_short(contrast):
     """A contrast's verdict in the words of the README's tables."""
     if contrast["verdict"] == "unresolved":
         return f"not resolved, {contrast['more_seeds']:.0f} more"
-    if contrast["verdict"] == "equivalent":
-        return "equivalent"
+    if contrast["verdict"] in ("equivalent", "identical"):
+        return str(contrast["verdict"])
     return f"{contrast['verdict']} by {abs(contrast['mean']):.2f}"
 
 

@@ -142,7 +142,7 @@ def test_the_summary_counts_verdicts_and_the_groups_have_each_sentence_once() ->
     groups = conclusions.group_sentences(answer, 10)
     said = [sentence.text for _, sentences in groups for sentence in sentences]
     assert sorted(said) == sorted(answer.primary["sentence"])
-    resolved = answer.primary["verdict"].isin(["higher", "lower", "equivalent"])
+    resolved = answer.primary["verdict"].isin(["higher", "lower", "equivalent", "identical"])
     first = sorted(sentence.text for sentence in groups[0][1])
     assert first == sorted(answer.primary.loc[resolved, "sentence"])
     assert groups[0][0] == "Resolved"

@@ -226,4 +226,4 @@ def test_the_gap_is_decided_with_the_epochs_table(tmp_path):
     # within 90 points all is equivalent at once
     assert read_runs(summary.folder).groupby("scheduler").size().tolist() == [8, 8, 8]
     table = compare_folder(summary.folder).found.table.query("family == 'scheduler'")
-    assert set(table["verdict"]) <= {"equivalent", "lower", "higher"}
+    assert set(table["verdict"]) <= {"equivalent", "identical", "lower", "higher"}

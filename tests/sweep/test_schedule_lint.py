@@ -269,7 +269,7 @@ def test_a_schedule_that_ignores_the_base_rate():
 def test_a_floor_is_held_against_the_lowest_base_rate(lr):
     given = """
         absolute: {class: CosineAnnealingLR, T_max: epochs, eta_min: 0.001}
-        relative: {class: CosineAnnealingLR, T_max: epochs, eta_min: 0.1 lr}
+        relative: {class: CosineAnnealingLR, T_max: epochs, eta_min: 0.2 lr}
     """
     assert warnings(given, f"optimizer: {{name: Adam, lr: {lr}}}") == [
         "schedulers.absolute: eta_min 0.001 of CosineAnnealingLR lies above the base rate, 0.0005, "
@@ -461,7 +461,7 @@ def test_plan_in_strict_is_an_error(file):
     result = invoke("plan", file, "--strict")
     assert result.exit_code == 2
     assert WARNING in result.output
-    assert result.output.endswith("lrdecay: --strict: 1 warning about the schedules\n")
+    assert result.output.endswith("lrdecay: --strict: 1 warning\n")
 
 
 def test_a_picture_of_no_known_format(file, tmp_path):

@@ -71,10 +71,11 @@ READS = {
     ),
     "both": (
         get_lr(
-            "1 + float((weights(self.optimizer)[0].grad * weights(self.optimizer)[0].detach()).sum())"
+            "1 + float(weights(self.optimizer)[0].grad.sum() + "
+            "weights(self.optimizer)[-1].detach().sum())"
         ),
-        "it reads gradients while it steps and it reads weights while it steps (detach): say needs = "
-        '("gradients", "weights")',
+        "it reads gradients while it steps and it reads weights while it steps (detach): say "
+        'needs = ("gradients", "weights")',
     ),
     "how many parameters there are": (
         get_lr("len(weights(self.optimizer))"),
