@@ -128,7 +128,9 @@ def test_runs_that_ended_otherwise():
 
 def test_pairs_that_are_none():
     runs = pair(0.5)
-    runs.loc[(runs["scheduler"] == "step") & (runs["seed"] < 2), "init_digest"] = "other"
+    for seed in (0, 1):
+        own = (runs["scheduler"] == "step") & (runs["seed"] == seed)
+        runs.loc[own, "init_digest"] = f"other {seed}"
     assert sentence(runs) == (
         "dropout 0.3, step against constant: Not evaluated, since the initial weights differ at "
         "2 seeds: these are no pairs."
