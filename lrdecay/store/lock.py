@@ -96,14 +96,15 @@ def share_folder(folder: Path) -> Iterator[Holder | None]:
 
     A folder that nobody has written to, or whose lock this user may not look at, is not held.
     """
-    lock, handle = _find_lock(folder), None
+    lock = _find_lock(folder)
+    handle: int | None = None
     with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
         handle = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     if handle is None:
         yield None
         return
     try:
-        holder = None
+        holder: Holder | None = None
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
