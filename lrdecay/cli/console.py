@@ -11,7 +11,6 @@ from rich.text import Text
 
 from lrdecay.core.sanitize import sanitize
 
-
 for _size in ("COLUMNS", "LINES"):
     if not os.environ.get(_size, "").strip("0"):  # what has no terminal may set them to 0
         os.environ.pop(_size, None)

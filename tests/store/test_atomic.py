@@ -80,8 +80,12 @@ def test_what_is_in_use_or_new_stays(tmp_path, monkeypatch):
 
 def test_a_write_that_breaks_off_leaves_what_was_there(tmp_path):
     write_text("before", tmp_path / "a.html")
-    with pytest.raises(KeyboardInterrupt), replace_file(tmp_path / "a.html") as file:
-        file.write(b"half")
-        raise KeyboardInterrupt
+    def break_off() -> None:
+        with replace_file(tmp_path / "a.html") as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
     assert (tmp_path / "a.html").read_text() == "before"
     assert names(tmp_path) == ["a.html"]
