@@ -7,13 +7,14 @@ at once.
 import io
 import sys
 import traceback
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from lrdecay.cli import compare, export, merge, plan, plot, report, schedulers, status, sweep, train
 from lrdecay.cli.console import err, out
-from lrdecay.cli.exits import RUN_FAILED
+from lrdecay.cli.exits import RUN_FAILED, report_errors
 
 app = typer.Typer(
     help="Which learning-rate scheduler, at which dropout, and is the difference real?",
@@ -45,7 +46,16 @@ def main() -> None:
             # a terminal that cannot show a label shows its code
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        with report_errors():  # also of what is outside of the commands, such as --help
+            app()
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
     except Exception:  # a mistake of ours: shown as Python does, but what it quotes is not obeyed
         err.say(traceback.format_exc())
         sys.exit(RUN_FAILED)
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:  # of a full disk: Python would try again and print its own error
+            with suppress(OSError):
+                sys.stdout.close()

@@ -1,5 +1,6 @@
 """Where the commands print: consoles that show control characters instead of obeying them."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -9,6 +10,10 @@ from rich.console import Console
 from rich.text import Text
 
 from lrdecay.core.sanitize import sanitize
+
+for _size in ("COLUMNS", "LINES"):
+    if not os.environ.get(_size, "").strip("0"):  # what has no terminal may set them to 0
+        os.environ.pop(_size, None)
 
 
 class _Inert(Console):

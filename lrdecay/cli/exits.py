@@ -13,9 +13,11 @@ import typer
 from lrdecay.cli.console import err, program_name
 from lrdecay.core import signals
 from lrdecay.core.errors import InputError, WorkerError
+from lrdecay.core.text import describe_error
 
 BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 130
 _NOT_INPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENOMEM}
+_NO_THREAD = "can't start new thread", "launch worker thread"
 
 
 @contextmanager
@@ -24,11 +26,16 @@ def report_errors() -> Iterator[None]:
     try:
         yield
     except (InputError, WorkerError) as error:
-        err.say(f"lrdecay: {error}")
+        _say_last(str(error))
         raise typer.Exit(BAD_INPUT if isinstance(error, InputError) else RUN_FAILED) from None
     except OSError as error:
-        err.say(f"lrdecay: {_as_text(error)}")
+        _say_last(_as_text(error))
         raise typer.Exit(RUN_FAILED if error.errno in _NOT_INPUT else BAD_INPUT) from None
+    except Exception as error:
+        if not _is_shortage(error):
+            raise
+        _say_last(f"there is not enough memory, or no further process ({describe_error(error)})")
+        raise typer.Exit(RUN_FAILED) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 
@@ -51,8 +58,7 @@ def exit_on_signal() -> Iterator[Place]:
     except OSError as error:
         if error.errno not in _NOT_INPUT:
             raise
-        with suppress(OSError):
-            err.say(f"lrdecay: {_as_text(error)}; {_how_to_go_on(place)}")
+        _say_last(f"{_as_text(error)}; {_how_to_go_on(place)}")
         raise typer.Exit(RUN_FAILED) from None
 
 
@@ -71,6 +77,16 @@ def exit_with_line(line: Callable[[], str]) -> Iterator[None]:
 def _how_to_go_on(place: Place) -> str:
     done = f"finished runs are in {place.folder}" if place.folder else "nothing was started"
     return f"{done}. To continue: {shlex.join([program_name(), *sys.argv[1:]])}"
+
+
+def _say_last(line: str) -> None:
+    with suppress(OSError):  # standard error may be a full disk too
+        err.say(f"lrdecay: {line}")
+
+
+def _is_shortage(error: Exception) -> bool:
+    """Whether the system gave no memory or no thread: Arrow has no class for the latter."""
+    return isinstance(error, MemoryError) or any(each in str(error) for each in _NO_THREAD)
 
 
 def _as_text(error: OSError) -> str:

@@ -41,5 +41,5 @@ def export(
     with stop, show_share(err, f"writing {to}") as show:
         written = export_results(folder, to, output, show)
     out.say(str(written))
-    if look := FORMATS[to].look:
-        out.say(f"Next:  {look.format(folder=written)}")
+    if look := FORMATS[to].write_command(written):
+        out.say(f"Next:  {look}")

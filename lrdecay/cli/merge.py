@@ -1,6 +1,7 @@
 """`lrdecay merge`: join the results of shards, or of several machines."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -38,4 +39,4 @@ def merge(
             err.say(f"{each}: no results yet")
         missing = f"; {spell_count(merged.missing, 'run')} still to train" if merged.missing else ""
         out.say(f"{into}: {spell_count(merged.runs, 'run')}, {merged.added} of them new{missing}")
-        out.say(f"Next:  {program_name()} report {into}")
+        out.say(f"Next:  {program_name()} report {quote(str(into))}")

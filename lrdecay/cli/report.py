@@ -94,7 +94,12 @@ def _list_reports(folder: Path) -> None:
     from lrdecay.report.index import INDEX, find_home, write_index
 
     home = find_home(folder)
-    if write_index(home) is None:
+    try:
+        listed = write_index(home) is not None
+    except OSError as error:  # the report itself is complete
+        err.say(f"{home / INDEX} does not list the reports: {error.strerror or error}")
+        return
+    if not listed:
         err.say(
             f"{home / INDEX} was not written by lrdecay and is kept; it does not list the reports"
         )

@@ -1,11 +1,13 @@
 """A sweep's schedules before anything trains: as lines in the terminal, and as a picture."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from lrdecay.store.atomic import write_bytes
 from lrdecay.sweep.schedule_lint import PlannedCurve
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -93,4 +95,6 @@ def save_curves(planned: Sequence[PlannedCurve], path: Path) -> None:
         plot_schedules(panel, styles=styles, legend=number == len(panels), ax=ax)
         if len(panels) > 1:
             ax.set_title(f"{epochs} epochs, batches of {batch_size}")
-    figure.savefig(path, dpi=150)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix[1:], dpi=150)
+    write_bytes(drawn.getvalue(), path)

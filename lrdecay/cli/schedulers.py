@@ -26,8 +26,10 @@ def schedulers(
     from lrdecay.components.registry import suggest_registered
 
     plugins.load_plugins(plugin or ())
-    if name is not None and name not in known.CLASSES:
-        raise InputError(f"scheduler {suggest_registered('scheduler', name)}")
+    if name is not None:
+        plugins.load_named([("scheduler", name)])
+        if name not in known.CLASSES:
+            raise InputError(f"scheduler {suggest_registered('scheduler', name)}")
     table = Table("class", "stepped every", "arguments (= default)", box=None, pad_edge=False)
     for each in known.CLASSES if name is None else [name]:
         whole = getattr(known.CLASSES[each], "whole", None)
@@ -41,6 +43,9 @@ def schedulers(
             if key != "interval"
         ]
         table.add_row(each, known.find_interval(each), ", ".join(arguments) or "none")
+    for entry in registry.list_installed("scheduler") if name is None else ():
+        if entry.name not in known.CLASSES:  # its arguments are known once it is named
+            table.add_row(entry.name, "", f"installed: {entry.value}")
     out.print(table)
     if name is not None:
         # torch's docstrings go on with formulas in markup

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import typer
@@ -84,10 +85,10 @@ def print_summary(summary: Summary, sweep_folder: Path) -> None:
         f"{spell_seconds(summary.seconds)}, {summary.reused} from before{elsewhere}"
     )
     if summary.folder == sweep_folder:
-        out.say(f"Next:  {program_name()} report {summary.folder}")
+        out.say(f"Next:  {program_name()} report {quote(str(summary.folder))}")
         return
-    shards = summary.folder.parent
-    out.say(f"When all shards have ended:  {program_name()} merge {shards}/* --into {sweep_folder}")
+    shards, into = quote(str(summary.folder.parent)), quote(str(sweep_folder))
+    out.say(f"When all shards have ended:  {program_name()} merge {shards}/* --into {into}")
     if summary.more_to_come:
         out.print("Then run the shards again: what comes next depends on all results so far.")
 

@@ -2,8 +2,9 @@
 
 A plug-in is a Python file or a module with any of the dicts SCHEDULERS, MODELS, DATASETS and
 OPTIMIZERS (name -> class or function), or an installed package that gives the same objects one by
-one, as entry points of the groups `lrdecay.schedulers` and so on. `load_plugins` checks them and
-enters them into the registries, beside lrdecay's own. What each must be: `contracts`.
+one, as entry points of the groups `lrdecay.schedulers` and so on, which are loaded when they are
+named. `load_plugins` checks them and enters them into the registries, beside lrdecay's own. What
+each must be: `contracts`.
 """
 
 import hashlib
@@ -11,10 +12,9 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,13 +40,12 @@ _given: dict[str, str] = {}  # files and modules that are loaded -> digest of th
 
 
 def load_plugins(given: Sequence[str | Path] = ()) -> None:
-    """Load the installed plug-ins, and files and modules; one that is loaded already is left alone.
+    """Load files and modules; one that is loaded already is left alone.
 
     Raises `InputError` for one that cannot be imported or is not what a plug-in must be; then
     nothing of it is there. A name that exists already is refused, and a file that has changed since
     it was loaded.
     """
-    load_installed()
     for each in map(str, given):
         if each.endswith(".py") or os.sep in each:
             _load_file(each)
@@ -57,9 +56,16 @@ def load_plugins(given: Sequence[str | Path] = ()) -> None:
             _given[each] = hashlib.sha256(source).hexdigest()
 
 
-def load_installed() -> None:
-    """Load the installed plug-ins, once for each search path of modules."""
-    _load_entry_points(tuple(sys.path))
+def load_named(named: Iterable[tuple[str, str]]) -> None:
+    """Load the installed plug-ins that have one of these kinds and names, and no others: one that
+    breaks ends only what uses it.
+
+    Raises `InputError` as `load_plugins`.
+    """
+    for kind, name in dict.fromkeys(named):
+        for entry in registry.list_installed(kind):
+            if entry.name == name:
+                _load_entry_point(kind, entry)
 
 
 def list_loaded() -> Loaded:
@@ -76,27 +82,26 @@ def load_as_elsewhere(there: Loaded) -> None:
     # at the end, so that they hide no module
     sys.path.extend(folder for folder in there.search if folder not in sys.path)
     load_plugins(there.given)
+    expected = [(kind, name) for kind, name, _ in there.expected]
+    load_named(each for each in expected if each not in PLUGGED)
     for kind, name, digest in sorted(there.expected):
         own = find_plugin(kind, name)
         if own is None or own.digest != digest:
             raise InputError(f"the plug-in {kind} {name} has changed since the sweep began")
 
 
-@cache
-def _load_entry_points(search: tuple[str, ...]) -> None:
-    for kind in KINDS:
-        for entry in entry_points(group=f"lrdecay.{kind}s"):
-            package = f" of {entry.dist.name}" if entry.dist else ""
-            origin = f"entry point {entry.name} = {entry.value}{package}"
-            try:
-                thing = entry.load()
-            except (Exception, SystemExit) as error:
-                what = registry.describe_cause(error, "")
-                raise InputError(f"{origin} (lrdecay.{kind}s): cannot be loaded: {what}") from error
-            own = find_plugin(kind, entry.name)
-            if own is None or own.origin != origin:
-                module = sys.modules[entry.module]
-                _enter({(kind, entry.name): thing}, origin, module, _read_source(module))
+def _load_entry_point(kind: str, entry: EntryPoint) -> None:
+    package = f" of {entry.dist.name}" if entry.dist else ""
+    origin = f"entry point {entry.name} = {entry.value}{package}"
+    try:
+        thing = entry.load()
+    except (Exception, SystemExit) as error:
+        what = registry.describe_cause(error, "")
+        raise InputError(f"{origin} (lrdecay.{kind}s): cannot be loaded: {what}") from error
+    own = find_plugin(kind, entry.name)
+    if own is None or own.origin != origin:
+        module = sys.modules[entry.module]
+        _enter({(kind, entry.name): thing}, origin, module, _read_source(module))
 
 
 def _load_file(given: str) -> None:

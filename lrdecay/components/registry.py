@@ -4,10 +4,12 @@ The packages beside this one enter lrdecay's own schedulers, models, datasets an
 are imported; `plugins` enters the user's.
 """
 
+import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,22 @@ def list_plugins(kind: str) -> list[str]:
     return [name for each, name in PLUGGED if each == kind]
 
 
+def list_installed(kind: str) -> tuple[EntryPoint, ...]:
+    """Return what installed packages offer of a kind; looking for it loads nothing."""
+    return _find_entry_points(f"lrdecay.{kind}s", tuple(sys.path))
+
+
+@cache
+def _find_entry_points(group: str, search: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=group))
+
+
+def list_names(kind: str) -> list[str]:
+    """Return all that may be named as one of a kind, loaded or only installed."""
+    installed = (entry.name for entry in list_installed(kind))
+    return list(dict.fromkeys([*REGISTRIES[kind], *installed]))
+
+
 def digest_plugins(used: Sequence[tuple[str, str]]) -> str:
     """Return those of (kind, name) that plug-ins gave as JSON: kind and name -> digest.
 
@@ -87,10 +105,9 @@ def describe_cause(error: BaseException, file: str) -> str:
 
 def require_registered(kind: str, value: Any) -> str:
     """Refuse a name that the registry of a kind does not have; plug-ins add to it."""
-    choices = REGISTRIES[kind]
     if not isinstance(value, str):
-        raise ValueError(f"must be one of {', '.join(choices)}, not {quote(value)}")
-    if value not in choices:
+        raise ValueError(f"must be one of {', '.join(list_names(kind))}, not {quote(value)}")
+    if value not in REGISTRIES[kind]:
         raise ValueError(suggest_registered(kind, value))
     return value
 
@@ -99,7 +116,7 @@ def suggest_registered(kind: str, name: str) -> str:
     """Say that a name is none of a kind, with what to write for it; of one with dots, as Python
     has it, the last part counts."""
     hint = HINTS[kind].get(name.rpartition(".")[2])
-    return suggest_name(name, REGISTRIES[kind], hint)
+    return suggest_name(name, list_names(kind), hint)
 
 
 def registered(kind: str) -> BeforeValidator:

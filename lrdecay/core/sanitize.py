@@ -30,3 +30,12 @@ def sanitize_line(text: str) -> str:
     step\nverified
     """
     return sanitize(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def escape_bytes(text: str) -> str:
+    r"""Return text that UTF-8 can hold: bytes of a path that are none of it as their escapes.
+
+    >>> print(escape_bytes("mine\udcff"))
+    mine\udcff
+    """
+    return text.encode(errors="backslashreplace").decode()

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from lrdecay.core.run import SEMANTICS, Run
+from lrdecay.core.sanitize import escape_bytes
 from lrdecay.engine import provenance, rate_check
 from lrdecay.engine.devices import device_name
 from lrdecay.engine.measured import Epoch, Measured
@@ -50,7 +51,7 @@ def record_finished(run: Run, measured: Measured, engine: str, device: torch.dev
 
 def record_failed(run: Run, error: str, engine: str, device: torch.device) -> Record:
     """Return the record of a run that an error ended."""
-    return Record(_row(run, {"status": "failed", "error": error}, engine, device), [])
+    return Record(_row(run, {"status": "failed", "error": escape_bytes(error)}, engine, device), [])
 
 
 def _row(

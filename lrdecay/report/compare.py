@@ -22,6 +22,7 @@ from lrdecay.core.errors import InputError
 from lrdecay.core.text import spell_count
 from lrdecay.report.conclusions import write_engines
 from lrdecay.store import reader
+from lrdecay.store.export.csv import disarm_formulas
 
 SHOWN = 100  # sentences of a family; all of them are in the machines' formats
 
@@ -116,8 +117,9 @@ def as_json(answer: Answer) -> str:
 
 
 def as_csv(answer: Answer) -> str:
-    """Return the contrasts as CSV, every column of `analysis.compare`."""
-    text: str = answer.found.table.to_csv(index=False)
+    """Return the contrasts as CSV, every column of `analysis.compare`; text is as
+    `disarm_formulas` has it."""
+    text: str = disarm_formulas(answer.found.table).to_csv(index=False)
     return text
 
 

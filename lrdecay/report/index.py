@@ -73,10 +73,17 @@ def write_index(home: Path) -> Path | None:
     rows = [
         {"name": folder.name, "link": make_link([folder.name, REPORT]), **_describe(folder)}
         for folder in sorted(home.iterdir(), key=os.fsencode)
-        if folder.is_dir() and (folder / REPORT).is_file()
+        if _has_report(folder)
     ]
     compared_link = make_link([COMPARED]) if (home / COMPARED).is_file() else None
     return write_page(render_template("index.html.j2", rows=rows, compared=compared_link), path)
+
+
+def _has_report(folder: Path) -> bool:
+    try:
+        return folder.is_dir() and (folder / REPORT).is_file()
+    except OSError:  # of somebody else, who lets nobody look into it
+        return False
 
 
 def _describe(folder: Path) -> dict[str, object]:

@@ -17,7 +17,7 @@ from lrdecay.execution.trainer import Setup
 from lrdecay.runner.agenda import AgendaSource
 from lrdecay.runner.loop import Progress, Summary, SweepLoop
 from lrdecay.runner.options import SweepOptions, change_options
-from lrdecay.store.layout import REPEATS
+from lrdecay.store.layout import REPEATS, refuse_link
 from lrdecay.store.lock import hold_folder
 from lrdecay.store.writer import Store
 from lrdecay.sweep import schedule_lint
@@ -69,6 +69,9 @@ def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None)
     if warnings and options.strict:
         raise InputError("\n".join(warnings))
     folder, shard = options.folder(sweep), options.shard
+    if shard is not None:
+        refuse_link(folder.parent.parent, folder.parent.name)
+        refuse_link(folder.parent, folder.name)
     folder.mkdir(parents=True, exist_ok=True)
     with hold_folder(folder) as hold:
         mine = None

@@ -11,6 +11,7 @@ It holds
     earlier/         runs that the sweep file no longer asks for; used again if it does
     quarantine/      files that were found damaged (`lrdecay verify`)
     repeats/         a results folder of runs that trained once more (`lrdecay sweep --repeat`)
+    export/          what `lrdecay export` made of them
 
 Runs go from parts to batches to the tables, and are in the next place before they leave the last.
 Whoever reads lists the places in that order, so that it misses none.
@@ -19,11 +20,22 @@ Whoever reads lists the places in that order, so that it misses none.
 import hashlib
 from pathlib import Path
 
+from lrdecay.core.errors import InputError
+
 RESULTS = ("runs", "epochs")
 """The tables that a part, a batch and the folder itself have; the plan is apart from them."""
 
-REPEATS = "repeats"
-"""The folder, within that of a sweep, of runs that trained once more."""
+REPEATS, EXPORT = "repeats", "export"
+"""The folders, within that of a sweep, of runs that trained once more, and of exports."""
+
+
+def refuse_link(folder: Path, name: str) -> None:
+    """Refuse what leads out of a results folder: files in there are written, moved and removed.
+
+    Raises `InputError` where `name` in the folder is a link.
+    """
+    if (folder / name).is_symlink():
+        raise InputError(f"{folder / name}: a link; a results folder must hold its {name} itself")
 
 
 def list_folders(folder: Path, kind: str) -> list[Path]:

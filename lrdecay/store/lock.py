@@ -1,5 +1,6 @@
 """One process at a time writes to a results folder, and others can see which."""
 
+import fcntl
 import json
 import os
 import socket
@@ -15,12 +16,13 @@ from pydantic import Field, TypeAdapter
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.sanitize import sanitize_line
+from lrdecay.store.layout import refuse_link
 
-_HOLDER = ".holder"
+_LOCK, _HOLDER = ".lock", ".holder"
 _LONGEST = 2**20
 """Bytes of the note that are read."""
 _PATIENCE = 0.5
-"""Seconds; reading who holds a folder locks it for an instant."""
+"""Seconds; a look at who holds a folder locks it for an instant."""
 
 
 _Word = Annotated[str, Field(max_length=255)]
@@ -62,12 +64,14 @@ class Hold:
 def hold_folder(folder: Path) -> Iterator[Hold]:
     """Hold a folder, which the kernel lets go of when the process ends, however it ends.
 
-    Raises `InputError` that names the holder where there is one.
+    Raises `InputError` that names the holder where there is one, and where a merge reads it.
     """
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(_find_lock(folder))
     try:
         lock.acquire(timeout=_PATIENCE)
     except Timeout:
+        if find_holder(folder) is None:
+            raise InputError(f"{folder}: a merge reads this folder; wait for its end") from None
         who = _read_note(folder) or "a process that has just started"
         raise InputError(f"{folder}: another sweep is writing to this folder ({who})") from None
     with lock:
@@ -79,14 +83,42 @@ def hold_folder(folder: Path) -> Iterator[Hold]:
 
 
 def find_holder(folder: Path) -> Holder | None:
-    """Return who writes to a folder at the moment; None if nobody does."""
-    if not (folder / ".lock").exists():
-        return None
+    """Return who writes to a folder at the moment; None if nobody does. Looking takes no right to
+    write."""
+    with share_folder(folder) as holder:
+        return holder
+
+
+@contextmanager
+def share_folder(folder: Path) -> Iterator[Holder | None]:
+    """Keep others from writing to a folder as long as it is read; give who writes there already,
+    None if nobody does.
+
+    A folder that nobody has written to, or whose lock this user may not look at, is not held.
+    """
+    lock = _find_lock(folder)
+    handle: int | None = None
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        handle = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if handle is None:
+        yield None
+        return
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            return None
-    except Timeout:
-        return _read_note(folder) or Holder("unknown", 0, "now")
+        holder: Holder | None = None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            holder = _read_note(folder) or Holder("unknown", 0, "now")
+        except OSError:  # of a file system that has no locks
+            pass
+        yield holder
+    finally:
+        os.close(handle)
+
+
+def _find_lock(folder: Path) -> Path:
+    refuse_link(folder, _LOCK)  # whoever locks it would open what it leads to
+    return folder / _LOCK
 
 
 def _read_note(folder: Path) -> Holder | None:

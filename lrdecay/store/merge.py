@@ -12,7 +12,7 @@ from lrdecay.core.errors import InputError
 from lrdecay.core.run import ROLES, Run
 from lrdecay.core.text import join_words
 from lrdecay.store.layout import RESULTS, digest_text, has_results, list_files
-from lrdecay.store.lock import find_holder, hold_folder
+from lrdecay.store.lock import hold_folder, share_folder
 from lrdecay.store.reader import Plan, read_plan, read_plan_runs
 from lrdecay.store.row_index import Place, Places, Rows, index_folder
 from lrdecay.store.schema import HOW_LONG, MADE_WITH
@@ -57,19 +57,20 @@ def merge_results(
     into = Path(into)
     named = dict.fromkeys(path.resolve() for path in map(Path, folders))
     named.pop(into.resolve(), None)
-    for path in named:
-        if (who := find_holder(path)) is not None:
-            raise InputError(f"{path}: a sweep is writing to this folder ({who}); wait for its end")
-    # a sweep was stopped in these before it had written anything
-    empty = [path for path in named if (path / ".lock").exists() and not has_results(path)]
-    paths = [path for path in named if path not in empty]
-    if not paths:
-        raise InputError("merge: name at least one results folder beside the one that they go into")
-    into.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        for path in paths:
-            if (path / ".lock").exists():  # a sweep has written there, and must not now
-                held.enter_context(hold_folder(path))
+        for path in named:
+            if (who := held.enter_context(share_folder(path))) is not None:
+                raise InputError(
+                    f"{path}: a sweep is writing to this folder ({who}); wait for its end"
+                )
+        # a sweep was stopped in these before it had written anything
+        empty = [path for path in named if (path / ".lock").exists() and not has_results(path)]
+        paths = [path for path in named if path not in empty]
+        if not paths:
+            raise InputError(
+                "merge: name at least one results folder beside the one that they go into"
+            )
+        into.mkdir(parents=True, exist_ok=True)
         held.enter_context(hold_folder(into))
         sources = [_source(path) for path in paths]
         store = Store(into)

@@ -2,9 +2,10 @@
 
 A parquet file of ours carries a seal: the SHA-256 of its data and of its footer, in the gap that
 the format leaves between the two. Other programs read the file as any other; here no bit of it can
-change unnoticed.
+change unnoticed, and a file whose seal is right is not damaged, whatever else goes wrong.
 """
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -37,13 +38,16 @@ class Sealed:
 
     path: Path
     file: pq.ParquetFile
+    content: IO[bytes]
     version: int
     facts: dict[str, str]
+    threads: bool
+    """Whether it is read in several: not where what fails is taken for damage."""
 
     def rows(self, group: int, columns: list[str] | None = None) -> pa.Table:
         """Return the rows of one row group, as they were written."""
-        with _damage(self.path):
-            return self.file.read_row_group(group, columns=columns)
+        with _damage(self.path, self.content):
+            return self.file.read_row_group(group, columns=columns, use_threads=self.threads)
 
 
 @contextmanager
@@ -58,7 +62,7 @@ def open_sealed(path: Path, trust: bool = False) -> Iterator[Sealed]:
     if path.exists() and not path.is_file():  # a pipe would be waited for
         raise DamagedError(path, "not a file")
     with path.open("rb") as file:
-        with _damage(path):
+        with _damage(path, file):
             sealed = _open_sealed(path, file, trust)
         yield sealed
 
@@ -109,7 +113,7 @@ def _open_sealed(path: Path, file: IO[bytes], trust: bool) -> Sealed:
         )
     if version < 1 or (version >= SEALED_SINCE and not sealed):
         raise DamagedError(path, "no seal of lrdecay's")
-    return Sealed(path, source, version, facts)
+    return Sealed(path, source, file, version, facts, threads=not trust)
 
 
 def _seal(file: IO[bytes]) -> None:
@@ -160,13 +164,34 @@ def _digest(file: IO[bytes], end: int) -> bytes:
 
 
 @contextmanager
-def _damage(path: Path) -> Iterator[None]:
-    """Say of whatever goes wrong with a file's content which file it is."""
+def _damage(path: Path, file: IO[bytes]) -> Iterator[None]:
+    """Say of whatever goes wrong with a file's content which file it is.
+
+    What goes wrong with one that is as it was written comes from outside: there was no memory for
+    it, or no thread.
+    """
     try:
         yield
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
         if getattr(error, "errno", None) is not None:  # the system's, such as: no such file
             raise
+        if isinstance(error, pa.ArrowException | OSError) and _is_as_written(path, file):
+            reason = (
+                f"cannot be read, though it is as it was written ({first_line(error)}); allow "
+                f"more memory and processes (ulimit -a), and try again"
+            )
+            raise OSError(errno.ENOMEM, reason, str(path)) from error
         raise DamagedError(path, first_line(error)) from error
+
+
+def _is_as_written(path: Path, file: IO[bytes]) -> bool:
+    try:
+        return _verify_seal(path, file, trust=False)
+    except DamagedError:
+        return False
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        return False

@@ -78,11 +78,13 @@ def read_plan(folder: str | Path) -> Plan:
             warnings = tuple(map(str, json.loads(facts.get("warnings", "[]"))))
             extends = facts.get("extends", "")
             return Plan(int(facts["planned"]), facts["sweep"], target, warnings, extends)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise DamagedError(path, "what it says of its sweep is not readable") from error
     runs = read_runs(folder)  # the plan was set aside as damaged
     file = Path(folder) / "sweep.yaml"
-    text = file.read_text("utf-8", "replace") if file.is_file() else ""
+    # a link could lead to any file of the user, whose text would be in the report
+    there = file.is_file() and not file.is_symlink()
+    text = file.read_text("utf-8", "replace") if there else ""
     return Plan(int((runs["phase"] == "compare").sum()), text)
 
 
@@ -139,8 +141,9 @@ def _where_they_are(folder: Path, name: str) -> str:
     """Return what to do about a folder without a table; whoever gives the one that holds all
     results wants one of those in it."""
     for one in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if one.is_dir() and list_current(one, name):
-            return f"give one of the folders in it, such as {one}"
+        with suppress(OSError):  # one of somebody else may be in between
+            if one.is_dir() and list_current(one, name):
+                return f"give one of the folders in it, such as {one}"
     return "`lrdecay sweep FILE` puts a sweep's results there"
 
 

@@ -20,10 +20,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lrdecay.core.errors import InputError
 from lrdecay.core.run import ROLES, Run
 from lrdecay.store.atomic import sync_folder, write_text
 from lrdecay.store.layout import (
+    REPEATS,
     RESULTS,
     digest_text,
     list_earlier,
@@ -31,6 +31,7 @@ from lrdecay.store.layout import (
     list_folders,
     list_parts,
     name_part,
+    refuse_link,
 )
 from lrdecay.store.parquet import read_facts, write_groups, write_table
 from lrdecay.store.reader import join_once, read_plan, to_frame
@@ -53,11 +54,8 @@ class Store:
     def __init__(self, folder: str | Path, beside: Path | None = None) -> None:
         self.folder = Path(folder)
         self._beside = beside
-        for kind in ("parts", "batches", "earlier", "quarantine"):
-            if (self.folder / kind).is_symlink():  # things are moved and removed in there
-                raise InputError(
-                    f"{self.folder / kind}: a link; a results folder must hold its {kind} itself"
-                )
+        for kind in ("parts", "batches", "earlier", "quarantine", REPEATS):
+            refuse_link(self.folder, kind)
         for kind in ("parts", "batches"):
             (self.folder / kind).mkdir(parents=True, exist_ok=True)
             for left_over in (self.folder / kind).glob(".*"):  # of a process that was killed

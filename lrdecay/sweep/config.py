@@ -3,7 +3,7 @@
 import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -222,13 +222,14 @@ def _further_problems(document: Document, source: str, known: Sequence[Problem])
 def check_sweep(document: Document, source: str) -> Sweep:
     """Return the sweep that a parsed document states, or raise every mistake in it at once.
 
-    Names may be those of installed plug-ins, and of others that `load_plugins` has loaded.
+    Names may be those of installed plug-ins, which are loaded then, and of others that
+    `load_plugins` has loaded.
     """
-    plugins.load_installed()
     value = document.value
     if not isinstance(value, dict):
         message = f"must be keys and values, such as dataset: digits, not {quote(value)}"
         raise SweepFileError(source, [Problem(*document.place(()), message)])
+    plugins.load_named(_list_named(value))
     problems = list(checks.find_problems(document))
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(source).stem).lstrip("_.-")[:64] or "sweep"
     try:
@@ -253,6 +254,27 @@ def check_sweep(document: Document, source: str) -> Sweep:
         dataset = sweep.dataset.model_copy(update={"folder": folder})
         sweep = sweep.model_copy(update={"dataset": dataset})
     return sweep
+
+
+_KINDS = {
+    "dataset": "dataset",
+    "model": "model",
+    "optimizer": "optimizer",
+    "schedulers": "scheduler",
+}
+
+
+def _list_named(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the kind and name of each dataset, model, optimizer and scheduler that a file names:
+    any text where one may be named."""
+    for key, kind in _KINDS.items():
+        inside = [value.get(key)]
+        while inside:
+            each = inside.pop()
+            if isinstance(each, str):
+                yield kind, each
+            elif isinstance(each, dict | list):
+                inside += each.values() if isinstance(each, dict) else each
 
 
 def _list_models(document: Document) -> dict[tuple[str | int, ...], type[BaseModel]]:

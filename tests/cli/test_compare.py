@@ -113,6 +113,26 @@ def test_csv_and_json_hold_every_column(folder):
     assert [set(row["excluded_by"]) <= {"constant", "step", "cosine"} for row in found["best"]]
 
 
+def test_no_label_is_a_formula_in_csv(tmp_path):
+    labels = ("=1+1", "+a", "-b", "@c", "\t=d", "step")
+    tables = make_tables(labels, (0.0,), 8, n_epochs=1)
+    written = call(write_folder(tmp_path / "s", tables), "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(written)))
+    begins = {str(text)[:1] for row in rows for text in row.values() if not _is_number(text)}
+    assert not begins & set("=+-@\t\r")
+    assert [row["a"] for row in rows] == ["'+a", "'-b", "'@c", "'\t=d", "step"]
+    assert {row["b"] for row in rows} == {"'=1+1"}
+    assert any(float(row["mean"]) < 0 for row in rows)  # a number stays one
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def test_what_is_infinite_is_null_in_json(tmp_path):
     tables = make_tables(("constant", "step"), (0.0,), 5, n_epochs=1)
     text = call(write_folder(tmp_path / "few", tables), "--format", "json")

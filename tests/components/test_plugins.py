@@ -251,33 +251,82 @@ def test_entry_points_need_no_option(tmp_path, monkeypatch):
     assert list(json.loads(given)) == ["scheduler InstalledLR"]
 
 
+NAMES_X = "dataset: digits\nmodel: x\nschedulers: {c: {class: constant}}\n"
+NAMES_NINE = NAMES_X.replace("model: x", "optimizer: {name: [Adam, Nine]}")
+NAMES_STEP = (
+    "dataset: digits\n"
+    "schedulers: {w: {class: WarmupLR, warmup_iters: 1, then: {class: StepLR, step_size: 1}}}\n"
+)
+
+
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("line", "text", "message"),
     [
         (
             "[lrdecay.models]\nx = absent_package:thing\n",
+            NAMES_X,
             "entry point x = absent_package:thing of own-package (lrdecay.models): cannot be "
             "loaded: ModuleNotFoundError: No module named 'absent_package'",
         ),
         (
             "[lrdecay.optimizers]\nNine = math:pi\n",
+            NAMES_NINE,
             "plug-in entry point Nine = math:pi of own-package: optimizer Nine: must be a class "
             "or a function, not float",
         ),
         (
             "[lrdecay.schedulers]\nStepLR = torch.optim.lr_scheduler:StepLR\n",
+            NAMES_STEP,
             "plug-in entry point StepLR = torch.optim.lr_scheduler:StepLR of own-package: "
             "scheduler StepLR: exists already, in lrdecay; give it another name",
         ),
     ],
 )
-def test_a_broken_entry_point_is_one_clear_error(tmp_path, monkeypatch, line, message):
+def test_a_broken_entry_point_is_one_clear_error(tmp_path, monkeypatch, line, text, message):
     install(tmp_path, line)
     monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "named.yaml").write_text(text)
     for _ in range(2):  # it does not go away
-        result = CliRunner().invoke(app, ["plan", str(HOME / "bench" / "sweeps" / "digits.yaml")])
+        result = CliRunner().invoke(app, ["plan", str(tmp_path / "named.yaml")])
         assert (result.exit_code, result.output) == (2, f"lrdecay: {message}\n")
     assert CliRunner().invoke(app, ["--help"]).exit_code == 0
+    (tmp_path / "other.yaml").write_text("dataset: digits\nschedulers: {c: {class: constant}}\n")
+    other = CliRunner().invoke(app, ["plan", str(tmp_path / "other.yaml")])
+    assert other.exit_code == 0, other.output
+
+
+@pytest.mark.parametrize("breaks", ["1 / 0", "raise SystemExit(3)", "import time; time.sleep(600)"])
+def test_an_entry_point_that_nobody_names_is_not_loaded(tmp_path, monkeypatch, breaks):
+    (tmp_path / "own_package.py").write_text(f"{breaks}\n")
+    things = "".join(f"[lrdecay.{kind}s]\nMine = own_package:Mine\n" for kind in registry.KINDS)
+    install(tmp_path, things)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "dataset: digits\nepochs: 1\nschedulers: {Mine: {class: constant}, s: {class: RexLR}}\n"
+    (tmp_path / "small.yaml").write_text(text)
+    summary = run_sweep(tmp_path / "small.yaml", tmp_path, workers=0, device="cpu")
+    assert (summary.completed, summary.failed) == (2, 0)
+    listed = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["schedulers"])
+    assert re.search(r"^Mine +installed: own_package:Mine$", listed.output, re.M)
+    assert "own_package" not in sys.modules
+    assert registry.PLUGGED == {}
+
+
+def test_an_entry_point_is_known_by_its_name_before_it_is_loaded(tmp_path, monkeypatch):
+    (tmp_path / "own_package.py").write_text(POWERS)
+    install(tmp_path, "[lrdecay.schedulers]\nInstalledLR = own_package:powers_lr\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SweepFileError, match="'InstaledLR' is unknown; did you mean InstalledLR"):
+        parse_sweep("dataset: digits\nschedulers: {a: {class: InstaledLR}}\n")
+    assert "own_package" not in sys.modules
+    held = "{class: WarmupLR, warmup_iters: 1, then: {class: InstalledLR, gamma: 0.5}}"
+    try:
+        found = parse_sweep(f"dataset: digits\nschedulers: {{a: {held}}}\n")
+        one = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["schedulers", "InstalledLR"])
+    finally:
+        sys.modules.pop("own_package", None)
+    assert list(found.schedulers) == ["a"]
+    assert re.search(r"InstalledLR +epoch +gamma=0.5", one.output)
+    assert list(registry.PLUGGED) == [("scheduler", "InstalledLR")]
 
 
 # What is refused

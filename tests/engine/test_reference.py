@@ -22,8 +22,8 @@ from lrdecay.components.models.build import MODELS, build_model
 from lrdecay.components.models.dropout import set_dropout_step
 from lrdecay.engine import reference
 from lrdecay.engine.measured import Epoch, Metrics
-from lrdecay.engine.record import _final_and_best
-from lrdecay.store.schema import EPOCHS, RUNS
+from lrdecay.engine.record import _final_and_best, record_failed
+from lrdecay.store.schema import EPOCHS, RUNS, make_table
 
 
 def plain_loop(seed: int, epochs: int, rate_of_epoch) -> dict[str, list[float]]:
@@ -507,3 +507,8 @@ def test_the_time_of_an_image_is_measured():
     training, evaluation = reference.time_reference(runs("epochs: 1")["constant"], split(), CPU)
     assert training > 0
     assert evaluation > 0
+
+
+def test_an_error_that_names_a_path_of_any_bytes_is_recorded():
+    record = record_failed(runs()["constant"], "no such file: mine\udcff", "reference", CPU)
+    assert make_table([record.run], RUNS)["error"].to_pylist() == [r"no such file: mine\udcff"]

@@ -62,9 +62,9 @@ class Changes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), paths[0])
 
     def _shown(self, path: str) -> str:
-        """Without what differs from call to call: digests, numbers of processes."""
+        """Without what differs from call to call: digests, and what scratch is named by."""
         inside = path.removeprefix(self._folder).lstrip("/")
-        return re.sub(r"\b[0-9a-f]{16}\b", "ID", re.sub(r"\.\d+\.tmp", ".tmp", inside)) or "."
+        return re.sub(r"\b[0-9a-f]{16}\b", "ID", re.sub(r"\.[0-9a-f]+\.tmp", ".tmp", inside)) or "."
 
 
 def _watch() -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from helpers.frames import make_tables, write_folder
 from helpers.html_page import Page
+from helpers.rights import open_folder, without_root
 
 from lrdecay import analysis
 from lrdecay.core.errors import InputError
@@ -175,6 +176,16 @@ def test_a_folder_that_cannot_be_read_hides_no_other(home: Path) -> None:
     assert rows[1][0] == ["a"]
     assert "damaged" in rows[1][1][0]
     assert rows[2][:3] == [["b"], ["digits"], ["4 of 5"]]
+
+
+def test_a_folder_that_nobody_may_look_into_hides_no_other() -> None:
+    with open_folder() as home:
+        write_folder(home / "b", make_tables(("step",), seeds=1, n_epochs=1))
+        (home / "b" / "report.html").write_text("")
+        (home / "a").mkdir(mode=0o700)
+        with without_root():
+            rows = indexed(home).tables["reports"]
+    assert [row[0] for row in rows[1:]] == [["b"]]
 
 
 def test_an_index_of_someone_else_stays(home: Path) -> None:

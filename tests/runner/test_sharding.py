@@ -337,6 +337,18 @@ def test_a_changed_sweep_goes_on_in_shards(file, whole, tmp_path):
         merge_results(copies, home)
 
 
+@pytest.mark.parametrize("name", ["shards", "shards/1-of-2"])
+def test_no_shard_trains_where_a_link_leads(file, tmp_path, name):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = tmp_path / "small" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    with pytest.raises(InputError, match=f"{link}: a link; a results folder must hold its "):
+        run_sweep(file, tmp_path, workers=0, shard=Shard(1, 2))
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_a_shard_that_was_ended_at_its_start_is_passed_over(thirds, whole, tmp_path):
     begun = tmp_path / "begun"
     begun.mkdir()
@@ -363,7 +375,7 @@ def test_no_sweep_begins_in_a_folder_that_is_merged(thirds, tmp_path, monkeypatc
 
     def choose(sources):
         for source in sources:
-            with pytest.raises(InputError, match="another sweep is writing to this folder"):
+            with pytest.raises(InputError, match="a merge reads this folder; wait"):
                 call_in_process(take, source.folder)
             seen.append(source.folder)
         return original(sources)

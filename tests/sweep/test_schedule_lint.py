@@ -457,6 +457,15 @@ def test_plan_warns_draws_and_exits_with_zero(file, tmp_path, suffix):
     assert picture.stat().st_size > 5000
 
 
+def test_a_picture_takes_the_place_of_a_link(file, tmp_path):
+    picture, victim = tmp_path / "schedules.png", tmp_path / "thesis.png"
+    victim.write_bytes(b"mine")
+    picture.symlink_to(victim)
+    assert invoke("plan", file, "--plot", picture).exit_code == 0
+    assert victim.read_bytes() == b"mine"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_plan_in_strict_is_an_error(file):
     result = invoke("plan", file, "--strict")
     assert result.exit_code == 2

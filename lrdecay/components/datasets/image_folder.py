@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lrdecay.components.datasets.dataset import Dataset, hold_out, make_dataset
 from lrdecay.core.errors import InputError
-from lrdecay.core.sanitize import sanitize_line
+from lrdecay.core.sanitize import escape_bytes, sanitize_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,7 +32,7 @@ def load_image_folder(root: Path, size: int | None, channels: int) -> Dataset:
     Raises `InputError` for a folder that is not laid out so, holds files that are no images or
     links that lead out of it, or does not fit into memory.
     """
-    name = root.resolve().name
+    name = escape_bytes(root.resolve().name)
     if (root / "train").is_dir() and (root / "test").is_dir():
         parts = [_read_images(root, part, size, channels) for part in ("train", "test")]
         (train_images, _, train_classes), (test_images, _, test_classes) = parts

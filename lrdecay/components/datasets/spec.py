@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from lrdecay.components.registry import REGISTRIES, registered
+from lrdecay.components.registry import list_names, registered
 from lrdecay.core.fields import Strict
 from lrdecay.core.text import quote
 
@@ -40,6 +40,6 @@ class DatasetSpec(Strict):
     @model_validator(mode="after")
     def _something(self) -> DatasetSpec:
         if self.name is None and self.folder is None:
-            names = ", ".join(REGISTRIES["dataset"])
+            names = ", ".join(list_names("dataset"))
             raise ValueError(f"give a name ({names}) or a folder of images")
         return self

@@ -1,6 +1,7 @@
 """Which formats there are, and how an export comes into place."""
 
 import os
+import shlex
 import shutil
 from dataclasses import dataclass
 from importlib import import_module
@@ -8,8 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lrdecay.core.errors import InputError
-from lrdecay.store.atomic import sync_folder
+from lrdecay.core.sanitize import sanitize_line
+from lrdecay.store.atomic import lock_scratch, name_scratch, remove_scratch, sync_folder
 from lrdecay.store.export.base import OnProgress, Tables
+from lrdecay.store.layout import EXPORT, refuse_link
 
 _MARK = ".lrdecay-export"
 
@@ -22,13 +25,17 @@ class Format:
     needs: tuple[str, ...] = ()
     look: str = ""
 
+    def write_command(self, folder: Path) -> str:
+        """Return the command that shows the export in a folder; empty where there is none."""
+        return self.look.format(folder=shlex.quote(str(folder)))
+
 
 FORMATS = {
     "csv": Format(),
     "tensorboard": Format(("tensorboardX",), "tensorboard --logdir {folder}"),
     "mlflow": Format(
         ("mlflow", "sqlalchemy", "alembic"),
-        "mlflow ui --backend-store-uri sqlite:///{folder}/mlflow.db",
+        "cd {folder} && mlflow ui --backend-store-uri sqlite:///mlflow.db",
     ),
 }
 
@@ -62,7 +69,9 @@ def export_results(
             f"--to {to} needs {', '.join(missing)}, which is not installed: "
             f"pip install 'lrdecay[{to}]', or in a checkout pip install -e '.[{to}]'"
         )
-    home = folder / "export" / to if output is None else output
+    if output is None:
+        refuse_link(folder, EXPORT)
+    home = folder / EXPORT / to if output is None else output
     _check_place(home)
 
     from lrdecay.store import reader
@@ -72,14 +81,17 @@ def export_results(
         raise InputError(f"no runs in {folder}: `lrdecay sweep FILE` trains a sweep into it")
     epochs = reader.read_epochs(folder)
     home.parent.mkdir(parents=True, exist_ok=True)
-    scratch = home.with_name(f".{home.name}.{os.getpid()}.tmp")
+    remove_scratch(home)
+    scratch = name_scratch(home)
     scratch.mkdir()
     try:
         # the packages of a format are imported only now
         write = getattr(import_module(f"lrdecay.store.export.{to}"), f"write_{to}")
-        write(Tables(folder.resolve().name, runs, epochs, home.resolve()), scratch, on_progress)
-        (scratch / _MARK).write_text(f"{to}\n")
-        _put(scratch, home)
+        tables = Tables(sanitize_line(folder.resolve().name), runs, epochs, home.resolve())
+        with lock_scratch(scratch):
+            write(tables, scratch, on_progress)
+            (scratch / _MARK).write_text(f"{to}\n")
+            _put(scratch, home)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return home
@@ -101,7 +113,7 @@ def _put(scratch: Path, home: Path) -> None:
     """Bring a complete export into place; the one before leaves by a rename, so that no moment has
     a mixture of both."""
     _check_place(home)  # once more: writing may have taken minutes
-    before = home.with_name(f".{home.name}.{os.getpid()}.old")
+    before = name_scratch(home, "old")
     if home.exists():
         os.rename(home, before)
     try:
@@ -112,4 +124,5 @@ def _put(scratch: Path, home: Path) -> None:
         raise
     if before.exists():
         shutil.rmtree(before)
+    remove_scratch(home, "old")
     sync_folder(home.parent)

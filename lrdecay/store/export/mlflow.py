@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -29,15 +30,18 @@ FILE = "mlflow.db"
 def write_mlflow(tables: Tables, folder: Path, on_progress: OnProgress) -> None:
     """Write mlflow.db into a folder."""
     # a name of its own: MLflow keeps the connection to each address as long as the program runs
-    database = folder.resolve() / f"{uuid4().hex}.db"
+    name = f"{uuid4().hex}.db"
     artifacts = (tables.home / "artifacts").as_uri()
-    with _log_errors_only(), _leave_disk_unsynced():
-        client = MlflowClient(tracking_uri=f"sqlite:///{database}")
+    with _log_errors_only(), _leave_disk_unsynced(), TemporaryDirectory() as plain:
+        # the folder by another path: an address has no place for `?`, nor for what is no UTF-8
+        link = Path(plain).resolve() / "export"
+        link.symlink_to(folder.resolve())
+        client = MlflowClient(tracking_uri=f"sqlite:///{link / name}")
         experiment = client.create_experiment(tables.name, artifact_location=artifacts)
         for number, run in enumerate(list_exported(tables), 1):
             _write_run(run, client, experiment)
             on_progress(number, len(tables.runs))
-    database.rename(folder / FILE)
+    (folder / name).rename(folder / FILE)
 
 
 def _write_run(run: Run, client: MlflowClient, experiment: str) -> None:

@@ -1,9 +1,10 @@
 """A run as other programs store it: what was asked for, how it ended, and its curves."""
 
-import re
+import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -27,7 +28,9 @@ MADE_BY = (
 _PARAMETERS = [name for name in PLAN.names if name != "run_id"]
 _CURVES = ("epoch", "split", "loss", "accuracy", "learning_rate")
 _AT_ONCE = 1000
-_OTHERS = re.compile(r"[^A-Za-z0-9._=-]+")
+_NOT_IN_NAMES = set('%/\\:*?"<>|')
+"""Characters that some file system does not have in names, and the one that escapes them."""
+_LONGEST = 150  # bytes of a label; a name has 255 at most
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,30 @@ def _known(row: Mapping[Hashable, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def _name(row: Mapping[Hashable, Any]) -> str:
-    """Return scheduler, dropout, seed and identity; a label may hold any character."""
-    label = _OTHERS.sub("_", str(row["scheduler"])).strip("._")[:40] or "scheduler"
+    """Return scheduler, dropout, seed and identity."""
+    label = spell_name(row["scheduler"])
     phase = "trial-" if row["phase"] == "choose" else ""
     dropout = format_dropout(row["dropout"]).replace(" ", "")
     parts = f"{phase}{label}", dropout, f"seed{row['seed']}", row["run_id"]
     return "-".join(part for part in parts if part)
+
+
+def spell_name(label: str) -> str:
+    """Return a label, which may hold any character, as part of a name of a file; labels that differ
+    stay apart.
+
+    >>> spell_name("step, halved"), spell_name("a/b"), spell_name("..")
+    ('step, halved', 'a%2Fb', '%2E.')
+    """
+    spelled = "".join(
+        c if c.isprintable() and c not in _NOT_IN_NAMES else quote(c, safe="") for c in label
+    )
+    if spelled.startswith("."):
+        spelled = f"%2E{spelled[1:]}"
+    if len(spelled.encode()) <= _LONGEST:
+        return spelled
+    digest = hashlib.sha256(label.encode()).hexdigest()[:8]
+    return f"{spelled.encode()[:_LONGEST].decode(errors='ignore')}~{digest}"
 
 
 def _by_epoch(rows: Iterable[tuple[Any, ...]]) -> dict[int, dict[str, float]]:

@@ -1,5 +1,6 @@
 """Datasets: what is read, how it is split and normalised, and what is said when it cannot be."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from lrdecay.components.datasets.dataset import (
     make_dataset,
     measure_channels,
 )
+from lrdecay.components.datasets.image_folder import load_image_folder
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.core.errors import InputError
 
@@ -534,6 +536,15 @@ def test_the_folder_one_stands_in_has_its_name(tmp_path, monkeypatch):
 
 
 # Kinds of images: 2x2 pixels, and what is read of them in colour and in grey
+
+
+def test_a_folder_whose_name_is_no_utf_8_has_a_name_that_a_table_holds(tmp_path):
+    root = tmp_path / os.fsdecode(b"mine\xff")
+    for name in ("a", "b"):
+        (root / name).mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (6, 5), (number, 2, 3)).save(root / name / f"{number}.png")
+    assert load_image_folder(root, None, 3).name == r"mine\udcff"
 
 
 def palette(**info) -> tuple[Image.Image, dict]:

@@ -1,9 +1,13 @@
 """What was exported is read back: by pandas, and by the programs that it is for."""
 
 import io
+import os
+import shlex
+import shutil
 import signal
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
@@ -19,7 +23,9 @@ from lrdecay.cli import progress
 from lrdecay.cli.app import app
 from lrdecay.cli.export import To
 from lrdecay.core.errors import InputError
-from lrdecay.store.export import FORMATS, base, export, export_results
+from lrdecay.core.sanitize import sanitize_line
+from lrdecay.store import atomic
+from lrdecay.store.export import FORMATS, base, export, export_results, rows
 from lrdecay.store.export.rows import list_exported
 from lrdecay.store.reader import read_epochs, read_runs
 
@@ -330,6 +336,110 @@ def test_mlflow_has_all_that_is_known_of_a_run(folder: Path, tmp_path: Path) -> 
             assert read == pytest.approx(values, rel=0, abs=0, nan_ok=True), name
             assert data.metrics[name] == pytest.approx(values[last], rel=0, abs=0, nan_ok=True)
     assert points == sum(len(run.outcomes) + 9 * len(run.curves) for run in list_exported(tables))
+
+
+LABELS = [
+    *("step", "café", "cafe\u0301", "日本", "🚀", "..", ".", ".hidden", "a b", "a_b", "a-b"),
+    *("a/b", "a\\b", "a:b", "a|b", "a?b", "a%2Fb", "a\tb", "a\u202eb", "../../up"),
+    *("x" * 64, "x" * 63 + "y", "🚀" * 64, "🚀" * 63 + "!", "/" * 64, "x" * 10_000),
+]
+
+
+def test_labels_stay_apart_and_readable_in_names() -> None:
+    spelled = {label: rows.spell_name(label) for label in LABELS}
+    assert len(set(spelled.values())) == len(LABELS)
+    for label in ("step", "café", "日本", "🚀", "a b", "a_b", "a-b", "x" * 64):
+        assert spelled[label] == label
+    assert (spelled["a/b"], spelled["a\\b"], spelled["a:b"]) == ("a%2Fb", "a%5Cb", "a%3Ab")
+    assert (spelled[".."], spelled["a%2Fb"]) == ("%2E.", "a%252Fb")
+    for name in spelled.values():
+        assert not set(name) & set('/\\:*?"<>|\0\n\u202e')
+        assert not name.startswith(".")
+        assert len(f"trial-{name}-dropout0.25-seed1000000-{'f' * 16}".encode()) <= 255
+
+
+def test_tensorboard_has_a_folder_of_its_own_name_for_each_label(tmp_path: Path) -> None:
+    tables = make_tables(LABELS, (0.25,), seeds=1, n_epochs=1)
+    home = export_results(write_folder(tmp_path / "s", tables), "tensorboard")
+    names = {path.name for path in home.iterdir() if path.is_dir()}
+    assert names == {
+        f"{rows.spell_name(row.scheduler)}-dropout0.25-seed0-{row.run_id}"
+        for row in tables[0].itertuples()
+    }
+
+
+def test_no_label_is_a_formula_in_csv(tmp_path: Path) -> None:
+    labels = ("=1+1", "+a", "-b", "@c", "\t=d", "a=b", "step")
+    tables = make_tables(labels, (0.0,), seeds=1, n_epochs=1)
+    home = export_results(write_folder(tmp_path / "s", tables), "csv")
+    for name in ("runs", "epochs"):
+        frame = pd.read_csv(home / f"{name}.csv", dtype=str, keep_default_na=False)
+        assert list(dict.fromkeys(frame["scheduler"])) == [
+            *("'=1+1", "'+a", "'-b", "'@c", "'\t=d", "a=b", "step"),
+        ]
+        texts = frame.drop(columns=["learning_rate"], errors="ignore").to_numpy().ravel()
+        assert not [text for text in texts if text[:1] in ("=", "+", "@", "\t", "\r")]
+
+
+def test_what_killed_exports_left_goes_with_the_next(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "out"
+    export_results(folder, "csv", place)
+    left = [f".out.{os.getpid()}.tmp", ".out.77.old", ".out.0123456789ab.tmp"]
+    for name in left:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "runs.csv").write_text("half")
+    (tmp_path / ".out.notes.old").mkdir()
+    export_results(folder, "csv", place)  # one of them has this process's own number
+    assert {path.name for path in tmp_path.iterdir()} == {"sweep", "out", ".out.notes.old", *left}
+    monkeypatch.setattr(atomic, "_YOUNG", -1.0)
+    with atomic.lock_scratch(tmp_path / left[0]):  # an export that is at work
+        export_results(folder, "csv", place)
+    assert {path.name for path in tmp_path.iterdir()} == {"sweep", "out", ".out.notes.old", left[0]}
+    assert (place / "runs.csv").read_text() != "half"
+
+
+ODD = ["why?", "a#b", "a%20b", "it's mine", os.fsdecode(b"mine\xff")]
+
+
+@pytest.mark.parametrize("name", ODD, ids=ascii)
+@pytest.mark.parametrize("to", ["csv", "tensorboard"])
+def test_an_export_is_in_its_folder_whatever_that_is_called(tmp_path: Path, name, to) -> None:
+    folder = write_folder(tmp_path / name, make_tables(("step",), (0.3,), seeds=1, n_epochs=1))
+    result = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["export", str(folder), "--to", to])
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    there = [path for path in (folder / "export" / to).rglob("*") if path.is_file()]
+    assert len(there) == {"csv": 3, "tensorboard": 2}[to]
+    if to == "tensorboard":
+        shown = sanitize_line(shlex.quote(str(folder / "export" / to)))
+        assert result.output.splitlines()[-1] == f"Next:  tensorboard --logdir {shown}"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ODD, ids=ascii)
+def test_mlflow_is_in_its_folder_whatever_that_is_called(tmp_path: Path, name: str) -> None:
+    tables = make_tables(("step",), (0.3,), seeds=2, n_epochs=1)
+    folder = write_folder(tmp_path / name, tables)
+    command = ["export", str(folder), "--to", "mlflow"]
+    result = CliRunner(env={"COLUMNS": "300"}).invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    home = folder / "export" / "mlflow"
+    assert sorted(path.name for path in home.iterdir()) == [".lrdecay-export", "mlflow.db"]
+    shutil.copy(home / "mlflow.db", tmp_path / "copy.db")  # as a plain path
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as database:
+        (runs,) = database.execute("SELECT count(*) FROM runs").fetchone()
+        (experiment,) = database.execute(
+            "SELECT name FROM experiments WHERE name != 'Default'"
+        ).fetchone()
+    assert (runs, experiment) == (2, sanitize_line(name))
+    shown = sanitize_line(shlex.quote(str(home)))
+    assert result.output.splitlines()[-1] == (
+        f"Next:  cd {shown} && mlflow ui --backend-store-uri sqlite:///mlflow.db"
+    )
 
 
 def test_what_is_written_is_told_on_the_way(
