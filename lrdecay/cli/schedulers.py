@@ -21,15 +21,14 @@ def schedulers(
     plugin: options.Plugin = None,
 ) -> None:
     """List the schedulers that a sweep file may name, with their arguments."""
-    from lrdecay.components import plugins
+    from lrdecay.components import plugins, registry
     from lrdecay.components import schedulers as known
-    from lrdecay.components.registry import suggest_registered
 
     plugins.load_plugins(plugin or ())
     if name is not None:
         plugins.load_named([("scheduler", name)])
         if name not in known.CLASSES:
-            raise InputError(f"scheduler {suggest_registered('scheduler', name)}")
+            raise InputError(f"scheduler {registry.suggest_registered('scheduler', name)}")
     table = Table("class", "stepped every", "arguments (= default)", box=None, pad_edge=False)
     for each in known.CLASSES if name is None else [name]:
         whole = getattr(known.CLASSES[each], "whole", None)

@@ -80,6 +80,7 @@ def test_what_is_in_use_or_new_stays(tmp_path, monkeypatch):
 
 def test_a_write_that_breaks_off_leaves_what_was_there(tmp_path):
     write_text("before", tmp_path / "a.html")
+
     def break_off() -> None:
         with replace_file(tmp_path / "a.html") as file:
             file.write(b"half")

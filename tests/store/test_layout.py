@@ -71,4 +71,3 @@ def test_a_neighbour_that_nobody_may_look_into_hides_nothing():
         assert str(caught.value) == (
             f"no results in {home}: give one of the folders in it, such as {home / 'mine'}"
         )
-

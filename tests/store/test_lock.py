@@ -85,7 +85,7 @@ def test_who_reads_sees_who_writes_and_not_who_reads(tmp_path):
     folder = begun(tmp_path / "s")
     with share_folder(folder) as first, share_folder(folder) as second:
         assert (first, second, find_holder(folder)) == (None, None, None)
-        with pytest.raises(InputError, match="s: a merge reads this folder; wait for its end$"):
+        with pytest.raises(InputError, match=r"s: a merge reads this folder; wait for its end$"):
             hold_folder(folder).__enter__()
     with hold_folder(folder), share_folder(folder) as holder:
         assert holder is not None
