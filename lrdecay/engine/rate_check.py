@@ -11,6 +11,7 @@ import torch
 from lrdecay.components import schedulers
 from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.core.run import Run, parse_arguments
+from lrdecay.engine.measured import read_monitored
 
 if TYPE_CHECKING:
     from lrdecay.engine.measured import Epoch
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
 def find_rate_difference(run: Run, epochs: Sequence[Epoch]) -> str | None:
     """Say where the recorded rates first differ from the scheduler's, simulated again.
 
-    One that is steered by the validation loss is simulated with the losses that the run recorded.
+    One that is steered by validation is simulated with the losses (or accuracies, where it monitors
+    those) that the run recorded.
     Rates must be equal to the last bit.
     """
     if not epochs:
         return None
     losses = None
     if schedulers.needs_validation(run.scheduler_class, run.scheduler_arguments):
-        losses = tuple(epoch.metrics["val"].loss for epoch in epochs)
+        losses = tuple(read_monitored(run, epoch.metrics["val"]) for epoch in epochs)
     curve = _simulate_meant(run.schedule, len(epochs), len(epochs[0].rates), losses)
     applied = (
         (epoch, step, rate) for epoch in epochs for step, rate in enumerate(epoch.rates, start=1)

@@ -12,7 +12,7 @@ from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
-from lrdecay.sweep.argument_lint import lint_floors, lint_order, lint_part
+from lrdecay.sweep.argument_lint import lint_floors, lint_part
 
 MOST = 200_000
 """Epochs or steps of a schedule that are walked through; a longer one is not checked."""
@@ -91,14 +91,13 @@ def lint_schedules(
     found = []
     for each in planned:
         where = f" (in runs of {spell_count(each.run.epochs, 'epoch')})" if len(lengths) > 1 else ""
-        texts = list(_lint_one(each))
-        if given is not None and each.label in given:
-            texts += lint_order(given[each.label], each.curve.horizon)
+        spec = None if given is None else given.get(each.label)
+        texts = _lint_one(each, spec)
         found += [f"schedulers.{each.label}: {text}{where}" for text in texts]
     return list(dict.fromkeys([*found, *_find_twins(planned)]))
 
 
-def _lint_one(each: PlannedCurve) -> Iterator[str]:
+def _lint_one(each: PlannedCurve, spec: SchedulerSpec | None) -> Iterator[str]:
     curve = each.curve
     if each.ignores_base_rate:
         yield (
@@ -110,8 +109,11 @@ def _lint_one(each: PlannedCurve) -> Iterator[str]:
     if min(curve.rates) < 0:
         yield _describe_negative(curve)
         return
+    given = [part.arguments for part in curve.parts]
+    if spec is not None:
+        given = [arguments for _, arguments in schedulers.walk_tree(spec.class_, spec.arguments)]
     of_parts = [
-        *(text for part in curve.parts for text in lint_part(part)),
+        *(text for pair in zip(curve.parts, given, strict=True) for text in lint_part(*pair)),
         *(text for part in each.at_lowest for text in lint_floors(part)),
     ]
     if of_parts:
@@ -178,5 +180,3 @@ def _find_twins(planned: Sequence[PlannedCurve]) -> Iterator[str]:
                 f"schedulers.{each.label}: its rates are those of {twin} in every step of "
                 f"{each.run.epochs} epochs; leave one of them out, or change its arguments"
             )
-
-

@@ -10,13 +10,18 @@ from lrdecay.components.schedulers.arguments import (
     argument_models,
     has_fixed_arguments,
     resolve_arguments,
+    takes_length,
 )
 from lrdecay.components.schedulers.build import build_scheduler
 from lrdecay.components.schedulers.classes import (
     CLASSES,
     LENGTHS,
+    MONITORS,
+    NESTED,
     find_end_argument,
     find_interval,
+    find_monitor,
+    is_plateau,
     needs_validation,
     read_node,
     walk_tree,
@@ -24,6 +29,7 @@ from lrdecay.components.schedulers.classes import (
 from lrdecay.components.schedulers.curve import ScheduleCurve, find_clock, simulate_schedule
 from lrdecay.components.schedulers.foreign_names import ARGUMENT_HINTS
 from lrdecay.components.schedulers.horizon import Horizon, Interval
+from lrdecay.components.schedulers.lengths import explain_length, read_length
 from lrdecay.components.schedulers.nesting import Part, list_parts
 from lrdecay.components.schedulers.stepper import Stepper
 
@@ -31,6 +37,8 @@ __all__ = [
     "ARGUMENT_HINTS",
     "CLASSES",
     "LENGTHS",
+    "MONITORS",
+    "NESTED",
     "Horizon",
     "Interval",
     "Part",
@@ -39,14 +47,19 @@ __all__ = [
     "argument_model",
     "argument_models",
     "build_scheduler",
+    "explain_length",
     "find_clock",
     "find_end_argument",
     "find_interval",
+    "find_monitor",
     "has_fixed_arguments",
+    "is_plateau",
     "list_parts",
     "needs_validation",
+    "read_length",
     "read_node",
     "resolve_arguments",
     "simulate_schedule",
+    "takes_length",
     "walk_tree",
 ]

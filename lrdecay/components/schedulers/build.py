@@ -7,7 +7,13 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from lrdecay.components.schedulers.classes import CLASSES, NESTED, needs_validation
+from lrdecay.components.schedulers.classes import (
+    CLASSES,
+    MONITORS,
+    NESTED,
+    find_monitor,
+    needs_validation,
+)
 from lrdecay.components.schedulers.horizon import Interval
 from lrdecay.components.schedulers.stepper import Stepper, WarmupLR
 
@@ -44,7 +50,23 @@ def build_scheduler(name: str, given: Mapping[str, Any], optimizer: Optimizer) -
         warmup = WarmupLR(optimizer, then=after, **arguments)
         warmup.interval = interval
         return warmup
-    return _Single(_of_torch(name, arguments, optimizer), interval)
+    if needs_validation(name):
+        arguments.pop("monitor", None)
+    scheduler = _of_torch(name, arguments, optimizer)
+    if isinstance(scheduler, ReduceLROnPlateau):
+        _check_mode(name, given, scheduler)
+    return _Single(scheduler, interval)
+
+
+def _check_mode(name: str, given: Mapping[str, Any], scheduler: ReduceLROnPlateau) -> None:
+    """Refuse a plug-in's plateau that takes a rise for the better where a fall is, or the other
+    way round."""
+    monitor = find_monitor(name, given)
+    better = "max" if monitor == "val_accuracy" else "min"
+    if monitor is not None and scheduler.mode != better:
+        raise ValueError(
+            f"its mode is {scheduler.mode}, and for the {MONITORS[monitor]} it must be {better}"
+        )
 
 
 def _of_torch(name: str, arguments: dict[str, Any], optimizer: Optimizer) -> LRScheduler:
