@@ -9,10 +9,10 @@ from lrdecay.components.schedulers import Part
 from lrdecay.core.text import spell_count
 
 _ALMOST = 1e-9
-_COUNTED = ("CosineAnnealingWarmRestarts", "MultiStepLR", "SequentialLR", "StepLR")
-"""Classes with lengths that are mostly meant in epochs, also where they are stepped after steps."""
+_COUNTED = ("CosineAnnealingWarmRestarts", "MultiStepLR", "StepLR")
+"""Classes with lengths that are mostly meant in epochs, also where the file says interval: step."""
 _PARTIAL = ("decay_iters", "step_size_down", "step_size_up", "warmup_iters")
-"""Lengths that are less than the run, and counted in steps as often as in epochs."""
+"""Lengths of less than the run, counted in steps as often as in epochs."""
 _STEPS_FOR_SURE = 100
 """So many are steps: warmups and cycles of as many epochs are not in use."""
 _FLOORS = ("base_lr", "eta_min", "min_lr")
@@ -22,8 +22,10 @@ _SHARES = {"CosineToFloorLR": "floor", "WarmupStableDecayLR": "final"}
 
 
 def lint_part(part: Part, given: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is odd about the arguments of one class, for its part of the run; `given` are
-    those of the sweep file."""
+    """Yield what is odd about the arguments of one class, for its part of the run.
+
+    `given` are those of the sweep file; of one that another steps, with the interval given there.
+    """
     if part.name == "ReduceLROnPlateau":
         # the first epoch is the best so far, the next patience + 1 are worse, then it falls
         patience, most = part.arguments["patience"], part.length - 3
@@ -39,7 +41,7 @@ def lint_part(part: Part, given: Mapping[str, Any]) -> Iterator[str]:
     if whole is not None:
         yield from _lint_end(part, whole)
     for key in schedulers.LENGTHS.get(part.name, ()):
-        if key != whole and not _holds(part):
+        if key != whole:
             yield from _lint_lengths(part, key, given)
     if part.name == "SequentialLR":
         yield from _lint_sequence(part)
@@ -170,7 +172,7 @@ def _lint_lengths(part: Part, key: str, given: Mapping[str, Any]) -> Iterator[st
     # a decay may take the whole of it
     most = length if key in ("decay_iters", "total_iters") else length - 1
     past = [x for x in _listed(part.arguments[key]) if x is not None and x > most]
-    if past:
+    if past and not _holds(part):
         yield (
             f"{word} {', '.join(map(str, past))} of {name} lies past its end, after "
             f"{spell_count(length, part.every)}{_name_other_unit(max(past), part)}; {fix}"
@@ -186,27 +188,19 @@ def _lint_lengths(part: Part, key: str, given: Mapping[str, Any]) -> Iterator[st
 def _find_doubtful_steps(part: Part, key: str, given: Mapping[str, Any]) -> int | None:
     """Return a bare number of steps that is as plausible as a number of epochs.
 
-    That is one of less than an epoch, if as many epochs fit into the run: for a warmup, a decay or
-    half of a cycle, into half of it.
+    That is one of less than an epoch, if as many epochs fit into its part of the run: for a warmup,
+    a decay or half of a cycle, into half of it.
     """
     bare = [x for x in _listed(given.get(key)) if type(x) is int]  # a word names its unit
     if part.every == "epoch" or not bare or max(bare) >= part.horizon.steps_per_epoch:
         return None
     count, epochs = max(bare), part.horizon.epochs
-    if part.name in _COUNTED:
-        if part.name == "SequentialLR" and not _goes_by_steps_for_another(part):
-            return None
-        every_step = key == "step_size" and count == 1  # a decay after each
-        return count if count <= epochs and not every_step else None
-    if key not in _PARTIAL or given.get("interval") == "step":
+    after_each = key == "step_size" and count == 1
+    if after_each or (given.get("interval") == "step" and part.name not in _COUNTED):
         return None
-    return count if 0 < count < _STEPS_FOR_SURE and 2 * count <= epochs else None
-
-
-def _goes_by_steps_for_another(part: Part) -> bool:
-    """Whether a SequentialLR goes by steps for one that it holds; else the file says so."""
-    held = part.arguments["schedulers"]
-    return any(schedulers.find_interval(each["class"]) == "step" for each in held)
+    if key in _PARTIAL:
+        return count if 0 < count < _STEPS_FOR_SURE and 2 * count <= epochs else None
+    return count if count <= epochs else None
 
 
 def _name_other_unit(value: int, part: Part) -> str:

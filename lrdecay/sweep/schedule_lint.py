@@ -111,7 +111,7 @@ def _lint_one(each: PlannedCurve, spec: SchedulerSpec | None) -> Iterator[str]:
         return
     given = [part.arguments for part in curve.parts]
     if spec is not None:
-        given = [arguments for _, arguments in schedulers.walk_tree(spec.class_, spec.arguments)]
+        given = list(_list_given(spec.class_, spec.arguments))
     of_parts = [
         *(text for pair in zip(curve.parts, given, strict=True) for text in lint_part(*pair)),
         *(text for part in each.at_lowest for text in lint_floors(part)),
@@ -126,6 +126,17 @@ def _lint_one(each: PlannedCurve, spec: SchedulerSpec | None) -> Iterator[str]:
         )
     else:
         yield from _lint_rates(curve)
+
+
+def _list_given(
+    name: str, given: Mapping[str, Any], interval: object = None
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the arguments of a scheduler and of all that it holds, as the file gives them; one that
+    another steps has the interval given there."""
+    said = given.get("interval", interval)
+    yield {**given, "interval": said}
+    for node in filter(None, map(schedulers.read_node, schedulers.list_children(name, given))):
+        yield from _list_given(*node, None if name == "WarmupLR" else said)
 
 
 def _is_level(curve: ScheduleCurve) -> bool:

@@ -112,6 +112,13 @@ ODD = {
     "{class: SequentialLR, interval: step, milestones: [20], schedulers: [{class: constant}, "
     "{class: InverseSquareRootLR, warmup_iters: 3}]}": "warmup_iters 3 of InverseSquareRootLR "
     "counts steps, of which an epoch has 19; give 3 epochs or 3 steps, whichever is meant",
+    # those within go by steps for the last of them
+    "{class: SequentialLR, milestones: [5 epochs], schedulers: [{class: LinearLR, "
+    "total_iters: 5}, {class: RexLR}]}": "total_iters 5 of LinearLR counts steps, of which an "
+    "epoch has 19; give 5 epochs or 5 steps, whichever is meant",
+    "{class: SequentialLR, milestones: [50%], schedulers: [{class: ConstantLR, factor: 0.5, "
+    "total_iters: 4}, {class: LinearToZeroLR}]}": "total_iters 4 of ConstantLR counts steps, of "
+    "which an epoch has 19; give 4 epochs or 4 steps, whichever is meant",
     "{class: WarmupLR, warmup_iters: 500, interval: epoch, then: {class: constant}}":
     "warmup_iters 500 of WarmupLR lies past its end, after 10 epochs; give a warmup_iters below "
     "10, such as 50%",
@@ -246,6 +253,12 @@ def test_in_an_epoch_nothing_is_told_to_fall_before_its_first():
         "{class: WarmupLR, warmup_iters: 5, interval: step, then: {class: RexLR}}",
         "{class: WarmupLR, warmup_iters: 5, interval: epoch, then: {class: RexLR}}",
         "{class: WarmupLR, warmup_iters: 20, then: {class: RexLR}}",
+        "{class: SequentialLR, interval: step, milestones: [5], schedulers: [{class: LinearLR, "
+        "total_iters: 5}, {class: CosineAnnealingLR, T_max: steps}]}",
+        "{class: SequentialLR, interval: step, milestones: [5], schedulers: [{class: LinearLR, "
+        "total_iters: 5}, {class: RexLR}]}",
+        "{class: SequentialLR, milestones: [5 epochs], schedulers: [{class: LinearLR, "
+        "total_iters: 5 epochs}, {class: RexLR}]}",
         "{class: SequentialLR, milestones: [50%], schedulers: [{class: constant}, "
         "{class: CosineToFloorLR, floor: 0.2}]}",
         "{class: SequentialLR, milestones: [5 epochs], schedulers: [{class: constant}, "

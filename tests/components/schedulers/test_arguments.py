@@ -198,7 +198,7 @@ def test_a_plateau_on_accuracy_takes_a_rise_for_the_better():
         "ReduceLROnPlateau", {"monitor": "val_accuracy"}, HORIZON
     )
     assert (resolved["monitor"], resolved["mode"]) == ("val_accuracy", "max")
-    with pytest.raises(ValueError, match="^interval: the validation accuracy is measured after"):
+    with pytest.raises(ValueError, match=r"^interval: the validation accuracy is measured after"):
         schedulers.resolve_arguments(
             "ReduceLROnPlateau", {"monitor": "val_accuracy", "interval": "step"}, HORIZON
         )

@@ -37,7 +37,7 @@ def test_a_part_of_an_epoch_is_a_whole_number_of_steps_or_refused():
     with pytest.raises(ValueError, match=r"^1\.5 epochs is no whole .* 19; give 28 steps or 29"):
         read_length("1.5 epochs", HORIZON, "step")
     with pytest.raises(
-        ValueError, match="^1 step is no whole number of epochs of 19 steps; give 1"
+        ValueError, match=r"^1 step is no whole number of epochs of 19 steps; give 19 steps$"
     ):
         read_length("1 step", HORIZON, "epoch")
 
