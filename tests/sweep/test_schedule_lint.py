@@ -109,7 +109,7 @@ ODD = {
     "{class: CosineAnnealingWarmRestarts, T_0: 5, interval: step}": "T_0 5 of "
     "CosineAnnealingWarmRestarts counts steps, of which an epoch has 19; give 5 epochs or 5 steps, "
     "whichever is meant",
-    "{class: SequentialLR, interval: step, milestones: [20], schedulers: [{class: constant}, "
+    "{class: SequentialLR, milestones: [2 epochs], schedulers: [{class: constant}, "
     "{class: InverseSquareRootLR, warmup_iters: 3}]}": "warmup_iters 3 of InverseSquareRootLR "
     "counts steps, of which an epoch has 19; give 3 epochs or 3 steps, whichever is meant",
     # those within go by steps for the last of them

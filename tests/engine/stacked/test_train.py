@@ -423,7 +423,7 @@ def rates_by_torch(run: Run, record: Record) -> list[float]:
 
 
 def test_plateau_listens_to_the_validation_accuracy_in_both_engines_and_after_a_warmup():
-    text = "epochs: 8\nseeds: 2\noptimizer: {lr: 0.01}"
+    text = "epochs: 12\nseeds: 2\noptimizer: {lr: 0.01}"
     given = """schedulers:
   loss: {class: ReduceLROnPlateau, factor: 0.5, patience: 0}
   accuracy: {class: ReduceLROnPlateau, factor: 0.5, patience: 0, monitor: val_accuracy}
@@ -441,8 +441,8 @@ def test_plateau_listens_to_the_validation_accuracy_in_both_engines_and_after_a_
             assert curve(each, "train", "learning_rate_last") == pytest.approx(rates, rel=1e-12)
             courses[run.scheduler, run.seed] = rates
     assert courses["loss", 0] != courses["accuracy", 0]
-    assert len({*courses["accuracy", 0]}) > 1
-    assert len({*courses["warm", 0]}) > 1
+    for label in ("accuracy", "warm"):  # or nothing was shown
+        assert min(rate for seed in (0, 1) for rate in courses[label, seed]) < 0.01
 
 
 def test_two_schedulers_are_bit_identical_until_their_rates_differ():
