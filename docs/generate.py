@@ -240,10 +240,13 @@ Editors with a YAML language server check and complete a file whose first line i
 """
 
 _SCHEDULERS = """\
-Beside `class` a scheduler takes the arguments of that class. In any of them the words `epochs` and
-`steps` stand for the length of the run and `0.5 epochs` for half of it; `lr` stands for the base
-rate and `10 lr` for ten times as much. `interval: epoch` or `interval: step` says when it is
-stepped, where that is not as listed. What each class does is said by `lrdecay schedulers CLASS`.
+Beside `class` a scheduler takes the arguments of that class. A length is a whole number of what the
+scheduler is stepped by, `epochs` or `steps` for the whole run, `50%` for a share of it, or a time
+such as `2 epochs` or `30 steps`: see [schedulers.md](schedulers.md#lengths). For any number `lr`
+stands for the base rate and `10 lr` for ten times as much. `interval: epoch` or `interval: step`
+says when it is stepped, where that is not as listed. A list of values, where the class takes one,
+makes a scheduler of each ([an example](schedulers.md#arguments-as-axes)). What each class does is
+said by `lrdecay schedulers CLASS`.
 
 ### The classes
 

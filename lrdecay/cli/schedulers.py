@@ -53,6 +53,6 @@ def schedulers(
         for paragraph in text[: 2 if ours else 1]:
             out.say(" ".join(paragraph.splitlines()))
     out.say(
-        "The words epochs and steps stand for the length of a run, 0.5 epochs for half of it; "
-        "interval: step or epoch says when a scheduler is stepped."
+        "A length may be epochs or steps (the whole run), 50% of it, or so much time: 2 epochs, "
+        "30 steps; interval: step or epoch says when a scheduler is stepped."
     )

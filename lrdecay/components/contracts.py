@@ -3,11 +3,12 @@
 - scheduler: a subclass of torch's LRScheduler, or a function that returns one. It takes `optimizer`
   first; its other arguments, each with a type, are those that a sweep file may give. It is stepped
   every epoch unless it has an attribute `interval = "step"`, or the sweep file says otherwise. Its
-  rates are a function of the step or epoch, and of the validation loss for a subclass of
-  ReduceLROnPlateau: it is also simulated without training. One that needs more has an attribute
-  `needs`, a tuple of "loss", "gradients" and "weights": its runs train one at a time, it reads the
-  true optimizer, and with "loss" its `step` is given the training loss of each step, or of each
-  epoch. With `needs` any object will do that has `optimizer` and `step`.
+  rates are a function of the step or epoch, and of the validation loss (or accuracy, as the sweep
+  file says) for a subclass of ReduceLROnPlateau: it is also simulated without training. A sweep
+  file may give its whole numbers as lengths, such as `epochs` or `50%`. One that needs more than
+  the step has an attribute `needs`, a tuple of "loss", "gradients" and "weights": its runs train
+  one at a time, it reads the true optimizer, and with "loss" its `step` is given the training loss
+  of each step, or of each epoch. With `needs` any object will do that has `optimizer` and `step`.
 - model: a class or function that takes (shape, classes, dropout), and `batch_norm` if it can, and
   gives an nn.Module from images (n, *shape) to logits (n, classes). Its nn.Dropout layers get the
   run's rate and masks. One with an attribute `own_dropout = True` takes no dropout: its layers keep
@@ -80,6 +81,8 @@ def _check_scheduler(name: str, thing: Any) -> None:
     given = _require_types([each for each in parameters[1:] if each.name not in _NEVER_GIVEN])
     if any(each.name == "interval" for each in given):
         raise ValueError("its argument interval has a meaning in sweep files; name it otherwise")
+    if schedulers.is_plateau(name) and any(each.name == "monitor" for each in given):
+        raise ValueError("its argument monitor has a meaning in sweep files; name it otherwise")
     taken = _read_types(lambda: schedulers.argument_model(name).model_fields)
     for each in given:
         if each.name not in taken and each.default is inspect.Parameter.empty:

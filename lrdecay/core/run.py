@@ -71,7 +71,7 @@ class Run:
 
     @property
     def schedule(self) -> tuple[str, str, str, str, float]:
-        """All that its rates and momenta depend on, beside its length and its validation losses."""
+        """All that its rates and momenta depend on, beside its length and what it monitors."""
         scheduler = self.scheduler_class, self.scheduler_args
         return (*scheduler, self.optimizer, self.optimizer_args, self.lr)
 

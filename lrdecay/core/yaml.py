@@ -228,8 +228,8 @@ def _read(node: yaml.Node, path: Path, document: Document) -> Any:
 def parse_scalar(text: str) -> Any:
     """Return what an unquoted word means in YAML 1.2: null, a bool, a number or the text itself.
 
-    >>> [parse_scalar(x) for x in ("1e-3", "64", "true", "on", "0.5 epochs")]
-    [0.001, 64, True, 'on', '0.5 epochs']
+    >>> [parse_scalar(x) for x in ("1e-3", "64", "true", "on", "2 epochs")]
+    [0.001, 64, True, 'on', '2 epochs']
     """
     if text in _WORDS:
         return _WORDS[text]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from lrdecay.components import schedulers
 from lrdecay.core.run import Run
 
 EVALUATION_BATCH = 250
@@ -18,6 +19,13 @@ class Metrics:
 
     loss: float
     accuracy: float
+
+
+def read_monitored(run: Run, validation: Metrics) -> float:
+    """Return what steers the scheduler of a run: its validation accuracy where that is monitored,
+    else its validation loss."""
+    monitor = schedulers.find_monitor(run.scheduler_class, run.scheduler_arguments)
+    return validation.accuracy if monitor == "val_accuracy" else validation.loss
 
 
 def is_finite(metrics: Mapping[str, Metrics]) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lrdecay.components import schedulers
 from lrdecay.components.optimizers.build import build_still_optimizer
 from lrdecay.core.run import Run, parse_arguments
+from lrdecay.engine.measured import read_monitored
 
 if TYPE_CHECKING:
     from lrdecay.engine.measured import Epoch
@@ -17,23 +18,23 @@ if TYPE_CHECKING:
 def find_rate_difference(run: Run, epochs: Sequence[Epoch]) -> str | None:
     """Say where the recorded rates first differ from the scheduler's, simulated again.
 
-    One that is steered by losses is simulated with those that the run recorded. Rates must be equal
-    to the last bit. Those of a scheduler that reads gradients or weights cannot be had again, and
-    are taken as they were.
+    One that is steered by losses, or by a validation accuracy, is simulated with those that the run
+    recorded. Rates must be equal to the last bit. Those of a scheduler that reads gradients or
+    weights cannot be had again, and are taken as they were.
     """
     scheduler = run.scheduler_class, run.scheduler_arguments
     needs = schedulers.list_needs(*scheduler)
     if not epochs or set(needs) - {"loss"}:
         return None
-    losses = training = None
+    monitored = training = None
     if schedulers.needs_validation(*scheduler):
-        losses = tuple(epoch.metrics["val"].loss for epoch in epochs)
+        monitored = tuple(read_monitored(run, epoch.metrics["val"]) for epoch in epochs)
     if needs:
         training = schedulers.TrainingLosses(
             steps=tuple(loss for epoch in epochs for loss in epoch.step_losses),
             epochs=tuple(epoch.metrics["train"].loss for epoch in epochs),
         )
-    curve = _simulate_meant(run.schedule, len(epochs), len(epochs[0].rates), losses, training)
+    curve = _simulate_meant(run.schedule, len(epochs), len(epochs[0].rates), monitored, training)
     applied = (
         (epoch, step, rate) for epoch in epochs for step, rate in enumerate(epoch.rates, start=1)
     )

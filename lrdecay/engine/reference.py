@@ -17,7 +17,15 @@ from lrdecay.components.models import build, dropout
 from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.core.run import Run
 from lrdecay.engine import record
-from lrdecay.engine.measured import EVALUATION_BATCH, Epoch, Measured, Metrics, OnEpoch, is_finite
+from lrdecay.engine.measured import (
+    EVALUATION_BATCH,
+    Epoch,
+    Measured,
+    Metrics,
+    OnEpoch,
+    is_finite,
+    read_monitored,
+)
 from lrdecay.engine.onednn import to_blocked
 from lrdecay.engine.precision import use_precision
 from lrdecay.store.schema import Record
@@ -143,8 +151,9 @@ def _fit(
             return
         of_training = _to_evaluation(run, model, optimizer, train)
         held_out = None if validation is None else evaluate(model, validation)[0]
+        monitored = None if held_out is None else read_monitored(run, held_out)
         with schedulers.blame_plugins(*of_run):
-            scheduler.after_epoch(None if held_out is None else held_out.loss, measured.loss)
+            scheduler.after_epoch(monitored, measured.loss)
         yield _Trained(step, rates, step_losses, measured, held_out, diverged_at_step=None)
 
 

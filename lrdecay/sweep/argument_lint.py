@@ -1,54 +1,72 @@
 """What is odd about the arguments of one scheduler, for its part of the run."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lrdecay.components import schedulers
-from lrdecay.components.schedulers import Horizon, Part
-from lrdecay.components.schedulers.horizon import replace_words
-from lrdecay.components.schedulers.spec import SchedulerSpec
+from lrdecay.components.schedulers import Part
 from lrdecay.core.text import spell_count
 
 _ALMOST = 1e-9
-_COUNTED = ("CosineAnnealingWarmRestarts", "MultiStepLR", "SequentialLR", "StepLR")
-"""Classes with lengths that are mostly meant in epochs, also where they are stepped after steps."""
+_COUNTED = ("CosineAnnealingWarmRestarts", "MultiStepLR", "StepLR")
+"""Classes with lengths that are mostly meant in epochs, also where the file says interval: step."""
+_PARTIAL = ("decay_iters", "step_size_down", "step_size_up", "warmup_iters")
+"""Lengths of less than the run, counted in steps as often as in epochs."""
+_STEPS_FOR_SURE = 100
+"""So many are steps: warmups and cycles of as many epochs are not in use."""
 _FLOORS = ("base_lr", "eta_min", "min_lr")
 """Arguments, of whatever class, that are the rate below which it does not go."""
 _SHARES = {"CosineToFloorLR": "floor", "WarmupStableDecayLR": "final"}
 """Class -> argument that is the same as a share of the base rate."""
 
 
-def lint_part(part: Part) -> Iterator[str]:
-    """Yield what is odd about the arguments of one class, for its part of the run."""
+def lint_part(part: Part, given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is odd about the arguments of one class, for its part of the run.
+
+    `given` are those of the sweep file; of one that another steps, with the interval given there.
+    """
     if part.name == "ReduceLROnPlateau":
         # the first epoch is the best so far, the next patience + 1 are worse, then it falls
         patience, most = part.arguments["patience"], part.length - 3
         if patience > most:
+            steered_by = "accuracy" if "monitor" in part.arguments else "loss"
             fix = f"a patience of at most {most}" if most >= 0 else "more epochs"
             yield (
                 f"ReduceLROnPlateau with patience {patience} can never change the rate within "
-                f"{spell_count(part.length, 'epoch')}, whatever the loss; give {fix}"
+                f"{spell_count(part.length, 'epoch')}, whatever the {steered_by}; give {fix}"
             )
+        return
     whole = schedulers.find_end_argument(part.name)
     if whole is not None:
         yield from _lint_end(part, whole)
     for key in schedulers.LENGTHS.get(part.name, ()):
-        given = part.arguments.get(key)
-        if key != whole and given is not None and not _holds(part):
-            yield from _lint_lengths(part, key, [given] if isinstance(given, int) else given)
+        if key != whole:
+            yield from _lint_lengths(part, key, given)
     if part.name == "SequentialLR":
         yield from _lint_sequence(part)
     gamma = part.arguments.get("gamma") or 0
     if part.name in ("ExponentialLR", "MultiStepLR", "StepLR") and gamma > 1:
         yield f"gamma {gamma:g} of {part.name} raises the rate every time; give one below 1"
     if part.name == "MultiStepLR":
-        given = part.arguments["milestones"]
-        for stone in sorted({stone for stone in given if given.count(stone) > 1}):
-            yield (
-                f"milestone {stone} of MultiStepLR is given {given.count(stone)} times, and the "
-                f"rate changes as often there; give it once"
-            )
+        yield from _lint_milestones(part, given["milestones"])
+
+
+def _lint_milestones(part: Part, given: Sequence[Any]) -> Iterator[str]:
+    """Yield which milestones of a MultiStepLR come twice, and which are not in the order in which
+    they come; a run has them sorted."""
+    stones = part.arguments["milestones"]
+    for stone in sorted({stone for stone in stones if stones.count(stone) > 1}):
+        yield (
+            f"milestone {stone} of MultiStepLR is given {stones.count(stone)} times, and the rate "
+            f"changes as often there; give it once"
+        )
+    ordered = sorted(given, key=lambda x: schedulers.read_length(x, part.horizon, part.every))
+    if ordered != list(given):
+        yield (
+            f"milestones {', '.join(map(str, given))} of MultiStepLR do not rise, and come in the "
+            f"order {', '.join(map(str, ordered))}; give them so"
+        )
 
 
 def _holds(part: Part) -> bool:
@@ -97,24 +115,11 @@ def lint_floors(part: Part) -> Iterator[str]:
 
 def _list_numbers(given: Any) -> list[float]:
     """Return what an argument gives, as one number or one for each parameter group."""
-    listed = given if isinstance(given, list) else [given]
-    return [value for value in listed if isinstance(value, int | float)]
+    return [value for value in _listed(given) if isinstance(value, int | float)]
 
 
-def lint_order(given: SchedulerSpec, horizon: Horizon) -> Iterator[str]:
-    """Yield which milestones are not in the order in which they come; a run has them sorted."""
-    for name, arguments in schedulers.walk_tree(given.class_, given.arguments):
-        stones = arguments.get("milestones", [])
-        # numbers and words together depend on how long a part is
-        if name != "MultiStepLR" or len({type(stone) for stone in stones}) > 1:
-            continue
-        places = dict(zip(stones, replace_words(stones, horizon), strict=True))
-        ordered = sorted(stones, key=places.__getitem__)
-        if ordered != list(stones):
-            yield (
-                f"milestones {', '.join(map(str, stones))} of MultiStepLR do not rise, and come in "
-                f"the order {', '.join(map(str, ordered))}; give them so"
-            )
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _lint_sequence(part: Part) -> Iterator[str]:
@@ -137,18 +142,6 @@ def _lint_sequence(part: Part) -> Iterator[str]:
             )
 
 
-def _counts_steps_unasked(part: Part) -> bool:
-    """Whether its lengths, mostly meant in epochs, count steps, and perhaps by mistake."""
-    if part.every == "epoch" or part.name not in _COUNTED:
-        return False
-    if part.name != "SequentialLR":
-        return True
-    # it goes by steps for one that it holds, or the file says so
-    return any(
-        schedulers.find_interval(each["class"]) == "step" for each in part.arguments["schedulers"]
-    )
-
-
 def _lint_end(part: Part, key: str) -> Iterator[str]:
     """Yield what becomes of a schedule whose own end is not that of its part of the run."""
     name, length, every = part.name, part.length, part.every
@@ -169,26 +162,45 @@ def _lint_end(part: Part, key: str) -> Iterator[str]:
     )
 
 
-def _lint_lengths(part: Part, key: str, given: Sequence[int]) -> Iterator[str]:
+def _lint_lengths(part: Part, key: str, given: Mapping[str, Any]) -> Iterator[str]:
     """Yield which of the lengths lie past the end, or look like epochs and are steps."""
     name, length = part.name, part.length
     word = key.removesuffix("s") if key == "milestones" else key
-    fix = f"give a {word} below {length}, such as 0.5 {part.every}s"
+    fix = f"give a {word} below {length}, such as 50%"
     if length == 1 and part.every == "epoch":  # no whole number is below that
         fix = f"give the run more epochs, or interval: step and a {word} in steps"
     # a decay may take the whole of it
     most = length if key in ("decay_iters", "total_iters") else length - 1
-    past = [x for x in given if x > most]
-    if past:
+    past = [x for x in _listed(part.arguments[key]) if x is not None and x > most]
+    if past and not _holds(part):
         yield (
             f"{word} {', '.join(map(str, past))} of {name} lies past its end, after "
             f"{spell_count(length, part.every)}{_name_other_unit(max(past), part)}; {fix}"
         )
-    elif given and _counts_steps_unasked(part) and max(given) <= part.horizon.epochs:
+    elif count := _find_doubtful_steps(part, key, given):
         yield (
-            f"{word} {max(given)} of {name} counts steps, of which an epoch has "
-            f"{part.horizon.steps_per_epoch}; give interval: epoch, or a number of steps"
+            f"{word} {count} of {name} counts steps, of which an epoch has "
+            f"{part.horizon.steps_per_epoch}; give {count} epochs or {count} steps, whichever is "
+            f"meant"
         )
+
+
+def _find_doubtful_steps(part: Part, key: str, given: Mapping[str, Any]) -> int | None:
+    """Return a bare number of steps that is as plausible as a number of epochs.
+
+    That is one of less than an epoch, if as many epochs fit into its part of the run: for a warmup,
+    a decay or half of a cycle, into half of it.
+    """
+    bare = [x for x in _listed(given.get(key)) if type(x) is int]  # a word names its unit
+    if part.every == "epoch" or not bare or max(bare) >= part.horizon.steps_per_epoch:
+        return None
+    count, epochs = max(bare), part.horizon.epochs
+    after_each = key == "step_size" and count == 1
+    if after_each or (given.get("interval") == "step" and part.name not in _COUNTED):
+        return None
+    if key in _PARTIAL:
+        return count if 0 < count < _STEPS_FOR_SURE and 2 * count <= epochs else None
+    return count if count <= epochs else None
 
 
 def _name_other_unit(value: int, part: Part) -> str:

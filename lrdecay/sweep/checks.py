@@ -1,7 +1,7 @@
 """Mistakes in a sweep file that no single value shows: schedulers, reference, validation."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import Any
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from lrdecay.components import schedulers
 from lrdecay.components.models.build import MODELS, has_own_dropout
 from lrdecay.components.schedulers import Horizon
-from lrdecay.core.text import quote, suggest_name
+from lrdecay.core.text import join_some, quote, suggest_name
 from lrdecay.core.yaml import Document, Problem
 from lrdecay.sweep.diagnostics import locate_problem, translate_errors
 
@@ -19,10 +19,14 @@ _TRIED = 10_000  # schedulers x lengths and rates: of more, the first ones are c
 _STEPS = (1, 10, 100, 1000, 10_000)
 
 
-def find_problems(document: Document) -> Iterator[Problem]:
-    """Yield every such mistake in a document of keys and values, whatever else is wrong with it."""
-    yield from _scheduler_problems(document)
-    yield from _reference_problems(document)
+def find_problems(document: Document, families: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+    """Yield every such mistake in a document of keys and values, whatever else is wrong with it.
+
+    `families` has the labels that stand for several schedulers, with theirs, which the document
+    has.
+    """
+    yield from _scheduler_problems(document, families)
+    yield from _reference_problems(document, families)
     yield from _validation_problems(document)
     yield from _seed_problems(document)
     yield from _dropout_problems(document)
@@ -58,44 +62,74 @@ def _seed_problems(document: Document) -> Iterator[Problem]:
         yield locate_problem(document, ("seeds",), message)
 
 
-def _scheduler_problems(document: Document) -> Iterator[Problem]:
+def _scheduler_problems(
+    document: Document, families: Mapping[str, Sequence[str]]
+) -> Iterator[Problem]:
     """Check each scheduler's arguments against torch's own signature, and that no two are one."""
     labelled = _mapping(document.value.get("schedulers"))
     horizons = _horizons(document.value, max(1, _TRIED // max(1, len(labelled))))
+    family = {label: given for given, labels in families.items() for label in labels}
     seen: dict[tuple[Horizon, str], str] = {}
+    told: dict[str, set[tuple[int, int]]] = {}
     for label, spec in labelled.items():
-        path = ("schedulers", label)
-        if not label.strip() or len(label) > 64 or not label.isprintable():
-            message = f"{quote(label)} is no label; give 1 to 64 printable characters"
-            yield Problem(*document.place(path, key=True), f"schedulers: {message}")
-        node = schedulers.read_node(spec)
-        if node is None:
-            continue  # the validation of the entire file reports it
-        name, arguments = node
-        fixed = schedulers.has_fixed_arguments(name, arguments)
-        resolved = None
-        for horizon in horizons:
-            try:
-                if resolved is None or not fixed:
-                    resolved = repr((name, schedulers.resolve_arguments(name, arguments, horizon)))
-            except ValidationError as error:
-                models = schedulers.argument_models(name, arguments, path)
-                yield from translate_errors(error, document, models, path)
-                break
-            except ValueError as error:
-                if any(_works(name, arguments, horizon, steps) for steps in _STEPS):
-                    continue  # it depends on the data: expanding the matrix reports it
-                values = ", ".join(f"{key}: {quote(value)}" for key, value in arguments.items())
-                what = " ".join(str(error).split()) + (f" (given {values})" if values else "")
-                yield locate_problem(document, path, what, key=True)
-                break
-            twin = seen.setdefault((horizon, resolved), label)
-            if twin != label:
-                message = (
-                    f"the same scheduler as {quote(twin, quoted=False)}; leave one of them out"
-                )
-                yield locate_problem(document, path, message, key=True)
-                break
+        found = [
+            *_label_problems(document, label, family.get(label)),
+            *_argument_problems(document, label, spec, horizons, seen),
+        ]
+        if label in family:  # they share what they do not differ in, and its mistakes
+            places = told.setdefault(family[label], set())
+            new = [problem for problem in found if (problem.line, problem.column) not in places]
+            places |= {(problem.line, problem.column) for problem in new}
+            found = new
+        yield from found
+
+
+def _label_problems(document: Document, label: str, given: str | None) -> Iterator[Problem]:
+    """Check a label, or the `given` one with the values that make this of it."""
+    if label.strip() and len(label) <= 64 and label.isprintable():
+        return
+    message = f"{quote(label)} is no label; give 1 to 64 printable characters"
+    if given is not None and len(label) > 64:
+        long = f"has {len(label)} characters with its values"
+        message = f"the label {quote(given)} {long}; shorten it to leave at most 64"
+    yield Problem(*document.place(("schedulers", label), key=True), f"schedulers: {message}")
+
+
+def _argument_problems(
+    document: Document,
+    label: str,
+    spec: Any,
+    horizons: Sequence[Horizon],
+    seen: dict[tuple[Horizon, str], str],
+) -> Iterator[Problem]:
+    """Check the arguments of one scheduler; `seen` has those before it, resolved, by label."""
+    path = ("schedulers", label)
+    node = schedulers.read_node(spec)
+    if node is None:
+        return  # the validation of the entire file reports it
+    name, arguments = node
+    fixed = schedulers.has_fixed_arguments(name, arguments)
+    resolved = None
+    for horizon in horizons:
+        try:
+            if resolved is None or not fixed:
+                resolved = repr((name, schedulers.resolve_arguments(name, arguments, horizon)))
+        except ValidationError as error:
+            models = schedulers.argument_models(name, arguments, path)
+            yield from translate_errors(error, document, models, path)
+            return
+        except ValueError as error:
+            if any(_works(name, arguments, horizon, steps) for steps in _STEPS):
+                continue  # it depends on the data: expanding the matrix reports it
+            values = ", ".join(f"{key}: {quote(value)}" for key, value in arguments.items())
+            what = " ".join(str(error).split()) + (f" (given {values})" if values else "")
+            yield locate_problem(document, path, what, key=True)
+            return
+        twin = seen.setdefault((horizon, resolved), label)
+        if twin != label:
+            message = f"the same scheduler as {quote(twin, quoted=False)}; leave one of them out"
+            yield locate_problem(document, path, message, key=True)
+            return
 
 
 def _horizons(given: Mapping[str, Any], most: int) -> list[Horizon]:
@@ -110,15 +144,23 @@ def _horizons(given: Mapping[str, Any], most: int) -> list[Horizon]:
         for lr in _listed(_mapping(given.get("optimizer")).get("lr"))
         if type(lr) in (int, float) and 0 < lr < math.inf
     ]
-    all_of_them = product(lengths or [10], [1_000_003], rates or [0.001])
-    return [Horizon.of(*each) for each in islice(all_of_them, most)]
+    all_of_them = product(lengths or [10], rates or [0.001])
+    return [Horizon.of(n, 1_000_003, lr, knows_steps=False) for n, lr in islice(all_of_them, most)]
 
 
-def _reference_problems(document: Document) -> Iterator[Problem]:
+def _reference_problems(
+    document: Document, families: Mapping[str, Sequence[str]]
+) -> Iterator[Problem]:
     path = ("comparison", "reference")
     reference = _mapping(document.value.get("comparison")).get("reference")
     labels = document.value.get("schedulers")
-    if isinstance(reference, str) and isinstance(labels, dict) and reference not in labels:
+    if not isinstance(reference, str) or not isinstance(labels, dict) or reference in labels:
+        return
+    if reference in families:
+        listed = join_some(families[reference], most=30)
+        message = f"{quote(reference)} stands for several schedulers; give one of them: {listed}"
+        yield locate_problem(document, path, message)
+    else:
         yield locate_problem(document, path, suggest_name(reference, labels))
 
 
@@ -147,9 +189,9 @@ def find_validation_reasons(
     """Return why validation images are needed: by schedulers (label -> class and arguments), metric
     or target, or since the file `chooses` base rates."""
     reasons = [
-        f"{quote(label, quoted=False)} ({name}) is steered by the validation loss"
+        f"{quote(label, quoted=False)} ({name}) is steered by the {schedulers.MONITORS[monitor]}"
         for label, (name, given) in specs.items()
-        if schedulers.needs_validation(name, given)
+        if (monitor := schedulers.find_monitor(name, given))
     ]
     if metric in ("val_accuracy", "val_loss", "best_test_accuracy"):
         reasons.append(f"comparison.metric is {metric}")

@@ -21,6 +21,7 @@ from lrdecay.core.text import quote
 from lrdecay.core.yaml import MAX_BYTES, Document, Problem, YamlError, parse_yaml
 from lrdecay.sweep import checks
 from lrdecay.sweep.diagnostics import SweepFileError, translate_errors
+from lrdecay.sweep.scheduler_axes import expand_axes
 
 MAX_RUNS = 1_000_000
 
@@ -86,7 +87,8 @@ class Sweep(Strict):
     epochs: Axis[Annotated[int, Field(ge=1, le=100_000)]] = (10,)
     """Passes over the training images."""
     schedulers: Annotated[dict[str, SchedulerSpec], Field(min_length=1)]
-    """What is compared, each under a label of your own."""
+    """What is compared, each under a label of your own; an argument with a list of values makes one
+    of each, whose label carries the value."""
     dropout: Axis[Fraction] = (0.3,)
     """Dropout rates; to be left out for a network with rates of its own."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
@@ -230,7 +232,9 @@ def check_sweep(document: Document, source: str) -> Sweep:
         message = f"must be keys and values, such as dataset: digits, not {quote(value)}"
         raise SweepFileError(source, [Problem(*document.place(()), message)])
     plugins.load_named(_list_named(value))
-    problems = list(checks.find_problems(document))
+    expanded = expand_axes(document)
+    document, value = expanded.document, expanded.document.value
+    problems = [*expanded.problems, *checks.find_problems(document, expanded.families)]
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(source).stem).lstrip("_.-")[:64] or "sweep"
     try:
         sweep = Sweep.model_validate({"name": name, **value})

@@ -7,13 +7,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from lrdecay.components import schedulers
 from lrdecay.components.optimizers.spec import ARGUMENT_HINTS as OPTIMIZER_HINTS
-from lrdecay.components.schedulers import ARGUMENT_HINTS as SCHEDULER_HINTS
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import find_nearest, quote, suggest_name
 from lrdecay.core.yaml import Document, Path, Problem, walk_value
-
-_COUNT = re.compile(r"([1-9]\d*) (?:epochs?|steps?)")
 
 
 class SweepFileError(InputError):
@@ -103,7 +101,7 @@ _BOUNDS = {
     "less_than": ("below", "lt"),
     "less_than_equal": ("at most", "le"),
 }
-_HINTS = {"optimizer": OPTIMIZER_HINTS, "schedulers": SCHEDULER_HINTS}
+_HINTS = {"optimizer": OPTIMIZER_HINTS, "schedulers": schedulers.ARGUMENT_HINTS}
 """Part of the file -> key that has a meaning elsewhere -> what to do about it."""
 
 
@@ -144,17 +142,15 @@ def _problem(
             message = suggest_name(value, choices)
         else:
             message = f"must be one of {', '.join(choices)}, not {quote(value)}"
+    elif kind == "int_type" and isinstance(value, str) and _takes_length(path, models):
+        message = f"{schedulers.explain_length(value)}, not {quote(value)}"
     elif kind in _EXPECTED:
         expected = _EXPECTED[kind]
         if expected == "keys and values" and (keys := _keys(models.get(path))):
             expected += f" (keys: {', '.join(keys)})"
             if keys == ["class"] and isinstance(value, str):
                 expected += f", such as {{class: {quote(value, quoted=False)}}}"
-        elif kind == "int_type" and isinstance(value, str) and path[2:] and path[0] == "schedulers":
-            expected += ", or the word epochs or steps, or a part of it such as 0.5 epochs"
         message = f"must be {expected}, not {quote(value)}"
-        if kind == "int_type" and (counted := _COUNT.fullmatch(str(value))):
-            message += f"; {counted[1]} alone counts what the scheduler is stepped by"
         if kind == "string_type" and isinstance(value, int | float):
             message += "; put it in quotes if it is one"
     elif kind in _BOUNDS:
@@ -179,6 +175,14 @@ def _problem(
     else:
         message = f"{detail['msg']}, not {quote(value)}"
     return locate_problem(document, path, message)
+
+
+def _takes_length(path: Path, models: Mapping[Path, type[BaseModel]]) -> bool:
+    """Return whether a value, or the list that it is in, is a length of a scheduler."""
+    model = models.get(path[:-1]) or models.get(path[:-2])
+    name = model.__name__ if model else ""
+    key = next((part for part in reversed(path) if isinstance(part, str)), "")
+    return name in schedulers.CLASSES and schedulers.takes_length(name, key)
 
 
 def _keys(model: type[BaseModel] | None) -> list[str]:

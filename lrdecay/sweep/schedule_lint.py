@@ -12,7 +12,7 @@ from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
-from lrdecay.sweep.argument_lint import lint_floors, lint_order, lint_part
+from lrdecay.sweep.argument_lint import lint_floors, lint_part
 
 MOST = 200_000
 """Epochs or steps of a schedule that are walked through; a longer one is not checked."""
@@ -93,14 +93,13 @@ def lint_schedules(
     found = []
     for each in planned:
         where = f" (in runs of {spell_count(each.run.epochs, 'epoch')})" if len(lengths) > 1 else ""
-        texts = list(_lint_one(each))
-        if given is not None and each.label in given:
-            texts += lint_order(given[each.label], each.curve.horizon)
+        spec = None if given is None else given.get(each.label)
+        texts = _lint_one(each, spec)
         found += [f"schedulers.{each.label}: {text}{where}" for text in texts]
     return list(dict.fromkeys([*found, *_find_twins(planned)]))
 
 
-def _lint_one(each: PlannedCurve) -> Iterator[str]:
+def _lint_one(each: PlannedCurve, spec: SchedulerSpec | None) -> Iterator[str]:
     curve = each.curve
     if each.ignores_base_rate:
         yield (
@@ -112,8 +111,11 @@ def _lint_one(each: PlannedCurve) -> Iterator[str]:
     if min(curve.rates) < 0:
         yield _describe_negative(curve)
         return
+    given = [part.arguments for part in curve.parts]
+    if spec is not None:
+        given = list(_list_given(spec.class_, spec.arguments))
     of_parts = [
-        *(text for part in curve.parts for text in lint_part(part)),
+        *(text for pair in zip(curve.parts, given, strict=True) for text in lint_part(*pair)),
         *(text for part in each.at_lowest for text in lint_floors(part)),
     ]
     if of_parts:
@@ -126,6 +128,17 @@ def _lint_one(each: PlannedCurve) -> Iterator[str]:
         )
     else:
         yield from _lint_rates(curve)
+
+
+def _list_given(
+    name: str, given: Mapping[str, Any], interval: object = None
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the arguments of a scheduler and of all that it holds, as the file gives them; one that
+    another steps has the interval given there."""
+    said = given.get("interval", interval)
+    yield {**given, "interval": said}
+    for node in filter(None, map(schedulers.read_node, schedulers.list_children(name, given))):
+        yield from _list_given(*node, None if name == "WarmupLR" else said)
 
 
 def _is_level(curve: ScheduleCurve) -> bool:

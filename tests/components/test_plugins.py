@@ -336,7 +336,7 @@ IMPORTS = """\
 from collections.abc import Callable
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, StepLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau, StepLR
 """
 NO_SCHEDULER = "must be a subclass of torch.optim.lr_scheduler.LRScheduler, or a function that "
 
@@ -396,6 +396,11 @@ def test_odd_names(tmp_path, name):
             "its argument interval has a meaning in sweep files; name it otherwise",
         ),
         (
+            "class X(ReduceLROnPlateau):\n"
+            "    def __init__(self, optimizer, monitor: str): super().__init__(optimizer)",
+            "its argument monitor has a meaning in sweep files; name it otherwise",
+        ),
+        (
             "class X(StepLR): interval = 'batch'",
             "its interval must be 'epoch' or 'step', not 'batch'",
         ),
@@ -408,6 +413,64 @@ def test_odd_names(tmp_path, name):
 def test_schedulers_that_are_none(tmp_path, text, message):
     text = f"{IMPORTS}{text}\nSCHEDULERS = {{'Fine': StepLR, 'X': X}}\n"
     assert refusal(text, tmp_path) == f"plug-in own.py: scheduler X: {message}"
+
+
+PLATEAUS = """
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+
+class Free(ReduceLROnPlateau):
+    def __init__(self, optimizer, mode: str = "min", patience: int = 0) -> None:
+        super().__init__(optimizer, mode, factor=0.5, patience=patience)
+
+
+class Falls(ReduceLROnPlateau):
+    def __init__(self, optimizer) -> None:
+        super().__init__(optimizer, "min")
+
+
+class Rises(ReduceLROnPlateau):
+    def __init__(self, optimizer) -> None:
+        super().__init__(optimizer, "max")
+
+
+SCHEDULERS = {"Free": Free, "Falls": Falls, "Rises": Rises}
+"""
+
+
+def test_a_plateau_of_one_s_own_may_monitor_the_accuracy(plug):
+    plug(PLATEAUS)
+    monitored = "monitor: val_accuracy"
+    given = f"schedulers: {{a: {{class: Free, {monitored}, patience: 10%}}}}\n"
+    [run] = list_runs(sweep("epochs: 3\n", given), digits())
+    assert json.loads(run.scheduler_args) == {
+        "mode": "max",
+        "monitor": "val_accuracy",
+        "patience": 1,
+        "interval": "epoch",
+    }
+    record = reference.train_one(run, split(run.validation), CPU)
+    assert record.run["status"] == "completed"
+    [run] = list_runs(sweep("", "schedulers: {a: {class: Free}}\n"), digits())
+    assert json.loads(run.scheduler_args) == {"mode": "min", "patience": 0, "interval": "epoch"}
+    [run] = list_runs(sweep("", f"schedulers: {{a: {{class: Rises, {monitored}}}}}\n"), digits())
+    assert json.loads(run.scheduler_args) == {"monitor": "val_accuracy", "interval": "epoch"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("class: Falls, monitor: val_accuracy", "its mode is min, and for the validation accuracy"),
+        ("class: Rises", "its mode is max, and for the validation loss it must be min"),
+        ("class: Free, mode: max", "mode: max is for what rises, and the validation loss falls"),
+        ("class: Free, mode: min, monitor: val_accuracy", "mode: min is for what falls, and the"),
+        ("class: Free, interval: step", "interval: the validation loss is measured after every"),
+    ],
+)
+def test_a_plateau_that_takes_the_wrong_way_for_the_better_is_refused(plug, given, message):
+    plug(PLATEAUS)
+    with pytest.raises(SweepFileError, match=message):
+        sweep("", f"schedulers: {{a: {{{given}}}}}\n")
 
 
 @pytest.mark.parametrize(

@@ -180,10 +180,15 @@ def test_a_run_that_diverges_at_once_has_no_rates_to_compare(engine):
 # The comparison alone
 
 
-def epochs(rates: list[list[float]], losses: list[float]) -> list[Epoch]:
+def epochs(
+    rates: list[list[float]], losses: list[float], accuracies: list[float] | None = None
+) -> list[Epoch]:
+    accuracies = accuracies or [0.5] * len(losses)
     return [
-        Epoch(number, of_epoch, {"val": Metrics(loss, 0.5), "train": Metrics(9.0, 0.5)})
-        for number, (of_epoch, loss) in enumerate(zip(rates, losses, strict=True), 1)
+        Epoch(number, of_epoch, {"val": Metrics(loss, right), "train": Metrics(9.0, 0.5)})
+        for number, (of_epoch, loss, right) in enumerate(
+            zip(rates, losses, accuracies, strict=True), 1
+        )
     ]
 
 
@@ -205,4 +210,22 @@ def test_plateau_is_replayed_with_the_validation_losses_of_the_run():
     assert rate_check.find_rate_difference(plateau, epochs(rates, [1.0, 0.9, 0.4, 0.3])) is None
     assert rate_check.find_rate_difference(plateau, epochs(rates, [1.0, 0.4, 0.3, 0.3])) == (
         "the learning rate of epoch 3, step 1 was 0.0005, and ReduceLROnPlateau means 0.001"
+    )
+
+
+def test_plateau_on_accuracy_is_replayed_with_the_validation_accuracies_of_the_run():
+    given = "schedulers: {p: {class: ReduceLROnPlateau, factor: 0.5, patience: 0, MONITOR}}\n"
+    [loss], [accuracy] = (
+        list_runs(sweep("epochs: 4\n", given.replace("MONITOR", f"monitor: {monitor}")), digits())
+        for monitor in ("val_loss", "val_accuracy")
+    )
+    # the loss gets worse in epoch 3, the accuracy in epoch 2
+    losses, accuracies = [1.0, 0.9, 0.95, 0.5], [0.6, 0.5, 0.7, 0.8]
+    by_loss = [[0.001] * 2, [0.001] * 2, [0.001] * 2, [0.0005] * 2]
+    by_accuracy = [[0.001] * 2, [0.001] * 2, [0.0005] * 2, [0.0005] * 2]
+    check = rate_check.find_rate_difference
+    assert check(loss, epochs(by_loss, losses, accuracies)) is None
+    assert check(accuracy, epochs(by_accuracy, losses, accuracies)) is None
+    assert check(accuracy, epochs(by_loss, losses, accuracies)) == (
+        "the learning rate of epoch 3, step 1 was 0.001, and ReduceLROnPlateau means 0.0005"
     )

@@ -211,6 +211,26 @@ def test_plateau_follows_the_validation_loss():
     assert min(expected) < 0.01  # or nothing was shown
 
 
+def test_plateau_follows_the_validation_accuracy_where_it_monitors_that():
+    given = "schedulers: {p: {class: ReduceLROnPlateau, factor: 0.5, patience: 0, MONITOR}}\n"
+    rates = {}
+    for monitor in ("val_loss", "val_accuracy"):
+        named = given.replace("MONITOR", f"monitor: {monitor}")
+        record = train(runs("optimizer: {lr: 0.01}\nepochs: 12", named)["p"])
+        assert record.run["status"] == "completed"
+        rates[monitor] = curve(record, "val", "learning_rate")
+    rate, best, expected = 0.01, -math.inf, []
+    for accuracy in curve(record, "val", "accuracy"):
+        expected.append(rate)
+        # torch's rule with patience 0 and a relative threshold of 1e-4
+        if accuracy > best * (1 + 1e-4):
+            best = accuracy
+        else:
+            rate *= 0.5
+    assert rates["val_accuracy"] == pytest.approx(expected, rel=1e-12)
+    assert rates["val_accuracy"] != rates["val_loss"]
+
+
 def test_a_per_step_scheduler_moves_within_an_epoch():
     record = train(runs("epochs: 2")["onecycle"])
     optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=0.001)

@@ -22,25 +22,28 @@ cifar10
 _SCHEDULERS = """\
 class: constant
 class: StepLR, step_size: 5, gamma: 0.5
-class: MultiStepLR, milestones: [2, 0.6 epochs], gamma: 0.3
+class: MultiStepLR, milestones: [2, 60%], gamma: 0.3
 class: ConstantLR, factor: 0.5, total_iters: 3
 class: LinearLR, start_factor: 0.3, end_factor: 1.0, total_iters: epochs
 class: ExponentialLR, gamma: 0.9
 class: PolynomialLR, total_iters: epochs, power: 2.0
 class: CosineAnnealingLR, T_max: epochs, eta_min: 1e-5
-class: CosineAnnealingWarmRestarts, T_0: 0.5 epochs, T_mult: 1
+class: CosineAnnealingWarmRestarts, T_0: 50%, T_mult: 1
 class: CyclicLR, base_lr: 0.1 lr, max_lr: 2 lr, step_size_up: 4, mode: triangular2
 class: OneCycleLR, max_lr: [2 lr], total_steps: steps, anneal_strategy: linear
 class: ReduceLROnPlateau, factor: 0.5, patience: 1, threshold_mode: abs, min_lr: 1e-6
-class: SequentialLR, milestones: [0.3 epochs], schedulers: [{class: constant}, {class: RexLR}]
+class: SequentialLR, milestones: [30%], schedulers: [{class: constant}, {class: RexLR}]
 class: ChainedScheduler, schedulers: [{class: LinearLR}, {class: StepLR, step_size: 2}]
-class: WarmupLR, warmup_iters: 0.1 steps, then: {class: ReduceLROnPlateau, patience: 1}
+class: WarmupLR, warmup_iters: 10%, then: {class: ReduceLROnPlateau, patience: 1}
+class: WarmupLR, warmup_iters: 2 epochs, then: {class: ReduceLROnPlateau, monitor: val_accuracy}
+class: StepLR, step_size: [1, 2 epochs], gamma: [0.1, 0.5]
+class: MultiStepLR, milestones: [[1, 2], [25%, 3]]
 class: WarmupLR, warmup_iters: 1, interval: epoch, then: {class: CosineAnnealingLR, T_max: epochs}
 class: LinearToZeroLR
 class: CosineToFloorLR, floor: 0.1, total_iters: steps
 class: RexLR, interval: epoch
-class: InverseSquareRootLR, warmup_iters: 0.1 steps
-class: WarmupStableDecayLR, warmup_iters: 0.1 steps, decay_iters: 0.2 steps, shape: 1-sqrt
+class: InverseSquareRootLR, warmup_iters: 10%
+class: WarmupStableDecayLR, warmup_iters: 10%, decay_iters: 20%, shape: 1-sqrt
 """.splitlines()
 _OTHERS = """\
 name: some.name-1
@@ -71,8 +74,29 @@ VALUES = [
     *("", "~", "null", "true", "false", "on", "0", "-0", "-0.0", "1", "-1", "0.5", "1e308", "nan"),
     *("-1e308", "1e999", "5e-324", ".inf", "-.INF", ".nan", "inf", "NaN", str(10**30), "+5", "."),
     *("1000000000", "1000000000000", str(2**63), str(2**64), "9" * 41, "0x1F", "0o17", "0b1"),
-    *("epochs", "steps", "lr", "2 epochs", "0.5 epochs", "1e9 lr", "-1 lr", "99999999999 lr"),
-    *("0.0 steps", "0." + "0" * 400 + "1 steps", "9" * 400 + " lr", "''", '""', '"\\0"', "1_000"),
+    *(
+        "epochs",
+        "steps",
+        "lr",
+        "2 epochs",
+        "50%",
+        "0.5 epochs",
+        "1e9 lr",
+        "-1 lr",
+        "99999999999 lr",
+    ),
+    *(
+        "0%",
+        "0.0 steps",
+        "7 steps",
+        "1.5 epochs",
+        "0." + "0" * 400 + "1 steps",
+        "9" * 400 + " lr",
+        "''",
+        '""',
+        '"\\0"',
+        "1_000",
+    ),
     *('"\\ud800"', '"\\e[31m"', '"a\\nb"', "'\u2028'", "\u202e", "é", "x" * 1100, "{}", "[]"),
     *("[[]]", "[{}]", "{a: b}", "[1, 1]", "[0, 0.0, -0.0]", "[~]", "[" * 12 + "]" * 12, "[" * 40),
     *("{a: " * 15 + "1" + "}" * 15, "2024-01-31", "1:30", "!!python/object:os.system x", "!!int 3"),
@@ -132,14 +156,14 @@ def examples() -> list[str]:
     """Return the sweep files that come with the program, and those of two documents."""
     files = [path.read_text() for path in sorted((HOME / "bench" / "sweeps").glob("*.yaml"))]
     whole_file, chosen_rates = _yaml_in("sweeps.md")
-    nested_schedulers, _ = _yaml_in("schedulers.md")
+    nested_schedulers, lengths, grid, _ = _yaml_in("schedulers.md")
     rest = {
         "dataset": "dataset: digits\n",
         "schedulers": "schedulers: {a: {class: constant}}\n",
     }
     whole = [
         block + "".join(line for key, line in rest.items() if f"{key}:" not in block)
-        for block in (whole_file, nested_schedulers, chosen_rates)
+        for block in (whole_file, nested_schedulers, lengths, grid, chosen_rates)
     ]
     return files + whole
 

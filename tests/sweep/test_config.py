@@ -194,10 +194,10 @@ def test_a_cycle_that_is_shorter_than_the_run() -> None:
 
 
 def test_what_depends_on_the_number_of_steps_is_said_where_the_data_are_known() -> None:
-    """Without the data it is not known whether 0.5 steps is above or below 30."""
+    """Without the data it is not known whether 50% is above or below 30."""
     text = (
         "dataset: digits\nvalidation: 36\nbatch_size: 16\nschedulers: {a: {class: SequentialLR, "
-        "milestones: [0.5 steps, 30], schedulers: "
+        "interval: step, milestones: [50%, 30], schedulers: "
         "[{class: constant}, {class: LinearLR}, {class: constant}]}}"
     )
     [run] = runs_of(text, count=100)  # ten epochs of four steps
@@ -205,7 +205,55 @@ def test_what_depends_on_the_number_of_steps_is_said_where_the_data_are_known() 
     with pytest.raises(InputError) as caught:
         runs_of(text, count=196)  # of ten
     assert str(caught.value) == "schedulers.a: milestones: must rise from 1 on, not [50, 30]"
-    assert "must rise" in errors_of(text.replace("30]", "0.3 steps]"))
+    assert "must rise" in errors_of(text.replace("30]", "30%]"))
+
+
+def test_a_time_that_the_data_do_not_allow_is_said_where_they_are_known() -> None:
+    """What it takes an epoch's steps to see is no mistake before, and no scheduler's twin."""
+    text = (
+        "dataset: digits\nvalidation: 36\nbatch_size: 16\nschedulers:\n"
+        "  a: {class: StepLR, step_size: 12 steps}\n"
+        "  b: {class: StepLR, step_size: 8 steps}\n"
+        "  c: {class: WarmupLR, warmup_iters: 2.25 epochs, then: {class: RexLR}}\n"
+    )
+    runs = {run.scheduler: json.loads(run.scheduler_args) for run in runs_of(text, count=100)}
+    assert [runs[label]["step_size"] for label in "ab"] == [3, 2]  # an epoch has four steps
+    assert runs["c"]["warmup_iters"] == 9
+    with pytest.raises(InputError) as caught:
+        runs_of(text, count=132)  # of six
+    assert str(caught.value).splitlines() == [
+        "schedulers.b: step_size: 8 steps is no whole number of epochs of 6 steps; give 6 steps or "
+        "12 steps",
+        "schedulers.c: warmup_iters: 2.25 epochs is no whole number of steps, of which an epoch "
+        "has 6; give 13 steps or 14 steps",
+    ]
+
+
+def test_a_time_is_the_same_at_every_length_of_run() -> None:
+    text = (
+        "dataset: digits\nvalidation: 36\nbatch_size: 16\nepochs: [5, 10]\nschedulers:\n"
+        "  time:  {class: WarmupLR, warmup_iters: 2 epochs, then: {class: RexLR}}\n"
+        "  share: {class: WarmupLR, warmup_iters: 30%, then: {class: RexLR}}\n"
+    )
+    found = {
+        (run.scheduler, run.epochs): json.loads(run.scheduler_args)["warmup_iters"]
+        for run in runs_of(text, count=100)
+    }
+    assert found == {("time", 5): 8, ("time", 10): 8, ("share", 5): 6, ("share", 10): 12}
+
+
+def test_the_families_are_resolved_to_what_shares_written_the_old_way_gave() -> None:
+    """20 epochs of 19 steps: identity rests on these numbers."""
+    runs = list_runs(load_sweep(HOME / "bench" / "sweeps" / "families.yaml"), digits())
+    given = {run.scheduler: json.loads(run.scheduler_args) for run in runs}
+    assert given["step"] == {"gamma": 0.5, "interval": "epoch", "step_size": 10}
+    assert given["multistep"] == {"gamma": 0.3, "interval": "epoch", "milestones": [10, 15]}
+    assert given["restarts"]["T_0"] == 10
+    assert given["sqrt"] == {"interval": "step", "warmup_iters": 38}
+    assert (given["wsd"]["warmup_iters"], given["wsd"]["decay_iters"]) == (38, 76)
+    assert given["warm_cosine"]["warmup_iters"] == given["warm_plateau"]["warmup_iters"] == 38
+    assert given["warm_cosine"]["then"]["T_max"] == 18
+    assert "monitor" not in given["plateau"].keys() | given["warm_plateau"]["then"].keys()
 
 
 def test_a_multiple_of_the_base_rate_is_that_of_the_run() -> None:
@@ -632,11 +680,11 @@ schedulers:
     T_max: epochs
   cycle: {class: OneCycleLR, max_lr: 0.1, total_steps: steps}
   plateau: {class: ReduceLROnPlateau, factor: 0.5, patience: 1}
-  stones: {class: MultiStepLR, milestones: [3, 0.6 epochs]}
-  warm: {class: WarmupLR, warmup_iters: 0.1 steps, then: {class: RexLR, interval: epoch}}
+  stones: {class: MultiStepLR, milestones: [3, 60%]}
+  warm: {class: WarmupLR, warmup_iters: 10%, then: {class: RexLR, interval: epoch}}
   parts:
     class: SequentialLR
-    milestones: [0.3 epochs]
+    milestones: [30%]
     schedulers:
       - {class: constant}
       - class: LinearLR
@@ -654,7 +702,17 @@ PIECES = [
     *("- ", ": ", "<<: ", "*a", "&a ", "!!str ", "---\n", "...\n", "null", "true", "on", ".nan"),
     *(".inf", "1e999", "-1", "0.5", "9" * 41, '"\\U99999999"', '"\\ud800"', "{}", "[]", "epochs"),
     *("steps", "class", "constant", "StepLR", "OneCycleLR", "CyclicLR", "%YAML 9" + "9" * 5000),
-    *("then", "schedulers", "interval", "WarmupLR", "SequentialLR", "0.5 epochs", "2 lr", "[{}]"),
+    *(
+        "then",
+        "schedulers",
+        "interval",
+        "WarmupLR",
+        "SequentialLR",
+        "50%",
+        "2 epochs",
+        "2 lr",
+        "[{}]",
+    ),
     *("? ", "!<x> ", "!%ff ", "|9\n", ">+\n", "0x1F", "\r\n", "x" * 1100, "[" * 30),
 ]
 

@@ -44,7 +44,7 @@ ODD = {
     "within 10 epochs, whatever the loss; give a patience of at most 7",
     "{class: ReduceLROnPlateau, patience: 8}": "ReduceLROnPlateau with patience 8 can never change "
     "the rate within 10 epochs, whatever the loss; give a patience of at most 7",
-    "{class: WarmupLR, warmup_iters: 0.1 steps, then: {class: ReduceLROnPlateau, patience: 7}}":
+    "{class: WarmupLR, warmup_iters: 10%, then: {class: ReduceLROnPlateau, patience: 7}}":
     "ReduceLROnPlateau with patience 7 can never change the rate within 9 epochs, whatever the "
     "loss; give a patience of at most 6",
     "{class: CosineAnnealingLR, T_max: 20}": "CosineAnnealingLR over 20 epochs stops halfway, "
@@ -68,13 +68,13 @@ ODD = {
     "since it has 190 steps (10 is its number of epochs; it is stepped after every step); "
     "give total_iters: steps",
     "{class: StepLR, step_size: 30}": "step_size 30 of StepLR lies past its end, after 10 epochs; "
-    "give a step_size below 10, such as 0.5 epochs",
+    "give a step_size below 10, such as 50%",
     "{class: StepLR, step_size: 5, interval: step}": "step_size 5 of StepLR counts steps, of which "
-    "an epoch has 19; give interval: epoch, or a number of steps",
+    "an epoch has 19; give 5 epochs or 5 steps, whichever is meant",
     "{class: MultiStepLR, milestones: [3, 10, 12]}": "milestone 10, 12 of MultiStepLR lies past "
-    "its end, after 10 epochs; give a milestone below 10, such as 0.5 epochs",
+    "its end, after 10 epochs; give a milestone below 10, such as 50%",
     "{class: CyclicLR, base_lr: 0.0001, max_lr: 0.001}": "step_size_up 2000 of CyclicLR lies past "
-    "its end, after 190 steps; give a step_size_up below 190, such as 0.5 steps",
+    "its end, after 190 steps; give a step_size_up below 190, such as 50%",
     "{class: StepLR, step_size: 3, gamma: 2.0}": "gamma 2 of StepLR raises the rate every time; "
     "give one below 1",
     "{class: StepLR, step_size: 3, gamma: 1.0}": "its rate is 0.001 in all of 10 epochs; leave it "
@@ -90,12 +90,42 @@ ODD = {
     "epoch 6; give arguments that let it go on from 6.25e-05, or leave out what comes before",
     "{class: SequentialLR, milestones: [12], schedulers: [{class: ExponentialLR, gamma: 0.5}, "
     "{class: constant}]}": "milestone 12 of SequentialLR lies past its end, after 10 epochs; "
-    "give a milestone below 10, such as 0.5 epochs",
-    "{class: SequentialLR, milestones: [0.5 epochs], schedulers: [{class: constant}, "
+    "give a milestone below 10, such as 50%",
+    "{class: SequentialLR, milestones: [5], schedulers: [{class: constant}, "
     "{class: CosineToFloorLR, floor: 0.2}]}": "milestone 5 of SequentialLR counts steps, of which "
-    "an epoch has 19; give interval: epoch, or a number of steps",
+    "an epoch has 19; give 5 epochs or 5 steps, whichever is meant",
     "{class: MultiStepLR, milestones: [5, 8], interval: step}": "milestone 8 of MultiStepLR counts "
-    "steps, of which an epoch has 19; give interval: epoch, or a number of steps",
+    "steps, of which an epoch has 19; give 8 epochs or 8 steps, whichever is meant",
+    # less than an epoch of steps, and as many epochs fit into half of the run
+    "{class: WarmupLR, warmup_iters: 5, then: {class: CosineAnnealingLR, T_max: epochs}}":
+    "warmup_iters 5 of WarmupLR counts steps, of which an epoch has 19; give 5 epochs or 5 steps, "
+    "whichever is meant",
+    "{class: InverseSquareRootLR, warmup_iters: 2}": "warmup_iters 2 of InverseSquareRootLR counts "
+    "steps, of which an epoch has 19; give 2 epochs or 2 steps, whichever is meant",
+    "{class: WarmupStableDecayLR, decay_iters: 3}": "decay_iters 3 of WarmupStableDecayLR counts "
+    "steps, of which an epoch has 19; give 3 epochs or 3 steps, whichever is meant",
+    "{class: CyclicLR, base_lr: 0.0001, max_lr: 0.001, step_size_up: 4}": "step_size_up 4 of "
+    "CyclicLR counts steps, of which an epoch has 19; give 4 epochs or 4 steps, whichever is meant",
+    "{class: CosineAnnealingWarmRestarts, T_0: 5, interval: step}": "T_0 5 of "
+    "CosineAnnealingWarmRestarts counts steps, of which an epoch has 19; give 5 epochs or 5 steps, "
+    "whichever is meant",
+    "{class: SequentialLR, milestones: [2 epochs], schedulers: [{class: constant}, "
+    "{class: InverseSquareRootLR, warmup_iters: 3}]}": "warmup_iters 3 of InverseSquareRootLR "
+    "counts steps, of which an epoch has 19; give 3 epochs or 3 steps, whichever is meant",
+    # those within go by steps for the last of them
+    "{class: SequentialLR, milestones: [5 epochs], schedulers: [{class: LinearLR, "
+    "total_iters: 5}, {class: RexLR}]}": "total_iters 5 of LinearLR counts steps, of which an "
+    "epoch has 19; give 5 epochs or 5 steps, whichever is meant",
+    "{class: SequentialLR, milestones: [50%], schedulers: [{class: ConstantLR, factor: 0.5, "
+    "total_iters: 4}, {class: LinearToZeroLR}]}": "total_iters 4 of ConstantLR counts steps, of "
+    "which an epoch has 19; give 4 epochs or 4 steps, whichever is meant",
+    "{class: WarmupLR, warmup_iters: 500, interval: epoch, then: {class: constant}}":
+    "warmup_iters 500 of WarmupLR lies past its end, after 10 epochs; give a warmup_iters below "
+    "10, such as 50%",
+    "{class: ReduceLROnPlateau, monitor: val_accuracy}": "ReduceLROnPlateau with patience 10 can "
+    "never change the rate within 10 epochs, whatever the accuracy; give a patience of at most 7",
+    "{class: ReduceLROnPlateau, patience: 80%}": "ReduceLROnPlateau with patience 8 can never "
+    "change the rate within 10 epochs, whatever the loss; give a patience of at most 7",
     "{class: SequentialLR, interval: epoch, milestones: [4], schedulers: [{class: constant}, "
     "{class: OneCycleLR, max_lr: 0.01, total_steps: epochs}]}": "constant within SequentialLR "
     "starts at 0.0004 and not at 0.001, since torch has it start from a rate of OneCycleLR; let "
@@ -134,22 +164,22 @@ ODD = {
     "{class: CosineAnnealingLR, T_max: epochs, eta_min: 0.01}]}": "eta_min 0.01 of "
     "CosineAnnealingLR lies above the base rate, 0.001, so the rate rises to it; give one below, "
     "such as eta_min: 0.1 lr",
-    "{class: MultiStepLR, milestones: [3, 5, 5, 0.5 epochs]}": "milestone 5 of MultiStepLR is "
+    "{class: MultiStepLR, milestones: [3, 5, 5, 50%]}": "milestone 5 of MultiStepLR is "
     "given 3 times, and the rate changes as often there; give it once",
     "{class: MultiStepLR, milestones: [8, 4]}": "milestones 8, 4 of MultiStepLR do not rise, and "
     "come in the order 4, 8; give them so",
-    "{class: WarmupLR, warmup_iters: 9, then: {class: MultiStepLR, milestones: [0.75 epochs, "
-    "0.5 epochs]}}": "milestones 0.75 epochs, 0.5 epochs of MultiStepLR do not rise, and come in "
-    "the order 0.5 epochs, 0.75 epochs; give them so",
+    "{class: WarmupLR, warmup_iters: 9, then: {class: MultiStepLR, milestones: [75%, "
+    "50%]}}": "milestones 75%, 50% of MultiStepLR do not rise, and come in "
+    "the order 50%, 75%; give them so",
     "{class: ConstantLR, factor: 0.1, total_iters: 999}": "its rate is 0.0001 in all of 10 epochs; "
     "leave it out, or give arguments that change it",
     # a part that is to change the rate, and does not get there
     "{class: SequentialLR, milestones: [4], schedulers: [{class: LinearLR, total_iters: 8}, "
     "{class: constant}]}": "total_iters 8 of LinearLR lies past its end, after 4 epochs; give a "
-    "total_iters below 4, such as 0.5 epochs",
+    "total_iters below 4, such as 50%",
     "{class: SequentialLR, milestones: [4], schedulers: [{class: constant}, {class: StepLR, "
     "step_size: 8}]}": "step_size 8 of StepLR lies past its end, after 6 epochs; give a step_size "
-    "below 6, such as 0.5 epochs",
+    "below 6, such as 50%",
 }  # fmt: skip
 
 
@@ -173,7 +203,7 @@ def test_in_an_epoch_nothing_is_told_to_fall_before_its_first():
         "schedulers.tried: step_size 4 of StepLR lies past its end, after 1 epoch; give the "
         "run more epochs, or interval: step and a step_size in steps (in runs of 1 epoch)",
         "schedulers.tried: step_size 4 of StepLR lies past its end, after 4 epochs; give a "
-        "step_size below 4, such as 0.5 epochs (in runs of 4 epochs)",
+        "step_size below 4, such as 50% (in runs of 4 epochs)",
     ]
 
 
@@ -184,11 +214,11 @@ def test_in_an_epoch_nothing_is_told_to_fall_before_its_first():
         "{class: ReduceLROnPlateau, patience: 7}",
         "{class: StepLR, step_size: 9}",
         "{class: StepLR, step_size: 95, interval: step}",
-        "{class: MultiStepLR, milestones: [0.5 epochs, 0.75 epochs]}",
+        "{class: MultiStepLR, milestones: [50%, 75%]}",
         "{class: CosineAnnealingLR, T_max: epochs}",
         "{class: CosineAnnealingLR, T_max: steps, interval: step}",
         "{class: CosineAnnealingWarmRestarts, T_0: 5}",
-        "{class: CyclicLR, base_lr: 0.0001, max_lr: 0.001, step_size_up: 0.25 steps}",
+        "{class: CyclicLR, base_lr: 0.0001, max_lr: 0.001, step_size_up: 25%}",
         "{class: OneCycleLR, max_lr: 0.01, total_steps: steps}",
         "{class: OneCycleLR, max_lr: 0.01, epochs: epochs, steps_per_epoch: 19}",
         "{class: ExponentialLR, gamma: 0.8}",
@@ -199,8 +229,8 @@ def test_in_an_epoch_nothing_is_told_to_fall_before_its_first():
         "{class: LinearToZeroLR, interval: epoch}",
         "{class: RexLR}",
         "{class: CosineToFloorLR}",
-        "{class: InverseSquareRootLR, warmup_iters: 0.1 steps}",
-        "{class: WarmupStableDecayLR, warmup_iters: 0.1 steps, decay_iters: 0.2 steps}",
+        "{class: InverseSquareRootLR, warmup_iters: 10%}",
+        "{class: WarmupStableDecayLR, warmup_iters: 10%, decay_iters: 20%}",
         "{class: WarmupStableDecayLR, decay_iters: steps}",
         "{class: WarmupLR, warmup_iters: 9, then: {class: CosineAnnealingLR, T_max: epochs}}",
         "{class: WarmupLR, warmup_iters: 3, interval: epoch, then: {class: RexLR}}",
@@ -210,13 +240,37 @@ def test_in_an_epoch_nothing_is_told_to_fall_before_its_first():
         "{class: CyclicLR, base_lr: 0.0001, max_lr: 0.001, step_size_up: 3}]}",
         "{class: SequentialLR, interval: epoch, milestones: [6], schedulers: [{class: CyclicLR, "
         "base_lr: 1 lr, max_lr: 3 lr, step_size_up: 3}, {class: ExponentialLR, gamma: 0.5}]}",
-        "{class: SequentialLR, milestones: [0.5 steps], schedulers: [{class: LinearToZeroLR}, "
+        "{class: SequentialLR, milestones: [50%], schedulers: [{class: LinearToZeroLR}, "
         "{class: OneCycleLR, max_lr: 0.002, total_steps: steps}]}",
         "{class: SequentialLR, interval: step, milestones: [10], schedulers: [{class: LinearLR, "
         "total_iters: 10}, {class: CosineAnnealingLR, T_max: steps}]}",
         "{class: MultiStepLR, milestones: [95], interval: step}",
         "{class: ChainedScheduler, schedulers: [{class: LinearLR, total_iters: 2}, "
         "{class: ExponentialLR, gamma: 0.9}]}",
+        # lengths that name their unit, or are of one unit alone
+        "{class: WarmupLR, warmup_iters: 5 steps, then: {class: RexLR}}",
+        "{class: WarmupLR, warmup_iters: 5 epochs, then: {class: RexLR}}",
+        "{class: WarmupLR, warmup_iters: 5, interval: step, then: {class: RexLR}}",
+        "{class: WarmupLR, warmup_iters: 5, interval: epoch, then: {class: RexLR}}",
+        "{class: WarmupLR, warmup_iters: 20, then: {class: RexLR}}",
+        "{class: SequentialLR, interval: step, milestones: [5], schedulers: [{class: LinearLR, "
+        "total_iters: 5}, {class: CosineAnnealingLR, T_max: steps}]}",
+        "{class: SequentialLR, interval: step, milestones: [5], schedulers: [{class: LinearLR, "
+        "total_iters: 5}, {class: RexLR}]}",
+        "{class: SequentialLR, milestones: [5 epochs], schedulers: [{class: LinearLR, "
+        "total_iters: 5 epochs}, {class: RexLR}]}",
+        "{class: SequentialLR, milestones: [50%], schedulers: [{class: constant}, "
+        "{class: CosineToFloorLR, floor: 0.2}]}",
+        "{class: SequentialLR, milestones: [5 epochs], schedulers: [{class: constant}, "
+        "{class: RexLR}]}",
+        "{class: MultiStepLR, milestones: [2 epochs, 95 steps, 75%]}",
+        "{class: StepLR, step_size: 5 epochs, interval: step}",
+        "{class: StepLR, step_size: 1, gamma: 0.999, interval: step}",
+        "{class: CyclicLR, base_lr: 0.0001, max_lr: 0.001, step_size_up: 2 epochs}",
+        "{class: CosineAnnealingWarmRestarts, T_0: 2 epochs, interval: step}",
+        "{class: WarmupStableDecayLR, warmup_iters: 1 epoch, decay_iters: 2 epochs}",
+        "{class: InverseSquareRootLR}",
+        "{class: ReduceLROnPlateau, monitor: val_accuracy, patience: 2 epochs}",
         # parts that hold a rate to their end, and are given one that lies past it
         "{class: SequentialLR, milestones: [4, 8], schedulers: [{class: ConstantLR, factor: 0.1, "
         "total_iters: 999}, {class: ConstantLR, factor: 1, total_iters: 999}, {class: ConstantLR, "
@@ -240,6 +294,56 @@ def test_in_an_epoch_nothing_is_told_to_fall_before_its_first():
 )
 def test_what_is_meant_is_not_warned_of(given):
     assert warnings(f"tried: {given}") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "warned"),
+    [
+        # a few steps of a short run, a warmup that its epochs could not hold
+        ("epochs: 1\n", "{class: WarmupLR, warmup_iters: 10, then: {class: RexLR}}", False),
+        ("epochs: 3\n", "{class: WarmupLR, warmup_iters: 3, then: {class: RexLR}}", False),
+        ("epochs: 10\n", "{class: WarmupLR, warmup_iters: 9, then: {class: RexLR}}", False),
+        # more than an epoch
+        (
+            "epochs: 100\nbatch_size: 512\n",
+            "{class: WarmupLR, warmup_iters: 5, then: {class: RexLR}}",
+            False,
+        ),
+        # as many steps as warmups have, and more epochs than they have
+        (
+            "epochs: 250\nbatch_size: 8\n",
+            "{class: WarmupLR, warmup_iters: 120, then: {class: LinearToZeroLR}}",
+            False,
+        ),
+        (
+            "epochs: 100\n",
+            "{class: WarmupLR, warmup_iters: 10, then: {class: RexLR}}",
+            True,
+        ),
+        ("epochs: 20\n", "{class: WarmupLR, warmup_iters: 1, then: {class: RexLR}}", True),
+        # a cycle of a few steps, a decay after the last of them
+        (
+            "epochs: 4\n",
+            "{class: CyclicLR, base_lr: 0.0001, max_lr: 0.001, step_size_up: 3}",
+            False,
+        ),
+        ("epochs: 4\n", "{class: WarmupStableDecayLR, decay_iters: 3}", False),
+    ],
+)
+def test_a_bare_number_of_steps_is_doubted_where_as_many_epochs_are_plausible(text, given, warned):
+    runs = list_runs(sweep(text, f"schedulers:\n  tried: {given}\n"), digits())
+    specs = sweep(text, f"schedulers:\n  tried: {given}\n").schedulers
+    found = schedule_lint.lint_schedules(schedule_lint.simulate_schedules(runs, 1198), specs)
+    assert any("counts steps" in each for each in found) == warned
+    assert warned == bool(found)
+
+
+def test_each_scheduler_of_an_axis_has_its_own_warnings():
+    given = "warm: {class: WarmupLR, warmup_iters: [5, 60], then: {class: RexLR}}"
+    assert warnings(given) == [
+        "schedulers.warm warmup_iters=5: warmup_iters 5 of WarmupLR counts steps, of which an "
+        "epoch has 19; give 5 epochs or 5 steps, whichever is meant"
+    ]
 
 
 def test_the_patience_that_is_named_is_the_first_that_works():

@@ -10,13 +10,19 @@ from lrdecay.components.schedulers.arguments import (
     argument_models,
     has_fixed_arguments,
     resolve_arguments,
+    takes_length,
 )
 from lrdecay.components.schedulers.build import blame_plugins, build_scheduler
 from lrdecay.components.schedulers.classes import (
     CLASSES,
     LENGTHS,
+    MONITORS,
+    NESTED,
     find_end_argument,
     find_interval,
+    find_monitor,
+    is_plateau,
+    list_children,
     list_needs,
     needs_validation,
     read_node,
@@ -30,6 +36,7 @@ from lrdecay.components.schedulers.curve import (
 )
 from lrdecay.components.schedulers.foreign_names import ARGUMENT_HINTS
 from lrdecay.components.schedulers.horizon import Horizon, Interval
+from lrdecay.components.schedulers.lengths import explain_length, read_length
 from lrdecay.components.schedulers.nesting import Part, list_parts
 from lrdecay.components.schedulers.stepper import Stepper
 
@@ -37,6 +44,8 @@ __all__ = [
     "ARGUMENT_HINTS",
     "CLASSES",
     "LENGTHS",
+    "MONITORS",
+    "NESTED",
     "Horizon",
     "Interval",
     "Part",
@@ -47,15 +56,21 @@ __all__ = [
     "argument_models",
     "blame_plugins",
     "build_scheduler",
+    "explain_length",
     "find_clock",
     "find_end_argument",
     "find_interval",
+    "find_monitor",
     "has_fixed_arguments",
+    "is_plateau",
+    "list_children",
     "list_needs",
     "list_parts",
     "needs_validation",
+    "read_length",
     "read_node",
     "resolve_arguments",
     "simulate_schedule",
+    "takes_length",
     "walk_tree",
 ]

@@ -2,36 +2,39 @@
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 from pydantic_core import InitErrorDetails
-from torch.optim import Optimizer, lr_scheduler
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from lrdecay.components.schedulers.classes import (
     CLASSES,
     LENGTHS,
     NESTED,
     SETS_OUTRIGHT,
+    UNITS,
+    Monitor,
     find_interval,
+    is_plateau,
     list_children,
     list_needs,
     read_node,
     walk_tree,
 )
 from lrdecay.components.schedulers.curve import simulate_schedule
-from lrdecay.components.schedulers.horizon import Horizon, Interval, replace_words
+from lrdecay.components.schedulers.horizon import Horizon, Interval
+from lrdecay.components.schedulers.lengths import is_word, read_length, read_rate
+from lrdecay.components.schedulers.limits import check_values
 from lrdecay.components.schedulers.nesting import split_horizon
 from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.components.schedulers.stepper import Stepper
 from lrdecay.core.text import join_words, quote
 from lrdecay.core.yaml import Path
 
-_WAITS = {"ReduceLROnPlateau": ("patience", "cooldown")}
 _NOT_GIVEN = ("optimizer", "last_epoch", "verbose")
 
 
@@ -39,7 +42,8 @@ _NOT_GIVEN = ("optimizer", "last_epoch", "verbose")
 def argument_model(name: str, holder: str | None = None) -> type[BaseModel]:
     """Return a pydantic model of the arguments of scheduler `name`, after its signature.
 
-    Beside them stands `interval`, but for one that `holder` steps.
+    Beside them stand `monitor`, for one that is steered by validation, and `interval`, but for one
+    that `holder` steps.
     """
     known = CLASSES[name]
     initialiser = known.__init__ if inspect.isclass(known) else known
@@ -65,6 +69,8 @@ def argument_model(name: str, holder: str | None = None) -> type[BaseModel]:
             hint = held if name == "WarmupLR" else list[held]
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         fields[parameter.name] = (hint, default)
+    if is_plateau(name):
+        fields["monitor"] = (Monitor, "val_loss")
     if holder not in ("ChainedScheduler", "SequentialLR"):
         fields["interval"] = (Literal["epoch", "step"], find_interval(name))
     return create_model(
@@ -97,7 +103,6 @@ def _check_held(holder: str, value: Any) -> dict[str, Any]:
         raise ValueError(f"must be a scheduler, such as {example}, not {quote(value)}")
     spec = SchedulerSpec.model_validate(value)
     name = spec.class_
-    cls = CLASSES[name]
     reason = None
     if name == "WarmupLR":
         reason = "WarmupLR cannot be held by another; let it hold the others"
@@ -105,8 +110,8 @@ def _check_held(holder: str, value: Any) -> dict[str, Any]:
         reason = (
             f"SequentialLR cannot hold {name}, which torch starts at the wrong rate; WarmupLR can"
         )
-    elif holder != "WarmupLR" and inspect.isclass(cls) and issubclass(cls, ReduceLROnPlateau):
-        reason = f"{holder} cannot hold {name}, which is steered by the loss; WarmupLR can"
+    elif holder != "WarmupLR" and is_plateau(name):
+        reason = f"{holder} cannot hold {name}, which is steered by validation; WarmupLR can"
     elif holder != "WarmupLR" and (needs := list_needs(name)):
         reason = f"{holder} cannot hold {name}, which needs the {join_words(needs)}; WarmupLR can"
     elif holder == "ChainedScheduler" and name in SETS_OUTRIGHT:
@@ -126,8 +131,8 @@ def _check_held(holder: str, value: Any) -> dict[str, Any]:
 def resolve_arguments(name: str, given: Mapping[str, Any], horizon: Horizon) -> dict[str, Any]:
     """Return all arguments of scheduler `name` as plain values, defaults filled in.
 
-    The words `epochs`, `steps` and `lr`, and parts or multiples of them, become the horizon's
-    numbers. Within a scheduler that another holds they stand for its own part of the run.
+    Words become the horizon's numbers (see `lengths`). Within a scheduler that another holds they
+    stand for its own part of the run.
 
     Raises pydantic's `ValidationError` for arguments that the class does not take, and
     `ValueError` for values that torch refuses or that cannot work here.
@@ -135,15 +140,46 @@ def resolve_arguments(name: str, given: Mapping[str, Any], horizon: Horizon) -> 
     values = {"interval": find_interval(name, given), **_resolve_words(name, given, horizon)}
     resolved = _to_canonical(name, argument_model(name).model_validate(values).model_dump())
     for each, values in walk_tree(name, resolved):
-        _check_resolved(each, values)
+        check_values(each, values)
     simulate_schedule(name, resolved, Horizon.of(1, 1), count=2)
     return resolved
 
 
 def has_fixed_arguments(name: str, given: Mapping[str, Any]) -> bool:
     """Return whether the arguments are the same for every length of run and base rate."""
-    whole = any(hasattr(CLASSES[each], "whole") for each, _ in walk_tree(name, given))
-    return not (whole or any(word in repr(given) for word in ("epochs", "steps", "lr'")))
+    return not any(
+        hasattr(CLASSES[each], "whole") or any(map(is_word, _flatten(values.values())))
+        for each, values in walk_tree(name, given)
+    )
+
+
+def takes_length(name: str, key: str) -> bool:
+    """Return whether an argument of a class is a length, which words of a sweep file may give."""
+    return _find_unit(name, key, "epoch") is not None
+
+
+def _flatten(values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        yield from value if isinstance(value, list | tuple) else [value]
+
+
+def _find_unit(name: str, key: str, every: Interval) -> Interval | None:
+    """Return the unit of an argument that is a length, `every` being what the class is stepped by;
+    None for any other argument.
+
+    A plug-in does not say which of its arguments are lengths: those that are whole numbers are.
+    """
+    if (name, key) in UNITS:
+        return UNITS[name, key]
+    if name in LENGTHS:
+        return every if key in LENGTHS[name] else None
+    field = argument_model(name).model_fields.get(key)
+    return every if field is not None and _is_whole(field.annotation) else None
+
+
+def _is_whole(hint: Any) -> bool:
+    """Return whether a type is that of a whole number, or of a list of them."""
+    return hint is int or any(map(_is_whole, typing.get_args(hint)))
 
 
 def _resolve_words(
@@ -153,9 +189,12 @@ def _resolve_words(
     every = every or find_interval(name, given)
     held = NESTED.get(name)
     values = {
-        key: value if key in (held, "interval") else replace_words(value, horizon)
+        key: value if key in (held, "interval") else _read_words(name, key, value, horizon, every)
         for key, value in given.items()
     }
+    rises = is_plateau(name) and values.get("monitor") == "val_accuracy"
+    if rises and "mode" in argument_model(name).model_fields:
+        values.setdefault("mode", "max")
     whole = getattr(CLASSES[name], "whole", None)
     if whole is not None:
         values.setdefault(whole, horizon.length(every))
@@ -174,6 +213,18 @@ def _resolve_words(
     return values
 
 
+def _read_words(name: str, key: str, value: Any, horizon: Horizon, every: Interval) -> Any:
+    """Return the value of an argument, or each item of a list, with a number for a word."""
+    if isinstance(value, list | tuple):
+        return [_read_words(name, key, item, horizon, every) for item in value]
+    unit = _find_unit(name, key, every)
+    try:
+        length = value if unit is None else read_length(value, horizon, unit)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
+    return read_rate(length, horizon)
+
+
 def _resolve_within(value: Any, horizon: Horizon, every: Interval | None) -> Any:
     node = read_node(value)
     if node is None:
@@ -185,6 +236,8 @@ def _to_canonical(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return equal values for what means the same, or one run would have two identities."""
     found: dict[str, Any] = {}
     for key, value in values.items():
+        if key == "monitor" and is_plateau(name) and value == "val_loss":
+            continue  # as it was before there was another, so that such runs keep their identity
         if key == NESTED.get(name):
             nodes = filter(None, map(read_node, list_children(name, values)))
             within = [{"class": node[0], **_to_canonical(*node)} for node in nodes]
@@ -201,29 +254,3 @@ def _to_canonical(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _drop_sign(value: Any) -> Any:
     return value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0
-
-
-def _check_resolved(name: str, resolved: Mapping[str, Any]) -> None:
-    """Refuse values that torch takes and that cannot work here."""
-    for key in ("base_momentum", "max_momentum"):
-        value = resolved.get(key)
-        if isinstance(value, float) and resolved.get("cycle_momentum") and not 0 <= value < 1:
-            raise ValueError(f"{key}: must be at least 0 and below 1, not {value}")
-    if name == "ReduceLROnPlateau":
-        if resolved["mode"] == "max":
-            raise ValueError(
-                "mode: it is given the validation loss, which falls, so mode must be min"
-            )
-        if resolved["interval"] == "step":
-            raise ValueError("interval: the validation loss is measured after every epoch")
-    if name == "SequentialLR":
-        milestones = resolved["milestones"]
-        if any(after <= before for before, after in pairwise([0, *milestones])):
-            raise ValueError(f"milestones: must rise from 1 on, not {milestones}")
-    if not hasattr(lr_scheduler, name):
-        return  # ours see to it themselves
-    for key in (*LENGTHS.get(name, ()), *_WAITS.get(name, ())):
-        value = resolved[key]
-        for each in value if isinstance(value, list) else [value]:
-            if each is not None and each < 0:
-                raise ValueError(f"{key}: must not be negative, as {each} is")

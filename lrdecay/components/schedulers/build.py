@@ -11,7 +11,9 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lrdecay.components import registry
 from lrdecay.components.schedulers.classes import (
     CLASSES,
+    MONITORS,
     NESTED,
+    find_monitor,
     list_needs,
     needs_validation,
     walk_tree,
@@ -32,12 +34,12 @@ class _Single(Stepper):
         if self._interval == "step":
             self._step(loss)
 
-    def after_epoch(self, validation_loss: float | None, loss: float | None = None) -> None:
+    def after_epoch(self, monitored: float | None, loss: float | None = None) -> None:
         if self._interval == "step":
             return
         if isinstance(self._scheduler, ReduceLROnPlateau):
-            assert validation_loss is not None
-            self._scheduler.step(validation_loss)
+            assert monitored is not None
+            self._scheduler.step(monitored)
         else:
             self._step(loss)
 
@@ -60,8 +62,23 @@ def build_scheduler(name: str, given: Mapping[str, Any], optimizer: Optimizer) -
         warmup = WarmupLR(optimizer, then=after, **arguments)
         warmup.interval = interval
         return warmup
-    needs_loss = "loss" in list_needs(name, given)
-    return _Single(build_torch_scheduler(name, arguments, optimizer), interval, needs_loss)
+    if needs_validation(name):
+        arguments.pop("monitor", None)
+    scheduler = build_torch_scheduler(name, arguments, optimizer)
+    if isinstance(scheduler, ReduceLROnPlateau):
+        _check_mode(name, given, scheduler)
+    return _Single(scheduler, interval, needs_loss="loss" in list_needs(name, given))
+
+
+def _check_mode(name: str, given: Mapping[str, Any], scheduler: ReduceLROnPlateau) -> None:
+    """Refuse a plug-in's plateau that takes a rise for the better where a fall is, or the other
+    way round."""
+    monitor = find_monitor(name, given)
+    better = "max" if monitor == "val_accuracy" else "min"
+    if monitor is not None and scheduler.mode != better:
+        raise ValueError(
+            f"its mode is {scheduler.mode}, and for the {MONITORS[monitor]} it must be {better}"
+        )
 
 
 @contextmanager

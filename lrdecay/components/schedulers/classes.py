@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -40,24 +40,42 @@ NEEDS = ("loss", "gradients", "weights")
 """What a scheduler may need beside the number of the step: its attribute `needs` names them."""
 
 LENGTHS: dict[str, tuple[str, ...]] = {
+    "ChainedScheduler": (),
+    "constant": (),
     "ConstantLR": ("total_iters",),
     "CosineAnnealingLR": ("T_max",),
     "CosineAnnealingWarmRestarts": ("T_0",),
     "CosineToFloorLR": ("total_iters",),
     "CyclicLR": ("step_size_up", "step_size_down"),
+    "ExponentialLR": (),
+    "GreedyLR": ("patience", "window"),
     "InverseSquareRootLR": ("warmup_iters",),
     "LinearLR": ("total_iters",),
     "LinearToZeroLR": ("total_iters",),
     "MultiStepLR": ("milestones",),
     "OneCycleLR": ("total_steps",),
     "PolynomialLR": ("total_iters",),
+    "ReduceLROnPlateau": ("patience", "cooldown"),
     "RexLR": ("total_iters",),
     "SequentialLR": ("milestones",),
     "StepLR": ("step_size",),
     "WarmupLR": ("warmup_iters",),
     "WarmupStableDecayLR": ("total_iters", "decay_iters", "warmup_iters"),
 }
-"""The arguments of each class that are numbers of epochs or steps."""
+"""The arguments of each class that are numbers of what it is stepped by, epochs or steps."""
+
+UNITS: dict[tuple[str, str], Interval] = {
+    ("OneCycleLR", "epochs"): "epoch",
+    ("OneCycleLR", "steps_per_epoch"): "step",
+}
+"""Class and argument that is a number of epochs or of steps, whatever it is stepped by -> which."""
+
+Monitor = Literal["val_loss", "val_accuracy"]
+MONITORS: dict[Monitor, str] = {
+    "val_loss": "validation loss",
+    "val_accuracy": "validation accuracy",
+}
+"""What a plateau may be steered by -> its name in a sentence."""
 
 _ENDS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps"}  # of torch's
 
@@ -124,7 +142,20 @@ def list_needs(name: str, given: Mapping[str, Any] | None = None) -> tuple[str, 
     return tuple(need for need in NEEDS if need in needed)
 
 
+def is_plateau(name: str) -> bool:
+    """Return whether a class is steered by validation, as ReduceLROnPlateau is."""
+    known = CLASSES[name]
+    return inspect.isclass(known) and issubclass(known, ReduceLROnPlateau)
+
+
+def find_monitor(name: str, given: Mapping[str, Any] | None = None) -> Monitor | None:
+    """Return by what a scheduler, or one that it holds, is steered; None if by nothing."""
+    for each, arguments in walk_tree(name, given or {}):
+        if is_plateau(each):
+            return "val_accuracy" if arguments.get("monitor") == "val_accuracy" else "val_loss"
+    return None
+
+
 def needs_validation(name: str, given: Mapping[str, Any] | None = None) -> bool:
-    """Return whether a scheduler, or one that it holds, is steered by the validation loss."""
-    classes = [CLASSES[each] for each, _ in walk_tree(name, given or {})]
-    return any(inspect.isclass(each) and issubclass(each, ReduceLROnPlateau) for each in classes)
+    """Return whether a scheduler, or one that it holds, is steered by validation."""
+    return find_monitor(name, given) is not None

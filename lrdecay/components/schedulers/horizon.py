@@ -1,14 +1,11 @@
-"""The length of a run, and the words of a sweep file that stand for it or for a part of it."""
+"""The length of a run, or of a part of it, in epochs and in steps."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 Interval = Literal["epoch", "step"]
-
-_WORD = re.compile(r"(?:([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s+)?(epochs|steps|lr)")
 
 
 @dataclass(frozen=True)
@@ -19,11 +16,15 @@ class Horizon:
     steps: int
     steps_per_epoch: int
     lr: float = 0.001
+    knows_steps: bool = field(default=True, repr=False)
+    """Whether `steps_per_epoch` is that of the data; else it stands for any number."""
 
     @classmethod
-    def of(cls, epochs: int, steps_per_epoch: int, lr: float = 0.001) -> Horizon:
+    def of(
+        cls, epochs: int, steps_per_epoch: int, lr: float = 0.001, knows_steps: bool = True
+    ) -> Horizon:
         """Return the horizon of a whole run."""
-        return cls(epochs, epochs * steps_per_epoch, steps_per_epoch, lr)
+        return cls(epochs, epochs * steps_per_epoch, steps_per_epoch, lr, knows_steps)
 
     def length(self, interval: Interval) -> int:
         """Return how many epochs or steps it has."""
@@ -50,28 +51,3 @@ class Horizon:
         steps = count * self.steps_per_epoch if interval == "epoch" else count
         epochs = self.epochs - steps // self.steps_per_epoch
         return replace(self, epochs=max(1, epochs), steps=max(1, self.steps - steps))
-
-
-def replace_words(value: Any, horizon: Horizon) -> Any:
-    """Return a value of a sweep file with words as numbers: `epochs`, `steps` and parts of them,
-    and `lr` (the base rate) and multiples of it.
-
-    A part is rounded, halves up, to at least 1. In a list each is replaced. Anything else is
-    returned as it is, so `2 epochs` too, which might mean twice the run or two epochs.
-
-    >>> replace_words(["epochs", "0.25 epochs", "0.5 steps", "10 lr", 3], Horizon.of(10, 19))
-    [10, 3, 95, 0.01, 3]
-    """
-    if isinstance(value, list | tuple):
-        return [replace_words(item, horizon) for item in value]
-    word = _WORD.fullmatch(value.strip()) if isinstance(value, str) else None
-    if word is None:
-        return value
-    given, unit = word.groups()
-    factor = float(given or 1)
-    if unit == "lr":
-        return factor * horizon.lr
-    whole = horizon.epochs if unit == "epochs" else horizon.steps
-    if given is None:
-        return whole
-    return max(1, int(factor * whole + 0.5)) if 0 < factor < 1 else value

@@ -160,7 +160,8 @@ def _step_often(
 
 
 def _copy_arguments(resolved: Mapping[str, Any]) -> dict[str, Any]:
-    return deepcopy({key: value for key, value in resolved.items() if key != "interval"})
+    ours = ("interval", "monitor")
+    return deepcopy({key: value for key, value in resolved.items() if key not in ours})
 
 
 def _make_optimizer(

@@ -16,7 +16,7 @@ class Stepper(ABC):
         one that needs it."""
 
     @abstractmethod
-    def after_epoch(self, validation_loss: float | None, loss: float | None = None) -> None:
+    def after_epoch(self, monitored: float | None, loss: float | None = None) -> None:
         """Set the rate for the next epoch; only one that is steered by validation sees that loss,
         and only one that needs it the training loss of the epoch."""
 
@@ -51,10 +51,10 @@ class WarmupLR(Stepper):
         elif self.interval == "step":
             self._advance()
 
-    def after_epoch(self, validation_loss: float | None, loss: float | None = None) -> None:
+    def after_epoch(self, monitored: float | None, loss: float | None = None) -> None:
         """Set the rate for the next epoch."""
         if self._began:
-            self._then.after_epoch(validation_loss, loss)
+            self._then.after_epoch(monitored, loss)
         elif self.interval == "epoch" and self._done < self._length:
             self._advance()
 

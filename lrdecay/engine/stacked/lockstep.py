@@ -121,9 +121,9 @@ class Lockstep:
         shares = (right.sum(1).double() / len(split)).tolist()
         return [Metrics(*each) for each in zip(means, shares, strict=True)], right
 
-    def end_epoch(self, validation_losses: Sequence[float | None]) -> None:
-        """Step the schedulers that are stepped every epoch."""
-        self._rates.end_epoch(_in_company(validation_losses))
+    def end_epoch(self, monitored: Sequence[float | None]) -> None:
+        """Step the schedulers that are stepped every epoch, with what each run's monitors."""
+        self._rates.end_epoch(_in_company(monitored))
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with the runs at these places."""

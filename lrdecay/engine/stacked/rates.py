@@ -15,7 +15,7 @@ class Rates:
 
     Each scheduler is torch's own object, on an optimizer with the run's arguments that never steps.
     Runs that must get the same rates share one: those of one scheduler, whatever their seed and
-    dropout, unless it is steered by their own validation loss.
+    dropout, unless it is steered by their own validation.
     """
 
     def __init__(self, runs: Sequence[Run], steps: int) -> None:
@@ -40,12 +40,13 @@ class Rates:
         momenta = torch.stack([schedule.momenta for schedule in self._of_run], 1)
         return rates, momenta
 
-    def end_epoch(self, validation_losses: Sequence[float | None]) -> None:
-        """Step the schedulers that are stepped every epoch, with each run's own loss."""
+    def end_epoch(self, monitored: Sequence[float | None]) -> None:
+        """Step the schedulers that are stepped every epoch, with each run's own validation loss, or
+        accuracy where it monitors that."""
         stepped = set()
-        for schedule, loss in zip(self._of_run, validation_losses, strict=True):
+        for schedule, value in zip(self._of_run, monitored, strict=True):
             if schedule not in stepped:
-                schedule.scheduler.after_epoch(loss)
+                schedule.scheduler.after_epoch(value)
                 stepped.add(schedule)
 
     def keep(self, places: Sequence[int]) -> None:

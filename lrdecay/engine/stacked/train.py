@@ -12,7 +12,7 @@ from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Data
 from lrdecay.core.run import Run
 from lrdecay.engine import record
-from lrdecay.engine.measured import Epoch, Measured, Metrics, OnEpoch, is_finite
+from lrdecay.engine.measured import Epoch, Measured, Metrics, OnEpoch, is_finite, read_monitored
 from lrdecay.engine.precision import use_precision
 from lrdecay.engine.stacked.lockstep import Lockstep, Trained
 from lrdecay.store.schema import Record
@@ -74,8 +74,8 @@ def train_stacked(
             if len(left) < len(alive):
                 group.keep(left)
                 alive = [alive[place] for place in left]
-            steering = [member.epochs[-1].metrics.get("val") for member in alive]
-            group.end_epoch([None if m is None else m.loss for m in steering])
+            held_out = [(member.run, member.epochs[-1].metrics.get("val")) for member in alive]
+            group.end_epoch([None if m is None else read_monitored(run, m) for run, m in held_out])
     digest = cache(lambda seed: rng.digest_order(seed, len(data.train)))
     return [
         record.record_finished(

@@ -174,6 +174,37 @@ def test_what_goes_by_steps():
     assert by_step == {"CyclicLR", "GreedyLR", "OneCycleLR", "WarmupLR", *OURS}
 
 
+@pytest.mark.parametrize(
+    ("given", "monitor"),
+    [
+        ({"class": "StepLR", "step_size": 5}, None),
+        ({"class": "ReduceLROnPlateau"}, "val_loss"),
+        ({"class": "ReduceLROnPlateau", "monitor": "val_loss"}, "val_loss"),
+        ({"class": "ReduceLROnPlateau", "monitor": "val_accuracy"}, "val_accuracy"),
+    ],
+)
+def test_what_a_plateau_monitors_alone_or_held(given, monitor):
+    name, arguments = schedulers.read_node(given)
+    assert schedulers.find_monitor(name, arguments) == monitor
+    held = {"warmup_iters": 3, "then": given}
+    assert schedulers.find_monitor("WarmupLR", held) == monitor
+    # and so do the arguments that a run has
+    resolved = schedulers.resolve_arguments("WarmupLR", held, HORIZON)
+    assert schedulers.find_monitor("WarmupLR", resolved) == monitor
+    assert ("monitor" in resolved["then"]) == (monitor == "val_accuracy")
+
+
+def test_a_plateau_on_accuracy_takes_a_rise_for_the_better():
+    resolved = schedulers.resolve_arguments(
+        "ReduceLROnPlateau", {"monitor": "val_accuracy"}, HORIZON
+    )
+    assert (resolved["monitor"], resolved["mode"]) == ("val_accuracy", "max")
+    with pytest.raises(ValueError, match=r"^interval: the validation accuracy is measured after"):
+        schedulers.resolve_arguments(
+            "ReduceLROnPlateau", {"monitor": "val_accuracy", "interval": "step"}, HORIZON
+        )
+
+
 CYCLE = {"class": "OneCycleLR", "max_lr": 0.3, "total_steps": "steps"}
 SEQUENCE = {"schedulers": [{"class": "constant"}, CYCLE], "milestones": [6]}
 
@@ -289,14 +320,32 @@ def test_defaults_are_torchs():
         ("OneCycleLR", {"max_lr": "100 lr", "total_steps": 9}, {"max_lr": 0.1, "total_steps": 9}),
         ("CosineAnnealingLR", {"T_max": 9, "eta_min": -0.0}, {"T_max": 9}),
         ("MultiStepLR", {"milestones": [7, 3, 3]}, {"milestones": [3, 7, 3]}),
+        ("StepLR", {"step_size": "6 steps"}, {"step_size": 2}),
+        (
+            "StepLR",
+            {"step_size": "2 epochs", "interval": "step"},
+            {"step_size": 6, "interval": "step"},
+        ),
+        ("ReduceLROnPlateau", {}, {"monitor": "val_loss"}),
+        ("ReduceLROnPlateau", {}, {"monitor": "val_loss", "mode": "min"}),
+        (
+            "ReduceLROnPlateau",
+            {"monitor": "val_accuracy"},
+            {"monitor": "val_accuracy", "mode": "max"},
+        ),
+        (
+            "WarmupLR",
+            {"warmup_iters": 7, "then": {"class": "ReduceLROnPlateau"}},
+            {"warmup_iters": 7, "then": {"class": "ReduceLROnPlateau", "monitor": "val_loss"}},
+        ),
         ("LinearToZeroLR", {}, {"total_iters": "steps"}),
         ("LinearToZeroLR", {}, {"total_iters": 60, "interval": "step"}),
         ("LinearToZeroLR", {"interval": "epoch"}, {"total_iters": 20, "interval": "epoch"}),
-        ("RexLR", {"total_iters": "0.5 steps"}, {"total_iters": 30}),
+        ("RexLR", {"total_iters": "50%"}, {"total_iters": 30}),
         ("WarmupLR", NESTED["WarmupLR"], dict(reversed(NESTED["WarmupLR"].items()))),
         (
             "WarmupLR",
-            {"warmup_iters": "0.1 steps", "then": {"class": "StepLR", "step_size": 2}},
+            {"warmup_iters": "10%", "then": {"class": "StepLR", "step_size": 2}},
             {
                 "interval": "step",
                 "then": {"step_size": 2, "gamma": 1e-1, "class": "StepLR", "interval": "epoch"},
@@ -310,7 +359,7 @@ def test_defaults_are_torchs():
                     {"class": "constant"},
                     {"class": "MultiStepLR", "milestones": [4, 2]},
                 ],
-                "milestones": ["0.25 epochs"],
+                "milestones": ["25%"],
             },
             {
                 "schedulers": [
@@ -340,32 +389,103 @@ def test_what_means_the_same_is_the_same_text(name, one, other):
         ("OneCycleLR", {"max_lr": 1, "epochs": "epochs", "steps_per_epoch": 3}, "epochs", 20),
         ("LinearLR", {"total_iters": "epochs"}, "total_iters", 20),
         ("CyclicLR", {"base_lr": 0.1, "max_lr": 1, "step_size_up": "steps"}, "step_size_up", 60),
-        ("StepLR", {"step_size": "0.25 epochs"}, "step_size", 5),
-        ("StepLR", {"step_size": ".33  epochs"}, "step_size", 7),
-        ("StepLR", {"step_size": "0.001 epochs"}, "step_size", 1),
+        ("StepLR", {"step_size": "25%"}, "step_size", 5),
+        ("StepLR", {"step_size": "33%"}, "step_size", 7),
+        ("StepLR", {"step_size": "0.1%"}, "step_size", 1),
         (
             "MultiStepLR",
-            {"milestones": ["0.75 epochs", 3, "0.5 epochs"]},
+            {"milestones": ["75%", 3, "50%"]},
             "milestones",
             [3, 10, 15],
         ),
         ("RexLR", {}, "total_iters", 60),
         ("RexLR", {"interval": "epoch"}, "total_iters", 20),
         ("CyclicLR", {"base_lr": "lr", "max_lr": 1}, "base_lr", 0.001),
+        ("StepLR", {"step_size": "100%"}, "step_size", 20),
+        ("StepLR", {"step_size": "2 epochs"}, "step_size", 2),
+        ("StepLR", {"step_size": "1.0 epochs"}, "step_size", 1),
+        ("StepLR", {"step_size": "6 steps"}, "step_size", 2),
+        ("StepLR", {"step_size": "2 epochs", "interval": "step"}, "step_size", 6),
+        ("StepLR", {"step_size": "25%", "interval": "step"}, "step_size", 15),
+        ("RexLR", {"total_iters": "2 epochs"}, "total_iters", 6),
+        ("RexLR", {"total_iters": "30 steps", "interval": "epoch"}, "total_iters", 10),
+        ("InverseSquareRootLR", {"warmup_iters": "1 epoch"}, "warmup_iters", 3),
+        ("CosineAnnealingWarmRestarts", {"T_0": "30 steps"}, "T_0", 10),
+        ("CyclicLR", {"base_lr": 0.1, "max_lr": 1, "step_size_up": "2 epochs"}, "step_size_up", 6),
+        ("ReduceLROnPlateau", {"patience": "3 epochs"}, "patience", 3),
+        ("ReduceLROnPlateau", {"patience": "9 steps"}, "patience", 3),
+        ("ReduceLROnPlateau", {"cooldown": "10%"}, "cooldown", 2),
+        ("MultiStepLR", {"milestones": ["45 steps", "50%", "2 epochs"]}, "milestones", [2, 10, 15]),
+        ("OneCycleLR", {"max_lr": 1, "epochs": "100%", "steps_per_epoch": 3}, "epochs", 20),
+        (
+            "OneCycleLR",
+            {"max_lr": 1, "epochs": "60 steps", "steps_per_epoch": "1 epoch"},
+            "steps_per_epoch",
+            3,
+        ),
+        ("WarmupStableDecayLR", {"decay_iters": "1.0 epochs"}, "decay_iters", 3),
     ],
 )
-def test_words_and_parts_are_the_horizons(name, given, key, value):
+def test_words_and_shares_are_the_horizons(name, given, key, value):
     assert schedulers.resolve_arguments(name, given, HORIZON)[key] == value
+
+
+def test_a_time_goes_by_what_steps_a_scheduler_that_is_held():
+    step = {"class": "StepLR", "step_size": "6 steps"}
+    cosine = {"class": "CosineAnnealingLR", "T_max": "50%"}
+    given = {"schedulers": [step, cosine], "milestones": ["2 epochs"]}
+    by_epoch = schedulers.resolve_arguments("SequentialLR", given, HORIZON)
+    assert by_epoch["milestones"] == [2]
+    assert by_epoch["schedulers"][0]["step_size"] == 2
+    assert by_epoch["schedulers"][1]["T_max"] == 9  # of 18 epochs
+    by_step = schedulers.resolve_arguments("SequentialLR", {**given, "interval": "step"}, HORIZON)
+    assert by_step["milestones"] == [6]
+    assert by_step["schedulers"][0]["step_size"] == 6
+    assert by_step["schedulers"][1]["T_max"] == 27  # of 54 steps
+    given = {"warmup_iters": "2 epochs", "then": step}
+    resolved = schedulers.resolve_arguments("WarmupLR", given, HORIZON)
+    assert (resolved["warmup_iters"], resolved["then"]["step_size"]) == (6, 2)
+    given["then"] = {**step, "interval": "step"}
+    assert schedulers.resolve_arguments("WarmupLR", given, HORIZON)["then"]["step_size"] == 6
+    chain = {"schedulers": [{"class": "ConstantLR", "total_iters": "9 steps"}]}
+    resolved = schedulers.resolve_arguments("ChainedScheduler", chain, HORIZON)
+    assert resolved["schedulers"][0]["total_iters"] == 3
+
+
+def test_the_whole_numbers_of_a_plug_in_are_its_lengths(monkeypatch):
+    class HalvingLR(lr_scheduler.LRScheduler):
+        def __init__(
+            self, optimizer, every: int, at: list[int], factor: float = 0.5, shape: str = "step"
+        ):
+            super().__init__(optimizer)
+
+        def get_lr(self):
+            return list(self.base_lrs)
+
+    monkeypatch.setitem(schedulers.CLASSES, "HalvingLR", HalvingLR)
+    schedulers.argument_model.cache_clear()
+    given = {"every": "50%", "at": ["6 steps", "2 epochs", 4]}
+    resolved = schedulers.resolve_arguments("HalvingLR", given, HORIZON)
+    assert (resolved["every"], resolved["at"]) == (10, [2, 2, 4])
+    held = {"schedulers": [{"class": "constant"}, {"class": "HalvingLR", **given}]}
+    by_step = {**held, "milestones": [6], "interval": "step"}
+    resolved = schedulers.resolve_arguments("SequentialLR", by_step, HORIZON)["schedulers"][1]
+    assert (resolved["every"], resolved["at"]) == (27, [6, 6, 4])
+    with pytest.raises(ValidationError) as caught:
+        schedulers.resolve_arguments("HalvingLR", {**given, "factor": "50%"}, HORIZON)
+    assert [error["loc"] for error in caught.value.errors()] == [("factor",)]
+    schedulers.argument_model.cache_clear()
 
 
 def test_within_a_sequence_words_stand_for_the_part_between_two_milestones():
     cosine = {"class": "CosineAnnealingLR", "T_max": "epochs"}
     straight = {"class": "LinearToZeroLR"}
-    given = {"schedulers": [cosine, straight, cosine], "milestones": ["0.25 epochs", 12]}
+    given = {"schedulers": [cosine, straight, cosine], "milestones": ["25%", 12]}
     by_epoch = schedulers.resolve_arguments("SequentialLR", {**given, "interval": "epoch"}, HORIZON)
     first, second, third = by_epoch["schedulers"]
     assert by_epoch["milestones"] == [5, 12]
     assert (first["T_max"], second["total_iters"], third["T_max"]) == (5, 7, 8)
+    given["milestones"] = [5, 12]
     by_step = schedulers.resolve_arguments("SequentialLR", given, HORIZON)
     first, second, third = by_step["schedulers"]
     assert by_step["interval"] == "step"
@@ -378,7 +498,7 @@ def test_within_a_sequence_words_stand_for_the_part_between_two_milestones():
     [
         ("step", 6, 18, 54),
         ("step", 7, 18, 53),
-        ("step", "0.5 steps", 10, 30),
+        ("step", "50%", 10, 30),
         ("step", 100, 1, 1),
         ("epoch", 4, 16, 48),
         ("epoch", 20, 1, 1),
@@ -400,15 +520,16 @@ def test_after_a_warmup_words_stand_for_what_is_left(interval, warmup, epochs, s
     [
         ("StepLR", {"step_size": 5}, True),
         ("StepLR", {"step_size": "epochs"}, False),
-        ("StepLR", {"step_size": "0.5 steps"}, False),
-        ("MultiStepLR", {"milestones": [3, "0.5 epochs"]}, False),
+        ("StepLR", {"step_size": "50%"}, False),
+        ("StepLR", {"step_size": "1 epoch", "interval": "step"}, False),
+        ("MultiStepLR", {"milestones": [3, "50%"]}, False),
         ("OneCycleLR", {"max_lr": "2 lr", "total_steps": 9}, False),
         ("OneCycleLR", {"max_lr": ["lr"], "total_steps": 9}, False),
         ("RexLR", {}, False),
         ("WarmupLR", NESTED["WarmupLR"], True),
         ("WarmupLR", {"warmup_iters": 5, "then": {"class": "RexLR"}}, False),
         ("SequentialLR", NESTED["SequentialLR"], True),
-        ("SequentialLR", {**NESTED["SequentialLR"], "milestones": ["0.5 epochs"]}, False),
+        ("SequentialLR", {**NESTED["SequentialLR"], "milestones": ["50%"]}, False),
         ("ChainedScheduler", {"schedulers": [{"class": "StepLR", "step_size": "epochs"}]}, False),
     ],
 )
@@ -428,11 +549,22 @@ def test_arguments_are_fixed_where_no_run_s_length_or_rate_changes_them(name, gi
         ("StepLR", {"step_size": "epoch"}, {"step_size"}),
         ("StepLR", {"step_size": 5.0}, {"step_size"}),
         ("StepLR", {"step_size": True}, {"step_size"}),
-        ("StepLR", {"step_size": "2 epochs"}, {"step_size"}),
-        ("StepLR", {"step_size": "1.0 epochs"}, {"step_size"}),
-        ("StepLR", {"step_size": "0 epochs"}, {"step_size"}),
+        ("StepLR", {"step_size": "0.5 epochs"}, {"step_size"}),
+        ("StepLR", {"step_size": "1.5 epochs"}, {"step_size"}),
         ("StepLR", {"step_size": "-0.5 epochs"}, {"step_size"}),
         ("StepLR", {"step_size": "0.5epochs"}, {"step_size"}),
+        ("StepLR", {"step_size": "100.1%"}, {"step_size"}),
+        ("StepLR", {"step_size": "-50%"}, {"step_size"}),
+        ("RexLR", {"total_iters": "0.5 epochs"}, {"total_iters"}),
+        ("ReduceLROnPlateau", {"patience": "2.5 epochs", "cooldown": "0.5 steps"}, None),
+        ("MultiStepLR", {"milestones": [3, "0.5 epochs"]}, {"milestones"}),
+        # words in what is no length
+        ("StepLR", {"step_size": 5, "gamma": "epochs"}, {"gamma"}),
+        ("StepLR", {"step_size": 5, "gamma": "50%"}, {"gamma"}),
+        ("ReduceLROnPlateau", {"factor": "0.5 epochs"}, {"factor"}),
+        ("PolynomialLR", {"power": "2 steps"}, {"power"}),
+        ("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": "2 epochs"}, {"T_mult"}),
+        ("OneCycleLR", {"max_lr": "10%", "total_steps": 9}, {"max_lr"}),
         ("StepLR", {"step_size": "1" * 500_000}, {"step_size"}),
         ("StepLR", {"step_size": "lr"}, {"step_size"}),
         ("StepLR", {"step_size": 5, "interval": "epochs"}, {"interval"}),
@@ -461,6 +593,7 @@ def test_arguments_are_fixed_where_no_run_s_length_or_rate_changes_them(name, gi
 def test_wrong_arguments_are_named(name, given, keys):
     with pytest.raises(ValidationError) as caught:
         schedulers.resolve_arguments(name, given, HORIZON)
+    keys = given.keys() if keys is None else keys
     assert {error["loc"][0] for error in caught.value.errors()} == keys
 
 
@@ -475,7 +608,28 @@ def test_wrong_arguments_are_named(name, given, keys):
         ("LinearLR", {"start_factor": 2.0}, "Starting multiplicative factor"),
         ("ReduceLROnPlateau", {"factor": 1.0}, r"Factor should be < 1\.0"),
         ("ReduceLROnPlateau", {"min_lr": [0.1, 0.2]}, "expected 1 min_lrs, got 2"),
-        ("ReduceLROnPlateau", {"mode": "max"}, "mode must be min"),
+        ("ReduceLROnPlateau", {"mode": "max"}, "validation loss falls; give monitor: val_accuracy"),
+        ("ReduceLROnPlateau", {"mode": "min", "monitor": "val_accuracy"}, "; leave mode out, or"),
+        ("StepLR", {"step_size": "0 epochs"}, "torch refuses these arguments: .*modulo"),
+        (
+            "StepLR",
+            {"step_size": "4 steps"},
+            "^step_size: 4 steps is no whole number of epochs of 3 steps; give 3 steps or 6 steps$",
+        ),
+        ("StepLR", {"step_size": "2 steps"}, "of epochs of 3 steps; give 3 steps$"),
+        (
+            "RexLR",
+            {"total_iters": "1.5 epochs"},
+            "^total_iters: 1.5 epochs is no whole number of steps, of which an epoch has 3; give "
+            "4 steps or 5 steps$",
+        ),
+        ("ReduceLROnPlateau", {"patience": "10 steps"}, "^patience: 10 steps is no .* 9 steps or"),
+        ("MultiStepLR", {"milestones": [3, "31 steps"]}, "^milestones: 31 steps is no whole"),
+        (
+            "WarmupLR",
+            {"warmup_iters": 3, "then": {"class": "CosineAnnealingLR", "T_max": "7 steps"}},
+            "^T_max: 7 steps is no whole number of epochs of 3 steps; give 6 steps or 9 steps$",
+        ),
         ("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 0}, "division by zero"),
         ("LinearToZeroLR", {"total_iters": 0}, "total_iters: must be at least 1, not 0"),
         ("RexLR", {"total_iters": -1}, "total_iters: must be at least 1, not -1"),
@@ -612,7 +766,7 @@ def test_a_scheduler_is_held_or_refused_with_the_reason(holder, name):
     elif holder == "SequentialLR" and name in ("SequentialLR", "ChainedScheduler"):
         reason = f"SequentialLR cannot hold {name}, which torch starts at the wrong rate"
     elif name == "ReduceLROnPlateau" and holder != "WarmupLR":
-        reason = f"{holder} cannot hold ReduceLROnPlateau, which is steered by the loss; WarmupLR"
+        reason = f"{holder} cannot hold ReduceLROnPlateau, which is steered by validation; WarmupLR"
     elif holder == "ChainedScheduler" and name in sets_outright:
         reason = f"{name} sets the rate outright, which undoes the others"
     given = held_by(holder, {"class": name, **{**ARGUMENTS, **OURS, **NESTED}[name]})

@@ -129,7 +129,7 @@ FORMULAS = [
         {"warmup_iters": 4},
         lambda t, n: 2 * min((t + 1) ** -0.5, (t + 1) * 4**-1.5),
     ),
-    ("WarmupStableDecayLR", {"decay_iters": "0.5 {}"}, half_level),
+    ("WarmupStableDecayLR", {"decay_iters": "50%"}, half_level),
     *(
         (
             "WarmupStableDecayLR",
@@ -186,7 +186,7 @@ HELD = {
                 {"class": "CosineAnnealingLR", "T_max": 5},
                 {"class": "ExponentialLR", "gamma": 0.9},
             ],
-            "milestones": ["0.3 {}", 400],
+            "milestones": ["30%", 400],
         },
         lambda o, n: lr_scheduler.SequentialLR(
             o,
@@ -262,7 +262,7 @@ SEQUENCES = {
     "constant then straight to zero": (
         {
             "schedulers": [{"class": "constant"}, {"class": "LinearToZeroLR"}],
-            "milestones": ["0.5 {}"],
+            "milestones": ["50%"],
         },
         lambda t, n: zero_after(max(1, math.floor(n / 2 + 0.5)), t, n),
     ),

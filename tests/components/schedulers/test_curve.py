@@ -46,6 +46,21 @@ def test_the_losses_steer_what_is_steered(losses, rates):
     assert list(curve.rates) == rates
 
 
+@pytest.mark.parametrize(
+    ("accuracies", "rates"),
+    [
+        (None, [0.1, 0.1, 0.05]),  # one that never improves
+        ([0.3, 0.4, 0.5], [0.1, 0.1, 0.1]),
+        ([0.4, 0.3, 0.5], [0.1, 0.1, 0.05]),
+    ],
+)
+def test_the_accuracies_steer_what_monitors_them(accuracies, rates):
+    given = {**PLATEAU, "monitor": "val_accuracy", "mode": "max"}
+    curve = curve_of("ReduceLROnPlateau", given, losses=accuracies)
+    assert curve.is_steered
+    assert list(curve.rates) == rates
+
+
 def test_within_a_warmup_the_loss_comes_after_every_epoch():
     given = {"warmup_iters": 2, "then": {"class": "ReduceLROnPlateau", **PLATEAU}}
     curve = curve_of("WarmupLR", given, losses=[3.0, 4.0, 1.0])

@@ -20,7 +20,7 @@ ARGUMENTS = {
     "InverseSquareRootLR": {"warmup_iters": 4},
     "LinearToZeroLR": {},
     "RexLR": {"interval": "epoch"},
-    "WarmupStableDecayLR": {"decay_iters": "0.4 steps", "warmup_iters": 3},
+    "WarmupStableDecayLR": {"decay_iters": "40%", "warmup_iters": 3},
     "WarmupLR": {"warmup_iters": 7, "then": {"class": "ReduceLROnPlateau", "patience": 0}},
     "ChainedScheduler": {
         "schedulers": [

@@ -23,7 +23,7 @@ from lrdecay.core.run import Run
 from lrdecay.engine import reference
 from lrdecay.engine.stacked import lockstep, train
 from lrdecay.engine.stacked.lockstep import Lockstep
-from lrdecay.store.schema import EPOCHS, RUNS
+from lrdecay.store.schema import EPOCHS, RUNS, Record
 from lrdecay.sweep.matrix import list_runs
 
 STEPS = 50
@@ -33,7 +33,7 @@ SCHEDULERS = {
     "InverseSquareRootLR": "warmup_iters: 9",
     "LinearToZeroLR": "",
     "RexLR": "interval: epoch",
-    "WarmupStableDecayLR": "warmup_iters: 5, decay_iters: 0.5 steps",
+    "WarmupStableDecayLR": "warmup_iters: 5, decay_iters: 50%",
     "WarmupLR": "warmup_iters: 25, then: {class: ReduceLROnPlateau, patience: 0, threshold: 0.5}",
     "ChainedScheduler": (
         "schedulers: [{class: LinearLR, total_iters: 2}, {class: ExponentialLR, gamma: 0.7}]"
@@ -425,6 +425,42 @@ def test_plateau_listens_to_its_own_run_s_validation_loss():
         assert curve(record, "train", "learning_rate") == pytest.approx(rates, rel=1e-12)
         courses.add(tuple(rates))
     assert len(courses) > 1  # or one run's loss could have steered all
+
+
+def rates_by_torch(run: Run, record: Record) -> list[float]:
+    """The rates at the end of each epoch by torch's own plateau, from what the run recorded."""
+    optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=0.01)
+    monitor, mode = ("loss", "min") if run.scheduler == "loss" else ("accuracy", "max")
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode, factor=0.5, patience=0)
+    rates = []
+    for number, value in enumerate(curve(record, "val", monitor)):
+        rates.append(optimizer.param_groups[0]["lr"])
+        if number > 0 or run.scheduler != "warm":  # whose first epoch is its warmup
+            scheduler.step(value)
+    return rates
+
+
+def test_plateau_listens_to_the_validation_accuracy_in_both_engines_and_after_a_warmup():
+    text = "epochs: 12\nseeds: 2\noptimizer: {lr: 0.01}"
+    given = """schedulers:
+  loss: {class: ReduceLROnPlateau, factor: 0.5, patience: 0}
+  accuracy: {class: ReduceLROnPlateau, factor: 0.5, patience: 0, monitor: val_accuracy}
+  warm:
+    class: WarmupLR
+    warmup_iters: 1 epoch
+    then: {class: ReduceLROnPlateau, factor: 0.5, patience: 0, monitor: val_accuracy}
+"""
+    together = list_runs(sweep(text, given), digits())
+    courses = {}
+    for run, record in zip(together, stacked_train(together), strict=True):
+        for each in (record, reference.train_one(run, split(run.validation), CPU)):
+            assert each.run["status"] == "completed"
+            rates = rates_by_torch(run, each)
+            assert curve(each, "train", "learning_rate_last") == pytest.approx(rates, rel=1e-12)
+            courses[run.scheduler, run.seed] = rates
+    assert courses["loss", 0] != courses["accuracy", 0]
+    for label in ("accuracy", "warm"):  # or nothing was shown
+        assert min(rate for seed in (0, 1) for rate in courses[label, seed]) < 0.01
 
 
 def test_two_schedulers_are_bit_identical_until_their_rates_differ():
