@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Self
 
 from lrdecay.core.text import join_words, spell_count
@@ -36,12 +36,12 @@ class DataFacts:
         Raises `KeyError`, `TypeError` or `ValueError` for text that it cannot have written.
         """
         found = json.loads(text)
-        of_kind = {"classes": str, "notes": str}
         facts = cls(
-            **{
-                field.name: tuple(map(of_kind.get(field.name, int), found[field.name]))
-                for field in fields(cls)
-            }
+            tuple(map(str, found["classes"])),
+            tuple(map(int, found["train"])),
+            tuple(map(int, found["validation"])),
+            tuple(map(int, found["test"])),
+            tuple(map(str, found["notes"])),
         )
         counts = facts.train, facts.validation, facts.test
         if any(len(each) != len(facts.classes) or min(each, default=0) < 0 for each in counts):

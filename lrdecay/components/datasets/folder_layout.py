@@ -191,7 +191,7 @@ def _name_splits(top: str, names: list[str]) -> dict[str, str]:
     """
     shown = sanitize_line(top)
     splits: dict[str, list[str]] = {}
-    others = []
+    others: list[str] = []
     for name in names:
         split = _SPLIT_OF.get(name.casefold())
         (others if split is None else splits.setdefault(split, [])).append(name)

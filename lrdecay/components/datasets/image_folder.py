@@ -194,10 +194,10 @@ def _note_files(layout: FolderLayout, found: _Found) -> Iterator[str]:
         listed = [f"{n:,} {end or 'without ending'}" for end, n in sorted(layout.skipped.items())]
         yield f"skipped {count} without an image's ending: {join_words(listed)}"
     of_all = f"of {len(found.images):,} images"
-    if count := sum(image.composed for image in found.images):
-        yield f"put on white, since transparent in places: {count:,} {of_all}"
-    if count := sum(image.turned for image in found.images):
-        yield f"turned upright, as EXIF says: {count:,} {of_all}"
+    if composed := sum(image.composed for image in found.images):
+        yield f"put on white, since transparent in places: {composed:,} {of_all}"
+    if turned := sum(image.turned for image in found.images):
+        yield f"turned upright, as EXIF says: {turned:,} {of_all}"
 
 
 def _warn_of_files(layout: FolderLayout, found: _Found) -> Iterator[str]:
