@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from operator import index
 from typing import Self
 
+from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import join_words, spell_count
 
 _LISTED = 20
@@ -37,11 +39,11 @@ class DataFacts:
         """
         found = json.loads(text)
         facts = cls(
-            tuple(map(str, found["classes"])),
-            tuple(map(int, found["train"])),
-            tuple(map(int, found["validation"])),
-            tuple(map(int, found["test"])),
-            tuple(map(str, found["notes"])),
+            tuple(sanitize_line(str(name)) for name in found["classes"]),
+            tuple(map(index, found["train"])),
+            tuple(map(index, found["validation"])),
+            tuple(map(index, found["test"])),
+            tuple(sanitize_line(str(note)) for note in found["notes"]),
         )
         counts = facts.train, facts.validation, facts.test
         if any(len(each) != len(facts.classes) or min(each, default=0) < 0 for each in counts):

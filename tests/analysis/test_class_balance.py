@@ -1,6 +1,7 @@
 """What is said of an accuracy over uneven classes, and of runs that have learned nothing."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from helpers.frames import TEST_IMAGES, make_tables
@@ -108,14 +109,17 @@ def test_nothing_is_said_where_the_images_are_not_known():
 
 
 def test_facts_are_written_and_read_back():
-    whole = DataFacts(("é\u2028", "b"), (1, 2), (0, 0), (3, 4), ("so it was read",))
+    whole = DataFacts(("é", "b"), (1, 2), (0, 0), (3, 4), ("so it was read",))
     assert DataFacts.from_json(whole.to_json()) == whole
+    hostile = replace(whole, classes=("\ud800", "\x1b[2J"))
+    assert DataFacts.from_json(hostile.to_json()).classes == (r"\ud800", r"\x1b[2J")
     for broken in (
         "[]",
         "{}",
         '{"classes": ["a"], "train": [1, 2], "validation": [0], "test": [1], "notes": []}',
         '{"classes": ["a"], "train": [-1], "validation": [0], "test": [1], "notes": []}',
         '{"classes": ["a"], "train": ["x"], "validation": [0], "test": [1], "notes": []}',
+        '{"classes": ["a"], "train": [Infinity], "validation": [0], "test": [1], "notes": []}',
         '{"classes": ["a"], "train": 5, "validation": [0], "test": [1], "notes": []}',
     ):
         with pytest.raises((KeyError, TypeError, ValueError)):
