@@ -38,7 +38,6 @@ def load_image_folder(
     """
     layout = find_images(root)
     found = _read_files(root, layout, size, channels)
-    warnings = list(_warn_of_files(layout, found))
     if found.unreadable and not skip_unreadable:
         raise _unreadable(root, len(layout.files), found.unreadable)
     if len(found.sizes) > 1:
@@ -56,7 +55,9 @@ def load_image_folder(
         (pixels[places["test"]], labels[places["test"]]),
         validation_count=own_validation,
     )
-    warnings += _warn_of_content(pixels, [file.path for file in found.files], places)
+    # within the folder: a page that others read has these
+    paths = [sanitize_line(os.path.relpath(file.path, root)) for file in found.files]
+    warnings = [*_warn_of_files(root, layout, found), *_warn_of_content(pixels, paths, places)]
     return replace(
         dataset,
         class_names=layout.classes,
@@ -200,14 +201,14 @@ def _note_files(layout: FolderLayout, found: _Found) -> Iterator[str]:
         yield f"turned upright, as EXIF says: {turned:,} {of_all}"
 
 
-def _warn_of_files(layout: FolderLayout, found: _Found) -> Iterator[str]:
+def _warn_of_files(root: Path, layout: FolderLayout, found: _Found) -> Iterator[str]:
     if layout.loose:
         yield (
             f"{spell_count(layout.loose, 'image')} beside the folders of the classes, in none of "
             f"them: left out"
         )
     if found.unreadable:
-        names = [sanitize_line(path) for path, _ in found.unreadable]
+        names = [sanitize_line(os.path.relpath(path, root)) for path, _ in found.unreadable]
         more = names[_NAMED:]
         names[_NAMED:] = [f"{len(more):,} more"] if more else []
         yield (
@@ -225,7 +226,7 @@ def _warn_of_content(
     if blank:
         yield (
             f"of one colour throughout: {len(blank):,} of {len(paths):,} images, such as "
-            f"{sanitize_line(paths[blank[0]])}"
+            f"{paths[blank[0]]}"
         )
     names = [blake2b(image.tobytes(), digest_size=16).digest() for image in pixels.numpy()]
     first = {names[place]: place for place in reversed(places["train"].tolist())}
@@ -233,8 +234,7 @@ def _warn_of_content(
         own = places[split].tolist()
         again = [place for place in own if names[place] in first]
         if again:
-            one = sanitize_line(paths[again[0]])
-            other = sanitize_line(paths[first[names[again[0]]]])
+            one, other = paths[again[0]], paths[first[names[again[0]]]]
             yield (
                 f"among the training images too, pixel for pixel: {len(again):,} of {len(own):,} "
                 f"{split} images, such as {one} and {other}; they measure what was learned by heart"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,34 +39,34 @@ def list_differences(kind: Any, root: Path) -> tuple[str, ...]:
         kind: the class of torchvision that reads it.
         root: the folder that holds it.
     """
-    folder = root / kind.__name__ / "raw"
     packed = getattr(kind, "resources", ())  # CIFAR10 has none
-    return tuple(_compare_files(folder, _UNPACKED.get(kind.__name__, {}), packed))
+    return tuple(_compare_files(root, kind.__name__, packed))
 
 
-def _compare_files(
-    folder: Path, known: Mapping[str, str], packed: Sequence[tuple[str, str]]
-) -> Iterator[str]:
-    for name, md5 in packed:
-        path, archive = folder / Path(name).stem, folder / name
+def _compare_files(root: Path, name: str, packed: Sequence[tuple[str, str]]) -> Iterator[str]:
+    known = _UNPACKED.get(name, {})
+    for archive, md5 in packed:
+        shown = Path(name, "raw", archive).with_suffix("")  # a page that others read has this
+        path = root / shown
         if not path.is_file():  # torchvision has read what an old version of it left elsewhere
-            yield f"{path} is not there, so the data cannot be compared with the published files"
+            yield f"{shown} is not there, so the data cannot be compared with the published files"
             return
         content = path.read_bytes()
-        original = archive.read_bytes() if archive.is_file() else b""
+        beside = path.with_name(archive)
+        original = beside.read_bytes() if beside.is_file() else b""
         if path.name in known:
             same = _digest(content) == known[path.name]
         elif _digest(original) == md5:
             same = content == gzip.decompress(original)
         else:
             yield (
-                f"{path} cannot be compared with the published file, since that is not beside it "
-                f"as {name}"
+                f"{shown} cannot be compared with the published file, since that is not beside it "
+                f"as {archive}"
             )
             continue
         if not same:
             yield (
-                f"{path} is not the published file (its MD5 is {_digest(content)}), so no number "
+                f"{shown} is not the published file (its MD5 is {_digest(content)}), so no number "
                 f"from it can be compared with published ones"
             )
 

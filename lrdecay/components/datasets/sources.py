@@ -108,7 +108,8 @@ def _torchvision(name: str, root: Path, download: bool) -> Dataset:
         return images.contiguous(), labels
 
     dataset = make_dataset(name, part(train=True), part(train=False))
-    return replace(dataset, warnings=known_files.list_differences(kind, root))
+    odd = known_files.list_differences(kind, root)
+    return replace(dataset, warnings=tuple(f"{name}: {text}" for text in odd))
 
 
 DATASETS: dict[str, Callable[[str, Path, bool], Dataset]] = REGISTRIES["dataset"]

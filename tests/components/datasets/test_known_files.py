@@ -54,10 +54,11 @@ def flip(path: Path, byte: int, bit: int = 0) -> None:
     path.write_bytes(content)
 
 
-def differs(path: Path) -> str:
+def differs(path: Path, name: str = "mnist") -> str:
+    shown = path.relative_to(path.parents[2])
     return (
-        f"{path} is not the published file (its MD5 is {md5(path.read_bytes())}), so no number "
-        f"from it can be compared with published ones"
+        f"{name}: {shown} is not the published file (its MD5 is {md5(path.read_bytes())}), so no "
+        f"number from it can be compared with published ones"
     )
 
 
@@ -105,7 +106,9 @@ def test_the_originals_labels_of_fashion_mnist_are_known_and_other_images_told(d
     as_published = [name for name in FILES if md5((raw / name).read_bytes()) == known[name]]
     assert {name for name in FILES if "labels" in name} <= {*as_published}
     others = [name for name in FILES if name not in as_published]
-    assert load(data_dir, "fashion_mnist").warnings == tuple(differs(raw / n) for n in others)
+    assert load(data_dir, "fashion_mnist").warnings == tuple(
+        differs(raw / n, "fashion_mnist") for n in others
+    )
 
 
 # Known by the archive beside it
@@ -130,15 +133,15 @@ def test_a_file_is_compared_with_its_archive(packed):
     root = packed.parents[1]
     assert load(root, "kmnist").warnings == ()
     flip(packed / FILES[2], 40)
-    assert load(root, "kmnist").warnings == (differs(packed / FILES[2]),)
+    assert load(root, "kmnist").warnings == (differs(packed / FILES[2], "kmnist"),)
 
 
 @pytest.mark.parametrize("change", [Path.unlink, lambda path: flip(path, -1)])
 def test_without_its_archive_that_cannot_be_done(packed, change):
     change(packed / f"{FILES[0]}.gz")
     assert load(packed.parents[1], "kmnist").warnings == (
-        f"{packed / FILES[0]} cannot be compared with the published file, since that is not beside "
-        f"it as {FILES[0]}.gz",
+        f"kmnist: KMNIST/raw/{FILES[0]} cannot be compared with the published file, since that is "
+        f"not beside it as {FILES[0]}.gz",
     )
 
 
