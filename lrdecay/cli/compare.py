@@ -73,5 +73,5 @@ def print_answer(answer: Answer) -> None:
         out.print(table)
     if len(found.table):
         out.say(f"\n{words.write_legend(found)}")
-    for line in (*words.write_best(found), *words.write_notes(found)):
+    for line in (*words.write_best(found), *words.write_notes(answer)):
         out.say(line)

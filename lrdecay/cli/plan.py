@@ -75,15 +75,16 @@ def print_plan(
     plot: Path | None = None,
     price: float | None = None,
 ) -> list[str]:
-    """Print the schedules, how many runs train at once and about how long a sweep takes, from a few
-    measured steps; nothing is downloaded. Return the warnings about schedules and networks.
+    """Print what the data hold, the schedules, how many runs train at once and about how long a
+    sweep takes, from a few measured steps; nothing is downloaded. Return the warnings about
+    schedules and networks.
 
     With `plot` the schedules are drawn into that file as well; with the `price` of a worker for an
     hour the costs are printed too.
     """
     from lrdecay.analysis import lr_selection
     from lrdecay.components.datasets import sources
-    from lrdecay.sweep import schedule_lint
+    from lrdecay.sweep import data_lint, schedule_lint
     from lrdecay.sweep.matrix import expand_matrix
     from lrdecay.sweep.network_lint import lint_networks
 
@@ -98,9 +99,13 @@ def print_plan(
         )
         return []
     matrix = expand_matrix(sweep, dataset)
-    planned = schedule_lint.simulate_schedules(
-        matrix.cells, dataset.train_count - matrix.cells[0].validation
-    )
+    validation = matrix.cells[0].validation
+    facts = dataset.count_images(validation)
+    for text in data_lint.describe_data(dataset, facts):
+        out.say(text)
+    for text in data_lint.lint_data(dataset, facts, sweep.comparison.metric):
+        err.say(f"warning: {text}")
+    planned = schedule_lint.simulate_schedules(matrix.cells, dataset.train_count - validation)
     print_schedules(planned, plot)
     warnings = schedule_lint.lint_schedules(planned, sweep.schedulers)
     warnings += lint_networks(matrix.cells, dataset)

@@ -110,6 +110,8 @@ def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
 
     chosen = find_device(device)
     dataset = sources.load_dataset(sweep.dataset, data_dir)
+    for text in dataset.warnings:
+        err.say(f"warning: {text}")
     (run,) = list_runs(sweep, dataset)
     split = dataset.split(run.validation, chosen)
     out.print(

@@ -4,6 +4,9 @@ A worker trains one group at a time; it is a process on this machine (`local`) o
 cluster (`ray`). A run ends as completed or diverged, or has failed: an error ended it, or its
 worker. One that failed is tried again alone in a fresh worker, at most twice, before it is
 recorded. A run that was interrupted, since its worker or the sweep was ended, is not recorded.
+
+A worker that cannot train, such as one that finds other data than the sweep began with, ends none
+that can: no more are started, and these train all that is left.
 """
 
 from __future__ import annotations
@@ -144,6 +147,8 @@ class Pool:
         self._time_limit = time_limit
         self._workers: list[Worker] = []
         self._lost_starts = 0
+        self._refusal = ""  # why a worker could not train: no other would do better
+        self._refusal_told = False
         self._clock = Clock()
         self._inbox: Inbox = SimpleQueue()
 
@@ -168,10 +173,17 @@ class Pool:
             self._end()
 
     def _fill(self) -> bool:
-        """Start workers as long as there is work and room for them; say whether work is left."""
+        """Start workers as long as there is work and room for them; say whether work is left.
+
+        Raises `WorkerError` if there is, and no worker can train it.
+        """
         idle = len(self._waiting) + len(self._again)
         starting = sum(not worker.ready for worker in self._workers)
-        while starting < idle and len(self._workers) < self._room():
+        if self._refusal and idle and not self._workers:
+            left = sum(len(group.runs) for group in (*self._waiting, *self._again))
+            missing = f"no worker is left for {spell_count(left, 'run')}"
+            raise WorkerError(missing if self._refusal_told else self._refusal)
+        while not self._refusal and starting < idle and len(self._workers) < self._room():
             if self._workers and self._lost_starts >= _TRIES:
                 break  # one more would do no better than the last ones did
             self._workers.append(self._start(self._clock, self._inbox))
@@ -200,9 +212,10 @@ class Pool:
             case Ready(error=None):
                 worker.ready = True
                 self._lost_starts = 0
+                self._tell_refusal()
                 self._employ(worker, self._waiting or self._again)
             case Ready(error=error):
-                raise WorkerError(f"a {worker.kind} cannot train: {error}")
+                self._refused(worker, f"a {worker.kind} cannot train: {error}")
             case Record() as done:
                 run = worker.finished(done)
                 if done.run["status"] == "failed":
@@ -210,11 +223,27 @@ class Pool:
                 else:
                     self._tell(done)
                 if not worker.runs:
-                    self._employ(worker, self._waiting)
+                    # no fresh worker can be had for what failed once another could not train
+                    last = self._again if self._refusal else []
+                    self._employ(worker, self._waiting or last)
             case None:
                 self._ended(worker)
             case _:
                 self._tell(message)
+
+    def _refused(self, worker: Worker, reason: str) -> None:
+        """Go on without a worker that cannot train."""
+        self._workers.remove(worker)
+        worker.end()
+        self._refusal = self._refusal or reason
+        self._tell_refusal()
+
+    def _tell_refusal(self) -> None:
+        """Say once that a worker could not train, if others can; else it is the pool's error."""
+        at_work = any(worker.ready for worker in self._workers)
+        if self._refusal and at_work and not self._refusal_told:
+            self._refusal_told = True
+            self._tell(Note(f"{self._refusal}. The others go on, and no more are started"))
 
     def _employ(self, worker: Worker, queue: list[Group]) -> None:
         if queue:

@@ -56,7 +56,10 @@ class Trainer:
         load_as_elsewhere(setup.plugins)
         dataset = setup.data or sources.load_dataset(setup.dataset, setup.data_dir, download=False)
         if dataset.digest != setup.dataset_digest:
-            raise InputError(f"{dataset.name}: the data have changed since the sweep began")
+            raise InputError(
+                f"{dataset.name}: the data have changed since the sweep began; put them back as "
+                f"they were, or end the sweep and start it again, which trains on the new data"
+            )
         self.data = dataset.split(setup.validation, self.device)
         self._at_most: int | None = None  # runs at once, once memory was too small for more
 

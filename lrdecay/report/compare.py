@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions, Criteria, conclude
+from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions, Criteria, compared, conclude
+from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.metrics import find_metric
@@ -29,10 +30,11 @@ SHOWN = 100  # sentences of a family; all of them are in the machines' formats
 
 @dataclass(frozen=True)
 class Answer:
-    """What the runs of a results folder say."""
+    """What the runs of a results folder say, and what to doubt of it."""
 
     folder: str
     found: Conclusions
+    doubts: tuple[str, ...] = ()
 
 
 def compare_folder(
@@ -48,9 +50,9 @@ def compare_folder(
     Raises:
         InputError: there are no results, or as `analysis.compare`.
     """
-    sweep_text = reader.read_plan(folder).sweep_text
+    plan, runs = reader.read_plan(folder), reader.read_runs(folder)
     try:
-        stated = read_criteria(sweep_text)
+        stated = read_criteria(plan.sweep_text)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
     chosen = find_metric(metric or stated.metric)
@@ -64,18 +66,21 @@ def compare_folder(
         budget=stated.budget,
     )
     found = conclude(
-        reader.read_runs(folder),
+        runs,
         reader.read_epochs(folder) if chosen.needs_epochs else None,
         criteria,
         planned=reader.read_plan_rows(folder),
         exploratory=exploratory,
     )
-    return Answer(str(folder), found)
+    doubts = list_doubts(compared(runs), plan.data, chosen.name)
+    return Answer(str(folder), found, tuple(doubts))
 
 
-def write_notes(found: Conclusions) -> Iterator[str]:
+def write_notes(answer: Answer) -> Iterator[str]:
     """Yield what a reader of the verdicts should know beside them."""
+    found = answer.found
     table, metric = found.table, found.metric
+    yield from (f"{text}." for text in answer.doubts)
     if found.criteria.margin is None:
         yield f"Nothing is called equivalent, since no margin in {metric.unit} is given (--margin)."
     yield from describe_identical_runs(found.blocks)
@@ -111,7 +116,7 @@ def as_json(answer: Answer) -> str:
         "confidence": found.criteria.confidence,
         "contrasts": rows(found.table),
         "best": rows(found.best),
-        "notes": list(write_notes(found)),
+        "notes": list(write_notes(answer)),
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
@@ -135,7 +140,7 @@ def as_markdown(answer: Answer) -> str:
         ]
     if len(found.table):
         lines += ["", _inert(write_legend(found))]
-    lines += ["", *(f"- {_inert(line)}" for line in (*write_best(found), *write_notes(found)))]
+    lines += ["", *(f"- {_inert(line)}" for line in (*write_best(found), *write_notes(answer)))]
     return "\n".join(lines) + "\n"
 
 

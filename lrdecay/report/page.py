@@ -22,9 +22,11 @@ from lrdecay.analysis import (
     extra_axes,
     status_counts,
 )
+from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.identical_runs import describe_identical_runs
-from lrdecay.analysis.metrics import UNIT_TITLES
+from lrdecay.analysis.metrics import METRICS_COMPARED, UNIT_TITLES
 from lrdecay.analysis.settings import read_criteria
+from lrdecay.core.data_facts import describe_classes
 from lrdecay.core.errors import InputError
 from lrdecay.plots.style import MATPLOTLIB_STYLE, style_schedulers
 from lrdecay.report import conclusions, provenance, tables
@@ -117,6 +119,8 @@ def render_report(
         planned=plan.runs,
         missing=max(0, plan.runs - len(runs)),
         mixed=provenance.find_mixed(runs),
+        doubts=list_doubts(runs, plan.data, _find_metric(found)),
+        images=[] if plan.data is None else [describe_classes(plan.data), *plan.data.notes],
         alike=[
             *(text for each in settings[:MAX_COMBINATIONS] for text in provenance.find_alike(each)),
             *([] if found is None else describe_identical_runs(found.blocks, epochs)),
@@ -158,6 +162,10 @@ def _conclude(
         return conclude(runs, epochs, read_criteria(sweep_text), planned=planned), ""
     except InputError as error:
         return None, str(error)
+
+
+def _find_metric(found: Conclusions | None) -> str:
+    return next(iter(METRICS_COMPARED)) if found is None else found.metric.name
 
 
 def _answer(found: Conclusions) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from lrdecay.runner.options import SweepOptions, change_options
 from lrdecay.store.layout import REPEATS, refuse_link
 from lrdecay.store.lock import hold_folder
 from lrdecay.store.writer import Store
-from lrdecay.sweep import schedule_lint
+from lrdecay.sweep import data_lint, schedule_lint
 from lrdecay.sweep.config import Sweep, load_sweep
 from lrdecay.sweep.matrix import expand_matrix
 from lrdecay.sweep.network_lint import lint_networks
@@ -63,6 +63,7 @@ def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None)
     dataset = sources.load_dataset(sweep.dataset, options.data_dir)
     matrix = expand_matrix(sweep, dataset)
     validation = matrix.cells[0].validation
+    facts = dataset.count_images(validation)
     curves = schedule_lint.simulate_schedules(matrix.cells, dataset.train_count - validation)
     warnings = schedule_lint.lint_schedules(curves, sweep.schedulers)
     warnings += lint_networks(matrix.cells, dataset)
@@ -95,9 +96,12 @@ def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None)
             store=Store(folder, beside=None if shard is None else options.home(sweep)),
             hold=hold,
             progress=progress,
-            warnings=warnings,
+            warnings=[*dataset.warnings, *warnings],
+            facts=facts,
         )
-        summary = loop.run([f"warning: {text}" for text in warnings])
+        doubts = [*data_lint.lint_data(dataset, facts, sweep.comparison.metric), *warnings]
+        about = data_lint.describe_data(dataset, facts)
+        summary = loop.run([*about, *(f"warning: {text}" for text in doubts)])
         if options.repeat:
             again = replace(
                 loop.source, repeated=loop.agenda.at_seeds(matrix.seeds[: options.repeat])

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from lrdecay.analysis.lr_selection import list_without_rate
 from lrdecay.core import signals
+from lrdecay.core.data_facts import DataFacts
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
@@ -80,7 +81,8 @@ class Summary:
 class SweepLoop:
     """Trains into a store what a source asks for, round after round, until nothing is pending.
 
-    The store's folder is held. `warnings` about the schedules are written with the tables.
+    The store's folder is held. `warnings` about data and schedules are written with the tables, and
+    so are the `facts` of the data.
     """
 
     source: AgendaSource
@@ -92,6 +94,7 @@ class SweepLoop:
     hold: Hold
     progress: Progress | None
     warnings: Sequence[str]
+    facts: DataFacts
 
     def __post_init__(self) -> None:
         self._finished = _Finished(self.store)
@@ -153,7 +156,8 @@ class SweepLoop:
 
     def _write_tables(self) -> None:
         agenda, sweep = self.agenda, self.source.sweep
-        self.store.compact(agenda.runs, sweep.text, sweep.target, agenda.planned, self.warnings)
+        about = self.warnings, self.facts
+        self.store.compact(agenda.runs, sweep.text, sweep.target, agenda.planned, *about)
 
     def _start_progress(self) -> None:
         if self.progress is None:

@@ -96,7 +96,8 @@ def merge_results(
                 }
             )
         plan = max((source.plan for source in asking), key=lambda plan: plan.runs)
-        store.compact([*planned.values()], plan.sweep_text, plan.target, plan.runs, plan.warnings)
+        about = plan.warnings, plan.data
+        store.compact([*planned.values()], plan.sweep_text, plan.target, plan.runs, *about)
         done = store.done()
         missing = sum(run not in done for run in planned)
     return Merged(into, len(chosen), len(new), missing, tuple(empty))

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lrdecay.core.data_facts import DataFacts
 from lrdecay.core.errors import DamagedError, InputError
 from lrdecay.core.run import Run
 from lrdecay.store import constraints
@@ -23,14 +24,16 @@ from lrdecay.store.versions import read_table
 class Plan:
     """What a results folder is to hold in the end: how many runs of the comparison, after which
     sweep file; the validation accuracy to reach, if it asks for one; and what `lrdecay plan` warns
-    of in its schedules (nothing where an older lrdecay did not keep that). `extends` is the digest
-    of the other sweep file after which the folder beside it was made, whose runs it left out."""
+    of in its data and schedules (nothing where an older lrdecay did not keep that). `extends` is
+    the digest of the other sweep file after which the folder beside it was made, whose runs it left
+    out; `data` is what its dataset holds, None where an older lrdecay did not keep that."""
 
     runs: int
     sweep_text: str
     target: float | None = None
     warnings: tuple[str, ...] = ()
     extends: str = ""
+    data: DataFacts | None = None
 
 
 def read_runs(folder: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -77,7 +80,8 @@ def read_plan(folder: str | Path) -> Plan:
             target = float(facts["target"]) if "target" in facts else None
             warnings = tuple(map(str, json.loads(facts.get("warnings", "[]"))))
             extends = facts.get("extends", "")
-            return Plan(int(facts["planned"]), facts["sweep"], target, warnings, extends)
+            data = DataFacts.from_json(facts["data"]) if "data" in facts else None
+            return Plan(int(facts["planned"]), facts["sweep"], target, warnings, extends, data)
         except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise DamagedError(path, "what it says of its sweep is not readable") from error
     runs = read_runs(folder)  # the plan was set aside as damaged

@@ -125,7 +125,8 @@ def _verify(folder: Path) -> Verification:
             planned = read_plan_runs(folder)
             if findings:
                 facts = read_plan(folder)
-                store.compact(planned, facts.sweep_text, facts.target, facts.runs, facts.warnings)
+                about = facts.warnings, facts.data
+                store.compact(planned, facts.sweep_text, facts.target, facts.runs, *about)
             done = store.done()
             pending = tuple(run for run in planned if run.run_id not in done)
     sound = {run: home for home in checked for run in home.runs}

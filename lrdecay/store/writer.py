@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lrdecay.core.data_facts import DataFacts
 from lrdecay.core.run import ROLES, Run
 from lrdecay.store.atomic import sync_folder, write_text
 from lrdecay.store.layout import (
@@ -121,11 +122,13 @@ class Store:
         target: float | None = None,
         planned: int | None = None,
         warnings: Sequence[str] = (),
+        data: DataFacts | None = None,
     ) -> None:
         """Rewrite the tables: the given runs, in the given order and under their labels.
 
         `planned` is how many runs the comparison is to have; those given, unless more are to come.
-        `warnings` are of the schedules, for whoever reads the results without torch.
+        `warnings` are of data and schedules, and `data` says what the dataset holds, for whoever
+        reads the results without torch.
         Runs that the sweep does not ask for any more are kept in `earlier/`.
         """
         passing = list_parts(self.folder)
@@ -136,6 +139,7 @@ class Store:
         facts = {"planned": str(len(runs) if planned is None else planned), "sweep": sweep_text}
         facts |= {} if target is None else {"target": repr(target)}
         facts |= {"warnings": json.dumps(list(warnings))} if warnings else {}
+        facts |= {} if data is None else {"data": data.to_json()}
         facts |= self._extends(sweep_text)
         planned_rows = make_table([{"run_id": run.run_id, **asdict(run)} for run in runs], PLAN)
         if before is None or before[0] != facts or not before[1].equals(planned_rows):

@@ -74,8 +74,8 @@ class Sweep(Strict):
     dataset: Annotated[DatasetSpec, BeforeValidator(_shorthand)]
     """What is trained on."""
     validation: Annotated[int, Field(ge=0)] | None = None
-    """Training images that are held out, the same in every run; 5,000, or a sixth if that is less,
-    unless given. 0 only where nothing needs them."""
+    """Training images that are held out, the same in every run; those of a folder's own validation
+    split, else 5,000, or a sixth if that is less, unless given. 0 only where nothing needs them."""
     model: Annotated[ModelSpec, BeforeValidator(_shorthand)] = ModelSpec()
     """The network."""
     optimizer: Annotated[

@@ -17,6 +17,7 @@ from lrdecay.components.optimizers import build as optimizers_build
 from lrdecay.components.schedulers import probe
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run, parse_arguments, to_canonical_json
+from lrdecay.core.text import spell_count
 from lrdecay.sweep import checks
 
 if TYPE_CHECKING:
@@ -105,8 +106,17 @@ def list_runs(sweep: Sweep, dataset: Dataset) -> list[Run]:
 
 
 def _count_validation(sweep: Sweep, dataset: Dataset) -> int:
-    """Return how many training images are held out."""
-    count = dataset.train_count
+    """Return how many training images are held out; the dataset's own validation split, if it has
+    one."""
+    count, own = dataset.train_count, dataset.validation_count
+    if own is not None:
+        if sweep.validation not in (None, own):
+            raise InputError(
+                f"validation: {dataset.name} has a validation split of {spell_count(own, 'image')}"
+                f", which are held out in every run; leave validation out, or give {own}, not "
+                f"{sweep.validation}"
+            )
+        return own
     validation = default_validation(count) if sweep.validation is None else sweep.validation
     if validation >= count:
         raise InputError(

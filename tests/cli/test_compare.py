@@ -171,10 +171,11 @@ def test_an_unfinished_sweep_may_be_looked_at(tmp_path):
     strict = compare_folder(folder).found.table
     assert strict["sentence"].str.contains("3 of 12 seeds lack a run").all()
     _write_plan(folder, runs)
-    found = compare_folder(folder).found
+    answer = compare_folder(folder)
+    found = answer.found
     assert found.table["n"].tolist() == [9]
     assert found.table["verdict"].tolist() != ["not evaluated"]
-    assert list(write_notes(found)) == [
+    assert list(write_notes(answer)) == [
         "Runs of up to 3 seeds are still to come: these do not count yet."
     ]
 

@@ -22,6 +22,9 @@ RUNS = list_runs(
     parse_sweep("dataset: digits\nschedulers: {constant: {class: constant}}\nseeds: 4"), digits()
 )
 CPU = torch.device("cpu")
+CHANGED = "InputError: mine: the data have changed since the sweep began"
+REFUSED = f"a fake worker cannot train: {CHANGED}"
+GO_ON = f"{REFUSED}. The others go on, and no more are started"
 
 
 class Fake(Worker):
@@ -38,6 +41,11 @@ class Fake(Worker):
                 pass
             case ["dies at its start"]:
                 self._inbox.put((self, None))
+            case ["cannot train"]:
+                self.hear(Ready(error=CHANGED))
+            case ["starts late", *_]:
+                fates.pop(0)
+                Timer(2 * pool.LOOK_SECONDS, self.hear, [Ready()]).start()
             case _:
                 self.hear(Ready())
 
@@ -186,3 +194,53 @@ def test_time_that_passes_is_told():
     site = Site(["slow"])
     site.train([Group("reference", tuple(RUNS[:1]))])
     assert Beat() in site.told
+
+
+# Workers that cannot train, such as one that finds other data than the sweep began with
+
+
+def alone(count: int) -> list[Group]:
+    return [Group("reference", (run,)) for run in RUNS[:count]]
+
+
+def test_a_worker_that_cannot_train_ends_none_that_can():
+    site = Site(["slow", "trains", "trains"], ["cannot train"], room=2)
+    assert site.train(alone(3)) == [0, 1, 2]
+    assert (len(site.workers), site.notes) == (2, [GO_ON])
+
+
+def test_that_several_cannot_is_said_once():
+    site = Site(["slow", "trains", "trains"], ["cannot train"], ["cannot train"], room=3)
+    assert site.train(alone(3)) == [0, 1, 2]
+    assert (len(site.workers), site.notes) == (3, [GO_ON])
+
+
+def test_it_is_said_as_soon_as_another_one_is_ready():
+    site = Site(["cannot train"], ["starts late", "trains", "trains"], room=2)
+    assert site.train(alone(2)) == [0, 1]
+    assert (len(site.workers), site.notes) == (2, [GO_ON])
+
+
+def test_if_none_can_train_the_pool_ends_with_the_reason():
+    site = Site(["cannot train"], ["cannot train"], room=2)
+    with pytest.raises(WorkerError) as caught:
+        site.train(alone(3))
+    assert (str(caught.value), site.notes) == (REFUSED, [])
+
+
+def test_a_run_whose_worker_died_goes_to_one_that_can_train():
+    """It would get a fresh worker, but there is none to be had."""
+    site = Site(["dies"], ["slow", "trains"], ["cannot train"], room=2)
+    assert sorted(site.train(alone(2))) == [0, 1]
+    assert [len(worker.taken) for worker in site.workers] == [1, 2, 0]
+    assert site.notes[-1] == GO_ON
+    assert sum("cannot train" in note for note in site.notes) == 1
+
+
+def test_once_the_last_worker_is_gone_what_finished_is_kept():
+    site = Site(["slow", "dies"], ["cannot train"], room=2)
+    with pytest.raises(WorkerError, match=r"^no worker is left for 2 runs$"):
+        site.train(alone(3))
+    done = [message.run["seed"] for message in site.told if isinstance(message, Record)]
+    assert done == [0]
+    assert site.notes[0] == GO_ON

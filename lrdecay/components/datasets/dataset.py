@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lrdecay.components import rng
+from lrdecay.core.data_facts import DataFacts
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ class Dataset:
     """A dataset as it was read: uint8 images (n, channels, height, width) and int64 labels.
 
     `full_scale` is the grey value of white (255; 16 for the digits). `digest` names the content:
-    the first 16 hex digits of the SHA-256 of shapes, images and labels.
+    the first 16 hex digits of the SHA-256 of shapes, images and labels. The last
+    `validation_count` of the training images are a validation split of its own, if it has one.
+    `notes` say how it was read, and `warnings` what is probably wrong with it.
     """
 
     name: str
@@ -58,6 +61,10 @@ class Dataset:
     test_labels: Tensor
     full_scale: int
     digest: str
+    validation_count: int | None = None
+    class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def train_count(self) -> int:
@@ -78,20 +85,24 @@ class Dataset:
     def split(self, validation: int, device: torch.device | str = "cpu") -> Data:
         """Hold `validation` training images out, the same ones in every run, and normalise.
 
-        Each channel is shifted and scaled by the whole training set's mean and deviation.
-        `train_eval` is a fixed sample of the images trained on, as many as validation holds
-        (as many as it would hold by default, when it holds none).
+        Each channel is shifted and scaled by the whole training set's mean and deviation; a
+        validation split of the dataset's own is no part of that set. `train_eval` is a fixed sample
+        of the images trained on, as many as validation holds (as many as it would hold by default,
+        when it holds none).
+
+        Raises `ValueError` for another number than the dataset's own split has.
         """
-        mean, deviation = measure_channels(self.train_images, self.full_scale)
+        held, left = self._divide(validation)
+        kept = left.sort().values
+        whole = self.train_images if self.validation_count is None else self.train_images[kept]
+        mean, deviation = measure_channels(whole, self.full_scale)
 
         def split_of(images: Tensor, labels: Tensor) -> Split:
             scaled = ((images.float() / self.full_scale - mean) / deviation).to(device)
             # channels_last is the layout in which CPU convolutions run twice as fast
             return Split(scaled.contiguous(memory_format=torch.channels_last), labels.to(device))
 
-        chosen = draw_fixed_order(self.train_count, "validation")
-        held, kept = chosen[:validation], chosen[validation:].sort().values
-        sample = chosen[validation:][: validation or default_validation(self.train_count) or None]
+        sample = left[: validation or default_validation(self.train_count) or None]
 
         def part(index: Tensor) -> Split:
             return split_of(self.train_images[index], self.train_labels[index])
@@ -103,6 +114,31 @@ class Dataset:
             test=split_of(self.test_images, self.test_labels),
             classes=self.classes,
         )
+
+    def count_images(self, validation: int) -> DataFacts:
+        """Return how many images of each class each split has if so many are held out."""
+        held, left = self._divide(validation)
+
+        def count(labels: Tensor) -> tuple[int, ...]:
+            return tuple(labels.bincount(minlength=self.classes).tolist())
+
+        return DataFacts(
+            classes=self.class_names or tuple(map(str, range(self.classes))),
+            train=count(self.train_labels[left]),
+            validation=count(self.train_labels[held]),
+            test=count(self.test_labels),
+            notes=self.notes,
+        )
+
+    def _divide(self, validation: int) -> tuple[Tensor, Tensor]:
+        """Return which training images are held out, and the others in a fixed, shuffled order."""
+        if self.validation_count is None:
+            chosen = draw_fixed_order(self.train_count, "validation")
+            return chosen[:validation], chosen[validation:]
+        if validation != self.validation_count:
+            raise ValueError(f"its own validation split has {self.validation_count} images")
+        left = self.train_count - validation
+        return torch.arange(left, self.train_count), draw_fixed_order(left, "validation")
 
 
 def default_validation(train_count: int) -> int:
@@ -131,14 +167,24 @@ def measure_channels(images: Tensor, full_scale: int) -> tuple[Tensor, Tensor]:
 
 
 def make_dataset(
-    name: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], full_scale: int = 255
+    name: str,
+    train: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor],
+    full_scale: int = 255,
+    validation_count: int | None = None,
 ) -> Dataset:
-    """Return a dataset of (images, labels) for training and for testing, with its digest."""
+    """Return a dataset of (images, labels) for training and for testing, with its digest.
+
+    The last `validation_count` of the training images are a validation split, if it is given.
+    """
     sha = hashlib.sha256(str(full_scale).encode())
+    if validation_count is not None:
+        sha.update(f"validation {validation_count}".encode())
     for tensor in (*train, *test):
         sha.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
         sha.update(tensor.contiguous().numpy().tobytes())
-    return Dataset(name, *train, *test, full_scale=full_scale, digest=sha.hexdigest()[:16])
+    digest = sha.hexdigest()[:16]
+    return Dataset(name, *train, *test, full_scale, digest, validation_count)
 
 
 def draw_fixed_order(count: int, purpose: str) -> Tensor:
@@ -153,3 +199,18 @@ def hold_out(
     chosen = draw_fixed_order(len(labels), purpose)
     test, train = chosen[:count].sort().values, chosen[count:].sort().values
     return (images[train], labels[train]), (images[test], labels[test])
+
+
+def draw_of_each_class(labels: Tensor, one_in: int, purpose: str) -> Tensor:
+    """Return the places of a fixed choice of one in so many of each class, to the nearest whole
+    number and at least one, in ascending order.
+
+    >>> draw_of_each_class(torch.tensor([0] * 10 + [1] * 4), 5, "example").tolist()
+    [1, 6, 12]
+    """
+    order = draw_fixed_order(len(labels), purpose)
+    chosen = []
+    for label in labels.unique():
+        own = order[labels[order] == label]
+        chosen.append(own[: max(1, (len(own) + one_in // 2) // one_in)])
+    return torch.cat(chosen).sort().values

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrdecay.components.datasets import known_files
 from lrdecay.components.datasets.dataset import Dataset, hold_out, make_dataset
 from lrdecay.components.datasets.image_folder import load_image_folder
 from lrdecay.components.datasets.spec import DatasetSpec
@@ -25,6 +27,7 @@ _TORCHVISION = {
     "kmnist": "KMNIST",
     "cifar10": "CIFAR10",
 }
+_CLASSES = 10  # of each of torchvision's
 _TIMEOUT_SECONDS = 60.0
 
 
@@ -42,7 +45,8 @@ def load_dataset(
     Raises `InputError` if the data are not there, cannot be had, or cannot be used.
     """
     if spec.folder is not None:
-        return load_image_folder(Path(spec.folder), spec.size, spec.channels)
+        skip = spec.on_error == "skip"
+        return load_image_folder(Path(spec.folder), spec.size, spec.channels, skip)
     assert spec.name is not None
     return DATASETS[spec.name](spec.name, find_data_folder(data_dir), download)
 
@@ -64,19 +68,24 @@ def _digits(name: str, root: Path, download: bool) -> Dataset:
 
 
 def _torchvision(name: str, root: Path, download: bool) -> Dataset:
-    """Return one of torchvision's datasets from the folder `root`.
+    """Return one of torchvision's datasets from the folder `root`, with a warning for each file
+    that is not as it was published.
 
     Raises `InputError` if it is not there and may not or cannot be downloaded, or is damaged.
     """
     from torchvision import datasets
 
+    kind = getattr(datasets, _TORCHVISION[name])
+
     def part(train: bool) -> tuple[Tensor, Tensor]:
-        read = partial(getattr(datasets, _TORCHVISION[name]), root=str(root), train=train)
+        read = partial(kind, root=str(root), train=train)
         try:
             dataset = read(download=False)
         except Exception as error:  # files may hold anything; torchvision asserts, among others
             if _ABSENT not in str(error):
                 raise _damaged(name, root, error) from error
+            if broken := known_files.find_broken_batch(kind, root):
+                raise _damaged(name, root, ValueError(broken)) from error
             if not download:
                 raise AbsentError(f"{name} is not in {root.absolute()}.\n{_ADVICE}") from error
             try:
@@ -91,11 +100,16 @@ def _torchvision(name: str, root: Path, download: bool) -> Dataset:
         if len(images) != len(labels):
             mismatch = ValueError(f"{len(images)} images have {len(labels)} labels")
             raise _damaged(name, root, mismatch)
+        if len(labels) and not 0 <= labels.min() <= labels.max() < _CLASSES:
+            beyond = f"its labels go from {labels.min()} to {labels.max()}, not from 0 to 9"
+            raise _damaged(name, root, ValueError(beyond))
         # (n, h, w) grey or (n, h, w, 3) colour -> (n, channels, h, w)
         images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
         return images.contiguous(), labels
 
-    return make_dataset(name, part(train=True), part(train=False))
+    dataset = make_dataset(name, part(train=True), part(train=False))
+    odd = known_files.list_differences(kind, root)
+    return replace(dataset, warnings=tuple(f"{name}: {text}" for text in odd))
 
 
 DATASETS: dict[str, Callable[[str, Path, bool], Dataset]] = REGISTRIES["dataset"]

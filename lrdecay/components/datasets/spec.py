@@ -18,14 +18,18 @@ class DatasetSpec(Strict):
     """The dataset."""
     folder: str | None = None
     """A folder of your own images instead, relative to the sweep file, laid out as `train/CLASS/*`
-    and `test/CLASS/*`, or as `CLASS/*`, of which one image in five is then held out for testing."""
+    and `test/CLASS/*`, with `val/CLASS/*` if you like, or as `CLASS/*`. Without a test split one
+    image in five of each class is held out for testing."""
     size: Annotated[int, Field(ge=4, le=1024)] | None = None
     """Height and width in pixels to which a folder's images are brought; those of the images, which
     must then be of one size, unless given."""
     channels: Literal[1, 3] = 3
     """Of a folder's images: 1 grey, 3 colour."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """What a folder's files that are no readable images do: `stop` names them all and trains
+    nothing, `skip` goes on without them."""
 
-    @field_validator("folder", "size", "channels")
+    @field_validator("folder", "size", "channels", "on_error")
     @classmethod
     def _name_or_folder(cls, value: Any, info: ValidationInfo) -> Any:
         name = info.data.get("name")
