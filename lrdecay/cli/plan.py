@@ -31,7 +31,7 @@ def print_matrix(sweep: Sweep) -> None:
     table.add_row("dataset", sweep.dataset.name or str(sweep.dataset.folder))
     choice = sweep.optimizer.choice
     for axis, values in sweep.axes().items():
-        if axis != "scheduler":
+        if axis != "scheduler" and (axis != "batch_norm" or sweep.model.takes_batch_norm):
             listed = ", ".join(str(value) for value in values)
             if axis == "lr" and choice is not None:
                 listed += f" (chosen per {' and '.join(choice.per)})"

@@ -36,7 +36,10 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="An argument of the scheduler; repeat it."),
     ] = None,
-    dropout: Annotated[float, typer.Option(help="Dropout rate, from 0 to below 1.")] = 0.3,
+    model: Annotated[str, typer.Option(help="cnn, or a network of --plugin.")] = "cnn",
+    dropout: Annotated[
+        float | None, typer.Option(help="Dropout rate, from 0 to below 1. [default: 0.3]")
+    ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 10,
     lr: Annotated[float, typer.Option(help="Base learning rate.")] = 0.001,
     optimizer: Annotated[
@@ -60,21 +63,24 @@ def train(
     Nothing is stored.
     """
     from lrdecay.components import plugins
+    from lrdecay.components.models.build import MODELS, has_own_dropout
     from lrdecay.core.yaml import Document
     from lrdecay.sweep.config import check_sweep
 
     plugins.load_plugins(plugin or ())
-    document = {
+    document: dict[str, Any] = {
         "dataset": dataset,
         **({} if validation is None else {"validation": validation}),
-        "model": {"batch_norm": batch_norm},
+        "model": {"name": model, "batch_norm": batch_norm},
         "optimizer": {"name": optimizer, "lr": lr},
         "batch_size": batch_size,
         "epochs": epochs,
         "schedulers": {scheduler: {"class": scheduler, **_parse_arguments(scheduler, argument)}},
-        "dropout": dropout,
         "seeds": [seed],
     }
+    plugins.load_named([("model", model)])
+    if dropout is not None or not (model in MODELS and has_own_dropout(model)):
+        document["dropout"] = 0.3 if dropout is None else dropout
     if not train_and_print(check_sweep(Document(document), source=""), data, device):
         raise typer.Exit(RUN_FAILED)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lrdecay.plots.differences import plot_differences as plot_differences
     from lrdecay.plots.differences import plot_gain_by_dropout as plot_gain_by_dropout
     from lrdecay.plots.differences import plot_slopes as plot_slopes
+    from lrdecay.plots.figure_file import save_figure as save_figure
     from lrdecay.plots.figure_file import write_figure as write_figure
     from lrdecay.plots.outcomes import plot_expected_best as plot_expected_best
     from lrdecay.plots.outcomes import plot_spread as plot_spread
@@ -38,7 +39,7 @@ else:
             ),
             "curves": "plot_curves plot_learning_rates plot_schedules",
             "differences": "plot_closing plot_differences plot_gain_by_dropout plot_slopes",
-            "figure_file": "write_figure",
+            "figure_file": "save_figure write_figure",
             "outcomes": "plot_expected_best plot_spread plot_time_to_target",
         },
     )

@@ -132,12 +132,18 @@ def check_figure_name(path: Path, option: str = "--output") -> None:
         raise InputError(f"{option} {path}: the name must end with one of {', '.join(FORMATS)}")
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure, completely or not at all: the same figure gives the same bytes."""
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure as .pdf, .png or .svg, completely or not at all, its text as text: the same
+    figure gives the same bytes.
+
+    Raises:
+        InputError: the name ends otherwise.
+    """
     import matplotlib
 
     from lrdecay.store.atomic import write_bytes
 
+    path = Path(path)
     check_figure_name(path)
     kind = path.suffix.lower()[1:]
     date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]

@@ -51,15 +51,18 @@ class Style:
 
 
 def style_schedulers(runs: pd.DataFrame) -> dict[str, Style]:
-    """A style for each scheduler, by order of first appearance.
+    """A style for each scheduler, by order of first appearance; in a table of differences the
+    references come first, as `constant` does among runs.
 
     Colours, dashes and markers are 8, 5 and 7: the same three never meet twice below 280.
     """
+    columns = [name for name in ("versus_scheduler", "scheduler") if name in runs]
+    names = dict.fromkeys(str(label) for name in columns for label in axis_values(runs, name))
     return {
-        str(scheduler): Style(
+        scheduler: Style(
             COLORS[i % len(COLORS)], DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)]
         )
-        for i, scheduler in enumerate(axis_values(runs, "scheduler"))
+        for i, scheduler in enumerate(names)
     }
 
 

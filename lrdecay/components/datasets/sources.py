@@ -2,8 +2,8 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -88,10 +88,12 @@ def _torchvision(name: str, root: Path, download: bool) -> Dataset:
                 raise _damaged(name, root, ValueError(broken)) from error
             if not download:
                 raise AbsentError(f"{name} is not in {root.absolute()}.\n{_ADVICE}") from error
+            absent = [path for path in (root, root / kind.__name__) if not path.exists()]
             try:
                 with _network_timeout():
                     dataset = read(download=True)
             except Exception as failure:
+                _remove_empty_folders(absent)
                 raise InputError(
                     f"{name} is not in {root.absolute()}, and it could not be downloaded "
                     f"({_one_line(failure)}).\n{_ADVICE}"
@@ -136,6 +138,14 @@ def _network_timeout() -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
+
+
+def _remove_empty_folders(made: Sequence[Path]) -> None:
+    """Remove folders that a failed download made, outer ones first in the list, with the empty ones
+    in them."""
+    for path in reversed([inner for each in made for inner in (each, each / "raw")]):
+        with suppress(OSError):  # not there, or something is in it
+            path.rmdir()
 
 
 def _damaged(name: str, root: Path, error: Exception) -> InputError:

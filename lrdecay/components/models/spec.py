@@ -24,6 +24,11 @@ class ModelSpec(Strict):
         """Whether the networks have dropout rates of their own, so that the sweep gives none."""
         return any(has_own_dropout(name) for name in self.name)
 
+    @property
+    def takes_batch_norm(self) -> bool:
+        """Whether any of the networks can be had with batch normalisation, or without."""
+        return any(takes_batch_norm(name) for name in self.name)
+
     @field_validator("batch_norm")
     @classmethod
     def _has_batch_norm(cls, value: Any, info: ValidationInfo) -> Any:

@@ -30,8 +30,8 @@ def connect_ray(address: str | None) -> Any:
         import ray
     except ImportError:
         raise InputError(
-            "--executor ray: Ray is not installed here; `pip install 'lrdecay[ray]'` does that, on "
-            "every node of the cluster"
+            "--executor ray: Ray is not installed here; `pip install ray` does that, on every node "
+            "of the cluster"
         ) from None
     if ray.is_initialized():
         return ray

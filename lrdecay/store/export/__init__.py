@@ -1,8 +1,8 @@
 """What a sweep recorded, for other programs: from its tables, after the sweep.
 
     csv          runs.csv and epochs.csv
-    tensorboard  a folder of events for each run (needs lrdecay[tensorboard])
-    mlflow       mlflow.db, a store in sqlite (needs lrdecay[mlflow])
+    tensorboard  a folder of events for each run (extra `tensorboard`)
+    mlflow       mlflow.db, a store in sqlite (extra `mlflow`)
 
 Each format is a module here; its function fills an empty folder and says how far it is.
 """

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.sanitize import sanitize_line
+from lrdecay.core.text import join_words
 from lrdecay.store.atomic import lock_scratch, name_scratch, remove_scratch, sync_folder
 from lrdecay.store.export.base import OnProgress, Tables
 from lrdecay.store.layout import EXPORT, refuse_link
@@ -19,10 +20,11 @@ _MARK = ".lrdecay-export"
 
 @dataclass(frozen=True)
 class Format:
-    """A format of `lrdecay export`: the packages that it needs, and the command that shows an
-    export."""
+    """A format of `lrdecay export`: the modules that it needs, the packages that have them, and the
+    command that shows an export."""
 
     needs: tuple[str, ...] = ()
+    packages: str = ""
     look: str = ""
 
     def write_command(self, folder: Path) -> str:
@@ -32,9 +34,10 @@ class Format:
 
 FORMATS = {
     "csv": Format(),
-    "tensorboard": Format(("tensorboardX",), "tensorboard --logdir {folder}"),
+    "tensorboard": Format(("tensorboardX",), "tensorboardX", "tensorboard --logdir {folder}"),
     "mlflow": Format(
         ("mlflow", "sqlalchemy", "alembic"),
+        "mlflow-skinny sqlalchemy alembic",
         "cd {folder} && mlflow ui --backend-store-uri sqlite:///mlflow.db",
     ),
 }
@@ -66,8 +69,8 @@ def export_results(
     missing = [name for name in chosen.needs if find_spec(name) is None]
     if missing:
         raise InputError(
-            f"--to {to} needs {', '.join(missing)}, which is not installed: "
-            f"pip install 'lrdecay[{to}]', or in a checkout pip install -e '.[{to}]'"
+            f"--to {to} needs {join_words(missing)}, not installed here: pip install "
+            f"{chosen.packages}"
         )
     if output is None:
         refuse_link(folder, EXPORT)
