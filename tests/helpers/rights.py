@@ -30,9 +30,11 @@ def without_root() -> Iterator[None]:
 
 
 @contextmanager
-def read_only(folder: Path) -> Iterator[None]:
-    """Let nobody write to a folder, nor to anything in it."""
-    modes = {path: path.stat().st_mode for path in (folder, *folder.rglob("*"))}
+def read_only(*folders: Path) -> Iterator[None]:
+    """Let nobody write to folders, nor to anything in them."""
+    modes = {
+        path: path.stat().st_mode for folder in folders for path in (folder, *folder.rglob("*"))
+    }
     for path in modes:
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:

@@ -156,7 +156,7 @@ def examples() -> list[str]:
     """Return the sweep files that come with the program, and those of two documents."""
     files = [path.read_text() for path in sorted((HOME / "bench" / "sweeps").glob("*.yaml"))]
     whole_file, chosen_rates = _yaml_in("sweeps.md")
-    nested_schedulers, lengths, grid, _ = _yaml_in("schedulers.md")
+    nested_schedulers, lengths, grid, *_ = _yaml_in("schedulers.md")
     rest = {
         "dataset": "dataset: digits\n",
         "schedulers": "schedulers: {a: {class: constant}}\n",

@@ -64,7 +64,7 @@ def test_sources_of_a_merge_need_no_right_to_write_and_are_not_changed():
         (home / "c" / "unlocked" / ".lock").unlink()
         sources.append(home / "c" / "unlocked")
         before = [sorted(source.rglob("*")) for source in sources]
-        with read_only(sources[0]), read_only(sources[1]), read_only(sources[2]):
+        with read_only(*sources):
             assert merge_results(sources, home / "into").runs == 4
         assert [sorted(source.rglob("*")) for source in sources] == before
         assert sorted(read_runs(home / "into")["seed"]) == [0, 1, 2, 3]

@@ -179,7 +179,7 @@ def test_a_mistake_that_all_share_is_said_once():
     assert mistakes("{class: WarmupLR, warmup_iters: [30, 60], then: {class: Step}}") == [
         "s.yaml:3:65: schedulers.step warmup_iters=30.then.class: 'Step' is unknown; did you mean "
         "StepLR? (choices: constant, CosineToFloorLR, InverseSquareRootLR, LinearToZeroLR, RexLR, "
-        "WarmupStableDecayLR, WarmupLR, ChainedScheduler, ConstantLR, CosineAnnealingLR, "
+        "WarmupStableDecayLR, GreedyLR, WarmupLR, ChainedScheduler, ConstantLR, CosineAnnealingLR, "
         "CosineAnnealingWarmRestarts, CyclicLR, ExponentialLR, LinearLR, MultiStepLR, OneCycleLR, "
         "PolynomialLR, ReduceLROnPlateau, SequentialLR, StepLR)"
     ]
