@@ -41,6 +41,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_plan_and_sweep_say_it_before_anything_trains_and_the_report_keeps_it(file):
     blank = "mine: of one colour throughout: 1 of 50 images, such as cat/000.png"
     said = [CLASSES, SKIPPED, DRAWN, f"warning: {blank}", f"warning: mine: {UNEVEN}"]

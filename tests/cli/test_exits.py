@@ -31,6 +31,7 @@ def test_a_full_disk_is_one_line(folder, command):
     assert (done.returncode, done.stderr) == (1, "lrdecay: No space left on device\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["COLUMNS", "LINES"])
 def test_a_terminal_of_no_size_is_one_of_unknown_size(folder, size):
     shown = []

@@ -211,6 +211,7 @@ def test_plateau_follows_the_validation_loss():
     assert min(expected) < 0.01  # or nothing was shown
 
 
+@pytest.mark.slow
 def test_plateau_follows_the_validation_accuracy_where_it_monitors_that():
     given = "schedulers: {p: {class: ReduceLROnPlateau, factor: 0.5, patience: 0, MONITOR}}\n"
     rates = {}

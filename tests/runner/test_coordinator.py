@@ -397,6 +397,7 @@ def test_the_estimate_is_images_times_seconds_per_image(monkeypatch):
     assert estimate_seconds(grouping.Plan(()), digits(), cpu) == []
 
 
+@pytest.mark.slow
 def test_finished_runs_are_committed_as_they_come(file, tmp_path, monkeypatch):
     sizes: list[int] = []
     real = Store.commit

@@ -440,6 +440,7 @@ def rates_by_torch(run: Run, record: Record) -> list[float]:
     return rates
 
 
+@pytest.mark.slow
 def test_plateau_listens_to_the_validation_accuracy_in_both_engines_and_after_a_warmup():
     text = "epochs: 12\nseeds: 2\noptimizer: {lr: 0.01}"
     given = """schedulers:
