@@ -183,11 +183,12 @@ def _refuse_copies(cells: pd.DataFrame, seeds: np.ndarray, digests: dict[str, np
     """
     init = digests["init_digest"]
     drawn = ((init >= 0) & (init != init.max(axis=1, keepdims=True))).any(axis=1)
-    codes = np.where(drawn[:, None], init, digests["order_digest"])
-    ordered = np.sort(codes, axis=1)
-    twice = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1)
+    twice = _stand_twice(init) & drawn
+    if not twice.any():
+        drawn, twice = np.zeros_like(drawn), _stand_twice(digests["order_digest"])
     if not twice.any():
         return
+    codes = np.where(drawn[:, None], init, digests["order_digest"])
     cell = int(twice.argmax())
     alike = [seeds[codes[cell] == code].tolist() for code in np.unique(codes[cell]) if code >= 0]
     named = [join_words(each) for each in sorted(alike) if len(each) > 1]
@@ -198,6 +199,13 @@ def _refuse_copies(cells: pd.DataFrame, seeds: np.ndarray, digests: dict[str, np
         f"seeds {join_some(named, _COPIES)}: the runs of {where} have the same {what} (equal "
         f"{name}), as runs have that were copied to another seed; keep one of each"
     )
+
+
+def _stand_twice(codes: np.ndarray) -> np.ndarray:
+    """Return of which cells two seeds have one digest."""
+    ordered = np.sort(codes, axis=1)
+    twice: np.ndarray = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1)
+    return twice
 
 
 def _number_outcomes(runs: pd.DataFrame) -> pd.Series[float]:

@@ -17,7 +17,8 @@ from lrdecay.core.text import describe_error
 
 BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 130
 _NOT_INPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENOMEM}
-_NO_THREAD = "can't start new thread", "launch worker thread"
+# of threads, which Arrow has no class for, and of libraries that did not fit into memory
+_SHORTAGES = ("can't start new thread", "launch worker thread", "failed to map segment")
 
 
 @contextmanager
@@ -85,8 +86,8 @@ def _say_last(line: str) -> None:
 
 
 def _is_shortage(error: Exception) -> bool:
-    """Whether the system gave no memory or no thread: Arrow has no class for the latter."""
-    return isinstance(error, MemoryError) or any(each in str(error) for each in _NO_THREAD)
+    """Whether the system gave no memory or no thread."""
+    return isinstance(error, MemoryError) or any(each in str(error) for each in _SHORTAGES)
 
 
 def _as_text(error: OSError) -> str:

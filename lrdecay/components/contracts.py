@@ -40,6 +40,7 @@ from lrdecay.core.errors import InputError
 
 Part = tuple[Tensor, Tensor]
 
+_PROBED = 500  # steps of a scheduler that are tried as its plug-in loads
 _NEVER_GIVEN = ("last_epoch", "verbose")
 _AXES = {"name", "model", "batch_norm", "optimizer", "batch_size", "epochs", "scheduler", "dropout"}
 
@@ -104,8 +105,8 @@ def _probe_scheduler(name: str) -> None:
     try:
         given = {key: made_up[annotation] for key, annotation in required}
         resolved = schedulers.resolve_arguments(name, given, schedulers.Horizon.of(100, 10))
-        undeclared = probe.find_undeclared_need(name, resolved, lr=0.001)
-    except Exception:  # arguments that it does not take, or whatever its code raises
+        undeclared = probe.find_undeclared_need(name, resolved, lr=0.001, steps=_PROBED)
+    except (Exception, SystemExit):  # arguments that it does not take, or whatever its code raises
         return
     if undeclared is not None:
         raise ValueError(undeclared)

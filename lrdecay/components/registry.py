@@ -89,7 +89,7 @@ def digest_plugins(used: Sequence[tuple[str, str]]) -> str:
     return to_canonical_json({f"{each.kind} {each.name}": each.digest for each in found})
 
 
-def blame_plugin(own: Plugged, error: Exception) -> str:
+def blame_plugin(own: Plugged, error: BaseException) -> str:
     """Say that a plug-in's code failed, with cause and line."""
     reason = describe_cause(error, own.file)
     return f"the plug-in {own.kind} {own.name} of {own.origin} fails: {reason}"

@@ -210,7 +210,7 @@ def _resolve_scheduler(
     resolved = schedulers.resolve_arguments(spec.class_, spec.arguments, horizon)
     for part in schedulers.list_parts(spec.class_, resolved, horizon):
         if registry.find_plugin("scheduler", part.name):
-            _check_needs(part.name, part.arguments, horizon.lr)
+            _check_needs(part)
         if part.arguments.get("cycle_momentum") and stays is not None:
             raise ValueError(f"{part.name} {stays}")
         _check_cycle(part, horizon)
@@ -220,12 +220,13 @@ def _resolve_scheduler(
     return to_canonical_json(resolved)
 
 
-def _check_needs(name: str, resolved: Mapping[str, Any], lr: float) -> None:
-    """Refuse a plug-in's scheduler that reads what it does not declare."""
-    with schedulers.blame_plugins(name, resolved):
-        undeclared = probe.find_undeclared_need(name, resolved, lr)
+def _check_needs(part: schedulers.Part) -> None:
+    """Refuse a plug-in's scheduler that reads or changes what it does not declare."""
+    count = min(part.length, _WALKED)
+    with schedulers.blame_plugins(part.name, part.arguments):
+        undeclared = probe.find_undeclared_need(part.name, part.arguments, part.horizon.lr, count)
     if undeclared is not None:
-        raise ValueError(f"the plug-in scheduler {name}: {undeclared}")
+        raise ValueError(f"the plug-in scheduler {part.name}: {undeclared}")
 
 
 def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:

@@ -77,6 +77,15 @@ def test_weights_that_no_seed_draws_are_no_sign_of_a_copy(runs):
         analysis.compare(copied(fixed))
 
 
+def test_an_order_of_images_that_stands_twice_is_a_copy_too(runs):
+    some = copied(runs)
+    some["init_digest"] = [f"init-{seed}" for seed in some["seed"]]
+    with pytest.raises(
+        InputError, match=rf"seeds {HALF}: .* have the same data order "
+    ):
+        analysis.compare(some)
+
+
 def test_strata_share_their_weights_and_are_no_copies():
     runs, _ = make_tables(("constant", "step"), (0.3,), 8, n_epochs=1, lr=[0.1, 0.01])
     assert (analysis.compare(runs)["n"] == 8).all()

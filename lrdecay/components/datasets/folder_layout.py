@@ -109,6 +109,11 @@ class _Search:
                     raise _no_images(self._root, f"{what}{where} ({ends})")
                 files += [ImageFile(each, split, label) for each in found]
         names = tuple(map(sanitize_line, classes["train"]))
+        if len(set(names)) < len(names):
+            twice = next(name for name, count in Counter(names).items() if count > 1)
+            raise InputError(
+                f"{sanitize_line(top)}: two classes are shown as {twice}; rename one of them"
+            )
         return FolderLayout(names, tuple(files), self._skipped, self._loose)
 
     def _list_classes(self, path: str) -> list[str]:
@@ -138,8 +143,14 @@ class _Search:
     def _walk(self, folder: str) -> Iterator[str]:
         """Yield the images in a folder and those below it, ordered by folder, then by name."""
         below, waiting = [], [folder]
+        seen: dict[str, str] = {}  # where folders truly are, so that no link leads round
         while waiting:
             parent = waiting.pop()
+            if (other := seen.setdefault(os.path.realpath(parent), parent)) != parent:
+                raise InputError(
+                    f"{sanitize_line(parent)}: the same folder as {sanitize_line(other)}, by a "
+                    f"link; take one of them away"
+                )
             below.append(parent)
             waiting += [os.path.join(parent, name) for name in self._list_folders(parent)]
         for parent in sorted(below):

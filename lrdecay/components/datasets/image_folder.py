@@ -57,7 +57,10 @@ def load_image_folder(
     )
     # within the folder: a page that others read has these
     paths = [sanitize_line(os.path.relpath(file.path, root)) for file in found.files]
-    warnings = [*_warn_of_files(root, layout, found), *_warn_of_content(pixels, paths, places)]
+    warnings = [
+        *_warn_of_files(root, layout, found),
+        *_warn_of_content(pixels, labels.tolist(), paths, places),
+    ]
     return replace(
         dataset,
         class_names=layout.classes,
@@ -218,9 +221,13 @@ def _warn_of_files(root: Path, layout: FolderLayout, found: _Found) -> Iterator[
 
 
 def _warn_of_content(
-    pixels: Tensor, paths: Sequence[str], places: Mapping[str, Tensor]
+    pixels: Tensor,
+    labels: Sequence[int],
+    paths: Sequence[str],
+    places: Mapping[str, Tensor],
 ) -> Iterator[str]:
-    """Yield a sentence for images of one colour, and for those that stand in two splits."""
+    """Yield a sentence for images of one colour, for those that stand in two classes, and for those
+    that stand in two splits."""
     flat = pixels.flatten(2)
     blank = (flat.amax(2) == flat.amin(2)).all(1).nonzero().flatten().tolist()
     if blank:
@@ -229,6 +236,18 @@ def _warn_of_content(
             f"{paths[blank[0]]}"
         )
     names = [blake2b(image.tobytes(), digest_size=16).digest() for image in pixels.numpy()]
+    seen: dict[bytes, int] = {}
+    torn = [
+        place
+        for place, name in enumerate(names)
+        if labels[seen.setdefault(name, place)] != labels[place]
+    ]
+    if torn:
+        one, other = paths[seen[names[torn[0]]]], paths[torn[0]]
+        yield (
+            f"in two classes, pixel for pixel: {spell_count(len(torn), 'image')}, such as {one} "
+            f"and {other}"
+        )
     first = {names[place]: place for place in reversed(places["train"].tolist())}
     for split in ("validation", "test"):
         own = places[split].tolist()

@@ -87,7 +87,7 @@ def blame_plugins(name: str, given: Mapping[str, Any]) -> Iterator[None]:
     `PluginError`, which names the plug-in and the line."""
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         for each, _ in walk_tree(name, given):
             if own := registry.find_plugin("scheduler", each):  # which may raise anything
                 raise registry.PluginError(registry.blame_plugin(own, error)) from error

@@ -59,6 +59,11 @@ class ScheduleCurve:
         return array("d", (rate for rate in self.rates for _ in range(each)))
 
 
+def _read_rate(optimizer: Optimizer) -> float | complex:
+    rate = optimizer.param_groups[0]["lr"]
+    return rate if isinstance(rate, complex) else float(rate)  # a tensor may change in place
+
+
 def find_clock(name: str, resolved: Mapping[str, Any]) -> Interval:
     """Return how finely the rate may change: every step, if any scheduler within goes by steps."""
     intervals = {each.get("interval") for _, each in walk_tree(name, resolved)}
@@ -89,11 +94,11 @@ def simulate_schedule(
         optimizer = build_still_optimizer(horizon.lr)
     every = find_clock(name, resolved)
     per_epoch = horizon.steps_per_epoch if every == "step" else 1
-    rates: list[float] = []
+    rates: list[Any] = []
     try:
         with blame_plugins(name, resolved):
             stepper = build_scheduler(name, resolved, optimizer)
-            rates.append(optimizer.param_groups[0]["lr"])
+            rates.append(_read_rate(optimizer))
             optimizer.step()  # torch warns where a scheduler comes first
             for done in range(1, horizon.length(every) if count is None else count):
                 stepper.after_step(1.0 if training is None else training.steps[done - 1])
@@ -103,7 +108,7 @@ def simulate_schedule(
                         1.0 if losses is None else losses[epoch],
                         1.0 if training is None else training.epochs[epoch],
                     )
-                rates.append(optimizer.param_groups[0]["lr"])
+                rates.append(_read_rate(optimizer))
     except PluginError:
         raise
     except (TypeError, ValueError, ArithmeticError) as error:

@@ -480,11 +480,31 @@ def test_images_in_two_splits_are_counted_by_content(tmp_path):
     fill(root / "test", {"cat": 3, "dog": 3}, first=50)
     Image.fromarray(draw(1, 5)).save(root / "test" / "cat" / "new.bmp")
     assert load(root).warnings == (
+        "mine: in two classes, pixel for pixel: 1 image, such as train/dog/005.png and "
+        "test/cat/new.bmp",
         "mine: among the training images too, pixel for pixel: 4 of 8 validation images, such as "
         "val/cat/008.png and train/cat/008.png; they measure what was learned by heart",
         "mine: among the training images too, pixel for pixel: 1 of 7 test images, such as "
         "test/cat/new.bmp and train/dog/005.png; they measure what was learned by heart",
     )
+
+
+def test_links_that_lead_round_are_refused(tmp_path):
+    root = fill(tmp_path / "mine", {"cat": 5, "dog": 5})
+    (root / "cat" / "more").symlink_to(root / "dog")
+    assert "in two classes, pixel for pixel: 5 images" in " ".join(load(root).warnings)
+    (root / "dog" / "more").symlink_to(root / "cat")
+    with pytest.raises(InputError) as caught:
+        load(root)
+    assert str(caught.value) == (
+        f"{root}/cat/more/more: the same folder as {root}/cat, by a link; take one of them away"
+    )
+
+
+def test_classes_that_are_shown_alike_are_refused(tmp_path):
+    root = fill(tmp_path / "mine", {"x\ny": 5, "x\\ny": 5, "z": 5})
+    with pytest.raises(InputError, match=r"two classes are shown as x\\ny; rename one of them$"):
+        load(root)
 
 
 def test_copies_are_found_where_the_test_split_was_drawn(tmp_path):

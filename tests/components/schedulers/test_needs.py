@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers.plugged import as_in_a_new_process
+from helpers.training import digits
 
 from lrdecay.components import plugins, schedulers
 from lrdecay.components.schedulers import Horizon, probe
@@ -205,7 +206,7 @@ def test_none_of_those_that_are_there_raises_an_alarm(name):
     if name == "WarmupLR":  # lrdecay's own, which only passes on
         return
     resolved = schedulers.resolve_arguments(name, given, Horizon.of(100, 10))
-    assert probe.find_undeclared_need(name, resolved, lr=0.001) is None
+    assert probe.find_undeclared_need(name, resolved, lr=0.001, steps=60) is None
 
 
 def test_arguments_that_have_no_defaults_are_tried_as_the_sweep_file_gives_them(plug):
@@ -218,8 +219,6 @@ def test_arguments_that_have_no_defaults_are_tried_as_the_sweep_file_gives_them(
         "    return self.base_lrs"
     )
     text = "dataset: digits\nschedulers: {one: {class: X, what: %s}}"
-    from helpers.training import digits
-
     assert len(list_runs(parse_sweep(text % "step", source="a.yaml"), digits())) == 1
     with pytest.raises(InputError) as caught:
         list_runs(parse_sweep(text % "grad", source="a.yaml"), digits())
@@ -262,3 +261,99 @@ def test_a_warmup_passes_losses_on():
         warmup.after_step(loss)
     warmup.after_epoch(7.0, 8.0)
     assert told.losses == [("step", 2.0), ("step", 1.0), ("epoch", 7.0, 8.0)]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (
+            'self.optimizer.param_groups[0]["weight_decay"] = 0.1 * self.last_epoch',
+            "it changes weight_decay beside the rate, which takes the true optimizer: say needs = "
+            '("weights",)',
+        ),
+        (
+            "self.optimizer.param_groups[0].update(betas=(0.9, 0.5), eps=1e-3)",
+            "it changes betas and eps beside the rate, which takes the true optimizer: say needs = "
+            '("weights",)',
+        ),
+    ],
+)
+def test_what_only_the_true_optimizer_follows_is_found(plug, line, reason):
+    with pytest.raises(InputError) as caught:
+        plug(f"def get_lr(self):\n    {line}\n    return self.base_lrs")
+    assert str(caught.value).endswith(f"own.py: scheduler X: {reason}")
+
+
+@pytest.mark.filterwarnings("ignore:Seems like")
+def test_a_step_that_is_wrapped_is_found(plug):
+    with pytest.raises(InputError, match="scheduler X: it changes gradients beside the rate"):
+        plug(
+            "def __init__(self, optimizer: Optimizer) -> None:\n"
+            "    super().__init__(optimizer)\n"
+            "    step, group = optimizer.step, optimizer.param_groups[0]\n"
+            "    def own() -> None:\n"
+            "        for p in group['params']:\n            p.grad.zero_()\n"
+            "        step()\n"
+            "    optimizer.step = own\n"
+            "def get_lr(self):\n    return self.base_lrs"
+        )
+
+
+def test_a_momentum_may_change(plug):
+    plug(
+        "def get_lr(self):\n"
+        "    self.optimizer.param_groups[0]['betas'] = (0.5, 0.999)\n"
+        "    self.optimizer.param_groups[0]['momentum'] = 0.1 * self.last_epoch\n"
+        "    return self.base_lrs"
+    )
+
+
+LATE = (
+    "def get_lr(self):\n"
+    "    late = self.last_epoch > 600\n"
+    "    share = float(weights(self.optimizer)[0].grad.norm()) if late else 1.0\n"
+    "    return [rate / (1 + share) for rate in self.base_lrs]"
+)
+
+
+def test_a_schedule_is_tried_to_the_end_of_the_run(plug):
+    plug(LATE)  # it reads nothing in the steps that are tried as it loads
+    text = "dataset: digits\nepochs: %d\nschedulers: {one: {class: X, interval: step}}\n"
+    assert len(list_runs(parse_sweep(text % 30, source="a.yaml"), digits())) == 1
+    with pytest.raises(InputError) as caught:
+        list_runs(parse_sweep(text % 32, source="a.yaml"), digits())
+    assert str(caught.value) == (
+        "schedulers.one: the plug-in scheduler X: it reads gradients while it steps: say needs = "
+        '("gradients",)'
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("[None]", "TypeError: float() argument must be a string or a real number, not 'NoneType'"),
+        ("['high']", "ValueError: could not convert string to float: 'high'"),
+        ("[1 / 0]", "ZeroDivisionError: division by zero (line "),
+        ("exit()", "SystemExit"),
+    ],
+)
+def test_rates_that_are_none_are_the_plug_in_s_fault(plug, value, reason):
+    plug(f"def get_lr(self):\n    return self.base_lrs if self.last_epoch < 1 else {value}")
+    text = "dataset: digits\nschedulers: {one: {class: X}}\n"
+    with pytest.raises((InputError, SweepFileError)) as caught:
+        list_runs(parse_sweep(text, source="a.yaml"), digits())
+    assert "the plug-in scheduler X of " in str(caught.value)
+    assert f"fails: {reason}" in str(caught.value)
+
+
+def test_a_rate_that_changes_in_place_is_seen_as_it_changes(plug):
+    plug(
+        "def get_lr(self):\n"
+        "    import torch\n"
+        "    if not hasattr(self, 'rate'):\n"
+        "        self.rate = torch.tensor(self.base_lrs[0], dtype=torch.float64)\n"
+        "    elif self.last_epoch:\n        self.rate.mul_(0.5)\n"
+        "    return [self.rate]"
+    )
+    curve = schedulers.simulate_schedule("X", {"interval": "epoch"}, Horizon.of(4, 5, lr=0.1))
+    assert list(curve.rates) == pytest.approx([0.1, 0.05, 0.025, 0.0125], rel=1e-12)
