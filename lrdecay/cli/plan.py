@@ -161,6 +161,8 @@ def print_schedules(planned: list[PlannedCurve], plot: Path | None) -> None:
     from lrdecay.cli import schedule_preview
 
     if not planned:
+        if plot is not None:
+            out.say(f"No schedule is known before it trains, so {plot} is not written.")
         return
     levels = schedule_preview.BLOCKS if "utf" in out.encoding.lower() else schedule_preview.ASCII
     table = Table("scheduler", "learning rate", "first, highest, last", box=None, pad_edge=False)

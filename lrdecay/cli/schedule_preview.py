@@ -37,6 +37,8 @@ def draw_lines(
 ) -> list[tuple[str, str, str]]:
     """Return label, curve and what its rates are for each schedule, all to one scale and together
     at most `width` characters wide, as far as labels allow."""
+    if not planned:
+        return []
     top = max(max(each.curve.rates) for each in planned)
     lengths = {(each.run.epochs, each.run.batch_size) for each in planned}
     labels, words = [], []

@@ -80,9 +80,7 @@ def test_weights_that_no_seed_draws_are_no_sign_of_a_copy(runs):
 def test_an_order_of_images_that_stands_twice_is_a_copy_too(runs):
     some = copied(runs)
     some["init_digest"] = [f"init-{seed}" for seed in some["seed"]]
-    with pytest.raises(
-        InputError, match=rf"seeds {HALF}: .* have the same data order "
-    ):
+    with pytest.raises(InputError, match=rf"seeds {HALF}: .* have the same data order "):
         analysis.compare(some)
 
 

@@ -79,6 +79,7 @@ CHANGES = [
     Change("dataset.folder", "pictures", "others", all_of_them, (("dataset", PICTURES),)),
     Change("dataset.size", 8, 9, all_of_them, (("dataset", PICTURES),)),
     Change("dataset.channels", 1, 3, all_of_them, (("dataset", PICTURES),)),
+    Change("dataset.on_error", "stop", "skip", none_of_them, (("dataset", PICTURES),)),
     Change("validation", 239, 240, all_of_them),
     Change("model.name", "cnn", ["cnn", "twin"], lambda run: run.model == "twin"),
     Change("model.batch_norm", False, [True, False], lambda run: run.batch_norm),

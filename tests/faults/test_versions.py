@@ -235,7 +235,7 @@ def test_an_old_folder_is_continued(tmp_path, version, monkeypatch):
     assert runs["run_id"].tolist() == [run.run_id for run in asked()]
     assert runs["finished_at"].tolist()[:5] == [each.run["finished_at"] for each in records]
     assert runs["semantics"].isna().tolist() == [True] * 5 + [False]
-    tables = {"runs.parquet": 4, "epochs.parquet": 4, "plan.parquet": 4}
+    tables = {"runs.parquet": 5, "epochs.parquet": 5, "plan.parquet": 5}
     assert {name: n for name, n in versions(folder).items() if "/" not in name} == tables
     found = verify_results(folder)
     assert (found.findings, found.pending) == ((), ())
@@ -257,10 +257,36 @@ def test_runs_of_code_that_gave_other_results_train_again_and_are_kept(
     training = Training(monkeypatch)
     run_sweep(parse_sweep(TEXT), tmp_path, workers=0)
     assert sorted(run.run_id for run in training.runs) == sorted(run.run_id for run in asked())
-    assert set(versions(folder).values()) == {4}
+    assert set(versions(folder).values()) == {5}
     kept = read_runs(folder / "earlier")
     assert sorted(kept["run_id"]) == sorted(each.run["run_id"] for each in (*records, earlier))
     assert (verify_results(folder).findings, verify_results(folder).runs) == ((), 12)
+
+
+def test_a_folder_without_digests_of_rates_is_continued(tmp_path, monkeypatch):
+    """Version 4 lacks that column alone."""
+    training = Training(monkeypatch)
+    run_sweep(parse_sweep(TEXT), tmp_path, workers=0)
+    folder = tmp_path / "old"
+    runs = read_runs(folder)
+    assert runs["rates_digest"].notna().all()
+    for path in folder.glob("*.parquet"):
+        with open_sealed(path) as sealed:
+            table, facts = sealed.file.read(), dict(sealed.facts) | {"schema": "4"}
+        kept = [name for name in table.column_names if name != "rates_digest"]
+        parquet.write_table(table.select(kept), path, facts)
+    assert set(versions(folder).values()) == {4}
+    before = read_runs(folder)
+    assert before["rates_digest"].isna().all()
+    others = runs.columns.drop("rates_digest")
+    pd.testing.assert_frame_equal(before[others], runs[others])
+    assert (verify_results(folder).findings, verify_results(folder).runs) == ((), 6)
+    training.forget()
+    summary = run_sweep(parse_sweep(TEXT + "dropout: [0.3, 0.1]\n"), tmp_path, workers=0)
+    assert (summary.total, summary.reused) == (12, 6)
+    after = read_runs(folder)
+    assert after["rates_digest"].isna().sum() == 6
+    assert set(versions(folder).values()) == {5}
 
 
 @pytest.mark.parametrize(
@@ -277,11 +303,11 @@ def test_what_a_newer_lrdecay_wrote_is_refused_and_left_as_it_is(tmp_path, newer
     scratch.rename(scratch.with_name("0123456789abcdef"))
     (path,) = folder.glob(f"{newer}.parquet")
     with open_sealed(path) as sealed:
-        table, facts = sealed.file.read(), dict(sealed.facts) | {"schema": "5"}
+        table, facts = sealed.file.read(), dict(sealed.facts) | {"schema": "6"}
     parquet.write_table(table, path, facts)
     before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
     training.forget()
-    message = rf"{path}: written by a newer lrdecay \(version 5 of the tables; this one reads up"
+    message = rf"{path}: written by a newer lrdecay \(version 6 of the tables; this one reads up"
     changed = parse_sweep(TEXT + "dropout: 0.2\n")
     for command in (
         lambda: run_sweep(changed, tmp_path, workers=0),

@@ -18,6 +18,7 @@ mnist
 cifar10
 {name: digits}
 {folder: my/images, size: 32, channels: 1}
+{folder: my/images, size: 8, on_error: skip}
 """.splitlines()
 _SCHEDULERS = """\
 class: constant
@@ -42,6 +43,7 @@ class: WarmupLR, warmup_iters: 1, interval: epoch, then: {class: CosineAnnealing
 class: LinearToZeroLR
 class: CosineToFloorLR, floor: 0.1, total_iters: steps
 class: RexLR, interval: epoch
+class: GreedyLR, patience: 2, factor: 0.9
 class: InverseSquareRootLR, warmup_iters: 10%
 class: WarmupStableDecayLR, warmup_iters: 10%, decay_iters: 20%, shape: 1-sqrt
 """.splitlines()
