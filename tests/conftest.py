@@ -18,7 +18,7 @@ REQUIRE_VARIABLE = "LRDECAY_REQUIRE_DATA"
 HERE = Path(__file__).parent
 READING = ("core", "store", "analysis", "plots", "report")
 """The packages that read; their tests import torch only where they say so."""
-OF_FIXTURES = {"browser": "browser", "data_dir": "data"}
+OF_FIXTURES = {"browser": "browser", "data_dir": "data", "fashion_dir": "data"}
 """The marker of the tests that ask for a fixture."""
 
 # --hypothesis-profile chooses one
@@ -40,12 +40,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder that holds MNIST, as torchvision lays it out."""
+    return _find_data("MNIST")
+
+
+@pytest.fixture(scope="session")
+def fashion_dir() -> Path:
+    """The folder that holds Fashion-MNIST, as torchvision lays it out."""
+    return _find_data("FashionMNIST")
+
+
+def _find_data(name: str) -> Path:
     from lrdecay.components.datasets.sources import DATA_VARIABLE
 
     folder = os.environ.get(DATA_VARIABLE)
-    if folder and (Path(folder) / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file():
+    if folder and (Path(folder) / name / "raw" / "train-images-idx3-ubyte").is_file():
         return Path(folder)
-    reason = f"no MNIST in {folder}" if folder else f"{DATA_VARIABLE} names no folder with MNIST"
+    reason = f"no {name} in {folder}" if folder else f"{DATA_VARIABLE} names no folder with {name}"
     if os.environ.get(REQUIRE_VARIABLE):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -98,15 +98,13 @@ def test_one_bit_of_the_original_is_told(name, data_dir, tmp_path):
     assert load(tmp_path).warnings == (differs(raw / name),)
 
 
-def test_the_originals_labels_of_fashion_mnist_are_known_and_other_images_told(data_dir):
-    raw = data_dir / "FashionMNIST" / "raw"
-    if not raw.is_dir():
-        pytest.skip("no Fashion-MNIST")
+def test_the_originals_labels_of_fashion_mnist_are_known_and_other_images_told(fashion_dir):
+    raw = fashion_dir / "FashionMNIST" / "raw"
     known = known_files._UNPACKED["FashionMNIST"]
     as_published = [name for name in FILES if md5((raw / name).read_bytes()) == known[name]]
     assert {name for name in FILES if "labels" in name} <= {*as_published}
     others = [name for name in FILES if name not in as_published]
-    assert load(data_dir, "fashion_mnist").warnings == tuple(
+    assert load(fashion_dir, "fashion_mnist").warnings == tuple(
         differs(raw / n, "fashion_mnist") for n in others
     )
 
