@@ -172,7 +172,7 @@ def _wrap_reader(function: Callable[[Path], Any]) -> Callable[[str, Path, bool],
         assert own is not None
         try:
             parts = function(root)
-        except Exception as error:  # it may raise anything
+        except (Exception, SystemExit) as error:  # it may raise anything
             raise InputError(registry.blame_plugin(own, error)) from error
         try:
             return make_dataset(name, *_check_parts(parts))

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.paths import HOME
-from helpers.plugged import as_in_a_new_process
 from helpers.tiers import slow_but
 from helpers.training import CPU, digits, split, sweep
 from torch.nn import Parameter
@@ -37,24 +36,7 @@ EXAMPLE = HOME / "examples" / "plugin"
 POWERS = (EXAMPLE / "powers.py").read_text()
 
 
-@pytest.fixture(autouse=True)
-def fresh():
-    """As in a new process, whose plug-ins are forgotten afterwards; a test may forget them too."""
-    with as_in_a_new_process() as forget:
-        yield forget
-
-
-@pytest.fixture
-def plug(tmp_path):
-    """Load a file of this text."""
-
-    def load(text: str, name: str = "own.py") -> Path:
-        path = tmp_path / name
-        path.write_text(text)
-        plugins.load_plugins([path])
-        return path
-
-    return load
+pytestmark = pytest.mark.usefixtures("fresh")
 
 
 def refusal(text: str, tmp_path: Path) -> str:
@@ -773,6 +755,7 @@ def test_batch_norm_is_for_models_that_take_it(plug):
             '{"mlp": lambda *a: 3}',
             " fails: TypeError: gives a int, and must give a torch.nn.Module",
         ),
+        ("self.first(images", "exit(0) or (images", " fails: SystemExit: 0"),
     ],
 )
 def test_models_that_cannot_train_are_refused_before_anything_trains(plug, old, new, message):
@@ -824,6 +807,12 @@ def test_a_dataset_is_given_the_folder(plug, tmp_path):
     assert sources.load_dataset(DatasetSpec(name="noise"), tmp_path / "there").train_count == 50
     with pytest.raises(InputError, match=r"noise of .* fails: AssertionError: data \(line 5 of"):
         sources.load_dataset(DatasetSpec(name="noise"), "data")
+
+
+def test_a_dataset_that_ends_the_process_has_failed(plug, tmp_path):
+    plug(DATA.replace("    labels", "    exit(0)\n    labels"))
+    with pytest.raises(InputError, match=r"noise of .* fails: SystemExit: 0 \(line 5 of"):
+        sources.load_dataset(DatasetSpec(name="noise"), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -974,6 +963,7 @@ def test_an_optimizer_s_arguments_are_checked(plug):
     [
         ("p.grad is not None", "True", " fails: TypeError: "),
         ("closure=None", "closure", " fails: TypeError: "),
+        ("p.grad is not None", "exit(0)", " fails: SystemExit: 0"),
     ],
 )
 def test_optimizers_that_cannot_step_are_refused(plug, old, new, message):

@@ -85,7 +85,7 @@ def check_shape(name: str, shape: tuple[int, int, int], classes: int = 2) -> Non
         return
     try:
         problem = _try_model(name, shape, classes)
-    except Exception as error:  # it may raise anything
+    except (Exception, SystemExit) as error:  # it may raise anything
         raise ValueError(registry.blame_plugin(own, error)) from error
     if problem is not None:
         raise ValueError(f"the plug-in model {name} of {own.origin}: {problem}")

@@ -50,18 +50,19 @@ def build_optimizer(
     return optimizer
 
 
-class _StillOptimizer(Optimizer):
-    """The groups of an optimizer that never steps.
+class StillOptimizer(Optimizer):
+    """The groups of an optimizer that never moves.
 
     Torch's own import its compiler with their first group and their first step: seconds, in every
     process.
     """
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Take a group, with the defaults of what it lacks."""
         self.param_groups.append({**self.defaults, **param_group})
 
     def step(self, closure: object = None) -> None:  # type: ignore[override]
-        pass
+        """Move nothing."""
 
 
 def build_still_optimizer(
@@ -84,7 +85,7 @@ def build_still_optimizer(
     groups: list[dict[str, Any]] = [{"params": [parameter]}]
     if not given.pop(DECAY_BIASES, True):
         groups.insert(0, {"params": []})
-    return _StillOptimizer(groups, {"lr": lr, **given})
+    return StillOptimizer(groups, {"lr": lr, **given})
 
 
 def read_optimizer_arguments(name: str) -> dict[str, tuple[Any, Any]]:
@@ -115,7 +116,7 @@ def check_optimizer(name: str, given: Mapping[str, Any]) -> None:
         for gradient in (torch.ones(2), None):
             weight.grad = gradient
             optimizer.step()
-    except Exception as error:  # it may raise anything
+    except (Exception, SystemExit) as error:  # it may raise anything
         raise ValueError(registry.blame_plugin(own, error)) from error
     if "lr" not in optimizer.param_groups[0]:
         raise ValueError(f"the plug-in optimizer {name} of {own.origin}: has no lr in its groups")

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+
+from lrdecay.components.optimizers.build import StillOptimizer
 
 _GRADIENTS = {"grad", "_grad", "register_hook", "register_post_accumulate_grad_hook"}
 _HARMLESS = {"device", "dtype", "is_leaf", "requires_grad"}
@@ -55,11 +56,8 @@ class Watch:
             self.reads.setdefault(need, how)
 
 
-class ToyOptimizer(Optimizer):
-    """An optimizer on a toy's parameters whose steps only count.
-
-    It stands for any: torch's own would import its compiler, which takes seconds.
-    """
+class ToyOptimizer(StillOptimizer):
+    """An optimizer on a toy's parameters, which stands for any, whose steps only count."""
 
     def __init__(self, toy: Toy, lr: float, watch: Watch | None = None) -> None:
         self.watch = watch or Watch()
@@ -76,10 +74,6 @@ class ToyOptimizer(Optimizer):
             self.state = _make_watched_state(watch)
         self._settings = self._read_settings()
         self._steps = 0
-
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Take a group as it is, with what it lacks."""
-        self.param_groups.append({**self.defaults, **param_group})
 
     def train_step(self) -> None:
         """Let gradients come, and step on them."""

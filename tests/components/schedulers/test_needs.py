@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from helpers.plugged import as_in_a_new_process
 from helpers.training import digits
 
-from lrdecay.components import plugins, schedulers
+from lrdecay.components import schedulers
 from lrdecay.components.schedulers import Horizon, probe
 from lrdecay.components.schedulers.classes import CLASSES
 from lrdecay.core.errors import InputError
@@ -26,23 +25,18 @@ def weights(optimizer):
 """
 
 
-@pytest.fixture(autouse=True)
-def fresh():
-    with as_in_a_new_process() as forget:
-        yield forget
+pytestmark = pytest.mark.usefixtures("fresh")
 
 
 @pytest.fixture
-def plug(tmp_path):
+def plug(plug):
     """Load a file of a class X that has these lines, or of this text."""
 
     def load(lines: str, base: str = "LRScheduler") -> None:
         text = lines
         if not lines.startswith(("class ", "def X")):
             text = f"class X({base}):\n    " + lines.replace("\n", "\n    ")
-        path = tmp_path / "own.py"
-        path.write_text(f'{HEAD}\n{text}\n\nSCHEDULERS = {{"X": X}}\n')
-        plugins.load_plugins([path])
+        plug(f'{HEAD}\n{text}\n\nSCHEDULERS = {{"X": X}}\n')
 
     return load
 
