@@ -76,8 +76,8 @@ def plan_groups(
         first = of_kind[0]
         images = _some_images(dataset, first, device)
         chosen, size = reference.NAME, 1
-        if alone := list(dict.fromkeys(filter(None, map(_explain_alone, of_kind)))):
-            notes |= dict.fromkeys(alone)
+        if schedulers.list_needs(first.scheduler_class, first.scheduler_arguments):
+            notes |= dict.fromkeys(map(_explain_alone, of_kind))
         elif engine == train.NAME or (engine == "auto" and _gains(first, images)):
             try:
                 # as in a worker, whatever the calling program has set
@@ -148,12 +148,10 @@ def find_free_memory(device: torch.device) -> int:
         return 2**32
 
 
-def _explain_alone(run: Run) -> str | None:
-    """Return why a run must train on its own, with the real optimizer."""
+def _explain_alone(run: Run) -> str:
+    """Return why a run whose scheduler needs the training has it to itself."""
     nodes = schedulers.walk_tree(run.scheduler_class, run.scheduler_arguments)
     needs = {name: needed for name, _ in nodes if (needed := schedulers.list_needs(name))}
-    if not needs:
-        return None
     why = join_words([f"{name} needs the {join_words(needed)}" for name, needed in needs.items()])
     return f"{run.scheduler}: runs train one at a time, at rates not known before, since {why}"
 

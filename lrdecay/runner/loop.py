@@ -262,8 +262,7 @@ def _refuse_engines(store: Store, agenda: Agenda, plan: Plan) -> None:
     """Raise `InputError` if runs of one kind would be compared that two engines trained."""
     now = {lockstep_kind(group.runs[0]): group.engine for group in plan.groups}
     waiting = {run.run_id for run in agenda.pending}
-    ended = store.outcomes([run for run in agenda.runs if run.run_id not in waiting])
-    engines = dict(zip(ended["run_id"], ended["engine"], strict=True))
+    engines = store.find_engines([run for run in agenda.runs if run.run_id not in waiting])
     differ = Counter(
         (engines[run.run_id], ours)
         for run in agenda.runs

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -98,13 +99,22 @@ class Store:
 
     def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
         """Return how many of the given runs were made with what: the values of `MADE_WITH`."""
+        rows = self._read_columns(runs, MADE_WITH)
+        return Counter(tuple(row[name] for name in MADE_WITH) for row in rows)
+
+    def find_engines(self, runs: Sequence[Run]) -> dict[str, str]:
+        """Return the engine that trained each of the given runs that is there, by run_id."""
+        return {row["run_id"]: row["engine"] for row in self._read_columns(runs, ("engine",))}
+
+    def _read_columns(self, runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return columns, with run_id and status, of those of the given runs that are there."""
         files = self._files("runs")
         if not files:
-            return Counter()
-        rows = join_once([read_table(path, ["run_id", "status", *MADE_WITH]) for path in files])
+            return []
+        rows = join_once([read_table(path, ["run_id", "status", *names]) for path in files])
         wanted = pa.array([run.run_id for run in runs], pa.string())
-        rows = rows.filter(pc.is_in(rows["run_id"], wanted))
-        return Counter(tuple(row[name] for name in MADE_WITH) for row in rows.to_pylist())
+        found: list[dict[str, Any]] = rows.filter(pc.is_in(rows["run_id"], wanted)).to_pylist()
+        return found
 
     def outcomes(self, runs: Sequence[Run], name: str = "runs") -> pd.DataFrame:
         """Return the rows of the given runs in a table, as far as there are any, in the given order

@@ -95,6 +95,9 @@ def test_runs_that_are_in_other_places_too_are_counted_once(tmp_path):
     opened.compact(SIX, TEXT)  # and back: all of it is in the tables as well
     assert opened.done() == {run.run_id for run in SIX[:3]}
     assert opened.made_with(SIX) == {("none", "2"): 3}
+    engines = read_runs(tmp_path).set_index("run_id")["engine"].to_dict()
+    assert opened.find_engines(SIX) == engines
+    assert opened.find_engines(SIX[1:2]) == {SIX[1].run_id: engines[SIX[1].run_id]}
 
 
 def test_a_failed_run_is_not_done_and_gives_way_to_its_success(tmp_path):
