@@ -27,7 +27,7 @@ def test_kills_at_random_moments(trained, tmp_path, often, figure):
     """Every sweep trains for good, and is killed again and again until one gets to the end."""
     chance = random.Random(0)
     kills, lost, kept, sweeps = 0, 0, 0, 0
-    wanted = often(6, 200)
+    wanted = often(3, 200)
     for results in (tmp_path / "to warm up", tmp_path / "to take the time"):
         started = time.monotonic()
         assert in_process(sweep_in_process, trained.file, results, None).itself

@@ -18,13 +18,18 @@ def environment(tmp_path):
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(HOME)])}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("packages", "options"),
     [
-        (("analysis",), ("-m", "not slow", "--hypothesis-profile=brief")),
+        pytest.param(
+            ("analysis",), ("-m", "not slow", "--hypothesis-profile=brief"), marks=pytest.mark.soak
+        ),
         # these would take long to run, and import all that they need
-        (("core", "store", "plots", "report"), ("--collect-only",)),
+        pytest.param(
+            ("analysis", "core", "store", "plots", "report"),
+            ("--collect-only",),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_the_tests_of_the_half_that_reads_need_no_torch(environment, packages, options):

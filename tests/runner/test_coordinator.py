@@ -147,7 +147,7 @@ def test_the_second_time_nothing_trains(fresh, file, tmp_path, monkeypatch):
         pd.testing.assert_frame_equal(one, other)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_killed_sweep_goes_on_to_the_same_tables(fresh, file, tmp_path):
     command = [sys.executable, "-m", "lrdecay", "sweep", str(file), "--results", str(tmp_path)]
     process = subprocess.Popen(

@@ -528,7 +528,7 @@ def runs(dataset: Dataset, epochs: int, chosen: dict[str, Case]) -> list[Run]:
     return [replace(run, model="linear") for run in found]
 
 
-@pytest.mark.parametrize("epochs", slow_but((1, 2), HORIZONS))
+@pytest.mark.parametrize("epochs", slow_but((1, 2), HORIZONS, soak=HORIZONS[-1:]))
 @pytest.mark.parametrize("engine", ["reference", "stacked"])
 def test_a_run_is_trained_with_the_rates_that_are_meant(monkeypatch, dataset, engine, epochs):
     """To the last bit those of the curve that the tests above compare, for the losses it had."""
