@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, YAxis
 
 from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import to_text
@@ -109,7 +109,7 @@ def mark_places(axis: Axis, places: Iterable[About]) -> None:
     `mark_artists`, and the axis' title one of the class `row-title` or `column-title`. A mark
     stands at the last place that is about nothing else than the mark is.
     """
-    kind = {"x": "column", "y": "row"}[axis.axis_name]
+    kind = "row" if isinstance(axis, YAxis) else "column"
     for label, about in zip(axis.get_ticklabels(), places, strict=True):
         _set_mark([label], [*_list_pairs(about, ""), (_CLASS, f"{kind}-label")])
     _set_mark([axis.label], [(_CLASS, f"{kind}-title")])
