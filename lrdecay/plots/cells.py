@@ -26,7 +26,7 @@ from lrdecay.plots.style import (
     select_styles,
     shorten_name,
 )
-from lrdecay.plots.svg import About, mark_artists
+from lrdecay.plots.svg import About, mark_artists, mark_places
 
 MOST_DOTS = 50
 """Runs of a cell, by ascending seed, that get a dot each."""
@@ -226,6 +226,8 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     known = means.notna().to_numpy().ravel()
     for text, place in zip(ax.texts, compress(places, known), strict=True):
         mark_artists([text], place, "")
+    mark_places(ax.yaxis, [{"scheduler": scheduler} for scheduler in order[0]])
+    mark_places(ax.xaxis, [{"dropout": dropout} for dropout in order[1]])
     ax.set(xlabel="dropout", ylabel="")
     return ax
 

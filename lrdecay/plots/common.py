@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter
 from lrdecay.analysis import axis_values
 from lrdecay.core.errors import InputError
 from lrdecay.plots.style import Style, format_plain
-from lrdecay.plots.svg import About, mark_artists
+from lrdecay.plots.svg import About, mark_artists, mark_places
 
 SPREAD = 0.4  # of the smallest step on the axis: how far the schedulers of a value are spread out
 
@@ -70,14 +70,16 @@ def draw_means(
             mark_scheduler(bar, scheduler, words, about=about)
 
 
-def label_rows(ax: Axes, labels: Sequence[str], heads: Collection[int]) -> None:
-    """Give each row of marks, from the top, its label; those at the places `heads` head a group."""
-    ax.set_yticks(range(len(labels)), labels)
-    for place, label in enumerate(ax.get_yticklabels()):
+def label_rows(ax: Axes, rows: Sequence[tuple[str, About]]) -> None:
+    """Give each row of marks, from the top, its label, and say what it is about; one that is about
+    no scheduler heads a group."""
+    ax.set_yticks(range(len(rows)), [words for words, _ in rows])
+    for label, (_, about) in zip(ax.get_yticklabels(), rows, strict=True):
         label.set_parse_math(False)
-        if place in heads:
+        if "scheduler" not in about:
             label.set_fontweight("bold")
-    ax.set_ylim(len(labels) - 0.4, -0.6)
+    mark_places(ax.yaxis, [about for _, about in rows])
+    ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", color="0.5", alpha=0.25, linewidth=0.6)
     ax.set_axisbelow(True)

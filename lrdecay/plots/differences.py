@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lrdecay.analysis import axis_values, extra_axes
-from lrdecay.analysis.axes import has_dropout, list_strata
+from lrdecay.analysis.axes import list_strata
 from lrdecay.analysis.metrics import NATS, UNIT_TITLES, find_metric, read_metric
 from lrdecay.analysis.sentences import format_interval, name_contrast
 from lrdecay.analysis.verdicts import RESOLVED
@@ -32,7 +32,7 @@ from lrdecay.plots.style import (
     select_styles,
     shorten_name,
 )
-from lrdecay.plots.svg import About
+from lrdecay.plots.svg import About, mark_artists, mark_places
 
 MOST_SEEDS = 50
 """Seeds that get a line of their own."""
@@ -68,29 +68,32 @@ def plot_differences(
     if margin:
         ax.axvspan(-margin, margin, color="0.5", alpha=0.18, linewidth=0)
     ax.axvline(0, color="0.5", linewidth=0.9)
-    labels: list[str] = []
-    heads = []
+    labels: list[tuple[str, About]] = []
     for dropout, rows in table.groupby("dropout", sort=True, dropna=False):
         averaged = (rows["family"] == "average").all()
+        group: About = {} if pd.isna(dropout) else {"dropout": dropout}
         if head := "all dropouts" if averaged else format_dropout(dropout):
-            heads.append(len(labels))
-            labels.append(head)
+            labels.append((head, group))
         for row in rows.to_dict("records"):
-            _difference(ax, len(labels), row, styles[row["scheduler"]])
-            labels.append(shorten_name(row["scheduler"]))
-    label_rows(ax, labels, heads)
+            about = {"scheduler": row["scheduler"], **group}
+            _difference(ax, len(labels), row, about, styles[row["scheduler"]])
+            labels.append((shorten_name(row["scheduler"]), about))
+    label_rows(ax, labels)
     references = ", ".join(map(shorten_name, table["versus_scheduler"].unique()))
     between = "\n" if len(references) > _ON_ONE_LINE else " "
     ax.set_xlabel(f"difference to {references}{between}({UNIT_TITLES[unit]})", parse_math=False)
     return ax
 
 
-def _difference(ax: Axes, place: int, row: Mapping[Hashable, Any], style: Style) -> None:
+def _difference(
+    ax: Axes, place: int, row: Mapping[Hashable, Any], about: About, style: Style
+) -> None:
     mean, low, high = (float(str(row[name])) for name in ("mean", "low", "high"))
     color = style.color
     if math.isnan(mean):
         words = ax.text(0.5, place, "not evaluated", transform=ax.get_yaxis_transform())
         words.set(color="0.5", fontsize=8, ha="center", va="center")
+        mark_artists([words], about, "")
         return
     bounded = math.isfinite(low) and math.isfinite(high)
     drawn: list[Artist] = []
@@ -100,8 +103,7 @@ def _difference(ax: Axes, place: int, row: Mapping[Hashable, Any], style: Style)
     if not bounded:
         dot[0].set_markerfacecolor("none")
     drawn += dot
-    about = {"dropout": row["dropout"]} if has_dropout(row) else {}
-    mark_scheduler(drawn, str(row["scheduler"]), _in_words(row), about=about)
+    mark_artists(drawn, about, _in_words(row))
 
 
 def _in_words(row: Mapping[Hashable, Any]) -> str:
@@ -196,6 +198,7 @@ def plot_slopes(
         label.set_parse_math(False)
         if turned:  # and each ends below its mark
             label.set(rotation=30, ha="right", rotation_mode="anchor")
+    mark_places(ax.xaxis, [{"scheduler": scheduler} for scheduler in others])
     ax.set_xlim(-0.6, max(len(others), 1) - 0.4)
     ax.autoscale_view(scalex=False)
     unit = "nats" if compared.unit == NATS else "%" if metric != "gap" else "pp"

@@ -17,6 +17,7 @@ from lrdecay.plots.style import (
     select_styles,
     shorten_name,
 )
+from lrdecay.plots.svg import About, mark_artists
 
 SPREADS = {
     "seed_sd": ("between seeds", None),
@@ -43,14 +44,14 @@ def plot_spread(
     require_one_value(runs, extra_axes(runs))
     styles, ax = prepare_axes(runs, styles, ax)
     cells = seed_spread(runs)
-    labels: list[str] = []
-    heads = []
+    labels: list[tuple[str, About]] = []
     for dropout in axis_values(cells, "dropout"):
-        if head := format_dropout(dropout):
-            heads.append(len(labels))
-            labels.append(head)
+        group: About = {"dropout": dropout} if (head := format_dropout(dropout)) else {}
+        if head:
+            labels.append((head, group))
         for cell in select_rows(cells, "dropout", dropout).to_dict("records"):
             style = styles[cell["scheduler"]]
+            about = {"scheduler": cell["scheduler"], **group}
             for name, (what, marker) in SPREADS.items():
                 mark = ax.plot(
                     [cell[name]],
@@ -61,10 +62,9 @@ def plot_spread(
                     linestyle="none",
                 )
                 words = join_filled(cell["scheduler"], head, f"{what}: {cell[name]:.2g}")
-                about = {"dropout": dropout} if head else {}
-                mark_scheduler(mark, cell["scheduler"], words, about=about)
-            labels.append(shorten_name(cell["scheduler"]))
-    label_rows(ax, labels, heads)
+                mark_artists(mark, about, words)
+            labels.append((shorten_name(cell["scheduler"]), about))
+    label_rows(ax, labels)
     if hardware_sd is not None:
         ax.axvline(hardware_sd, color="0.5", linestyle=":", linewidth=1.6, clip_on=False)
     ax.set_xlim(left=0)

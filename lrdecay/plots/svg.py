@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis, YAxis
 
 from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import to_text
@@ -18,8 +19,8 @@ def figure_to_svg(ax: Axes, name: str, label: str) -> str:
     """The figure of `ax` as a small `<svg>` element to put inside an HTML page.
 
     Black becomes `currentColor`, text stays text in the page's own font, numbers keep two
-    decimals, every id starts with `name`, and marks say what they show (`mark_artists`). The
-    same figure gives the same text.
+    decimals, every id starts with `name`, and marks say what they show (`mark_artists`), as do rows
+    and columns (`mark_places`). The same figure gives the same text.
 
     Args:
         ax: the axes whose figure is written.
@@ -83,7 +84,7 @@ About = Mapping[str, object]
 """Axis -> value."""
 
 _PREFIX = "mark:"
-_NAME, _POINT = "-name", "-point"  # no axis begins with a dash
+_NAME, _POINT, _CLASS = "-name", "-point", "-class"  # no axis begins with a dash
 
 
 def mark_artists(
@@ -98,6 +99,23 @@ def mark_artists(
     pairs = _list_pairs(about, name)
     if len(points) <= MAX_POINTS:
         pairs += [(_POINT, urlencode(_list_pairs(*point))) for point in points]
+    _set_mark(artists, pairs)
+
+
+def mark_places(axis: Axis, places: Iterable[About]) -> None:
+    """Say what the rows of a y-axis or the columns of an x-axis are about, a tick label each.
+
+    In SVG a label becomes a group of the class `row-label` or `column-label` with the attributes of
+    `mark_artists`, and the axis' title one of the class `row-title` or `column-title`. A mark
+    stands at the last place that is about nothing else than the mark is.
+    """
+    kind = "row" if isinstance(axis, YAxis) else "column"
+    for label, about in zip(axis.get_ticklabels(), places, strict=True):
+        _set_mark([label], [*_list_pairs(about, ""), (_CLASS, f"{kind}-label")])
+    _set_mark([axis.label], [(_CLASS, f"{kind}-title")])
+
+
+def _set_mark(artists: Iterable[Artist], pairs: Sequence[tuple[str, str]]) -> None:
     for artist in artists:
         artist.set_gid(_PREFIX + urlencode(pairs))
 
@@ -134,5 +152,7 @@ def _title_mark(element: ElementTree.Element, pairs: Iterable[tuple[str, str]]) 
             title = ElementTree.Element("title")
             title.text = value
             element.insert(0, title)
+        elif key == _CLASS:
+            element.set("class", value)
         elif key != _NAME:
             element.set(f"data-{key}", value)

@@ -225,9 +225,63 @@ def test_marks_say_whose_they_are() -> None:
     table = analysis.compare(runs).query("family == 'scheduler'")
     svg = ElementTree.fromstring(figure_to_svg(plots.plot_differences(table), "f", "to a\x1bb"))
     assert svg.attrib["aria-label"] == "to a\\x1bb"
-    groups = [g.attrib["data-scheduler"] for g in svg.iter("g") if "data-scheduler" in g.attrib]
-    assert groups == ['"><script>'] * 2 + ["a\\x1bb"] * 2
+    groups = [
+        (g.get("class"), g.attrib["data-scheduler"])
+        for g in svg.iter("g")
+        if "data-scheduler" in g.attrib
+    ]
+    names = '"><script>', "a\\x1bb"
+    assert groups == [("row-label", n) for n in names] + [(None, n) for n in names for _ in "12"]
     assert "script" not in {element.tag for element in svg.iter()}
+
+
+Place = dict[str, str]
+
+
+def places(ax: Axes, kind: str) -> list[Place]:
+    """What the rows or columns of a figure are about, from the first."""
+    svg = ElementTree.fromstring(figure_to_svg(ax, "f", "a figure"))
+    labels = [g for g in svg.iter("g") if g.get("class") == f"{kind}-label"]
+    return [
+        {name.removeprefix("data-"): value for name, value in g.attrib.items() if name != "class"}
+        for g in labels
+    ]
+
+
+def test_rows_and_columns_say_what_they_are_about() -> None:
+    def rows(names: list[str]) -> list[Place]:
+        return [
+            {**({"scheduler": name} if name else {}), "dropout": dropout}
+            for dropout in ("0", "0.2", "0.5")
+            for name in ("", *names)
+        ]
+
+    assert places(plots.plot_differences(PRIMARY), "row") == rows(["step", "cosine"])
+    assert places(plots.plot_spread(RUNS), "row") == rows(["constant", "step", "cosine"])
+    heat_map = plots.plot_heat_map(RUNS)
+    assert places(heat_map, "row") == [{"scheduler": name} for name in STYLES]
+    assert places(heat_map, "column") == [{"dropout": dropout} for dropout in ("0", "0.2", "0.5")]
+    slopes = plots.plot_slopes(RUNS[RUNS["dropout"] == 0.2], "constant")
+    assert places(slopes, "column") == [{"scheduler": "step"}, {"scheduler": "cosine"}]
+    # numbers on an axis are no places
+    assert places(plots.plot_accuracy_by_dropout(RUNS), "column") == []
+
+
+def test_rows_of_averages_and_of_rates_of_its_own_are_about_no_dropout() -> None:
+    averages = places(plots.plot_differences(TABLE[TABLE["family"] == "average"]), "row")
+    assert averages == [{}, {"scheduler": "step"}, {"scheduler": "cosine"}]
+    own = RUNS.query("dropout == 0").assign(dropout=np.nan)
+    assert places(plots.plot_spread(own), "row") == [{"scheduler": name} for name in STYLES]
+
+
+def test_what_was_not_evaluated_is_marked_too() -> None:
+    runs, _ = make_tables(
+        ("constant", "step"), (0.3,), seeds=8, status=lambda s, d, seed: "diverged"
+    )
+    table = analysis.compare(runs).query("family == 'scheduler'")
+    svg = ElementTree.fromstring(figure_to_svg(plots.plot_differences(table), "f", "a figure"))
+    (words,) = (g for g in svg.iter("g") if "not evaluated" in (t.text for t in g.findall("text")))
+    assert words.attrib == {"data-scheduler": "step", "data-dropout": "0.3"}
 
 
 def test_several_strata_are_refused() -> None:

@@ -3,7 +3,8 @@
 The page is whole without this script; all controls are made here. What is filtered and sorted stands
 in the URL's fragment alone, e.g. #scheduler=cosine&scheduler=step&dropout=0.3&sort-runs=-4, so a
 link or the back button brings it back. Every element of <main> that carries data-AXIS is about that
-value and is hidden while the filter excludes it. All text reaches the page as text, never as HTML. */
+value and is hidden while the filter excludes it; `figures.js` then closes the gaps. All text reaches
+the page as text, never as HTML. */
 const THEME = "lrdecay-colours";
 
 /* ---- the state: { only: Map axis -> Set of values, sorts: Map table id -> column, at: id } ---- */
@@ -32,11 +33,6 @@ function formatState({ only, sorts, at }) {
 }
 
 /* ---- axes and filters ---- */
-
-function attributesOf(element) {
-  const named = [...element.attributes].filter(({ name }) => /^data-(?!sort$)/.test(name));
-  return named.map(({ name, value }) => [name.slice(5), value]);
-}
 
 /* Axis -> its values: numbers in order, names as they first appear. What rows are about are axes. */
 function findAxes(rows, elements) {
@@ -176,6 +172,7 @@ function start() {
   const main = document.querySelector("main");
   const tables = [...main.querySelectorAll("table.listing[id]")];
   const about = [...main.querySelectorAll("*")].filter((element) => attributesOf(element).length);
+  const figures = [...main.querySelectorAll("svg.plot")].map(measureFigure);
   const rows = tables.flatMap((table) => [...table.tBodies[0].rows]);
   const axes = findAxes(rows, [...document.querySelectorAll(".keys > *"), ...about]);
   const readState = () => parseState(location.hash, axes);
@@ -228,7 +225,9 @@ function start() {
     for (const box of panel.querySelectorAll("input")) {
       box.checked = only.get(box.name)?.has(box.value) ?? false;
     }
+    for (const element of main.querySelectorAll("[hidden]")) element.removeAttribute("hidden");
     for (const element of about) element.toggleAttribute("hidden", excluded(element, only));
+    arrangeFigures(main, figures);
     tables.forEach((table, i) => {
       sortTable(table, sorts.get(table.id));
       const shown = table.originalRows.filter(visible).length;

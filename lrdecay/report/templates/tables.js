@@ -1,4 +1,5 @@
-/* Tables: sorted by a column, and copied as they are shown. `report.js` follows in the same script. */
+/* Tables: sorted by a column, and copied as they are shown. `figures.js` and `report.js` follow in the
+same script. */
 "use strict";
 
 function make(tag, attributes = {}, ...children) {
