@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lrdecay.analysis.settings import Criteria as Criteria
     from lrdecay.analysis.settings import SeedsUntil as SeedsUntil
     from lrdecay.analysis.summaries import METRICS as METRICS
+    from lrdecay.analysis.summaries import applied_rates as applied_rates
     from lrdecay.analysis.summaries import cell_summary as cell_summary
     from lrdecay.analysis.summaries import describe_matrix as describe_matrix
     from lrdecay.analysis.summaries import learning_curves as learning_curves
@@ -62,8 +63,8 @@ else:
             "metrics": "METRICS_COMPARED",
             "settings": "Comparison Criteria SeedsUntil",
             "summaries": (
-                "METRICS cell_summary describe_matrix learning_curves learning_rate_curves "
-                "made_with status_counts train_test_gap"
+                "METRICS applied_rates cell_summary describe_matrix learning_curves "
+                "learning_rate_curves made_with status_counts train_test_gap"
             ),
             "target_time": "time_to_target",
             "tuning_curve": "expected_best",

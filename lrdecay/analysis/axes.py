@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lrdecay.analysis.frame_check import check_values
 from lrdecay.core.errors import InputError
 from lrdecay.store.schema import AXES as AXES
 
@@ -105,10 +106,11 @@ def sort_by_axes(
 
 
 def require_columns(table: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Refuse a table that lacks one of the columns."""
+    """Refuse a table that lacks one of the columns, or has in one what cannot be there."""
     missing = [column for column in columns if column not in table]
     if missing:
         raise InputError(
             f"no column {', '.join(map(repr, missing))} in the table; it has: "
             f"{', '.join(map(str, table.columns))}"
         )
+    check_values(table, columns)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lrdecay.analysis.seed_blocks import Blocks
+from lrdecay.analysis.summaries import applied_rates
 from lrdecay.core.text import format_named, join_filled, join_words, spell_each, to_text
 
 _PLACES = 4
@@ -109,9 +110,5 @@ def _applied_alike(blocks: Blocks, each: IdenticalCells, epochs: pd.DataFrame) -
     rows = blocks.row[list(each.cells)]
     rows = rows[:, (rows >= 0).all(axis=0)]
     ids = blocks.runs["run_id"].to_numpy()[rows]
-    own = epochs[epochs["run_id"].isin(ids.ravel())].drop_duplicates(["run_id", "epoch"])
-    own = own.sort_values("epoch").set_index("run_id").filter(like="learning_rate")
-    applied = {
-        run: rates.to_numpy("float32").tobytes() for run, rates in own.groupby(level=0, sort=False)
-    }
+    applied = applied_rates(epochs[epochs["run_id"].isin(ids.ravel())])
     return all(len({applied.get(run) for run in at_seed}) == 1 for at_seed in ids.T)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.axes import compared, list_cells, number_cells, require_columns
+from lrdecay.analysis.axes import AXES, compared, list_cells, number_cells, require_columns
 from lrdecay.analysis.metrics import Metric, find_steps, read_metric
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import format_named, join_filled, join_some, join_words
@@ -85,7 +85,9 @@ def build_seed_blocks(
         InputError: there are no runs, a column is missing, two runs are of one cell and seed, or
             runs of one cell at two seeds are the same.
     """
-    require_columns(runs, ["seed", *DIGESTS])
+    # before any row is left out, so that the rows of an error are those of the table
+    own = [] if metric.needs_epochs else [metric.name]
+    require_columns(runs, ["seed", *DIGESTS, "phase", "status", *AXES, *own])
     runs = compared(runs)
     if runs.empty:
         raise InputError("no runs to compare: the table has none of phase compare")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from lrdecay.analysis.axes import axis_values, cell_axes, extra_axes, require_columns, sort_by_axes
@@ -9,6 +11,7 @@ from lrdecay.core.errors import InputError
 from lrdecay.store.schema import AXES, MADE_WITH, STATUSES
 
 METRICS = ("loss", "accuracy", "learning_rate")
+RATES = ("learning_rate", "learning_rate_first", "learning_rate_last")
 
 
 def describe_matrix(runs: pd.DataFrame) -> pd.DataFrame:
@@ -114,19 +117,29 @@ def learning_rate_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFra
         `learning_rate_first`, `learning_rate_last`, and `n_runs` that have the curve.
     """
     by = [*extra_axes(runs), "scheduler"]
-    rates = ["learning_rate", "learning_rate_first", "learning_rate_last"]
     rows = _completed_epochs(runs, epochs).drop_duplicates(["run_id", "epoch"])
     rows = sort_by_axes(rows, runs, by, then=["dropout", "seed", "epoch"])
-    wide = rows.pivot(index="run_id", columns="epoch", values=rates).astype("float32")
-    shape = {run: rate.tobytes() for run, rate in zip(wide.index, wide.to_numpy(), strict=True)}
     own = rows.drop_duplicates("run_id")[["run_id", *by]]
-    own = own.assign(shape=own["run_id"].map(shape))
+    own = own.assign(shape=own["run_id"].map(applied_rates(rows)))
     own["n_runs"] = own.groupby([*by, "shape"], dropna=False)["run_id"].transform("size")
     # One run stands for all that have the same curve.
     own = own.drop_duplicates([*by, "shape"])
     own = own.assign(curve=own.groupby(by, dropna=False).cumcount())
     curves = own[["run_id", "curve", "n_runs"]].merge(rows, on="run_id", how="left")
-    return curves[[*by, "curve", "epoch", *rates, "n_runs"]]
+    return curves[[*by, "curve", "epoch", *RATES, "n_runs"]]
+
+
+def applied_rates(epochs: pd.DataFrame) -> pd.Series[Any]:
+    """The learning rates of each run, epoch by epoch, as one value.
+
+    Returns:
+        By run_id, bytes: equal for two runs whose rates are equal, in single precision, in every
+        epoch (their mean, the first and the last).
+    """
+    require_columns(epochs, ["run_id", "epoch", *RATES])
+    rows = epochs.drop_duplicates(["run_id", "epoch"])
+    wide = rows.pivot(index="run_id", columns="epoch", values=list(RATES)).astype("float32")
+    return pd.Series([rates.tobytes() for rates in wide.to_numpy()], wide.index, dtype=object)
 
 
 def train_test_gap(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:

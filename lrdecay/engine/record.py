@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -15,6 +15,7 @@ from lrdecay.core.sanitize import escape_bytes
 from lrdecay.engine import provenance, rate_check
 from lrdecay.engine.devices import device_name
 from lrdecay.engine.measured import Epoch, Measured
+from lrdecay.store.columns import ENDED
 from lrdecay.store.schema import RUNS, SPLITS, Record
 
 
@@ -41,7 +42,7 @@ def record_finished(run: Run, measured: Measured, engine: str, device: torch.dev
         results |= _final_and_best(measured.epochs)
         rates = [rate for epoch in measured.epochs for rate in epoch.rates]
         results["lr_changes"] = sum(before != after for before, after in pairwise(rates))
-        results["rates_digest"] = _digest_rates(measured.epochs)
+        results["rates_digest"] = digest_rates(epoch.rates for epoch in measured.epochs)
         results["samples_per_second"] = measured.images_seen / measured.seconds
         if measured.test_correct is not None:
             results["test_images"] = len(measured.test_correct)
@@ -52,6 +53,14 @@ def record_finished(run: Run, measured: Measured, engine: str, device: torch.dev
 def record_failed(run: Run, error: str, engine: str, device: torch.device) -> Record:
     """Return the record of a run that an error ended."""
     return Record(_row(run, {"status": "failed", "error": escape_bytes(error)}, engine, device), [])
+
+
+def to_failed(record: Record, error: str) -> Record:
+    """Return the record of a run that had ended as that of one that an error ended."""
+    outcome = {"seconds", "samples_per_second", "group_size"} | {column.name for column in ENDED}
+    kept = record.run.keys() - outcome | {"semantics"}
+    row = {name: value if name in kept else None for name, value in record.run.items()}
+    return Record({**row, "status": "failed", "error": escape_bytes(error)}, [])
 
 
 def _row(
@@ -69,12 +78,12 @@ def _row(
     }
 
 
-def _digest_rates(epochs: Sequence[Epoch]) -> str:
+def digest_rates(of_epochs: Iterable[Sequence[float]]) -> str:
     """Return the first 16 hex digits of the SHA-256 of the rates of all steps in float64, each
     epoch's led by their number: equal for equal rates in equal steps."""
     digest = hashlib.sha256()
-    for epoch in epochs:
-        digest.update(np.array([len(epoch.rates), *epoch.rates], "<f8").tobytes())
+    for rates in of_epochs:
+        digest.update(np.array([len(rates), *rates], "<f8").tobytes())
     return digest.hexdigest()[:16]
 
 

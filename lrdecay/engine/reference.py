@@ -11,7 +11,7 @@ from schedulefree import AdamWScheduleFree
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lrdecay.components import rng, schedulers
+from lrdecay.components import registry, rng, schedulers
 from lrdecay.components.datasets.dataset import Data, Split
 from lrdecay.components.models import build, dropout
 from lrdecay.components.optimizers.build import build_optimizer
@@ -107,6 +107,9 @@ def _fit(
     optimizer = build_optimizer(run.optimizer, model.parameters(), run.lr, run.optimizer_arguments)
     of_run = run.scheduler_class, run.scheduler_arguments
     scheduler = schedulers.build_scheduler(*of_run, optimizer)
+    groups = optimizer.param_groups
+    if registry.find_plugin("optimizer", run.optimizer):
+        groups = groups[:1]  # it may have groups with rates of their own
     needs_loss = "loss" in schedulers.list_needs(*of_run)
     step = 0
     of_training: dict[str, Tensor] = {}
@@ -121,7 +124,7 @@ def _fit(
         for batch in batches:
             images, labels = train.images[batch], train.labels[batch]
             dropout.set_dropout_step(model, run.seed, step)
-            rates.append(_read_rate(optimizer))
+            rates.append(_read_rate(groups))
             logits = model(images)
             loss = F.cross_entropy(logits, labels)
             optimizer.zero_grad()
@@ -157,8 +160,8 @@ def _fit(
         yield _Trained(step, rates, step_losses, measured, held_out, diverged_at_step=None)
 
 
-def _read_rate(optimizer: Optimizer) -> float:
-    rate = float(optimizer.param_groups[0]["lr"])
+def _read_rate(groups: schedulers.Groups) -> float:
+    rate = float(schedulers.read_rate(groups))  # type: ignore[arg-type]  # complex: a TypeError
     if not math.isfinite(rate):
         raise ValueError(f"the scheduler set the learning rate to {rate}")
     return rate

@@ -14,6 +14,7 @@ from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.plugins import Loaded, load_as_elsewhere
+from lrdecay.core import signals
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import describe_error
@@ -86,14 +87,16 @@ class Trainer:
     def _train_alone(self, run: Run, tell: Tell) -> None:
         try:
             done = reference.train_one(run, self.data, self.device, _report_epochs(tell))
-        except Exception as error:
+        except BaseException as error:
+            _check_interrupt(error)
             done = record.record_failed(run, describe_error(error), reference.NAME, self.device)
         tell(done)
 
     def _train_together(self, runs: tuple[Run, ...], tell: Tell) -> None:
         try:
             records = train.train_stacked(runs, self.data, self.device, _report_epochs(tell))
-        except Exception as error:
+        except BaseException as error:
+            _check_interrupt(error)
             failure = describe_error(error)
             out_of_memory = _out_of_memory(error)
         else:
@@ -112,6 +115,14 @@ class Trainer:
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
         self._train_in_parts(runs, half, tell)
+
+
+def _check_interrupt(error: BaseException) -> None:
+    """Raise an error again that is no run's: a Ctrl-C, or whatever came of a signal. The code of a
+    plug-in may raise anything else, such as `SystemExit`."""
+    signals.check_signals()
+    if isinstance(error, KeyboardInterrupt):
+        raise error
 
 
 def _report_epochs(tell: Tell) -> OnEpoch:

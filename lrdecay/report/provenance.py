@@ -5,7 +5,7 @@ import shlex
 
 import pandas as pd
 
-from lrdecay.analysis import describe_matrix, learning_rate_curves, made_with, rates_chosen
+from lrdecay.analysis import applied_rates, describe_matrix, made_with, rates_chosen
 from lrdecay.analysis.axes import drop_own_dropout
 from lrdecay.core.text import format_values, join_words, spell_time, to_text
 from lrdecay.report.figures.panels import Setting
@@ -36,12 +36,12 @@ def find_mixed(runs: pd.DataFrame) -> list[str]:
 def find_alike(setting: Setting) -> list[str]:
     """Return which schedulers applied the same rates in every epoch of every run, so that a
     difference between them could be nothing but chance."""
-    curves = learning_rate_curves(setting.runs, setting.epochs)
+    runs = setting.runs[setting.runs["status"] == "completed"]
+    rates = runs["run_id"].map(applied_rates(setting.epochs))
     courses: dict[bytes, list[str]] = {}
-    for scheduler, own in curves.groupby("scheduler", sort=False):
-        if own["curve"].nunique() == 1:
-            rates = own.sort_values("epoch").filter(like="learning_rate").astype("float32")
-            courses.setdefault(rates.to_numpy().tobytes(), []).append(str(scheduler))
+    for scheduler, own in rates.groupby(runs["scheduler"], sort=False):
+        if own.nunique() == 1:
+            courses.setdefault(own.iloc[0], []).append(str(scheduler))
     where = f" ({setting.title})" if setting.title else ""
     return [
         f"{join_words(same)} applied the same learning rate in every epoch{where}: here they are "

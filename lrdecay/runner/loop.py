@@ -26,6 +26,7 @@ from lrdecay.execution.messages import EpochDone, Message, Note, Training
 from lrdecay.execution.trainer import Setup
 from lrdecay.runner.agenda import Agenda, AgendaSource
 from lrdecay.runner.options import SweepOptions
+from lrdecay.runner.planned_rates import PlannedRates
 from lrdecay.store.lock import Hold
 from lrdecay.store.schema import Record
 from lrdecay.store.writer import Store
@@ -98,6 +99,8 @@ class SweepLoop:
 
     def __post_init__(self) -> None:
         self._finished = _Finished(self.store)
+        assert self.setup.data is not None
+        self._rates = PlannedRates(self.setup.data.train_count - self.setup.validation)
         self._tried: set[str] = set()  # in this call: what failed is tried once
         self._told: set[str] = set()
         self._plan = Plan(())
@@ -112,6 +115,7 @@ class SweepLoop:
         started = time.monotonic()
         self._build_agenda()
         self._plan_round()
+        self._rates.check_store(self.store, self.agenda.runs)
         # at once, so that a reader of an unfinished sweep knows what is still to come
         self._write_tables()
         self._start_progress()
@@ -131,6 +135,7 @@ class SweepLoop:
 
     def _plan_round(self) -> None:
         options, data, pending = self.options, self.setup.data, self.agenda.pending
+        self._rates.add(self.agenda.runs)
         if not options.allow_mixed:
             _refuse_mixture(self.store, self.agenda, self.site.made_with)
         self._plan = Plan(())
@@ -178,6 +183,7 @@ class SweepLoop:
 
     def _tell(self, message: Message) -> None:
         if isinstance(message, Record):
+            message = self._rates.check(message)
             self._finished.add(message)
         self._finished.commit_if_due()
         match message:

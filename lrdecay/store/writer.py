@@ -106,6 +106,11 @@ class Store:
         """Return the engine that trained each of the given runs that is there, by run_id."""
         return {row["run_id"]: row["engine"] for row in self._read_columns(runs, ("engine",))}
 
+    def find_rates(self, runs: Sequence[Run]) -> dict[str, str | None]:
+        """Return the digest of the rates of each of the given runs that is there, by run_id."""
+        rows = self._read_columns(runs, ("rates_digest",))
+        return {row["run_id"]: row["rates_digest"] for row in rows}
+
     def _read_columns(self, runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, Any]]:
         """Return columns, with run_id and status, of those of the given runs that are there."""
         files = self._files("runs")

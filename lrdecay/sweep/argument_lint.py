@@ -8,7 +8,9 @@ from lrdecay.components import schedulers
 from lrdecay.components.schedulers import Part
 from lrdecay.core.text import spell_count
 
-_ALMOST = 1e-9
+ALMOST = 1e-9
+"""Rates are one where they differ by less than this share of the larger one."""
+
 _COUNTED = ("CosineAnnealingWarmRestarts", "MultiStepLR", "StepLR")
 """Classes with lengths that are mostly meant in epochs, also where the file says interval: step."""
 _PARTIAL = ("decay_iters", "step_size_down", "step_size_up", "warmup_iters")
@@ -134,7 +136,7 @@ def _lint_sequence(part: Part) -> Iterator[str]:
     for each, start in zip(held, starts, strict=True):
         alone = {**each, "interval": part.every}
         rate, own = rates[start], simulate(alone.pop("class"), alone, part.horizon, 1).rates[0]
-        if not math.isclose(rate, own, rel_tol=_ALMOST):
+        if not math.isclose(rate, own, rel_tol=ALMOST):
             yield (
                 f"{each['class']} within SequentialLR starts at {rate:g} and not at {own:g}, since "
                 f"torch has it start from a rate of {culprits[0]}; let WarmupLR hold that, or give "

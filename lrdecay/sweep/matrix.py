@@ -144,9 +144,11 @@ def _expand_cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[R
     mistakes: dict[str, str] = {}  # the first of each scheduler
 
     @cache
-    def scheduler_args(label: str, horizon: schedulers.Horizon, stays: str | None) -> str | None:
+    def scheduler_args(
+        label: str, horizon: schedulers.Horizon, stays: str | None, groups: int
+    ) -> str | None:
         try:
-            return _resolve_scheduler(sweep, label, horizon, stays)
+            return _resolve_scheduler(sweep, label, horizon, stays, groups)
         except ValueError as error:
             mistakes.setdefault(label, f"schedulers.{label}: {error}")
             return None
@@ -163,7 +165,8 @@ def _expand_cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[R
         check_optimizer(cell["optimizer"], optimizer_args)
         steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
         horizon = schedulers.Horizon.of(epochs, steps, cell["lr"])
-        given_scheduler = scheduler_args(label, horizon, stays)
+        groups = optimizers_build.count_groups(resolved)
+        given_scheduler = scheduler_args(label, horizon, stays, groups)
         if given_scheduler is None:
             continue
         scheduler = sweep.schedulers[label].class_, given_scheduler
@@ -202,15 +205,15 @@ def _explain_momentum(optimizer: str, arguments: Mapping[str, Any]) -> str | Non
 
 
 def _resolve_scheduler(
-    sweep: Sweep, label: str, horizon: schedulers.Horizon, stays: str | None
+    sweep: Sweep, label: str, horizon: schedulers.Horizon, stays: str | None, groups: int
 ) -> str:
-    """Return a scheduler's arguments for runs of this length; its schedule was walked through,
-    unless it rests on the training."""
+    """Return a scheduler's arguments for runs of this length and so many groups of parameters; its
+    schedule was walked through, unless it rests on the training."""
     spec = sweep.schedulers[label]
     resolved = schedulers.resolve_arguments(spec.class_, spec.arguments, horizon)
     for part in schedulers.list_parts(spec.class_, resolved, horizon):
         if registry.find_plugin("scheduler", part.name):
-            _check_needs(part)
+            _check_needs(part, groups)
         if part.arguments.get("cycle_momentum") and stays is not None:
             raise ValueError(f"{part.name} {stays}")
         _check_cycle(part, horizon)
@@ -220,11 +223,11 @@ def _resolve_scheduler(
     return to_canonical_json(resolved)
 
 
-def _check_needs(part: schedulers.Part) -> None:
+def _check_needs(part: schedulers.Part, groups: int) -> None:
     """Refuse a plug-in's scheduler that reads or changes what it does not declare."""
-    count = min(part.length, _WALKED)
+    tried = part.horizon.lr, min(part.length, _WALKED), groups
     with schedulers.blame_plugins(part.name, part.arguments):
-        undeclared = probe.find_undeclared_need(part.name, part.arguments, part.horizon.lr, count)
+        undeclared = probe.find_undeclared_need(part.name, part.arguments, *tried)
     if undeclared is not None:
         raise ValueError(f"the plug-in scheduler {part.name}: {undeclared}")
 

@@ -12,13 +12,12 @@ from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
-from lrdecay.sweep.argument_lint import lint_floors, lint_part
+from lrdecay.sweep.argument_lint import ALMOST, lint_floors, lint_part
 
 MOST = 200_000
 """Epochs or steps of a schedule that are walked through; a longer one is not checked."""
 
 _JUMP = 0.1  # of the highest rate, within one epoch or step
-_ALMOST = 1e-9
 _RISES = {"CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"}
 
 
@@ -142,7 +141,7 @@ def _list_given(
 
 
 def _is_level(curve: ScheduleCurve) -> bool:
-    return max(curve.rates) - min(curve.rates) <= _ALMOST * max(map(abs, curve.rates))
+    return max(curve.rates) - min(curve.rates) <= ALMOST * max(map(abs, curve.rates))
 
 
 def _describe_negative(curve: ScheduleCurve) -> str:
@@ -157,7 +156,7 @@ def _lint_rates(curve: ScheduleCurve) -> Iterator[str]:
     """Yield what is odd about the rates themselves."""
     rates, every = curve.rates, curve.every
     top = max(rates)
-    used = max(i for i, rate in enumerate(rates, start=1) if rate > _ALMOST * top)
+    used = max(i for i, rate in enumerate(rates, start=1) if rate > ALMOST * top)
     if used < len(rates) - 1:
         yield (
             f"its rate reaches zero early: nothing is learnt in the last "

@@ -102,11 +102,13 @@ def _find_axes(document: Document, path: Path, problems: list[Problem]) -> Itera
                 continue
             if not _is_axis(values, field.annotation):
                 continue
-            first: dict[str, int] = {}
+            first: dict[str, int] = {}  # by what a label would have
             for number, value in enumerate(values):
-                if first.setdefault(repr(value), number) != number:
-                    where = (*whole, key, number)
-                    message = f"{quote(value)} is in the list already; leave it out"
+                before = first.setdefault(_write(value), number)
+                if before != number:
+                    where, alike = (*whole, key, number), values[before]
+                    form = "" if repr(alike) == repr(value) else f" as {quote(alike)}"
+                    message = f"{quote(value)} is in the list already{form}; leave it out"
                     problems.append(locate_problem(document, where, message))
             yield _Axis((*place, key), values, list(first.values()))
 

@@ -166,3 +166,25 @@ def test_errors_name_what_is_wrong_and_what_there_is() -> None:
         analysis.cell_summary(runs, "test_acuracy")
     with pytest.raises(InputError, match=r"no column 'lr'"):
         analysis.cell_summary(runs.drop(columns="lr"))
+
+
+def test_runs_with_equal_rates_have_one_course_of_them() -> None:
+    runs, epochs = make_tables(("constant", "step", "plateau"), (0.3,), seeds=2)
+    own = (epochs["scheduler"] == "plateau") & (epochs["seed"] == 1) & (epochs["epoch"] == 4)
+    epochs.loc[own, "learning_rate_last"] /= 2
+    shuffled = epochs.sample(frac=1, random_state=0)
+    applied = analysis.applied_rates(shuffled)
+    assert sorted(applied.index) == sorted(runs["run_id"])
+    by = applied[runs["run_id"]].set_axis(pd.MultiIndex.from_frame(runs[["scheduler", "seed"]]))
+    assert by["constant", 0] == by["constant", 1] != by["step", 0]
+    assert by["step", 0] == by["step", 1]
+    assert by["plateau", 0] != by["plateau", 1]
+    rates = epochs[epochs["run_id"] == runs["run_id"].iloc[2]].drop_duplicates("epoch")
+    names = ["learning_rate", "learning_rate_first", "learning_rate_last"]
+    expected = rates[names].to_numpy("float32").T.tobytes()
+    assert by["step", 0] == expected
+    # single precision tells no smaller difference, and one epoch less is another course
+    near = epochs.assign(learning_rate=epochs["learning_rate"] * (1 + 1e-12))
+    assert analysis.applied_rates(near)[applied.index].tolist() == applied.tolist()
+    short = analysis.applied_rates(epochs[epochs["epoch"] < 4])
+    assert short.iloc[0] != applied[short.index[0]]

@@ -1,14 +1,18 @@
 """A training process: what it does when a group cannot be trained whole."""
 
 import gc
+import signal
 import weakref
 
 import pytest
 import torch
+from helpers.plugged import as_in_a_new_process
 from helpers.tiers import slow_but
 from helpers.training import digits, runs, sweep
 
 from lrdecay.components.datasets.spec import DatasetSpec
+from lrdecay.core import signals
+from lrdecay.engine import reference
 from lrdecay.engine.precision import use_precision, use_training_settings
 from lrdecay.engine.stacked import train as train_module
 from lrdecay.engine.stacked.train import train_stacked
@@ -16,6 +20,8 @@ from lrdecay.execution.grouping import Group
 from lrdecay.execution.local.process import training_environment
 from lrdecay.execution.messages import EpochDone, Note
 from lrdecay.execution.trainer import Setup, Trainer
+from lrdecay.runner.coordinator import run_sweep
+from lrdecay.store.reader import read_runs
 from lrdecay.store.schema import Record
 from lrdecay.sweep.matrix import list_runs
 
@@ -136,6 +142,103 @@ def test_one_bad_run_fails_alone(monkeypatch):
     assert statuses == {n: "failed" if n == 3 else "completed" for n in range(5)}
     assert notes == []
     assert sorted(done.run.seed for done in epochs) == [0, 1, 2, 4]
+
+
+class Enough(BaseException):
+    """An error of a plug-in's own that no one catches by accident."""
+
+
+ENDS = (
+    (SystemExit(3), "SystemExit: 3"),
+    (SystemExit("nothing left to learn"), "SystemExit: nothing left to learn"),
+    (GeneratorExit(), "GeneratorExit"),
+    (Enough("of it"), "Enough: of it"),
+)
+
+
+def let_fail(monkeypatch, engine, error, at):
+    """Have the engine end with this error where it trains one run."""
+    place = {
+        "stacked": "lrdecay.engine.stacked.train.train_stacked",
+        "reference": "lrdecay.engine.reference.train_one",
+    }[engine]
+    real = {"stacked": train_stacked, "reference": reference.train_one}[engine]
+
+    def train(some, *args):
+        if at == some or (isinstance(some, tuple) and at in some):
+            raise error
+        return real(some, *args)
+
+    monkeypatch.setattr(place, train)
+
+
+@pytest.mark.parametrize("engine", ["reference", "stacked"])
+@pytest.mark.parametrize(("error", "said"), ENDS)
+def test_a_run_that_would_end_the_process_fails_alone(monkeypatch, engine, error, said):
+    together = list_runs(
+        sweep("epochs: 1\nseeds: 3", "schedulers: {c: {class: constant}}\n"), digits()
+    )
+    let_fail(monkeypatch, engine, error, together[1])
+    records = []
+    Trainer(SETUP).train(Group(engine, tuple(together)), records.append)
+    ended = {r.run["seed"]: (r.run["status"], r.run["error"]) for r in records if type(r) is Record}
+    assert ended == {0: ("completed", None), 1: ("failed", said), 2: ("completed", None)}
+
+
+@pytest.mark.parametrize("engine", ["reference", "stacked"])
+def test_an_interrupt_is_no_run_s_error(monkeypatch, engine):
+    run = runs("epochs: 1")["constant"]
+    let_fail(monkeypatch, engine, KeyboardInterrupt(), run)
+    told = []
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(SETUP).train(Group(engine, (run,)), told.append)
+    assert told == []
+    # one that a library took for an error of its own
+    let_fail(monkeypatch, engine, RuntimeError("the callback failed"), run)
+    monkeypatch.setattr(signals, "_first", (signal.SIGINT, 0.0))
+    with pytest.raises(signals.Stopped):
+        Trainer(SETUP).train(Group(engine, (run,)), told.append)
+    assert told == []
+
+
+QUITS = """\
+import sys
+
+import torch
+from torch import nn
+
+
+class Quits(nn.Module):
+    def __init__(self, shape, classes, dropout):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
+
+    def forward(self, images):
+        if self.training and torch.is_grad_enabled():
+            sys.exit("nothing left to learn")
+        return self.layers(images)
+
+
+MODELS = {"Quits": Quits}
+"""
+
+
+@pytest.mark.parametrize("engine", ["auto", "stacked"])
+def test_a_sweep_in_this_process_goes_on_after_a_network_that_exits(tmp_path, engine):
+    (tmp_path / "quits.py").write_text(QUITS)
+    file = tmp_path / "two.yaml"
+    file.write_text(
+        "name: two\ndataset: digits\nepochs: 1\nmodel: {name: [Quits, cnn]}\n"
+        "schedulers: {c: {class: constant}}\nseeds: 2\n"
+    )
+    with as_in_a_new_process():
+        given = {"workers": 0, "plugins": [str(tmp_path / "quits.py")], "engine": engine}
+        summary = run_sweep(file, tmp_path, **given)
+    assert (summary.completed, summary.failed) == (2, 2)
+    rows = read_runs(summary.folder)
+    errors = rows[rows["model"] == "Quits"]["error"].tolist()
+    assert errors == ["SystemExit: nothing left to learn"] * 2
+    assert rows[rows["model"] == "cnn"]["status"].tolist() == ["completed"] * 2
 
 
 def test_a_training_process_keeps_its_memory(monkeypatch):

@@ -197,6 +197,10 @@ def test_a_mistake_that_all_share_is_said_once():
             "3:51: schedulers.step.milestones: a list is in the list already; leave it out",
         ),
         (
+            "{class: ExponentialLR, gamma: [0.5, .5, 0.50]}",
+            "3:45: schedulers.step.gamma: 0.5 is in the list already; leave it out",
+        ),
+        (
             "{class: CosineAnnealingLR, T_max: [10, epochs]}",
             "3:3: schedulers.step T_max=epochs: the same scheduler as step T_max=10; leave one of "
             "them out",
@@ -233,6 +237,41 @@ def test_a_mistake_that_all_share_is_said_once():
 )
 def test_lists_that_make_no_axes(given, message):
     assert mistakes(given)[0] == f"s.yaml:{message}"
+
+
+@pytest.mark.parametrize(
+    ("given", "messages"),
+    [
+        (
+            "{class: StepLR, step_size: [3, 3.0, '3']}",
+            [
+                "3:40: schedulers.step.step_size: 3.0 is in the list already as 3; leave it out",
+                "3:45: schedulers.step.step_size: '3' is in the list already as 3; leave it out",
+            ],
+        ),
+        (
+            "{class: ExponentialLR, gamma: [0.5, '0.5']}",
+            ["3:45: schedulers.step.gamma: '0.5' is in the list already as 0.5; leave it out"],
+        ),
+        (
+            "{class: MultiStepLR, milestones: [[2, 4], [2.0, 4]]}",
+            [
+                "3:51: schedulers.step.milestones: a list is in the list already as a list; leave "
+                "it out"
+            ],
+        ),
+        (
+            "{class: StepLR, step_size: [3, 4.0, '5']}",
+            [
+                "3:40: schedulers.step step_size=4.step_size: must be a whole number, not 4.0",
+                "3:45: schedulers.step step_size=5.step_size: must be a whole number, or a length "
+                "such as epochs, steps, 50%, 2 epochs or 30 steps, not '5'",
+            ],
+        ),
+    ],
+)
+def test_values_of_several_kinds_are_named_each_once(given, messages):
+    assert mistakes(given) == [f"s.yaml:{message}" for message in messages]
 
 
 def test_the_reference_is_one_of_the_labels_written_out():

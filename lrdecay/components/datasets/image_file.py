@@ -28,6 +28,7 @@ _TURNS = {
 }
 """EXIF's orientation -> what puts the image upright (CIPA DC-008, 4.6.5)."""
 _WITH_ALPHA = ("LA", "PA", "RGBA")
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # of TIFF's tags
 
 
 class UnreadableError(ValueError):
@@ -54,7 +55,7 @@ def read_image(path: str, home: str, channels: int, size: int | None) -> ReadIma
     `channels` is 1 for grey values, 3 for RGB; `size` is the height and width to bring it to, its
     own unless given.
 
-    Raises `UnreadableError` for anything else than one image of 8 or 16 bits.
+    Raises `UnreadableError` for anything else than one image of 8 bits, or of 16 in grey.
     """
     from PIL import Image
 
@@ -70,6 +71,7 @@ def read_image(path: str, home: str, channels: int, size: int | None) -> ReadIma
                 if frames > 1 and opened.format != "MPO":  # a photograph with its preview
                     raise ValueError(f"it holds {frames} images, not one")
                 _refuse_sideways_tiff(opened)
+                _refuse_cut_values(opened)
                 opened.load()
                 return _to_pixels(opened, channels, size)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -109,6 +111,29 @@ def _refuse_sideways_tiff(opened: ImageFile) -> None:
         raise ValueError("a TIFF without compression that lies on its side; save it upright")
 
 
+def _refuse_cut_values(opened: ImageFile) -> None:
+    """Refuse an image of which Pillow reads other values than it has: of 16 bits in colour or with
+    alpha only the upper 8, which leaves little where 10 or 12 are used; and a TIFF of 16 bits on
+    which 0 is white upside down.
+
+    A PPM says itself which value is the highest, and Pillow reads it by that.
+
+    Raises `ValueError` for one.
+    """
+    wide = opened.mode[0] in "IF"
+    tags = getattr(opened, "tag_v2", {})
+    bits = max(tags.get(_BITS_PER_SAMPLE, (8,)))
+    if opened.format == "PNG" and ";16" in str(opened.tile):
+        bits = 16
+    if bits > 8 and not wide:
+        raise ValueError(
+            f"it has {bits} bits in each of several channels, of which 8 would be lost; save it "
+            f"with 8 bits, or in grey without transparency"
+        )
+    if wide and tags.get(_PHOTOMETRIC) == 0:
+        raise ValueError("its grey values have 16 bits and 0 is white; save it with 0 as black")
+
+
 def _read_orientation(image: Image) -> int:
     """Return EXIF's orientation; 1, which is upright, where there is none or EXIF is damaged."""
     try:
@@ -122,11 +147,13 @@ def _read_orientation(image: Image) -> int:
 def _as_floats(image: Image) -> Image:
     """Return an image of 16 bits with its grey values as floats, which Pillow resizes well.
 
-    Raises `ValueError` for one whose values take more bits.
+    Raises `ValueError` for one whose values take more bits, and for one that is transparent.
     """
     from PIL.Image import fromarray
 
     values = np.asarray(image)
+    if "transparency" in image.info and (values == image.info["transparency"]).any():
+        raise ValueError("it has 16 bits and is transparent in places; save it with 8")
     # Pillow reads a PGM of 16 bits as whole numbers of 32
     if image.mode == "F" or values.min() < 0 or values.max() > 65_535:
         raise ValueError("its grey values have 32 bits; save it with 8 or 16")

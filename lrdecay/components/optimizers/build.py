@@ -50,6 +50,11 @@ def build_optimizer(
     return optimizer
 
 
+def count_groups(arguments: Mapping[str, Any]) -> int:
+    """Return in how many groups an optimizer with these arguments has its parameters."""
+    return 1 if arguments.get(DECAY_BIASES, True) else 2
+
+
 class StillOptimizer(Optimizer):
     """The groups of an optimizer that never moves.
 

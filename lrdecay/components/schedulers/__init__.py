@@ -35,6 +35,7 @@ from lrdecay.components.schedulers.curve import (
     simulate_schedule,
 )
 from lrdecay.components.schedulers.foreign_names import ARGUMENT_HINTS
+from lrdecay.components.schedulers.groups import Groups, read_momentum, read_rate
 from lrdecay.components.schedulers.horizon import Horizon, Interval
 from lrdecay.components.schedulers.lengths import explain_length, read_length
 from lrdecay.components.schedulers.nesting import Part, list_parts
@@ -46,6 +47,7 @@ __all__ = [
     "LENGTHS",
     "MONITORS",
     "NESTED",
+    "Groups",
     "Horizon",
     "Interval",
     "Part",
@@ -68,7 +70,9 @@ __all__ = [
     "list_parts",
     "needs_validation",
     "read_length",
+    "read_momentum",
     "read_node",
+    "read_rate",
     "resolve_arguments",
     "simulate_schedule",
     "takes_length",

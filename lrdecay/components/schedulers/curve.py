@@ -9,10 +9,11 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from lrdecay.components.optimizers.build import build_still_optimizer
+from lrdecay.components.optimizers.build import StillOptimizer, build_still_optimizer
 from lrdecay.components.registry import PluginError
 from lrdecay.components.schedulers.build import blame_plugins, build_scheduler
 from lrdecay.components.schedulers.classes import CLASSES, needs_validation, walk_tree
+from lrdecay.components.schedulers.groups import read_rate
 from lrdecay.components.schedulers.horizon import Horizon, Interval
 from lrdecay.components.schedulers.nesting import Part, list_parts
 
@@ -59,11 +60,6 @@ class ScheduleCurve:
         return array("d", (rate for rate in self.rates for _ in range(each)))
 
 
-def _read_rate(optimizer: Optimizer) -> float | complex:
-    rate = optimizer.param_groups[0]["lr"]
-    return rate if isinstance(rate, complex) else float(rate)  # a tensor may change in place
-
-
 def find_clock(name: str, resolved: Mapping[str, Any]) -> Interval:
     """Return how finely the rate may change: every step, if any scheduler within goes by steps."""
     intervals = {each.get("interval") for _, each in walk_tree(name, resolved)}
@@ -92,13 +88,16 @@ def simulate_schedule(
     """
     if optimizer is None:
         optimizer = build_still_optimizer(horizon.lr)
+    groups = optimizer.param_groups
+    if not isinstance(optimizer, StillOptimizer):
+        groups = groups[:1]  # a plug-in's may have groups with rates of their own
     every = find_clock(name, resolved)
     per_epoch = horizon.steps_per_epoch if every == "step" else 1
     rates: list[Any] = []
     try:
         with blame_plugins(name, resolved):
             stepper = build_scheduler(name, resolved, optimizer)
-            rates.append(_read_rate(optimizer))
+            rates.append(read_rate(groups))
             optimizer.step()  # torch warns where a scheduler comes first
             for done in range(1, horizon.length(every) if count is None else count):
                 stepper.after_step(1.0 if training is None else training.steps[done - 1])
@@ -108,7 +107,7 @@ def simulate_schedule(
                         1.0 if losses is None else losses[epoch],
                         1.0 if training is None else training.epochs[epoch],
                     )
-                rates.append(_read_rate(optimizer))
+                rates.append(read_rate(groups))
     except PluginError:
         raise
     except (TypeError, ValueError, ArithmeticError) as error:

@@ -8,6 +8,12 @@ from torch.optim import lr_scheduler
 
 from lrdecay.components.schedulers.classes import LENGTHS, MONITORS, Monitor, is_plateau
 
+_AT_LEAST_ONE = {
+    *(("CosineAnnealingLR", "T_max"), ("CosineAnnealingWarmRestarts", "T_0")),
+    *(("CyclicLR", "step_size_up"), ("OneCycleLR", "total_steps"), ("StepLR", "step_size")),
+}
+"""Lengths that torch divides by, or counts in."""
+
 
 def check_values(name: str, resolved: Mapping[str, Any]) -> None:
     """Check the resolved arguments of one class, apart from what it holds.
@@ -32,6 +38,12 @@ def check_values(name: str, resolved: Mapping[str, Any]) -> None:
         for each in value if isinstance(value, list) else [value]:
             if each is not None and each < 0:
                 raise ValueError(f"{key}: must not be negative, as {each} is")
+            if each == 0 and (name, key) in _AT_LEAST_ONE:
+                unit = f" {resolved['interval']}" if "interval" in resolved else ""
+                raise ValueError(
+                    f"{key}: must be at least 1{unit}, not 0; give a whole number from 1 on, or a "
+                    f"length such as 2 epochs or 50%"
+                )
 
 
 def _check_plateau(resolved: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lrdecay.components.schedulers.build import build_torch_scheduler
 from lrdecay.components.schedulers.classes import NEEDS, list_needs
+from lrdecay.components.schedulers.groups import find_group_difference
 from lrdecay.components.schedulers.toy_training import AT_REST, MOVING, ToyOptimizer, Watch
 from lrdecay.core.text import join_words
 
@@ -31,21 +32,28 @@ def check_needs(thing: Any) -> None:
 
 
 def find_undeclared_need(
-    name: str, resolved: Mapping[str, Any], lr: float, steps: int
+    name: str, resolved: Mapping[str, Any], lr: float, steps: int, groups: int = 1
 ) -> str | None:
     """Say what a scheduler, with resolved arguments at a base rate, reads or changes of the
-    training within so many steps that it does not declare. Raises what its code raises."""
+    training within so many steps that it does not declare, or that no run follows. Raises what its
+    code raises.
+
+    `groups` is how many groups of parameters there are, 1 or 2.
+    """
     declared = list_needs(name)
-    built = build_torch_scheduler(name, _copy_arguments(resolved), ToyOptimizer(MOVING, lr))
+    first = ToyOptimizer(MOVING, lr, groups=groups)
+    built = build_torch_scheduler(name, _copy_arguments(resolved), first)
     if problem := _find_step_problem(type(built), declared):
         return problem
-    watched = ToyOptimizer(MOVING, lr, Watch())
+    watched = ToyOptimizer(MOVING, lr, Watch(), groups)
     rates = _step_often(name, resolved, watched, steps)
     changes = watched.find_changes()
     if hidden := {need: how for need, how in watched.watch.reads.items() if need not in declared}:
         listed = ", ".join(f'"{need}"' for need in NEEDS if need in {*declared, *hidden})
         comma = "," if len(declared) + len(hidden) == 1 else ""
         return f"{join_words(list(hidden.values()))}: say needs = ({listed}{comma})"
+    if difference := watched.watch.difference:
+        return f"it {difference}"
     if set(declared) - {"loss"}:
         return None
     if changes:
@@ -53,12 +61,13 @@ def find_undeclared_need(
             f"it changes {join_words(changes)} beside the rate, which takes the true optimizer: "
             'say needs = ("weights",)'
         )
-    first, second = (
-        _step_often(name, resolved, ToyOptimizer(AT_REST, lr), steps) for _ in range(2)
+    once, again = (
+        _step_often(name, resolved, ToyOptimizer(AT_REST, lr, groups=groups), steps)
+        for _ in range(2)
     )
-    if first != second:
+    if once != again:
         return "its rates differ from one time to the next; make them a function of the step"
-    if first != rates:
+    if once != rates:
         return 'its rates depend on weights or gradients: say needs = ("gradients",)'
     return None
 
@@ -88,11 +97,12 @@ def _find_step_problem(cls: type, needs: Sequence[str]) -> str | None:
 def _step_often(
     name: str, resolved: Mapping[str, Any], optimizer: ToyOptimizer, steps: int
 ) -> list[float]:
-    """Return the rates of a scheduler in a toy training."""
+    """Return the rates of a scheduler in a toy training, whose watch notes how groups differ."""
     watch = optimizer.watch
     watch.active = True
     scheduler = build_torch_scheduler(name, _copy_arguments(resolved), optimizer)
     watch.active = False
+    watch.difference = find_group_difference(optimizer.param_groups)
     takes_loss = "loss" in list_needs(name) or isinstance(scheduler, ReduceLROnPlateau)
     rates = []
     with warnings.catch_warnings():
@@ -103,6 +113,7 @@ def _step_often(
             watch.active = True
             scheduler.step(*given)
             watch.active = False
+            watch.difference = watch.difference or find_group_difference(optimizer.param_groups)
             rates.append(float(optimizer.param_groups[0]["lr"]))
     return rates
 

@@ -43,12 +43,14 @@ MOVING = Toy([([0.5, -0.5], [2.0, 1.0]), ([1.0], [3.0])], growth=0.1)
 class Watch:
     """What of a training is read or changed while a scheduler is at work, and how.
 
-    `reads` has what of `classes.NEEDS`, `changes` the names of what only an optimizer follows.
+    `reads` has what of `classes.NEEDS`, `changes` the names of what only an optimizer follows, and
+    `difference` says how the rates of groups of parameters differed first.
     """
 
     active: bool = False
     reads: dict[str, str] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
+    difference: str | None = None
 
     def note(self, need: str, how: str) -> None:
         """Remember that something is read, if the scheduler does it."""
@@ -57,19 +59,23 @@ class Watch:
 
 
 class ToyOptimizer(StillOptimizer):
-    """An optimizer on a toy's parameters, which stands for any, whose steps only count."""
+    """An optimizer on a toy's parameters, which stands for any, whose steps only count.
 
-    def __init__(self, toy: Toy, lr: float, watch: Watch | None = None) -> None:
+    Of two `groups` the second has the toy's last parameter.
+    """
+
+    def __init__(self, toy: Toy, lr: float, watch: Watch | None = None, groups: int = 1) -> None:
         self.watch = watch or Watch()
         make = nn.Parameter if watch is None else _make_watched(watch)
-        parameters = []
-        for weights, gradients in toy.parameters:
-            parameters.append(make(torch.tensor(weights)))
-            parameters[-1].grad = torch.tensor(gradients)
+        self._own = [make(torch.tensor(weights)) for weights, _ in toy.parameters]
+        for parameter, (_, gradients) in zip(self._own, toy.parameters, strict=True):
+            parameter.grad = torch.tensor(gradients)
         self._growth = toy.growth
         self._gradients = [torch.tensor(gradients) for _, gradients in toy.parameters]
         self._weights = [torch.tensor(weights) for weights, _ in toy.parameters]
-        super().__init__([{"params": parameters}], {"lr": lr, **deepcopy(dict(_DEFAULTS))})
+        shares = [self._own] if groups == 1 else [self._own[:-1], self._own[-1:]]
+        defaults = {"lr": lr, **deepcopy(dict(_DEFAULTS))}
+        super().__init__([{"params": own} for own in shares], defaults)
         if watch is not None:
             self.state = _make_watched_state(watch)
         self._settings = self._read_settings()
@@ -77,7 +83,7 @@ class ToyOptimizer(StillOptimizer):
 
     def train_step(self) -> None:
         """Let gradients come, and step on them."""
-        for parameter, expected in zip(self._list_parameters(), self._gradients, strict=True):
+        for parameter, expected in zip(self._own, self._gradients, strict=True):
             expected.add_(self._growth)
             parameter.grad.copy_(expected)  # type: ignore[union-attr]
         before = self._steps
@@ -89,7 +95,7 @@ class ToyOptimizer(StillOptimizer):
     def step(self, closure: object = None) -> None:  # type: ignore[override]
         """Take the gradients as they come; any that are not those that came were changed."""
         self._steps += 1
-        for place, parameter in enumerate(self._list_parameters()):
+        for place, parameter in enumerate(self._own):
             if not torch.equal(parameter.grad, self._gradients[place]):  # type: ignore[arg-type]
                 self.watch.changes.append("gradients")
             state = self.state[parameter]
@@ -99,28 +105,28 @@ class ToyOptimizer(StillOptimizer):
     def find_changes(self) -> list[str]:
         """Return what was changed beside the rate and the momentum, by name."""
         found = list(self.watch.changes)
-        now = self._read_settings()
-        found += sorted({key for key in now | self._settings if _differs(key, now, self._settings)})
-        weights = [parameter.detach() for parameter in self._list_parameters()]
+        pairs = list(zip(self._read_settings(), self._settings, strict=False))
+        found += sorted({key for pair in pairs for key in _find_different(*pair)})
+        if len(self.param_groups) != len(self._settings):
+            found.append("the number of groups of parameters")
+        weights = [parameter.detach() for parameter in self._own]
         if not all(map(torch.equal, weights, self._weights)):
             found.append("weights")
         if any(getattr(self, hooks) for hooks in _HOOKS):
             self.watch.reads.setdefault("gradients", "it hooks into the optimizer's steps")
         return list(dict.fromkeys(found))
 
-    def _list_parameters(self) -> list[nn.Parameter]:
-        parameters: list[nn.Parameter] = self.param_groups[0]["params"]
-        return parameters
-
-    def _read_settings(self) -> dict[str, Any]:
-        group = self.param_groups[0]
-        kept = {key: group[key] for key in group if key not in {"params", *_FOLLOWED}}
-        kept["betas"] = tuple(kept.get("betas", ()))[1:]  # the first is a momentum
-        return deepcopy(kept)
+    def _read_settings(self) -> list[dict[str, Any]]:
+        found = []
+        for group in self.param_groups:
+            kept = {key: group[key] for key in group if key not in {"params", *_FOLLOWED}}
+            kept["betas"] = tuple(kept.get("betas", ()))[1:]  # the first is a momentum
+            found.append(deepcopy(kept))
+        return found
 
 
-def _differs(key: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return bool(key in one and key in other and one[key] != other[key])
+def _find_different(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
+    return {key for key in one.keys() & other.keys() if one[key] != other[key]}
 
 
 def _make_watched(watch: Watch) -> type[nn.Parameter]:

@@ -200,7 +200,7 @@ def check_same_results(networks: Sequence[nn.Module], x_BCHW: Tensor) -> None:
         same = same and _same(stacked, [network.eval()(x_BCHW) for network in alone])
     except CannotStackError:
         raise
-    except Exception as error:  # whatever vmap or the module has to say
+    except (Exception, SystemExit) as error:  # whatever vmap or the module has to say
         raise CannotStackError(first_line(error)) from error
     if not same:
         raise CannotStackError("stacked, its copies do not compute what they compute alone")

@@ -64,21 +64,18 @@ class _Schedule:
         self.momenta = torch.empty(steps, dtype=torch.float64)
 
     def walk_epoch(self) -> None:
-        group = self._optimizer.param_groups[0]
+        groups = self._optimizer.param_groups
         self._optimizer.step()  # torch warns where a scheduler comes first
         if not self._by_steps:
-            self.rates.fill_(group["lr"])
-            self.momenta.fill_(_momentum(group))
+            self.rates.fill_(_read_rate(groups))
+            self.momenta.fill_(schedulers.read_momentum(groups[0]))
             self.scheduler.after_step()
             return
         for step in range(len(self.rates)):
-            self.rates[step] = group["lr"]
-            self.momenta[step] = _momentum(group)
+            self.rates[step] = _read_rate(groups)
+            self.momenta[step] = schedulers.read_momentum(groups[0])
             self.scheduler.after_step()
 
 
-def _momentum(group: dict[str, object]) -> float:
-    betas = group.get("betas")
-    momentum = betas[0] if isinstance(betas, tuple | list) else group.get("momentum", 0.0)
-    assert isinstance(momentum, float | int)
-    return float(momentum)
+def _read_rate(groups: schedulers.Groups) -> float:
+    return float(schedulers.read_rate(groups))  # type: ignore[arg-type]  # complex: a TypeError

@@ -598,19 +598,49 @@ def test_wrong_arguments_are_named(name, given, keys):
 
 
 @pytest.mark.parametrize(
+    ("name", "given", "key"),
+    [
+        ("ReduceLROnPlateau", {"patience": "0 epochs", "cooldown": "0 steps"}, "patience"),
+        ("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_down": 0}, "step_size_down"),
+        ("ConstantLR", {"total_iters": "0 epochs"}, "total_iters"),
+    ],
+)
+def test_a_length_of_nothing_stays_where_it_means_something(name, given, key):
+    assert schedulers.resolve_arguments(name, given, HORIZON)[key] == 0
+
+
+ABOVE_0 = "; give a whole number from 1 on, or a length such as 2 epochs or 50%$"
+
+
+@pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("StepLR", {"step_size": 0}, "torch refuses these arguments: .*modulo"),
-        ("CosineAnnealingLR", {"T_max": 0}, "torch refuses these arguments: .*modulo"),
+        ("StepLR", {"step_size": 0}, f"^step_size: must be at least 1 epoch, not 0{ABOVE_0}"),
+        ("CosineAnnealingLR", {"T_max": "0 steps"}, f"^T_max: .* 1 epoch, not 0{ABOVE_0}"),
         ("OneCycleLR", {"max_lr": 0.1}, "must define either total_steps OR"),
         ("OneCycleLR", {"max_lr": 0.1, "total_steps": 9, "pct_start": 2}, "between 0 and 1"),
-        ("CosineAnnealingWarmRestarts", {"T_0": 0}, "positive integer T_0"),
+        ("CosineAnnealingWarmRestarts", {"T_0": 0}, f"^T_0: must be .* 1 epoch, not 0{ABOVE_0}"),
+        (
+            "OneCycleLR",
+            {"max_lr": 0.1, "total_steps": "0 epochs"},
+            f"^total_steps: must be at least 1 step, not 0{ABOVE_0}",
+        ),
+        (
+            "ChainedScheduler",
+            {"schedulers": [{"class": "StepLR", "step_size": "0.0 epochs"}]},
+            f"^step_size: must be at least 1, not 0{ABOVE_0}",
+        ),
         ("LinearLR", {"start_factor": 2.0}, "Starting multiplicative factor"),
         ("ReduceLROnPlateau", {"factor": 1.0}, r"Factor should be < 1\.0"),
         ("ReduceLROnPlateau", {"min_lr": [0.1, 0.2]}, "expected 1 min_lrs, got 2"),
         ("ReduceLROnPlateau", {"mode": "max"}, "validation loss falls; give monitor: val_accuracy"),
         ("ReduceLROnPlateau", {"mode": "min", "monitor": "val_accuracy"}, "; leave mode out, or"),
-        ("StepLR", {"step_size": "0 epochs"}, "torch refuses these arguments: .*modulo"),
+        ("StepLR", {"step_size": "0 epochs"}, f"^step_size: .* 1 epoch, not 0{ABOVE_0}"),
+        (
+            "StepLR",
+            {"step_size": "0 epochs", "interval": "step"},
+            f"^step_size: must be at least 1 step, not 0{ABOVE_0}",
+        ),
         (
             "StepLR",
             {"step_size": "4 steps"},
@@ -630,7 +660,11 @@ def test_wrong_arguments_are_named(name, given, keys):
             {"warmup_iters": 3, "then": {"class": "CosineAnnealingLR", "T_max": "7 steps"}},
             "^T_max: 7 steps is no whole number of epochs of 3 steps; give 6 steps or 9 steps$",
         ),
-        ("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 0}, "division by zero"),
+        (
+            "CyclicLR",
+            {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 0},
+            f"^step_size_up: must be at least 1 step, not 0{ABOVE_0}",
+        ),
         ("LinearToZeroLR", {"total_iters": 0}, "total_iters: must be at least 1, not 0"),
         ("RexLR", {"total_iters": -1}, "total_iters: must be at least 1, not -1"),
         ("CosineToFloorLR", {"floor": 1.5}, r"floor: must be from 0 to 1, not 1\.5"),

@@ -1,0 +1,100 @@
+"""Frames that cannot be true: refused with the column, the first bad row and what would be valid.
+
+The store refuses such tables as it reads them; these are frames that were made or changed by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from lrdecay.core.errors import InputError
+from lrdecay.core.text import quote
+from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE, Column, Range
+from lrdecay.store.schema import AXES
+
+_COLUMNS = {column.name: column for column in (*ASKED, *ENDED, *MADE, *EPOCH)}
+
+
+def check_values(table: pd.DataFrame, names: Iterable[str]) -> None:
+    """Refuse a table of runs or epochs in whose columns of these names is what cannot be there.
+
+    Columns that no table of the store has may hold anything.
+
+    Raises:
+        InputError: a value is missing where there always is one, is no number where there is, or
+            lies out of the column's range.
+    """
+    for name in names:
+        column = _COLUMNS.get(name)
+        if column is None:
+            continue
+        bad = _find_bad(table[name], column)
+        if bad.any():
+            raise _error(table, bad, name, _describe(column))
+
+
+def _find_bad(values: pd.Series[Any], column: Column) -> np.ndarray:
+    """Return which values a column cannot hold."""
+    missing = values.isna().to_numpy(dtype=bool)
+    null = np.zeros_like(missing) if column.null else missing
+    valid, whole = column.range, pa.types.is_integer(column.type)
+    if valid is not None and valid.choices:
+        return null | ~missing & ~values.isin(valid.choices).to_numpy(dtype=bool)
+    if not whole and not pa.types.is_floating(column.type):
+        return null & (column.name in AXES)  # a digest that is missing is said, run by run
+    known = ~missing
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        known &= np.array([_is_number(value) for value in values], bool)
+    found = np.ones(len(values), bool)
+    found[known] = _is_within(values[known].to_numpy(dtype=float), valid, whole)
+    return null | ~missing & ~(known & found)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def _is_within(numbers: np.ndarray, valid: Range | None, whole: bool) -> np.ndarray:
+    held = np.ones(len(numbers), bool)
+    if whole:
+        held &= numbers == np.floor(numbers)
+    if valid is None:
+        return held
+    for compare, bound in (
+        (np.greater_equal, valid.least),
+        (np.greater, valid.above),
+        (np.less, valid.below),
+        (np.less_equal, valid.most),
+    ):
+        if isinstance(bound, int | float):
+            held &= compare(numbers, bound)
+    return held & np.isfinite(numbers) if valid.finite else held
+
+
+def _describe(column: Column) -> str:
+    """Return what a column may hold, in words."""
+    valid = "" if column.range is None else column.range.valid
+    if pa.types.is_integer(column.type):
+        return f"a whole number, {valid}"
+    if pa.types.is_floating(column.type) and not valid.startswith("a "):
+        return f"a number {valid}".strip()
+    return valid or "a value"
+
+
+def _error(table: pd.DataFrame, bad: np.ndarray, name: str, valid: str) -> InputError:
+    place = int(bad.argmax())
+    value = table[name].iloc[place]
+    value = value.item() if isinstance(value, np.generic) else value
+    run = f" (run {table['run_id'].iloc[place]})" if "run_id" in table else ""
+    count = int(bad.sum())
+    others = f", the first of {count:,} such rows" if count > 1 else ""
+    return InputError(
+        f"{name} is {quote(None if pd.isna(value) else value)} in row {place} from 0{run}{others}; "
+        f"valid is {valid}"
+    )
