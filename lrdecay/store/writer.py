@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from lrdecay.core.data_facts import DataFacts
 from lrdecay.core.run import ROLES, Run
+from lrdecay.core.signals import hold_signals
 from lrdecay.store.atomic import sync_folder, write_text
 from lrdecay.store.layout import (
     REPEATS,
@@ -166,8 +167,9 @@ class Store:
             self._planned = None
             planned_rows = make_plan(runs)
             if before != facts or not read_table(path).equals(planned_rows):
-                write_text(sweep_text, self.folder / "sweep.yaml")
-                write_table(planned_rows, path, facts)
+                with hold_signals():  # both of them, or none
+                    write_text(sweep_text, self.folder / "sweep.yaml")
+                    write_table(planned_rows, path, facts)
             self._planned = list(runs)
         there = [run for run in runs if run.run_id in places["runs"]]
         arrangement = _arrangement(there, target)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -11,10 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.folders import RUN, SIX, TEXT, filled, record
 
+from lrdecay.core import signals
 from lrdecay.core.errors import InputError
 from lrdecay.store import parquet, writer
+from lrdecay.store.atomic import write_text
 from lrdecay.store.parquet import write_table
-from lrdecay.store.reader import Plan, read_epochs, read_plan, read_runs
+from lrdecay.store.reader import Plan, read_epochs, read_plan, read_plan_runs, read_runs
 from lrdecay.store.schema import EPOCHS, PLAN, RUNS, make_plan, make_table
 from lrdecay.store.versions import read_table
 from lrdecay.store.writer import Store
@@ -365,17 +368,24 @@ def test_a_plan_is_written_when_it_changes(tmp_path, monkeypatch):
     assert (tmp_path / "sweep.yaml").read_text() == TEXT + "# changed\n"
 
 
-def test_a_plan_that_was_not_finished_is_written_again(tmp_path, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
+def test_a_signal_that_comes_as_a_plan_is_written_waits_for_both_of_its_files(
+    tmp_path, monkeypatch
+):
+    def write(text, path):
+        os.kill(os.getpid(), signal.SIGTERM)
+        write_text(text, path)
 
     opened = Store(tmp_path)
     opened.compact(SIX[:2], TEXT)
-    plan = (tmp_path / "plan.parquet").read_bytes()
-    with monkeypatch.context() as patch:
-        patch.setattr(writer, "write_table", interrupt)
-        with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(signals, "_first", None)
+    monkeypatch.setattr(signals, "_first", None)  # as it is put back
+    monkeypatch.setattr(writer, "write_text", write)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(signals.Stopped), signals.stop_on_signal():
             opened.compact(SIX, "name: other\n")
-    assert (tmp_path / "plan.parquet").read_bytes() == plan
-    opened.compact(SIX[:2], TEXT)
-    assert (tmp_path / "sweep.yaml").read_text() == TEXT
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (tmp_path / "sweep.yaml").read_text() == "name: other\n"
+    assert read_plan(tmp_path).sweep_text == "name: other\n"
+    assert [run.seed for run in read_plan_runs(tmp_path)] == list(range(6))
