@@ -1,6 +1,6 @@
 """A sweep whose runs are made up in an instant: what is left is planning, dispatch and commit.
 
-    python bench/simulate.py RUNS local|shards|ray|here FOLDER
+    python bench/simulate.py RUNS local|shards|ray|here|plan FOLDER
 
 prints seconds and the peak memory of the coordinator in bytes, as JSON.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from lrdecay.cli.plan import print_plan
 from lrdecay.components import schedulers
 from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.core.run import Run
@@ -95,7 +96,8 @@ class Simulated:
 
 
 def simulate(runs: int, on: str, folder: Path) -> float:
-    """Return the seconds of a sweep of so many runs: of all shards and their merging, if in any."""
+    """Return the seconds of a sweep of so many runs: of all shards and their merging, if in any; of
+    its planning alone, on `plan`."""
     sweep = parse_sweep(SWEEP.format(seeds=runs // CELLS))
     executor: Executor = Local(workers=0 if on == "here" else WORKERS)
     if on == "ray":
@@ -103,7 +105,9 @@ def simulate(runs: int, on: str, folder: Path) -> float:
 
         executor = Cluster(workers=WORKERS)
     started = time.monotonic()
-    if on == "shards":
+    if on == "plan":
+        print_plan(sweep, None, executor, "auto", None)
+    elif on == "shards":
         parts = [Shard(number, SHARDS) for number in range(1, SHARDS + 1)]
         done = [run_sweep(sweep, folder, executor=Simulated(executor), shard=s) for s in parts]
         merged = merge_results([each.folder for each in done], folder / sweep.name)

@@ -17,6 +17,7 @@ _WHERE = {
     "shards": f"{simulate.SHARDS} shards one after the other, then merged",
     "ray": f"Ray on this machine, {simulate.WORKERS} actors",
 }
+_PLANNED = (1_000, 10_000, 100_000)
 _GROUP = 16  # runs of the digits that train at once
 
 
@@ -44,9 +45,24 @@ def _report(tables):
             "three quarters of a GiB.",
             rows,
         )
+    if all(("plan", count) in _MEASURED for count in _PLANNED):
+        rows = [["runs", "seconds", "peak memory"]]
+        for count in _PLANNED:
+            seconds, peak = _MEASURED["plan", count]
+            rows.append([f"{count:,}", f"{seconds:.1f}", f"{peak / 2**20:,.0f} MiB"])
+        tables.add(
+            "Cost of planning",
+            "`lrdecay plan` of such a sweep, from its file read to the last line: most of the "
+            "seconds are a few training steps that are timed, and of the memory torch itself takes "
+            "three quarters of a GiB.",
+            rows,
+        )
 
 
-@pytest.mark.parametrize(("on", "count"), [(on, n) for on, ns in _SIZES.items() for n in ns])
+@pytest.mark.parametrize(
+    ("on", "count"),
+    [*((on, n) for on, ns in _SIZES.items() for n in ns), *(("plan", n) for n in _PLANNED)],
+)
 def test_simulated_sweep(benchmark, tmp_path, on, count):
     script = Path(simulate.__file__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -46,8 +46,8 @@ class SweepProgress:
         self._runs, self._runs_done = len(runs), done
         self._of_all = sum(run.epochs for run in runs)
         self._epochs, self._epochs_done = sum(run.epochs for run in runs[done:]), 0
-        values = [asdict(run) for run in runs]
-        varying = [key for key in values[0] if len({v[key] for v in values}) > 1] if values else []
+        names = [field.name for field in fields(runs[0])] if runs else []
+        varying = [name for name in names if len({getattr(run, name) for run in runs}) > 1]
         self._axes = [*_NAMED, *(key for key in varying if key not in (*_NAMED, *_UNNAMED))]
         # all of it, since repeats are started once more
         shown = {"runs": self._count_runs(), "left": "", "now": "starting"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -54,9 +54,7 @@ class Run:
         The scheduler's label and the dataset's name are what the user calls things, and its phase
         is what a run is used for, so they do not count; a field added later does.
         """
-        counted = asdict(self) | {"semantics": SEMANTICS}
-        for name in ROLES:
-            del counted[name]
+        counted = {name: getattr(self, name) for name in _COUNTED} | {"semantics": SEMANTICS}
         return hashlib.sha256(to_canonical_json(counted).encode()).hexdigest()[:16]
 
     @property
@@ -80,6 +78,10 @@ class Run:
         return replace(self, scheduler_class="constant", scheduler_args='{"interval":"epoch"}')
 
 
+_COUNTED = tuple(field.name for field in fields(Run) if field.name not in ROLES)
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 @lru_cache(maxsize=4096)
 def parse_arguments(text: str) -> Mapping[str, Any]:
     """Return a run's arguments from their JSON; runs of the same text share one read-only mapping,
@@ -89,4 +91,4 @@ def parse_arguments(text: str) -> Mapping[str, Any]:
 
 def to_canonical_json(value: Mapping[str, Any]) -> str:
     """Return JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)

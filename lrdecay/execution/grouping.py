@@ -68,29 +68,63 @@ def plan_groups(
     `sharing` is how many workers share that memory (None: all workers).
     """
     kinds: dict[tuple[object, ...], list[Run]] = {}
-    for run in runs:
-        kinds.setdefault(lockstep.lockstep_kind(run), []).append(run)
+    for run, kind in zip(runs, lockstep.find_kinds(runs), strict=True):
+        kinds.setdefault(kind, []).append(run)
+    tried: dict[tuple[object, ...], _Company] = {}
     groups: list[Group] = []
     notes: dict[str, None] = {}
     for of_kind in kinds.values():
         first = of_kind[0]
-        images = _some_images(dataset, first, device)
-        chosen, size = reference.NAME, 1
+        company = _ALONE
         if schedulers.list_needs(first.scheduler_class, first.scheduler_arguments):
-            notes |= dict.fromkeys(map(_explain_alone, of_kind))
-        elif engine == train.NAME or (engine == "auto" and _gains(first, images)):
-            try:
-                # as in a worker, whatever the calling program has set
-                with use_training_settings():
-                    check_stackable(first, images, dataset.classes)
-                    chosen = train.NAME
-                    size = group_size or _size(first, images, dataset.classes, sharing or workers)
-            except CannotStackError as error:
-                notes[f"{first.model}: runs train one at a time, since {error}"] = None
-        groups += [Group(chosen, part) for part in _parts(of_kind, size, workers)]
+            of_labels = {(run.scheduler, run.scheduler_class): run for run in of_kind}
+            notes |= dict.fromkeys(map(_explain_alone, of_labels.values()))
+        elif engine != reference.NAME:
+            network = first.model, first.batch_norm, first.optimizer, first.batch_size
+            if network not in tried:
+                share = sharing or workers
+                tried[network] = _try_company(first, dataset, device, engine, group_size, share)
+            company = tried[network]
+            notes |= dict.fromkeys(company.notes)
+        parts = _parts(of_kind, company.size, workers)
+        groups += [Group(company.engine, part) for part in parts]
     if device.type == "cuda":
         torch.cuda.empty_cache()  # workers are processes of their own
     return Plan(tuple(_order_groups(groups, dataset)), tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Company:
+    """How many runs of a kind train at once, on which engine, and what a user should know of it."""
+
+    engine: str
+    size: int
+    notes: tuple[str, ...] = ()
+
+
+_ALONE = _Company(reference.NAME, 1)
+
+
+def _try_company(
+    run: Run,
+    dataset: Dataset,
+    device: torch.device,
+    engine: str,
+    group_size: int | None,
+    sharing: int,
+) -> _Company:
+    """Return what is best for all runs of the same network, optimizer and batch size."""
+    images = _some_images(dataset, run, device)
+    if engine == "auto" and not _gains(run, images):
+        return _ALONE
+    try:
+        with use_training_settings():  # as in a worker, whatever the calling program has set
+            check_stackable(run, images, dataset.classes)
+            size = group_size or _size(run, images, dataset.classes, sharing)
+    except CannotStackError as error:
+        why = f"{run.model}: runs train one at a time, since {error}"
+        return replace(_ALONE, notes=(why,))
+    return _Company(train.NAME, size)
 
 
 def _order_groups(groups: list[Group], dataset: Dataset) -> list[Group]:

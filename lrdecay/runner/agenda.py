@@ -47,7 +47,7 @@ class Agenda:
     def here(self, runs: Sequence[Run]) -> list[Run]:
         """Return those runs that are not left to others."""
         elsewhere = set(self.elsewhere)
-        return [run for run in runs if run not in elsewhere]
+        return [run for run in runs if run not in elsewhere] if elsewhere else list(runs)
 
     def at_seeds(self, seeds: Collection[int]) -> Agenda:
         """Return the runs of the comparison at some seeds, as if nothing had ended."""

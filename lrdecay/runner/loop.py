@@ -19,7 +19,7 @@ from lrdecay.core.data_facts import DataFacts
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
-from lrdecay.engine.stacked.lockstep import lockstep_kind
+from lrdecay.engine.stacked.lockstep import find_kinds
 from lrdecay.execution.executor import Executor, Site
 from lrdecay.execution.grouping import Plan
 from lrdecay.execution.messages import EpochDone, Message, Note, Training
@@ -147,17 +147,22 @@ class SweepLoop:
                 _refuse_engines(self.store, self.agenda, self._plan)
 
     def _train_round(self) -> None:
-        """Train what is planned; whatever ends it, what has finished is on the disk then."""
+        """Train what is planned; whatever ends it, what has finished is on the disk then, and soon:
+        what the results make the sweep ask for is found after that."""
+        asked, ended = self.agenda, self._finished.outcomes.total()
         try:
             self.executor.train(self._plan.groups, self.setup, self._tell)
-            self._tried.update(run.run_id for run in self.agenda.pending)
+            self._tried.update(run.run_id for run in asked.pending)
         finally:
             with signals.hold_signals():
                 try:
                     self._finished.commit()
                 finally:
-                    self._build_agenda()
-                    self._write_tables()
+                    if self._finished.outcomes.total() > ended:
+                        self._write_tables()
+        self._build_agenda()
+        if (self.agenda.runs, self.agenda.planned) != (asked.runs, asked.planned):
+            self._write_tables()
 
     def _write_tables(self) -> None:
         agenda, sweep = self.agenda, self.source.sweep
@@ -266,14 +271,15 @@ def _refuse_mixture(store: Store, agenda: Agenda, ours: tuple[str, ...]) -> None
 
 def _refuse_engines(store: Store, agenda: Agenda, plan: Plan) -> None:
     """Raise `InputError` if runs of one kind would be compared that two engines trained."""
-    now = {lockstep_kind(group.runs[0]): group.engine for group in plan.groups}
+    kinds = find_kinds([group.runs[0] for group in plan.groups])
+    now = dict(zip(kinds, (group.engine for group in plan.groups), strict=True))
     waiting = {run.run_id for run in agenda.pending}
     engines = store.find_engines([run for run in agenda.runs if run.run_id not in waiting])
+    there = [run for run in agenda.runs if run.run_id in engines]
     differ = Counter(
         (engines[run.run_id], ours)
-        for run in agenda.runs
-        if run.run_id in engines
-        and (ours := now.get(lockstep_kind(run))) not in (None, engines[run.run_id])
+        for run, kind in zip(there, find_kinds(there), strict=True)
+        if (ours := now.get(kind)) not in (None, engines[run.run_id])
     )
     for (theirs, ours), count in differ.most_common(1):
         raise InputError(

@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
+from operator import itemgetter
 from pathlib import Path
 
 from lrdecay.analysis import lr_selection
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
-from lrdecay.engine.stacked.lockstep import lockstep_kind
+from lrdecay.engine.stacked.lockstep import find_kinds
 from lrdecay.runner.adaptive_seeds import BLOCK
 from lrdecay.sweep.matrix import Matrix
 
@@ -62,7 +63,8 @@ class Shard:
         """
         own = set()
         for runs in _rounds(matrix, fewest):
-            runs = sorted(runs, key=lambda run: repr(lockstep_kind(run)))
+            kinds = map(repr, find_kinds(runs))
+            runs = [run for _, run in sorted(zip(kinds, runs, strict=True), key=itemgetter(0))]
             costs = [cost(run) for run in runs]
             ends = list(accumulate(costs))
             for run, own_cost, end in zip(runs, costs, ends, strict=True):

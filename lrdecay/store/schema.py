@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from lrdecay.core.run import Run
 from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE
 from lrdecay.store.columns import SPLITS as SPLITS
 from lrdecay.store.columns import STATUSES as STATUSES
@@ -57,6 +58,13 @@ class Record:
 
     run: Mapping[str, object]
     epochs: Sequence[Mapping[str, object]]
+
+
+def make_plan(runs: Sequence[Run]) -> pa.Table:
+    """Return the rows of runs that are asked for: a column at a time, since there may be a million
+    of them."""
+    columns = [pa.array([getattr(run, one.name) for run in runs], one.type) for one in PLAN]
+    return pa.Table.from_arrays(columns, schema=PLAN)
 
 
 def make_table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:

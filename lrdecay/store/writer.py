@@ -13,7 +13,6 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import pyarrow.compute as pc
 
 from lrdecay.core.data_facts import DataFacts
 from lrdecay.core.run import ROLES, Run
+from lrdecay.core.signals import hold_signals
 from lrdecay.store.atomic import sync_folder, write_text
 from lrdecay.store.layout import (
     REPEATS,
@@ -38,7 +38,16 @@ from lrdecay.store.layout import (
 from lrdecay.store.parquet import read_facts, write_groups, write_table
 from lrdecay.store.reader import join_once, read_plan, to_frame
 from lrdecay.store.row_index import Places, Rows, index_folder, index_rows
-from lrdecay.store.schema import EPOCHS, MADE_WITH, PLAN, RUNS, SPLITS, TABLES, Record, make_table
+from lrdecay.store.schema import (
+    EPOCHS,
+    MADE_WITH,
+    RUNS,
+    SPLITS,
+    TABLES,
+    Record,
+    make_plan,
+    make_table,
+)
 from lrdecay.store.versions import read_table
 
 _PARTS_IN_BATCH = 64
@@ -56,6 +65,7 @@ class Store:
     def __init__(self, folder: str | Path, beside: Path | None = None) -> None:
         self.folder = Path(folder)
         self._beside = beside
+        self._planned: list[Run] | None = None  # the runs of the plan, once they are known
         for kind in ("parts", "batches", "earlier", "quarantine", REPEATS):
             refuse_link(self.folder, kind)
         for kind in ("parts", "batches"):
@@ -147,7 +157,9 @@ class Store:
         Runs that the sweep does not ask for any more are kept in `earlier/`.
         """
         passing = list_parts(self.folder)
-        before = self._plan()  # at first: one of a newer lrdecay must stop this before it writes
+        path = self.folder / "plan.parquet"
+        # at first: one of a newer lrdecay must stop this before it writes
+        before = read_facts(path) if path.exists() else None
         places = index_folder(self.folder)
         if self._keep_earlier(places, {run.run_id for run in runs}):
             places = index_folder(self.folder)
@@ -156,10 +168,14 @@ class Store:
         facts |= {"warnings": json.dumps(list(warnings))} if warnings else {}
         facts |= {} if data is None else {"data": data.to_json()}
         facts |= self._extends(sweep_text)
-        planned_rows = make_table([{"run_id": run.run_id, **asdict(run)} for run in runs], PLAN)
-        if before is None or before[0] != facts or not before[1].equals(planned_rows):
-            write_text(sweep_text, self.folder / "sweep.yaml")
-            write_table(planned_rows, self.folder / "plan.parquet", facts)
+        if before != facts or self._planned != runs:
+            self._planned = None
+            planned_rows = make_plan(runs)
+            if before != facts or not read_table(path).equals(planned_rows):
+                with hold_signals():  # both of them, or none
+                    write_text(sweep_text, self.folder / "sweep.yaml")
+                    write_table(planned_rows, path, facts)
+            self._planned = list(runs)
         there = [run for run in runs if run.run_id in places["runs"]]
         arrangement = _arrangement(there, target)
         if passing or arrangement != self._arranged():
@@ -220,11 +236,6 @@ class Store:
             (self.folder / "earlier").mkdir(exist_ok=True)
             self._write_tables(self.folder / "earlier", places, keep)
         return news
-
-    def _plan(self) -> tuple[dict[str, str], pa.Table] | None:
-        """Return the facts and rows of the plan that is there, None where there is none."""
-        path = self.folder / "plan.parquet"
-        return (read_facts(path), read_table(path)) if path.exists() else None
 
     def _arranged(self) -> str | None:
         """Return what the tables were last arranged as, None where one of them is missing."""

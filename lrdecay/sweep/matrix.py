@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +34,17 @@ class Matrix:
     cells: tuple[Run, ...]
     seeds: tuple[int, ...]
     trial_seeds: tuple[int, ...]
+    _made: dict[Run, dict[int, Run]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    """The runs of each cell by seed: each is made once, so that its id is computed once."""
 
     def trials(self) -> list[Run]:
         """Return the runs that choose base rates, one seed after the other."""
-        return [
-            replace(cell, seed=seed, phase="choose")
-            for seed in self.trial_seeds
-            for cell in self.cells
-        ]
+        if not self.trial_seeds:
+            return []
+        cells = [replace(cell, phase="choose") for cell in self.cells]
+        return self._at_seeds(cells, self.trial_seeds)
 
     def compared(self, rates: Mapping[lr_selection.CellKey, float | None]) -> list[Run]:
         """Return the cells to compare, each as a run of seed 0.
@@ -64,12 +67,22 @@ class Matrix:
         `counts` says how many of the seeds each of the `compared` cells has; all unless given.
         """
         cells = self.compared(rates)
-        return [
-            replace(cell, seed=seed)
-            for place, seed in enumerate(self.seeds)
-            for cell in cells
-            if counts is None or place < counts[cell]
-        ]
+        return self._at_seeds(cells, self.seeds, counts)
+
+    def _at_seeds(
+        self, cells: Sequence[Run], seeds: Sequence[int], counts: Mapping[Run, int] | None = None
+    ) -> list[Run]:
+        """Return the runs of cells at seeds, one seed after the other."""
+        made = [self._made.setdefault(cell, {}) for cell in cells]
+        sizes = [len(seeds) if counts is None else counts[cell] for cell in cells]
+        runs = []
+        for place, seed in enumerate(seeds):
+            for cell, of_cell, size in zip(cells, made, sizes, strict=True):
+                if place < size:
+                    if seed not in of_cell:
+                        of_cell[seed] = replace(cell, seed=seed)
+                    runs.append(of_cell[seed])
+        return runs
 
 
 def expand_matrix(sweep: Sweep, dataset: Dataset) -> Matrix:
@@ -153,16 +166,17 @@ def _expand_cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[R
             mistakes.setdefault(label, f"schedulers.{label}: {error}")
             return None
 
-    check_optimizer, digests = cache(_try_optimizer), cache(_digest_plugins)
+    @cache
+    def optimizer_args(name: str, given: str) -> tuple[str, str | None]:
+        return _resolve_optimizer(sweep, name, given)
+
+    digests = cache(_digest_plugins)
 
     for values in itertools.product(*axes.values()):
         cell = dict(zip(axes, values, strict=True))
         given = {name: cell.pop(name) for name in arguments}
         label, epochs = cell["scheduler"], cell["epochs"]
-        resolved = sweep.optimizer.resolve(cell["optimizer"], given)
-        optimizer_args = to_canonical_json(resolved)
-        stays = _explain_momentum(cell["optimizer"], resolved)
-        check_optimizer(cell["optimizer"], optimizer_args)
+        resolved, stays = optimizer_args(cell["optimizer"], to_canonical_json(given))
         steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
         horizon = schedulers.Horizon.of(epochs, steps, cell["lr"])
         groups = optimizers_build.count_groups(resolved)
@@ -174,7 +188,7 @@ def _expand_cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[R
             dataset=dataset.name,
             dataset_digest=dataset.digest,
             validation=validation,
-            optimizer_args=optimizer_args,
+            optimizer_args=resolved,
             scheduler_class=scheduler[0],
             scheduler_args=scheduler[1],
             precision=sweep.precision,
@@ -246,11 +260,16 @@ def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:
         )
 
 
-def _try_optimizer(name: str, arguments: str) -> None:
+def _resolve_optimizer(sweep: Sweep, name: str, given: str) -> tuple[str, str | None]:
+    """Return an optimizer's arguments, which were tried if a plug-in gave it, and what
+    `_explain_momentum` says of them; `given` are those of the sweep file. Both are JSON."""
+    resolved = sweep.optimizer.resolve(name, parse_arguments(given))
+    arguments = to_canonical_json(resolved)
     try:
         optimizers_build.check_optimizer(name, parse_arguments(arguments))
     except ValueError as error:
         raise InputError(f"optimizer: {error}") from error
+    return arguments, _explain_momentum(name, resolved)
 
 
 def _digest_plugins(model: str, optimizer: str, scheduler: str, scheduler_args: str) -> str:

@@ -47,13 +47,13 @@ def simulate_schedules(runs: Sequence[Run], train_images: int) -> list[PlannedCu
     """
     alike: dict[tuple[str, int, int], dict[float, Run]] = {}
     for run in runs:
-        if schedulers.list_needs(*_read(run)):
-            continue
         by_rate = alike.setdefault((run.scheduler, run.epochs, run.batch_size), {})
         by_rate.setdefault(run.lr, run)
     found = []
     for by_rate in alike.values():
         chosen = list(by_rate.values())[:2]
+        if schedulers.list_needs(*_read(chosen[0])):
+            continue
         first, *others = [_simulate(run, train_images) for run in chosen]
         if first is not None:
             same = any(other is not None and other.rates == first.rates for other in others)

@@ -1,13 +1,15 @@
 """The arguments of a run: parsed once, for reading only, and no part of its identity."""
 
 import copy
+import hashlib
+import json
 import pickle
 from dataclasses import asdict, replace
 
 import pytest
 from helpers.folders import RUN
 
-from lrdecay.core.run import Run
+from lrdecay.core.run import ROLES, SEMANTICS, Run, to_canonical_json
 
 STEPS = '{"gamma":0.1,"interval":"epoch","milestones":[2,4]}'
 
@@ -42,3 +44,26 @@ def test_reading_them_leaves_the_run_as_it_is():
     assert run.schedule == other.schedule
     assert (run.run_id, hash(run), asdict(run), pickle.dumps(run)) == before
     assert run == other == pickle.loads(pickle.dumps(run)) == copy.deepcopy(run)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"seed": 2**63 - 1, "lr": 1e-7, "batch_norm": True},
+        {"dropout": None, "epochs": 1, "lr": 1.0, "lr_chosen_per": "scheduler", "phase": "choose"},
+        {"plugins": '{"model mine":"0123456789abcdef"}', "model": "caf\u00e9 \U0001f600"},
+    ],
+)
+def test_the_id_is_the_hash_of_all_that_counts(changed):
+    run = replace(a_run(), **changed)
+    counted = {name: value for name, value in asdict(run).items() if name not in ROLES}
+    text = json.dumps(
+        counted | {"semantics": SEMANTICS}, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
+    assert run.run_id == hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def test_what_is_not_finite_has_no_canonical_text():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        to_canonical_json({"lr": float("nan")})

@@ -389,3 +389,56 @@ def test_free_memory_is_that_of_the_machine(monkeypatch):
     monkeypatch.undo()  # what the fixture put there
     free = grouping.find_free_memory(CPU)
     assert 2**26 < free < 2**44
+
+
+# Each question once
+
+MANY_KINDS = """\
+optimizer: {name: [SGD], momentum: [0.0, 0.9], weight_decay: [0.0, 0.1]}
+model: {name: cnn, batch_norm: [false, true]}
+batch_size: [64, 600]
+epochs: [1, 2]
+dropout: [0.0, 0.5]
+seeds: 3
+"""
+
+
+def test_a_kind_is_found_for_all_runs_of_the_same_settings(monkeypatch):
+    pending = list_runs(sweep(MANY_KINDS, CONSTANT), digits())
+    pending += [replace(run, precision="bfloat16") for run in pending[::5]]
+    expected = [lockstep.lockstep_kind(run) for run in pending]
+    asked = []
+
+    def ask(run):
+        asked.append(run)
+        return real(run)
+
+    real = lockstep.lockstep_kind
+    monkeypatch.setattr(lockstep, "lockstep_kind", ask)
+    assert lockstep.find_kinds(pending) == expected
+    settings = {replace(run, seed=0, dropout=0.0) for run in pending}
+    assert len(asked) == len(settings) < len(pending) / 3
+    assert lockstep.find_kinds([]) == []
+
+
+@pytest.mark.parametrize("engine", ["auto", "stacked", "reference"])
+def test_what_is_planned_together_is_what_each_kind_would_be_alone(monkeypatch, engine):
+    pending = list_runs(sweep(MANY_KINDS, CONSTANT), digits())
+    kinds: dict[object, list[Run]] = {}
+    for run in pending:
+        kinds.setdefault(lockstep.lockstep_kind(run), []).append(run)
+    alone = [group for runs in kinds.values() for group in plan(runs, engine=engine).groups]
+    tried = []
+
+    def check(networks, images):
+        tried.append(len(images))
+        return real(networks, images)
+
+    real = grouping.check_same_results
+    monkeypatch.setattr(grouping, "check_same_results", check)
+    found = plan(pending, engine=engine)
+    assert found.groups == tuple(grouping._order_groups(alone, digits()))
+    # a network is tried once for each batch size, not for each of the 32 kinds
+    assert len(kinds) == 32
+    expected = {"auto": [250, 250], "stacked": [250, 250, 600, 600], "reference": []}
+    assert sorted(tried) == expected[engine]

@@ -2,19 +2,23 @@
 
 import os
 import shutil
-from dataclasses import replace
+import signal
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from helpers.folders import RUN, SIX, TEXT, filled, record
 
+from lrdecay.core import signals
 from lrdecay.core.errors import InputError
 from lrdecay.store import parquet, writer
+from lrdecay.store.atomic import write_text
 from lrdecay.store.parquet import write_table
-from lrdecay.store.reader import Plan, read_epochs, read_plan, read_runs
-from lrdecay.store.schema import EPOCHS, RUNS, make_table
+from lrdecay.store.reader import Plan, read_epochs, read_plan, read_plan_runs, read_runs
+from lrdecay.store.schema import EPOCHS, PLAN, RUNS, make_plan, make_table
 from lrdecay.store.versions import read_table
 from lrdecay.store.writer import Store
 
@@ -337,3 +341,51 @@ def test_warnings_of_the_schedules_are_kept_with_the_plan(tmp_path):
     assert (tmp_path / "runs.parquet").read_bytes() == before
     opened.compact(SIX, TEXT)
     assert read_plan(tmp_path).warnings == ()
+
+
+def test_a_plan_is_the_rows_of_its_runs():
+    runs = [*SIX, replace(RUN, dropout=None), replace(RUN, lr_chosen_per="scheduler", seed=2**62)]
+    rows = [{"run_id": run.run_id, **asdict(run)} for run in runs]
+    assert make_plan(runs).equals(pa.Table.from_pylist(rows, schema=PLAN), check_metadata=True)
+    assert make_plan([]).equals(PLAN.empty_table())
+
+
+def test_a_plan_is_written_when_it_changes(tmp_path, monkeypatch):
+    written = []
+
+    def write(rows, path, facts=None):
+        written.append((path.name, len(rows)))
+        write_table(rows, path, facts)
+
+    monkeypatch.setattr(writer, "write_table", write)
+    opened = Store(tmp_path)
+    for runs in (SIX[:2], SIX[:2], list(SIX[:2]), SIX, SIX[:2]):
+        opened.compact(runs, TEXT)
+    Store(tmp_path).compact(SIX[:2], TEXT)  # it is there already
+    assert written == [("plan.parquet", count) for count in (2, 6, 2)]
+    opened.compact(SIX[:2], TEXT + "# changed\n")
+    assert written[3:] == [("plan.parquet", 2)]
+    assert (tmp_path / "sweep.yaml").read_text() == TEXT + "# changed\n"
+
+
+def test_a_signal_that_comes_as_a_plan_is_written_waits_for_both_of_its_files(
+    tmp_path, monkeypatch
+):
+    def write(text, path):
+        os.kill(os.getpid(), signal.SIGTERM)
+        write_text(text, path)
+
+    opened = Store(tmp_path)
+    opened.compact(SIX[:2], TEXT)
+    monkeypatch.setattr(signals, "_first", None)
+    monkeypatch.setattr(signals, "_first", None)  # as it is put back
+    monkeypatch.setattr(writer, "write_text", write)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(signals.Stopped), signals.stop_on_signal():
+            opened.compact(SIX, "name: other\n")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (tmp_path / "sweep.yaml").read_text() == "name: other\n"
+    assert read_plan(tmp_path).sweep_text == "name: other\n"
+    assert [run.seed for run in read_plan_runs(tmp_path)] == list(range(6))

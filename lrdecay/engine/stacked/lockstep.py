@@ -7,6 +7,7 @@ crosses from one run to another. Within an epoch nothing waits for the device.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from typing import TypeVar
 
 import torch
@@ -26,6 +27,7 @@ from lrdecay.engine.stacked.rates import Rates
 T = TypeVar("T")
 
 _SHARED = ("model", "batch_norm", "optimizer", "batch_size", "epochs", "validation", "precision")
+_read_settings = attrgetter(*_SHARED, "optimizer_args", "scheduler_class", "scheduler_args")
 
 
 def lockstep_kind(run: Run) -> tuple[object, ...]:
@@ -40,6 +42,19 @@ def lockstep_kind(run: Run) -> tuple[object, ...]:
         arguments.get("centered", False),
     )
     return (*(getattr(run, name) for name in _SHARED), *parts, bool(steered))
+
+
+def find_kinds(runs: Sequence[Run]) -> list[tuple[object, ...]]:
+    """Return the `lockstep_kind` of each run, found once for all of the same settings: there may be
+    a million runs."""
+    kinds: dict[object, tuple[object, ...]] = {}
+    found = []
+    for run in runs:
+        settings = _read_settings(run)
+        if settings not in kinds:
+            kinds[settings] = lockstep_kind(run)
+        found.append(kinds[settings])
+    return found
 
 
 @dataclass(frozen=True)
