@@ -179,7 +179,7 @@ def _expand_cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[R
         resolved, stays = optimizer_args(cell["optimizer"], to_canonical_json(given))
         steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
         horizon = schedulers.Horizon.of(epochs, steps, cell["lr"])
-        groups = optimizers_build.count_groups(resolved)
+        groups = optimizers_build.count_groups(parse_arguments(resolved))
         given_scheduler = scheduler_args(label, horizon, stays, groups)
         if given_scheduler is None:
             continue

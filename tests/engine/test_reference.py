@@ -192,6 +192,7 @@ def test_test_data_steer_nothing():
     check_test_data_steer_nothing(rates_of_plateau)
 
 
+@pytest.mark.slow
 def test_a_plateau_scheduler_fed_test_loss_is_found():
     with pytest.raises(AssertionError, match="rates follow the test images"):
         check_test_data_steer_nothing(partial(rates_of_plateau, train=fed_test_loss))

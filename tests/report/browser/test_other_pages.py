@@ -39,7 +39,7 @@ def write_pages(home: Path) -> None:
     write_index(home)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", slow_but(["index"], PAGES))
 @pytest.mark.parametrize(("size", "scheme"), slow_but([WIDE], [WIDE, ("narrow", "dark")]))
 def test_it_asks_for_nothing_fits_the_window_and_axe_finds_no_fault(
     open_page: OpenPage, home: Path, name: str, size: str, scheme: str
