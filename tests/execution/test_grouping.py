@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from helpers.tiers import slow_but
 from helpers.training import CPU, digits, runs, sweep
 from hypothesis import given
 from hypothesis import strategies as st
@@ -421,7 +422,7 @@ def test_a_kind_is_found_for_all_runs_of_the_same_settings(monkeypatch):
     assert lockstep.find_kinds([]) == []
 
 
-@pytest.mark.parametrize("engine", ["auto", "stacked", "reference"])
+@pytest.mark.parametrize("engine", slow_but(["reference"], ["auto", "stacked", "reference"]))
 def test_what_is_planned_together_is_what_each_kind_would_be_alone(monkeypatch, engine):
     pending = list_runs(sweep(MANY_KINDS, CONSTANT), digits())
     kinds: dict[object, list[Run]] = {}

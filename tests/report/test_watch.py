@@ -39,6 +39,7 @@ def watched(folder: Path, monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], 
     return lines
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("empty_figures")
 def test_the_page_follows_the_runs_and_reloads_until_they_are_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from helpers.results import assert_same
+from helpers.tiers import slow_but
 
 from lrdecay.core import run
 from lrdecay.execution.local.executor import Local
@@ -106,7 +107,7 @@ BUILDING = [
 ]
 
 
-@pytest.mark.parametrize(("place", "name", "call"), BUILDING, ids=[name for _, name, _ in BUILDING])
+@pytest.mark.parametrize(("place", "name", "call"), slow_but(BUILDING[:1], BUILDING))
 def test_what_is_interrupted_while_it_is_built_leaves_the_folder_as_it_was(
     file, tmp_path, place, name, call
 ):
@@ -161,6 +162,7 @@ def test_what_has_ended_is_in_the_tables_and_what_follows_from_it_waits(file, tm
     assert_same(summary.folder, run_sweep(file, tmp_path / "fresh", workers=0).folder)
 
 
+@pytest.mark.slow
 def test_a_round_is_written_once_unless_it_asks_for_more(file, tmp_path, calls):
     run_sweep(file, tmp_path, workers=0)
     assert calls == {"build": 2, "compact": 2}  # at the start, and at the end
@@ -171,6 +173,7 @@ def test_a_round_is_written_once_unless_it_asks_for_more(file, tmp_path, calls):
     assert calls == {"build": 3, "compact": 4}
 
 
+@pytest.mark.slow
 def test_a_sweep_interrupted_between_its_rounds_goes_on_there(file, tmp_path):
     file.write_text(CHOSEN)
     with pytest.MonkeyPatch.context() as patch:

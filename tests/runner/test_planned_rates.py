@@ -6,6 +6,7 @@ import time
 import pytest
 from helpers.made_up import Training
 from helpers.plugged import as_in_a_new_process
+from helpers.tiers import slow_but
 from helpers.training import digits
 
 from lrdecay.core.errors import InputError
@@ -123,7 +124,7 @@ def later(monkeypatch, change):
     return Training(monkeypatch)
 
 
-@pytest.mark.parametrize("name", ["PidLR", "ModeLR", "DayLR"])
+@pytest.mark.parametrize("name", slow_but(["PidLR"], ["PidLR", "ModeLR", "DayLR"]))
 def test_runs_with_other_rates_than_planned_have_failed(train, monkeypatch, name):
     monkeypatch.delenv("SHARE_OF_RATE", raising=False)
 
@@ -150,13 +151,14 @@ def test_runs_with_other_rates_than_planned_have_failed(train, monkeypatch, name
     assert set(epochs["scheduler"]) == {"constant"}
 
 
-@pytest.mark.parametrize("name", ["Own", "SteeredLR"])
+@pytest.mark.parametrize("name", slow_but(["Own"], ["Own", "SteeredLR"]))
 def test_a_function_of_the_step_and_one_that_is_steered_raise_no_alarm(train, monkeypatch, name):
     later(monkeypatch, lambda: monkeypatch.setattr(os, "getpid", lambda: 1))
     runs, _ = train(name)
     assert set(runs["status"]) == {"completed"}
 
 
+@pytest.mark.slow
 def test_a_sweep_does_not_go_on_at_other_rates(train, monkeypatch, tmp_path):
     Training(monkeypatch)
     monkeypatch.setenv("SHARE_OF_RATE", "0.5")
@@ -174,6 +176,7 @@ def test_a_sweep_does_not_go_on_at_other_rates(train, monkeypatch, tmp_path):
     assert runs.groupby("scheduler")["rates_digest"].nunique().tolist() == [1, 1]
 
 
+@pytest.mark.slow
 def test_the_digest_of_the_plan_is_that_of_a_run(train, monkeypatch, tmp_path):
     """In the last, shorter step of an epoch too, and for each length and base rate."""
     Training(monkeypatch)

@@ -360,6 +360,7 @@ def test_a_sweep_records_no_dropout(swept):
     assert {run.run_id for run in planned} == set(runs["run_id"])
 
 
+@pytest.mark.slow
 def test_its_comparison_is_one_stratum_without_dropout(swept):
     table = analysis.compare(read_runs(swept), margin=0.5)
     assert table["family"].tolist() == ["scheduler"]

@@ -166,7 +166,7 @@ def assert_first_steps(together: list[Run], tolerance: float) -> None:
 @pytest.mark.parametrize(
     ("optimizer", "batch_norm"),
     slow_but(
-        [("adam", "false")],
+        [],
         product(OPTIMIZERS, ("false", "true")),
         soak=[
             *((name, "true") for name in OTHERS),
@@ -372,7 +372,7 @@ def test_a_diverging_run_disturbs_no_other(wild, optimizer, too_fast):
             assert same_bits(record, alone)
 
 
-@pytest.mark.parametrize("step", [0, 18, 19, 25])
+@pytest.mark.parametrize("step", slow_but([19], [0, 18, 19, 25]))
 def test_the_step_of_divergence_is_exact_and_finished_epochs_stay(monkeypatch, step):
     """The second run's loss of step `step` is made infinite; an epoch has 19 steps."""
     real, steps = lockstep._losses, 0

@@ -34,6 +34,7 @@ def marks(page: Page, figure: str, axis: str) -> set[str]:
     return set(shown)
 
 
+@pytest.mark.slow
 def test_every_axis_that_varies_has_a_group_of_its_values(open_page: OpenPage, path: Path) -> None:
     page = open_page(path)
     page.locator("#bar summary").click()
@@ -63,6 +64,7 @@ def test_datasets_and_sizes_are_axes_too(open_page: OpenPage, tmp_path: Path) ->
     assert cells == [["mnist", "64"], ["digits", "64"]]
 
 
+@pytest.mark.slow
 def test_rows_follow_the_filter_as_they_do_in_pandas(
     open_page: OpenPage, path: Path, tables: Tables
 ) -> None:
