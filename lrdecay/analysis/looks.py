@@ -7,10 +7,11 @@ that nobody planned; by the union bound all of them together err no more often t
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count, takewhile
+from itertools import count, islice, takewhile
 from math import sqrt
 
 from lrdecay.core.first_plan import FEWEST_SEEDS
+from lrdecay.core.text import join_words
 
 PLANNED_SHARE = 0.80
 """Of the error, for the planned looks together."""
@@ -64,6 +65,26 @@ def list_looks(first: int, most: int | None, there: int) -> list[Look]:
 def find_next_look(first: int, most: int | None, there: int) -> Look:
     """Return the first look at more than `there` seeds."""
     return next(look for look in iterate_looks(first, most) if look.n > there)
+
+
+def describe_schedule(first: int = FEWEST_SEEDS, most: int | None = None) -> str:
+    """Return at how many seeds a comparison makes its verdicts.
+
+    >>> describe_schedule(8)
+    'at 8 seeds as first planned, then at 12, 16, 24, ...'
+    >>> describe_schedule(10, 24)
+    'at 8 seeds, at 10, 12, 16 and 24 as first planned, then at 32, 48, 64, ...'
+    """
+    last = max(most or first, first, FEWEST_SEEDS)
+    looks = list_looks(first, most, last)
+    before, planned = ([look.n for look in looks if look.planned == kind] for kind in (False, True))
+    after = (look.n for look in iterate_looks(first, most) if look.n > last)
+    at = (
+        f"at {join_words(before)} seeds, at {join_words(planned)}"
+        if before
+        else (f"at {join_words(planned)} seeds")
+    )
+    return f"{at} as first planned, then at {', '.join(map(str, islice(after, 3)))}, ..."
 
 
 def _iterate_lattice() -> Iterator[int]:
