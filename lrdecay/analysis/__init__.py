@@ -6,8 +6,8 @@ any rows of them that the caller kept: filter in pandas first. Only runs whose s
 Where the sweep chose base rates first, `compared(runs)` leaves out the trials; a mean over both is
 refused.
 
-`compare` gives the table of all verdicts: paired differences, each with an interval that may be
-looked at after every seed. It and everything else that shows verdicts gets them from `conclude`.
+`compare` gives the table of all verdicts: paired differences, each with an interval that holds at
+every look together. It and everything else that shows verdicts gets them from `conclude`.
 """
 
 from typing import TYPE_CHECKING
@@ -24,16 +24,15 @@ if TYPE_CHECKING:
     from lrdecay.analysis.comparison import best_set as best_set
     from lrdecay.analysis.comparison import compare as compare
     from lrdecay.analysis.comparison import open_questions as open_questions
-    from lrdecay.analysis.comparison import verdicts_by_seeds as verdicts_by_seeds
+    from lrdecay.analysis.comparison import verdicts_by_look as verdicts_by_look
     from lrdecay.analysis.conclusions import Conclusions as Conclusions
     from lrdecay.analysis.conclusions import conclude as conclude
-    from lrdecay.analysis.confidence_sequences import FEWEST_SEEDS as FEWEST_SEEDS
-    from lrdecay.analysis.confidence_sequences import fixed_radius as fixed_radius
-    from lrdecay.analysis.confidence_sequences import seeds_needed as seeds_needed
-    from lrdecay.analysis.confidence_sequences import sequence_radius as sequence_radius
     from lrdecay.analysis.contrasts import EXPLORATORY as EXPLORATORY
     from lrdecay.analysis.contrasts import FAMILIES as FAMILIES
     from lrdecay.analysis.contrasts import PRIMARY as PRIMARY
+    from lrdecay.analysis.intervals import detectable_effect as detectable_effect
+    from lrdecay.analysis.intervals import t_radius as t_radius
+    from lrdecay.analysis.looks import iterate_looks as iterate_looks
     from lrdecay.analysis.metrics import METRICS_COMPARED as METRICS_COMPARED
     from lrdecay.analysis.settings import Comparison as Comparison
     from lrdecay.analysis.settings import Criteria as Criteria
@@ -56,10 +55,11 @@ else:
         __name__,
         {
             "axes": "AXES axis_values cell_axes compared extra_axes rates_chosen",
-            "comparison": "best_set compare open_questions verdicts_by_seeds",
+            "comparison": "best_set compare open_questions verdicts_by_look",
             "conclusions": "Conclusions conclude",
-            "confidence_sequences": "FEWEST_SEEDS fixed_radius seeds_needed sequence_radius",
             "contrasts": "EXPLORATORY FAMILIES PRIMARY",
+            "intervals": "detectable_effect t_radius",
+            "looks": "iterate_looks",
             "metrics": "METRICS_COMPARED",
             "settings": "Comparison Criteria SeedsUntil",
             "summaries": (

@@ -11,6 +11,7 @@ from lrdecay.analysis.metrics import find_metric
 from lrdecay.analysis.settings import Criteria
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET, NOT_EVALUATED, UNRESOLVED, find_spoilt
 from lrdecay.core.errors import InputError
+from lrdecay.core.first_plan import FEWEST_SEEDS, FirstPlan
 
 
 def compare(
@@ -25,12 +26,15 @@ def compare(
     planned: pd.DataFrame | None = None,
     family_sizes: Mapping[str, int] | None = None,
     budget: int = DEFAULT_BUDGET,
+    first: int = FEWEST_SEEDS,
+    most: int | None = None,
 ) -> pd.DataFrame:
     """Compare schedulers and dropouts, each difference with an interval and a verdict.
 
     Each family of contrasts (`lrdecay.analysis.FAMILIES`) is right as a whole with probability
-    `confidence`, however often and at whatever number of seeds it is looked at. All numbers are in
-    the metric's unit: percentage points, or nats for a loss.
+    `confidence`, at all of its looks together (`lrdecay.analysis.iterate_looks`), which rest on
+    how many seeds were planned before there were results. All numbers are in the metric's unit:
+    percentage points, or nats for a loss.
 
     Args:
         runs: rows of the runs table; trials of base rates are left out.
@@ -44,21 +48,22 @@ def compare(
             count as missing, and each family has the size that it will have.
         family_sizes: how many contrasts a family has, by its name, where `runs` are only a part.
         budget: seeds in all that could be trained at most.
+        first: how many seeds were planned before there were results, not how many there are now.
+        most: up to how many were to be added from the start (`until: resolved`), if any.
 
     Returns:
         One row per contrast: `family`; the axes that have several values; `scheduler`,
         `versus_scheduler`, `dropout`, `versus_dropout` and the sides `a`, `b` as named in `where`;
-        the columns of `estimate_contrasts` and `judge_contrasts`; `p_holm`, p_t by Holm's method
-        over the family; `family_size`; and the verdict as a `sentence`.
+        the columns of `estimate_contrasts`, `judge_contrasts` and `judge_on_images`, of which `p`
+        is that of the family; `family_size`; `as_planned`; and the verdict as a `sentence`.
 
     Raises:
         InputError: a column or the reference is missing, a metric is unknown, two runs are of one
             cell and seed, or runs were copied to another seed.
     """
     criteria = Criteria(reference, metric, margin, confidence, budget)
-    return conclude(
-        runs, epochs, criteria, planned=planned, exploratory=exploratory, family_sizes=family_sizes
-    ).table
+    given = {"planned": planned, "exploratory": exploratory, "family_sizes": family_sizes}
+    return conclude(runs, epochs, criteria, first_plan=FirstPlan(first, most), **given).table
 
 
 def open_questions(table: pd.DataFrame, family: str = PRIMARY) -> pd.DataFrame:
@@ -69,12 +74,12 @@ def open_questions(table: pd.DataFrame, family: str = PRIMARY) -> pd.DataFrame:
         family: whose contrasts.
 
     Returns:
-        Rows of `table`: those that are unresolved, and those that have too few pairs so far;
-        `more_seeds` says how many more they need, infinite if more than the budget.
+        Rows of `table`: those that are unresolved, unless their looks exclude each other, and
+        those without a look so far; `more_seeds` says how many more they need, infinite if more
+        than the budget.
     """
-    is_open = (table["verdict"] == UNRESOLVED) | (
-        (table["verdict"] == NOT_EVALUATED) & ~find_spoilt(table)
-    )
+    unseen = (table["verdict"] == NOT_EVALUATED) & ~find_spoilt(table)
+    is_open = unseen | ((table["verdict"] == UNRESOLVED) & (table["low"] <= table["high"]))
     rows = table[is_open & (table["family"] == family)]
     width = (rows["high"] - rows["low"]).fillna(np.inf)
     return rows.loc[width.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
@@ -86,12 +91,14 @@ def best_set(
     metric: str = "test_accuracy",
     confidence: float = 0.95,
     planned: pd.DataFrame | None = None,
+    first: int = FEWEST_SEEDS,
+    most: int | None = None,
 ) -> pd.DataFrame:
     """Say which schedulers are not excluded as best, at each dropout.
 
-    A scheduler is excluded if the confidence sequence of some pair has another one better, each
-    pair at alpha/(k(k-1)/2) of the k schedulers at that dropout: so the best one is in the set with
-    probability `confidence`, at each dropout for itself.
+    A scheduler is excluded if the interval of some pair has another one better, each pair at
+    alpha/(k(k-1)/2) of the k schedulers at that dropout, at the looks of `compare`: so the best one
+    is in the set with probability `confidence`, at each dropout for itself.
 
     Returns:
         One row per cell: the axes that have several values, `scheduler`, `dropout`; `n_compared`,
@@ -103,13 +110,13 @@ def best_set(
     compared = find_metric(metric)
     if compared.higher_is_better is None:
         raise InputError(f"no scheduler is best by the {compared.title}; choose another metric")
-    criteria = Criteria(metric=metric, confidence=confidence)
-    best = conclude(runs, None, criteria, planned=planned).best
+    criteria, plan = Criteria(metric=metric, confidence=confidence), FirstPlan(first, most)
+    best = conclude(runs, None, criteria, planned=planned, first_plan=plan).best
     assert best is not None
     return best
 
 
-def verdicts_by_seeds(
+def verdicts_by_look(
     runs: pd.DataFrame,
     epochs: pd.DataFrame | None = None,
     *,
@@ -118,22 +125,25 @@ def verdicts_by_seeds(
     margin: float | None = None,
     confidence: float = 0.95,
     planned: pd.DataFrame | None = None,
+    first: int = FEWEST_SEEDS,
+    most: int | None = None,
 ) -> pd.DataFrame:
-    """Return each difference of the primary family after its first 8, 9, ... seeds.
+    """Return each difference of the primary family after each of its looks.
 
-    Seeds are taken in ascending order. The last row of a contrast is that of `compare`; contrasts
-    that are not evaluated have no row.
+    The last row of a contrast has the interval and the verdict of `compare`; contrasts that are not
+    evaluated have no row.
 
     Args:
         runs: rows of the runs table; trials of base rates are left out.
         epochs: as for `compare`, as are the others.
 
     Returns:
-        One row per contrast and number of seeds: the axes that have several values, `scheduler`,
-        `versus_scheduler`, `dropout`, `n`, `mean`, `low`, `high` and `verdict`, as in `compare`.
+        One row per contrast and look: the axes that have several values, `scheduler`,
+        `versus_scheduler`, `dropout`, the `n` seeds of the look, whether it was `planned`, the
+        `mean` of these seeds, and `low`, `high` and `verdict` as in `compare`.
 
     Raises:
         InputError: as `compare`.
     """
-    criteria = Criteria(reference, metric, margin, confidence)
-    return conclude(runs, epochs, criteria, planned=planned).history
+    criteria, plan = Criteria(reference, metric, margin, confidence), FirstPlan(first, most)
+    return conclude(runs, epochs, criteria, planned=planned, first_plan=plan).history

@@ -21,7 +21,13 @@ from lrdecay.analysis.contrasts import (
     find_reference,
     list_contrasts,
 )
-from lrdecay.analysis.estimates import COUNTS, estimate_by_seeds, estimate_contrasts
+from lrdecay.analysis.departures import list_departures
+from lrdecay.analysis.estimates import (
+    estimate_at_looks,
+    estimate_contrasts,
+    estimate_on_images,
+)
+from lrdecay.analysis.looks import Look, list_looks
 from lrdecay.analysis.metrics import Metric, find_metric
 from lrdecay.analysis.seed_blocks import Blocks, build_seed_blocks
 from lrdecay.analysis.sentences import write_sentences
@@ -32,22 +38,26 @@ from lrdecay.analysis.verdicts import (
     NOT_EVALUATED,
     find_spoilt,
     judge_contrasts,
+    judge_looks,
+    judge_on_images,
 )
 from lrdecay.core.errors import InputError
+from lrdecay.core.first_plan import FirstPlan
 
 
 @dataclass(frozen=True, eq=False)
 class Conclusions:
     """What runs say by some criteria, whose reference is known; `conclude` makes one.
 
-    A table is worked out when it is first asked for. `family_sizes` are those of families of which
-    the runs are only a part.
+    A table is worked out when it is first asked for. `first_plan` is what the looks rest on;
+    `family_sizes` are those of families of which the runs are only a part.
     """
 
     criteria: Criteria
     reference: str
     metric: Metric
     blocks: Blocks
+    first_plan: FirstPlan
     exploratory: bool
     family_sizes: Mapping[str, int]
 
@@ -55,11 +65,15 @@ class Conclusions:
     def table(self) -> pd.DataFrame:
         """The table of verdicts, as `compare` returns it."""
         families = [name for name in FAMILIES if name != EXPLORATORY or self.exploratory]
-        images = self.metric.name == "test_accuracy"
-        table = self._judge_families(families, images=images, sign_flips=True)
-        table["p_holm"] = _adjust_by_holm(table)
-        margin, budget = self.criteria.margin, self.criteria.budget
-        table["sentence"] = write_sentences(table, self.metric, margin, budget)
+        listed = list_contrasts(self.blocks, self.reference, families)
+        table = self._judge_families(listed, sign_flips=True)
+        images_sd = np.full(len(table), np.nan)
+        if self.metric.name == "test_accuracy":
+            images_sd = estimate_on_images(self.blocks, listed, table["look"].to_numpy())
+        table = judge_on_images(table, images_sd, self.criteria.margin, self._reach(listed))
+        table["sentence"] = write_sentences(
+            table, self.metric, self.criteria.margin, self.first_plan, self.criteria.budget
+        )
         return table
 
     @property
@@ -70,8 +84,8 @@ class Conclusions:
     @cached_property
     def brief(self) -> pd.DataFrame:
         """`primary` in little time: without `p_signflip`, the interval on new images and what is
-        made of either, `p_holm` and sentences."""
-        return self._judge_families([PRIMARY])
+        made of either, and sentences."""
+        return self._judge_families(list_contrasts(self.blocks, self.reference, [PRIMARY]))
 
     @cached_property
     def best(self) -> pd.DataFrame | None:
@@ -80,35 +94,42 @@ class Conclusions:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """The verdicts after each number of seeds, as `verdicts_by_seeds` returns them."""
+        """The verdicts after each look, as `verdicts_by_look` returns them."""
         listed = list_contrasts(self.blocks, self.reference, [PRIMARY])
-        sound = np.flatnonzero(~find_spoilt(self.brief))
-        steps = estimate_by_seeds(self.blocks, [listed[place] for place in sound])
-        places = sound[steps["place"].to_numpy()]
-        own = self.brief.iloc[places].reset_index(drop=True)
-        nothing_wrong = {name: 0 for name in COUNTS if name != "n"}
-        estimates = steps.assign(images_sd=np.nan, **nothing_wrong)
-        sizes = own["family_size"].to_numpy()
-        judged = self._judge(estimates, [listed[p] for p in places], sizes, self.criteria.margin)
+        judged = self._judge_looks(listed, self._count_contrasts(listed), self.criteria.margin)
+        judged = judged[~find_spoilt(self.brief)[judged["place"]]].reset_index(drop=True)
+        own = self.brief.iloc[judged["place"]].reset_index(drop=True)
         cells = own[[*self.blocks.strata, "scheduler", "versus_scheduler", "dropout"]]
-        numbers = judged[["n", "mean", "low", "high", "verdict"]]
+        numbers = judged[["n", "planned", "mean", "low", "high", "verdict"]]
         history: pd.DataFrame = pd.concat([cells, numbers], axis=1)
         return history
 
-    def _judge_families(self, families: Sequence[str], **extra: bool) -> pd.DataFrame:
-        """Return the verdicts of some families, each at the level of its size."""
-        listed = list_contrasts(self.blocks, self.reference, families)
-        sizes = _count_contrasts(listed, self.family_sizes)
-        table = self._judge(self._estimate(listed, **extra), listed, sizes, self.criteria.margin)
+    @cached_property
+    def looks(self) -> list[Look]:
+        """The looks at as many seeds as there are."""
+        return list_looks(self.first_plan.first, self.first_plan.most, len(self.blocks.seeds))
+
+    @cached_property
+    def departures(self) -> tuple[str, ...]:
+        """What is not as it was planned first, in words; with any, verdicts are exploratory."""
+        seeds = self.blocks.seeds.tolist()
+        return tuple(list_departures(self.first_plan, self.criteria, self.reference, seeds))
+
+    def _judge_families(self, listed: Sequence[Contrast], **extra: bool) -> pd.DataFrame:
+        """Return the verdicts of contrasts, each at the level of its family's size."""
+        sizes = self._count_contrasts(listed)
+        table = self._judge(listed, sizes, self.criteria.margin, **extra)
+        table["p"] = np.minimum(table["p"] * sizes, 1.0)
         frame = contrasts_to_frame(listed, self.blocks)
-        return pd.concat([frame, table.assign(family_size=sizes)], axis=1)
+        more = {"family_size": sizes, "as_planned": not self.departures}
+        return pd.concat([frame, table.assign(**more)], axis=1)
 
     def _exclude_schedulers(self) -> pd.DataFrame:
         pairs = list_contrasts(self.blocks, self.reference, [EXPLORATORY])
         places = [(pair.stratum, pair.dropout) for pair in pairs]
         at_place = Counter(places)
         sizes = np.array([at_place[place] for place in places], int)
-        judged = self._judge(self._estimate(pairs), pairs, sizes, None)
+        judged = self._judge(pairs, sizes, None)
         names = self.blocks.cells["scheduler"].tolist()
         excluded: list[list[str]] = [[] for _ in names]
         n_compared = np.zeros(len(names), int)
@@ -124,20 +145,50 @@ class Conclusions:
             in_set=[not others for others in excluded],
         )
 
-    def _estimate(self, listed: Sequence[Contrast], **extra: bool) -> pd.DataFrame:
-        return estimate_contrasts(self.blocks, listed, self.metric.higher_is_better, **extra)
-
     def _judge(
         self,
-        estimates: pd.DataFrame,
-        contrasts: Sequence[Contrast],
+        listed: Sequence[Contrast],
         sizes: np.ndarray,
         margin: float | None,
+        sign_flips: bool = False,
     ) -> pd.DataFrame:
         """Apply both rules, to a row for each contrast, at the level of families of these sizes."""
-        alpha = (1.0 - self.criteria.confidence) / sizes
-        reach = self.metric.span * np.array([contrast.weight for contrast in contrasts], float)
-        return judge_contrasts(estimates, alpha, margin, self.criteria.budget, reach)
+        better = self.metric.higher_is_better
+        estimates = estimate_contrasts(self.blocks, listed, better, sign_flips)
+        judged, alpha = self._judge_looks(listed, sizes, margin), self._alpha / sizes
+        budget = self.criteria.budget
+        return judge_contrasts(estimates, judged, alpha, margin, self.first_plan, budget)
+
+    def _judge_looks(
+        self, listed: Sequence[Contrast], sizes: np.ndarray, margin: float | None
+    ) -> pd.DataFrame:
+        at_looks = estimate_at_looks(self.blocks, listed, self.looks)
+        places = at_looks["place"].to_numpy()
+        alpha = self._alpha / sizes[places]
+        return judge_looks(at_looks, alpha, margin, self._reach(listed)[places])
+
+    def _reach(self, listed: Sequence[Contrast]) -> np.ndarray:
+        """How large each difference can be."""
+        return self.metric.span * np.array([contrast.weight for contrast in listed], float)
+
+    @property
+    def _alpha(self) -> float:
+        return 1.0 - self.criteria.confidence
+
+    def _count_contrasts(self, listed: Sequence[Contrast]) -> np.ndarray:
+        """Return the size of each contrast's family: as given, else how many there are; of the
+        primary one, the largest that was ever planned."""
+        sizes = dict(Counter(contrast.family for contrast in listed))
+        for name, size in self.family_sizes.items():
+            if size < sizes.get(name, 1):
+                raise InputError(
+                    f"family_sizes: the family {name} has {sizes.get(name, 1)} contrasts here, so "
+                    f"at least as many in all, not {size}"
+                )
+            sizes[name] = size
+        if PRIMARY in sizes:
+            sizes[PRIMARY] = max(sizes[PRIMARY], self.first_plan.family)
+        return np.array([sizes[contrast.family] for contrast in listed], int)
 
 
 def conclude(
@@ -146,10 +197,14 @@ def conclude(
     criteria: Criteria,
     *,
     planned: pd.DataFrame | None = None,
+    first_plan: FirstPlan | None = None,
     exploratory: bool = False,
     family_sizes: Mapping[str, int] | None = None,
 ) -> Conclusions:
-    """Return what runs say by some criteria; the other arguments are as for `compare`.
+    """Return what runs say by some criteria.
+
+    `first_plan` is what was planned before there were results, 8 seeds unless given; the other
+    arguments are as for `compare`.
 
     Raises:
         InputError: as `compare`; for sizes of families only when a table is asked for.
@@ -157,33 +212,5 @@ def conclude(
     metric = find_metric(criteria.metric)
     blocks = build_seed_blocks(runs, metric, epochs, planned)
     reference = find_reference(blocks.cells, criteria.reference)
-    return Conclusions(criteria, reference, metric, blocks, exploratory, family_sizes or {})
-
-
-def _count_contrasts(listed: Sequence[Contrast], given: Mapping[str, int]) -> np.ndarray:
-    """Return the size of each contrast's family: as `given`, else how many there are."""
-    sizes = dict(Counter(contrast.family for contrast in listed))
-    for name, size in given.items():
-        if size < sizes.get(name, 1):
-            raise InputError(
-                f"family_sizes: the family {name} has {sizes.get(name, 1)} contrasts here, so at "
-                f"least as many in all, not {size}"
-            )
-        sizes[name] = size
-    return np.array([sizes[contrast.family] for contrast in listed], int)
-
-
-def _adjust_by_holm(table: pd.DataFrame) -> np.ndarray:
-    """Return Holm's adjusted p-values by family; contrasts without one take a place all the same.
-
-    As `statsmodels.stats.multitest.multipletests(p, method="holm")`, which collects garbage at
-    every call, and so would take nine tenths of the time of a comparison.
-    """
-    p, sizes = table["p_t"].to_numpy(float), table["family_size"].to_numpy()
-    adjusted = np.full(len(p), np.nan)
-    for name in table["family"].unique():
-        known = np.flatnonzero((table["family"] == name) & np.isfinite(p))
-        order = known[np.argsort(p[known], kind="stable")]
-        left = sizes[order] - np.arange(len(order))
-        adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * left), 1.0)
-    return adjusted
+    plan, sizes = first_plan or FirstPlan(), family_sizes or {}
+    return Conclusions(criteria, reference, metric, blocks, plan, exploratory, sizes)

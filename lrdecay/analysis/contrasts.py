@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.axes import axis_values, has_dropout
+from lrdecay.analysis.axes import axis_values, compared, has_dropout, list_cells
 from lrdecay.analysis.seed_blocks import Blocks
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import format_dropout, join_filled, to_text
@@ -90,6 +90,14 @@ def find_reference(cells: pd.DataFrame, asked: str | None = None) -> str:
     if asked not in labels:
         raise InputError(f"no run of the reference {asked!r}; choose one of {', '.join(labels)}")
     return asked
+
+
+def count_primary(planned: pd.DataFrame, reference: str) -> int:
+    """Return how many contrasts the primary family of planned runs has."""
+    cells = list_cells(compared(planned))
+    others = [str(axis) for axis in cells if axis != "scheduler"]
+    labels = cells.groupby(others, dropna=False)["scheduler"].agg(list)
+    return sum(len(there) - 1 for there in labels if reference in there)
 
 
 def list_contrasts(blocks: Blocks, reference: str, families: Collection[str]) -> list[Contrast]:

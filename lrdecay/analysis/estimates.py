@@ -1,15 +1,17 @@
 """The numbers of each contrast: how many pairs, their differences, and how these vary."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lrdecay.analysis.confidence_sequences import FEWEST_SEEDS, Numbers
 from lrdecay.analysis.contrasts import Contrast
 from lrdecay.analysis.crossed_effects import Bitmaps
+from lrdecay.analysis.intervals import Numbers
+from lrdecay.analysis.looks import Look
 from lrdecay.analysis.seed_blocks import DIGESTS, Blocks, State, find_unlike_digests
 
 FAULTS = (
@@ -20,8 +22,8 @@ FAULTS = (
 """Counts of seeds of which any that is not 0 leaves a contrast without pairs."""
 COUNTS = ("n", "n_asked", "n_waiting", *FAULTS, "n_same_rates")
 NUMBERS = (
-    *("mean", "sd", "skew", "correlation", "unpaired_sd"),
-    *("wins", "wins_low", "wins_high", "p_t", "p_signflip", "images_sd"),
+    *("mean", "sd", "effect", "skew", "correlation", "unpaired_sd"),
+    *("wins", "wins_low", "wins_high", "p_signflip"),
 )
 
 _ELEMENTS = 4_000_000
@@ -36,10 +38,9 @@ def estimate_contrasts(
     blocks: Blocks,
     contrasts: Sequence[Contrast],
     higher_is_better: bool | None = True,
-    images: bool = False,
     sign_flips: bool = False,
 ) -> pd.DataFrame:
-    """Return one row per contrast, in their order, in the metric's unit.
+    """Return one row per contrast, in their order, in the metric's unit, of all pairs there are.
 
     Returns:
         Counts of seeds: `n` pairs; `n_asked`; `n_missing` and `n_waiting` (not there, or still to
@@ -49,73 +50,81 @@ def estimate_contrasts(
         same rates and the same outcome), `n_same_rates` (all of them, where they had the same
         rates). Where any of `FAULTS` is not 0 nothing is paired, and the numbers are null: `mean`,
         `sd` and `skew` of the differences, of which those that are one number but for rounding have
-        sd 0; the `correlation` that pairing found between the sides, and `unpaired_sd`, the sd
-        without it; `wins`, the share of seeds where a beats b, ties half, with its 95% Wilson
-        interval; p-values for a number of seeds fixed beforehand, `p_t` (t) and `p_signflip` (if
-        asked for; up to 64 seeds); and `images_sd`, the standard error on new images, if `images`
-        are asked for and stored.
+        sd 0; `effect`, mean/sd (Cohen's d_z); the `correlation` that pairing found between the
+        sides, and `unpaired_sd`, the sd without it; `wins`, the share of seeds where a beats b,
+        ties half, with its 95% Wilson interval; and `p_signflip`, the p-value of the sign-flip test
+        for a number of seeds fixed beforehand (if asked for; up to 64 seeds).
     """
     columns = {name: np.zeros(len(contrasts), int) for name in COUNTS}
     columns |= {name: np.full(len(contrasts), np.nan) for name in NUMBERS}
-    on_images: list[tuple[int, np.ndarray]] = []
-    of_dropouts = np.array([contrast.is_of_dropouts for contrast in contrasts], bool)
-    of_schedulers = np.array([c.scheduler != c.versus_scheduler for c in contrasts], bool)
-    for places, cells, weights in _alike(blocks, contrasts):
-        counts, paired = _counts(blocks, cells, weights, of_dropouts[places], of_schedulers[places])
-        for name, numbers in counts.items():
+    for places, pairs in _pair_up(blocks, contrasts):
+        for name, numbers in pairs.counts.items():
             columns[name][places] = numbers
-        terms = weights[:, :, None] * blocks.values[cells]
-        # a contrast's own missing seeds are NaN in these, and are not paired
-        plus = np.where((weights > 0)[:, :, None], terms, 0.0).sum(axis=1)
-        minus = -np.where((weights < 0)[:, :, None], terms, 0.0).sum(axis=1)
-        seeds = paired.sum(axis=1)
-        least = _find_least(blocks, cells, weights)
+        seeds = pairs.there.sum(axis=1)
         for n in np.unique(seeds[seeds > 0]).tolist():
             those = np.flatnonzero(seeds == n)
-            used = paired[those]
-            a, b = (side[those][used].reshape(-1, n) for side in (plus, minus))
-            found = compute_paired_statistics(a, b, higher_is_better, sign_flips, least[those])
+            used = pairs.there[those]
+            a, b = (side[those][used].reshape(-1, n) for side in (pairs.plus, pairs.minus))
+            least = pairs.least[those]
+            found = compute_paired_statistics(a, b, higher_is_better, sign_flips, least)
             for name, numbers in found.items():
                 columns[name][places[those]] = numbers
-            if images and n > 1:
-                on_images += zip(places[those].tolist(), used, strict=True)
-    if on_images:
-        bitmaps = Bitmaps(blocks)
-        # stratum by stratum, as the bitmaps are read
-        for place, used in sorted(on_images, key=lambda each: contrasts[each[0]].stratum):
-            contrast = contrasts[place]
-            variance = bitmaps.variance(contrast.cells, contrast.weights, used)
-            columns["images_sd"][place] = np.sqrt(variance)
     return pd.DataFrame(columns)
 
 
-def estimate_by_seeds(blocks: Blocks, contrasts: Sequence[Contrast]) -> pd.DataFrame:
-    """Return what an interval needs of each contrast after its first 8, 9, ... seeds, in ascending
-    order: a row for each, with the `place` of the contrast, `n`, `mean` and `sd`."""
-    parts = [_running(np.empty(0), _SAME).assign(place=0)]  # so that there are columns in any case
-    for place, contrast in enumerate(contrasts):
-        cells = np.array(contrast.cells)
-        paired = (blocks.state[cells] == State.COMPLETED).all(axis=0)
-        differences = np.array(contrast.weights) @ blocks.values[cells][:, paired]
-        (least,) = _find_least(blocks, cells[None], np.array([contrast.weights]))
-        parts.append(_running(differences, least).assign(place=place))
-    return pd.concat(parts, ignore_index=True)
+def estimate_at_looks(
+    blocks: Blocks, contrasts: Sequence[Contrast], looks: Sequence[Look]
+) -> pd.DataFrame:
+    """Return what a verdict needs of the first n seeds of each contrast, at each look that it has
+    reached: at which all of these seeds are pairs.
+
+    Returns:
+        A row for each, by contrast and n: `place` of the contrast, `n`, `share`, `planned`, and of
+        the differences `mean`, `sd` and `skew` as `estimate_contrasts` has them.
+    """
+    names = ("place", "n", "share", "planned", "mean", "sd", "skew")
+    parts = [pd.DataFrame({name: [] for name in names})]  # so that there are columns in any case
+    for places, pairs in _pair_up(blocks, contrasts):
+        for own, there, differences in pairs.by_asked_seeds():
+            for look in looks:
+                reached = there[:, : look.n].all(axis=1) if look.n <= there.shape[1] else there[:0]
+                if not reached.any():
+                    break
+                least = pairs.least[own[reached]]
+                found = _describe(differences[reached, : look.n], least)
+                at = {"place": places[own[reached]], "n": look.n, "share": look.share}
+                parts.append(pd.DataFrame({**at, "planned": look.planned, **found}))
+    rows = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    rows = rows.astype({"place": int, "n": int, "planned": bool})
+    return rows.sort_values(["place", "n"], ignore_index=True)
 
 
-def _running(values: np.ndarray, least: float) -> pd.DataFrame:
-    """Mean and sd (ddof = 1) of the first 8, 9, ... values; what differs by less than `least` is
-    one number."""
-    counts = np.arange(FEWEST_SEEDS, len(values) + 1)
-    # rounded as the differences of contrasts are, and shifted, lest the sums of squares cancel
-    first = values[0] if len(values) else 0.0
-    shifted = np.round(values, 10) - first
-    sums, squares = np.cumsum(shifted)[counts - 1], np.cumsum(shifted**2)[counts - 1]
-    variance = np.maximum(squares - sums**2 / counts, 0.0) / (counts - 1)
-    low, high = (each.accumulate(values)[counts - 1] for each in (np.minimum, np.maximum))
-    vary = high - low >= least
-    none = ~vary & (np.maximum(abs(low), abs(high)) < least)
-    mean, sd = sums / counts + first, np.sqrt(variance)
-    return pd.DataFrame({"n": counts, "mean": np.where(none, 0.0, mean), "sd": sd * vary})
+def estimate_on_images(blocks: Blocks, contrasts: Sequence[Contrast], n: np.ndarray) -> np.ndarray:
+    """Return the standard error on new images of each contrast's mean over its first n seeds; NaN
+    for fewer than two, and where no bitmaps are stored."""
+    found = np.full(len(contrasts), np.nan)
+    bitmaps = Bitmaps(blocks)
+    # stratum by stratum, as the bitmaps are read
+    for place in sorted(np.flatnonzero(n > 1), key=lambda place: contrasts[place].stratum):
+        contrast = contrasts[place]
+        used = (blocks.state[list(contrast.cells)] != State.UNASKED).all(axis=0)
+        used &= used.cumsum() <= n[place]
+        found[place] = np.sqrt(bitmaps.variance(contrast.cells, contrast.weights, used))
+    return found
+
+
+def _describe(differences: np.ndarray, least: np.ndarray) -> dict[str, np.ndarray]:
+    """Return mean, sd and skewness of each row of differences, which are rounded in place: what
+    differs by less than `least` is one number, and what is below it nothing."""
+    vary = np.ptp(differences, axis=1) >= least
+    near = (abs(differences) < least[:, None]).all(axis=1)
+    differences[abs(differences) < _SAME] = 0.0
+    differences[~vary & near] = 0.0
+    skew = np.full(len(differences), np.nan)
+    if vary.any():
+        skew[vary] = stats.skew(differences[vary], axis=1)
+    sd = np.where(vary, differences.std(axis=1, ddof=1), 0.0) if differences.shape[1] > 1 else skew
+    return {"mean": differences.mean(axis=1), "sd": sd, "skew": skew}
 
 
 def compute_paired_statistics(
@@ -134,12 +143,8 @@ def compute_paired_statistics(
     k, n = differences.shape
     least = np.broadcast_to(least, k)
     near = abs(differences) < least[:, None]
-    vary = np.ptp(differences, axis=1) >= least
-    differences[abs(differences) < _SAME] = 0.0
-    differences[~vary & near.all(axis=1)] = 0.0
-    found = {name: np.full(k, np.nan) for name in NUMBERS if name != "images_sd"}
-    found["mean"] = differences.mean(axis=1)
     better = np.where(near, 0.0, -differences if higher_is_better is False else differences)
+    found = {name: np.full(k, np.nan) for name in NUMBERS} | _describe(differences, least)
     doubled = ((better > 0) * 2 + (better == 0)).sum(axis=1)
     found["wins"] = doubled / (2 * n)
     # with half a win left over the interval is that of both neighbours
@@ -147,23 +152,18 @@ def compute_paired_statistics(
     found["wins_high"] = np.array([_wilson((int(twice) + 1) // 2, n)[1] for twice in doubled])
     if n < 2:
         return found
-    found["sd"] = np.where(vary, differences.std(axis=1, ddof=1), 0.0)
+    vary = found["sd"] > 0
+    found["effect"][vary] = found["mean"][vary] / found["sd"][vary]
     variances = a.var(axis=1, ddof=1), b.var(axis=1, ddof=1)
     found["unpaired_sd"] = np.sqrt(variances[0] + variances[1])
     both = (np.ptp(a, axis=1) >= least) & (np.ptp(b, axis=1) >= least)
     centred = (side[both] - side[both].mean(axis=1, keepdims=True) for side in (a, b))
     spread = (n - 1) * np.sqrt(variances[0] * variances[1])[both]
     found["correlation"][both] = np.prod(list(centred), axis=0).sum(axis=1) / spread
-    if vary.any():
-        some = differences[vary]
-        found["skew"][vary] = stats.skew(some, axis=1)
-        found["p_t"][vary] = stats.ttest_1samp(some, 0.0, axis=1).pvalue
-        if sign_flips:
-            found["p_signflip"][vary] = _sign_flips(some)
-    same = ~vary & (found["mean"] == 0)
-    found["p_t"][same] = 1.0
     if sign_flips:
-        found["p_signflip"][same] = 1.0
+        found["p_signflip"][~vary & (found["mean"] == 0)] = 1.0
+        if vary.any():
+            found["p_signflip"][vary] = _sign_flips(differences[vary])
     return found
 
 
@@ -197,6 +197,43 @@ def _wilson(wins: int, n: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
+@dataclass(frozen=True)
+class _Pairs:
+    """Some contrasts x seeds: both sides, where they are pairs, which seeds are asked for, below
+    what differences are apart by rounding, and counts by name."""
+
+    plus: np.ndarray
+    minus: np.ndarray
+    there: np.ndarray
+    asked: np.ndarray
+    least: np.ndarray
+    counts: Mapping[str, np.ndarray]
+
+    def by_asked_seeds(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield contrasts that are asked for at the same seeds: which, and at these seeds where
+        they are pairs, and their differences."""
+        kinds, of_kind = np.unique(self.asked, axis=0, return_inverse=True)
+        for number, asked in enumerate(kinds):
+            own = np.flatnonzero(of_kind == number)
+            differences = self.plus[own][:, asked] - self.minus[own][:, asked]
+            yield own, self.there[own][:, asked], differences
+
+
+def _pair_up(blocks: Blocks, contrasts: Sequence[Contrast]) -> Iterator[tuple[np.ndarray, _Pairs]]:
+    """Yield the pairs of contrasts, some at a time, with the places of these."""
+    of_dropouts = np.array([contrast.is_of_dropouts for contrast in contrasts], bool)
+    of_schedulers = np.array([c.scheduler != c.versus_scheduler for c in contrasts], bool)
+    for places, cells, weights in _alike(blocks, contrasts):
+        asks = of_dropouts[places], of_schedulers[places]
+        counts, paired, asked = _counts(blocks, cells, weights, *asks)
+        terms = weights[:, :, None] * blocks.values[cells]
+        # a contrast's own missing seeds are NaN in these, and are not paired
+        plus = np.where((weights > 0)[:, :, None], terms, 0.0).sum(axis=1)
+        minus = -np.where((weights < 0)[:, :, None], terms, 0.0).sum(axis=1)
+        least = _find_least(blocks, cells, weights)
+        yield places, _Pairs(plus, minus, paired, asked, least, counts)
+
+
 def _alike(
     blocks: Blocks, contrasts: Sequence[Contrast]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -226,8 +263,8 @@ def _counts(
     weights: np.ndarray,
     of_dropouts: np.ndarray,
     of_schedulers: np.ndarray,
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return the counts by name, and which seeds are paired (contrasts x seeds).
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Return the counts by name, and which seeds are paired and asked for (contrasts x seeds).
 
     `of_dropouts` and `of_schedulers` say which contrasts ask what these do.
     """
@@ -262,7 +299,7 @@ def _counts(
     for name, where in (("n_same_rates", same_rates), ("n_one_schedule", one)):
         counts[name] = np.where((where | ~complete).all(axis=1), counts["n"], 0)
     wrong = sum(counts[name] for name in FAULTS)
-    return counts, complete & (wrong == 0)[:, None]
+    return counts, complete & (wrong == 0)[:, None], asked
 
 
 def _are_alike(codes: np.ndarray, reverse: bool = False) -> np.ndarray:

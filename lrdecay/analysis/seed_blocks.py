@@ -47,10 +47,11 @@ class State(IntEnum):
 
 @dataclass(frozen=True)
 class Blocks:
-    """Cells x seeds. `row` is the place in `runs`, -1 where there is no run; `values` are in the
-    metric's unit, NaN but for completed runs, and `steps` the smallest differences between such,
-    infinite but for these; `digests`, `outcomes` and `rates` number the distinct ones, -1 for none.
-    An outcome is what `OUTCOME` has of a completed run; rates are those of all of its steps.
+    """Cells x seeds, which are in the order of the plan. `row` is the place in `runs`, -1 where
+    there is no run; `values` are in the metric's unit, NaN but for completed runs, and `steps` the
+    smallest differences between such, infinite but for these; `digests`, `outcomes` and `rates`
+    number the distinct ones, -1 for none. An outcome is what `OUTCOME` has of a completed run;
+    rates are those of all of its steps.
 
     `waiting`: missing runs are still to come, so that their seeds do not count yet.
     """
@@ -78,8 +79,9 @@ def build_seed_blocks(
 ) -> Blocks:
     """Lay out the runs of the comparison; trials of base rates are left out.
 
-    Without `planned` (rows of the sweep's plan) every cell is asked for at every seed at which its
-    stratum has a run: what is not there then is missing, and may have been left out.
+    Seeds are in the order of `planned` (rows of the sweep's plan). Without it they ascend, and
+    every cell is asked for at every seed at which its stratum has a run: what is not there then is
+    missing, and may have been left out.
 
     Raises:
         InputError: there are no runs, a column is missing, two runs are of one cell and seed, or
@@ -94,10 +96,11 @@ def build_seed_blocks(
     asked = runs if planned is None else _with_planned(runs, compared(planned))
     cells = list_cells(asked)
     axes = list(map(str, cells))
-    seeds = np.sort(asked["seed"].unique())
+    seeds = asked["seed"].unique() if planned is not None else np.sort(asked["seed"].unique())
+    number = pd.Index(seeds).get_indexer
     shape = len(cells), len(seeds)
     row = np.full(shape, -1)
-    at = number_cells(runs, cells), np.searchsorted(seeds, runs["seed"].to_numpy())
+    at = number_cells(runs, cells), number(runs["seed"])
     row[at] = np.arange(len(runs))
     _refuse_doubles(runs, row[at], axes)
     strata = axes[:-2]
@@ -108,10 +111,10 @@ def build_seed_blocks(
     )
     wanted = np.zeros(shape, bool)
     if planned is None:
-        for number in np.unique(stratum):
-            wanted[stratum == number] = (row[stratum == number] >= 0).any(axis=0)
+        for each in np.unique(stratum):
+            wanted[stratum == each] = (row[stratum == each] >= 0).any(axis=0)
     else:
-        wanted[number_cells(asked, cells), np.searchsorted(seeds, asked["seed"])] = True
+        wanted[number_cells(asked, cells), number(asked["seed"])] = True
     values = np.where(row >= 0, read_metric(runs, metric, epochs)[row], np.nan)
     digests = {name: _codes(runs[name], row) for name in DIGESTS}
     _refuse_copies(cells, seeds, digests)

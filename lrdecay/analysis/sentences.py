@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from lrdecay.analysis.axes import list_strata
-from lrdecay.analysis.confidence_sequences import FEWEST_SEEDS
+from lrdecay.analysis.intervals import t_radius
+from lrdecay.analysis.looks import list_looks
 from lrdecay.analysis.metrics import Metric
 from lrdecay.analysis.seed_blocks import DIGESTS
 from lrdecay.analysis.verdicts import (
@@ -20,7 +21,8 @@ from lrdecay.analysis.verdicts import (
     NOT_EVALUATED,
     UNRESOLVED,
 )
-from lrdecay.core.text import format_named, join_filled, spell_count, spell_each
+from lrdecay.core.first_plan import FEWEST_SEEDS, FirstPlan
+from lrdecay.core.text import format_named, join_filled, join_words, spell_count, spell_each
 
 DECIMALS = 8
 """Decimals that are kept; what lies beyond them is rounding."""
@@ -60,10 +62,36 @@ def list_best(table: pd.DataFrame | None) -> Iterator[Best]:
 
 
 def write_sentences(
-    table: pd.DataFrame, metric: Metric, margin: float | None, budget: int = DEFAULT_BUDGET
+    table: pd.DataFrame,
+    metric: Metric,
+    margin: float | None,
+    plan: FirstPlan,
+    budget: int = DEFAULT_BUDGET,
 ) -> list[str]:
-    """Return the sentence of each row of a table of verdicts."""
-    return [_sentence(row, metric, margin, budget) for row in table.to_dict("records")]
+    """Return the sentence of each row of a table of verdicts, whose looks rest on `plan`."""
+    return [_sentence(row, metric, margin, plan, budget) for row in table.to_dict("records")]
+
+
+def describe_looks(plan: FirstPlan, there: int) -> str:
+    """Return at which looks a verdict of the first `there` seeds was made.
+
+    >>> describe_looks(FirstPlan(8), 8), describe_looks(FirstPlan(8), 16)
+    ('at the planned 8 seeds', 'looks at 8 seeds as planned and at 12 and 16')
+    >>> describe_looks(FirstPlan(8, 64), 12), describe_looks(FirstPlan(24), 8)
+    ('planned looks at 8 and 12 seeds', 'a look at 8 seeds before the planned 24')
+    """
+    looks = list_looks(plan.first, plan.most, there)
+    planned = [look.n for look in looks if look.planned]
+    others = [look.n for look in looks if not look.planned]
+    if not planned:
+        seeds = f"{join_words(others)} seeds before the planned {plan.first}"
+        return f"a look at {seeds}" if len(others) == 1 else f"looks at {seeds}"
+    if others:
+        return f"looks at {join_words(planned)} seeds as planned and at {join_words(others)}"
+    if len(planned) > 1:
+        return f"planned looks at {join_words(planned)} seeds"
+    fewer = plan.first < FEWEST_SEEDS
+    return f"at {planned[0]} seeds" if fewer else f"at the planned {planned[0]} seeds"
 
 
 def format_interval(low: float, high: float, *marks: float) -> str:
@@ -107,10 +135,11 @@ def _decimals(low: float, high: float, marks: Sequence[float] = ()) -> int:
     return min(decimals, 6)
 
 
-def _sentence(row: Row, metric: Metric, margin: float | None, budget: int) -> str:
-    verdict, n = row["verdict"], spell_count(row["n"], "seed")
+def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, budget: int) -> str:
+    verdict = row["verdict"]
     if verdict == NOT_EVALUATED:
-        return f"{_subject(row)}: Not evaluated, since {'; '.join(_reasons(row))}."
+        return f"{_subject(row)}: Not evaluated, since {'; '.join(_reasons(row, plan))}."
+    looks = describe_looks(plan, row["look"])
     low, high, mean = row["low"], row["high"], row["mean"]
     within = "" if margin is None else f"{margin:g} {metric.unit}"
     marks = () if margin is None else (margin,)
@@ -121,26 +150,35 @@ def _sentence(row: Row, metric: Metric, margin: float | None, budget: int) -> st
         size = f", by {row['size']} {within}" if isinstance(row["size"], str) else ""
         text = (
             f"{_where(row, ': ')}{_claim(row, metric, amount)} on {metric.images} "
-            f"(family-wise interval {format_interval(near, far, *marks)}, {n}){size}"
+            f"(family-wise interval {format_interval(near, far, *marks)}, {looks}){size}."
         )
+        if not row["skew_holds"]:
+            text += " It rests on differences that are not skewed."
     elif verdict == IDENTICAL:
         text = (
-            f"{_subject(row)}: Identical {metric.title} at {spell_each(row['n'], 'seed')} on "
-            f"{metric.images}; that others would not differ is not shown"
+            f"{_subject(row)}: Identical {metric.title} at {spell_each(row['look'], 'seed')} on "
+            f"{metric.images}: at most {100 * row['may_differ']:.0f}% of seeds can differ "
+            f"(family-wise)."
         )
     elif verdict == EQUIVALENT:
         text = (
             f"{_subject(row)}: Equivalent within {within} on {metric.images} "
-            f"(family-wise interval {format_interval(low, high, *marks)}, {n})"
+            f"(family-wise interval {format_interval(low, high, *marks)}, {looks})."
+        )
+    elif low > high:
+        text = (
+            f"{_subject(row)}: No verdict on {metric.images}, since its looks exclude each other: "
+            f"at {row['low_look']} seeds the difference is at least {format_number(low)} "
+            f"{metric.unit}, at {row['high_look']} seeds at most {format_number(high)}."
         )
     else:
         text = (
-            f"{_subject(row)}: No difference resolved at {n} on {metric.images} "
-            f"(family-wise interval {format_interval(low, high, *marks)}); "
-            f"{_outlook(row, budget)}"
+            f"{_subject(row)}: No difference resolved on {metric.images} "
+            f"(family-wise interval {format_interval(low, high, *marks)}, {looks}). "
+            f"{_outlook(row, metric, budget)}"
         )
     on_new_images = "" if verdict == IDENTICAL else _new_images(row)
-    return f"{text}.{on_new_images}{_same_rates(row)}"
+    return f"{text}{on_new_images}{_same_rates(row)}"
 
 
 def _same_rates(row: Row) -> str:
@@ -175,13 +213,19 @@ def _claim(row: Row, metric: Metric, amount: str) -> str:
     return f"{first} beats {second} by {amount}"
 
 
-def _reasons(row: Row) -> Iterator[str]:
+def _reasons(row: Row, plan: FirstPlan) -> Iterator[str]:
     """Why a contrast is not evaluated; too few seeds are a reason only where there is no other."""
-    few = "there is 1 seed" if row["n"] == 1 else f"there are {spell_count(row['n'], 'seed')}"
-    yield from list(_faults(row)) or [
-        f"{few} so far, and the interval that may be looked at after every seed begins at "
-        f"{FEWEST_SEEDS}"
-    ]
+    yield from list(_faults(row)) or [_count_seeds(row["n"], row["next_look"], plan)]
+
+
+def _count_seeds(there: int, look: int, plan: FirstPlan) -> str:
+    """Return what is there of the seeds that the first verdict needs."""
+    if there >= look:
+        return f"not all of the first {look} seeds are there yet"
+    is_are = "is" if there == 1 else "are"
+    if look != plan.first:
+        return f"{spell_count(there, 'seed')} {is_are} there, and verdicts begin at {look}"
+    return f"{there} of the planned {look} seeds {is_are} there"
 
 
 def _faults(row: Row) -> Iterator[str]:
@@ -218,13 +262,30 @@ def _mixed(row: Row, side: str) -> str:
     return f"{a} at dropout {row['dropout']:g} or {b} at dropout {row['versus_dropout']:g}"
 
 
-def _outlook(row: Row, budget: int) -> str:
-    more = row["more_seeds"]
-    if row["verdict"] == UNRESOLVED and row["sd"] == 0:
-        return "all differences are one number so far, which tells nothing of their spread"
-    if row["verdict"] == UNRESOLVED and math.isfinite(more):
-        return f"about {more:,.0f} more would resolve it if the difference stays as it is"
-    return f"it may not be resolvable within {spell_count(budget, 'seed')}"
+def _outlook(row: Row, metric: Metric, budget: int) -> str:
+    """Return what the seeds so far could resolve, and what more of them would."""
+    sd, look, next_look = row["sd_at_look"], row["look"], f"the next look is at {row['next_look']}"
+    if sd == 0:
+        return (
+            f"All differences are one number so far, which tells nothing of their spread; "
+            f"{next_look}."
+        )
+    needed = format_number(float(t_radius(look, sd, row["level"])))
+    text = (
+        f"A difference of sd {format_number(sd)} is resolved from {needed} {metric.unit} on at "
+        f"{look} seeds"
+    )
+    if not math.isfinite(row["more_seeds"]):
+        return f"{text}; it may not be resolvable within {spell_count(budget, 'seed')}."
+    resolving = int(row["n"] + row["more_seeds"])
+    if resolving == row["next_look"]:
+        return (
+            f"{text}; the next look, at {resolving}, would resolve this one if it stays as it is."
+        )
+    return (
+        f"{text}; the look at {resolving:,} would resolve this one if it stays as it is; "
+        f"{next_look}."
+    )
 
 
 def _new_images(row: Row) -> str:
@@ -233,7 +294,7 @@ def _new_images(row: Row) -> str:
         return ""
     if row["verdict"] == LOWER:
         low, high = -high, -low
-    width = f"{format_interval(low, high)}, for a number of seeds fixed beforehand"
+    width = format_interval(low, high)
     if row["verdict"] == UNRESOLVED:
         return f" For new images: {width}."
     if row["new_images"]:

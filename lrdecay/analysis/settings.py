@@ -16,7 +16,7 @@ from lrdecay.core.yaml import YamlError, parse_yaml
 class SeedsUntil(Strict):
     """Seeds that are added until the comparison is decided: 0 to at least `min`, at most `max`.
 
-    From 8 on a difference has an interval that may be looked at after every seed.
+    Those whose difference is still open get seeds up to the next look: 8, 12, 16, 24, 32, 48, ...
     """
 
     min: Annotated[int, Field(ge=8, le=1_000_000)] = 8

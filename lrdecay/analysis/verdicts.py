@@ -1,27 +1,33 @@
 """The rules that turn estimates into intervals, and intervals into verdicts.
 
-`judge_contrasts` is the one place where they are applied. With [low, high] the sequence at the
-family's error rate over m, and a margin fixed beforehand:
+`judge_looks` and `judge_contrasts` are the one place where they are applied. At each look that a
+contrast has reached, its interval is the t interval of the first n seeds, at the look's share of
+the contrast's error; [low, high] is what the intervals of all looks so far have in common. With a
+margin fixed beforehand:
 
 1. a digest differs, a run is missing, failed or diverged, another dropout changed nothing, two
-   labels are one schedule, or there are fewer than 8 pairs: `not evaluated`;
-2. every difference is 0: `identical`, which says that there was none, not that there is none;
-3. low > 0 or high < 0: `higher` or `lower`;
-4. it contains 0 and lies inside (-margin, margin): `equivalent`;
-5. else `unresolved`, with how many more seeds would resolve it.
+   labels are one schedule, or no look is reached: `not evaluated`;
+2. every difference is 0: `identical`, with how many of all seeds may differ;
+3. low > high: the looks exclude each other, `unresolved`;
+4. low > 0 or high < 0: `higher` or `lower`;
+5. [low, high] contains 0 and lies inside (-margin, margin): `equivalent`;
+6. else `unresolved`, with how many more seeds would resolve it.
 """
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from lrdecay.analysis.confidence_sequences import (
-    FEWEST_SEEDS,
-    Numbers,
-    fixed_radius,
-    seeds_needed,
-    sequence_radius,
-)
 from lrdecay.analysis.estimates import FAULTS
+from lrdecay.analysis.intervals import (
+    Numbers,
+    hall_interval,
+    share_that_may_differ,
+    t_radius,
+    upper_sd,
+)
+from lrdecay.analysis.looks import find_next_look, list_looks
+from lrdecay.core.first_plan import FirstPlan
 
 HIGHER, LOWER, EQUIVALENT, IDENTICAL = "higher", "lower", "equivalent", "identical"
 UNRESOLVED, NOT_EVALUATED = "unresolved", "not evaluated"
@@ -31,69 +37,145 @@ DEFAULT_BUDGET = 1000
 """Seeds in all beyond which a contrast may not be resolvable, unless the budget is given."""
 
 
-def judge_contrasts(
-    estimates: pd.DataFrame,
+def judge_looks(
+    at_looks: pd.DataFrame,
     alpha: np.ndarray,
     margin: float | None,
-    budget: int = DEFAULT_BUDGET,
     reach: Numbers = np.inf,
 ) -> pd.DataFrame:
-    """Return `estimates` with intervals and verdicts.
+    """Return the verdict of each contrast after each of its looks, were that the last.
 
     Args:
-        estimates: rows as `estimate_contrasts` returns them.
-        alpha: the error rate of each row's intervals.
+        at_looks: rows as `estimate_at_looks` returns them, of contrasts that are sound.
+        alpha: the error rate of all looks of each row's contrast.
         margin: what counts as equivalent, in the metric's unit; None leaves that out.
-        budget: seeds in all that could be trained at most.
         reach: how large a difference can be, of all or of each row: no interval goes on beyond.
 
     Returns:
-        More columns: `alpha`; `low`, `high`, the confidence sequence; `fixed_low`, `fixed_high`,
-        the t interval; `images_low`, `images_high`, the crossed one; an interval that says nothing
-        is infinite, the crossed one null; `verdict` (of a minus b);
-        `size`, `at least` or `less than` the margin, for `higher` and `lower`; `new_images`,
-        whether the crossed interval says the same, null if it is not known; `more_seeds`, how many
-        more would resolve an `unresolved` one or let one with too few pairs be looked at, infinite
-        if more than the budget.
+        More columns: `level`, the look's own error rate; `radius`, half the width of its interval,
+        infinite where differences are all one number, which tells nothing of their spread; `low`
+        and `high`, infinite where they say nothing; `low_look` and `high_look`, at which looks
+        these ends were found, 0 for none; `p`, the least p-value of the t tests of the looks so
+        far, each over its share; `may_differ`, the upper limit of the share of seeds that differ,
+        null unless all differences are 0; `verdict` (of a minus b); `skew_holds`, of `higher` and
+        `lower`: whether the interval corrected for skewness at the look that decided it says so.
     """
-    return _add_verdicts(_add_intervals(estimates.assign(alpha=alpha), reach), margin, budget)
-
-
-def _add_intervals(table: pd.DataFrame, reach: Numbers) -> pd.DataFrame:
-    """The interval rule: each contrast's estimates and error rate alone."""
-    n, mean, sd, alpha = (table[name].to_numpy(float) for name in ("n", "mean", "sd", "alpha"))
-    of_images = np.sqrt(n) * table["images_sd"].to_numpy(float)
-    radii = {
-        "": (sequence_radius(n, sd, alpha), sd, np.inf),
-        "fixed_": (fixed_radius(n, sd, alpha), sd, np.inf),
-        "images_": (fixed_radius(n, of_images, alpha), np.minimum(sd, of_images), np.nan),
-    }
-    for name, (found, spread, nothing) in radii.items():
-        # Differences that are all one number other than 0 say nothing of their spread.
-        radius = np.where((spread == 0) & (mean != 0), np.inf, found)
-        low, high = np.maximum(mean - radius, -reach), np.minimum(mean + radius, reach)
-        all_there_is = (low <= -reach) & (high >= reach)
-        table[f"{name}low"] = np.where(all_there_is, -nothing, low)
-        table[f"{name}high"] = np.where(all_there_is, nothing, high)
-    return table
-
-
-def _add_verdicts(table: pd.DataFrame, margin: float | None, budget: int) -> pd.DataFrame:
-    """The verdict rule: what is wrong with the pairs, the interval and the margin alone."""
+    table = at_looks.assign(level=at_looks["share"] * alpha)
+    n, mean, sd, level = (table[name].to_numpy(float) for name in ("n", "mean", "sd", "level"))
+    varies, contrast = sd > 0, table["place"]
+    table["radius"] = np.where(varies, t_radius(n, sd, level), np.inf)
+    low, high = mean - table["radius"], mean + table["radius"]
+    table["low"] = low.groupby(contrast).cummax()
+    table["high"] = high.groupby(contrast).cummin()
+    for name, end in (("low", low), ("high", high)):
+        own = np.isfinite(end) & (end == table[name])
+        found_at = table["n"].where(own).groupby(contrast).ffill()
+        table[f"{name}_look"] = found_at.fillna(0).astype(int)
+    t = np.divide(abs(mean), sd, out=np.zeros_like(sd), where=varies) * np.sqrt(n)
+    p = np.where(varies, 2.0 * stats.t.sf(t, n - 1.0) / table["share"], np.inf)
+    table["p"] = pd.Series(p, table.index).groupby(contrast).cummin()
+    same = ~varies & (mean == 0)
+    table["may_differ"] = np.where(same, share_that_may_differ(n, level), np.nan)
+    _keep_within(table, reach)
     low, high = table["low"].to_numpy(), table["high"].to_numpy()
-    evaluated = ~find_spoilt(table) & (table["n"] >= FEWEST_SEEDS).to_numpy()
     rules = {
-        NOT_EVALUATED: ~evaluated,
-        IDENTICAL: ((table["mean"] == 0) & (table["sd"] == 0)).to_numpy(),
+        IDENTICAL: same,
+        UNRESOLVED: low > high,
         HIGHER: low > 0,
         LOWER: high < 0,
         EQUIVALENT: _inside(low, high, margin),
     }
     table["verdict"] = np.select(list(rules.values()), list(rules), UNRESOLVED)
-    table["size"] = pd.array(_size(low, high, margin), dtype="string")
-    table["new_images"] = pd.array(_on_new_images(table, margin), dtype="boolean")
-    table["more_seeds"] = _more_seeds(table, margin, budget)
+    table["skew_holds"] = pd.array(_hold_when_skewed(table), dtype="boolean")
     return table
+
+
+def judge_contrasts(
+    estimates: pd.DataFrame,
+    judged: pd.DataFrame,
+    alpha: np.ndarray,
+    margin: float | None,
+    plan: FirstPlan,
+    budget: int = DEFAULT_BUDGET,
+) -> pd.DataFrame:
+    """Return `estimates` with the verdicts so far.
+
+    Args:
+        estimates: a row for each contrast, as `estimate_contrasts` returns them.
+        judged: rows of `judge_looks`; `place` is the row of `estimates`.
+        alpha: the error rate of each row's contrast.
+        margin: what counts as equivalent, in the metric's unit; None leaves that out.
+        plan: what the looks rest on.
+        budget: seeds in all that could be trained at most.
+
+    Returns:
+        More columns: `look`, the last one reached, 0 for none, whether it was `planned`, and its
+        error rate, `level`; `next_look`; `mean_at_look` and `sd_at_look`, of the seeds of the last
+        look; `low`, `high`, `low_look`, `high_look`, `p`, `may_differ`, `verdict` and `skew_holds`
+        as `judge_looks` has them; `size`, `at least` or `less than` the margin, for `higher` and
+        `lower`; `more_seeds`, how many more would resolve an `unresolved` one or let one without a
+        look be judged, infinite if more than the budget, or if its looks exclude each other.
+        Where no look is reached these are null.
+    """
+    evaluated = ~find_spoilt(estimates)
+    sound = judged[evaluated[judged["place"]]]
+    last = sound.drop_duplicates("place", keep="last").set_index("place")
+    last = last.reindex(range(len(estimates)))
+    table = estimates.assign(
+        look=last["n"].fillna(0).astype(int),
+        planned=last["planned"].astype("boolean"),
+        level=last["level"],
+        mean_at_look=last["mean"],
+        sd_at_look=last["sd"],
+        low_look=last["low_look"].fillna(0).astype(int),
+        high_look=last["high_look"].fillna(0).astype(int),
+        verdict=last["verdict"].fillna(NOT_EVALUATED),
+        skew_holds=last["skew_holds"],
+        **{name: last[name] for name in ("low", "high", "p", "may_differ")},
+    )
+    after = {n: find_next_look(plan.first, plan.most, n).n for n in table["look"].unique()}
+    table["next_look"] = table["look"].map(after).astype(int)
+    table["size"] = pd.array(_compare_with_margin(table, margin), dtype="string")
+    table["more_seeds"] = _count_more_seeds(table, alpha, margin, plan, budget)
+    return table
+
+
+def judge_on_images(
+    table: pd.DataFrame, images_sd: np.ndarray, margin: float | None, reach: Numbers = np.inf
+) -> pd.DataFrame:
+    """Return verdicts with what they are for new images.
+
+    Args:
+        table: as `judge_contrasts` returns it.
+        images_sd: the standard error of each row's mean at its last look, on new images; NaN where
+            it is not known.
+        margin: as for `judge_contrasts`.
+        reach: as for `judge_looks`.
+
+    Returns:
+        More columns: `images_sd`; `images_low` and `images_high`, the crossed interval at the last
+        look's error rate, null where it says nothing; `new_images`, whether it says the same as the
+        verdict, null if it is not known.
+    """
+    names = "look", "mean_at_look", "sd_at_look", "level"
+    n, mean, sd, level = (table[name].to_numpy(float) for name in names)
+    of_images = np.sqrt(n) * images_sd
+    one_number = (np.minimum(sd, of_images) == 0) & (mean != 0)
+    radius = np.where(one_number, np.inf, t_radius(n, of_images, level))
+    ends = pd.DataFrame({"low": mean - radius, "high": mean + radius})
+    _keep_within(ends, reach)
+    low, high = (ends[name].where(np.isfinite(ends[name])) for name in ("low", "high"))
+    same = {HIGHER: low > 0, LOWER: high < 0, EQUIVALENT: _inside(low, high, margin)}
+    holds = np.full(len(table), None, object)
+    for verdict, found in same.items():
+        known = low.notna().to_numpy() & (table["verdict"] == verdict).to_numpy()
+        holds[known] = np.asarray(found)[known]
+    return table.assign(
+        images_sd=images_sd,
+        images_low=low.to_numpy(),
+        images_high=high.to_numpy(),
+        new_images=pd.array(holds, dtype="boolean"),
+    )
 
 
 def find_spoilt(table: pd.DataFrame) -> np.ndarray:
@@ -102,42 +184,67 @@ def find_spoilt(table: pd.DataFrame) -> np.ndarray:
     return wrong
 
 
-def _inside(low: np.ndarray, high: np.ndarray, margin: float | None) -> np.ndarray:
+def _keep_within(table: pd.DataFrame, reach: Numbers) -> None:
+    """Let no interval go on beyond what a difference can be; one of all there is, is infinite."""
+    nothing = ((table["low"] <= -reach) & (table["high"] >= reach)).to_numpy()
+    table["low"] = np.where(nothing, -np.inf, np.maximum(table["low"], -reach))
+    table["high"] = np.where(nothing, np.inf, np.minimum(table["high"], reach))
+
+
+def _inside(low: Numbers, high: Numbers, margin: float | None) -> np.ndarray:
     if margin is None:
         return np.zeros(len(low), bool)
-    inside: np.ndarray = (-margin < low) & (high < margin)
+    inside: np.ndarray = np.asarray((-margin < low) & (high < margin))
     return inside
 
 
-def _size(low: np.ndarray, high: np.ndarray, margin: float | None) -> np.ndarray:
+def _hold_when_skewed(judged: pd.DataFrame) -> np.ndarray:
+    """Return, of rows with a side, whether the look that decided gives it to skewed differences."""
+    sided = judged["verdict"].isin([HIGHER, LOWER])
+    holds = np.full(len(judged), None, object)
+    if not sided.any():
+        return holds
+    rows = judged[sided]
+    decided = np.where(rows["verdict"] == HIGHER, rows["low_look"], rows["high_look"])
+    numbers = judged.set_index(["place", "n"]).loc[[*zip(rows["place"], decided, strict=True)]]
+    n, mean, sd, skew, level = (
+        numbers[name].to_numpy(float) if name != "n" else decided.astype(float)
+        for name in ("n", "mean", "sd", "skew", "level")
+    )
+    low, high = hall_interval(n, mean, sd, skew, level)
+    holds[sided.to_numpy()] = (low > 0) | (high < 0)
+    return holds
+
+
+def _compare_with_margin(table: pd.DataFrame, margin: float | None) -> np.ndarray:
     """How the nearer and the farther end of an interval that excludes 0 compare with the margin."""
-    near, far = np.minimum(abs(low), abs(high)), np.maximum(abs(low), abs(high))
-    excludes = (low > 0) | (high < 0)
-    size = np.full(len(low), None, object)
-    if margin:
-        size[excludes & (near >= margin)] = "at least"
-        size[excludes & (far < margin)] = "less than"
+    size = np.full(len(table), None, object)
+    if not margin:
+        return size
+    low, high = abs(table["low"].to_numpy()), abs(table["high"].to_numpy())
+    near, far = np.minimum(low, high), np.maximum(low, high)
+    sided = table["verdict"].isin([HIGHER, LOWER]).to_numpy()
+    size[sided & (near >= margin)] = "at least"
+    size[sided & (far < margin)] = "less than"
     return size
 
 
-def _on_new_images(table: pd.DataFrame, margin: float | None) -> np.ndarray:
-    low, high = table["images_low"].to_numpy(), table["images_high"].to_numpy()
-    same = {HIGHER: low > 0, LOWER: high < 0, EQUIVALENT: _inside(low, high, margin)}
-    found = np.full(len(table), None, object)
-    for verdict, holds in same.items():
-        known = np.isfinite(low) & (table["verdict"] == verdict).to_numpy()
-        found[known] = holds[known]
-    return found
-
-
-def _more_seeds(table: pd.DataFrame, margin: float | None, budget: int) -> np.ndarray:
+def _count_more_seeds(
+    table: pd.DataFrame, alpha: np.ndarray, margin: float | None, plan: FirstPlan, budget: int
+) -> np.ndarray:
+    """Return the seeds up to the first look whose interval, with the sd at its upper 80% limit,
+    would exclude 0 or lie within the margin, if the mean stays as it is."""
     n, mean, sd = (table[name].to_numpy(float) for name in ("n", "mean", "sd"))
     more = np.full(len(table), np.nan)
-    few = ~find_spoilt(table) & (n < FEWEST_SEEDS)
-    more[few] = FEWEST_SEEDS - n[few]
+    unseen = ~find_spoilt(table) & (table["look"] == 0).to_numpy()
+    more[unseen] = np.maximum(table["next_look"] - n, 1.0)[unseen]
     is_open = (table["verdict"] == UNRESOLVED).to_numpy()
-    if is_open.any():
-        alpha = table["alpha"].to_numpy(float)[is_open]
-        needed = seeds_needed(n[is_open], mean[is_open], sd[is_open], alpha, margin)
-        more[is_open] = np.where(needed <= budget, needed - n[is_open], np.inf)
+    more[is_open] = np.inf
+    apart = is_open & (table["low"] <= table["high"]).to_numpy()
+    distance = abs(mean) if margin is None else np.maximum(abs(mean), margin - abs(mean))
+    spread = upper_sd(n, sd)
+    for look in reversed(list_looks(plan.first, plan.most, budget)):
+        enough = t_radius(look.n, spread, look.share * alpha) < distance
+        ahead = apart & enough & (table["look"] < look.n).to_numpy()
+        more[ahead] = np.maximum(look.n - n, 1.0)[ahead]
     return more

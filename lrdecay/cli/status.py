@@ -27,9 +27,13 @@ commands = typer.Typer()
 @report_errors()
 def status(folder: options.ResultsFolder) -> None:
     """Say how far a sweep is, also while it trains elsewhere."""
+    from lrdecay.analysis.looks import describe_schedule
+    from lrdecay.store.reader import read_plan
     from lrdecay.store.status import read_status
 
     print_status(*read_status(folder))
+    if (plan := read_plan(folder).first_plan) is not None:
+        out.say(f"Verdicts are made {describe_schedule(plan.first, plan.most)}")
 
 
 @commands.command(epilog="Example:  lrdecay verify results/digits")

@@ -50,8 +50,9 @@ def plot_differences(
 ) -> Axes:
     """Differences to the reference with their intervals, a row each, grouped by dropout.
 
-    A dot is the mean over seeds, hollow where there is no interval yet; the bar is the confidence
-    sequence; the grey band is the margin, both ways. What was not evaluated says so.
+    A dot is the mean over seeds, hollow where there is no interval yet; the bar is what the
+    intervals of its looks have in common; the grey band is the margin, both ways. What was not
+    evaluated says so.
 
     Args:
         table: rows of one family of `lrdecay.analysis.compare`.
@@ -215,10 +216,10 @@ def plot_closing(
     legend: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """How each difference's interval closed as seeds were added; a ring where a verdict first came.
+    """How each difference's interval closed from look to look; a ring where a verdict first came.
 
     Args:
-        steps: rows of `lrdecay.analysis.verdicts_by_seeds` at one dropout.
+        steps: rows of `lrdecay.analysis.verdicts_by_look` at one dropout.
         margin: as for `plot_differences`, as is the rest.
 
     Raises:

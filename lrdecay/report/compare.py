@@ -6,7 +6,7 @@ Labels are the user's: they are printed as they are, and mean nothing to rich or
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions, Criteria, compared, conclude
 from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.contrasts import describe_family
+from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.metrics import find_metric
 from lrdecay.analysis.sentences import format_interval, format_number, list_best, name_contrast
@@ -70,6 +71,7 @@ def compare_folder(
         reader.read_epochs(folder) if chosen.needs_epochs else None,
         criteria,
         planned=reader.read_plan_rows(folder),
+        first_plan=find_first_plan(plan.first_plan, stated),
         exploratory=exploratory,
     )
     doubts = list_doubts(compared(runs), plan.data, chosen.name)
@@ -80,6 +82,11 @@ def write_notes(answer: Answer) -> Iterator[str]:
     """Yield what a reader of the verdicts should know beside them."""
     found = answer.found
     table, metric = found.table, found.metric
+    if found.departures:
+        yield (
+            f"Not as planned, so exploratory: {'; '.join(found.departures)}. Verdicts that were "
+            f"chosen with results at hand err more often than they say."
+        )
     yield from (f"{text}." for text in answer.doubts)
     if found.criteria.margin is None:
         yield f"Nothing is called equivalent, since no margin in {metric.unit} is given (--margin)."
@@ -114,6 +121,8 @@ def as_json(answer: Answer) -> str:
         "reference": found.reference,
         "margin": found.criteria.margin,
         "confidence": found.criteria.confidence,
+        "as_planned": not found.departures,
+        "looks": [asdict(look) for look in found.looks],
         "contrasts": rows(found.table),
         "best": rows(found.best),
         "notes": list(write_notes(answer)),
@@ -150,7 +159,7 @@ FORMATS: dict[str, Callable[[Answer], str]] = {
     "markdown": as_markdown,
 }
 
-COLUMNS = ("contrast", "n", "mean", "interval", "wins", "r", "skew", "verdict")
+COLUMNS = ("contrast", "n", "mean", "interval", "wins", "d_z", "r", "skew", "verdict")
 
 
 def format_row(row: dict[Any, Any]) -> tuple[str, ...]:
@@ -160,7 +169,7 @@ def format_row(row: dict[Any, Any]) -> tuple[str, ...]:
         str(row["n"]),
         format_number(row["mean"]),
         "" if pd.isna(row["low"]) else format_interval(row["low"], row["high"]),
-        *(format_number(row[name]) for name in ("wins", "correlation", "skew")),
+        *(format_number(row[name]) for name in ("wins", "effect", "correlation", "skew")),
         row["verdict"],
     )
 
@@ -169,15 +178,18 @@ def write_headline(answer: Answer) -> str:
     """Return the question and its criteria, in a line."""
     found, margin = answer.found, answer.found.criteria.margin
     within = "" if margin is None else f", margin {margin:g} {found.metric.unit}"
+    planned = "" if not found.departures else ", not as planned: exploratory"
     return (
         f"{answer.folder}: {found.metric.title}, reference {found.reference}{within}, "
         f"confidence {found.criteria.confidence:g} for each family as a whole"
+        f"{planned}"
     )
 
 
 def write_family_title(family: str, rows: pd.DataFrame) -> str:
     """Return what a family of contrasts is called, of what kind it is, and its size."""
-    kind = {PRIMARY: "primary", EXPLORATORY: "exploratory"}
+    primary = "primary" if rows["as_planned"].all() else "primary, but not as planned: exploratory"
+    kind = {PRIMARY: primary, EXPLORATORY: "exploratory"}
     what = describe_family(family, rows)
     size = spell_count(int(rows["family_size"].iloc[0]), "contrast")
     return f"{what[0].upper()}{what[1:]} ({kind.get(family, 'secondary')}, {size})"
@@ -188,8 +200,9 @@ def write_legend(found: Conclusions) -> str:
     return (
         f"Differences are first minus second, in {found.metric.unit}; wins is the share of seeds "
         f"at which the first is better, ties half; r the correlation of the pairs, which is what "
-        f"pairing gains; skew that of their differences: at 2, as exponential ones have it, an "
-        f"interval meant to err in 5% of the cases errs in 11%."
+        f"pairing gains; d_z the mean difference over its sd; skew that of the differences: at 8 "
+        f"seeds a family of nine meant to err in 5% of the cases errs in 8.5% at skew 1, and in "
+        f"22% at skew 2."
     )
 
 

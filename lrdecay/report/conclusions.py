@@ -12,13 +12,13 @@ import pandas as pd
 
 from lrdecay.analysis import (
     AXES,
-    FEWEST_SEEDS,
     Conclusions,
     SeedsUntil,
     axis_values,
     open_questions,
 )
 from lrdecay.analysis.axes import has_dropout, list_strata
+from lrdecay.analysis.looks import find_next_look
 from lrdecay.analysis.sentences import list_best
 from lrdecay.analysis.verdicts import (
     EQUIVALENT,
@@ -27,6 +27,7 @@ from lrdecay.analysis.verdicts import (
     RESOLVED,
     UNRESOLVED,
 )
+from lrdecay.core.first_plan import FEWEST_SEEDS
 from lrdecay.core.text import join_words, spell_count, spell_seconds, to_text
 
 GROUPS = {
@@ -54,7 +55,7 @@ def write_question(found: Conclusions) -> str:
         f"{others} against {found.reference}{where}, by {found.metric.title}. "
         f"Differences below {found.criteria.margin:g} {found.metric.unit} are to count as none; "
         f"that {verdicts} is wrong has a probability of at most "
-        f"{chance}, however often one looks."
+        f"{chance}, at all looks together."
     )
 
 
@@ -68,7 +69,7 @@ def write_summary(found: Conclusions) -> str:
         most = spell_count(still_open["n"].max(), "seed")
         return (
             f"Too few seeds to say whether a difference is real: a pair has {most} at most, and "
-            f"the interval that may be looked at after every seed begins at {FEWEST_SEEDS}."
+            f"verdicts begin at {still_open['next_look'].min()}."
         )
     equivalent, identical = (int((verdicts == each).sum()) for each in (EQUIVALENT, IDENTICAL))
     counts = {
@@ -80,7 +81,7 @@ def write_summary(found: Conclusions) -> str:
     }
     parts = [f"{count} {what}" for what, count in counts.items() if count]
     where = ""
-    if len(judged := primary.loc[verdicts != NOT_EVALUATED, "n"]):
+    if len(judged := primary.loc[verdicts != NOT_EVALUATED, "look"]):
         where = f" at {_seeds_from(judged)}"
     return f"Of {spell_count(len(primary), 'difference')}{where}: {join_words(parts)}."
 
@@ -170,8 +171,7 @@ def _cost(found: Conclusions, within: pd.DataFrame) -> str:
         text += f": some {hours} of training time, at what these runs took"
     if begin and (within["n_waiting"] >= needed).all():
         return f"{text}. The sweep is still to train them."
-    judged = found.primary.loc[found.primary["verdict"] != NOT_EVALUATED, "n"]
-    fewest = int(judged.min()) if len(judged) else FEWEST_SEEDS
+    fewest = max(found.first_plan.first, FEWEST_SEEDS)
     # those that can only begin to be judged will take more than that
     wanted = _USUAL_MOST if begin else int((within["n"] + needed).max())
     return (
@@ -195,6 +195,16 @@ def _more_runs(rows: pd.DataFrame) -> int:
         for side in ("scheduler", "versus_scheduler")
     ]
     return int(pd.concat(sides).groupby([*where, "label"], dropna=False)["more_seeds"].max().sum())
+
+
+def list_shares(found: Conclusions) -> list[str]:
+    """Return the looks so far and the next one, with each one's share of the error."""
+    plan = found.first_plan
+    following = find_next_look(plan.first, plan.most, len(found.blocks.seeds))
+    return [
+        f"{look.n} seeds: {100 * look.share:.3g}%{' as planned' if look.planned else ''}"
+        for look in (*found.looks, following)
+    ]
 
 
 def write_engines(found: Conclusions) -> list[str]:

@@ -15,7 +15,6 @@ import matplotlib.style
 import pandas as pd
 
 from lrdecay.analysis import (
-    FEWEST_SEEDS,
     Conclusions,
     compared,
     conclude,
@@ -23,6 +22,7 @@ from lrdecay.analysis import (
     status_counts,
 )
 from lrdecay.analysis.class_balance import list_doubts
+from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.metrics import METRICS_COMPARED, UNIT_TITLES
 from lrdecay.analysis.settings import read_criteria
@@ -103,7 +103,7 @@ def render_report(
     trials, runs = runs[runs["phase"] == "choose"], compared(runs)
     styles = style_schedulers(runs)
     settings = panels.split_settings(runs, epochs, styles)
-    found, unanswered = _conclude(runs, epochs, plan.sweep_text, planned)
+    found, unanswered = _conclude(runs, epochs, plan, planned)
     # The reader's own matplotlib settings must not change the page.
     with matplotlib.style.context(MATPLOTLIB_STYLE):
         sections = _sections(runs, epochs, settings, found, trials, repeats)
@@ -131,7 +131,7 @@ def render_report(
         headline=sections.pop("headline").charts,
         contrasts=[] if found is None else tables.tabulate_contrasts(found),
         unit="" if found is None else UNIT_TITLES[found.metric.unit],
-        fewest=FEWEST_SEEDS,
+        shares=[] if found is None else conclusions.list_shares(found),
         cells=tables.tabulate_cells(runs),
         map=sections.pop("map").charts,
         # neighbours that fill half of a wide page stand side by side
@@ -155,11 +155,13 @@ def render_report(
 
 
 def _conclude(
-    runs: pd.DataFrame, epochs: pd.DataFrame, sweep_text: str, planned: pd.DataFrame | None
+    runs: pd.DataFrame, epochs: pd.DataFrame, plan: Plan, planned: pd.DataFrame | None
 ) -> tuple[Conclusions | None, str]:
     """Return what the sweep decides, or why that cannot be said: the rest of the page can."""
     try:
-        return conclude(runs, epochs, read_criteria(sweep_text), planned=planned), ""
+        stated = read_criteria(plan.sweep_text)
+        first_plan = find_first_plan(plan.first_plan, stated)
+        return conclude(runs, epochs, stated, planned=planned, first_plan=first_plan), ""
     except InputError as error:
         return None, str(error)
 
@@ -172,6 +174,7 @@ def _answer(found: Conclusions) -> Mapping[str, Any]:
     shown = conclusions.group_sentences(found, MAX_SENTENCES)
     best = list(conclusions.list_best_sentences(found))
     return {
+        "departures": found.departures,
         "question": conclusions.write_question(found),
         "summary": conclusions.write_summary(found),
         "groups": shown,

@@ -21,6 +21,7 @@ from lrdecay.analysis import (
     extra_axes,
     rates_chosen,
 )
+from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.metrics import UNIT_TITLES, find_metric
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
@@ -28,6 +29,7 @@ from lrdecay.core.text import format_mean, format_named, join_filled, join_some
 from lrdecay.report import index
 from lrdecay.report.html import make_link, render_template, write_page
 from lrdecay.store import reader
+from lrdecay.store.reader import Plan
 
 _LISTED = 8
 
@@ -87,23 +89,30 @@ def _read(folder: Path, label: str, home: Path) -> Side:
     if report.is_file():
         link = make_link(Path(os.path.relpath(report.resolve(), home.resolve())).parts)
     plan = reader.read_plan(folder)
-    asked, verdicts = _verdicts(folder, plan.sweep_text, runs)
+    asked, verdicts = _verdicts(folder, plan, runs)
     overview = index.make_overview(folder.resolve().name, runs, plan)
     return Side(label, link, overview, runs, asked, verdicts)
 
 
-def _verdicts(folder: Path, sweep_text: str, runs: pd.DataFrame) -> tuple[str, list[str]]:
+def _verdicts(folder: Path, plan: Plan, runs: pd.DataFrame) -> tuple[str, list[str]]:
     """What the sweep asks, and the sentences of its primary family or why there are none."""
     try:
-        criteria = read_criteria(sweep_text)
+        criteria = read_criteria(plan.sweep_text)
         metric = find_metric(criteria.metric)
         epochs = reader.read_epochs(folder) if metric.needs_epochs else None
-        found = conclude(runs, epochs, criteria, planned=reader.read_plan_rows(folder))
+        found = conclude(
+            runs,
+            epochs,
+            criteria,
+            planned=reader.read_plan_rows(folder),
+            first_plan=find_first_plan(plan.first_plan, criteria),
+        )
     except InputError as error:
         return "", [f"There are no verdicts: {error}."]
     asked = (
         f"{metric.title}, margin {criteria.margin:g} {UNIT_TITLES[metric.unit]}; all sentences "
         f"hold together with probability {criteria.confidence:g}"
+        f"{'; not as planned, so exploratory' if found.departures else ''}"
     )
     sentences = found.primary["sentence"].tolist()
     return asked, sentences or ["There is one scheduler only, so nothing to compare."]

@@ -110,7 +110,7 @@ def _contrasts(name: str, caption: str, table: pd.DataFrame) -> Listing:
     rows = table.head(MAX_LINES).to_dict("records")
     lines = [Line(find_axes(row, strata), _contrast(row)) for row in rows]
     columns = [
-        *("contrast", "n", "difference", "interval", "on new images", "wins", "r", "skew"),
+        *("contrast", "n", "difference", "interval", "on new images", "wins", "d_z", "r", "skew"),
         "verdict",
     ]
     left_out = _left_out(len(table) - len(lines), "left out: lrdecay.analysis.compare has all")
@@ -124,12 +124,12 @@ def _contrast(row: Row) -> list[Cell]:
     images = format_interval(row["images_low"], row["images_high"]) if known else ""
     mean, *others = (
         Cell(format_number(row[name]), number=True, sort=_exact(row[name]))
-        for name in ("mean", "wins", "correlation", "skew")
+        for name in ("mean", "wins", "effect", "correlation", "skew")
     )
-    sequence = Cell(interval, number=True, sort=_exact(low))
+    within = Cell(interval, number=True, sort=_exact(low))
     on_images = Cell(images, number=True, sort=_exact(row["images_low"]))
     named, count = Cell(name_contrast(row)), Cell(str(row["n"]), number=True)
-    return [named, count, mean, sequence, on_images, *others, Cell(row["verdict"])]
+    return [named, count, mean, within, on_images, *others, Cell(row["verdict"])]
 
 
 def _exact(value: float) -> str:

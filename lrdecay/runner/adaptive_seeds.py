@@ -1,8 +1,8 @@
 """Seeds that are added until the comparison is decided: tables so far -> seeds of each cell.
 
 All cells begin with the same seeds. After each round those whose difference from the reference is
-still open get a block more, as does the reference, until each difference has a verdict or the
-budget of seeds is spent. The intervals are such that looking after every round costs no error.
+still open get seeds up to the next look, as does the reference, until each difference has a verdict
+or there is no look within the budget of seeds.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -12,20 +12,28 @@ import pandas as pd
 
 from lrdecay.analysis import Comparison, Criteria, SeedsUntil, conclude, open_questions
 from lrdecay.analysis.axes import has_dropout, list_strata
+from lrdecay.analysis.looks import find_next_look
+from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
 
-BLOCK = 8
-"""Seeds that an open difference gets at a time; runs of one cell train as one group."""
+
+@dataclass(frozen=True)
+class SeedRound:
+    """A round that has ended: how many seeds the cells that had most of them had, and what was open
+    after it, names of differences."""
+
+    seeds: int
+    still_open: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class SeedPlan:
-    """How many seeds each cell has, those with the widest interval first; and, for each round that
-    has ended, what was open after it: names of differences."""
+    """How many seeds each cell has, those with the widest interval first; and each round that has
+    ended."""
 
     counts: dict[Run, int]
-    rounds: tuple[tuple[str, ...], ...]
+    rounds: tuple[SeedRound, ...]
     contrasts: int
     over: bool
     """Whether no more seeds will be added."""
@@ -37,6 +45,7 @@ def plan_seeds(
     adding: SeedsUntil,
     comparison: Comparison,
     reference: str,
+    first_plan: FirstPlan,
     ended: pd.DataFrame,
     epochs: pd.DataFrame | None = None,
 ) -> SeedPlan:
@@ -51,12 +60,13 @@ def plan_seeds(
         adding: how many of them there are at first and at most.
         comparison: what is to be decided.
         reference: the label of the scheduler that the others are compared with.
+        first_plan: what the looks rest on.
         ended: rows of the runs table; those that are not asked for do not count.
         epochs: their rows of the epochs table, where the metric needs them.
     """
     criteria = Criteria(**{**dict(comparison), "reference": reference}, budget=adding.max)
     counts = dict.fromkeys(cells, adding.min)
-    rounds: list[tuple[str, ...]] = []
+    rounds: list[SeedRound] = []
     contrasts = 0
     if all(cell.scheduler != reference for cell in cells):  # no base rate could be chosen for it
         return SeedPlan(counts, (), contrasts, over=True)
@@ -66,24 +76,27 @@ def plan_seeds(
         if not set(asked["run_id"]) <= known:
             return SeedPlan(counts, tuple(rounds), contrasts, over=False)
         own = ended[ended["run_id"].isin(asked["run_id"])]
-        table = conclude(own, epochs, criteria, planned=asked).brief
+        table = conclude(own, epochs, criteria, planned=asked, first_plan=first_plan).brief
         contrasts = len(table)
         still_open = open_questions(table)
-        rounds.append(tuple(_name(row) for row in still_open.to_dict("records")))
-        more = [cell for cell in _cells_of(still_open, cells) if counts[cell] < adding.max]
-        if not more:
+        names = tuple(_name(row) for row in still_open.to_dict("records"))
+        rounds.append(SeedRound(max(counts.values()), names))
+        looks = {
+            cell: find_next_look(first_plan.first, first_plan.most, counts[cell]).n
+            for cell in _cells_of(still_open, cells)
+        }
+        grown = {cell: look for cell, look in looks.items() if look <= adding.max}
+        if not grown:
             return SeedPlan(counts, tuple(rounds), contrasts, over=True)
-        grown = {cell: min(counts[cell] + BLOCK, adding.max) for cell in more}
         counts = grown | {cell: n for cell, n in counts.items() if cell not in grown}
 
 
-def describe_rounds(added: SeedPlan, adding: SeedsUntil) -> list[str]:
+def describe_rounds(added: SeedPlan) -> list[str]:
     """Return a line for each round that has ended: what it left open, and what follows."""
     lines = []
     of_all = spell_count(added.contrasts, "difference")
-    for number, still_open in enumerate(added.rounds):
-        most = min(adding.min + number * BLOCK, adding.max)
-        after = f"after {most} seeds"
+    for number, each_round in enumerate(added.rounds):
+        still_open, after = each_round.still_open, f"after {each_round.seeds} seeds"
         if not still_open:
             each = "the difference" if added.contrasts == 1 else f"each of {of_all}"
             lines.append(f"{after}: {each} is resolved")

@@ -13,6 +13,7 @@ import pandas as pd
 
 from lrdecay.analysis import lr_selection
 from lrdecay.analysis.metrics import find_metric
+from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.run import Run
 from lrdecay.runner import adaptive_seeds
 from lrdecay.sweep.config import Sweep
@@ -73,8 +74,14 @@ class Agenda:
         return sum(run.phase == "compare" for run in self.whole)
 
 
-def build_agenda(sweep: Sweep, matrix: Matrix, outcomes: Outcomes, done: Collection[str]) -> Agenda:
-    """Return what a sweep asks for, given the outcomes of its runs.
+def build_agenda(
+    sweep: Sweep,
+    matrix: Matrix,
+    first_plan: FirstPlan,
+    outcomes: Outcomes,
+    done: Collection[str],
+) -> Agenda:
+    """Return what a sweep asks for, given its folder's first plan and the outcomes of its runs.
 
     `done` are the ids of runs that are not to train (again); a run that is not among them has not
     ended, whatever its outcome was.
@@ -98,6 +105,7 @@ def build_agenda(sweep: Sweep, matrix: Matrix, outcomes: Outcomes, done: Collect
                 sweep.adding,
                 sweep.comparison,
                 sweep.reference,
+                first_plan,
                 ended(candidates),
                 ended(candidates, "epochs") if with_epochs else None,
             )
@@ -119,6 +127,7 @@ class AgendaSource:
 
     sweep: Sweep
     matrix: Matrix
+    first_plan: FirstPlan
     mine: Callable[[Run], bool] | None = None
     repeated: Agenda | None = None
 
@@ -126,12 +135,12 @@ class AgendaSource:
         """Return what is asked for; see `build_agenda`."""
         if self.repeated is not None:
             return self.repeated.without(done)
-        agenda = build_agenda(self.sweep, self.matrix, outcomes, done)
+        agenda = build_agenda(self.sweep, self.matrix, self.first_plan, outcomes, done)
         return agenda if self.mine is None else agenda.share(self.mine, done)
 
     def describe(self, agenda: Agenda) -> list[str]:
         """Return a line for each base rate chosen, and for each round of seeds that ended."""
         lines = lr_selection.describe_rates(self.matrix.cells, agenda.rates)
-        if self.sweep.adding is not None and agenda.added is not None:
-            lines += adaptive_seeds.describe_rounds(agenda.added, self.sweep.adding)
+        if agenda.added is not None:
+            lines += adaptive_seeds.describe_rounds(agenda.added)
         return lines

@@ -15,6 +15,11 @@ from lrdecay.core.errors import InputError
 from lrdecay.execution.cost import estimate_flops
 from lrdecay.execution.trainer import Setup
 from lrdecay.runner.agenda import AgendaSource
+from lrdecay.runner.first_plan import (
+    describe_first_plan,
+    propose_first_plan,
+    settle_first_plan,
+)
 from lrdecay.runner.loop import Progress, Summary, SweepLoop
 from lrdecay.runner.options import SweepOptions, change_options
 from lrdecay.store.layout import REPEATS, refuse_link
@@ -77,10 +82,12 @@ def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None)
     with hold_folder(folder) as hold:
         mine = None
         if shard is not None:
-            fewest = None if sweep.adding is None else sweep.adding.min
-            mine = shard.part(matrix, partial(estimate_flops, dataset=dataset), fewest)
+            mine = shard.part(matrix, partial(estimate_flops, dataset=dataset), sweep.adding)
+        store = Store(folder, beside=None if shard is None else options.home(sweep))
+        proposed = propose_first_plan(sweep, matrix)
+        first_plan = settle_first_plan(store, proposed)
         loop = SweepLoop(
-            source=AgendaSource(sweep, matrix, mine),
+            source=AgendaSource(sweep, matrix, first_plan, mine),
             options=options,
             executor=executor,
             site=site,
@@ -93,7 +100,7 @@ def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None)
                 plugins=plugins.list_loaded(),
                 data=dataset,
             ),
-            store=Store(folder, beside=None if shard is None else options.home(sweep)),
+            store=store,
             hold=hold,
             progress=progress,
             warnings=[*dataset.warnings, *warnings],
@@ -101,6 +108,7 @@ def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None)
         )
         doubts = [*data_lint.lint_data(dataset, facts, sweep.comparison.metric), *warnings]
         about = data_lint.describe_data(dataset, facts)
+        about += describe_first_plan(first_plan, proposed)
         summary = loop.run([*about, *(f"warning: {text}" for text in doubts)])
         if options.repeat:
             again = replace(

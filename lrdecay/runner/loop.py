@@ -166,7 +166,7 @@ class SweepLoop:
 
     def _write_tables(self) -> None:
         agenda, sweep = self.agenda, self.source.sweep
-        about = self.warnings, self.facts
+        about = self.warnings, self.facts, self.source.first_plan
         self.store.compact(agenda.runs, sweep.text, sweep.target, agenda.planned, *about)
 
     def _start_progress(self) -> None:

@@ -14,11 +14,11 @@ from itertools import accumulate, pairwise
 from operator import itemgetter
 from pathlib import Path
 
-from lrdecay.analysis import lr_selection
+from lrdecay.analysis import SeedsUntil, lr_selection
+from lrdecay.analysis.looks import list_looks
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.engine.stacked.lockstep import find_kinds
-from lrdecay.runner.adaptive_seeds import BLOCK
 from lrdecay.sweep.matrix import Matrix
 
 FOLDER = "shards"
@@ -53,16 +53,16 @@ class Shard:
         return sweep / FOLDER / f"{self.number}-of-{self.of}"
 
     def part(
-        self, matrix: Matrix, cost: Callable[[Run], float], fewest: int | None
+        self, matrix: Matrix, cost: Callable[[Run], float], adding: SeedsUntil | None
     ) -> Callable[[Run], bool]:
         """Return what tells whether a run of the matrix is in this part.
 
         Runs that may train at the same time are shared out by themselves: the trials, the first
-        `fewest` seeds (all, if None) and each block that may be added. Each time runs that can
+        seeds (all, where none are added) and those up to each look. Each time runs that can
         train together stay together, seeds in order, and every part costs about the same.
         """
         own = set()
-        for runs in _rounds(matrix, fewest):
+        for runs in _rounds(matrix, adding):
             kinds = map(repr, find_kinds(runs))
             runs = [run for _, run in sorted(zip(kinds, runs, strict=True), key=itemgetter(0))]
             costs = [cost(run) for run in runs]
@@ -74,11 +74,14 @@ class Shard:
         return lambda run: _key(run) in own
 
 
-def _rounds(matrix: Matrix, fewest: int | None) -> list[list[Run]]:
+def _rounds(matrix: Matrix, adding: SeedsUntil | None) -> list[list[Run]]:
     rates = lr_selection.list_first_rates(matrix.cells)
     runs, cells = matrix.comparison(rates), len(matrix.compared(rates))  # seed after seed
-    first = len(matrix.seeds) if fewest is None else fewest
-    bounds = [0, *range(first, len(matrix.seeds), BLOCK), len(matrix.seeds)]
+    bounds = [0, len(matrix.seeds)]
+    if adding is not None:
+        # the looks of this file, whatever was planned before: all shards must share out alike
+        looks = list_looks(adding.min, adding.max, adding.max)
+        bounds = [0, *(look.n for look in looks if look.planned)]
     rounds = [runs[start * cells : end * cells] for start, end in pairwise(bounds)]
     return [together for together in (matrix.trials(), *rounds) if together]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from lrdecay.core.errors import InputError
+from lrdecay.core.first_plan import join_first_plans
 from lrdecay.core.run import ROLES, Run
 from lrdecay.core.text import join_words
 from lrdecay.store.layout import RESULTS, digest_text, has_results, list_files
@@ -96,7 +97,8 @@ def merge_results(
                 }
             )
         plan = max((source.plan for source in asking), key=lambda plan: plan.runs)
-        about = plan.warnings, plan.data
+        firsts = [each.plan.first_plan for each in known if each.plan.first_plan is not None]
+        about = plan.warnings, plan.data, join_first_plans(firsts) if firsts else None
         store.compact([*planned.values()], plan.sweep_text, plan.target, plan.runs, *about)
         done = store.done()
         missing = sum(run not in done for run in planned)

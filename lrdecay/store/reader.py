@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from lrdecay.core.data_facts import DataFacts
 from lrdecay.core.errors import DamagedError, InputError
+from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.run import Run
 from lrdecay.store import constraints
 from lrdecay.store.layout import REPEATS, list_current, list_files
@@ -26,7 +27,8 @@ class Plan:
     sweep file; the validation accuracy to reach, if it asks for one; and what `lrdecay plan` warns
     of in its data and schedules (nothing where an older lrdecay did not keep that). `extends` is
     the digest of the other sweep file after which the folder beside it was made, whose runs it left
-    out; `data` is what its dataset holds, None where an older lrdecay did not keep that."""
+    out; `data` is what its dataset holds, and `first_plan` what the comparison was planned to be
+    before it had results, None where an older lrdecay did not keep that."""
 
     runs: int
     sweep_text: str
@@ -34,6 +36,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     extends: str = ""
     data: DataFacts | None = None
+    first_plan: FirstPlan | None = None
 
 
 def read_runs(folder: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -81,7 +84,9 @@ def read_plan(folder: str | Path) -> Plan:
             warnings = tuple(map(str, json.loads(facts.get("warnings", "[]"))))
             extends = facts.get("extends", "")
             data = DataFacts.from_json(facts["data"]) if "data" in facts else None
-            return Plan(int(facts["planned"]), facts["sweep"], target, warnings, extends, data)
+            first = FirstPlan.from_json(facts["looks"]) if "looks" in facts else None
+            planned, sweep = int(facts["planned"]), facts["sweep"]
+            return Plan(planned, sweep, target, warnings, extends, data, first)
         except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise DamagedError(path, "what it says of its sweep is not readable") from error
     runs = read_runs(folder)  # the plan was set aside as damaged

@@ -125,7 +125,7 @@ def _verify(folder: Path) -> Verification:
             planned = read_plan_runs(folder)
             if findings:
                 facts = read_plan(folder)
-                about = facts.warnings, facts.data
+                about = facts.warnings, facts.data, facts.first_plan
                 store.compact(planned, facts.sweep_text, facts.target, facts.runs, *about)
             done = store.done()
             pending = tuple(run for run in planned if run.run_id not in done)

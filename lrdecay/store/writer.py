@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lrdecay.core.data_facts import DataFacts
+from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.run import ROLES, Run
 from lrdecay.core.signals import hold_signals
 from lrdecay.store.atomic import sync_folder, write_text
@@ -28,6 +29,7 @@ from lrdecay.store.layout import (
     REPEATS,
     RESULTS,
     digest_text,
+    has_results,
     list_earlier,
     list_files,
     list_folders,
@@ -36,7 +38,7 @@ from lrdecay.store.layout import (
     refuse_link,
 )
 from lrdecay.store.parquet import read_facts, write_groups, write_table
-from lrdecay.store.reader import join_once, read_plan, to_frame
+from lrdecay.store.reader import Plan, join_once, read_plan, to_frame
 from lrdecay.store.row_index import Places, Rows, index_folder, index_rows
 from lrdecay.store.schema import (
     EPOCHS,
@@ -107,6 +109,16 @@ class Store:
         kept = index_rows(list_files(self.folder, "runs"))
         return len(kept.keys() - {run.run_id for run in runs})
 
+    def has_compared(self) -> bool:
+        """Return whether any run of a comparison has ended, asked for still or not."""
+        phases = [read_table(path, ["phase"])["phase"] for path in self._files("runs")]
+        return any(pc.any(pc.equal(phase, "compare")).as_py() for phase in phases)
+
+    def read_plan(self) -> Plan | None:
+        """Return what was asked for last: here, else in the folder beside; None where nothing."""
+        homes = [self.folder, *([] if self._beside is None else [self._beside])]
+        return next((read_plan(home) for home in homes if has_results(home)), None)
+
     def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
         """Return how many of the given runs were made with what: the values of `MADE_WITH`."""
         rows = self._read_columns(runs, MADE_WITH)
@@ -148,12 +160,13 @@ class Store:
         planned: int | None = None,
         warnings: Sequence[str] = (),
         data: DataFacts | None = None,
+        first_plan: FirstPlan | None = None,
     ) -> None:
         """Rewrite the tables: the given runs, in the given order and under their labels.
 
         `planned` is how many runs the comparison is to have; those given, unless more are to come.
-        `warnings` are of data and schedules, and `data` says what the dataset holds, for whoever
-        reads the results without torch.
+        `warnings` are of data and schedules, `data` says what the dataset holds, and `first_plan`
+        what the comparison was planned to be before it had results, for whoever reads these.
         Runs that the sweep does not ask for any more are kept in `earlier/`.
         """
         passing = list_parts(self.folder)
@@ -167,6 +180,7 @@ class Store:
         facts |= {} if target is None else {"target": repr(target)}
         facts |= {"warnings": json.dumps(list(warnings))} if warnings else {}
         facts |= {} if data is None else {"data": data.to_json()}
+        facts |= {} if first_plan is None else {"looks": first_plan.to_json()}
         facts |= self._extends(sweep_text)
         if before != facts or self._planned != runs:
             self._planned = None

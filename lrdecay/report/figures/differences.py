@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from lrdecay import plots
-from lrdecay.analysis import FEWEST_SEEDS, Conclusions, axis_values
+from lrdecay.analysis import Conclusions, axis_values
 from lrdecay.analysis.axes import select_rows
 from lrdecay.plots.differences import MOST_SEEDS
 from lrdecay.report.figures import panels
@@ -41,11 +41,12 @@ def draw_differences(setting: Setting, found: Conclusions) -> Chart | None:
         f"the same seed. {_bar(found)} {_margin(found)} "
         f"{panels.format_counts(judged['n'])} pairs."
     )
-    few = judged["n"] < FEWEST_SEEDS
-    if few.any():
-        caption += f" Hollow: no interval, since it begins at {FEWEST_SEEDS} pairs."
-    if np.isinf(judged.loc[~few, "low"]).any():
-        caption += f" Hollow at {FEWEST_SEEDS} pairs or more: the interval is unbounded so far."
+    unseen = judged["look"] == 0
+    if unseen.any():
+        begin = judged.loc[unseen, "next_look"].min()
+        caption += f" Hollow: no interval yet, since verdicts begin at {begin} seeds."
+    if np.isinf(judged.loc[~unseen, "low"]).any():
+        caption += " Hollow too: all differences are one number, which gives no interval."
     if left_out := len(table) - len(rows):
         caption += f" {left_out} more are in the table."
     label = f"differences to {found.reference} with their intervals; see the table"
@@ -110,15 +111,14 @@ def draw_slopes(setting: Setting, found: Conclusions) -> Chart | None:
 def draw_closing(setting: Setting, found: Conclusions) -> Chart | None:
     """How the intervals closed as seeds were added: a panel per dropout."""
     steps = setting.own(found.history)
-    if steps.empty or steps["n"].max() == FEWEST_SEEDS:
+    if steps["n"].nunique() < 2:
         return None
     given = {"margin": found.criteria.margin, "unit": found.metric.unit, **setting.options}
     most = steps.groupby(["scheduler", "dropout"], dropna=False)["n"].max()
     caption = (
-        f"Difference to {found.reference} after the first {FEWEST_SEEDS}, "
-        f"{FEWEST_SEEDS + 1}, ... seeds: mean (thin) and both ends of its interval. {_bar(found)} "
-        f"{_margin(found)} Ring: the first verdict, which the interval permits to be looked for "
-        f"after every seed. The first intervals may lie beyond the axis. "
+        f"Difference to {found.reference} at each look: mean of the seeds so far (thin) and both "
+        f"ends of what the intervals have in common. {_bar(found)} {_margin(found)} Ring: the "
+        f"first verdict. The first intervals may lie beyond the axis. "
         f"{panels.format_counts(most)} pairs in the end."
     )
     return panels.draw_by_dropout(
@@ -135,8 +135,8 @@ def _bar(found: Conclusions) -> str:
     size = len(found.primary)
     right = "right" if size == 1 else f"all {size} right together"
     return (
-        f"Intervals: the confidence sequence, {right} with "
-        f"{100 * found.criteria.confidence:g}% confidence, after any number of seeds."
+        f"Intervals: {right} with {100 * found.criteria.confidence:g}% confidence, at all looks "
+        f"together."
     )
 
 

@@ -1,0 +1,67 @@
+"""What a comparison was planned to be before it had results: kept from then on, whatever its sweep
+file says later."""
+
+from dataclasses import asdict
+
+import pandas as pd
+
+from lrdecay.analysis import lr_selection
+from lrdecay.analysis.contrasts import count_primary
+from lrdecay.analysis.departures import find_first_plan
+from lrdecay.analysis.looks import find_next_look, list_looks
+from lrdecay.analysis.settings import read_criteria
+from lrdecay.core.first_plan import FirstPlan, digest_seeds
+from lrdecay.core.text import join_words, spell_count
+from lrdecay.store.writer import Store
+from lrdecay.sweep.config import Sweep
+from lrdecay.sweep.matrix import Matrix
+
+
+def propose_first_plan(sweep: Sweep, matrix: Matrix) -> FirstPlan:
+    """Return what a sweep plans, were it the first of its folder."""
+    adding, comparison = sweep.adding, sweep.comparison
+    first = len(sweep.seeds) if adding is None else adding.min
+    cells = matrix.compared(lr_selection.list_first_rates(matrix.cells))
+    return FirstPlan(
+        first=first,
+        most=None if adding is None else adding.max,
+        family=max(1, count_primary(pd.DataFrame(map(asdict, cells)), sweep.reference)),
+        metric=comparison.metric,
+        reference=sweep.reference,
+        margin=comparison.margin,
+        confidence=comparison.confidence,
+        seeds=digest_seeds(sweep.seeds[:first]),
+    )
+
+
+def settle_first_plan(store: Store, proposed: FirstPlan) -> FirstPlan:
+    """Return the first plan of a results folder, given what its sweep file plans now.
+
+    That is what is planned now as long as no run of the comparison has ended; from then on it is
+    the one that is kept, and of it only the family may grow.
+    """
+    if not store.has_compared():
+        return proposed
+    kept = store.read_plan()
+    if kept is None:
+        return FirstPlan().cover(proposed.family)
+    first = kept.first_plan or find_first_plan(None, read_criteria(kept.sweep_text))
+    return first.cover(proposed.family)
+
+
+def describe_first_plan(plan: FirstPlan, proposed: FirstPlan) -> list[str]:
+    """Return a line on when verdicts are made, if what is planned now is not what was first."""
+    if (plan.first, plan.most) == (proposed.first, proposed.most):
+        return []
+    planned = spell_count(plan.first, "seed")
+    planned += "" if plan.most is None else f", and up to {plan.most}"
+    there = proposed.most or proposed.first
+    looks = [look.n for look in list_looks(plan.first, plan.most, there)]
+    text = (
+        f"this comparison was first planned at {planned}, so its verdicts are made at "
+        f"{join_words(looks)} seeds"
+    )
+    if there not in looks:
+        following = find_next_look(plan.first, plan.most, there).n
+        text += f"; seeds beyond {looks[-1]} count in verdicts from {following} on"
+    return [text]
