@@ -72,12 +72,12 @@ SCHEDULERS = {
     ),
     "warm_cosine": (
         "up during a tenth of the run, then down to almost 0 along half a wave",
-        "class: WarmupLR, warmup_iters: 10%, then: {class: CosineAnnealingLR, T_max: epochs}",
+        "class: WarmupLR, warmup_iters: 10%,\n    then: {class: CosineAnnealingLR, T_max: epochs}",
     ),
     "warm_plateau": (
         "up during a tenth of the run, then halved whenever the validation loss stalls",
-        "class: WarmupLR, warmup_iters: 10%, "
-        "then: {class: ReduceLROnPlateau, factor: 0.5, patience: 1}",
+        "class: WarmupLR, warmup_iters: 10%,\n"
+        "    then: {class: ReduceLROnPlateau, factor: 0.5, patience: 1}",
     ),
 }
 """Label -> what the rate does, and how a sweep file says that."""
@@ -123,7 +123,7 @@ def _write_lines(dataset: str, schedulers: Sequence[str], file: str) -> Iterator
     yield f"#   lrdecay report {file}   writes a page with the answer"
     yield ""
     yield _explain(f"dataset: {dataset}", data.what)
-    yield _explain("", "your own images: {folder: my/images, size: 32}")
+    yield _explain("", "or your own images: {folder: my/images, size: 32}")
     yield _explain("model: cnn", "the network: two convolutions and two linear layers")
     yield "optimizer:"
     yield _explain("  name: Adam", "turns gradients into steps; also AdamW, SGD, RMSprop, Adadelta")
