@@ -50,7 +50,8 @@ def report(
 
     The index.html beside the results folder lists all reports there.
     """
-    places = [options.find_results(given, results, plugin) for given in folders or [None]]
+    asked = [*folders] if folders else [None]
+    places = [options.find_results(given, results, plugin) for given in asked]
     if watch:
         if len(places) > 1:
             raise InputError(f"--watch takes one results folder, not {len(places)}")
