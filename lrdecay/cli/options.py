@@ -25,8 +25,8 @@ SweepFile = Annotated[
     Path | None,
     typer.Argument(
         help="A sweep file, or the name of one: NAME.yaml here goes first, then those that come "
-        "with lrdecay, such as digits (`lrdecay sweep --list`). [default: sweep.yaml here, else "
-        "digits]",
+        "with lrdecay, such as digits (`lrdecay sweep --list`); unless given sweep.yaml here, "
+        "else digits.",
         show_default=False,
     ),
 ]
@@ -130,7 +130,7 @@ RESULTS_OR_SWEEP = "A results folder, such as results/digits, or a sweep file or
 ResultsOrSweep = Annotated[
     Path | None,
     typer.Argument(
-        help=f"{RESULTS_OR_SWEEP}. [default: as of `lrdecay sweep`]",
+        help=f"{RESULTS_OR_SWEEP}; unless given that of `lrdecay sweep`.",
         metavar="FOLDER",
         show_default=False,
     ),

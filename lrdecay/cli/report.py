@@ -22,9 +22,9 @@ def report(
     folders: Annotated[
         list[Path] | None,
         typer.Argument(
-            help=f"{options.RESULTS_OR_SWEEP}; of several, one page that shows them side by side. "
-            "[default: as of `lrdecay sweep`]",
-            metavar="FOLDER...",
+            help=f"{options.RESULTS_OR_SWEEP}, unless given that of `lrdecay sweep`; of several, "
+            "one page that shows them side by side.",
+            metavar="FOLDER",
             show_default=False,
         ),
     ] = None,

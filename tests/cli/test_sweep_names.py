@@ -199,3 +199,6 @@ def test_the_list_has_every_sweep_with_its_runs_and_says_where_they_are():
     assert rows[3].split() == f"families digits {first} and {others} more {runs}".split()
     assert rows[-2] == f"The files are in {SWEEPS}"
     assert "lrdecay plan NAME" in rows[-1]
+    assert "unless given sweep.yaml here, else digits." in " ".join(
+        call("sweep", "--help").stdout.replace("│", " ").split()
+    )
