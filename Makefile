@@ -1,5 +1,5 @@
 # Two commands are enough on a fresh machine: `make sweep` and `make test`.
-SWEEP ?= bench/sweeps/digits.yaml
+SWEEP ?= digits
 RESULTS ?= results
 ARGS ?=
 PYTHON ?= python3
@@ -13,7 +13,7 @@ TESTS := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=2
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
-	@echo "  Variables: SWEEP=bench/sweeps/mnist.yaml  RESULTS=results  ARGS='--data DIR --workers N'"
+	@echo "  Variables: SWEEP=mnist  RESULTS=results  ARGS='--data DIR --workers N'"
 
 setup: $(VENV)/.complete  ## make .venv and install everything into it
 
@@ -31,7 +31,7 @@ report: setup  ## write the HTML report of SWEEP's results
 	$(BIN)/lrdecay report "$(SWEEP)" --results "$(RESULTS)"
 
 reference: setup  ## train what results/ is published for and RESULTS lacks; hours on 2 cores
-	set -e; for sweep in bench/sweeps/mnist.yaml bench/sweeps/fashion_mnist.yaml; do \
+	set -e; for sweep in mnist fashion_mnist; do \
 	  $(BIN)/lrdecay sweep $$sweep --results "$(RESULTS)" $(ARGS); \
 	  $(BIN)/lrdecay report $$sweep --results "$(RESULTS)"; \
 	done

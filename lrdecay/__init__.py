@@ -1,7 +1,7 @@
 """Which learning-rate scheduler, at which dropout, and is the difference real?
 
 >>> import lrdecay
->>> sweep = lrdecay.load_sweep("bench/sweeps/digits.yaml")  # doctest: +SKIP
+>>> sweep = lrdecay.load_sweep("digits")  # doctest: +SKIP
 >>> lrdecay.run_sweep(sweep)  # doctest: +SKIP
 >>> lrdecay.write_report("results/digits")  # doctest: +SKIP
 >>> lrdecay.read_runs("results/digits").groupby("scheduler").test_accuracy.mean()  # doctest: +SKIP

@@ -12,19 +12,31 @@ from typing import Annotated
 
 import typer
 
-from lrdecay.cli import compare, export, merge, plan, plot, report, schedulers, status, sweep, train
+from lrdecay.cli import (
+    compare,
+    export,
+    merge,
+    new,
+    plan,
+    plot,
+    report,
+    schedulers,
+    status,
+    sweep,
+    train,
+)
 from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import RUN_FAILED, report_errors
 
 app = typer.Typer(
     help="Which learning-rate scheduler, at which dropout, and is the difference real?",
-    epilog="Start with:  lrdecay sweep bench/sweeps/digits.yaml",
+    epilog="Start with:  lrdecay sweep digits",
     no_args_is_help=True,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (sweep, merge, status, plan, train, schedulers, report, compare, export, plot):
+for command in (sweep, new, merge, status, plan, train, schedulers, report, compare, export, plot):
     app.add_typer(command.commands)
 
 

@@ -11,7 +11,6 @@ from rich.table import Table
 from lrdecay.cli import options
 from lrdecay.cli.console import out
 from lrdecay.cli.exits import report_errors
-from lrdecay.cli.report import find_results
 
 if TYPE_CHECKING:
     from lrdecay.report.compare import Answer
@@ -22,7 +21,7 @@ commands = typer.Typer()
 @commands.command(epilog="Example:  lrdecay compare results/digits")
 @report_errors()
 def compare(
-    folder: options.ResultsOrSweep,
+    folder: options.ResultsOrSweep = None,
     reference: options.Reference = None,
     metric: options.Metric = None,
     margin: options.Margin = None,
@@ -39,7 +38,7 @@ def compare(
     from lrdecay.report.compare import FORMATS, compare_folder
 
     answer = compare_folder(
-        find_results(folder, results, plugin),
+        options.find_results(folder, results, plugin),
         reference=reference,
         metric=metric,
         margin=margin,

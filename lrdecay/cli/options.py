@@ -7,13 +7,29 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from lrdecay.cli.console import err
 from lrdecay.core.errors import InputError
+from lrdecay.sweep.sweep_file import (
+    DEFAULT_FILE,
+    DEFAULT_NAME,
+    SUFFIXES,
+    find_by_name,
+    find_sweep_file,
+)
 
 if TYPE_CHECKING:
     from lrdecay.execution.executor import Executor
     from lrdecay.sweep.config import Sweep
 
-SweepFile = Annotated[Path, typer.Argument(help="A sweep file, such as bench/sweeps/digits.yaml.")]
+SweepFile = Annotated[
+    Path | None,
+    typer.Argument(
+        help="A sweep file, or the name of one: NAME.yaml here goes first, then those that come "
+        "with lrdecay, such as digits (`lrdecay sweep --list`); unless given sweep.yaml here, "
+        "else digits.",
+        show_default=False,
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(
@@ -110,8 +126,14 @@ TimeLimit = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Treat warnings about the schedules as errors.")
 ]
+RESULTS_OR_SWEEP = "A results folder, such as results/digits, or a sweep file or its name"
 ResultsOrSweep = Annotated[
-    Path, typer.Argument(help="A results folder, such as results/digits, or a sweep file.")
+    Path | None,
+    typer.Argument(
+        help=f"{RESULTS_OR_SWEEP}; unless given that of `lrdecay sweep`.",
+        metavar="FOLDER",
+        show_default=False,
+    ),
 ]
 Reference = Annotated[
     str | None,
@@ -150,13 +172,28 @@ Format = Annotated[
 ]
 
 
-def read_sweep(file: Path, plugin: list[str] | None) -> Sweep:
-    """Return the sweep of a file, once the plug-ins that it may use are loaded."""
+def read_sweep(given: Path | None, plugin: list[str] | None) -> Sweep:
+    """Return the sweep that is meant, once the plug-ins that it may use are loaded; say which file
+    that is, if it was not given."""
     from lrdecay.components.plugins import load_plugins
     from lrdecay.sweep.config import load_sweep
 
+    file = find_sweep_file(given)
+    if given is None and file != Path(DEFAULT_FILE):
+        err.say(f"No {DEFAULT_FILE} in {Path.cwd()}, so {DEFAULT_NAME}, which comes with lrdecay")
+    if file != given:
+        err.say(f"Sweep file: {file}")
     load_plugins(plugin or ())
     return load_sweep(file)
+
+
+def find_results(given: Path | None, results: Path, plugin: list[str] | None) -> Path:
+    """Return a results folder; that of a sweep, given by its file or name, is in `results`."""
+    if given is not None:
+        is_file = given.suffix in SUFFIXES and not given.is_dir()
+        if not is_file and (given.exists() or find_by_name(given) is None):
+            return given
+    return results / read_sweep(given, plugin).name
 
 
 def make_executor(

@@ -174,10 +174,10 @@ def print_schedules(planned: list[PlannedCurve], plot: Path | None) -> None:
         out.say(f"The schedules are drawn in {plot}.")
 
 
-@commands.command(epilog="Example:  lrdecay plan bench/sweeps/mnist.yaml --data ~/data")
+@commands.command(epilog="Example:  lrdecay plan mnist --data ~/data")
 @report_errors()
 def plan(
-    file: options.SweepFile,
+    file: options.SweepFile = None,
     data: options.DataDir = None,
     device: options.Device = "auto",
     workers: options.Workers = None,

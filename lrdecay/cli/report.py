@@ -20,14 +20,14 @@ commands = typer.Typer()
 @report_errors()
 def report(
     folders: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
-            help="A results folder, such as results/digits, or a sweep file; of several, one page "
-            "that shows them side by side.",
+            help=f"{options.RESULTS_OR_SWEEP}, unless given that of `lrdecay sweep`; of several, "
+            "one page that shows them side by side.",
             metavar="FOLDER",
             show_default=False,
         ),
-    ],
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -50,7 +50,8 @@ def report(
 
     The index.html beside the results folder lists all reports there.
     """
-    places = [find_results(given, results, plugin) for given in folders]
+    asked = [*folders] if folders else [None]
+    places = [options.find_results(given, results, plugin) for given in asked]
     if watch:
         if len(places) > 1:
             raise InputError(f"--watch takes one results folder, not {len(places)}")
@@ -67,13 +68,6 @@ def report(
     out.say(str(path))
     if output is None:
         _list_reports(places[0])
-
-
-def find_results(given: Path, results: Path, plugin: list[str] | None) -> Path:
-    """Return a results folder; that of a sweep file is named in it."""
-    if given.suffix not in (".yaml", ".yml") or given.is_dir():
-        return given
-    return results / options.read_sweep(given, plugin).name
 
 
 def _watch(folder: Path, output: Path | None) -> None:

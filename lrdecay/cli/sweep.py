@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from lrdecay.cli import options
 from lrdecay.cli.console import err, out, program_name
 from lrdecay.cli.exits import RUN_FAILED, exit_on_signal, report_errors
 from lrdecay.core.sanitize import sanitize_line
-from lrdecay.core.text import format_dropout, join_filled, spell_count, spell_seconds
+from lrdecay.core.text import format_dropout, join_filled, join_some, spell_count, spell_seconds
 
 if TYPE_CHECKING:
     from lrdecay.runner.loop import Summary
@@ -20,12 +21,10 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 
-@commands.command(
-    epilog="Example:  lrdecay sweep bench/sweeps/mnist.yaml --data ~/data --workers 4"
-)
+@commands.command(epilog="Example:  lrdecay sweep mnist --data ~/data --workers 4")
 @report_errors()
 def sweep(
-    file: options.SweepFile,
+    file: options.SweepFile = None,
     results: options.ResultsDir = Path("results"),
     data: options.DataDir = None,
     device: options.Device = "auto",
@@ -41,11 +40,17 @@ def sweep(
     address: options.Address = None,
     gpus: options.Gpus = 1.0,
     shard: options.Shard = None,
+    list_sweeps: Annotated[
+        bool, typer.Option("--list", help="List the sweeps that come with lrdecay; nothing trains.")
+    ] = False,
 ) -> None:
     """Train every run of a sweep file that has no result yet.
 
     Interrupt it whenever you like: the same command continues from there.
     """
+    if list_sweeps:
+        print_shipped()
+        return
     with exit_on_signal() as place:
         from lrdecay.cli.progress import SweepProgress
         from lrdecay.runner import Shard, SweepOptions, run_sweep
@@ -73,6 +78,22 @@ def sweep(
         print_summary(summary, chosen.home(loaded))
         if not print_outcome(summary):
             raise typer.Exit(RUN_FAILED)
+
+
+def print_shipped() -> None:
+    """Print the sweeps that come with lrdecay, what each compares, and how many runs that takes."""
+    from lrdecay.sweep.config import load_sweep
+    from lrdecay.sweep.sweep_file import SHIPPED, list_shipped
+
+    table = Table("name", "dataset", "schedulers", box=None, pad_edge=False)
+    table.add_column("runs", justify="right")
+    for name, path in list_shipped().items():
+        each = load_sweep(path)
+        runs = each.cells * len(each.seeds) + each.trials
+        table.add_row(name, each.dataset.name, join_some(each.schedulers, most=4), f"{runs:,}")
+    out.print(table)
+    out.say(f"The files are in {SHIPPED}")
+    out.say(f"Next:  {program_name()} plan NAME, or {program_name()} new FILE for one of your own")
 
 
 def print_summary(summary: Summary, sweep_folder: Path) -> None:

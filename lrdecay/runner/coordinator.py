@@ -47,7 +47,7 @@ def run_sweep(
     it is tried once.
 
     Args:
-        sweep: A sweep, or the path of its file.
+        sweep: A sweep, or the path or name of its file.
         options: How it trains, and where its results go; a path alone is the `results` folder.
         progress: Is notified of how it goes, and of warnings about schedules and networks.
         **changes: Any of the `SweepOptions` by name, such as ``workers=2``.

@@ -22,6 +22,7 @@ from lrdecay.core.yaml import MAX_BYTES, Document, Problem, YamlError, parse_yam
 from lrdecay.sweep import checks
 from lrdecay.sweep.diagnostics import SweepFileError, translate_errors
 from lrdecay.sweep.scheduler_axes import expand_axes
+from lrdecay.sweep.sweep_file import find_sweep_file, suggest_shipped
 
 MAX_RUNS = 1_000_000
 
@@ -170,18 +171,19 @@ class Sweep(Strict):
 
 
 def load_sweep(path: str | Path) -> Sweep:
-    """Read and check a sweep file.
+    """Read and check a sweep file, given by its path or by name, such as `digits`.
 
     Raises `SweepFileError`, which lists every mistake as ``file:line:column: message``.
     """
-    path = Path(path)
+    path = find_sweep_file(path)
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error
         shown = str(path) if str(path).isprintable() else repr(str(path))
-        raise InputError(f"{shown}: {reason}") from error
+        hint = suggest_shipped(path) if isinstance(error, FileNotFoundError) else ""
+        raise InputError(f"{shown}: {reason}{hint}") from error
     # the last character may be cut where the file is too large, which is reported then
     errors = "strict" if len(content) <= MAX_BYTES else "replace"
     try:

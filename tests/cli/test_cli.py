@@ -158,7 +158,8 @@ def test_the_bar_begins_anew_for_repeats():
 
 
 @pytest.mark.parametrize(
-    "command", ["plan", "sweep", "report", "compare", "export", "plot", "train", "schedulers"]
+    "command",
+    ["new", "plan", "sweep", "report", "compare", "export", "plot", "train", "schedulers"],
 )
 def test_every_command_has_help_with_an_example(command):
     result = call(command, "--help")
@@ -292,7 +293,7 @@ def test_a_bad_file_gives_2_and_trains_nothing(file, tmp_path):
         (["train", "--set", "gamna=1"], "the key 'gamna' is unknown; did you mean gamma?"),
         (["train", "--dataset", "digit"], "did you mean digits?"),
         (["train", "--device", "tpu"], "tpu"),
-        (["sweep", "bench/sweeps/digits.yaml", "--results", "Makefile"], "Makefile"),
+        (["sweep", "digits", "--results", "Makefile"], "Makefile"),
         (["report", "Makefile", "--output", "."], "no results in Makefile"),
     ],
 )

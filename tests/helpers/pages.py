@@ -37,7 +37,7 @@ import torch
 import typer.main
 import yaml
 from helpers import plugged
-from helpers.paths import HOME
+from helpers.paths import HOME, SWEEPS
 from typer.testing import CliRunner
 
 from lrdecay.cli.app import app
@@ -98,8 +98,7 @@ def blocks(page: Path) -> list[Block]:
 
 def check(page: Path, folder: Path) -> None:
     """Check every block of a page, in order, from an empty folder that is the current one."""
-    for name in ("bench", "examples"):
-        (folder / name).symlink_to(HOME / name)
+    (folder / "examples").symlink_to(HOME / "examples")
     shutil.copytree(HOME / "results" / "mnist", folder / "results" / "mnist")
     names: dict[str, object] = {"__name__": "page"}
     printed: str | None = None
@@ -244,7 +243,7 @@ def _check_yaml(block: Block, folder: Path, where: str) -> None:
         parse_sweep(whole(block.text))
     if name := given.get("name"):
         (folder / f"{name}.yaml").write_text(block.text)
-        shipped = HOME / "bench" / "sweeps" / f"{name}.yaml"
+        shipped = SWEEPS / f"{name}.yaml"
         if shipped.is_file():
             assert given == yaml.safe_load(shipped.read_text()), f"{where}: not {shipped}"
 

@@ -8,7 +8,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
-from helpers.paths import HOME
+from helpers.paths import HOME, SWEEPS
 
 from lrdecay.core.yaml import parse_yaml
 
@@ -156,7 +156,7 @@ def every_valid() -> list[str]:
 
 def examples() -> list[str]:
     """Return the sweep files that come with the program, and those of two documents."""
-    files = [path.read_text() for path in sorted((HOME / "bench" / "sweeps").glob("*.yaml"))]
+    files = [path.read_text() for path in sorted(SWEEPS.glob("*.yaml"))]
     whole_file, chosen_rates = _yaml_in("sweeps.md")
     nested_schedulers, lengths, grid, *_ = _yaml_in("schedulers.md")
     rest = {

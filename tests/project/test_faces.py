@@ -17,7 +17,8 @@ FACES = {
     "verify_results",
     "engine": "Epoch Measured train_one train_stacked",
     "analysis": "Comparison SeedsUntil compare",
-    "sweep": "Matrix Sweep SweepFileError expand_matrix load_sweep parse_sweep",
+    "sweep": "Matrix Sweep SweepFileError expand_matrix find_sweep_file list_shipped load_sweep "
+    "parse_sweep",
     "execution": "Cluster Executor Local Site plan_groups",
     "runner": "Progress Shard Summary run_sweep",
     "plots": "write_figure",
@@ -47,7 +48,7 @@ LAZY = [package for package in PACKAGES if homes_of(package) is not None]
 
 
 def test_what_has_to_be_lazy_is():
-    names = ("analysis", "engine", "execution", "plots", "report", "store")
+    names = ("analysis", "engine", "execution", "plots", "report", "store", "sweep")
     assert {"lrdecay", *(f"lrdecay.{name}" for name in names)} == set(LAZY)
 
 

@@ -1,5 +1,6 @@
 """What a wheel and a source distribution hold, built without the network."""
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from helpers.paths import HOME
 from helpers.shared import make_once
+
+from lrdecay.sweep.sweep_file import list_shipped
 
 PROJECT = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
 
@@ -61,10 +64,29 @@ def test_the_wheel_has_the_package_and_nothing_else(built):
     ours = {name for name in names if ".dist-info/" not in name}
     assert ours == sources()
     assert {"lrdecay/py.typed", "lrdecay/report/templates/report.html.j2"} <= ours
+    assert {f"lrdecay/sweep/shipped/{name}.yaml" for name in list_shipped()} <= ours
     info = f"lrdecay-{PROJECT['version']}.dist-info"
     assert f"{info}/licenses/LICENSE" in names
     points = zipfile.ZipFile(wheel).read(f"{info}/entry_points.txt").decode()
     assert points.strip() == "[console_scripts]\nlrdecay = lrdecay.cli:main"
+
+
+@pytest.mark.slow
+def test_the_wheel_alone_plans_a_sweep_that_comes_with_it(built, tmp_path):
+    (wheel,) = built.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "unpacked")
+    (tmp_path / "empty").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "lrdecay", "plan", "digits", "--workers", "1"],
+        cwd=tmp_path / "empty",
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "unpacked")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = tmp_path / "unpacked" / "lrdecay" / "sweep" / "shipped" / "digits.yaml"
+    assert done.stderr == f"Sweep file: {found}\n"
+    assert "cells x 8 seeds" in done.stdout
 
 
 @pytest.mark.slow

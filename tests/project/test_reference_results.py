@@ -6,7 +6,7 @@ import shutil
 
 import pandas
 import pytest
-from helpers.paths import HOME
+from helpers.paths import HOME, SWEEPS
 from helpers.tiers import slow_but
 from typer.testing import CliRunner
 
@@ -75,7 +75,7 @@ def test_the_report_comes_out_as_committed_byte_for_byte(folder, copied):
 
 
 def test_they_are_those_of_the_sweep_file(folder, runs, compared):
-    shipped = HOME / "bench" / "sweeps" / f"{folder.name}.yaml"
+    shipped = SWEEPS / f"{folder.name}.yaml"
     for_editors, _, rest = shipped.read_bytes().partition(b"\n")
     assert for_editors.startswith(b"# yaml-language-server: ")
     assert (folder / "sweep.yaml").read_bytes() == rest

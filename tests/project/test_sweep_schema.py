@@ -6,13 +6,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 import sweep_schema
-from helpers.paths import HOME
+from helpers.paths import HOME, SWEEPS
 from helpers.sweep_files import every_valid
 
 from lrdecay.core.yaml import parse_yaml
 
 SCHEMA = HOME / "docs" / "sweep.schema.json"
-SHIPPED = sorted([*HOME.glob("bench/sweeps/**/*.yaml"), *HOME.glob("examples/*/*.yaml")])
+SHIPPED = sorted([*SWEEPS.rglob("*.yaml"), *HOME.glob("examples/*/*.yaml")])
 WRONG = """
 betas_range betas_shape bool_for_number choose_empty choose_in_list choose_key choose_missing
 choose_one choose_per choose_range choose_repeated choose_scalar choose_seeds comparison_range

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.paths import HOME
+from helpers.paths import SWEEPS
 from helpers.training import digits
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +36,7 @@ from lrdecay.sweep.matrix import list_runs
 
 HERE = Path(__file__).parent
 BAD_SWEEPS = sorted((HERE / "bad_sweeps").glob("*.yaml"))
-GOOD_SWEEPS = sorted((HOME / "bench" / "sweeps").glob("*.yaml"))
+GOOD_SWEEPS = sorted(SWEEPS.glob("*.yaml"))
 MINIMAL = "dataset: digits\nschedulers: {constant: {class: constant}}\n"
 
 
@@ -129,8 +129,8 @@ def test_no_file(tmp_path: Path) -> None:
         load_sweep(tmp_path / "none.yaml")
     with pytest.raises(InputError, match=r": Is a directory$"):
         load_sweep(tmp_path)
-    with pytest.raises(InputError, match=r"^'a\\x00b': embedded null byte$"):
-        load_sweep("a\0b")
+    with pytest.raises(InputError, match=r"^'a\\x00b\.yaml': embedded null byte$"):
+        load_sweep("a\0b.yaml")
 
 
 def test_a_file_with_a_line_break_in_its_name_is_named_in_one_line(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_time_is_the_same_at_every_length_of_run() -> None:
 
 def test_the_families_are_resolved_to_what_shares_written_the_old_way_gave() -> None:
     """20 epochs of 19 steps: identity rests on these numbers."""
-    runs = list_runs(load_sweep(HOME / "bench" / "sweeps" / "families.yaml"), digits())
+    runs = list_runs(load_sweep("families"), digits())
     given = {run.scheduler: json.loads(run.scheduler_args) for run in runs}
     assert given["step"] == {"gamma": 0.5, "interval": "epoch", "step_size": 10}
     assert given["multistep"] == {"gamma": 0.3, "interval": "epoch", "milestones": [10, 15]}

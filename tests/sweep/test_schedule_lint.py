@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers.paths import HOME
+from helpers.paths import SWEEPS
 from helpers.training import digits, sweep
 from typer.testing import CliRunner
 
@@ -19,7 +19,7 @@ from lrdecay.sweep.argument_lint import lint_floors
 from lrdecay.sweep.config import Sweep, load_sweep
 from lrdecay.sweep.matrix import list_runs
 
-SWEEPS = sorted((HOME / "bench" / "sweeps").glob("**/*.yaml"))
+SHIPPED = sorted(SWEEPS.rglob("*.yaml"))
 EPOCHS, STEPS = 10, 190  # 1,198 images in batches of 64
 
 
@@ -434,7 +434,7 @@ def test_a_schedule_too_long_to_walk_is_not_foreseen(monkeypatch):
     assert foreseen("half: {class: CosineAnnealingLR, T_max: 20}") == []
 
 
-@pytest.mark.parametrize("path", SWEEPS, ids=[path.stem for path in SWEEPS])
+@pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
 def test_silent_on_the_sweeps_that_come_with_it(path):
     loaded = load_sweep(path)
     if loaded.dataset.name == "digits":

@@ -125,7 +125,7 @@ _ABSENT = "download=True"  # what torchvision's error says to try where files ar
 _ADVICE = (
     f"Name the folder that holds it with --data DIR or the environment variable {DATA_VARIABLE} "
     f"(laid out as torchvision does), or start with the digits, which need no download: "
-    f"bench/sweeps/digits.yaml"
+    f"lrdecay sweep digits"
 )
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from helpers.paths import HOME
 from helpers.training import digits, split
 from PIL import Image
 from torch.testing import assert_close
@@ -26,6 +25,7 @@ from lrdecay.components.datasets.dataset import (
 from lrdecay.components.datasets.image_folder import load_image_folder
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.core.errors import InputError
+from lrdecay.sweep.config import load_sweep
 
 RNG = np.random.default_rng
 
@@ -308,14 +308,14 @@ def test_without_data_and_network_one_error_says_what_to_do(name, tmp_path, no_n
     message = str(caught.value)
     assert message.startswith(f"{name} is not in {tmp_path}, and it could not be downloaded (")
     assert "Name or service not known" in message.splitlines()[0]
-    for hint in ("--data", "LRDECAY_DATA", "bench/sweeps/digits.yaml"):
+    for hint in ("--data", "LRDECAY_DATA", "lrdecay sweep digits"):
         assert hint in message.splitlines()[1]
     assert 1 <= len(no_network) <= 2  # one file, from each of its mirrors
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_sweep_that_the_error_points_to_is_there():
-    assert (HOME / "bench" / "sweeps" / "digits.yaml").is_file()
+    assert load_sweep("digits").dataset.name == "digits"
 
 
 def test_nothing_is_downloaded_unless_it_may_be(tmp_path, no_network):

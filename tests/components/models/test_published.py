@@ -13,7 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from helpers.frames import make_tables, write_folder
-from helpers.paths import HOME
+from helpers.paths import SWEEPS
 from helpers.tiers import slow_but
 from torch import nn
 from torch.testing import assert_close
@@ -42,7 +42,6 @@ from lrdecay.sweep.diagnostics import SweepFileError
 from lrdecay.sweep.matrix import list_runs
 
 CPU = torch.device("cpu")
-SWEEPS = HOME / "bench" / "sweeps"
 PUBLISHED = sorted((SWEEPS / "published").glob("*.yaml"))
 FEW = ["mnist_example", "cifar10_3c3d"]
 SHAPES = {"mnist_example": (1, 28, 28), "fmnist_2c2d": (1, 28, 28), "cifar10_3c3d": (3, 32, 32)}
