@@ -57,11 +57,11 @@ def describe_first_plan(plan: FirstPlan, proposed: FirstPlan) -> list[str]:
     planned += "" if plan.most is None else f", and up to {plan.most}"
     there = proposed.most or proposed.first
     looks = [look.n for look in list_looks(plan.first, plan.most, there)]
-    text = (
-        f"this comparison was first planned at {planned}, so its verdicts are made at "
-        f"{join_words(looks)} seeds"
-    )
+    text = f"this comparison was first planned at {planned}, so its verdicts "
+    following = find_next_look(plan.first, plan.most, there).n
+    if not looks:
+        return [f"{text}begin at {following} seeds"]
+    text += f"are made at {join_words(looks)} seeds"
     if there not in looks:
-        following = find_next_look(plan.first, plan.most, there).n
         text += f"; seeds beyond {looks[-1]} count in verdicts from {following} on"
     return [text]
