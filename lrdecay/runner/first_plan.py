@@ -6,12 +6,14 @@ from dataclasses import asdict
 import pandas as pd
 
 from lrdecay.analysis import lr_selection
-from lrdecay.analysis.contrasts import count_primary
+from lrdecay.analysis.axes import compared, list_cells
+from lrdecay.analysis.contrasts import count_primary, find_reference
 from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.looks import find_next_look, list_looks
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.first_plan import FirstPlan, digest_seeds
 from lrdecay.core.text import join_words, spell_count
+from lrdecay.store.reader import Plan
 from lrdecay.store.writer import Store
 from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.matrix import Matrix
@@ -43,10 +45,22 @@ def settle_first_plan(store: Store, proposed: FirstPlan) -> FirstPlan:
     if not store.has_compared():
         return proposed
     kept = store.read_plan()
-    if kept is None:
-        return FirstPlan().cover(proposed.family)
-    first = kept.first_plan or find_first_plan(None, read_criteria(kept.sweep_text))
+    first = FirstPlan() if kept is None else _take_first_plan(*kept)
     return first.cover(proposed.family)
+
+
+def _take_first_plan(kept: Plan, planned: pd.DataFrame | None) -> FirstPlan:
+    """Return the first plan that was kept, else what an older lrdecay planned last."""
+    if kept.first_plan is not None:
+        return kept.first_plan
+    if not kept.sweep_text:
+        return FirstPlan()
+    stated = read_criteria(kept.sweep_text)
+    first = find_first_plan(None, stated)
+    if planned is None or (planned["phase"] != "compare").all():
+        return first
+    reference = stated.reference or find_reference(list_cells(compared(planned)))
+    return first.cover(count_primary(planned, reference))
 
 
 def describe_first_plan(plan: FirstPlan, proposed: FirstPlan) -> list[str]:

@@ -38,7 +38,7 @@ from lrdecay.store.layout import (
     refuse_link,
 )
 from lrdecay.store.parquet import read_facts, write_groups, write_table
-from lrdecay.store.reader import Plan, join_once, read_plan, to_frame
+from lrdecay.store.reader import Plan, join_once, read_plan, read_plan_rows, to_frame
 from lrdecay.store.row_index import Places, Rows, index_folder, index_rows
 from lrdecay.store.schema import EPOCHS, MADE_WITH, PLAN, RUNS, SPLITS, TABLES, Record, make_table
 from lrdecay.store.versions import read_table
@@ -104,10 +104,12 @@ class Store:
         phases = [read_table(path, ["phase"])["phase"] for path in self._files("runs")]
         return any(pc.any(pc.equal(phase, "compare")).as_py() for phase in phases)
 
-    def read_plan(self) -> Plan | None:
-        """Return what was asked for last: here, else in the folder beside; None where nothing."""
+    def read_plan(self) -> tuple[Plan, pd.DataFrame | None] | None:
+        """Return what was asked for last, and its runs where these are known: here, else in the
+        folder beside; None where nothing was."""
         homes = [self.folder, *([] if self._beside is None else [self._beside])]
-        return next((read_plan(home) for home in homes if has_results(home)), None)
+        there = (home for home in homes if has_results(home))
+        return next(((read_plan(home), read_plan_rows(home)) for home in there), None)
 
     def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
         """Return how many of the given runs were made with what: the values of `MADE_WITH`."""
