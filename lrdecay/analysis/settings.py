@@ -16,7 +16,7 @@ from lrdecay.core.yaml import YamlError, parse_yaml
 class SeedsUntil(Strict):
     """Seeds that are added until the comparison is decided: 0 to at least `min`, at most `max`.
 
-    From 8 on a difference has an interval that may be looked at after every seed.
+    Verdicts are made at looks: `min`, `max`, and steps between them.
     """
 
     min: Annotated[int, Field(ge=8, le=1_000_000)] = 8
