@@ -13,7 +13,6 @@ from lrdecay.analysis.looks import find_next_look, list_looks
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.first_plan import FirstPlan, digest_seeds
 from lrdecay.core.text import join_words, spell_count
-from lrdecay.store.reader import Plan
 from lrdecay.store.writer import Store
 from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.matrix import Matrix
@@ -44,18 +43,17 @@ def settle_first_plan(store: Store, proposed: FirstPlan) -> FirstPlan:
     """
     if not store.has_compared():
         return proposed
+    return _read_first_plan(store).cover(proposed.family)
+
+
+def _read_first_plan(store: Store) -> FirstPlan:
+    """Return the first plan that is kept, else what an older lrdecay planned last."""
     kept = store.read_plan()
-    first = FirstPlan() if kept is None else _take_first_plan(*kept)
-    return first.cover(proposed.family)
-
-
-def _take_first_plan(kept: Plan, planned: pd.DataFrame | None) -> FirstPlan:
-    """Return the first plan that was kept, else what an older lrdecay planned last."""
+    if kept is None or not (kept.first_plan or kept.sweep_text):
+        return FirstPlan()
     if kept.first_plan is not None:
         return kept.first_plan
-    if not kept.sweep_text:
-        return FirstPlan()
-    stated = read_criteria(kept.sweep_text)
+    stated, planned = read_criteria(kept.sweep_text), store.read_plan_rows()
     first = find_first_plan(None, stated)
     if planned is None or (planned["phase"] != "compare").all():
         return first

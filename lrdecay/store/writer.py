@@ -104,12 +104,19 @@ class Store:
         phases = [read_table(path, ["phase"])["phase"] for path in self._files("runs")]
         return any(pc.any(pc.equal(phase, "compare")).as_py() for phase in phases)
 
-    def read_plan(self) -> tuple[Plan, pd.DataFrame | None] | None:
-        """Return what was asked for last, and its runs where these are known: here, else in the
-        folder beside; None where nothing was."""
+    def read_plan(self) -> Plan | None:
+        """Return what was asked for last: here, else in the folder beside; None where nothing."""
+        home = self._find_planned()
+        return None if home is None else read_plan(home)
+
+    def read_plan_rows(self) -> pd.DataFrame | None:
+        """Return the runs that were asked for last, there too; None where they are not known."""
+        home = self._find_planned()
+        return None if home is None else read_plan_rows(home)
+
+    def _find_planned(self) -> Path | None:
         homes = [self.folder, *([] if self._beside is None else [self._beside])]
-        there = (home for home in homes if has_results(home))
-        return next(((read_plan(home), read_plan_rows(home)) for home in there), None)
+        return next((home for home in homes if has_results(home)), None)
 
     def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
         """Return how many of the given runs were made with what: the values of `MADE_WITH`."""
