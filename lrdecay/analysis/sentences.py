@@ -158,7 +158,10 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         if not inside:
             text += f" Of all {row['n']} seeds the mean is {gain:.{decimals}f}, outside of that."
         if not row["skew_holds"]:
-            text += " It rests on differences that are not skewed."
+            text += (
+                " It supposes differences that are not skewed: corrected for their skewness the "
+                "interval contains 0."
+            )
     elif verdict == IDENTICAL:
         text = (
             f"{_subject(row)}: Identical {metric.title} at {_seeds_of_look(row)} on "
