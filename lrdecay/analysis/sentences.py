@@ -81,6 +81,9 @@ def describe_looks(plan: FirstPlan, there: int) -> str:
     ('planned looks at 8 and 12 seeds', 'a look at 8 seeds before the planned 24')
     """
     looks = list_looks(plan.first, plan.most, there)
+    if plan.first < FEWEST_SEEDS:  # so that none is as planned
+        numbers = [look.n for look in looks]
+        return f"{'looks ' if len(numbers) > 1 else ''}at {join_words(numbers)} seeds"
     planned = [look.n for look in looks if look.planned]
     others = [look.n for look in looks if not look.planned]
     if not planned:
@@ -90,8 +93,7 @@ def describe_looks(plan: FirstPlan, there: int) -> str:
         return f"looks at {join_words(planned)} seeds as planned and at {join_words(others)}"
     if len(planned) > 1:
         return f"planned looks at {join_words(planned)} seeds"
-    fewer = plan.first < FEWEST_SEEDS
-    return f"at {planned[0]} seeds" if fewer else f"at the planned {planned[0]} seeds"
+    return f"at the planned {planned[0]} seeds"
 
 
 def format_interval(low: float, high: float, *marks: float) -> str:

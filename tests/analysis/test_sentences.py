@@ -59,7 +59,7 @@ def test_one_beats_the_other():
         ({}, 12, "0.405 to 0.595, looks at 8 seeds as planned and at 12"),
         ({}, 16, "0.406 to 0.594, looks at 8 seeds as planned and at 12 and 16"),
         ({"first": 3}, 8, "0.405 to 0.595, at 8 seeds"),
-        ({"first": 3}, 12, "0.405 to 0.595, looks at 8 seeds as planned and at 12"),
+        ({"first": 3}, 12, "0.405 to 0.595, looks at 8 and 12 seeds"),
         ({"first": 12}, 8, "0.33 to 0.67, a look at 8 seeds before the planned 12"),
         ({"first": 16}, 12, "0.37 to 0.63, looks at 8 and 12 seeds before the planned 16"),
         ({"first": 16}, 16, "0.441 to 0.559, looks at 16 seeds as planned and at 8 and 12"),
