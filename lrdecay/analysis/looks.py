@@ -51,7 +51,7 @@ def iterate_looks(first: int = FEWEST_SEEDS, most: int | None = None) -> Iterato
     for n in before:
         yield Look(n, BEFORE_SHARE / len(before), planned=False)
     for n in planned:
-        yield Look(n, own * sqrt(n) / roots, planned=True)
+        yield Look(n, own * (sqrt(n) / roots), planned=True)
     after = (n for n in _iterate_lattice() if n > last)
     for place, n in enumerate(after):
         yield Look(n, AFTER_SHARE * 0.5 ** (place // 2), planned=False)

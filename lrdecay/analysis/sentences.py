@@ -81,6 +81,9 @@ def describe_looks(plan: FirstPlan, there: int) -> str:
     ('planned looks at 8 and 12 seeds', 'a look at 8 seeds before the planned 24')
     """
     looks = list_looks(plan.first, plan.most, there)
+    if plan.first < FEWEST_SEEDS:  # so that none is as planned
+        numbers = [look.n for look in looks]
+        return f"{'looks ' if len(numbers) > 1 else ''}at {join_words(numbers)} seeds"
     planned = [look.n for look in looks if look.planned]
     others = [look.n for look in looks if not look.planned]
     if not planned:
@@ -90,8 +93,7 @@ def describe_looks(plan: FirstPlan, there: int) -> str:
         return f"looks at {join_words(planned)} seeds as planned and at {join_words(others)}"
     if len(planned) > 1:
         return f"planned looks at {join_words(planned)} seeds"
-    fewer = plan.first < FEWEST_SEEDS
-    return f"at {planned[0]} seeds" if fewer else f"at the planned {planned[0]} seeds"
+    return f"at the planned {planned[0]} seeds"
 
 
 def format_interval(low: float, high: float, *marks: float) -> str:
@@ -146,17 +148,25 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
     if verdict in (HIGHER, LOWER):
         # what is said is how much the one has more, so the interval is of that too
         near, far = sorted((abs(low), abs(high)))
-        amount = f"{abs(mean):.{_decimals(near, far, marks)}f} {metric.unit}"
+        gain, decimals = mean if verdict == HIGHER else -mean, _decimals(near, far, marks)
+        interval = format_interval(near, far, *marks)
+        inside = near <= gain <= far  # else seeds after the look that decided are unlike the first
+        amount = f"{gain:.{decimals}f} {metric.unit}" if inside else f"{interval} {metric.unit}"
         size = f", by {row['size']} {within}" if isinstance(row["size"], str) else ""
         text = (
             f"{_where(row, ': ')}{_claim(row, metric, amount)} on {metric.images} "
-            f"(family-wise interval {format_interval(near, far, *marks)}, {looks}){size}."
+            f"(family-wise interval {interval}, {looks}){size}."
         )
+        if not inside:
+            text += f" Of all {row['n']} seeds the mean is {gain:.{decimals}f}, outside of that."
         if not row["skew_holds"]:
-            text += " It rests on differences that are not skewed."
+            text += (
+                " It supposes differences that are not skewed: corrected for their skewness the "
+                "interval contains 0."
+            )
     elif verdict == IDENTICAL:
         text = (
-            f"{_subject(row)}: Identical {metric.title} at {spell_each(row['look'], 'seed')} on "
+            f"{_subject(row)}: Identical {metric.title} at {_seeds_of_look(row)} on "
             f"{metric.images}: at most {100 * row['may_differ']:.0f}% of seeds can differ "
             f"(family-wise)."
         )
@@ -179,6 +189,13 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         )
     on_new_images = "" if verdict == IDENTICAL else _new_images(row)
     return f"{text}{on_new_images}{_same_rates(row)}"
+
+
+def _seeds_of_look(row: Row) -> str:
+    """Return that all seeds of the last look are meant, which are the first of those there."""
+    if row["n"] == row["look"]:
+        return spell_each(row["look"], "seed")
+    return f"each of the first {spell_count(row['look'], 'seed')}"
 
 
 def _same_rates(row: Row) -> str:
@@ -276,7 +293,7 @@ def _outlook(row: Row, metric: Metric, budget: int) -> str:
         f"{look} seeds"
     )
     if not math.isfinite(row["more_seeds"]):
-        return f"{text}; it may not be resolvable within {spell_count(budget, 'seed')}."
+        return f"{text}; this one may not be resolvable within {spell_count(budget, 'seed')}."
     resolving = int(row["n"] + row["more_seeds"])
     if resolving == row["next_look"]:
         return (

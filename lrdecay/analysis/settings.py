@@ -16,7 +16,7 @@ from lrdecay.core.yaml import YamlError, parse_yaml
 class SeedsUntil(Strict):
     """Seeds that are added until the comparison is decided: 0 to at least `min`, at most `max`.
 
-    Those whose difference is still open get seeds up to the next look: 8, 12, 16, 24, 32, 48, ...
+    Verdicts are made at looks: `min`, `max`, and steps between them.
     """
 
     min: Annotated[int, Field(ge=8, le=1_000_000)] = 8

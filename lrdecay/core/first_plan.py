@@ -74,9 +74,22 @@ def digest_seeds(seeds: Sequence[int]) -> str:
     return hashlib.sha256(repr(list(map(int, seeds))).encode()).hexdigest()[:16]
 
 
-def join_first_plans(plans: Iterable[FirstPlan]) -> FirstPlan:
-    """Return the one plan of results that are merged: that of the fewest seeds at first, and of
-    those at most, for the largest family."""
+def join_first_plans(plans: Iterable[FirstPlan | None]) -> FirstPlan | None:
+    """Return the one plan of results that are merged, in any order: that of the fewest seeds at
+    first, and of those at most, for the largest family.
+
+    Results without one count as planned at 8 seeds; of such alone there is none.
+    """
     plans = list(plans)
-    least = min(plans, key=lambda plan: (plan.first, plan.most or plan.first))
-    return least.cover(max(plan.family for plan in plans))
+    known = sorted((plan for plan in plans if plan is not None), key=_size_up)
+    if not known:
+        return None
+    least = known[0].cover(max(plan.family for plan in known))
+    if None in plans and _size_up(least)[:2] > (FEWEST_SEEDS, FEWEST_SEEDS):
+        return replace(least, first=FEWEST_SEEDS, most=None, seeds="")
+    return least
+
+
+def _size_up(plan: FirstPlan) -> tuple[int, int, str]:
+    """Return what plans are ordered by; the text tells those of one size apart."""
+    return plan.first, plan.most or plan.first, plan.to_json()

@@ -6,7 +6,8 @@ from dataclasses import asdict
 import pandas as pd
 
 from lrdecay.analysis import lr_selection
-from lrdecay.analysis.contrasts import count_primary
+from lrdecay.analysis.axes import compared, list_cells
+from lrdecay.analysis.contrasts import count_primary, find_reference
 from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.looks import find_next_look, list_looks
 from lrdecay.analysis.settings import read_criteria
@@ -42,11 +43,22 @@ def settle_first_plan(store: Store, proposed: FirstPlan) -> FirstPlan:
     """
     if not store.has_compared():
         return proposed
+    return _read_first_plan(store).cover(proposed.family)
+
+
+def _read_first_plan(store: Store) -> FirstPlan:
+    """Return the first plan that is kept, else what an older lrdecay planned last."""
     kept = store.read_plan()
-    if kept is None:
-        return FirstPlan().cover(proposed.family)
-    first = kept.first_plan or find_first_plan(None, read_criteria(kept.sweep_text))
-    return first.cover(proposed.family)
+    if kept is None or not (kept.first_plan or kept.sweep_text):
+        return FirstPlan()
+    if kept.first_plan is not None:
+        return kept.first_plan
+    stated, planned = read_criteria(kept.sweep_text), store.read_plan_rows()
+    first = find_first_plan(None, stated)
+    if planned is None or (planned["phase"] != "compare").all():
+        return first
+    reference = stated.reference or find_reference(list_cells(compared(planned)))
+    return first.cover(count_primary(planned, reference))
 
 
 def describe_first_plan(plan: FirstPlan, proposed: FirstPlan) -> list[str]:
@@ -57,11 +69,11 @@ def describe_first_plan(plan: FirstPlan, proposed: FirstPlan) -> list[str]:
     planned += "" if plan.most is None else f", and up to {plan.most}"
     there = proposed.most or proposed.first
     looks = [look.n for look in list_looks(plan.first, plan.most, there)]
-    text = (
-        f"this comparison was first planned at {planned}, so its verdicts are made at "
-        f"{join_words(looks)} seeds"
-    )
+    text = f"this comparison was first planned at {planned}, so its verdicts "
+    following = find_next_look(plan.first, plan.most, there).n
+    if not looks:
+        return [f"{text}begin at {following} seeds"]
+    text += f"are made at {join_words(looks)} seeds"
     if there not in looks:
-        following = find_next_look(plan.first, plan.most, there).n
         text += f"; seeds beyond {looks[-1]} count in verdicts from {following} on"
     return [text]

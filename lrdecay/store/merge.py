@@ -97,8 +97,8 @@ def merge_results(
                 }
             )
         plan = max((source.plan for source in asking), key=lambda plan: plan.runs)
-        firsts = [each.plan.first_plan for each in known if each.plan.first_plan is not None]
-        about = plan.warnings, plan.data, join_first_plans(firsts) if firsts else None
+        first_plan = join_first_plans(each.plan.first_plan for each in known)
+        about = plan.warnings, plan.data, first_plan
         store.compact([*planned.values()], plan.sweep_text, plan.target, plan.runs, *about)
         done = store.done()
         missing = sum(run not in done for run in planned)

@@ -38,7 +38,7 @@ from lrdecay.store.layout import (
     refuse_link,
 )
 from lrdecay.store.parquet import read_facts, write_groups, write_table
-from lrdecay.store.reader import Plan, join_once, read_plan, to_frame
+from lrdecay.store.reader import Plan, join_once, read_plan, read_plan_rows, to_frame
 from lrdecay.store.row_index import Places, Rows, index_folder, index_rows
 from lrdecay.store.schema import (
     EPOCHS,
@@ -116,8 +116,17 @@ class Store:
 
     def read_plan(self) -> Plan | None:
         """Return what was asked for last: here, else in the folder beside; None where nothing."""
+        home = self._find_planned()
+        return None if home is None else read_plan(home)
+
+    def read_plan_rows(self) -> pd.DataFrame | None:
+        """Return the runs that were asked for last, there too; None where they are not known."""
+        home = self._find_planned()
+        return None if home is None else read_plan_rows(home)
+
+    def _find_planned(self) -> Path | None:
         homes = [self.folder, *([] if self._beside is None else [self._beside])]
-        return next((read_plan(home) for home in homes if has_results(home)), None)
+        return next((home for home in homes if has_results(home)), None)
 
     def made_with(self, runs: Sequence[Run]) -> Counter[tuple[str, ...]]:
         """Return how many of the given runs were made with what: the values of `MADE_WITH`."""

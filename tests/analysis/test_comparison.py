@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.by_hand import judge_by_hand, looks_by_hand
 from helpers.frames import make_tables
 from helpers.simulated import random, runs_of
 from pandas.testing import assert_frame_equal
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from lrdecay import analysis
 from lrdecay.core.errors import InputError
@@ -53,32 +53,101 @@ def test_every_family_is_plain_pandas(runs):
         assert rows["mean"].tolist() == pytest.approx([d.mean() for d in differences])
         assert rows["sd"].tolist() == pytest.approx([d.std() for d in differences])
         assert set(rows["family_size"]) == {len(differences)}
-        alpha = 0.05 / len(differences)
-        assert rows["alpha"].tolist() == pytest.approx([alpha] * len(differences))
-        radius = [float(analysis.sequence_radius(SEEDS, d.std(), alpha)) for d in differences]
-        assert (rows["high"] - rows["mean"]).tolist() == pytest.approx(radius)
-        assert (rows["mean"] - rows["low"]).tolist() == pytest.approx(radius)
+        assert set(rows["look"]) == {SEEDS}
+        assert not rows["planned"].any()
+        assert set(rows["next_look"]) == {16}
+        error = 0.05 / len(differences)
+        assert rows["level"].tolist() == pytest.approx([0.05 * error] * len(differences))
         for row, d in zip(rows.to_dict("records"), differences, strict=True):
-            test = stats.ttest_1samp(d, 0)
-            fixed = test.confidence_interval(1 - alpha)
-            assert (row["fixed_low"], row["fixed_high"]) == pytest.approx((fixed.low, fixed.high))
-            assert row["p_t"] == pytest.approx(test.pvalue)
+            # 8 seeds as planned, and 12 by 5% of the error
+            tests = {n: stats.ttest_1samp(d[:n], 0) for n in (8, 12)}
+            shares = {8: 0.8, 12: 0.05}
+            ends = [tests[n].confidence_interval(1 - shares[n] * error) for n in tests]
+            assert row["low"] == pytest.approx(max(end.low for end in ends))
+            assert row["high"] == pytest.approx(min(end.high for end in ends))
+            p = min(tests[n].pvalue / shares[n] for n in tests)
+            assert row["p"] == pytest.approx(min(1, len(differences) * p))
+            assert row["effect"] == pytest.approx(d.mean() / d.std())
+            assert (row["mean_at_look"], row["sd_at_look"]) == pytest.approx((d.mean(), d.std()))
 
 
-def test_holm_is_that_of_statsmodels_over_each_family(runs):
+def test_a_contrast_that_is_not_evaluated_has_no_p_and_changes_no_other_s(runs):
     lost = runs.copy()
     lost.loc[(runs["scheduler"] == "step") & (runs["dropout"] == 0.5), "status"] = "diverged"
-    table = analysis.compare(lost)
-    assert table["p_t"].isna().any()
-    for _, rows in table.groupby("family"):
-        # one that was not evaluated counts as 1
-        expected = multipletests(rows["p_t"].fillna(1.0), method="holm")[1]
-        known = rows["p_t"].notna()
-        assert rows["p_holm"][known].tolist() == pytest.approx(expected[known].tolist())
-        assert rows["p_holm"][~known].isna().all()
-    low, high = sorted(analysis.compare(runs).query("family == 'average'")["p_t"])
-    both = sorted(analysis.compare(runs).query("family == 'average'")["p_holm"])
-    assert both == pytest.approx([min(1, 2 * low), min(1, max(2 * low, high))])
+    table, whole = analysis.compare(lost), analysis.compare(runs)
+    evaluated = table["verdict"] != "not evaluated"
+    assert (~evaluated).sum() == 4
+    assert table.loc[~evaluated, ["p", "low", "high", "level", "planned"]].isna().all(axis=None)
+    assert (table.loc[~evaluated, ["look", "low_look", "high_look"]] == 0).all(axis=None)
+    columns = ["p", "low", "high", "verdict", "sentence", "family_size"]
+    assert_frame_equal(table.loc[evaluated, columns], whole.loc[evaluated, columns])
+
+
+def swinging(rng, seeds):
+    """Differences of several kinds: of any size, in steps, alike for some seeds or for all, and
+    such that later seeds contradict the first."""
+    yield rng.normal(rng.choice([0.0, 0.3, 1.0]), rng.choice([0.05, 0.4]), seeds)
+    yield np.round(rng.normal(0.1, 0.15, seeds), 1)
+    yield np.where(np.arange(seeds) < rng.choice([8, 12, 16]), 0.0, rng.choice([0.0, 0.1], seeds))
+    yield np.full(seeds, rng.choice([-0.2, 0.0, 0.3]))
+    yield np.where(np.arange(seeds) < 8, 1.0, -0.2) + rng.normal(0, 0.05, seeds)
+    yield -np.round(rng.normal(0.4, 0.2, seeds), 1)
+
+
+PLANS = [(8, None), (12, None), (8, 64), (20, 30), (3, None)]
+
+
+def test_the_differences_of_several_kinds_have_verdicts_of_all_kinds():
+    found, excluded = set(), 0
+    for plan in PLANS:
+        for seeds in (8, 23, 64):
+            for d in swinging(random(100 * seeds + plan[0]), seeds):
+                hand = judge_by_hand(np.round(d, 9), looks_by_hand(seeds, *plan), 0.05 / 6, 0.2)
+                found.add(hand.verdict)
+                excluded += hand.low > hand.high
+    assert found == {"higher", "lower", "equivalent", "identical", "unresolved"}
+    assert excluded > 1
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("seeds", [8, 23, 64])
+def test_verdicts_and_intervals_are_those_of_plain_loops(plan, seeds):
+    """On an image of a thousand, which is 0.1 points."""
+    rng = random(100 * seeds + plan[0])
+    base = np.round(rng.normal(90, 1, seeds), 1)
+    differences = dict(zip("abcdef", swinging(rng, seeds), strict=True))
+    cells = {("constant", 0.0): base} | {(s, 0.0): base + d for s, d in differences.items()}
+    runs = runs_of(cells).assign(test_images=1000)
+    for margin in (None, 0.2):
+        table = analysis.compare(runs, margin=margin, first=plan[0], most=plan[1])
+        looks = looks_by_hand(seeds, *plan)
+        for row in table.to_dict("records"):
+            d = 100 * (
+                runs.loc[runs["scheduler"] == row["a"], "test_accuracy"].to_numpy()
+                - runs.loc[runs["scheduler"] == "constant", "test_accuracy"].to_numpy()
+            )
+            hand = judge_by_hand(np.round(d, 9), looks, 0.05 / 6, margin, least=0.05)
+            names = ("verdict", "look", "low_look", "high_look")
+            assert {n: row[n] for n in names} == {n: getattr(hand, n) for n in names}
+            numbers = row["low"], row["high"], row["may_differ"]
+            of_hand = hand.low, hand.high, hand.may_differ
+            assert numbers == pytest.approx(of_hand, nan_ok=True)
+            assert row["p"] == pytest.approx(min(1, 6 * hand.p), nan_ok=True)
+
+
+def test_looks_that_exclude_each_other_give_no_verdict():
+    rng = random(7)
+    base, sign = np.full(64, 97.0), np.where(np.arange(64) < 8, 1.0, -0.2)
+    cells = {("constant", 0.0): base, ("step", 0.0): base + sign + rng.normal(0, 0.05, 64)}
+    runs = runs_of(cells)
+    (row,) = analysis.compare(runs, margin=5.0).to_dict("records")
+    assert row["low"] > row["high"]
+    assert (row["verdict"], row["low_look"], row["high_look"]) == ("unresolved", 8, 64)
+    assert row["more_seeds"] == np.inf
+    assert analysis.open_questions(analysis.compare(runs, margin=5.0)).empty
+    history = analysis.verdicts_by_look(runs, margin=5.0)
+    assert history["verdict"].tolist()[:2] == ["higher"] * 2
+    assert history["verdict"].tolist()[-1] == "unresolved"
 
 
 def test_sides_and_places_are_named(runs):
@@ -101,11 +170,10 @@ def test_filtering_first_gives_the_same_verdict_at_the_family_s_size(runs):
     some = runs[(runs["dropout"] == 0.3) & runs["scheduler"].isin(["constant", "step"])]
     table = analysis.compare(some, margin=0.5, family_sizes={"scheduler": 6})
     same = whole.query("family == 'scheduler' and where == 'dropout 0.3' and a == 'step'")
-    assert_frame_equal(
-        table.drop(columns="p_holm"), same.drop(columns="p_holm").reset_index(drop=True)
-    )
-    # the other p-values of the family are not known, so they count as 1
-    assert table["p_holm"].item() == pytest.approx(min(1, 6 * table["p_t"].item()))
+    assert_frame_equal(table, same.reset_index(drop=True))
+    alone = analysis.compare(some, margin=0.5)
+    assert table["p"].item() == pytest.approx(min(1, 6 * alone["p"].item()))
+    assert table["high"].item() - table["low"].item() > alone["high"].item() - alone["low"].item()
     with pytest.raises(InputError, match="scheduler has 6 contrasts here"):
         analysis.compare(runs, family_sizes={"scheduler": 5})
 
@@ -186,7 +254,42 @@ def test_with_the_plan_a_run_that_is_still_to_come_is_waited_for(runs):
     expected = (points["step", 0.3] - points["constant", 0.3]).mean()
     assert first[first["where"] == "dropout 0.3"]["mean"].iloc[0] == pytest.approx(expected)
     assert first["verdict"].tolist()[-1] == "not evaluated"
-    assert "there are 0 seeds so far" in first["sentence"].tolist()[-1]
+    assert "since 0 of the planned 8 seeds are there." in first["sentence"].tolist()[-1]
+    # what is shown is of all pairs, verdicts are of the first 8
+    assert first["look"].tolist() == [8, 8, 8, 8, 8, 0]
+    assert first["next_look"].tolist() == [12, 12, 12, 12, 12, 8]
+    eight = points[:8]
+    d = eight["step", 0.3] - eight["constant", 0.3]
+    row = first[first["where"] == "dropout 0.3"].iloc[0]
+    assert row["mean_at_look"] == pytest.approx(d.mean())
+    ends = stats.ttest_1samp(d, 0).confidence_interval(1 - 0.8 * 0.05 / 6)
+    assert (row["low"], row["high"]) == pytest.approx((ends.low, ends.high))
+
+
+def test_a_look_is_reached_when_all_of_its_first_seeds_are_there(runs):
+    """In the order of the plan, whichever seeds came first."""
+    late = (runs["scheduler"] == "step") & (runs["seed"] == 2)
+    order = {seed: place for place, seed in enumerate([5, 3, 11, 2, 0, 1, 4, 6, 7, 8, 9, 10])}
+    plan = runs.sort_values("seed", key=lambda seeds: seeds.map(order), kind="stable")
+    for planned in (runs, plan):
+        table = analysis.compare(runs[~late], planned=planned)
+        first = table[(table["family"] == "scheduler") & (table["a"] == "step")]
+        assert first["n"].tolist() == [11] * 3
+        assert first["look"].tolist() == [0] * 3
+        assert first["more_seeds"].tolist() == [1] * 3
+        assert (
+            first["sentence"]
+            .str.endswith("Not evaluated, since not all of the first 8 seeds are there yet.")
+            .all()
+        )
+    last = (runs["scheduler"] == "step") & (runs["seed"] == 10)
+    table = analysis.compare(runs[~last], planned=plan)
+    row = table[(table["family"] == "scheduler") & (table["a"] == "step")].iloc[0]
+    assert (row["n"], row["look"]) == (11, 8)
+    points = wide(runs).loc[[5, 3, 11, 2, 0, 1, 4, 6]]
+    assert row["mean_at_look"] == pytest.approx(
+        (points["step", 0.0] - points["constant", 0.0]).mean()
+    )
 
 
 def test_seeds_that_only_some_contrasts_were_given_are_not_missing_from_others(runs):
@@ -307,9 +410,10 @@ def test_the_best_set_is_at_the_level_of_all_its_pairs():
     """Ten pairs of five schedulers: a pair that 5% alone would resolve."""
     rng = random(3)
     base, noise = rng.normal(90, 0.3, 16), rng.normal(0, 0.2, 16)
-    noise = noise - noise.mean()
-    sd = noise.std(ddof=1)
-    between = (analysis.sequence_radius(16, sd, 0.05) + analysis.sequence_radius(16, sd, 0.005)) / 2
+    # from which difference on an interval at this level excludes 0
+    limits = [-judge_by_hand(-noise, looks_by_hand(16), error).low for error in (0.05, 0.005)]
+    assert 0 < limits[0] < limits[1]
+    between = sum(limits) / 2
     runs = runs_of(
         {("a", 0.0): base, ("b", 0.0): base - between + noise}
         | {(name, 0.0): base + rng.normal(-0.3, 2, 16) for name in "cde"}
@@ -332,9 +436,13 @@ def test_all_tables_of_conclusions_agree(runs):
     at = ["scheduler", "dropout"]
     last = found.history.groupby(at, sort=False).last().reset_index()
     evaluated = found.primary[found.primary["verdict"] != "not evaluated"].reset_index(drop=True)
-    columns = [*at, "n", "mean", "low", "high", "verdict"]
     assert len(last) == len(evaluated) == 5
+    columns = [*at, "low", "high", "verdict"]
     assert_frame_equal(last[columns], evaluated[columns])
+    assert last["n"].tolist() == evaluated["look"].tolist() == [12] * 5
+    assert last["mean"].tolist() == pytest.approx(evaluated["mean_at_look"].tolist())
+    assert found.history["n"].tolist() == [8, 12] * 5
+    assert found.history["planned"].tolist() == [True, False] * 5
 
 
 def test_no_frame_of_the_caller_changes(runs):

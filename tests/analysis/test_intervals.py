@@ -1,93 +1,207 @@
-"""Intervals against scipy, an e-process inverted by numerical integration, and plain algebra."""
+"""Intervals against scipy, numerical inversion, and plain algebra."""
 
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.crossed import crossed_interval
 from helpers.frames import make_tables
-from helpers.simulated import ALPHA, random, runs_of, statistics
-from helpers.tiers import slow_but
+from helpers.simulated import ALPHA, at_looks, random, runs_of
 from scipy import optimize, stats
 from statsmodels.stats.proportion import proportion_confint
 
+from lrdecay import analysis
 from lrdecay.analysis.conclusions import conclude
-from lrdecay.analysis.confidence_sequences import (
-    MOST_SEEDS,
-    fixed_radius,
-    seeds_needed,
-    sequence_radius,
-    upper_sd,
-)
 from lrdecay.analysis.crossed_effects import Bitmaps, crossed_variance
 from lrdecay.analysis.estimates import compute_paired_statistics
+from lrdecay.analysis.intervals import (
+    detectable_effect,
+    hall_interval,
+    share_that_may_differ,
+    t_radius,
+    upper_sd,
+)
+from lrdecay.analysis.looks import list_looks
 from lrdecay.analysis.metrics import find_metric, find_steps
 from lrdecay.analysis.seed_blocks import build_seed_blocks
 from lrdecay.analysis.settings import Criteria
-from lrdecay.analysis.verdicts import judge_contrasts
+from lrdecay.analysis.verdicts import judge_looks, judge_on_images
 
 
 @pytest.mark.parametrize("n", [2, 5, 8, 30])
 @pytest.mark.parametrize("alpha", [0.05, 0.05 / 12])
-def test_the_fixed_interval_is_scipy_s(n, alpha):
+def test_the_t_interval_is_scipy_s(n, alpha):
     differences = random(n).normal(0.2, 0.4, n)
     expected = stats.ttest_1samp(differences, 0).confidence_interval(1 - alpha)
-    radius = fixed_radius(n, differences.std(ddof=1), alpha)
+    radius = t_radius(n, differences.std(ddof=1), alpha)
     assert differences.mean() - radius == pytest.approx(expected.low)
     assert differences.mean() + radius == pytest.approx(expected.high)
+    assert float(t_radius(1, 0.4, alpha)) == math.inf
 
 
-def e_value(differences: np.ndarray, null: float) -> float:
-    """Marginal likelihood ratio: effect size Normal(0, 1/2) against 0, sigma under d sigma/sigma,
-    summed over a grid of both, with nothing worked out."""
-    x = differences - null
-    effect = np.linspace(-12, 12, 4001)[:, None]
-    log_sigma = np.linspace(-5, 4, 1801)[None, :]
-    sigma = np.exp(log_sigma)
-
-    def log_likelihood(mean):
-        squares = (x**2).sum() - 2 * mean * x.sum() + len(x) * mean**2
-        return -len(x) * log_sigma - squares / (2 * sigma**2)
-
-    above, below = log_likelihood(effect * sigma), log_likelihood(0.0)
-    scale = above.max()  # keeps the sums within floating point
-    prior = stats.norm.pdf(effect, 0, math.sqrt(0.5)) * (effect[1, 0] - effect[0, 0])
-    return float((prior * np.exp(above - scale)).sum() / np.exp(below - scale).sum())
-
-
-@pytest.mark.parametrize("n", slow_but([15], [8, 15]))
-def test_the_sequence_ends_where_the_e_value_is_1_over_alpha(n):
-    differences = random(n).normal(0.3, 1.0, n)
-    mean, sd = differences.mean(), differences.std(ddof=1)
-    high = optimize.brentq(
-        lambda null: math.log(e_value(differences, null) * ALPHA), mean + 0.2 * sd, mean + 4 * sd
-    )
-    assert high - mean == pytest.approx(float(sequence_radius(n, sd, ALPHA)), rel=1e-4)
+@pytest.mark.parametrize(("n", "first", "share"), [(8, 8, 0.8), (12, 12, 0.75), (20, 20, 0.75)])
+def test_one_contrast_at_its_planned_look_has_the_t_interval_of_its_share(n, first, share):
+    points = random(n).normal(0.3, 0.4, n)
+    (look,) = (look for look in list_looks(first, None, n) if look.planned)
+    assert (look.n, look.share) == (n, share)
+    judged = judge_looks(at_looks(points[None], [look]), np.full(1, ALPHA), None)
+    expected = stats.ttest_1samp(points, 0).confidence_interval(1 - share * ALPHA)
+    assert judged["low"].item() == pytest.approx(expected.low, rel=1e-12)
+    assert judged["high"].item() == pytest.approx(expected.high, rel=1e-12)
+    if n > 8:
+        return
+    base = 97 + 0.1 * np.arange(n)
+    runs = runs_of({("constant", 0.3): base, ("step", 0.3): base + points})
+    (row,) = analysis.compare(runs, first=first).to_dict("records")
+    assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high), rel=1e-9)
+    assert row["p"] == pytest.approx(min(1, stats.ttest_1samp(points, 0).pvalue / share), rel=1e-9)
 
 
-def test_the_sequence_by_hand():
-    r, big_r = 2 / 10, (0.05**2 * 2 / 10) ** (1 / 8)
-    expected = 0.3 / math.sqrt(8) * math.sqrt(7 * (1 - big_r) / (big_r - r))
-    assert float(sequence_radius(8, 0.3, 0.05)) == pytest.approx(expected)
-    assert float(sequence_radius(7, 0.3, 0.05)) == math.inf
-    # at a thousandth the R of 8 pairs is below r
-    assert sequence_radius(np.array([8, 16]), 0.3, 0.001)[0] == math.inf
-    assert float(sequence_radius(8, 0.0, 0.05)) == 0
-    assert float(sequence_radius(8, 0.0, 0.001)) == math.inf
+RADII = {
+    3: {8: 1.16, 12: 0.86, 16: 0.71, 24: 0.55, 32: 0.47, 64: 0.32},
+    9: {8: 1.46, 12: 1.04, 16: 0.84, 24: 0.65, 32: 0.55, 64: 0.37},
+    15: {8: 1.61, 12: 1.12, 16: 0.91, 24: 0.69, 32: 0.58, 64: 0.39},
+}
+EFFECTS = {
+    3: {8: 1.51, 12: 1.13, 16: 0.93, 24: 0.73, 32: 0.62, 64: 0.43},
+    9: {8: 1.84, 12: 1.32, 16: 1.08, 24: 0.83, 32: 0.70, 64: 0.48},
+    15: {8: 2.01, 12: 1.41, 16: 1.14, 24: 0.88, 32: 0.74, 64: 0.50},
+}
+"""By contrasts and planned seeds, in sds of the differences: half the width of the interval, and
+the true difference that is resolved with 80% probability."""
 
 
-def test_seeds_needed_is_the_first_number_that_resolves():
-    n, mean, sd = 16, 0.1, 0.3
-    spread = float(upper_sd(n, sd))
-    assert spread == pytest.approx(sd * math.sqrt(15 / stats.chi2.ppf(0.2, 15)))
-    for margin, distance in ((None, 0.1), (0.15, 0.1), (0.5, 0.4)):
-        needed = float(seeds_needed(n, mean, sd, ALPHA, margin))
-        assert sequence_radius(needed, spread, ALPHA) < distance
-        assert needed == n + 1 or sequence_radius(needed - 1, spread, ALPHA) >= distance
-    assert float(seeds_needed(n, 0.0, sd, ALPHA)) == math.inf
-    assert float(seeds_needed(n, 1e-6, sd, ALPHA)) == math.inf
-    assert MOST_SEEDS == 1_000_000
-    assert seeds_needed(np.array([3, 16]), 5.0, 0.1, ALPHA).tolist() == [8, 17]
+def level_at(n, first, m, most=None):
+    return next(look.share for look in list_looks(first, most, n) if look.n == n) * ALPHA / m
+
+
+@pytest.mark.parametrize("m", RADII)
+def test_what_planned_seeds_resolve(m):
+    for n, radius in RADII[m].items():
+        assert round(float(t_radius(n, 1.0, level_at(n, n, m))), 2) == radius
+        assert round(detectable_effect(n, level_at(n, n, m)), 2) == EFFECTS[m][n]
+
+
+@pytest.mark.parametrize(
+    ("most", "radii"),
+    [
+        (None, {12: 1.51, 16: 1.18, 24: 0.93, 32: 0.77, 64: 0.53}),
+        (64, {8: 2.28, 12: 1.43, 16: 1.10, 24: 0.81, 32: 0.67, 48: 0.51, 64: 0.43}),
+    ],
+)
+def test_what_seeds_beside_the_first_resolve(most, radii):
+    found = {n: round(float(t_radius(n, 1.0, level_at(n, 8, 9, most))), 2) for n in radii}
+    assert found == radii
+
+
+@pytest.mark.parametrize(("n", "m"), [(8, 9), (8, 3), (16, 15)])
+@pytest.mark.parametrize("power", [0.8, 0.5])
+def test_a_detectable_effect_is_detected_with_its_power(n, m, power):
+    level, repetitions = level_at(n, n, m), 40_000
+    effect = detectable_effect(n, level, power)
+    differences = random(n).normal(effect, 1.0, (repetitions, n))
+    radius = t_radius(n, differences.std(axis=1, ddof=1), level)
+    rate = (differences.mean(axis=1) > radius).mean()
+    assert rate == pytest.approx(power, abs=3 * math.sqrt(power * (1 - power) / repetitions))
+
+
+def invert_hall(n, mean, sd, skew, level):
+    """The interval of means whose transformed statistic the level leaves, by root finding."""
+    limit = stats.t.isf(level / 2, n - 1)
+
+    def transformed(null):
+        t = (mean - null) / sd
+        cubic = t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / (6 * n)
+        return math.sqrt(n) * cubic
+
+    return [
+        optimize.brentq(lambda null, side=side: transformed(null) - side * limit, -1e4, 1e4)
+        for side in (1, -1)
+    ]
+
+
+@pytest.mark.parametrize("n", [8, 24])
+@pytest.mark.parametrize("skew", [-2.0, -0.3, 0.4, 1.0, 2.1])
+def test_hall_s_interval_is_where_his_transformation_says(n, skew):
+    for level in (0.05, 0.8 * 0.05 / 9):
+        found = hall_interval(n, 0.7, 0.5, skew, level)
+        expected = invert_hall(n, 0.7, 0.5, skew, level)
+        assert [float(end) for end in found] == pytest.approx(expected)
+    # what is skewed to the right reaches further to the right
+    low, high = hall_interval(n, 0.0, 1.0, abs(skew), 0.01)
+    assert high > float(t_radius(n, 1.0, 0.01)) > -low
+
+
+def test_hall_s_interval_without_skewness_is_the_t_interval():
+    n, mean, sd, skew = np.array([8, 16]), np.array([0.2, -0.1]), np.array([0.3, 0.4]), np.zeros(2)
+    low, high = hall_interval(n, mean, sd, skew, 0.01)
+    radius = t_radius(n, sd, 0.01)
+    assert low == pytest.approx(mean - radius, abs=1e-5)
+    assert high == pytest.approx(mean + radius, abs=1e-5)
+
+
+def test_a_side_that_rests_on_skewness_is_told():
+    """Of one sample and its mirror image, which the t interval treats alike."""
+    sample = random(3).exponential(1.0, 8)
+    sample = (sample - sample.mean()) / sample.std(ddof=1)
+    assert stats.skew(sample) > 1
+    radius = float(t_radius(8, 1.0, 0.8 * ALPHA))
+    # just resolved by the t interval
+    rows = np.array([sample + 1.02 * radius, -sample - 1.02 * radius, sample - 1.02 * radius])
+    rows = np.vstack([rows, -sample + 1.02 * radius, sample])
+    judged = judge_looks(at_looks(rows, list_looks(8, None, 8)), np.full(5, ALPHA), None)
+    assert judged["verdict"].tolist() == ["higher", "lower", "lower", "higher", "unresolved"]
+    # few large ones hold up the mean of the first two; of the others the long tail leads to 0
+    expected = []
+    for row in rows:
+        low, high = invert_hall(8, row.mean(), row.std(ddof=1), stats.skew(row), 0.8 * ALPHA)
+        expected.append(low > 0 or high < 0)
+    assert judged["skew_holds"].tolist()[:4] == expected[:4] == [True, True, False, False]
+    assert judged["skew_holds"].isna().tolist() == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize(("n", "level"), [(8, 0.8 * 0.05 / 9), (8, 0.04), (16, 0.0025)])
+def test_how_many_seeds_may_differ_where_none_did(n, level):
+    found = float(share_that_may_differ(n, level))
+    # none of n differ with probability `level`
+    assert (1 - found) ** n == pytest.approx(level)
+    exact = stats.binomtest(0, n, alternative="less").proportion_ci(1 - level, "exact")
+    assert found == pytest.approx(exact.high)
+
+
+def test_how_many_seeds_may_differ_by_value():
+    found = share_that_may_differ(8, 0.8 * 0.05 / np.array([1, 6, 9]))
+    assert found.tolist() == pytest.approx([0.33126, 0.46545, 0.49187], abs=1e-5)
+
+
+def test_the_upper_limit_of_an_sd():
+    assert float(upper_sd(16, 0.3)) == pytest.approx(0.3 * math.sqrt(15 / stats.chi2.ppf(0.2, 15)))
+    sds = random(5).normal(0, 1, (20_000, 16)).std(axis=1, ddof=1)
+    assert (upper_sd(16, sds) > 1).mean() == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize(("margin", "distance"), [(None, 0.1), (0.15, 0.1), (0.5, 0.4)])
+def test_more_seeds_lead_to_the_first_look_that_would_resolve(margin, distance):
+    swing = 0.3 * np.array([-1, 1] * 6) * math.sqrt(11 / 12)  # sd 0.3
+    base = 97 + 0.1 * np.arange(12)
+    runs = runs_of({("constant", 0.3): base, ("step", 0.3): base + 0.1 + swing})
+    (row,) = analysis.compare(runs, margin=margin, confidence=0.999).to_dict("records")
+    assert (row["verdict"], row["sd"]) == ("unresolved", pytest.approx(0.3))
+    spread = float(upper_sd(12, 0.3))
+    enough = [
+        look.n
+        for look in list_looks(8, None, 1000)
+        if look.n > 12 and t_radius(look.n, spread, look.share * 0.001) < distance
+    ]
+    assert row["more_seeds"] == enough[0] - 12
+    assert row["next_look"] == 16
+    # beyond the budget it is not
+    for budget, more in ((enough[0], enough[0] - 12), (enough[0] - 1, math.inf)):
+        (row,) = analysis.compare(runs, margin=margin, confidence=0.999, budget=budget).to_dict(
+            "records"
+        )
+        assert row["more_seeds"] == more
 
 
 def test_paired_statistics_are_those_of_numpy_and_scipy():
@@ -102,7 +216,7 @@ def test_paired_statistics_are_those_of_numpy_and_scipy():
         assert found["unpaired_sd"][row] == pytest.approx(
             math.sqrt(a[row].var(ddof=1) + b[row].var(ddof=1))
         )
-        assert found["p_t"][row] == pytest.approx(stats.ttest_1samp(d, 0).pvalue)
+        assert found["effect"][row] == pytest.approx(d.mean() / d.std(ddof=1))
         wins = (d > 0).sum()
         assert found["wins"][row] == pytest.approx(wins / 12)
         low, high = proportion_confint(wins, 12, method="wilson")
@@ -131,7 +245,9 @@ def test_wins_ties_and_spread_without_any():
     assert found["wins_high"][1] == pytest.approx(proportion_confint(3, 5, method="wilson")[1])
     assert found["sd"][1] == 0
     assert np.isnan(found["correlation"][1])
-    assert (found["p_t"][1], found["p_signflip"][1]) == (1, 1)
+    assert found["p_signflip"][1] == 1
+    assert np.isnan(found["effect"][1])
+    assert found["effect"][0] == pytest.approx(0.2 / np.std([1, 0, 0, -1, 1], ddof=1))
     losses = compute_paired_statistics(ones, others, higher_is_better=False)["wins"]
     assert losses.tolist() == [0.4, 0.5]
 
@@ -193,34 +309,39 @@ def test_bitmaps_that_do_not_fit_give_no_interval():
 # Where an interval ends, and where it says nothing
 
 
+def one_look(n, mean, sd):
+    """Contrasts that have reached one look, which may err as often as they may."""
+    numbers = {"n": n, "mean": mean, "sd": sd, "skew": 0.0, "share": 1.0, "planned": True}
+    return pd.DataFrame({"place": np.arange(len(n)), **numbers})
+
+
 def test_no_interval_goes_on_where_no_difference_can_be():
     n, reach = np.array([2, 2, 16, 8, 16]), np.array([100.0, 100.0, 100.0, 200.0, 100.0])
     mean, sd = np.array([0.0, 80.0, 60.0, -150.0, 0.1]), np.array([12.0, 12.0, 80.0, 70.0, 0.3])
     of_images = np.array([9.0, 8.0, 20.0, 24.0, 0.2])
-    table = judge_contrasts(
-        statistics(n, mean, sd).assign(images_sd=of_images), np.full(5, ALPHA), None, reach=reach
+    judged = judge_looks(one_look(n, mean, sd), np.full(5, ALPHA), None, reach)
+    radius = stats.t.ppf(1 - ALPHA / 2, n - 1) * sd / np.sqrt(n)
+    assert radius[0] > 100  # beyond all that can be, both ways: -108 to 108
+    assert judged["low"].tolist() == pytest.approx(
+        [-math.inf, 80 - radius[1], 60 - radius[2], -200.0, 0.1 - radius[4]]
     )
+    assert judged["high"].tolist() == pytest.approx(
+        [math.inf, 100.0, 100.0, -150 + radius[3], 0.1 + radius[4]]
+    )
+    named = {"look": n, "mean_at_look": mean, "sd_at_look": sd}
+    table = judge_on_images(judged.assign(**named), of_images, None, reach)
     radius = stats.t.ppf(1 - ALPHA / 2, n - 1) * of_images
-    assert radius[0] > 100  # beyond all that can be, both ways: -114 to 114
+    assert radius[0] > 100
     assert np.isnan(table.loc[0, ["images_low", "images_high"]].to_numpy(float)).all()
     low, high = np.maximum(mean - radius, -reach), np.minimum(mean + radius, reach)
     assert table["images_low"].tolist()[1:] == pytest.approx(low.tolist()[1:])
     assert table["images_high"].tolist()[1:] == pytest.approx(high.tolist()[1:])
     assert table["images_high"].tolist()[1:4] == [100.0, 100.0, pytest.approx(-150 + radius[3])]
     assert table["images_low"].tolist()[3] == -200.0
-    radius = sequence_radius(n, sd, ALPHA)
-    assert table["low"].tolist() == pytest.approx(
-        [-math.inf, -math.inf, max(60 - radius[2], -100), -200.0, 0.1 - radius[4]]
-    )
-    assert table["high"].tolist() == pytest.approx(
-        [math.inf, math.inf, 100.0, -150 + radius[3], 0.1 + radius[4]]
-    )
-    radius = fixed_radius(n, sd, ALPHA)
-    assert table["fixed_high"].tolist()[1:3] == [100.0, 100.0]
-    assert table["fixed_low"].tolist()[2] == pytest.approx(60 - radius[2])
     # nothing bounds a loss
-    free = judge_contrasts(statistics(n, mean, sd), np.full(5, ALPHA), None)
-    assert free["fixed_high"].tolist() == pytest.approx((mean + radius).tolist())
+    free = judge_looks(one_look(n, mean, sd), np.full(5, ALPHA), None)
+    radius = stats.t.ppf(1 - ALPHA / 2, n - 1) * sd / np.sqrt(n)
+    assert free["high"].tolist() == pytest.approx((mean + radius).tolist())
 
 
 @pytest.mark.parametrize(
@@ -242,33 +363,46 @@ def test_a_difference_can_be_as_large_as_its_weights_and_the_metric_s_span(metri
     sd = span * math.sqrt(16 / 15)
     assert ends["sd"].tolist() == pytest.approx([0, sd, 2 * sd, sd], abs=1e-9)
     assert list(ends.index) == ["average", "dropout", "interaction", "scheduler"]
-    assert sequence_radius(16, sd, ALPHA / 2) > span
-    for family in ("dropout", "scheduler"):
+
+    def radius_of(width, m):
+        looks = list_looks(8, None, 16)
+        sds = {look.n: width * math.sqrt(look.n / (look.n - 1)) for look in looks}
+        return min(float(t_radius(n, sds[n], level_at(n, 8, m))) for n in sds)
+
+    assert radius_of(span, 2) > span
+    for family in ("average", "dropout", "scheduler"):
         assert ends.loc[family, ["low", "high"]].tolist() == [-math.inf, math.inf]
-    radius = float(sequence_radius(16, 2 * sd, ALPHA))
+    radius = radius_of(2 * span, 1)
     assert span < radius < 2 * span
     assert ends.loc["interaction", ["low", "high"]].tolist() == pytest.approx([-radius, radius])
     assert find_metric("test_loss").span == math.inf
 
 
-def at_two_seeds(right):
-    """Two schedulers at two seeds, so many of ten images right."""
-    runs, epochs = make_tables(("constant", "step"), (0.3,), 2, n_epochs=1)
+def of_ten_images(right):
+    """Two schedulers, so many of ten images right at each seed."""
+    runs, _ = make_tables(("constant", "step"), (0.3,), len(right) // 2, n_epochs=1)
     bits = [np.arange(10) < count for count in right]
-    return epochs, runs.assign(
+    return runs.assign(
         test_correct=[np.packbits(each).tobytes() for each in bits],
         test_images=10,
         test_accuracy=[each.mean() for each in bits],
     )
 
 
-def test_at_two_seeds_new_images_may_be_anything():
-    epochs, runs = at_two_seeds([0, 9, 8, 1])  # 80 points more, 80 points less
-    (row,) = conclude(runs, epochs, Criteria()).table.to_dict("records")
-    assert (row["mean"], row["n"]) == (pytest.approx(0), 2)
+def test_at_few_seeds_new_images_may_be_anything():
+    runs = of_ten_images([0, 9] * 4 + [8, 1] * 4)  # 80 points more, 80 points less
+    (row,) = conclude(runs, None, Criteria(confidence=0.9995)).table.to_dict("records")
+    assert (row["mean"], row["n"], row["look"]) == (pytest.approx(0), 8, 8)
     assert np.isnan(row["images_low"])
     assert np.isnan(row["images_high"])
-    assert row["images_sd"] * stats.t.ppf(0.975, 1) > 100
+    assert row["images_sd"] * stats.t.isf(row["level"] / 2, 7) > 100
+    (row,) = conclude(runs, None, Criteria(confidence=0.9)).table.to_dict("records")
+    radius = row["images_sd"] * stats.t.isf(0.8 * 0.1 / 2, 7)
+    assert (row["images_low"], row["images_high"]) == pytest.approx((-radius, radius))
+    # before the first look nothing is said of them
+    (row,) = conclude(runs[runs["seed"] < 7], None, Criteria()).table.to_dict("records")
+    assert (row["verdict"], row["n"], row["look"]) == ("not evaluated", 7, 0)
+    assert np.isnan([row["images_low"], row["images_high"], row["images_sd"]]).all()
 
 
 # Differences that are one number, but for rounding
@@ -291,20 +425,21 @@ def test_differences_that_are_one_number_but_for_rounding_have_no_interval(diffe
     (row,) = conclude(runs, None, Criteria(margin=0.1)).table.to_dict("records")
     assert row["mean"] == pytest.approx(difference, abs=1e-5)
     assert (row["sd"], row["verdict"]) == (0.0, "unresolved")
-    ends = [row[f"{name}{end}"] for name in ("", "fixed_") for end in ("low", "high")]
-    assert ends == [-math.inf, math.inf] * 2
-    assert np.isnan(row["p_t"])
-    assert "all differences are one number so far" in row["sentence"]
+    assert (row["low"], row["high"], row["p"]) == (-math.inf, math.inf, 1.0)
+    assert (row["low_look"], row["high_look"]) == (0, 0)
+    assert "All differences are one number so far" in row["sentence"]
     assert row["wins"] == (difference > 0)
     history = conclude(runs, None, Criteria(margin=0.1)).history
-    assert history["verdict"].tolist() == ["unresolved"] * 9
-    assert history["high"].tolist() == [math.inf] * 9
+    assert history["n"].tolist() == [8, 12, 16]
+    assert history["verdict"].tolist() == ["unresolved"] * 3
+    assert history["high"].tolist() == [math.inf] * 3
 
 
 def test_differences_that_are_nothing_but_rounding_are_none():
     (row,) = conclude(of_differences(NOISE), None, Criteria(margin=0.1)).table.to_dict("records")
-    assert (row["mean"], row["sd"], row["wins"], row["p_t"]) == (0.0, 0.0, 0.5, 1.0)
-    assert (row["verdict"], row["low"], row["high"]) == ("identical", 0.0, 0.0)
+    assert (row["mean"], row["sd"], row["wins"], row["p"]) == (0.0, 0.0, 0.5, 1.0)
+    assert (row["verdict"], row["low"], row["high"]) == ("identical", -math.inf, math.inf)
+    assert row["may_differ"] == pytest.approx(1 - (0.05 * 0.05) ** (1 / 16))
 
 
 def test_half_an_image_is_where_rounding_ends():

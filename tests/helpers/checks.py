@@ -6,42 +6,63 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from helpers.simulated import ALPHA, bound, random, running, runs_of, statistics
+from helpers.simulated import (
+    ALPHA,
+    KINDS,
+    at_looks,
+    bound,
+    draw_families,
+    random,
+    runs_of,
+    statistics,
+)
 
-Radius = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
-"""n, sd, alpha -> half the width of an interval that is looked at after every pair."""
+from lrdecay.analysis.looks import list_looks
+from lrdecay.core.first_plan import FirstPlan
+
 Interval = Callable[[np.ndarray, float], tuple[np.ndarray, np.ndarray]]
 """Differences (repetitions x n, or x seeds x images), alpha -> low and high ends."""
 Compare = Callable[..., pd.DataFrame]
-Judge = Callable[[pd.DataFrame, np.ndarray, float], pd.DataFrame]
+Sides = Callable[..., np.ndarray]
+"""Differences (families x contrasts x seeds) -> which contrasts have a side at any look."""
+JudgeLooks = Callable[..., pd.DataFrame]
+JudgeContrasts = Callable[..., pd.DataFrame]
 
-RATES_OF = {
-    "normal": lambda rng, size: rng.normal(size=size),
-    "rounded to 0.01": lambda rng, size: np.round(rng.normal(0, 0.05, size), 2),
-    "t with 3 degrees": lambda rng, size: rng.standard_t(3, size),
-    "difference of exponentials": lambda rng, size: (
-        rng.exponential(size=size) - rng.exponential(size=size)
-    ),
-    "one-sided exponential": lambda rng, size: rng.exponential(size=size) - 1,
-}
 MARGIN = 1.0
-LOOKS = np.arange(8, 65, 4)
+MOST = 64
 
 
-def error_with_peeking(radius: Radius, kind: str, repetitions: int = 20_000, n: int = 200) -> float:
-    """How often an interval misses the true mean 0 at any of its looks, from the 8th pair on."""
-    rng, wrong = random(1), 0
-    pairs = np.arange(8, n + 1)
-    for _ in range(10):
-        mean, sd = running(RATES_OF[kind](rng, (repetitions // 10, n)))
-        ends = radius(pairs, sd[:, 7:], ALPHA)
-        wrong += int((abs(mean[:, 7:]) > ends).any(axis=1).sum())
-    return wrong / repetitions
+def check_family(find_sides: Sides, repetitions: int = 2000) -> None:
+    """Of nine schedulers, none of which differs, extended from 8 seeds to 64, whoever looks."""
+    differences = draw_families(random(6), KINDS["normal"], repetitions, MOST)
+    rate = float(find_sides(differences).any(axis=1).mean())
+    assert rate <= bound(ALPHA, repetitions), f"some contrast of 9 errs in {rate:.1%}"
 
 
-def check_peeking(radius: Radius, kind: str = "normal") -> None:
-    rate = error_with_peeking(radius, kind)
-    assert rate <= bound(ALPHA, 20_000), f"errs in {rate:.1%} of {kind}"
+def check_dropping(count_family: Callable[[FirstPlan, int], int], sides: Sides) -> None:
+    """Whoever takes out all schedulers but the one that looks best at 8 seeds errs no more often;
+    `count_family` is given the first plan, and how many contrasts there are now."""
+    repetitions, plan = 2000, FirstPlan(8, family=9)
+    differences = draw_families(random(6), KINDS["normal"], repetitions, MOST)
+    first = differences[:, :, :8]
+    best = (abs(first.mean(axis=2)) / first.std(axis=2)).argmax(axis=1)
+    alone = differences[np.arange(repetitions), best][:, None]
+    rate = float(sides(alone, family=count_family(plan, 1)).mean())
+    assert rate <= bound(ALPHA, repetitions), f"what was left errs in {rate:.1%}"
+
+
+def check_rare(judge_looks: JudgeLooks, repetitions: int = 4000) -> None:
+    """A scheduler that differs at one seed in ten, by far more than the margin, is not called
+    equivalent."""
+    rng, shape = random(9), (repetitions, 8)
+    differences = np.where(rng.random(shape) < 0.1, rng.normal(1.0, 0.3, shape), 0.0)
+    table = at_looks(differences, list_looks(8, None, 8))
+    judged = judge_looks(table, np.full(len(table), ALPHA), 0.1)
+    rates = judged["verdict"].value_counts(normalize=True)
+    rate = float(rates.get("equivalent", 0.0))
+    assert rate < 0.01, f"called equivalent in {rate:.1%}"
+    # of 8 seeds none differs in 43% of the cases
+    assert abs(rates["identical"] - 0.9**8) < 0.03, rates["identical"]
 
 
 def check_coverage(interval: Interval, n: int, repetitions: int = 20_000) -> None:
@@ -101,23 +122,6 @@ def check_diverged(compare: Compare) -> None:
     assert np.isnan(row["mean"]), row["mean"]
 
 
-def false_claims(judge: Judge, effect: float, sd: float, repetitions: int = 2000) -> pd.DataFrame:
-    """Which claims are made at any look, and how often; whoever looks stops at nothing."""
-    differences = random(5).normal(effect, sd, (repetitions, LOOKS[-1]))
-    mean, spread = (numbers[:, LOOKS - 1] for numbers in running(differences))
-    table = statistics(np.tile(LOOKS, repetitions), mean.ravel(), spread.ravel())
-    judged = judge(table, np.full(len(table), ALPHA), MARGIN)
-    whose = np.repeat(np.arange(repetitions), len(LOOKS))
-    claims = {
-        "higher": judged["verdict"] == "higher",
-        "lower": judged["verdict"] == "lower",
-        "equivalent": judged["verdict"] == "equivalent",
-        "at least": judged["size"] == "at least",
-        "less than": judged["size"] == "less than",
-    }
-    return pd.DataFrame(claims).groupby(whose).any()
-
-
 FALSE = {
     0.0: ["higher", "lower", "at least"],
     0.5 * MARGIN: ["lower", "at least"],
@@ -127,27 +131,44 @@ FALSE = {
 """By the true effect: what must not be said of it."""
 
 
-def check_verdicts(judge: Judge) -> None:
-    for effect, wrong in FALSE.items():
-        for sd in (0.5, 2.0):
-            made = false_claims(judge, effect, sd)
-            rate = made[wrong].any(axis=1).mean()
-            assert rate <= bound(ALPHA, len(made)), f"{rate:.1%} false at {effect}, sd {sd}"
+def list_claims(
+    judge_looks: JudgeLooks, judge_contrasts: JudgeContrasts, repetitions: int
+) -> pd.DataFrame:
+    """Which claims are made at any look, by true effect and sd; whoever looks stops at nothing."""
+    rng, plan = random(5), FirstPlan(8)
+    truths = pd.DataFrame([(effect, sd) for effect in FALSE for sd in (0.5, 2.0)])
+    truths = truths.loc[truths.index.repeat(repetitions)].set_axis(["effect", "sd"], axis=1)
+    effect, sd = truths.to_numpy().T[:, :, None]
+    differences = rng.normal(effect, sd, (len(truths), MOST))
+    looks, error = list_looks(plan.first, plan.most, MOST), np.full(len(truths), ALPHA)
+    table = at_looks(differences, looks)
+    judged = judge_looks(table, np.full(len(table), ALPHA), MARGIN)
+    claims = {name: np.zeros(len(truths), bool) for name in (*SAID["verdict"], *SAID["size"])}
+    for look in looks:
+        so_far = differences[:, : look.n]
+        numbers = so_far.mean(axis=1), so_far.std(axis=1, ddof=1)
+        estimates = statistics(np.full(len(truths), look.n), *numbers)
+        until = judged[judged["n"] <= look.n]
+        said = judge_contrasts(estimates, until, error, MARGIN, plan, MOST)
+        for column, names in SAID.items():
+            for name in names:
+                claims[name] |= (said[column] == name).fillna(False).to_numpy(bool)
+    return truths.assign(**claims)
+
+
+SAID = {"verdict": ("higher", "lower", "equivalent"), "size": ("at least", "less than")}
+"""Claims, by the column that makes them."""
+
+
+def check_verdicts(
+    judge_looks: JudgeLooks, judge_contrasts: JudgeContrasts, repetitions: int = 1000
+) -> None:
+    made = list_claims(judge_looks, judge_contrasts, repetitions)
+    for (effect, sd), claims in made.groupby(["effect", "sd"]):
+        rate = claims[FALSE[effect]].any(axis=1).mean()
+        assert rate <= bound(ALPHA, repetitions), f"{rate:.1%} false at {effect}, sd {sd}"
     # and what is true is said, given the seeds
-    assert false_claims(judge, 0.0, 0.5)["equivalent"].mean() > 0.99
-    assert false_claims(judge, 2 * MARGIN, 0.5)["at least"].mean() > 0.99
-    assert false_claims(judge, 0.5 * MARGIN, 0.5)["less than"].mean() > 0.9
-
-
-def check_family(judge_family: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Nine schedulers, none of which differs from the reference with which all are compared.
-
-    `judge_family` takes differences (families x contrasts x pairs), and says which contrasts have
-    a side at any look.
-    """
-    repetitions, m = 2000, 9
-    accuracy = random(6).normal(0, 1, (repetitions, m + 1, int(LOOKS[-1])))
-    differences = accuracy[:, 1:] - accuracy[:, :1]
-    wrong = judge_family(differences)
-    rate = float(wrong.any(axis=1).mean())
-    assert rate <= bound(ALPHA, repetitions), f"some contrast of {m} errs in {rate:.1%}"
+    share = made[made["sd"] == 0.5].groupby("effect").mean()
+    assert share.loc[0.0, "equivalent"] > 0.93
+    assert share.loc[2 * MARGIN, "at least"] > 0.99
+    assert share.loc[0.5 * MARGIN, "less than"] > 0.99

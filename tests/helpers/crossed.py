@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lrdecay.analysis.confidence_sequences import fixed_radius
 from lrdecay.analysis.crossed_effects import crossed_variance
+from lrdecay.analysis.intervals import t_radius
 
 
 def crossed_interval(
@@ -24,5 +24,5 @@ def crossed_interval(
         n,
         images,
     )
-    radius = float(fixed_radius(n, np.sqrt(n * variance), 1 - confidence))
+    radius = float(t_radius(n, np.sqrt(n * variance), 1 - confidence))
     return mean, mean - radius, mean + radius

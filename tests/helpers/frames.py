@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from lrdecay.core.first_plan import FirstPlan
 from lrdecay.store.parquet import write_table
 from lrdecay.store.schema import EPOCHS, RUNS
 
@@ -50,7 +51,11 @@ def make_tables(
 
 
 def write_folder(
-    folder: Path, tables: Tables, sweep_text: str = SWEEP_TEXT, planned: int | None = None
+    folder: Path,
+    tables: Tables,
+    sweep_text: str = SWEEP_TEXT,
+    planned: int | None = None,
+    first_plan: FirstPlan | None = None,
 ) -> Path:
     """Write the two tables as a sweep of `planned` runs leaves them; finished unless given. Epochs
     of other runs are left out."""
@@ -60,6 +65,7 @@ def write_folder(
     for name, table, schema in zip(("runs", "epochs"), tables, (RUNS, EPOCHS), strict=True):
         rows = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
         facts = {"planned": str(planned or len(runs)), "sweep": sweep_text}
+        facts |= {} if first_plan is None else {"looks": first_plan.to_json()}
         write_table(rows, folder / f"{name}.parquet", facts)
     return folder
 

@@ -110,11 +110,12 @@ def test_slopes_join_the_runs_of_a_seed() -> None:
     assert loss.get_ylabel() == "test loss (nats)"
 
 
-def test_the_interval_closes_as_compare_says_after_each_seed() -> None:
-    steps = analysis.verdicts_by_seeds(RUNS, margin=0.2)
-    assert sorted(set(steps["n"])) == [8, 9, 10, 11, 12]
+def test_the_interval_closes_as_compare_says_at_each_look() -> None:
+    steps = analysis.verdicts_by_look(RUNS, margin=0.2)
+    assert sorted(set(steps["n"])) == [8, 12]
+    assert steps.groupby("n")["planned"].all().to_dict() == {8: True, 12: False}
     names = ["scheduler", "dropout", "mean", "low", "high", "verdict"]
-    for n in (8, 10, 12):
+    for n in (8, 12):
         table = analysis.compare(RUNS[RUNS["seed"] < n], margin=0.2)
         expected = table.loc[table["family"] == "scheduler", names].reset_index(drop=True)
         assert_frame_equal(steps.loc[steps["n"] == n, names].reset_index(drop=True), expected)
@@ -140,9 +141,10 @@ def test_what_is_not_evaluated_closes_nowhere() -> None:
         seeds=9,
         status=lambda s, d, seed: "diverged" if s == "cosine" and seed == 1 else "completed",
     )
-    assert set(analysis.verdicts_by_seeds(runs)["scheduler"]) == {"step"}
-    assert analysis.verdicts_by_seeds(runs[runs["seed"] < 7]).empty
-    assert analysis.verdicts_by_seeds(runs[runs["scheduler"] == "step"]).empty
+    steps = analysis.verdicts_by_look(runs)
+    assert (steps["scheduler"].tolist(), steps["n"].tolist()) == (["step"], [8])
+    assert analysis.verdicts_by_look(runs[runs["seed"] < 7]).empty
+    assert analysis.verdicts_by_look(runs[runs["scheduler"] == "step"]).empty
 
 
 def test_spread_has_the_three_deviations_of_each_cell() -> None:
@@ -292,7 +294,7 @@ def test_several_strata_are_refused() -> None:
     with pytest.raises(InputError, match=r"one lr and the table has 0.1, 0.2"):
         plots.plot_gain_by_dropout(table)
     with pytest.raises(InputError, match=r"one dropout and the table has 0.0, 0.2, 0.5"):
-        plots.plot_closing(analysis.verdicts_by_seeds(RUNS))
+        plots.plot_closing(analysis.verdicts_by_look(RUNS))
     with pytest.raises(InputError, match=r"one dropout and the table has 0.0, 0.2, 0.5"):
         plots.plot_slopes(RUNS, "constant")
 

@@ -59,14 +59,14 @@ def test_settings_are_those_of_the_sweep_file() -> None:
     of_loss = answer_of(runs, epochs, SWEEP, None)
     asked = {"reference": "step", "metric": "test_loss", "margin": 0.2, "confidence": 0.9}
     assert_frame_equal(of_loss.table, analysis.compare(runs, **asked))
-    assert_frame_equal(of_loss.history, analysis.verdicts_by_seeds(runs, **asked))
+    assert_frame_equal(of_loss.history, analysis.verdicts_by_look(runs, **asked))
     best = analysis.best_set(runs, metric="test_loss", confidence=0.9)
     assert of_loss.best is not None
     assert_frame_equal(of_loss.best, best)
     assert conclusions.write_question(of_loss) == (
         "constant and cosine against step at dropout 0 and 0.3, by test loss. Differences below "
         "0.2 nats are to count as none; that any of the 4 verdicts is wrong has a probability of "
-        "at most 10%, however often one looks."
+        "at most 10%, at all looks together."
     )
     for nothing_said in ("", "name: x\n", "# only a remark\n"):
         plain = answer_of(runs, epochs, nothing_said, None)
@@ -168,8 +168,8 @@ def test_the_summary_counts_verdicts_and_the_groups_have_each_sentence_once() ->
 def test_too_few_seeds_are_said_to_be_too_few() -> None:
     answer = found(seeds=3)
     assert conclusions.write_summary(answer) == (
-        "Too few seeds to say whether a difference is real: a pair has 3 seeds at most, and the "
-        "interval that may be looked at after every seed begins at 8."
+        "Too few seeds to say whether a difference is real: a pair has 3 seeds at most, and "
+        "verdicts begin at 8."
     )
     (line,) = conclusions.write_outlook(answer)
     # 6 cells take 5 seeds more, at 2.5 seconds a run

@@ -17,6 +17,7 @@ from helpers.training import digits
 from lrdecay import analysis
 from lrdecay.analysis import lr_selection
 from lrdecay.core.errors import InputError
+from lrdecay.core.first_plan import FirstPlan
 from lrdecay.engine.stacked import train
 from lrdecay.runner import loop
 from lrdecay.runner.agenda import build_agenda
@@ -63,7 +64,7 @@ def test_what_a_sweep_asks_for_grows_as_its_trials_end() -> None:
         def rows(runs, name="runs"):
             return outcomes[outcomes["run_id"].isin([run.run_id for run in runs])]
 
-        return build_agenda(sweep, matrix, rows, done)
+        return build_agenda(sweep, matrix, FirstPlan(), rows, done)
 
     outcomes = outcomes_of(first, {0.1: 0.5, 0.001: 0.9, 0.01: 0.2})
     ids = outcomes["run_id"].tolist()

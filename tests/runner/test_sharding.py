@@ -15,6 +15,7 @@ from helpers.training import digits
 
 from lrdecay.analysis import lr_selection
 from lrdecay.core.errors import InputError
+from lrdecay.core.first_plan import FirstPlan
 from lrdecay.execution.cost import estimate_flops
 from lrdecay.runner.agenda import build_agenda
 from lrdecay.runner.coordinator import run_sweep
@@ -244,12 +245,10 @@ def parts(text, of, tmp_path):
     """The runs of each shard, of a sweep of which nothing has ended."""
     sweep = load_sweep(sweep_file(tmp_path, text))
     matrix = expand_matrix(sweep, digits())
-    fewest = None if sweep.adding is None else sweep.adding.min
     weigh = partial(estimate_flops, dataset=digits())
-    tells = [Shard(i, of).part(matrix, weigh, fewest) for i in range(1, of + 1)]
-    asked = build_agenda(
-        sweep, matrix, lambda runs, name="runs": pd.DataFrame({"run_id": []}), set()
-    )
+    tells = [Shard(i, of).part(matrix, weigh, sweep.adding) for i in range(1, of + 1)]
+    nothing = pd.DataFrame({"run_id": []})
+    asked = build_agenda(sweep, matrix, FirstPlan(), lambda runs, name="runs": nothing, set())
     return matrix, [[run for run in asked.whole if mine(run)] for mine in tells], tells, weigh
 
 
@@ -294,9 +293,10 @@ def test_every_round_of_added_seeds_is_shared_out(tmp_path):
     text = TEXT.replace("seeds: 3", "seeds: {min: 8, max: 24, until: resolved}")
     matrix, _, tells, _ = parts(text, 4, tmp_path)
     runs = matrix.comparison({})
-    for first in (0, 8, 16):
-        some = [run for run in runs if first <= run.seed < first + 8]
-        assert [sum(map(mine, some)) for mine in tells] == [8, 8, 8, 8]
+    # four cells: up to each look a quarter of what trains then
+    for first, last in itertools.pairwise((0, 8, 12, 16, 24)):
+        some = [run for run in runs if first <= run.seed < last]
+        assert [sum(map(mine, some)) for mine in tells] == [last - first] * 4
 
 
 def test_costs_are_those_of_the_products(tmp_path):

@@ -14,11 +14,13 @@ from helpers.folders import RUN, SIX, TEXT, filled, record
 
 from lrdecay.core import signals
 from lrdecay.core.errors import InputError
+from lrdecay.core.first_plan import FirstPlan
 from lrdecay.store import parquet, writer
 from lrdecay.store.atomic import write_text
 from lrdecay.store.parquet import write_table
 from lrdecay.store.reader import Plan, read_epochs, read_plan, read_plan_runs, read_runs
 from lrdecay.store.schema import EPOCHS, PLAN, RUNS, make_plan, make_table
+from lrdecay.store.verify import verify_results
 from lrdecay.store.versions import read_table
 from lrdecay.store.writer import Store
 
@@ -389,3 +391,46 @@ def test_a_signal_that_comes_as_a_plan_is_written_waits_for_both_of_its_files(
     assert (tmp_path / "sweep.yaml").read_text() == "name: other\n"
     assert read_plan(tmp_path).sweep_text == "name: other\n"
     assert [run.seed for run in read_plan_runs(tmp_path)] == list(range(6))
+PLANNED = FirstPlan(8, 64, 9, "test_accuracy", "constant", 0.5, 0.95, "digest")
+
+
+def test_the_first_plan_is_kept_with_the_plan(tmp_path):
+    opened = filled(tmp_path)
+    assert read_plan(tmp_path).first_plan is None
+    opened.compact(SIX, TEXT, first_plan=PLANNED)
+    assert read_plan(tmp_path) == Plan(6, TEXT, first_plan=PLANNED)
+    assert opened.read_plan() == Plan(6, TEXT, first_plan=PLANNED)
+    assert opened.read_plan_rows()["run_id"].tolist() == [run.run_id for run in SIX]
+    # the plan is written again where nothing but this has changed
+    opened.compact(SIX, TEXT, first_plan=replace(PLANNED, family=12))
+    assert read_plan(tmp_path).first_plan == replace(PLANNED, family=12)
+    # what runs went elsewhere does not matter
+    opened.compact(SIX[:1], TEXT, first_plan=PLANNED)
+    assert read_plan(tmp_path) == Plan(1, TEXT, first_plan=PLANNED)
+
+
+def test_a_shard_reads_the_plan_of_the_folder_beside_until_it_has_one(tmp_path):
+    home, shard = tmp_path / "small", tmp_path / "small" / "shards" / "1-of-2"
+    assert Store(shard, beside=home).read_plan() is None
+    assert Store(shard, beside=home).read_plan_rows() is None
+    filled(home).compact(SIX, TEXT, first_plan=PLANNED)
+    beside = Store(shard, beside=home)
+    assert beside.read_plan().first_plan == PLANNED
+    assert len(beside.read_plan_rows()) == 6
+    assert beside.has_compared()
+    assert not Store(shard).has_compared()
+    beside.compact(SIX, TEXT, first_plan=replace(PLANNED, most=32))
+    assert beside.read_plan().first_plan == replace(PLANNED, most=32)
+    assert read_plan(home).first_plan == PLANNED
+
+
+def test_verifying_keeps_the_first_plan(tmp_path):
+    filled(tmp_path).compact(SIX, TEXT, first_plan=PLANNED)
+    part = filled(tmp_path / "other", parts=((3,),))
+    (damaged,) = (tmp_path / "other" / "parts").iterdir()
+    shutil.copytree(damaged, tmp_path / "parts" / "wrongname")
+    assert len(part.done()) == 1
+    found = verify_results(tmp_path)
+    assert [finding.path for finding in found.findings] == ["parts/wrongname"]
+    assert read_plan(tmp_path).first_plan == PLANNED
+    assert seeds(tmp_path) == [0, 1, 2, 3]

@@ -46,7 +46,7 @@ def draw_differences(setting: Setting, found: Conclusions) -> Chart | None:
         begin = judged.loc[unseen, "next_look"].min()
         caption += f" Hollow: no interval yet, since verdicts begin at {begin} seeds."
     if np.isinf(judged.loc[~unseen, "low"]).any():
-        caption += " Hollow too: all differences are one number, which gives no interval."
+        caption += " Hollow: no interval, since all differences so far are one number."
     if left_out := len(table) - len(rows):
         caption += f" {left_out} more are in the table."
     label = f"differences to {found.reference} with their intervals; see the table"

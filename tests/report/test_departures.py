@@ -1,0 +1,109 @@
+"""What a comparison does otherwise than it was planned is said wherever its verdicts are."""
+
+import json
+
+import pytest
+from helpers.commands import call
+from helpers.first_plans import looks_of, planned, sweep, text
+from helpers.made_up import Training
+from helpers.tiers import slow_but
+
+from lrdecay.report.compare import as_json, compare_folder, write_headline, write_notes
+from lrdecay.report.page import write_report
+from lrdecay.report.side_by_side import write_comparison
+
+
+@pytest.fixture
+def training(monkeypatch) -> Training:
+    return Training(monkeypatch)
+
+
+def shown(results) -> dict[str, str]:
+    """What each format says of a folder."""
+    folder = results / "small"
+    answer = compare_folder(folder)
+    return {
+        "table": "planned" if answer.found.table["as_planned"].all() else "exploratory",
+        "json": "planned" if json.loads(as_json(answer))["as_planned"] else "exploratory",
+        "headline": write_headline(answer),
+        "notes": " ".join(write_notes(answer)),
+        "text": call("compare", folder).output,
+        "markdown": call("compare", folder, "--format", "markdown").output,
+        "page": write_report(folder).read_text(encoding="utf-8"),
+        "side by side": write_comparison([folder]).read_text(encoding="utf-8"),
+    }
+
+
+DEPARTURES = [
+    (
+        text(comparison="reference: step, margin: 0.5"),
+        "the reference was to be constant, not step",
+    ),
+    (text(comparison="margin: 0.2"), "the margin was to be 0.5, not 0.2"),
+    (text(comparison="margin: 0.5, confidence: 0.9"), "the confidence was to be 0.95, not 0.9"),
+    (
+        text(comparison="metric: val_accuracy, margin: 0.5"),
+        "the metric was to be test_accuracy, not val_accuracy",
+    ),
+    # a margin in nats is not compared with one in points
+    (
+        text(comparison="metric: test_loss, margin: 0.01"),
+        "the metric was to be test_accuracy, not test_loss",
+    ),
+    (text([7, 0, 1, 2, 3, 4, 5, 6]), "other seeds than the 8 planned ones come first"),
+    (
+        text(comparison="reference: cosine, margin: 0.1, confidence: 0.8"),
+        "the reference was to be constant, not cosine; the confidence was to be 0.95, not 0.8; "
+        "the margin was to be 0.5, not 0.1",
+    ),
+]
+"""What the file says later, and what is said of it."""
+
+
+@pytest.mark.usefixtures("empty_figures")
+@pytest.mark.parametrize(("sweep_text", "why"), slow_but(DEPARTURES[-2:], DEPARTURES))
+def test_what_is_not_as_planned_is_exploratory_everywhere(tmp_path, training, sweep_text, why):
+    sweep(tmp_path, text())
+    for name, said in shown(tmp_path).items():
+        assert "exploratory" not in said, name
+    assert sweep(tmp_path, sweep_text)[0] == planned()
+    found = shown(tmp_path)
+    for name, said in found.items():
+        assert "exploratory" in said, name
+    assert found["headline"].endswith(", not as planned: exploratory")
+    said, reasons = " ".join(found["text"].split()), f"Not as planned, so exploratory: {why}."
+    assert "(primary, but not as planned: exploratory, 2 contrasts)" in said
+    assert reasons in said
+    assert found["notes"].startswith(reasons)
+    assert f"<strong>Not as planned, so exploratory</strong>: {why}." in found["page"]
+    assert "; not as planned, so exploratory" in found["side by side"]
+    # and as planned once more
+    sweep(tmp_path, text())
+    assert "exploratory" not in " ".join(shown(tmp_path).values())
+
+
+def test_what_was_left_out_on_the_command_line_is_not_as_planned_either(tmp_path, training):
+    sweep(tmp_path, text())
+    folder = tmp_path / "small"
+    assert compare_folder(folder).found.departures == ()
+    assert compare_folder(folder, margin=0.5, confidence=0.95).found.departures == ()
+    for options, why in (
+        ({"reference": "step"}, "the reference was to be constant, not step"),
+        ({"metric": "test_loss"}, "the metric was to be test_accuracy, not test_loss"),
+        ({"margin": 0.1}, "the margin was to be 0.5, not 0.1"),
+        ({"confidence": 0.99}, "the confidence was to be 0.95, not 0.99"),
+    ):
+        found = compare_folder(folder, **options).found
+        assert found.departures == (why,)
+        assert not found.table["as_planned"].any()
+
+
+def test_more_or_fewer_seeds_are_as_planned(tmp_path, training):
+    sweep(tmp_path, text(16))
+    for seeds, looks in ((24, [8, 12, 16, 24]), (8, [8]), (12, [8, 12])):
+        sweep(tmp_path, text(seeds))
+        found = compare_folder(tmp_path / "small").found
+        assert (found.departures, looks_of(tmp_path)) == ((), looks)
+    # at 12 of 16 planned seeds: half of the 5% for looks before the planned one
+    assert found.primary["level"].tolist() == pytest.approx([0.025 * 0.05 / 2] * 2)
+    assert found.primary["verdict"].tolist() == ["identical"] * 2
