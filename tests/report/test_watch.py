@@ -140,6 +140,8 @@ def test_a_signal_ends_it_in_one_line(tmp_path: Path, number: int, code: int) ->
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"COLUMNS": "200"},
+        # who runs the tests in the background of a shell has it ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == f"{path}: 5 of 8 runs\n"
