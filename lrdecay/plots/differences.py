@@ -235,7 +235,8 @@ def plot_closing(
         drawn = ax.plot(own["n"], own["mean"], color=style.color, linewidth=0.8, alpha=0.7)
         bounded = own[np.isfinite(own["high"])]
         for end in ("low", "high"):
-            drawn += ax.plot(bounded["n"], bounded[end], **style.stroke, linewidth=1.5)
+            # of one look alone there would be no line
+            drawn += ax.plot(bounded["n"], bounded[end], marker="_", **style.stroke, linewidth=1.5)
         if len(first := own[own["verdict"].isin(RESOLVED)].head(1)):
             ring = ax.plot(first["n"], first["mean"], color=style.color, marker="o", markersize=8)
             ring[0].set_markerfacecolor("none")

@@ -143,6 +143,9 @@ def test_what_is_not_evaluated_closes_nowhere() -> None:
     )
     steps = analysis.verdicts_by_look(runs)
     assert (steps["scheduler"].tolist(), steps["n"].tolist()) == (["step"], [8])
+    # the ends of one look are marks, since no line leads to them
+    ends = [line for line in plots.plot_closing(steps).lines if line.get_marker() == "_"]
+    assert [xy(line) for line in ends] == [[[8, steps["low"].item()]], [[8, steps["high"].item()]]]
     assert analysis.verdicts_by_look(runs[runs["seed"] < 7]).empty
     assert analysis.verdicts_by_look(runs[runs["scheduler"] == "step"]).empty
 
