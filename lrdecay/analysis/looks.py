@@ -42,7 +42,7 @@ def iterate_looks(first: int = FEWEST_SEEDS, most: int | None = None) -> Iterato
     """
     first = max(first, FEWEST_SEEDS)
     last = max(most or first, first)
-    lattice = list(takewhile(lambda n: n <= last, _iterate_lattice()))
+    lattice = list(takewhile(lambda n: n <= last, iterate_lattice()))
     before = [n for n in lattice if n < first]
     planned = sorted({first, last, *(n for n in lattice if n > first)})
     own = PLANNED_SHARE - (BEFORE_SHARE if before else 0.0)
@@ -51,7 +51,7 @@ def iterate_looks(first: int = FEWEST_SEEDS, most: int | None = None) -> Iterato
         yield Look(n, BEFORE_SHARE / len(before), planned=False)
     for n in planned:
         yield Look(n, own * (sqrt(n) / roots), planned=True)
-    after = (n for n in _iterate_lattice() if n > last)
+    after = (n for n in iterate_lattice() if n > last)
     for place, n in enumerate(after):
         yield Look(n, AFTER_SHARE * 0.5 ** (place // 2), planned=False)
 
@@ -66,7 +66,7 @@ def find_next_look(first: int, most: int | None, there: int) -> Look:
     return next(look for look in iterate_looks(first, most) if look.n > there)
 
 
-def _iterate_lattice() -> Iterator[int]:
+def iterate_lattice() -> Iterator[int]:
     """Yield 8, 12, 16, 24, 32, 48, ...: steps of about the square root of 2."""
     for k in count():
         yield from (8 * 2**k, 12 * 2**k)
