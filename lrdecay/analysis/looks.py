@@ -43,7 +43,7 @@ def iterate_looks(first: int = FEWEST_SEEDS, most: int | None = None) -> Iterato
     """
     first = max(first, FEWEST_SEEDS)
     last = max(most or first, first)
-    lattice = list(takewhile(lambda n: n <= last, _iterate_lattice()))
+    lattice = list(takewhile(lambda n: n <= last, iterate_lattice()))
     before = [n for n in lattice if n < first]
     planned = sorted({first, last, *(n for n in lattice if n > first)})
     own = PLANNED_SHARE - (BEFORE_SHARE if before else 0.0)
@@ -52,7 +52,7 @@ def iterate_looks(first: int = FEWEST_SEEDS, most: int | None = None) -> Iterato
         yield Look(n, BEFORE_SHARE / len(before), planned=False)
     for n in planned:
         yield Look(n, own * (sqrt(n) / roots), planned=True)
-    after = (n for n in _iterate_lattice() if n > last)
+    after = (n for n in iterate_lattice() if n > last)
     for place, n in enumerate(after):
         yield Look(n, AFTER_SHARE * 0.5 ** (place // 2), planned=False)
 
@@ -87,7 +87,7 @@ def describe_schedule(first: int = FEWEST_SEEDS, most: int | None = None) -> str
     return f"{at} as first planned, then at {', '.join(map(str, islice(after, 3)))}, ..."
 
 
-def _iterate_lattice() -> Iterator[int]:
+def iterate_lattice() -> Iterator[int]:
     """Yield 8, 12, 16, 24, 32, 48, ...: steps of about the square root of 2."""
     for k in count():
         yield from (8 * 2**k, 12 * 2**k)

@@ -1,8 +1,10 @@
-"""`lrdecay plan`: the matrix, the schedules, and what training takes."""
+"""`lrdecay plan`: the matrix, the schedules, what training takes, and what its seeds resolve."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,9 +22,37 @@ if TYPE_CHECKING:
     from lrdecay.execution.executor import Executor, Site
     from lrdecay.execution.grouping import Plan
     from lrdecay.sweep.config import Sweep
+    from lrdecay.sweep.matrix import Matrix
     from lrdecay.sweep.schedule_lint import PlannedCurve
 
 commands = typer.Typer()
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """About how many seconds it takes to choose base rates, and to compare at each seed, on so many
+    workers."""
+
+    choosing: float
+    per_seed: float
+    workers: int
+
+    def spell(self, seeds: int, price: float | None) -> str:
+        """Return how long so many seeds take in all, and what they cost at this price of a worker
+        for an hour."""
+        seconds = self.choosing + seeds * self.per_seed
+        cost = "" if price is None else f" and for {price * self.workers * seconds / 3600:,.2f}"
+        return f"in about {spell_seconds(seconds)}{cost}"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of a sweep before it trains: warnings about schedules and networks, and where
+    the data are there, its matrix and how long it takes."""
+
+    warnings: Sequence[str] = ()
+    matrix: Matrix | None = None
+    forecast: Forecast | None = None
 
 
 def print_matrix(sweep: Sweep) -> None:
@@ -74,10 +104,9 @@ def print_plan(
     group_size: int | None,
     plot: Path | None = None,
     price: float | None = None,
-) -> list[str]:
+) -> Outlook:
     """Print what the data hold, the schedules, how many runs train at once and about how long a
-    sweep takes, from a few measured steps; nothing is downloaded. Return the warnings about
-    schedules and networks.
+    sweep takes, from a few measured steps; nothing is downloaded.
 
     With `plot` the schedules are drawn into that file as well; with the `price` of a worker for an
     hour the costs are printed too.
@@ -97,7 +126,7 @@ def print_plan(
             f"No schedules and no estimate of time: {sweep.dataset.name} is not in {folder}; "
             f"`lrdecay sweep` would download it there."
         )
-        return []
+        return Outlook()
     matrix = expand_matrix(sweep, dataset)
     validation = matrix.cells[0].validation
     facts = dataset.count_images(validation)
@@ -116,14 +145,16 @@ def print_plan(
     plans = [executor.plan(runs, dataset, engine, group_size) for runs in phases if runs]
     for note in dict.fromkeys(note for plan in plans for note in plan.notes):
         out.say(note)
-    print_estimate(plans, dataset, site, price)
-    return warnings
+    *choosing, comparing = print_estimate(plans, dataset, site, price)
+    per_seed = comparing / len(matrix.seeds)
+    return Outlook(warnings, matrix, Forecast(sum(choosing), per_seed, max(1, site.workers)))
 
 
 def print_estimate(
     plans: Sequence[Plan], dataset: Dataset, site: Site, price: float | None
-) -> None:
-    """Print in how many groups runs train, the memory that takes, how long, and what it costs."""
+) -> list[float]:
+    """Print in how many groups runs train, the memory that takes, how long, and what it costs;
+    return the seconds that each plan takes."""
     import torch
 
     from lrdecay.engine.devices import find_device
@@ -154,6 +185,7 @@ def print_estimate(
     if price is not None:
         hours = count * sum(seconds) / 3600
         out.say(f"About {price * hours:,.2f}: {hours:,.2f} hours of a worker at {price:g} an hour.")
+    return seconds
 
 
 def print_schedules(planned: list[PlannedCurve], plot: Path | None) -> None:
@@ -178,17 +210,48 @@ def print_schedules(planned: list[PlannedCurve], plot: Path | None) -> None:
 @report_errors()
 def plan(
     file: options.SweepFile = None,
+    results: options.ResultsDir = Path("results"),
     data: options.DataDir = None,
     device: options.Device = "auto",
     workers: options.Workers = None,
     engine: options.Engine = "auto",
     group_size: options.GroupSize = None,
-    strict: options.Strict = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Treat warnings about the schedules as errors; not that about what seeds resolve.",
+        ),
+    ] = False,
     plugin: options.Plugin = None,
+    sd: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Sd of the paired differences, in percentage points, or nats of a loss. [default: "
+            "that of --like]",
+        ),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Results of a like sweep, whose sds are taken. [default: this sweep's own, else "
+            "what lrdecay knows of digits, mnist and fashion_mnist]",
+        ),
+    ] = None,
+    power: Annotated[
+        bool,
+        typer.Option(
+            "--power", help="Draw which difference is resolved, by the number of seeds planned."
+        ),
+    ] = False,
     plot: Annotated[
         Path | None,
         typer.Option(
-            "--plot", metavar="FILE", help="Draw the schedules into a .pdf, .png or .svg file."
+            "--plot",
+            metavar="FILE",
+            help="Draw the schedules into a .pdf, .png or .svg file; with --power that curve.",
         ),
     ] = None,
     executor: options.On = "local",
@@ -196,10 +259,26 @@ def plan(
     gpus: options.Gpus = 1.0,
     price: options.Price = None,
 ) -> None:
-    """Print the matrix, the schedules and about how long the runs take. Nothing trains."""
+    """Print the matrix, the schedules, about how long the runs take, and what the seeds resolve.
+
+    Nothing trains.
+    """
+    from lrdecay.cli import power_preview
+
     sweep = options.read_sweep(file, plugin)
     print_matrix(sweep)
     where = options.make_executor(executor, address, device, workers, gpus)
-    found = print_plan(sweep, data, where, engine, group_size, plot, price)
-    if found and strict:
-        raise InputError(f"--strict: {spell_count(len(found), 'warning')}")
+    folder = results / sweep.name
+    spread = power_preview.find_spread(sweep, folder, sd, like)
+    schedules = None if power else plot
+    found = print_plan(sweep, data, where, engine, group_size, schedules, price)
+    design, notes = power_preview.read_design(sweep, found.matrix, folder)
+    for text in notes:
+        out.say(text)
+    if design is not None:
+        costs = None if found.forecast is None else partial(found.forecast.spell, price=price)
+        power_preview.print_design(design, spread, costs)
+    if power:
+        power_preview.print_curve(design, spread, plot)
+    if found.warnings and strict:
+        raise InputError(f"--strict: {spell_count(len(found.warnings), 'warning')}")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lrdecay.plots.outcomes import plot_expected_best as plot_expected_best
     from lrdecay.plots.outcomes import plot_spread as plot_spread
     from lrdecay.plots.outcomes import plot_time_to_target as plot_time_to_target
+    from lrdecay.plots.power import plot_power as plot_power
 else:
     __getattr__, __dir__, __all__ = make_lazy(
         __name__,
@@ -41,5 +42,6 @@ else:
             "differences": "plot_closing plot_differences plot_gain_by_dropout plot_slopes",
             "figure_file": "save_figure write_figure",
             "outcomes": "plot_expected_best plot_spread plot_time_to_target",
+            "power": "plot_power",
         },
     )

@@ -1,7 +1,8 @@
 """What a comparison was planned to be before it had results: kept from then on, whatever its sweep
 file says later."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -13,20 +14,43 @@ from lrdecay.analysis.looks import find_next_look, list_looks
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.first_plan import FirstPlan, digest_seeds
 from lrdecay.core.text import join_words, spell_count
+from lrdecay.store.layout import has_results, list_current
+from lrdecay.store.reader import Plan, read_plan, read_plan_rows, read_runs
 from lrdecay.store.writer import Store
 from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.matrix import Matrix
 
 
-def propose_first_plan(sweep: Sweep, matrix: Matrix) -> FirstPlan:
-    """Return what a sweep plans, were it the first of its folder."""
+@dataclass(frozen=True)
+class ReadOnlyStore:
+    """A results folder that is only read, for whoever asks what was planned there."""
+
+    folder: Path
+
+    def has_compared(self) -> bool:
+        """Return whether any run of a comparison has ended, asked for still or not."""
+        both = self.folder, self.folder / "earlier"
+        homes = [home for home in both if list_current(home, "runs")]
+        return any(len(compared(read_runs(home, ["run_id", "status", "phase"]))) for home in homes)
+
+    def read_plan(self) -> Plan | None:
+        """Return what was asked for last, None where nothing was."""
+        return read_plan(self.folder) if has_results(self.folder) else None
+
+    def read_plan_rows(self) -> pd.DataFrame | None:
+        """Return the runs that were asked for last; None where they are not known."""
+        return read_plan_rows(self.folder)
+
+
+def propose_first_plan(sweep: Sweep, matrix: Matrix | None) -> FirstPlan:
+    """Return what a sweep plans, were it the first of its folder; without its matrix, which takes
+    the data, the family is counted by the axes."""
     adding, comparison = sweep.adding, sweep.comparison
     first = len(sweep.seeds) if adding is None else adding.min
-    cells = matrix.compared(lr_selection.list_first_rates(matrix.cells))
     return FirstPlan(
         first=first,
         most=None if adding is None else adding.max,
-        family=max(1, count_primary(pd.DataFrame(map(asdict, cells)), sweep.reference)),
+        family=max(1, _count_family(sweep, matrix)),
         metric=comparison.metric,
         reference=sweep.reference,
         margin=comparison.margin,
@@ -35,7 +59,7 @@ def propose_first_plan(sweep: Sweep, matrix: Matrix) -> FirstPlan:
     )
 
 
-def settle_first_plan(store: Store, proposed: FirstPlan) -> FirstPlan:
+def settle_first_plan(store: Store | ReadOnlyStore, proposed: FirstPlan) -> FirstPlan:
     """Return the first plan of a results folder, given what its sweep file plans now.
 
     That is what is planned now as long as no run of the comparison has ended; from then on it is
@@ -46,7 +70,7 @@ def settle_first_plan(store: Store, proposed: FirstPlan) -> FirstPlan:
     return _read_first_plan(store).cover(proposed.family)
 
 
-def _read_first_plan(store: Store) -> FirstPlan:
+def _read_first_plan(store: Store | ReadOnlyStore) -> FirstPlan:
     """Return the first plan that is kept, else what an older lrdecay planned last."""
     kept = store.read_plan()
     if kept is None or not (kept.first_plan or kept.sweep_text):
@@ -77,3 +101,10 @@ def describe_first_plan(plan: FirstPlan, proposed: FirstPlan) -> list[str]:
     if there not in looks:
         text += f"; seeds beyond {looks[-1]} count in verdicts from {following} on"
     return [text]
+
+
+def _count_family(sweep: Sweep, matrix: Matrix | None) -> int:
+    if matrix is None:
+        return sweep.cells - sweep.cells // len(sweep.schedulers)
+    cells = matrix.compared(lr_selection.list_first_rates(matrix.cells))
+    return count_primary(pd.DataFrame(map(asdict, cells)), sweep.reference)

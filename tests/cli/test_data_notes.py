@@ -78,7 +78,8 @@ def test_compare_says_it_of_the_metric_that_is_compared(file):
 
 def test_nothing_is_said_of_data_of_which_there_is_nothing_to_say(tmp_path):
     path = tmp_path / "plain.yaml"
-    path.write_text(TEXT.replace("{folder: mine, channels: 1}", "digits"))
+    resolved = "seeds: 8\ncomparison: {margin: 5}\n"
+    path.write_text(TEXT.replace("{folder: mine, channels: 1}", "digits") + resolved)
     result = call("plan", path)
     assert "classes" not in result.output
     assert "warning" not in result.output
