@@ -391,6 +391,8 @@ def test_a_signal_that_comes_as_a_plan_is_written_waits_for_both_of_its_files(
     assert (tmp_path / "sweep.yaml").read_text() == "name: other\n"
     assert read_plan(tmp_path).sweep_text == "name: other\n"
     assert [run.seed for run in read_plan_runs(tmp_path)] == list(range(6))
+
+
 PLANNED = FirstPlan(8, 64, 9, "test_accuracy", "constant", 0.5, 0.95, "digest")
 
 
