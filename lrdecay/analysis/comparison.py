@@ -62,8 +62,16 @@ def compare(
             cell and seed, or runs were copied to another seed.
     """
     criteria = Criteria(reference, metric, margin, confidence, budget)
-    given = {"planned": planned, "exploratory": exploratory, "family_sizes": family_sizes}
-    return conclude(runs, epochs, criteria, first_plan=FirstPlan(first, most), **given).table
+    found = conclude(
+        runs,
+        epochs,
+        criteria,
+        planned=planned,
+        first_plan=FirstPlan(first, most),
+        exploratory=exploratory,
+        family_sizes=family_sizes,
+    )
+    return found.table
 
 
 def open_questions(table: pd.DataFrame, family: str = PRIMARY) -> pd.DataFrame:

@@ -121,8 +121,8 @@ class Conclusions:
         table = self._judge(listed, sizes, self.criteria.margin, **extra)
         table["p"] = np.minimum(table["p"] * sizes, 1.0)
         frame = contrasts_to_frame(listed, self.blocks)
-        more = {"family_size": sizes, "as_planned": not self.departures}
-        return pd.concat([frame, table.assign(**more)], axis=1)
+        table = table.assign(family_size=sizes, as_planned=not self.departures)
+        return pd.concat([frame, table], axis=1)
 
     def _exclude_schedulers(self) -> pd.DataFrame:
         pairs = list_contrasts(self.blocks, self.reference, [EXPLORATORY])

@@ -11,8 +11,12 @@ def find_first_plan(kept: FirstPlan | None, stated: Criteria) -> FirstPlan:
     lrdecay is taken to have planned, 8 seeds and what the sweep file states."""
     if kept is not None:
         return kept
-    named = {"metric": stated.metric, "reference": stated.reference or ""}
-    return FirstPlan(**named, margin=stated.margin, confidence=stated.confidence)
+    return FirstPlan(
+        metric=stated.metric,
+        reference=stated.reference or "",
+        margin=stated.margin,
+        confidence=stated.confidence,
+    )
 
 
 def list_departures(

@@ -105,7 +105,8 @@ def estimate_on_images(blocks: Blocks, contrasts: Sequence[Contrast], n: np.ndar
     found = np.full(len(contrasts), np.nan)
     bitmaps = Bitmaps(blocks)
     # stratum by stratum, as the bitmaps are read
-    for place in sorted(np.flatnonzero(n > 1), key=lambda place: contrasts[place].stratum):
+    places = np.flatnonzero(n > 1).tolist()
+    for place in sorted(places, key=lambda place: contrasts[place].stratum):
         contrast = contrasts[place]
         used = (blocks.state[list(contrast.cells)] != State.UNASKED).all(axis=0)
         used &= used.cumsum() <= n[place]
