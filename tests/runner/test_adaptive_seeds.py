@@ -226,7 +226,7 @@ def test_on_digits_an_easy_difference_takes_fewer_seeds_than_a_hard_one(tmp_path
     counts = read_runs(summary.folder).groupby("scheduler").size().to_dict()
     assert counts == {"constant": 16, "far": 8, "near": 16}
     assert (summary.total, summary.completed) == (40, 40)
-    assert watched.grown == [40]
+    assert watched.grown == [32, 40]  # looks at 12 and at 16
     assert read_plan(summary.folder).runs == 40
     far, near = (
         compare_folder(summary.folder).found.table.query("family == 'scheduler'").to_dict("records")
@@ -260,7 +260,7 @@ def test_seeds_are_added_only_once_all_base_rates_are_chosen(tmp_path):
         "far": 8,
         "near": 16,
     }
-    assert watched.grown == [6 + 40]
+    assert watched.grown == [6 + 32, 6 + 40]
 
 
 def test_without_a_base_rate_for_the_reference_there_is_nothing_to_decide():
