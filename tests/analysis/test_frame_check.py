@@ -58,7 +58,7 @@ MEMBERS = [
 
 @pytest.mark.parametrize(("column", "value", "shown", "valid"), MEMBERS)
 @pytest.mark.parametrize(
-    "call", [analysis.compare, analysis.best_set, analysis.verdicts_by_seeds, analysis.cell_summary]
+    "call", [analysis.compare, analysis.best_set, analysis.verdicts_by_look, analysis.cell_summary]
 )
 def test_the_column_the_first_row_and_what_is_valid_are_named(
     tables, call, column, value, shown, valid

@@ -71,7 +71,8 @@ def test_compare_says_it_of_the_metric_that_is_compared(file):
     assert f"{UNEVEN}.\n" in plain
     assert chance in plain
     loss = call("compare", "results/small", "--metric", "test_loss", "--format", "json").output
-    first, *others = json.loads(loss)["notes"]
+    departs, first, *others = json.loads(loss)["notes"]
+    assert departs.startswith("Not as planned, so exploratory: the metric was to be test_accuracy")
     assert first.startswith(chance)
     assert not any("uneven" in note for note in others)
 

@@ -145,6 +145,9 @@ def test_what_the_readme_says_of_single_runs_holds():
     text = " ".join((HOME / "results" / "README.md").read_text(encoding="utf-8").split())
     assert gains.min() > 0
     assert f"by {gains.min():.2f} points at one and by {gains.max():.2f} at another" in text
+    low, *rest = sorted((100 * (wide["step"] - wide["constant"])).round(2))
+    assert f"one is below 0, at {low:.2f}, and the other seven are from {rest[0]:.2f}" in text
+    assert f"to {rest[-1]:.2f}." in text
 
 
 def test_what_the_tutorial_claims_holds():
