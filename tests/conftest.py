@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from helpers.digits_sweep import DigitsSweep, train_sweep
 from helpers.shared import make_once
+from helpers.tiers import FULL_VARIABLE
 from hypothesis import settings
 
 # in a process of xdist's it is set, and a console keeps what it finds when it is made
@@ -88,3 +89,23 @@ def _one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Print the figures of faults; reports bring them from whichever process ran the test.
+
+    It stands here since the process that prints loads no conftest of a folder below.
+    """
+    reports = [r for of_kind in terminalreporter.stats.values() for r in of_kind]
+    figures = [
+        value
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for kind, value in report.user_properties
+        if kind == "figure"
+    ]
+    if figures and os.environ.get(FULL_VARIABLE) == "full":
+        terminalreporter.section("faults")
+        width = max(len(name) for name, _ in figures)
+        for name, value in figures:
+            terminalreporter.write_line(f"{name:<{width}}  {value}")

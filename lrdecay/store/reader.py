@@ -15,7 +15,7 @@ from lrdecay.core.errors import DamagedError, InputError
 from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.run import Run
 from lrdecay.store import constraints
-from lrdecay.store.layout import REPEATS, list_current, list_files
+from lrdecay.store.layout import REPEATS, list_current, list_earlier, list_files
 from lrdecay.store.parquet import read_facts
 from lrdecay.store.schema import PLAN
 from lrdecay.store.versions import read_table
@@ -56,11 +56,23 @@ def read_epochs(folder: str | Path) -> pd.DataFrame:
 
     Raises `InputError` where there are no results, or they cannot be true (`constraints`).
     """
-    rows = _current(Path(folder), "epochs")
+    rows = _add_moved(_current(Path(folder), "epochs"), Path(folder))
     # runs are looked up last, and among the earlier ones too: a sweep may be moving them
     known = _current(Path(folder), "runs", ["run_id", "status"], earlier=True)["run_id"]
     constraints.check_epochs(rows, Path(folder) / "epochs.parquet", known)
     return to_frame(rows)
+
+
+def _add_moved(epochs: pa.Table, folder: Path) -> pa.Table:
+    """Add the epochs of runs whose row is still in its place, while they are in `earlier/` alone:
+    a sweep that asks for less and was killed as it replaced the tables leaves that."""
+    runs = _current(folder, "runs", ["run_id", "status"])
+    trained = runs.filter(pc.is_in(runs["status"], pa.array(["completed", "diverged"])))["run_id"]
+    without = trained.filter(pc.invert(pc.is_in(trained, epochs["run_id"].unique())))
+    paths = list_earlier(folder, "epochs") if len(without) else []
+    moved = [read_table(path) for path in paths]
+    found = [rows.filter(pc.is_in(rows["run_id"], without.combine_chunks())) for rows in moved]
+    return pa.concat_tables([epochs, *found])
 
 
 def read_repeats(folder: str | Path) -> pd.DataFrame | None:

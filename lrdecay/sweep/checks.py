@@ -157,7 +157,7 @@ def _reference_problems(
     if not isinstance(reference, str) or not isinstance(labels, dict) or reference in labels:
         return
     if reference in families:
-        listed = join_some(families[reference], most=30)
+        listed = join_some([quote(label, quoted=False) for label in families[reference]], most=30)
         message = f"{quote(reference)} stands for several schedulers; give one of them: {listed}"
         yield locate_problem(document, path, message)
     else:

@@ -1,10 +1,11 @@
-"""How often faults are tried, and the figures that come of it."""
+"""How often faults are tried, and on what."""
 
 import os
 from collections.abc import Callable
 
 import pytest
 from helpers.disk import Changes
+from helpers.tiers import FULL_VARIABLE
 from helpers.tiny import (
     RUNS_OF_TEXT,
     TEXT,
@@ -18,9 +19,6 @@ from helpers.tiny import (
 )
 
 from lrdecay.runner.coordinator import run_sweep
-
-FULL_VARIABLE = "LRDECAY_FAULTS"
-"""`full` tries each fault as often as a statement about it needs, and prints the figures."""
 
 
 @pytest.fixture(scope="session")
@@ -67,20 +65,3 @@ def often() -> Callable[[int, int], int]:
 def figure(request) -> Callable[[str, object], None]:
     """`figure(name, value)` has a line printed after the tests."""
     return lambda name, value: request.node.user_properties.append(("figure", (name, str(value))))
-
-
-def pytest_terminal_summary(terminalreporter) -> None:
-    """Print the figures; reports bring them here from whichever process ran the test."""
-    reports = [r for of_kind in terminalreporter.stats.values() for r in of_kind]
-    figures = [
-        value
-        for report in reports
-        if getattr(report, "when", None) == "call"
-        for kind, value in report.user_properties
-        if kind == "figure"
-    ]
-    if figures and os.environ.get(FULL_VARIABLE) == "full":
-        terminalreporter.section("faults")
-        width = max(len(name) for name, _ in figures)
-        for name, value in figures:
-            terminalreporter.write_line(f"{name:<{width}}  {value}")

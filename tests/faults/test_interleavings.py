@@ -5,6 +5,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,35 @@ SWEEPS = {
 }
 # about as many as a whole sweep makes; half of the time none is the last
 last_change = st.none() | st.integers(0, 120)
+
+
+def test_a_sweep_that_asks_for_less_and_is_killed_leaves_no_run_without_its_epochs(
+    trained, tmp_path
+):
+    """Before any of its changes to the disk, whatever the tables were made of."""
+    results = tmp_path / "results"
+    file, folder = results / "tiny.yaml", results / "tiny"
+
+    def sweep(name, last=None):
+        results.mkdir(exist_ok=True)
+        file.write_text(SWEEPS[name])
+        with in_no_time(trained.records), Changes(results, last):
+            run_sweep(file, results, workers=0)
+
+    sweep("whole")
+    sweep("without dropout 0.3")
+    shutil.copytree(results, tmp_path / "before")
+    killed = 0
+    for last in range(60):
+        with suppress(Killed):
+            sweep("one seed", last)
+            break
+        killed += 1
+        run_ids(folder)
+        assert verify_results(folder).findings == ()
+        shutil.rmtree(results)
+        shutil.copytree(tmp_path / "before", results)
+    assert 5 < killed < 60
 
 
 @pytest.mark.soak

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from helpers.results import assert_same
 
+from lrdecay.execution.ray.worker import RayWorker
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.layout import list_current
 from lrdecay.store.reader import read_runs
@@ -120,6 +121,10 @@ def finished(process: subprocess.Popen[str]) -> str:
     return text
 
 
+TRAINING = f"ray::{RayWorker.__name__}.train".encode()
+"""What Ray calls the process of an actor while it trains."""
+
+
 def actors() -> list[int]:
     """The processes that train at the moment, on the nodes of this process."""
     parents, training = {}, []
@@ -128,7 +133,7 @@ def actors() -> list[int]:
             if folder.name.isdigit():
                 pid = int(folder.name)
                 parents[pid] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                if (folder / "cmdline").read_bytes().startswith(b"ray::Trainee.train"):
+                if (folder / "cmdline").read_bytes().startswith(TRAINING):
                     training.append(pid)
     return [pid for pid in training if os.getpid() in ancestors(pid, parents)]
 

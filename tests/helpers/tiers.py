@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+FULL_VARIABLE = "LRDECAY_FAULTS"
+"""`full` tries each fault as often as a statement about it needs, and prints the figures."""
+
 
 def slow_but(quick: Collection[Any], cases: Iterable[Any], soak: Collection[Any] = ()) -> list[Any]:
     """Return cases to parametrize with, all of them slow but those that are quick or soak."""

@@ -322,3 +322,15 @@ def test_plan_shows_each_with_its_curve(tmp_path):
     assert "reference step step_size=3 gamma=0.1" in lines
     assert sum(line.startswith("step step_size=") for line in lines) == 4
     assert "4 cells x 1 seed = 4 runs" in lines
+
+
+def test_a_value_that_cannot_be_printed_is_told_so_that_it_can():
+    text = (
+        "name: s\ndataset: digits\n"
+        'schedulers: {a: {class: StepLR, step_size: [1, "\\e[31m"]}, c: {class: constant}}\n'
+        "seeds: 2\ncomparison: {reference: a}\n"
+    )
+    with pytest.raises(SweepFileError) as error:
+        parse_sweep(text)
+    assert "give one of them: a step_size=1, 'a step_size=\\x1b[31m'" in str(error.value)
+    assert all(line.isprintable() for line in str(error.value).splitlines())
