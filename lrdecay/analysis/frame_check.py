@@ -15,10 +15,9 @@ import pyarrow as pa
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import quote
-from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE, Column, Range
+from lrdecay.store.columns import BY_NAME, Column
+from lrdecay.store.constraints import is_within
 from lrdecay.store.schema import AXES
-
-_COLUMNS = {column.name: column for column in (*ASKED, *ENDED, *MADE, *EPOCH)}
 
 
 def check_values(table: pd.DataFrame, names: Iterable[str]) -> None:
@@ -31,7 +30,7 @@ def check_values(table: pd.DataFrame, names: Iterable[str]) -> None:
             lies out of the column's range.
     """
     for name in names:
-        column = _COLUMNS.get(name)
+        column = BY_NAME.get(name)
         if column is None:
             continue
         bad = _find_bad(table[name], column)
@@ -51,30 +50,16 @@ def _find_bad(values: pd.Series[Any], column: Column) -> np.ndarray:
     known = ~missing
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         known &= np.array([_is_number(value) for value in values], bool)
-    found = np.ones(len(values), bool)
-    found[known] = _is_within(values[known].to_numpy(dtype=float), valid, whole)
-    return null | ~missing & ~(known & found)
+    numbers = values[known].to_numpy(dtype=float)
+    held = numbers == np.floor(numbers) if whole else np.ones(len(numbers), bool)
+    if valid is not None:
+        held &= is_within(pa.array(numbers), valid).to_numpy(zero_copy_only=False)
+    known[known] = held
+    return null | ~missing & ~known
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-
-
-def _is_within(numbers: np.ndarray, valid: Range | None, whole: bool) -> np.ndarray:
-    held = np.ones(len(numbers), bool)
-    if whole:
-        held &= numbers == np.floor(numbers)
-    if valid is None:
-        return held
-    for compare, bound in (
-        (np.greater_equal, valid.least),
-        (np.greater, valid.above),
-        (np.less, valid.below),
-        (np.less_equal, valid.most),
-    ):
-        if isinstance(bound, int | float):
-            held &= compare(numbers, bound)
-    return held & np.isfinite(numbers) if valid.finite else held
 
 
 def _describe(column: Column) -> str:

@@ -34,7 +34,7 @@ def find_rate_difference(run: Run, epochs: Sequence[Epoch]) -> str | None:
             steps=tuple(loss for epoch in epochs for loss in epoch.step_losses),
             epochs=tuple(epoch.metrics["train"].loss for epoch in epochs),
         )
-    curve = _simulate_meant(run.schedule, len(epochs), len(epochs[0].rates), monitored, training)
+    curve = _simulate_once(run.schedule, len(epochs), len(epochs[0].rates), monitored, training)
     applied = (
         (epoch, step, rate) for epoch in epochs for step, rate in enumerate(epoch.rates, start=1)
     )
@@ -47,14 +47,15 @@ def find_rate_difference(run: Run, epochs: Sequence[Epoch]) -> str | None:
     return None
 
 
-@lru_cache(maxsize=64)
-def _simulate_meant(
+def simulate_meant(
     schedule: tuple[str, str, str, str, float],
     epochs: int,
     steps_per_epoch: int,
-    losses: tuple[float, ...] | None,
-    training: schedulers.TrainingLosses | None,
+    losses: tuple[float, ...] | None = None,
+    training: schedulers.TrainingLosses | None = None,
 ) -> schedulers.ScheduleCurve:
+    """Return the rates that a run's `schedule` means, as they are in this process now; the losses
+    are as for `simulate_schedule`."""
     scheduler, scheduler_args, optimizer, optimizer_args, lr = schedule
     return schedulers.simulate_schedule(
         *(scheduler, parse_arguments(scheduler_args)),
@@ -63,3 +64,6 @@ def _simulate_meant(
         training=training,
         optimizer=build_still_optimizer(lr, optimizer, parse_arguments(optimizer_args)),
     )
+
+
+_simulate_once = lru_cache(maxsize=64)(simulate_meant)

@@ -3,7 +3,6 @@
 import heapq
 import math
 from collections.abc import Sequence
-from operator import attrgetter
 
 import torch
 
@@ -11,10 +10,7 @@ from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.engine import reference
 from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked import train
-from lrdecay.execution.grouping import Plan, measure_group_bytes
-
-_read_step = attrgetter("model", "batch_norm", "optimizer", "batch_size", "precision")
-"""What the time of a training step rests on, beside the number of runs and whether any drops."""
+from lrdecay.execution.grouping import Plan, find_network, measure_group_bytes
 
 
 def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> list[float]:
@@ -28,7 +24,7 @@ def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> list
     with use_training_settings():
         for group in plan.groups:
             first = group.runs[0]
-            alike = group.engine, len(group.runs), _read_step(first), first.dropout != 0
+            alike = group.engine, len(group.runs), find_network(first), first.dropout != 0
             if alike not in rates:
                 rates[alike] = (
                     train.time_stacked(group.runs, whole, device)
@@ -59,7 +55,7 @@ def estimate_bytes(plan: Plan, dataset: Dataset, device: torch.device) -> int:
     images = dataset.train_count + len(dataset.test_labels)
     data = 4 * images * math.prod(dataset.shape)
     groups = {
-        (group.engine, len(group.runs), _read_step(group.runs[0])): group for group in plan.groups
+        (group.engine, len(group.runs), find_network(group.runs[0])): group for group in plan.groups
     }
     with use_training_settings():
         of_runs = [measure_group_bytes(group, dataset, device) for group in groups.values()]

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 
 import torch
@@ -34,6 +35,10 @@ _PIXELS_AT_ONCE = 2**16
 _SAME_BITS = ("cnn",)  # on a CPU, in whatever company; others only on demand
 _MOST_ON_CPU, _MOST_ON_GPU = 64, 256
 _SHARE_OF_MEMORY = 0.9
+
+find_network = attrgetter("model", "batch_norm", "optimizer", "batch_size", "precision")
+"""Of a run: what decides how many train at once, and beside that number and whether any drops what
+the time of a step rests on."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ def plan_groups(
             of_labels = {(run.scheduler, run.scheduler_class): run for run in of_kind}
             notes |= dict.fromkeys(map(_explain_alone, of_labels.values()))
         elif engine != reference.NAME:
-            network = first.model, first.batch_norm, first.optimizer, first.batch_size
+            network = find_network(first)
             if network not in tried:
                 share = sharing or workers
                 tried[network] = _try_company(first, dataset, device, engine, group_size, share)

@@ -11,10 +11,10 @@ import math
 from collections.abc import Iterable, Sequence
 
 from lrdecay.components import registry, schedulers
-from lrdecay.components.optimizers.build import build_still_optimizer
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
+from lrdecay.engine.rate_check import simulate_meant
 from lrdecay.engine.record import digest_rates, to_failed
 from lrdecay.store.schema import Record
 from lrdecay.store.writer import Store
@@ -75,12 +75,7 @@ class PlannedRates:
 
     def _find_digest(self, run: Run) -> str:
         steps = math.ceil(self._images / run.batch_size)
-        optimizer = build_still_optimizer(run.lr, run.optimizer, run.optimizer_arguments)
-        rates = schedulers.simulate_schedule(
-            *(run.scheduler_class, run.scheduler_arguments),
-            schedulers.Horizon.of(run.epochs, steps, run.lr),
-            optimizer=optimizer,
-        ).step_rates
+        rates = simulate_meant(run.schedule, run.epochs, steps).step_rates
         return digest_rates(rates[at : at + steps] for at in range(0, len(rates), steps))
 
 

@@ -236,3 +236,6 @@ EPOCH = (
     _rate("learning_rate_last", "the rate of its last step"),
 )
 """One row per run, epoch and split."""
+
+BY_NAME = {column.name: column for column in (*ASKED, *ENDED, *MADE, *EPOCH)}
+"""Each column, whichever table it is of."""

@@ -13,13 +13,10 @@ import pyarrow.compute as pc
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.sanitize import sanitize_line
-from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE, Range
+from lrdecay.store.columns import BY_NAME, Range
 from lrdecay.store.schema import AXES, TABLES
 
 _LONGEST = 60  # characters of a value that is shown
-
-_RANGES = {column.name: column.range for column in (*ASKED, *ENDED, *MADE, *EPOCH)}
-"""By column, whichever table it is of."""
 
 ONE_RUN = ("run_id",)
 ONE_CELL = (*AXES, "phase", "seed")
@@ -70,16 +67,16 @@ def _check_values(rows: pa.Table, path: Path, name: str) -> None:
             place = _first(pc.is_null(column))
             assert place is not None
             raise _error(path, rows, place, f"{field.name} is null", "a value")
-        valid = _RANGES[field.name]
+        valid = BY_NAME[field.name].range
         if valid is None:
             continue
-        place = _first(pc.invert(pc.fill_null(_is_within(column, valid), True)))
+        place = _first(pc.invert(pc.fill_null(is_within(column, valid), True)))
         if place is not None:
             value = sanitize_line(str(column[place].as_py()))[:_LONGEST]
             raise _error(path, rows, place, f"{field.name} is {value}", valid.valid)
 
 
-def _is_within(values: Any, valid: Range) -> Any:
+def is_within(values: Any, valid: Range) -> Any:
     """Return for each value whether the range has it, null where the value is."""
     if valid.choices:
         return pc.is_in(values, pa.array(valid.choices))

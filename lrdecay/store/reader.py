@@ -66,10 +66,14 @@ def read_epochs(folder: str | Path) -> pd.DataFrame:
 def _add_moved(epochs: pa.Table, folder: Path) -> pa.Table:
     """Add the epochs of runs whose row is still in its place, while they are in `earlier/` alone:
     a sweep that asks for less and was killed as it replaced the tables leaves that."""
+    paths = list_earlier(folder, "epochs")
+    if not paths:
+        return epochs
     runs = _current(folder, "runs", ["run_id", "status"])
     trained = runs.filter(pc.is_in(runs["status"], pa.array(["completed", "diverged"])))["run_id"]
     without = trained.filter(pc.invert(pc.is_in(trained, epochs["run_id"].unique())))
-    paths = list_earlier(folder, "epochs") if len(without) else []
+    if not len(without):
+        return epochs
     moved = [read_table(path) for path in paths]
     found = [rows.filter(pc.is_in(rows["run_id"], without.combine_chunks())) for rows in moved]
     return pa.concat_tables([epochs, *found])

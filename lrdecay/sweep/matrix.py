@@ -167,7 +167,7 @@ def _expand_cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[R
             return None
 
     @cache
-    def optimizer_args(name: str, given: str) -> tuple[str, str | None]:
+    def optimizer_args(name: str, given: str) -> tuple[str, str | None, int]:
         return _resolve_optimizer(sweep, name, given)
 
     digests = cache(_digest_plugins)
@@ -176,10 +176,9 @@ def _expand_cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[R
         cell = dict(zip(axes, values, strict=True))
         given = {name: cell.pop(name) for name in arguments}
         label, epochs = cell["scheduler"], cell["epochs"]
-        resolved, stays = optimizer_args(cell["optimizer"], to_canonical_json(given))
+        resolved, stays, groups = optimizer_args(cell["optimizer"], to_canonical_json(given))
         steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
         horizon = schedulers.Horizon.of(epochs, steps, cell["lr"])
-        groups = optimizers_build.count_groups(parse_arguments(resolved))
         given_scheduler = scheduler_args(label, horizon, stays, groups)
         if given_scheduler is None:
             continue
@@ -260,16 +259,17 @@ def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:
         )
 
 
-def _resolve_optimizer(sweep: Sweep, name: str, given: str) -> tuple[str, str | None]:
-    """Return an optimizer's arguments, which were tried if a plug-in gave it, and what
-    `_explain_momentum` says of them; `given` are those of the sweep file. Both are JSON."""
+def _resolve_optimizer(sweep: Sweep, name: str, given: str) -> tuple[str, str | None, int]:
+    """Return an optimizer's arguments, which were tried if a plug-in gave it, what
+    `_explain_momentum` says of them, and how many groups of parameters they make; `given` are those
+    of the sweep file. Both are JSON."""
     resolved = sweep.optimizer.resolve(name, parse_arguments(given))
     arguments = to_canonical_json(resolved)
     try:
         optimizers_build.check_optimizer(name, parse_arguments(arguments))
     except ValueError as error:
         raise InputError(f"optimizer: {error}") from error
-    return arguments, _explain_momentum(name, resolved)
+    return arguments, _explain_momentum(name, resolved), optimizers_build.count_groups(resolved)
 
 
 def _digest_plugins(model: str, optimizer: str, scheduler: str, scheduler_args: str) -> str:

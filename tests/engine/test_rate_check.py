@@ -156,7 +156,7 @@ def test_a_run_that_diverges_is_compared_as_far_as_it_came(monkeypatch, engine, 
     chosen = list_runs(sweep(text, explode), digits())
     if disturbed:
         meant = ScheduleCurve("ExponentialLR", {"interval": "step"}, Horizon.of(1, 2), (0.01, 0.02))
-        monkeypatch.setattr(rate_check, "_simulate_meant", lambda *args: meant)
+        monkeypatch.setattr(rate_check, "_simulate_once", lambda *args: meant)
     for record in train(engine, chosen):
         if disturbed:
             assert record.run["status"] == "failed"
