@@ -21,7 +21,7 @@ from lrdecay.analysis.contrasts import (
     find_reference,
     list_contrasts,
 )
-from lrdecay.analysis.departures import list_departures
+from lrdecay.analysis.departures import list_departures, list_schedules
 from lrdecay.analysis.estimates import (
     estimate_at_looks,
     estimate_contrasts,
@@ -112,8 +112,8 @@ class Conclusions:
     @cached_property
     def departures(self) -> tuple[str, ...]:
         """What is not as it was planned first, in words; with any, verdicts are exploratory."""
-        seeds = self.blocks.seeds.tolist()
-        return tuple(list_departures(self.first_plan, self.criteria, self.reference, seeds))
+        found = list_schedules(self.blocks.runs, self.reference), self.blocks.seeds.tolist()
+        return tuple(list_departures(self.first_plan, self.criteria, self.reference, *found))
 
     def _judge_families(self, listed: Sequence[Contrast], **extra: bool) -> pd.DataFrame:
         """Return the verdicts of contrasts, each at the level of its family's size."""

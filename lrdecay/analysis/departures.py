@@ -1,9 +1,13 @@
 """What a comparison does otherwise than it was first planned: with any of it, it is exploratory."""
 
+import json
 from collections.abc import Iterator, Sequence
 
+import pandas as pd
+
 from lrdecay.analysis.settings import Criteria
-from lrdecay.core.first_plan import FirstPlan, digest_seeds
+from lrdecay.core.first_plan import FirstPlan
+from lrdecay.core.text import join_words
 
 
 def find_first_plan(kept: FirstPlan | None, stated: Criteria) -> FirstPlan:
@@ -19,14 +23,33 @@ def find_first_plan(kept: FirstPlan | None, stated: Criteria) -> FirstPlan:
     )
 
 
+def list_schedules(rows: pd.DataFrame, scheduler: str) -> tuple[str, ...]:
+    """Return what a label stands for in rows of runs or of a plan, each class with its arguments;
+    nothing where the rows do not say."""
+    if not {"scheduler_class", "scheduler_args"} <= set(rows):
+        return ()
+    own = rows[rows["scheduler"] == scheduler]
+    return tuple(sorted(set(own["scheduler_class"] + " " + own["scheduler_args"])))
+
+
 def list_departures(
-    plan: FirstPlan, criteria: Criteria, reference: str, seeds: Sequence[int]
+    plan: FirstPlan,
+    criteria: Criteria,
+    reference: str,
+    schedules: Sequence[str],
+    seeds: Sequence[int],
 ) -> Iterator[str]:
     """Yield what is not as planned, in words; what is not known to have been planned never is.
 
-    `seeds` are all there are, in order. Fewer than planned are no departure: looks at fewer have
-    their share of the error.
+    `schedules` are what the reference stands for, and `seeds` all there are, in order. Fewer than
+    were asked for are no departure if they are the first of these: looks at fewer have their share
+    of the error. To leave out any other, when all have been seen, would be to choose.
     """
+    if plan.lost:
+        yield "what was planned first was in a plan.parquet that was damaged"
+    if plan.differing:
+        names = ["what the reference is" if n == "schedules" else n for n in plan.differing]
+        yield f"results were merged that were planned with another {join_words(names, 'or')}"
     if plan.metric and criteria.metric != plan.metric:
         yield f"the metric was to be {plan.metric}, not {criteria.metric}"
     if plan.reference and reference != plan.reference:
@@ -38,6 +61,16 @@ def list_departures(
     if plan.margin is not None and of_metric and criteria.margin != plan.margin:
         now = "and none is given" if criteria.margin is None else f"not {criteria.margin:g}"
         yield f"the margin was to be {plan.margin:g}, {now}"
-    all_there = len(seeds) >= plan.first
-    if plan.seeds and all_there and digest_seeds(seeds[: plan.first]) != plan.seeds:
-        yield f"other seeds than the {plan.first} planned ones come first"
+    of_reference = not plan.reference or reference == plan.reference
+    if plan.schedules and of_reference and not set(schedules) <= set(plan.schedules):
+        now, planned = (join_words([*map(_spell, s)], "or") for s in (schedules, plan.schedules))
+        yield f"{reference} was to be {planned}, not {now}"
+    if not plan.allows(seeds):
+        yield "seeds that were asked for before are left out, or are in another order"
+
+
+def _spell(schedule: str) -> str:
+    """Return a class with its arguments as a call."""
+    name, arguments = schedule.split(" ", 1)
+    given = {key: value for key, value in json.loads(arguments).items() if key != "interval"}
+    return f"{name}({', '.join(f'{key}={value}' for key, value in given.items())})"

@@ -74,6 +74,8 @@ def describe_schedule(first: int = FEWEST_SEEDS, most: int | None = None) -> str
     'at 8 seeds as first planned, then at 12, 16, 24, ...'
     >>> describe_schedule(10, 24)
     'at 8 seeds, at 10, 12, 16 and 24 as first planned, then at 32, 48, 64, ...'
+    >>> describe_schedule(3)
+    'at 8 seeds at the earliest, then at 12, 16, 24, ...'
     """
     last = max(most or first, first, FEWEST_SEEDS)
     looks = list_looks(first, most, last)
@@ -84,7 +86,8 @@ def describe_schedule(first: int = FEWEST_SEEDS, most: int | None = None) -> str
         if before
         else (f"at {join_words(planned)} seeds")
     )
-    return f"{at} as first planned, then at {', '.join(map(str, islice(after, 3)))}, ..."
+    why = "as first planned" if max(first, most or 0) >= FEWEST_SEEDS else "at the earliest"
+    return f"{at} {why}, then at {', '.join(map(str, islice(after, 3)))}, ..."
 
 
 def iterate_lattice() -> Iterator[int]:

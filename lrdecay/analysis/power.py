@@ -194,6 +194,8 @@ def describe_shortfall(design: Design, spread: Spread, enough: Resolution | None
         return f"{text}, nor would up to {DEFAULT_BUDGET:,}"
     if design.settled:
         return f"{text}; the look at {enough.n} would"
+    if enough.n <= design.seeds:
+        return f"{text}; seeds: {enough.n}, without looks before, would"
     return f"{text}; {enough.n} that are planned from the start would"
 
 

@@ -167,7 +167,7 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
     elif verdict == IDENTICAL:
         text = (
             f"{_subject(row)}: Identical {metric.title} at {_seeds_of_look(row)} on "
-            f"{metric.images}: at most {100 * row['may_differ']:.0f}% of seeds can differ "
+            f"{metric.images}: at most {math.ceil(100 * row['may_differ'])}% of seeds can differ "
             f"(family-wise)."
         )
     elif verdict == EQUIVALENT:

@@ -3,6 +3,7 @@ picture."""
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -63,7 +64,10 @@ def find_spread(
                 f"seeds and differences that are not all one number; give one with --sd"
             )
         return spread
-    own = read_spread(folder, metric.name) if ReadOnlyStore(folder).has_compared() else None
+    own = None
+    if ReadOnlyStore(folder).has_compared():
+        with suppress(InputError):  # results that cannot be compared now may be so once more
+            own = read_spread(folder, metric.name)
     return own or look_up_spread(sweep.dataset.name, metric.name)
 
 

@@ -6,11 +6,10 @@ with the results, and never changes once a run of the comparison has ended.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Self
+from typing import Any, Self
 
 FEWEST_SEEDS = 8
 """No verdict is made of fewer: differences of two values err too often below it."""
@@ -18,7 +17,7 @@ FEWEST_SEEDS = 8
 
 @dataclass(frozen=True)
 class FirstPlan:
-    """A comparison as it was first planned; None and "" where that is not known.
+    """A comparison as it was first planned; None, "" and () where that is not known.
 
     Attributes:
         first: seeds that were to train at first, 1 or more.
@@ -26,9 +25,12 @@ class FirstPlan:
         family: the most primary contrasts that any plan of it had.
         metric: what was to be compared.
         reference: the label that others were to be compared with.
+        schedules: what that label stood for: each class with its arguments.
         margin: what was to count as no difference, in the metric's unit.
         confidence: of all verdicts of a family together.
-        seeds: the digest of the first `first` seeds, in order.
+        seeds: all that were ever asked for, in order, whether or not they trained.
+        differing: which of these differed among results that were merged; they are not known then.
+        lost: whether the plan was in a file that was damaged.
     """
 
     first: int = FEWEST_SEEDS
@@ -36,13 +38,16 @@ class FirstPlan:
     family: int = 1
     metric: str = ""
     reference: str = ""
+    schedules: tuple[str, ...] = ()
     margin: float | None = None
     confidence: float | None = None
-    seeds: str = ""
+    seeds: tuple[int, ...] = ()
+    differing: tuple[str, ...] = ()
+    lost: bool = False
 
     def to_json(self) -> str:
-        """Return it as one JSON object."""
-        return json.dumps(asdict(self))
+        """Return it as one JSON object, with seeds as ranges: 5 to 7 and 9 are [[5, 7], [9, 9]]."""
+        return json.dumps(asdict(self) | {"seeds": _to_ranges(self.seeds)})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -51,16 +56,21 @@ class FirstPlan:
         Raises `KeyError`, `TypeError` or `ValueError` for text that it cannot have written.
         """
         found = json.loads(text)
-        plan = cls(**{field.name: found[field.name] for field in fields(cls)})
+        values = {field.name: found[field.name] for field in fields(cls)}
+        values["seeds"] = _from_ranges(values["seeds"])
+        values |= {name: tuple(values[name]) for name in ("schedules", "differing")}
+        plan = cls(**values)
         counts = [plan.first, plan.family, *([] if plan.most is None else [plan.most])]
-        texts = plan.metric, plan.reference, plan.seeds
+        texts = plan.metric, plan.reference, *plan.schedules, *plan.differing
         rates = [each for each in (plan.margin, plan.confidence) if each is not None]
         if not all(type(count) is int and count >= 1 for count in counts):
             raise ValueError("its counts are not such")
-        if not all(isinstance(text, str) for text in texts):
+        if not all(isinstance(text, str) for text in texts) or type(plan.lost) is not bool:
             raise TypeError("its names are not text")
         if not all(isinstance(rate, float | int) and rate >= 0 for rate in rates):
             raise ValueError("its margin or confidence is none")
+        if not set(plan.differing) <= set(_COMPARED):
+            raise ValueError("it differs in what it does not have")
         return plan
 
     def cover(self, family: int) -> Self:
@@ -68,15 +78,27 @@ class FirstPlan:
         makes what is left no sharper."""
         return replace(self, family=max(self.family, family))
 
+    def extend(self, seeds: Sequence[int]) -> Self:
+        """Return the same with the seeds that are asked for now, if they go on where these end: to
+        leave some out, once they have been seen, changes nothing here."""
+        agree = self.seeds == tuple(seeds[: len(self.seeds)]) and "seeds" not in self.differing
+        return replace(self, seeds=tuple(seeds)) if agree else self
 
-def digest_seeds(seeds: Sequence[int]) -> str:
-    """Return what names these seeds in this order."""
-    return hashlib.sha256(repr(list(map(int, seeds))).encode()).hexdigest()[:16]
+    def allows(self, seeds: Sequence[int]) -> bool:
+        """Return whether seeds, in order, are the first of those that were asked for, or go on
+        where these end."""
+        both = min(len(self.seeds), len(seeds))
+        return self.seeds[:both] == tuple(seeds[:both])
+
+
+_COMPARED = ("metric", "reference", "schedules", "margin", "confidence", "seeds")
+_UNKNOWN = FirstPlan()
+_MOST_SEEDS = 10_000_000  # ten times as many as a sweep file may ask for
 
 
 def join_first_plans(plans: Iterable[FirstPlan | None]) -> FirstPlan | None:
     """Return the one plan of results that are merged, in any order: that of the fewest seeds at
-    first, and of those at most, for the largest family.
+    first, and of those at most, for the largest family. What differs among them is `differing`.
 
     Results without one count as planned at 8 seeds; of such alone there is none.
     """
@@ -84,12 +106,48 @@ def join_first_plans(plans: Iterable[FirstPlan | None]) -> FirstPlan | None:
     known = sorted((plan for plan in plans if plan is not None), key=_size_up)
     if not known:
         return None
-    least = known[0].cover(max(plan.family for plan in known))
-    if None in plans and _size_up(least)[:2] > (FEWEST_SEEDS, FEWEST_SEEDS):
-        return replace(least, first=FEWEST_SEEDS, most=None, seeds="")
-    return least
+    values = {name: _agreed(known, name) for name in _COMPARED}
+    differing = tuple(name for name, value in values.items() if value is None)
+    values = {n: getattr(_UNKNOWN, n) if v is None else v[0] for n, v in values.items()}
+    first, most = known[0].first, known[0].most
+    if None in plans and _size_up(known[0]) > (FEWEST_SEEDS, FEWEST_SEEDS):
+        first, most = FEWEST_SEEDS, None
+    family, lost = max(plan.family for plan in known), any(plan.lost for plan in known)
+    return FirstPlan(first, most, family, **values, differing=differing, lost=lost)
 
 
-def _size_up(plan: FirstPlan) -> tuple[int, int, str]:
-    """Return what plans are ordered by; the text tells those of one size apart."""
-    return plan.first, plan.most or plan.first, plan.to_json()
+def _agreed(plans: Sequence[FirstPlan], name: str) -> tuple[Any] | None:
+    """Return the value that all plans have, or those that know it, as a tuple of one; None where
+    they differ. Of seeds that is the longest list, if the others begin it."""
+    if any(name in plan.differing for plan in plans):
+        return None
+    known = [getattr(plan, name) for plan in plans]
+    if name == "seeds":
+        longest = max(plans, key=lambda plan: len(plan.seeds))
+        return (longest.seeds,) if all(map(longest.allows, known)) else None
+    known = [value for value in known if value != getattr(_UNKNOWN, name)]
+    if len(set(known)) > 1:
+        return None
+    return (known[0] if known else getattr(_UNKNOWN, name),)
+
+
+def _size_up(plan: FirstPlan) -> tuple[int, int]:
+    return plan.first, plan.most or plan.first
+
+
+def _to_ranges(seeds: Sequence[int]) -> list[list[int]]:
+    ranges: list[list[int]] = []
+    for seed in seeds:
+        if ranges and seed == ranges[-1][1] + 1:
+            ranges[-1][1] = seed
+        else:
+            ranges.append([seed, seed])
+    return ranges
+
+
+def _from_ranges(ranges: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    if not all(type(end) is int and end >= 0 for low, high in ranges for end in (low, high)):
+        raise ValueError("its seeds are not such")
+    if sum(high - low + 1 for low, high in ranges) > _MOST_SEEDS:
+        raise ValueError("its seeds are too many")
+    return tuple(seed for low, high in ranges for seed in range(low, high + 1))

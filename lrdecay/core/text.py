@@ -168,14 +168,14 @@ _LISTED = 30
 _LONGEST = 64
 
 
-def join_words(names: Sequence[object]) -> str:
+def join_words(names: Sequence[object], word: str = "and") -> str:
     """Return names as text.
 
-    >>> join_words(["a"]), join_words(["a", "b"]), join_words(["a", "b", "c"])
-    ('a', 'a and b', 'a, b and c')
+    >>> join_words(["a"]), join_words(["a", "b"]), join_words(["a", "b", "c"], "or")
+    ('a', 'a and b', 'a, b or c')
     """
     *first, last = map(str, names)
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"{', '.join(first)} {word} {last}" if first else last
 
 
 def join_some(values: Iterable[object], most: int) -> str:

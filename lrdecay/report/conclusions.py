@@ -169,11 +169,14 @@ def _cost(found: Conclusions, within: pd.DataFrame) -> str:
     if math.isfinite(per_run):
         hours = spell_seconds(per_run * _more_runs(within))
         text += f": some {hours} of training time, at what these runs took"
-    if begin and (within["n_waiting"] >= needed).all():
+    if (within["n_waiting"] >= needed).all():
         return f"{text}. The sweep is still to train them."
+    there = found.blocks.seeds.tolist()
+    if there != list(range(len(there))):  # which `until` counts from 0
+        return f"{text}. Add them at the end of `seeds` in the sweep file."
     fewest = max(found.first_plan.first, FEWEST_SEEDS)
     # those that can only begin to be judged will take more than that
-    wanted = _USUAL_MOST if begin else int((within["n"] + needed).max())
+    wanted = max(fewest, _USUAL_MOST if begin else int((within["n"] + needed).max()))
     return (
         f"{text}. With seeds: {{min: {fewest}, max: {wanted}, until: resolved}} in the sweep file "
         f"each stops as soon as it is resolved."
@@ -201,8 +204,9 @@ def list_shares(found: Conclusions) -> list[str]:
     """Return the looks so far and the next one, with each one's share of the error."""
     plan = found.first_plan
     following = find_next_look(plan.first, plan.most, len(found.blocks.seeds))
+    as_planned = " as planned" if max(plan.first, plan.most or 0) >= FEWEST_SEEDS else ""
     return [
-        f"{look.n} seeds: {100 * look.share:.3g}%{' as planned' if look.planned else ''}"
+        f"{look.n} seeds: {100 * look.share:.3g}%{as_planned if look.planned else ''}"
         for look in (*found.looks, following)
     ]
 

@@ -9,10 +9,10 @@ import pandas as pd
 from lrdecay.analysis import lr_selection
 from lrdecay.analysis.axes import compared, list_cells
 from lrdecay.analysis.contrasts import count_primary, find_reference
-from lrdecay.analysis.departures import find_first_plan
+from lrdecay.analysis.departures import find_first_plan, list_schedules
 from lrdecay.analysis.looks import find_next_look, list_looks
 from lrdecay.analysis.settings import read_criteria
-from lrdecay.core.first_plan import FirstPlan, digest_seeds
+from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.text import join_words, spell_count
 from lrdecay.store.layout import has_results, list_current
 from lrdecay.store.reader import Plan, read_plan, read_plan_rows, read_runs
@@ -46,16 +46,17 @@ def propose_first_plan(sweep: Sweep, matrix: Matrix | None) -> FirstPlan:
     """Return what a sweep plans, were it the first of its folder; without its matrix, which takes
     the data, the family is counted by the axes."""
     adding, comparison = sweep.adding, sweep.comparison
-    first = len(sweep.seeds) if adding is None else adding.min
+    cells = None if matrix is None else _tabulate_cells(matrix)
     return FirstPlan(
-        first=first,
+        first=len(sweep.seeds) if adding is None else adding.min,
         most=None if adding is None else adding.max,
-        family=max(1, _count_family(sweep, matrix)),
+        family=max(1, _count_family(sweep, cells)),
         metric=comparison.metric,
         reference=sweep.reference,
+        schedules=() if cells is None else list_schedules(cells, sweep.reference),
         margin=comparison.margin,
         confidence=comparison.confidence,
-        seeds=digest_seeds(sweep.seeds[:first]),
+        seeds=tuple(sweep.seeds),
     )
 
 
@@ -63,11 +64,11 @@ def settle_first_plan(store: Store | ReadOnlyStore, proposed: FirstPlan) -> Firs
     """Return the first plan of a results folder, given what its sweep file plans now.
 
     That is what is planned now as long as no run of the comparison has ended; from then on it is
-    the one that is kept, and of it only the family may grow.
+    the one that is kept, and of it only the family and the list of seeds may grow.
     """
     if not store.has_compared():
         return proposed
-    return _read_first_plan(store).cover(proposed.family)
+    return _read_first_plan(store).cover(proposed.family).extend(proposed.seeds)
 
 
 def _read_first_plan(store: Store | ReadOnlyStore) -> FirstPlan:
@@ -81,12 +82,19 @@ def _read_first_plan(store: Store | ReadOnlyStore) -> FirstPlan:
     first = find_first_plan(None, stated)
     if planned is None or (planned["phase"] != "compare").all():
         return first
-    reference = stated.reference or find_reference(list_cells(compared(planned)))
-    return first.cover(count_primary(planned, reference))
+    planned = compared(planned)
+    reference = stated.reference or find_reference(list_cells(planned))
+    seeds = tuple(planned["seed"].unique().tolist())
+    return first.cover(count_primary(planned, reference)).extend(seeds)
 
 
 def describe_first_plan(plan: FirstPlan, proposed: FirstPlan) -> list[str]:
     """Return a line on when verdicts are made, if what is planned now is not what was first."""
+    if plan.lost:
+        return [
+            "what was planned first was in a plan.parquet that was damaged: no verdict of this "
+            "comparison counts as planned any more"
+        ]
     if (plan.first, plan.most) == (proposed.first, proposed.most):
         return []
     planned = spell_count(plan.first, "seed")
@@ -103,8 +111,12 @@ def describe_first_plan(plan: FirstPlan, proposed: FirstPlan) -> list[str]:
     return [text]
 
 
-def _count_family(sweep: Sweep, matrix: Matrix | None) -> int:
-    if matrix is None:
-        return sweep.cells - sweep.cells // len(sweep.schedulers)
+def _tabulate_cells(matrix: Matrix) -> pd.DataFrame:
     cells = matrix.compared(lr_selection.list_first_rates(matrix.cells))
-    return count_primary(pd.DataFrame(map(asdict, cells)), sweep.reference)
+    return pd.DataFrame(map(asdict, cells))
+
+
+def _count_family(sweep: Sweep, cells: pd.DataFrame | None) -> int:
+    if cells is None:
+        return sweep.cells - sweep.cells // len(sweep.schedulers)
+    return count_primary(cells, sweep.reference)

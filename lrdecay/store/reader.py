@@ -110,7 +110,8 @@ def read_plan(folder: str | Path) -> Plan:
     # a link could lead to any file of the user, whose text would be in the report
     there = file.is_file() and not file.is_symlink()
     text = file.read_text("utf-8", "replace") if there else ""
-    return Plan(int((runs["phase"] == "compare").sum()), text)
+    planned = int((runs["phase"] == "compare").sum())
+    return Plan(planned, text, first_plan=FirstPlan(lost=True))
 
 
 def read_plan_columns(folder: str | Path, columns: Sequence[str]) -> pd.DataFrame:

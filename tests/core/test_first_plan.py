@@ -2,21 +2,28 @@
 
 import itertools
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
-from lrdecay.core.first_plan import FirstPlan, digest_seeds, join_first_plans
+from lrdecay.core.first_plan import FirstPlan, join_first_plans
 
-PLAN = FirstPlan(8, 64, 9, "test_accuracy", "constant", 0.5, 0.95, digest_seeds(range(8)))
+PLAN = FirstPlan(
+    *(8, 64, 9, "test_accuracy", "constant", ("constant {}",), 0.5, 0.95),
+    seeds=(0, 1, 2, 3, 4, 9, 7, 8),
+)
 
 
 @pytest.mark.parametrize(
-    "plan", [PLAN, FirstPlan(), FirstPlan(3, None, 2), replace(PLAN, margin=0, confidence=0.5)]
+    "plan",
+    [
+        *(PLAN, FirstPlan(), FirstPlan(3, None, 2), replace(PLAN, margin=0, confidence=0.5)),
+        FirstPlan(lost=True, differing=("margin", "seeds")),
+        FirstPlan(seeds=(2**62, 5, 4, 3)),
+    ],
 )
 def test_it_is_read_as_it_was_written(plan):
     assert FirstPlan.from_json(plan.to_json()) == plan
-    assert json.loads(plan.to_json()) == asdict(plan)
 
 
 def test_it_is_plain_json():
@@ -27,8 +34,11 @@ def test_it_is_plain_json():
         "metric": "test_accuracy",
         "reference": "constant",
         "margin": 0.5,
+        "schedules": ["constant {}"],
         "confidence": 0.95,
-        "seeds": digest_seeds([0, 1, 2, 3, 4, 5, 6, 7]),
+        "seeds": [[0, 4], [9, 9], [7, 8]],
+        "differing": [],
+        "lost": False,
     }
 
 
@@ -42,11 +52,14 @@ def test_it_is_plain_json():
         *(("reference", value) for value in (None, ["constant"])),
         *(("margin", value) for value in (-0.1, "wide", float("nan"))),
         *(("confidence", value) for value in (-1, [])),
-        ("seeds", None),
+        *(("seeds", value) for value in (None, "0", [[0]], [[0, "1"]], [[-1, 3]], [[0, 10**9]])),
+        *(("schedules", value) for value in (None, [3])),
+        *(("differing", value) for value in (None, ["colour"])),
+        ("lost", 0),
     ],
 )
 def test_what_cannot_have_been_written_is_refused(name, value):
-    text = json.dumps(asdict(PLAN) | {name: value})
+    text = json.dumps(json.loads(PLAN.to_json()) | {name: value})
     with pytest.raises((KeyError, TypeError, ValueError)):
         FirstPlan.from_json(text)
 
@@ -63,11 +76,30 @@ def test_a_family_only_grows():
     assert PLAN.cover(12).cover(3).family == 12
 
 
-def test_seeds_are_told_apart_by_value_and_order():
-    digests = {digest_seeds(s) for s in ([], [0], [0, 1], [1, 0], [0, 1, 2], [12], [1, 2])}
-    assert len(digests) == 7
-    assert digest_seeds(range(8)) == digest_seeds(list(range(8)))
-    assert len(digest_seeds([0])) == 16
+@pytest.mark.parametrize(
+    ("now", "kept", "allowed"),
+    [
+        ([0, 1, 2], [0, 1, 2], True),
+        ([0, 1, 2, 7, 3], [0, 1, 2, 7, 3], True),  # more of them
+        ([0, 1], [0, 1, 2], True),  # fewer: the first of them
+        ([], [0, 1, 2], True),
+        ([0, 2], [0, 1, 2], False),  # one is left out that was seen
+        ([1, 0, 2], [0, 1, 2], False),
+        ([0, 1, 3, 2], [0, 1, 3, 2], False),
+        ([5], [0, 1, 2], False),
+    ],
+)
+def test_seeds_may_be_added_and_the_last_ones_left_out(now, kept, allowed):
+    plan = FirstPlan(seeds=(0, 1, 2))
+    if now == [0, 1, 3, 2]:
+        plan = FirstPlan(seeds=(0, 1, 2, 3))
+        kept = [0, 1, 2, 3]
+    assert plan.allows(now) is allowed
+    assert plan.extend(now).seeds == tuple(kept)
+    # what is not known takes what there is
+    assert FirstPlan().allows(now)
+    assert FirstPlan().extend(now).seeds == tuple(now)
+    assert FirstPlan(differing=("seeds",)).extend(now).seeds == ()
 
 
 @pytest.mark.parametrize(
@@ -79,12 +111,41 @@ def test_seeds_are_told_apart_by_value_and_order():
         ([FirstPlan(8, 64), FirstPlan(8, 32), FirstPlan(12)], FirstPlan(8, 32)),
         ([FirstPlan(8, 64), FirstPlan(8)], FirstPlan(8)),
         ([FirstPlan(3, family=3), FirstPlan(8, 64, family=2)], FirstPlan(3, family=3)),
-        # of one size whichever comes first
-        ([replace(PLAN, margin=0.2), PLAN], replace(PLAN, margin=0.2)),
+        # what they do not agree on is not known, and never will be
+        (
+            [replace(PLAN, margin=0.2), PLAN],
+            replace(PLAN, margin=None, differing=("margin",)),
+        ),
+        (
+            [replace(PLAN, margin=None, differing=("margin",)), PLAN],
+            replace(PLAN, margin=None, differing=("margin",)),
+        ),
+        (
+            [replace(PLAN, metric="test_loss", reference="a", schedules=("b",)), PLAN],
+            replace(
+                PLAN,
+                metric="",
+                reference="",
+                schedules=(),
+                differing=("metric", "reference", "schedules"),
+            ),
+        ),
+        # one that knows it, and one that does not
+        ([FirstPlan(8, 64, 9), PLAN], PLAN),
+        ([FirstPlan(lost=True), FirstPlan(16)], FirstPlan(lost=True)),
+        # seeds: one may go on where the other ends
+        (
+            [replace(PLAN, seeds=PLAN.seeds[:3]), PLAN, replace(PLAN, seeds=(*PLAN.seeds, 30))],
+            replace(PLAN, seeds=(*PLAN.seeds, 30)),
+        ),
+        (
+            [replace(PLAN, seeds=(0, 1, 2)), replace(PLAN, seeds=(0, 2, 1))],
+            replace(PLAN, seeds=(), differing=("seeds",)),
+        ),
         # those of an older lrdecay count as planned at 8
         ([None, FirstPlan(16, family=6)], FirstPlan(8, family=6)),
         ([None, FirstPlan(3)], FirstPlan(3)),
-        ([None, replace(PLAN, first=12)], replace(PLAN, most=None, seeds="")),
+        ([None, replace(PLAN, first=12)], replace(PLAN, most=None)),
         ([None, FirstPlan(8, 64)], FirstPlan(8)),
         ([None, replace(PLAN, most=None)], replace(PLAN, most=None)),
         ([None, None], None),

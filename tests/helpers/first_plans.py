@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lrdecay.core.first_plan import FirstPlan, digest_seeds
+from lrdecay.core.first_plan import FirstPlan
 from lrdecay.report.compare import compare_folder
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_plan
@@ -36,7 +36,8 @@ def text(
 
 def planned(first=8, most=None, family=2, seeds=range(8), **other) -> FirstPlan:
     asked = {"metric": "test_accuracy", "reference": "constant", "margin": 0.5, "confidence": 0.95}
-    return FirstPlan(first, most, family, **(asked | other), seeds=digest_seeds(seeds))
+    asked |= {"schedules": ('constant {"interval":"epoch"}',)}
+    return FirstPlan(first, most, family, **(asked | other), seeds=tuple(seeds))
 
 
 class Notes:

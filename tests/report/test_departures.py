@@ -4,7 +4,7 @@ import json
 
 import pytest
 from helpers.commands import call
-from helpers.first_plans import looks_of, planned, sweep, text
+from helpers.first_plans import FEWER, looks_of, planned, sweep, text
 from helpers.made_up import Training
 from helpers.tiers import slow_but
 
@@ -34,6 +34,13 @@ def shown(results) -> dict[str, str]:
     }
 
 
+OTHER_SEEDS = "seeds that were asked for before are left out, or are in another order"
+SWAPPED = """
+  cosine:   {class: constant}
+  step:     {class: StepLR, step_size: 1, gamma: 0.5}
+  constant: {class: CosineAnnealingLR, T_max: epochs}
+"""
+
 DEPARTURES = [
     (
         text(comparison="reference: step, margin: 0.5"),
@@ -50,7 +57,12 @@ DEPARTURES = [
         text(comparison="metric: test_loss, margin: 0.01"),
         "the metric was to be test_accuracy, not test_loss",
     ),
-    (text([7, 0, 1, 2, 3, 4, 5, 6]), "other seeds than the 8 planned ones come first"),
+    (text([7, 0, 1, 2, 3, 4, 5, 6]), OTHER_SEEDS),
+    (text([0, 1, 2, 3, 4, 5, 6, 8]), OTHER_SEEDS),
+    (
+        text(schedulers=SWAPPED),
+        "constant was to be constant(), not CosineAnnealingLR(T_max=2, eta_min=0.0)",
+    ),
     (
         text(comparison="reference: cosine, margin: 0.1, confidence: 0.8"),
         "the reference was to be constant, not cosine; the confidence was to be 0.95, not 0.8; "
@@ -110,3 +122,50 @@ def test_more_or_fewer_seeds_are_as_planned(tmp_path, training):
     # at 12 of 16 planned seeds: half of the 5% for looks before the planned one
     assert found.primary["level"].tolist() == pytest.approx([0.025 * 0.05 / 2] * 2)
     assert found.primary["verdict"].tolist() == ["identical"] * 2
+
+
+def test_seeds_that_were_seen_are_not_chosen_among(tmp_path, training):
+    """Neither the best ones, nor those at which nothing diverged."""
+    sweep(tmp_path, text(16))
+    for seeds in (
+        [1, 2, 3, 4, 5, 6, 7, 8],
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16],
+        [3, 4, 5],
+    ):
+        sweep(tmp_path, text(seeds))
+        assert compare_folder(tmp_path / "small").found.departures == (OTHER_SEEDS,)
+    # the list that was asked for first is as planned, as are its first ones and more
+    for seeds, there in ((range(16), 16), (range(8), 8), ([*range(16), 99, 50], 18)):
+        sweep(tmp_path, text(list(seeds)))
+        found = compare_folder(tmp_path / "small").found
+        assert (found.departures, len(found.blocks.seeds)) == ((), there)
+    # and what was added counts as asked for too
+    sweep(tmp_path, text([*range(16), 50, 99]))
+    assert compare_folder(tmp_path / "small").found.departures == (OTHER_SEEDS,)
+
+
+def test_a_first_plan_that_was_damaged_is_said_to_be_lost(tmp_path, training):
+    sweep(tmp_path, text(16))
+    plan = tmp_path / "small" / "plan.parquet"
+    plan.write_bytes(plan.read_bytes()[:-40])
+    assert call("verify", tmp_path / "small").exit_code == 1
+    assert sweep(tmp_path, text(8, FEWER))[0].lost
+    assert compare_folder(tmp_path / "small").found.departures == (
+        "what was planned first was in a plan.parquet that was damaged",
+    )
+    sweep(tmp_path, text(16))
+    assert not compare_folder(tmp_path / "small").found.table["as_planned"].any()
+
+
+def test_results_that_were_planned_otherwise_are_not_merged_into_planned_ones(tmp_path, training):
+    folders = []
+    for name, comparison in (("a", "margin: 0.5"), ("b", "margin: 0.05")):
+        sweep(tmp_path / name, text(comparison=comparison))
+        folders.append(tmp_path / name / "small")
+    # of one sweep file in the end, as a merge asks for
+    sweep(tmp_path / "a", text(comparison="margin: 0.05"))
+    merged = call("merge", *folders, "--into", tmp_path / "both")
+    assert merged.exit_code == 0, merged.output
+    assert compare_folder(tmp_path / "both").found.departures == (
+        "results were merged that were planned with another margin",
+    )

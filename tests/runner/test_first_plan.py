@@ -48,15 +48,21 @@ def propose(sweep_text: str) -> FirstPlan:
         (text(8), planned()),
         (text(3), planned(3, seeds=range(3))),
         (text([5, 3, 9]), planned(3, seeds=[5, 3, 9])),
-        (text("{min: 8, max: 64, until: resolved}"), planned(8, 64)),
-        (text("{min: 12, max: 20}"), planned(12, 20, seeds=range(12))),
+        (text("{min: 8, max: 64, until: resolved}"), planned(8, 64, seeds=range(64))),
+        (text("{min: 12, max: 20}"), planned(12, 20, seeds=range(20))),
         (text(dropout="[0.0, 0.3, 0.5]"), planned(family=6)),
         (text(dropout="[0.0, 0.3]", lr="[0.1, 0.01]"), planned(family=8)),
         # a chosen rate is no axis
         (text(lr="{choose: [0.001, 0.003], seeds: 1}"), planned()),
         (
             text(comparison="reference: step, metric: test_loss, margin: 0.01, confidence: 0.9"),
-            planned(reference="step", metric="test_loss", margin=0.01, confidence=0.9),
+            planned(
+                reference="step",
+                metric="test_loss",
+                margin=0.01,
+                confidence=0.9,
+                schedules=('StepLR {"gamma":0.5,"interval":"epoch","step_size":1}',),
+            ),
         ),
         (text(schedulers="\n  constant: {class: constant}\n"), planned(family=1)),
     ],
@@ -93,20 +99,23 @@ def test_it_is_replaced_as_long_as_no_run_of_the_comparison_has_ended(tmp_path, 
     # all trials of constant and step, and one run of the comparison
     assert sweep(tmp_path, text(8, lr=choosing), 5)[0] == planned()
     assert "compare" in set(read_runs(tmp_path / "small")["phase"])
-    assert sweep(tmp_path, text(12, lr=choosing, comparison="margin: 0.3"))[0] == planned()
+    later, _ = sweep(tmp_path, text(12, lr=choosing, comparison="margin: 0.3"))
+    assert later == planned(seeds=range(12))
 
 
 def test_from_the_first_run_on_it_is_kept(tmp_path, training):
     assert sweep(tmp_path, text(8), 1)[0] == planned()
-    for seeds in (16, "{min: 8, max: 64}", [7, 6, 5]):
-        assert sweep(tmp_path, text(seeds), 1)[0] == planned()
-    assert sweep(tmp_path, text(8, comparison="reference: step, margin: 3"))[0] == planned()
+    # but for the seeds that are added at the end
+    for seeds, kept in ((16, 16), ("{min: 8, max: 64}", 64), ([7, 6, 5], 64)):
+        assert sweep(tmp_path, text(seeds), 1)[0] == planned(seeds=range(kept))
+    plan, _ = sweep(tmp_path, text(8, comparison="reference: step, margin: 3"))
+    assert plan == planned(seeds=range(64))
 
 
 @pytest.mark.parametrize("status", ["completed", "diverged", "failed"])
 def test_a_run_that_ended_in_any_way_and_anywhere_freezes_it(tmp_path, status):
     store = Store(tmp_path)
-    other = planned(16)
+    other, kept = planned(16, seeds=range(16)), planned(seeds=range(16))
     assert not store.has_compared()
     assert settle_first_plan(store, other) == other
     store.compact(SIX, text(8), first_plan=planned())
@@ -118,12 +127,12 @@ def test_a_run_that_ended_in_any_way_and_anywhere_freezes_it(tmp_path, status):
     store.commit([record(SIX[1], status)])
     for _ in range(2):  # in a part, then in the tables
         assert store.has_compared()
-        assert settle_first_plan(store, other) == planned()
+        assert settle_first_plan(store, other) == kept
         store.compact([trial, *SIX], text(8), first_plan=planned())
     store.compact([trial], text(8), first_plan=planned())
     assert set(read_runs(tmp_path)["phase"]) == {"choose"}
     assert store.has_compared()  # in earlier/
-    assert settle_first_plan(store, other) == planned()
+    assert settle_first_plan(store, other) == kept
 
 
 # Seeds that are added, and where verdicts are made then
@@ -133,9 +142,11 @@ def test_seeds_that_are_added_by_edits_have_looks_of_their_own(tmp_path, trainin
     assert sweep(tmp_path, text(8)) == (planned(), [])
     assert looks_of(tmp_path) == [8]
     first = "this comparison was first planned at 8 seeds, so its verdicts are made at "
-    assert sweep(tmp_path, text(16)) == (planned(), [f"{first}8, 12 and 16 seeds"])
+    more = planned(seeds=range(16))
+    assert sweep(tmp_path, text(16)) == (more, [f"{first}8, 12 and 16 seeds"])
     assert looks_of(tmp_path) == [8, 12, 16]
-    assert sweep(tmp_path, text(24)) == (planned(), [f"{first}8, 12, 16 and 24 seeds"])
+    more = planned(seeds=range(24))
+    assert sweep(tmp_path, text(24)) == (more, [f"{first}8, 12, 16 and 24 seeds"])
     assert looks_of(tmp_path) == [8, 12, 16, 24]
     table = compare_folder(tmp_path / "small").found.primary
     # of 24 seeds one contrast of two may err with 2.5% of 5%
@@ -191,11 +202,11 @@ def test_until_resolved_goes_from_look_to_look_of_the_first_plan(tmp_path, train
     sweep(tmp_path, text(8))
     training.forget()
     plan, said = sweep(tmp_path, text("{min: 8, max: 64, until: resolved}"))
-    assert (plan, training.runs) == (planned(), [])
+    assert (plan, training.runs) == (planned(seeds=range(64)), [])
     assert len(said) == 1
     # of at least 10 seeds two more of each cell train, and wait for the look at 12
     plan, _ = sweep(tmp_path, text("{min: 10, max: 64, until: resolved}"))
-    assert plan == planned()
+    assert plan == planned(seeds=range(64))
     assert sorted({run.seed for run in training.runs}) == [8, 9]
     assert compare_folder(tmp_path / "small").found.primary["look"].tolist() == [8, 8]
 
@@ -226,8 +237,8 @@ def test_a_family_only_grows(tmp_path, training):
 # Results of an older lrdecay
 
 
-OLD = replace(planned(), reference="", seeds="")
-"""What is known of it: the file names no reference, and which seeds came first is not kept."""
+OLD = replace(planned(), reference="", schedules=(), seeds=())
+"""What is known of it: the file names no reference."""
 
 
 def forget_first_plan(folder) -> None:
@@ -251,7 +262,8 @@ def test_old_folders_count_as_planned_at_8(tmp_path, training):
     )
     # a file that asks for less does not make what is left sharper
     plan, said = sweep(tmp_path, text(16, FEWER, "margin: 0.2"))
-    assert plan == replace(OLD, family=4)
+    # its seeds are those that were asked for last, and what was added
+    assert plan == replace(OLD, family=4, seeds=tuple(range(16)))
     assert said == [
         "this comparison was first planned at 8 seeds, so its verdicts are made at 8, 12 and 16 "
         "seeds"
@@ -261,18 +273,22 @@ def test_old_folders_count_as_planned_at_8(tmp_path, training):
     assert set(found.primary["family_size"]) == {4}
 
 
-def test_a_folder_whose_plan_is_lost_counts_as_planned_at_8(tmp_path, training):
+def test_a_folder_whose_plan_is_lost_says_so(tmp_path, training):
     sweep(tmp_path, text(16))
     folder = tmp_path / "small"
     (folder / "plan.parquet").write_bytes(b"damaged")
     assert [finding.path for finding in verify_results(folder).findings] == ["plan.parquet"]
-    plan, _ = sweep(tmp_path, text(24))
-    # the sweep file beside it says what was asked for
-    assert plan == OLD
+    assert read_plan(folder).first_plan == FirstPlan(lost=True)
+    plan, said = sweep(tmp_path, text(24))
+    lost = FirstPlan(8, family=2, seeds=tuple(range(24)), lost=True)
+    assert (plan, said) == (lost, [])
+    assert describe_first_plan(plan, plan) == [
+        "what was planned first was in a plan.parquet that was damaged: no verdict of this "
+        "comparison counts as planned any more"
+    ]
     (folder / "plan.parquet").unlink()
     (folder / "sweep.yaml").unlink()
-    plan, _ = sweep(tmp_path, text(24))
-    assert plan == FirstPlan(8, family=2)
+    assert sweep(tmp_path, text(24))[0] == lost
 
 
 def test_a_first_plan_that_cannot_be_one_is_damage(tmp_path, training):
@@ -295,8 +311,8 @@ def test_it_goes_through_compacting_verifying_and_repeats(tmp_path, training):
     assert read_plan(folder).first_plan == planned()
     # nothing is left of the results, so that they may be planned anew
     assert sweep(tmp_path, text(12))[0] == planned(12, seeds=range(12))
-    assert sweep(tmp_path, text(16), repeat=1)[0] == planned(12, seeds=range(12))
-    assert read_plan(folder / "repeats").first_plan == planned(12, seeds=range(12))
+    assert sweep(tmp_path, text(16), repeat=1)[0] == planned(12, seeds=range(16))
+    assert read_plan(folder / "repeats").first_plan == planned(12, seeds=range(16))
 
 
 def test_shards_share_it_and_a_merge_keeps_it(tmp_path, training):
@@ -307,13 +323,13 @@ def test_shards_share_it_and_a_merge_keeps_it(tmp_path, training):
         for shard in halves:
             asked = parse_sweep(text(seeds))
             folder = run_sweep(asked, tmp_path, workers=0, shard=shard).folder
-            assert read_plan(folder).first_plan == planned()
+            assert read_plan(folder).first_plan == planned(seeds=range(seeds))
         merge_results(sorted((home / "shards").iterdir()), home)
-        assert read_plan(home).first_plan == planned()
+        assert read_plan(home).first_plan == planned(seeds=range(seeds))
         assert looks_of(tmp_path) == looks
     # one that has not trained before either
     third = run_sweep(parse_sweep(text(24)), tmp_path, workers=0, shard=Shard(3, 3)).folder
-    assert read_plan(third).first_plan == planned()
+    assert read_plan(third).first_plan == planned(seeds=range(24))
 
 
 def stored(folder, runs: list[Run], first_plan: FirstPlan | None):
@@ -329,7 +345,7 @@ def stored(folder, runs: list[Run], first_plan: FirstPlan | None):
     [
         ((planned(12, family=3), planned(8, family=2)), planned(8, family=3)),
         ((planned(8, 64), planned(8, 32)), planned(8, 32)),
-        ((planned(16), None), replace(planned(8), seeds="")),
+        ((planned(16), None), planned(8)),
         ((None, None), None),
     ],
 )

@@ -393,7 +393,7 @@ def test_a_signal_that_comes_as_a_plan_is_written_waits_for_both_of_its_files(
     assert [run.seed for run in read_plan_runs(tmp_path)] == list(range(6))
 
 
-PLANNED = FirstPlan(8, 64, 9, "test_accuracy", "constant", 0.5, 0.95, "digest")
+PLANNED = FirstPlan(8, 64, 9, "test_accuracy", "constant", ("constant {}",), 0.5, 0.95)
 
 
 def test_the_first_plan_is_kept_with_the_plan(tmp_path):
