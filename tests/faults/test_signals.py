@@ -164,7 +164,8 @@ def test_a_signal_at_any_moment_does_no_damage(file, fresh, tmp_path, often, fig
         # once all is trained, a process that is about to end has no handler any more
         assert process.returncode == 143 or "8 trained now" in output, (output, errors)
         if process.returncode == 143:
-            (line,) = errors.split("\n")[1:-1]
+            line = errors.removeprefix("\n").removesuffix("\n")
+            assert "\n" not in line, errors
             assert line.startswith("Interrupted; ")
             assert f"To continue: lrdecay sweep {file}" in line
         assert_nobody_is_left(process)
