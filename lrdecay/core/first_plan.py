@@ -106,29 +106,28 @@ def join_first_plans(plans: Iterable[FirstPlan | None]) -> FirstPlan | None:
     known = sorted((plan for plan in plans if plan is not None), key=_size_up)
     if not known:
         return None
-    values = {name: _agreed(known, name) for name in _COMPARED}
-    differing = tuple(name for name, value in values.items() if value is None)
-    values = {n: getattr(_UNKNOWN, n) if v is None else v[0] for n, v in values.items()}
+    found = {name: _find_agreed(known, name) for name in _COMPARED}
+    differing = tuple(name for name, values in found.items() if not values)
+    agreed: dict[str, Any] = {name: values[0] for name, values in found.items() if values}
     first, most = known[0].first, known[0].most
     if None in plans and _size_up(known[0]) > (FEWEST_SEEDS, FEWEST_SEEDS):
         first, most = FEWEST_SEEDS, None
     family, lost = max(plan.family for plan in known), any(plan.lost for plan in known)
-    return FirstPlan(first, most, family, **values, differing=differing, lost=lost)
+    return FirstPlan(first, most, family, **agreed, differing=differing, lost=lost)
 
 
-def _agreed(plans: Sequence[FirstPlan], name: str) -> tuple[Any] | None:
-    """Return the value that all plans have, or those that know it, as a tuple of one; None where
-    they differ. Of seeds that is the longest list, if the others begin it."""
+def _find_agreed(plans: Sequence[FirstPlan], name: str) -> list[Any]:
+    """Return the value that all plans have, or all of those that know it, alone in a list; nothing
+    where they differ. Of seeds that is the longest list, if the others begin it."""
     if any(name in plan.differing for plan in plans):
-        return None
-    known = [getattr(plan, name) for plan in plans]
+        return []
+    values = [getattr(plan, name) for plan in plans]
     if name == "seeds":
         longest = max(plans, key=lambda plan: len(plan.seeds))
-        return (longest.seeds,) if all(map(longest.allows, known)) else None
-    known = [value for value in known if value != getattr(_UNKNOWN, name)]
-    if len(set(known)) > 1:
-        return None
-    return (known[0] if known else getattr(_UNKNOWN, name),)
+        return [longest.seeds] if all(map(longest.allows, values)) else []
+    unknown = getattr(_UNKNOWN, name)
+    known = {value for value in values if value != unknown} or {unknown}
+    return list(known) if len(known) == 1 else []
 
 
 def _size_up(plan: FirstPlan) -> tuple[int, int]:
