@@ -9,7 +9,7 @@ from helpers.by_hand import judge_by_hand, looks_by_hand
 from helpers.results import assert_same
 from helpers.training import digits
 
-from lrdecay.core.first_plan import FirstPlan, digest_seeds
+from lrdecay.core.first_plan import FirstPlan
 from lrdecay.report.compare import compare_folder
 from lrdecay.runner import adaptive_seeds
 from lrdecay.runner.adaptive_seeds import SeedPlan, SeedRound, plan_seeds
@@ -235,8 +235,8 @@ def test_on_digits_an_easy_difference_takes_fewer_seeds_than_a_hard_one(tmp_path
     assert (near["verdict"], near["n"]) == ("unresolved", 16)
     assert "this one may not be resolvable within 16 seeds" in near["sentence"]
     assert (far["look"], near["look"]) == (8, 16)
-    asked = "test_accuracy", "constant", 0.1, 0.9
-    planned = FirstPlan(8, 16, 2, *asked, digest_seeds(range(8)))
+    asked = "test_accuracy", "constant", ('constant {"interval":"epoch"}',), 0.1, 0.9
+    planned = FirstPlan(8, 16, 2, *asked, seeds=tuple(range(16)))
     assert read_plan(summary.folder).first_plan == planned
     # interrupted in the second round, it goes on to the same tables
     for after in (26, 10):

@@ -25,7 +25,7 @@ from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.models import dropout
 from lrdecay.components.models.build import build_model, digest_weights
 from lrdecay.core.errors import InputError, WorkerError
-from lrdecay.core.first_plan import FirstPlan, digest_seeds
+from lrdecay.core.first_plan import FirstPlan
 from lrdecay.engine import reference
 from lrdecay.engine.devices import find_device
 from lrdecay.engine.measured import Epoch, Metrics
@@ -169,8 +169,8 @@ def test_a_killed_sweep_goes_on_to_the_same_tables(fresh, file, tmp_path):
     done = len(read_runs(tmp_path / "small"))
     assert 1 <= done < 16, output
     facts = digits().count_images(239)
-    asked = "test_accuracy", "constant", 0.05, 0.95
-    first = FirstPlan(2, None, 6, *asked, digest_seeds([0, 1]))
+    asked = "test_accuracy", "constant", ('constant {"interval":"epoch"}',), 0.05, 0.95
+    first = FirstPlan(2, None, 6, *asked, seeds=(0, 1))
     plan = Plan(16, TEXT, target=0.85, data=facts, first_plan=first)
     assert read_plan(tmp_path / "small") == plan
     summary = run_sweep(file, tmp_path, workers=2)
