@@ -191,7 +191,7 @@ def test_the_sds_that_are_known(dataset, sds):
     assert found.typical == pytest.approx(np.sqrt(np.prod(sds)))
     assert (
         found.source
-        == f"The sds are the least and the largest of lrdecay's own sweeps of {dataset}."
+        == f"The sds are the least and the largest of lrdecay's own sweeps of {dataset} with Adam."
     )
     assert look_up_spread(dataset, "test_loss") is None
     assert look_up_spread(dataset, "val_accuracy") is None
@@ -208,7 +208,7 @@ def test_what_nine_differences_at_eight_seeds_resolve_in_words():
         "differences; a true 1.84 sd is resolved with 80% probability. Equivalence within 0.5 "
         "points needs an sd below 0.34.",
         "In points: 0.48 and 0.61 at an sd of 0.33; 1.94 and 2.45 at an sd of 1.33.",
-        "The sds are the least and the largest of lrdecay's own sweeps of digits.",
+        "The sds are the least and the largest of lrdecay's own sweeps of digits with Adam.",
     ]
 
 
@@ -251,6 +251,14 @@ def test_a_shortfall_in_words():
             "8 seeds do not resolve a true difference of 1.5 points, 3 times the margin, with 80% "
             f"probability where the sd is 1.33{ends}"
         )
+    # with looks before, even 64 are too few; alone they are enough
+    looking = design(8, 64)
+    enough = looking.find_enough(3.25)
+    assert enough.n == 64
+    assert describe_shortfall(looking, only(3.25), enough) == (
+        "64 seeds do not resolve a true difference of 1.5 points, 3 times the margin, with 80% "
+        "probability where the sd is 3.25; seeds: 64, without looks before, would"
+    )
     few = design(1, margin=0.001)
     assert describe_shortfall(few, only(0.66), few.find_enough(0.66)) == (
         "1 seed does not resolve a true difference of 0.003 points, 3 times the margin, with 80% "

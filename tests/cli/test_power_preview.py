@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from helpers.commands import call
 from helpers.frames import make_tables, write_folder
@@ -75,7 +76,7 @@ def test_a_plan_says_what_its_seeds_resolve_with_the_sds_of_its_dataset(file):
     assert "resolved" not in picture.read_text()
     assert result.output.endswith(
         f"{NINE}In points: 0.48 and 0.61 at an sd of 0.33; 1.94 and 2.45 at an sd of 1.33.\n"
-        "The sds are the least and the largest of lrdecay's own sweeps of digits.\n"
+        "The sds are the least and the largest of lrdecay's own sweeps of digits with Adam.\n"
     )
 
 
@@ -278,6 +279,18 @@ def test_without_the_data_as_many_differences_are_counted(axes):
     known = propose_first_plan(sweep, matrix)
     assert known.schedules  # which take the data: a length may be one in steps
     assert propose_first_plan(sweep, None) == replace(known, schedules=())
+
+
+def test_results_that_cannot_be_compared_now_do_not_stop_a_plan(file):
+    """Of another base rate, say, before a run at the new one has ended."""
+    folder = results(Path("results/nine"))
+    runs = pd.read_parquet(folder / "runs.parquet")
+    assert not runs.empty
+    Store(folder).compact([], SWEEP)
+    assert ReadOnlyStore(folder).has_compared()  # in earlier/
+    said = plan(file)
+    assert "lrdecay's own sweeps of digits with Adam." in said
+    assert call("plan", file, "--data", "none", "--like", folder).exit_code == 2
 
 
 def test_a_first_plan_is_read_as_a_sweep_would_keep_it(tmp_path):

@@ -16,11 +16,13 @@ from lrdecay import analysis
 from lrdecay.analysis import Conclusions
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
+from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.text import join_words
 from lrdecay.report import conclusions
 from lrdecay.report.compare import as_json, compare_folder
 from lrdecay.report.page import write_report
 from lrdecay.report.side_by_side import write_comparison
+from lrdecay.sweep.config import parse_sweep
 
 SWEEP = """\
 name: x
@@ -234,6 +236,28 @@ def test_seeds_that_the_sweep_asks_for_already_are_not_asked_for_again() -> None
     few = runs[runs["seed"] < 7]
     (line,) = conclusions.write_outlook(answer_of(begun, epochs, "", few))
     assert "{min: 8, max: 64, until: resolved}" in line
+
+
+def test_what_the_outlook_proposes_is_a_sweep_file_that_is_right() -> None:
+    """Also where more seeds were planned than there are, or seeds that do not count from 0."""
+    runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
+    own = runs["scheduler"] == "step"
+    near = np.random.default_rng(0).normal(0.001, 0.003, 8)
+    runs.loc[own, "test_accuracy"] = runs.loc[~own, "test_accuracy"].to_numpy() + near
+    criteria = read_criteria("comparison: {margin: 0.2}")
+    later = analysis.conclude(runs, epochs, criteria, first_plan=FirstPlan(64))
+    assert later.primary["verdict"].tolist() == ["unresolved"]
+    (line,) = conclusions.write_outlook(later)
+    proposed = re.search("seeds: {min: 64, max: ([0-9]+), until: resolved}", line)
+    assert int(proposed[1]) >= 64
+    assert parse_sweep(f"dataset: digits\nschedulers: {{a: {{class: constant}}}}\n{proposed[0]}")
+    more, _ = make_tables(("constant", "step"), (0.3,), seeds=200, n_epochs=1)
+    waiting = analysis.conclude(runs, epochs, criteria, planned=more, first_plan=FirstPlan(64))
+    (line,) = conclusions.write_outlook(waiting)
+    assert line.endswith("The sweep is still to train them.")
+    runs["seed"] += 100
+    (line,) = conclusions.write_outlook(analysis.conclude(runs, epochs, criteria))
+    assert line.endswith("Add them at the end of `seeds` in the sweep file.")
 
 
 def test_where_no_run_has_a_time_none_is_made_up() -> None:
