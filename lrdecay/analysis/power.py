@@ -147,9 +147,8 @@ def look_up_spread(dataset: str | None, metric: str) -> Spread | None:
     if dataset not in _OWN_SDS or metric != "test_accuracy":
         return None
     low, high = _OWN_SDS[dataset]
-    source = (
-        f"The sds are the least and the largest of lrdecay's own sweeps of {dataset} with Adam."
-    )
+    own = f"lrdecay's own sweeps of {dataset} with Adam"
+    source = f"The sds are the least and the largest of {own}."
     return Spread((low, high), sqrt(low * high), source)
 
 

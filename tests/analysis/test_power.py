@@ -253,11 +253,14 @@ def test_a_shortfall_in_words():
         )
     # with looks before, even 64 are too few; alone they are enough
     looking = design(8, 64)
-    enough = looking.find_enough(3.25)
+    alone, last = looking.resolve_plan(64).effect, looking.resolutions[-1].effect
+    assert alone < last
+    between = 1.5 / ((alone + last) / 2)
+    enough = looking.find_enough(between)
     assert enough.n == 64
-    assert describe_shortfall(looking, only(3.25), enough) == (
+    assert describe_shortfall(looking, only(between), enough) == (
         "64 seeds do not resolve a true difference of 1.5 points, 3 times the margin, with 80% "
-        "probability where the sd is 3.25; seeds: 64, without looks before, would"
+        f"probability where the sd is {between:.2f}; seeds: 64, without looks before, would"
     )
     few = design(1, margin=0.001)
     assert describe_shortfall(few, only(0.66), few.find_enough(0.66)) == (

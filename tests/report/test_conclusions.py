@@ -250,7 +250,8 @@ def test_what_the_outlook_proposes_is_a_sweep_file_that_is_right() -> None:
     (line,) = conclusions.write_outlook(later)
     proposed = re.search("seeds: {min: 64, max: ([0-9]+), until: resolved}", line)
     assert int(proposed[1]) >= 64
-    assert parse_sweep(f"dataset: digits\nschedulers: {{a: {{class: constant}}}}\n{proposed[0]}")
+    two = "{a: {class: constant}, b: {class: StepLR, step_size: 1}}"
+    assert parse_sweep(f"dataset: digits\nschedulers: {two}\n{proposed[0]}").adding.min == 64
     more, _ = make_tables(("constant", "step"), (0.3,), seeds=200, n_epochs=1)
     waiting = analysis.conclude(runs, epochs, criteria, planned=more, first_plan=FirstPlan(64))
     (line,) = conclusions.write_outlook(waiting)
