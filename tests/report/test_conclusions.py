@@ -257,7 +257,8 @@ def test_what_the_outlook_proposes_is_a_sweep_file_that_is_right() -> None:
     (line,) = conclusions.write_outlook(waiting)
     assert line.endswith("The sweep is still to train them.")
     runs["seed"] += 100
-    (line,) = conclusions.write_outlook(analysis.conclude(runs, epochs, criteria))
+    elsewhere = analysis.conclude(runs, epochs, criteria, first_plan=FirstPlan(64))
+    (line,) = conclusions.write_outlook(elsewhere)
     assert line.endswith("Add them at the end of `seeds` in the sweep file.")
 
 
