@@ -22,6 +22,7 @@ from lrdecay.components.models.dropout import StreamDropout
 from lrdecay.core.text import first_line
 from lrdecay.engine.layers import list_layers
 from lrdecay.engine.stacked import sequential
+from lrdecay.engine.stacked.parameters import Row
 
 
 class CannotStackError(Exception):
@@ -44,11 +45,14 @@ class Stack:
         self.dropout_layers = len(list(dropout.list_dropout_layers(networks[0])))
         layers = list_layers(networks[0])
         self.is_chain = layers is not None
+        self._row: Row | None = None
         if layers is None:
             self._vmapped = _Vmapped(networks[0])
         else:
             form = sequential.InBatch if device.type == "cuda" else sequential.InChannels
             self._chain = form(layers)
+            if form is sequential.InBatch:
+                self._join_parameters()
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -59,6 +63,19 @@ class Stack:
     def state(self) -> list[Tensor]:
         """All that training changes: parameters and buffers, each (R, ...)."""
         return list(self._values.values())
+
+    def list_moved(self, apart: bool) -> list[Tensor]:
+        """Return what an optimizer moves: the parameters, or views of all of them in a row, with
+        `apart` weights and the rest each in one (weights have a dimension more)."""
+        return self.parameters if self._row is None else self._row.split(self._row.values, apart)
+
+    def line_up(self, gradients: Sequence[Tensor | None], apart: bool) -> Sequence[Tensor | None]:
+        """Return the gradients of the parameters as those of what is moved."""
+        if self._row is None:
+            return gradients
+        found = [gradient for gradient in gradients if gradient is not None]
+        assert len(found) == len(gradients)  # a chain uses all that it has
+        return self._row.split(self._row.join(found), apart)
 
     def logits(self, images: Tensor, keys_LR: Tensor | None) -> Tensor:
         """Return (R, B, K).
@@ -79,7 +96,14 @@ class Stack:
             name: value.detach()[index].requires_grad_(value.requires_grad)
             for name, value in self._values.items()
         }
+        if self._row is not None:
+            self._join_parameters()
         self._set_rates([self.rates[place] for place in places])
+
+    def _join_parameters(self) -> None:
+        """Have all that is trained in one tensor, of which the parameters are views."""
+        self._row = Row(self.parameters)
+        self._values |= zip(self._trained, self._row.views, strict=True)
 
     def _set_rates(self, rates: Sequence[Sequence[float]]) -> None:
         """Take the rates of each network's dropout layers."""
@@ -153,7 +177,7 @@ class _VmappedDropout(nn.Module):
             return x
         kept: Tensor = _Keep.apply(self.key, self.threshold, tuple(x.shape))
         self.key = rng.derive_keys(self.key, torch.zeros_like(self.key))
-        dropped: Tensor = x * (kept.to(x.dtype) * self.scale)
+        dropped: Tensor = x * (kept * self.scale.to(x.dtype))
         return dropped
 
 

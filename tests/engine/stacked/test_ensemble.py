@@ -14,7 +14,7 @@ from lrdecay.components import rng
 from lrdecay.components.models.build import MODELS, build_model, digest_weights
 from lrdecay.components.models.dropout import StreamDropout, set_dropout_step
 from lrdecay.engine.layers import list_layers
-from lrdecay.engine.stacked import sequential
+from lrdecay.engine.stacked import blocks, sequential
 from lrdecay.engine.stacked.ensemble import CannotStackError, Stack, check_same_results
 
 CLASSES = 5
@@ -530,12 +530,12 @@ def test_what_can_be_stacked_passes_and_stays_as_it_is(model):
 
 @pytest.mark.parametrize("wrong", ["weights", "scale"])
 def test_a_form_that_computes_something_else_is_not_used(monkeypatch, wrong):
-    real = sequential._linear
+    real = blocks.apply_linear
 
     def linear(h, weight, bias):
         return real(h, weight.flip(0), bias) if wrong == "weights" else real(h, weight, bias) * 1.01
 
-    monkeypatch.setattr(sequential, "_linear", linear)
+    monkeypatch.setattr(blocks, "apply_linear", linear)
     build = networks_of("cnn")
     with pytest.raises(CannotStackError, match="do not compute what they compute alone"):
         check_same_results([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
