@@ -6,24 +6,34 @@ the output).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-Drop = Callable[[Tensor, int], Tensor]
-"""Applies the mask of a dropout layer, by its place among them, to (R, B, ...)."""
+
+class Drop(Protocol):
+    """The masks of the dropout layers in one step, each by its place among them."""
+
+    def __call__(self, x_RX: Tensor, place: int) -> Tensor:
+        """Return (R, B, ...) with the mask applied."""
+
+    def draw(self, shape: torch.Size, place: int) -> tuple[Tensor, Tensor]:
+        """Return what of (R, B, ...) is kept, bool, and what each run's is multiplied with (R,)."""
 
 
 @dataclass(frozen=True)
 class Pass:
     """What one pass through a chain has: its parameters and buffers by name, each (R, ...), the
-    number of runs, and dropout, which is None in evaluation."""
+    number of runs, and dropout, which is None in evaluation. Blocks that know how write gradients
+    `into` what is there for a parameter, instead of new tensors."""
 
     values: Mapping[str, Tensor]
     runs: int
     drop: Drop | None
+    into: Mapping[str, Tensor] = field(default_factory=dict)
 
     def get(self, layer: str, name: str) -> Tensor:
         """Return a value of a layer."""
@@ -32,6 +42,10 @@ class Pass:
     def find(self, layer: str, name: str) -> Tensor | None:
         """Return a value of a layer, or None where it has none."""
         return self.values.get(f"{layer}.{name}")
+
+    def find_into(self, layer: str) -> tuple[Tensor | None, Tensor | None]:
+        """Return where the gradients of a layer's weight and bias are to be."""
+        return self.into.get(f"{layer}.weight"), self.into.get(f"{layer}.bias")
 
     @property
     def training(self) -> bool:

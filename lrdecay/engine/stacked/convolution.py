@@ -10,8 +10,9 @@ planes, by kernels that are one larger, two apart and moved within their frame: 
 4 values a pixel instead of 9, which is less memory to move for 16/9 of the multiplications.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby, product
 from math import prod
 from typing import Any
 
@@ -20,6 +21,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 Pair = tuple[int, int]
+Into = tuple[Tensor | None, Tensor | None]
+"""Where the gradients of weight and bias are to be."""
 
 
 @dataclass(frozen=True)
@@ -83,32 +86,43 @@ def convolve(
     tile: int,
     framed: bool,
     with_zeros: bool,
+    into: Into = (None, None),
 ) -> Tensor:
     """Convolve each run's images with its own kernels; return (R, Q O, B, H, W), Q = tile x tile.
 
     Images without a run axis of their own, (1, C, B, H, W), are those of all runs. `sign_RO`
     multiplies kernels and biases. `framed` says that the images lie in a border of zeros as wide as
-    the padding. `with_zeros` keeps a plane of zeros in memory before the others.
+    the padding. `with_zeros` keeps a plane of zeros in memory before the others. Gradients of
+    weight and bias are written `into` tensors that are there for them.
     """
-    dtype = _find_dtype(x_RCBHW)
-    matrix_RMK = _Lift.apply(weight_ROCHW, bias_RO, sign_RO, tile, dtype)
+    dtype = find_dtype(x_RCBHW)
+    matrix_RMK = _Lift.apply(weight_ROCHW, bias_RO, sign_RO, tile, dtype, into)
     geometry = Geometry.of(layer, tile)
     ahead = weight_ROCHW.shape[1] if with_zeros else 0
     x_RMBHW: Tensor = _Convolve.apply(x_RCBHW, matrix_RMK, geometry, framed, ahead)
     return x_RMBHW
 
 
-def _find_dtype(x: Tensor) -> torch.dtype:
+def find_dtype(x: Tensor) -> torch.dtype:
     """Return the dtype that torch's own convolution would compute in."""
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
 
 
+def write_into(
+    into: Tensor | None, dtype: torch.dtype, function: Callable[..., Tensor], *given: Any
+) -> Tensor:
+    """Return what a function of torch gives, written into a tensor if there is one of the dtype."""
+    if into is None or into.dtype != dtype:
+        return function(*given)
+    return function(*given, out=into)
+
+
 class _Lift(Function):
     """Kernels (R, O, C, H, W) and biases (R, O) as the matrices (R, Q O, K) of a product.
 
-    With biases K is a multiple of four, and what is multiplied with the additional columns is 1:
-    the first holds the bias, the others 0.
+    With biases K is even, since products load two numbers at once, and what is multiplied with the
+    additional columns is 1: the first holds the bias, a second one 0.
     """
 
     @staticmethod
@@ -119,12 +133,13 @@ class _Lift(Function):
         sign_RO: Tensor | None,
         tile: int,
         dtype: torch.dtype,
+        into: Into,
     ) -> Tensor:
         runs, outputs, channels, height, width = weight_ROCHW.shape
         ctx.shape = channels, height, width
-        ctx.tile = tile
+        ctx.tile, ctx.into = tile, into
         inner = channels * (height + tile - 1) * (width + tile - 1)
-        columns = inner if bias_RO is None else (inner // 4 + 1) * 4
+        columns = inner if bias_RO is None else (inner // 2 + 1) * 2
         matrix = weight_ROCHW.new_zeros(runs, tile, tile, outputs, columns, dtype=dtype)
         kernels, biases = _view_kernels(matrix, ctx.shape), matrix[..., inner:][..., :1]
         kernels.copy_(weight_ROCHW[:, None, None])
@@ -143,12 +158,15 @@ class _Lift(Function):
         (sign_RO,) = ctx.saved_tensors
         inner = channels * (height + tile - 1) * (width + tile - 1)
         g = g_RMK.contiguous().view(len(g_RMK), tile, tile, -1, g_RMK.shape[2])
-        of_kernels = _view_kernels(g, ctx.shape).sum((1, 2))
-        of_biases = g[..., inner].sum((1, 2)) if ctx.with_bias else None
         if sign_RO is not None:
-            of_kernels *= sign_RO[..., None, None, None]
-            of_biases = None if of_biases is None else of_biases.mul_(sign_RO)
-        return of_kernels, of_biases, None, None, None
+            g *= sign_RO[:, None, None, :, None]  # a product that nobody else has
+        of_weight = of_bias = None
+        if ctx.needs_input_grad[0]:
+            kernels = _view_kernels(g, ctx.shape)
+            of_weight = write_into(ctx.into[0], g.dtype, torch.sum, kernels, (1, 2))
+        if ctx.with_bias and ctx.needs_input_grad[1]:
+            of_bias = write_into(ctx.into[1], g.dtype, torch.sum, g[..., inner], (1, 2))
+        return of_weight, of_bias, None, None, None, None
 
 
 def _view_kernels(matrix: Tensor, shape: tuple[int, int, int]) -> Tensor:
@@ -194,12 +212,15 @@ class _Convolve(Function):
         g_RMN = g_RMBHW.contiguous().flatten(2)
         of_images = of_matrix = None
         if ctx.needs_input_grad[1]:
-            of_matrix = torch.bmm(g_RMN, patches_RKN.transpose(1, 2))
+            patches_RNK = patches_RKN.expand(len(g_RMN), -1, -1).transpose(1, 2)
+            of_matrix = torch.bmm(g_RMN, patches_RNK)
         if ctx.needs_input_grad[0]:
             shape = ctx.channels, *ctx.geometry.kernel
             seen = torch.bmm(matrix_RMK[..., : prod(shape)].transpose(1, 2), g_RMN)
             seen = seen.view(len(seen), *shape, *g_RMBHW.shape[2:])
             of_images = _add_windows(seen, ctx.geometry, ctx.size)
+            if len(patches_RKN) < len(of_images):
+                of_images = of_images.sum(0, keepdim=True)
         return of_images, of_matrix, None, None, None
 
 
@@ -224,28 +245,66 @@ def _add_windows(seen: Tensor, geometry: Geometry, size: Pair) -> Tensor:
     """Return images (R, C, B, H, W), each place the sum of what all kernels have that saw it: the
     transpose of `_view_windows`."""
     runs, channels, _, _, count, height, width = seen.shape
-    (down, right), (top, left) = geometry.stride, geometry.padding
-    # an image in its border, cut into blocks as large as the stride
-    blocks = [
-        -(-(n + 2 * p) // s) for n, p, s in zip(size, (top, left), (down, right), strict=True)
-    ]
-    total = seen.new_zeros(runs, channels, count, blocks[0], down, blocks[1], right)
-    for rows, y, within_y in _list_taps(geometry, 0):
-        for columns, x, within_x in _list_taps(geometry, 1):
-            part = total[:, :, :, y : y + height, within_y, x : x + width, within_x]
-            part += seen[:, :, rows, columns].permute(0, 1, 4, 5, 2, 6, 3)
-    framed = total.flatten(5, 6).flatten(3, 4)
-    return framed[..., top : top + size[0], left : left + size[1]]
-
-
-def _list_taps(geometry: Geometry, axis: int) -> Iterator[tuple[slice, int, slice]]:
-    """Yield parts of a kernel that lie within one block: which, in which block from the kernel's
-    first, and where in it."""
-    kernel, stride, apart = (
-        of_both[axis] for of_both in (geometry.kernel, geometry.stride, geometry.dilation)
+    (down, right) = geometry.stride
+    # an image cut into blocks as large as the stride
+    tall, wide = -(-size[0] // down), -(-size[1] // right)
+    total = seen.new_empty(runs, channels, count, tall, down, wide, right)
+    parts = list(
+        product(_list_taps(geometry, 0, height, tall), _list_taps(geometry, 1, width, wide))
     )
-    together = stride if apart == 1 else 1
-    for first in range(0, kernel, together):
-        last = min(first + together, kernel)
-        block, within = divmod(first * apart, stride)
-        yield slice(first, last), block, slice(within, within + last - first)
+    # what is everywhere comes first, so that nothing need be there before
+    parts.sort(key=lambda both: -sum(taps.everywhere for taps in both))
+    covers = all(taps.everywhere for taps in parts[0])
+    if not covers:
+        total.zero_()
+    for rows, columns in parts:
+        part = total[:, :, :, rows.blocks, rows.within, columns.blocks, columns.within]
+        of_taps = seen[:, :, rows.which, columns.which, :, rows.places, columns.places]
+        of_taps = of_taps.permute(0, 1, 4, 5, 2, 6, 3)
+        if covers and (rows, columns) == parts[0]:
+            part.copy_(of_taps)
+        else:
+            part += of_taps
+    return total.flatten(5, 6).flatten(3, 4)[..., : size[0], : size[1]]
+
+
+@dataclass(frozen=True)
+class _Taps:
+    """Neighbours within a kernel that see the same block of an image, along one of its sides."""
+
+    which: slice
+    within: slice
+    """Where in a block they see it."""
+    places: slice
+    """From which of its places the kernel sees a block there is."""
+    blocks: slice
+    everywhere: bool
+    """Whether they see all of the image."""
+
+
+def _list_taps(geometry: Geometry, axis: int, places: int, blocks: int) -> list[_Taps]:
+    """Return all taps of a kernel that stands in so many places on so many blocks."""
+    kernel, stride, padding, apart = (
+        of_both[axis]
+        for of_both in (geometry.kernel, geometry.stride, geometry.padding, geometry.dilation)
+    )
+    seen = [divmod(tap * apart - padding, stride) for tap in range(kernel)]
+    together = [[tap] for tap in range(kernel)]
+    if apart == 1:
+        together = [list(taps) for _, taps in groupby(range(kernel), lambda tap: seen[tap][0])]
+    found = []
+    for taps in together:
+        ahead, within = seen[taps[0]]
+        first, last = max(0, -ahead), min(places, blocks - ahead)
+        if first < last:
+            everywhere = len(taps) == stride and (first, last) == (0, blocks) == (0, places)
+            found.append(
+                _Taps(
+                    slice(taps[0], taps[-1] + 1),
+                    slice(within, within + len(taps)),
+                    slice(first, last),
+                    slice(first + ahead, last + ahead),
+                    everywhere,
+                )
+            )
+    return found

@@ -75,19 +75,31 @@ class Stack:
             return gradients
         found = [gradient for gradient in gradients if gradient is not None]
         assert len(found) == len(gradients)  # a chain uses all that it has
-        return self._row.split(self._row.join(found), apart)
+        return self._row.split(self._row.join_gradients(found), apart)
 
-    def logits(self, images: Tensor, keys_LR: Tensor | None) -> Tensor:
+    def logits(self, images: Tensor, keys_LR: Tensor | None, in_row: bool = False) -> Tensor:
         """Return (R, B, K).
 
         In training, `images` are (R, B, C, H, W), and the keys name the mask of each dropout layer.
-        Without keys it is evaluation, and all runs see the same images (B, C, H, W).
+        Without keys it is evaluation, and all runs see the same images (B, C, H, W). `in_row`:
+        gradients may be written over those of the step before, for `line_up`.
         """
         how = self._thresholds_LR, self._scales_LR
         if not self.is_chain:
             return self._vmapped(self._values, images, keys_LR, *how)
-        drop = None if keys_LR is None else _Drop(keys_LR, *how)
-        return self._chain(self._values, images, len(self.rates), drop)
+        drop = None if keys_LR is None else self._drop(keys_LR)
+        into = {}
+        if in_row and self._row is not None:
+            into = dict(zip(self._trained, self._row.gradients, strict=True))
+        return self._chain(self._values, images, len(self.rates), drop, into)
+
+    def _drop(self, keys_LR: Tensor) -> "_Drop":
+        how = keys_LR, self._thresholds_LR, self._scales_LR
+        of_image = self._chain.dropped
+        alike = all(len(set(of_network)) == 1 for of_network in self.rates)
+        if self._row is None or of_image is None or not alike:
+            return _Drop(*how)
+        return _DropAtOnce(*how, of_image)
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with the networks at these places."""
@@ -120,12 +132,39 @@ class _Drop:
     """Dropout of all runs at once; a rate of 0 keeps everything as it is."""
 
     def __init__(self, keys_LR: Tensor, thresholds_LR: Tensor, scales_LR: Tensor) -> None:
-        self._by_layer = list(zip(keys_LR, thresholds_LR, scales_LR, strict=True))
+        self._keys_LR, self._thresholds_LR, self._scales_LR = keys_LR, thresholds_LR, scales_LR
 
-    def __call__(self, x_RX: Tensor, layer: int) -> Tensor:
-        key_R, threshold_R, scale_R = self._by_layer[layer]
-        kept_RX = rng.draw_mask(key_R[:, None], threshold_R[:, None], x_RX.shape[1:], x_RX.device)
+    def __call__(self, x_RX: Tensor, place: int) -> Tensor:
+        kept_RX, scale_R = self.draw(x_RX.shape, place)
         return dropout.apply_mask(x_RX, kept_RX, scale_R.view(-1, *(1,) * (x_RX.dim() - 1)))
+
+    def draw(self, shape: torch.Size, place: int) -> tuple[Tensor, Tensor]:
+        """Return what of (R, B, ...) is kept, and what each run's is multiplied with (R,)."""
+        key_R1, threshold_R1 = self._keys_LR[place, :, None], self._thresholds_LR[place, :, None]
+        kept_RX = rng.draw_mask(key_R1, threshold_R1, shape[1:], key_R1.device)
+        return kept_RX, self._scales_LR[place]
+
+
+class _DropAtOnce(_Drop):
+    """The same, of layers whose sizes are known and whose rates are one: all masks are drawn when
+    the first is asked for."""
+
+    def __init__(
+        self, keys_LR: Tensor, thresholds_LR: Tensor, scales_LR: Tensor, of_image: Sequence[int]
+    ) -> None:
+        """`of_image` is how many numbers of an image each layer has."""
+        super().__init__(keys_LR, thresholds_LR, scales_LR)
+        self._of_image = of_image
+        self._kept: tuple[Tensor, ...] = ()
+
+    def draw(self, shape: torch.Size, place: int) -> tuple[Tensor, Tensor]:
+        """Return what of (R, B, ...) is kept, and what each run's is multiplied with (R,)."""
+        counts = [shape[1] * numbers for numbers in self._of_image]
+        if not self._kept:
+            uniforms = rng.draw_uniforms(self._keys_LR, counts)
+            kept = uniforms >= self._thresholds_LR[0, :, None]
+            self._kept = kept.split([count + count % 2 for count in counts], 1)
+        return self._kept[place][:, : counts[place]].view(shape), self._scales_LR[place]
 
 
 class _Vmapped:

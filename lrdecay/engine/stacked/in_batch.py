@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lrdecay.engine.stacked import blocks, normalisation
 from lrdecay.engine.stacked.convolution import Geometry, Layout, convolve
 from lrdecay.engine.stacked.pooling import take_largest
+from lrdecay.engine.stacked.rows import multiply
 
 _HALVE = nn.MaxPool2d(2)
 _OF_NORM = ("weight", "bias", "running_mean", "running_var")
@@ -48,7 +49,8 @@ class Convolution(blocks.Block):
         weight_ROCHW, bias_RO = given.get(self.name, "weight"), given.find(self.name, "bias")
         with_zeros = tile > 1 and self.relu and self.norm is None
         kernels = weight_ROCHW, bias_RO, sign_RO
-        return convolve(h, *kernels, self.layer, tile, self.framed, with_zeros)
+        into = given.find_into(self.name)
+        return convolve(h, *kernels, self.layer, tile, self.framed, with_zeros, into)
 
     def _normalise(self, h: Tensor, given: blocks.Pass, name: str, layer: nn.BatchNorm2d) -> Tensor:
         # four planes leave out the last row or column of an odd size, which the statistics are of
@@ -68,8 +70,7 @@ class Convolution(blocks.Block):
         if self._numbers is None:
             first = int(self.relu)
             with torch.inference_mode(False):  # kept, and training comes after an evaluation too
-                kind = {"dtype": torch.uint8, "device": planes.device}
-                self._numbers = torch.arange(first, first + 4, **kind)
+                self._numbers = torch.arange(first, first + 4, device=planes.device)
         return self._numbers
 
 
@@ -155,3 +156,19 @@ class Flatten(blocks.Block):
     def __call__(self, h: Tensor, given: blocks.Pass) -> Tensor:
         """Return (R, B, F)."""
         return h.transpose(1, 2).flatten(2)
+
+
+@dataclass
+class Linear(blocks.Block):
+    """Each run's rows times its own weights, after the dropout layer in this place, if any."""
+
+    name: str
+    dropout: int | None = None
+
+    def __call__(self, h: Tensor, given: blocks.Pass) -> Tensor:
+        """Return (R, B, O) from (R, B, F)."""
+        dropout = None
+        if self.dropout is not None and given.drop is not None:
+            dropout = given.drop.draw(h.shape, self.dropout)
+        weight, bias = given.get(self.name, "weight"), given.find(self.name, "bias")
+        return multiply(h, weight, bias, dropout, given.find_into(self.name))

@@ -35,9 +35,21 @@ class Row:
         self.values = self.join([parameter.detach() for parameter in parameters])
         self.views = list(parameters)
         """The parameters as views of `values`, in the order in which they were given."""
+        self.gradients = list(parameters)
+        """Where their gradients may be written: views of another row, which `join` then is."""
+        self._gradient = torch.zeros_like(self.values)
         for index, start, length in zip(self._order, starts, lengths, strict=False):
-            view = self.values[:, start : start + length].view(parameters[index].shape)
-            self.views[index] = view.detach().requires_grad_()
+            shape, place = parameters[index].shape, slice(start, start + length)
+            self.views[index] = self.values[:, place].view(shape).detach().requires_grad_()
+            self.gradients[index] = self._gradient[:, place].view(shape)
+
+    def join_gradients(self, gradients: Sequence[Tensor]) -> Tensor:
+        """Return gradients of the parameters in a row (R, P): those that are not there are copied
+        into it."""
+        for gradient, place in zip(gradients, self.gradients, strict=True):
+            if gradient.data_ptr() != place.data_ptr():
+                place.copy_(gradient)
+        return self._gradient
 
     def join(self, parts: Sequence[Tensor]) -> Tensor:
         """Return what there is of each parameter, such as its gradient, in a row (R, P)."""

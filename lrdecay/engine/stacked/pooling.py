@@ -16,8 +16,8 @@ def take_largest(x_RMBHW: Tensor, numbers_Q: Tensor, relu: bool, layout: Layout)
     """Return the largest of the planes (R, Q O, B, H, W), the first of equals: (R, O, B, H, W).
 
     NaN is larger than any number. With `relu` a plane of zeros stands in memory before the first:
-    where none is above 0, it wins, and no gradient passes. `numbers_Q` are those of the planes in
-    uint8, from 1 on with such a plane, else from 0.
+    where none is above 0, it wins, and no gradient passes. `numbers_Q` are those of the planes,
+    from 1 on with such a plane, else from 0.
     """
     largest: Tensor = _TakeLargest.apply(x_RMBHW, numbers_Q, relu, layout)
     return largest
@@ -36,7 +36,7 @@ class _TakeLargest(Function):
         largest = layout.allocate(x_RMBHW, x_RQOBHW[:, 0].shape)
         winner = largest.new_empty(largest.shape, dtype=torch.int64)
         torch.max(x_RQOBHW, 1, out=(largest, winner))
-        ctx.save_for_backward(winner.to(torch.uint8), numbers_Q)
+        ctx.save_for_backward(winner, numbers_Q)
         return largest
 
     @staticmethod

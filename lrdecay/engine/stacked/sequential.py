@@ -25,17 +25,24 @@ class Chain(ABC):
     def __init__(self, layers: Layers) -> None:
         known = [(name, layer) for name, layer in layers if type(layer) is not nn.Identity]
         self._blocks = self._group(known)
+        self.dropped = _count_dropped(known)
+        """How many numbers of an image each dropout layer has, or None where that is not known."""
 
     def __call__(
-        self, values: Mapping[str, Tensor], images: Tensor, runs: int, drop: Drop | None
+        self,
+        values: Mapping[str, Tensor],
+        images: Tensor,
+        runs: int,
+        drop: Drop | None,
+        into: Mapping[str, Tensor],
     ) -> Tensor:
         """Return logits (R, B, classes).
 
         `images` are (R, B, C, H, W), or without the run axis where all runs see the same. `drop` is
-        None in evaluation.
+        None in evaluation. Gradients of parameters may be written `into` tensors of their names.
         """
         h = self._fold(images, runs)
-        given = blocks.Pass(values, runs, drop)
+        given = blocks.Pass(values, runs, drop, into)
         for block in self._blocks:
             h = block(h, given)
         return h
@@ -77,6 +84,10 @@ class InBatch(Chain):
             while rest and _join(block, *rest[0][:2]):
                 rest.pop(0)
             found.append(block)
+        for dropout, linear in pairwise(list(found)):
+            if isinstance(dropout, blocks.RowDropout) and isinstance(linear, in_batch.Linear):
+                linear.dropout = dropout.place
+                found.remove(dropout)
         for block, following in pairwise(found):
             _lay_out(block, following)
         return found
@@ -127,6 +138,8 @@ def _build_in_batch(
             return in_batch.Flatten()
         case StreamDropout() if not on_rows:
             return in_batch.ImageDropout(next(places))
+        case nn.Linear():
+            return in_batch.Linear(name)
     return _build_on_rows(name, layer, places)
 
 
@@ -137,6 +150,24 @@ def _build_on_rows(name: str, layer: nn.Module, places: Iterator[int]) -> blocks
         case StreamDropout():
             return blocks.RowDropout(next(places))
     return blocks.Plain(layer)
+
+
+def _count_dropped(layers: Layers) -> list[int] | None:
+    """Return how many numbers of an image each dropout layer has, from the linear layers after."""
+    counts: list[int | None] = []
+    width = None
+    for _, layer in reversed(layers):
+        match layer:
+            case nn.Linear():
+                width = layer.in_features
+            case StreamDropout():
+                counts.insert(0, width)
+            case nn.ReLU() | nn.Flatten():
+                pass
+            case _:
+                width = None
+    known = [each for each in counts if each is not None]
+    return known if len(known) == len(counts) else None
 
 
 def _join(block: in_batch.Convolution, name: str, layer: nn.Module) -> bool:

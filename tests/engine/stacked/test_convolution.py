@@ -13,7 +13,7 @@ from lrdecay.engine.stacked.pooling import take_largest
 
 RUNS, IMAGES, CHANNELS, OUTPUTS = 3, 5, 2, 4
 EXACT = {torch.float64: (1e-12, 1e-12), torch.float32: (1e-5, 1e-6)}
-NUMBERS = {relu: torch.arange(relu, relu + 4, dtype=torch.uint8) for relu in (0, 1)}
+NUMBERS = {relu: torch.arange(relu, relu + 4) for relu in (0, 1)}
 
 GEOMETRIES = [
     {"kernel_size": 3, "padding": 1},
@@ -159,12 +159,16 @@ def test_kernels_are_multiplied_with_a_sign():
 def test_images_that_all_runs_see_are_looked_at_once():
     layer = nn.Conv2d(CHANNELS, OUTPUTS, 3, padding=1)
     x, weight, bias = inputs(layer, (8, 8), torch.float64, True)
-    with torch.no_grad():
-        shared = convolve(x[:1], weight, bias, None, layer, 2, False, with_zeros=True)
-        largest = take_largest(shared, NUMBERS[1], True, Layout())
-    expected = by_torch(layer, x[:1].expand_as(x), weight, bias)
-    expected = F.max_pool2d(expected.flatten(0, 1), 2).unflatten(0, (RUNS, OUTPUTS)).relu()
-    assert_close(largest, expected, rtol=1e-12, atol=1e-12)
+
+    def mine(x, weight, b):
+        planes = convolve(x, weight, b, None, layer, 2, False, with_zeros=True)
+        return take_largest(planes, NUMBERS[1], True, Layout())
+
+    def theirs(x, weight, b):
+        y = by_torch(layer, x.expand(RUNS, -1, -1, -1, -1), weight, b)
+        return F.max_pool2d(y.flatten(0, 1), 2).unflatten(0, (RUNS, OUTPUTS)).relu()
+
+    run_both(mine, theirs, [x[:1], weight, bias], EXACT[torch.float64])
 
 
 # Ties and what is no number, exactly as torch's
