@@ -203,7 +203,8 @@ class _Convolve(Function):
         output[:, :ahead].zero_()
         torch.bmm(matrix_RMK, patches_RKN.expand(runs, -1, -1), out=output[:, ahead:])
         ctx.save_for_backward(patches_RKN, matrix_RMK)
-        return output[:, ahead:].unflatten(2, places)
+        x_RMBHW: Tensor = output[:, ahead:].unflatten(2, places)
+        return x_RMBHW
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:

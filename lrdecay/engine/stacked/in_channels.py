@@ -35,8 +35,9 @@ class GroupedConvolution(blocks.Block):
         """Convolve each run's images with its own kernels."""
         weight_ROCHW, bias_RO = given.get(self.name, "weight"), given.find(self.name, "bias")
         bias_N = None if bias_RO is None else bias_RO.flatten()
-        how = self.layer.stride, self.layer.padding, self.layer.dilation
-        return F.conv2d(h, weight_ROCHW.flatten(0, 1), bias_N, *how, groups=given.runs)
+        stride, padding, dilation = self.layer.stride, self.layer.padding, self.layer.dilation
+        weight_NCHW = weight_ROCHW.flatten(0, 1)
+        return F.conv2d(h, weight_NCHW, bias_N, stride, padding, dilation, groups=given.runs)
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,15 @@ class ChannelNorm(blocks.Block):
         """Normalise, and update running statistics in training."""
         names = ("weight", "bias", "running_mean", "running_var")
         # flattened, (R, C) is a view
-        scale_N, shift_N, *running_N = (given.get(self.name, each).flatten() for each in names)
-        eps = self.layer.eps
+        scale_N, shift_N, kept_mean_N, kept_variance_N = (
+            given.get(self.name, each).flatten() for each in names
+        )
+        running_N, eps = (kept_mean_N, kept_variance_N), self.layer.eps
         if not given.training:
             return F.batch_norm(h, *running_N, scale_N, shift_N, False, 0.0, eps)
         y, mean_N, variance_N = normalisation.normalise_channels(h, scale_N, shift_N, eps)
         found = mean_N, variance_N, h.numel() // h.shape[1]
-        normalisation.update_running(self.layer, (running_N[0], running_N[1]), found)
+        normalisation.update_running(self.layer, running_N, found)
         return y
 
 

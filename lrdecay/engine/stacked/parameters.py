@@ -55,7 +55,8 @@ class Row:
         """Return what there is of each parameter, such as its gradient, in a row (R, P)."""
         row = []
         for index, gap in zip(self._order, self._gaps, strict=True):
-            row += [parts[index].flatten(1)] if gap is None else [parts[index].flatten(1), gap]
+            part = parts[index].reshape(len(parts[index]), -1)
+            row += [part] if gap is None else [part, gap]
         return torch.cat(row, 1)
 
     def split(self, row: Tensor, apart: bool) -> list[Tensor]:

@@ -88,8 +88,8 @@ class InBatch(Chain):
             if isinstance(dropout, blocks.RowDropout) and isinstance(linear, in_batch.Linear):
                 linear.dropout = dropout.place
                 found.remove(dropout)
-        for block, following in pairwise(found):
-            _lay_out(block, following)
+        for one, following in pairwise(found):
+            _lay_out(one, following)
         return found
 
     def _fold(self, images: Tensor, runs: int) -> Tensor:

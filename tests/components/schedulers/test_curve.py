@@ -137,6 +137,7 @@ class Warmup:
         self._optimizer = build_still_optimizer(0.07)
         every = {"warmup_iters": length, "interval": interval, "then": {"class": then, **held}}
         self.stepper = build_scheduler("WarmupLR", every, self._optimizer)
+        self._optimizer.step()  # torch warns where a scheduler comes first
 
     @property
     def rate(self) -> float:

@@ -122,7 +122,7 @@ def test_many_numbers_are_added_up_accurately(mean):
     g = draw(64, 32, 28, 28, seed=4)
 
     def run(dtype: torch.dtype, function) -> list[Tensor]:
-        leaves = [each.to(dtype).requires_grad_() for each in (x, scale, shift)]
+        leaves = [each.to(dtype, copy=True).requires_grad_() for each in (x, scale, shift)]
         y = function(in_channels.to_channels(leaves[0]), *leaves[1:])
         y.backward(g.to(dtype))
         return [y.detach(), *(leaf.grad for leaf in leaves)]
