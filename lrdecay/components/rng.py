@@ -68,13 +68,23 @@ def draw_bits(key: int | Tensor, count: int, device: torch.device | str = "cpu")
     Keys (n, 1) give n streams at once, shape (n, count).
     """
     start = _signed(key) if isinstance(key, int) else key
-    device = torch.device(device)
-    # not kept on a GPU: a captured graph must not point to what a cache may drop
-    counters = _counters if device.type == "cpu" else _counters.__wrapped__
-    return _mix(counters(count, device) + start)
+    return _mix(_get_counters(count, torch.device(device)) + start)
+
+
+def draw_uniforms(keys: Tensor, counts: Sequence[int]) -> Tensor:
+    """Return the first `counts[i]` uniforms of the streams `keys[i]`, keys (streams, n), side by
+    side: (n, uniforms) of int32, the uniform less 2**31. An odd count is followed by one more.
+    """
+    lengths = [(count + 1) // 2 for count in counts]
+    bits = torch.empty((keys.shape[1], sum(lengths)), dtype=torch.int64, device=keys.device)
+    counters = _get_counters(max(lengths), keys.device)
+    for part, key in zip(bits.split(lengths, 1), keys, strict=True):
+        torch.add(counters[: part.shape[1]], key[:, None], out=part)
+    return _mix(bits).view(torch.int32)
 
 
 def _mix(z: Tensor) -> Tensor:
+    """Mix, in place."""
     for shift, multiplier in _MIX:
         # >> on int64 copies the sign bit, so it is masked off
         z ^= (z >> shift).bitwise_and_((1 << (64 - shift)) - 1)
@@ -135,6 +145,11 @@ def seed_torch(seed: int, purpose: str, device: torch.device | str = "cpu") -> I
         yield
     finally:
         torch.set_rng_state(state)
+
+
+def _get_counters(count: int, device: torch.device) -> Tensor:
+    # not kept on a GPU: a captured graph must not point to what a cache may drop
+    return (_counters if device.type == "cpu" else _counters.__wrapped__)(count, device)
 
 
 @lru_cache(maxsize=64)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lrdecay.components import schedulers
 from lrdecay.components.optimizers.build import build_still_optimizer
 from lrdecay.core.run import Run, parse_arguments
@@ -35,15 +37,18 @@ def find_rate_difference(run: Run, epochs: Sequence[Epoch]) -> str | None:
             epochs=tuple(epoch.metrics["train"].loss for epoch in epochs),
         )
     curve = _simulate_once(run.schedule, len(epochs), len(epochs[0].rates), monitored, training)
-    applied = (
-        (epoch, step, rate) for epoch in epochs for step, rate in enumerate(epoch.rates, start=1)
-    )
-    for (epoch, step, rate), meant in zip(applied, curve.step_rates, strict=True):
-        if rate != meant:
-            return (
-                f"the learning rate of epoch {epoch.number}, step {step} was {rate!r}, "
-                f"and {run.scheduler_class} means {meant!r}"
-            )
+    meant, applied = np.asarray(curve.step_rates), np.concatenate([e.rates for e in epochs])
+    both = min(len(meant), len(applied))
+    (apart,) = np.nonzero(applied[:both] != meant[:both])
+    if len(apart):
+        place = int(apart[0])
+        epoch, step = divmod(place, len(epochs[0].rates))
+        return (
+            f"the learning rate of epoch {epochs[epoch].number}, step {step + 1} was "
+            f"{float(applied[place])!r}, and {run.scheduler_class} means {float(meant[place])!r}"
+        )
+    if len(meant) != len(applied):
+        raise ValueError(f"{len(applied)} rates were applied, and {len(meant)} are meant")
     return None
 
 

@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -40,8 +39,8 @@ def record_finished(run: Run, measured: Measured, engine: str, device: torch.dev
     }
     if completed:
         results |= _final_and_best(measured.epochs)
-        rates = [rate for epoch in measured.epochs for rate in epoch.rates]
-        results["lr_changes"] = sum(before != after for before, after in pairwise(rates))
+        rates = np.concatenate([epoch.rates for epoch in measured.epochs])
+        results["lr_changes"] = int(np.count_nonzero(rates[1:] != rates[:-1]))
         results["rates_digest"] = digest_rates(epoch.rates for epoch in measured.epochs)
         results["samples_per_second"] = measured.images_seen / measured.seconds
         if measured.test_correct is not None:
@@ -106,22 +105,22 @@ def _final_and_best(epochs: Sequence[Epoch]) -> dict[str, object]:
 
 
 def _epoch_rows(run: Run, epochs: Sequence[Epoch]) -> list[dict[str, object]]:
-    return [
-        {
-            "run_id": run.run_id,
-            "scheduler": run.scheduler,
-            "dropout": run.dropout,
-            "seed": run.seed,
-            "phase": run.phase,
-            "epoch": epoch.number,
-            "split": split,
-            "loss": epoch.metrics[split].loss,
-            "accuracy": epoch.metrics[split].accuracy,
+    of_run = {
+        "run_id": run.run_id,
+        "scheduler": run.scheduler,
+        "dropout": run.dropout,
+        "seed": run.seed,
+        "phase": run.phase,
+    }
+    rows: list[dict[str, object]] = []
+    for epoch in epochs:
+        rates = {
             "learning_rate": math.fsum(epoch.rates) / len(epoch.rates),
             "learning_rate_first": epoch.rates[0],
             "learning_rate_last": epoch.rates[-1],
         }
-        for epoch in epochs
-        for split in SPLITS
-        if split in epoch.metrics
-    ]
+        for split in SPLITS:
+            if split in epoch.metrics:
+                found = asdict(epoch.metrics[split])
+                rows.append({**of_run, "epoch": epoch.number, "split": split, **found, **rates})
+    return rows

@@ -176,6 +176,15 @@ def test_a_mask_is_of_the_uniforms_in_order_whatever_the_shape():
     assert mask(11, float(uniforms[7]) / 2**32, 105).equal(uniforms >= uniforms[7])
 
 
+@given(st.lists(KEYS, min_size=2, max_size=2), st.lists(st.integers(1, 40), min_size=2, max_size=2))
+def test_uniforms_of_several_streams_are_those_of_each(keys, counts):
+    signed = torch.tensor([[key - 2**64 if key >> 63 else key] for key in keys])
+    parts = rng.draw_uniforms(signed, counts).split([count + count % 2 for count in counts], 1)
+    for key, count, part in zip(keys, counts, parts, strict=True):
+        expected = rng.draw_bits(key, (count + 1) // 2).view(torch.int32)[:count]
+        assert part[0, :count].equal(expected)
+
+
 def test_masks_of_different_steps_layers_and_seeds_are_independent():
     keys = [
         rng.make_key(seed, "dropout", step, layer)

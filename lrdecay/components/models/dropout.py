@@ -37,7 +37,10 @@ class StreamDropout(nn.Module):
 def apply_mask(x: Tensor, kept: Tensor, scale: float | Tensor) -> Tensor:
     """Return `x` times `scale` where `kept`, and zero elsewhere."""
     # a CPU turns bytes into floats eight times as fast as it does Booleans
-    return x * (kept.view(torch.uint8).to(x.dtype) * scale)
+    kept = kept.view(torch.uint8)
+    if isinstance(scale, Tensor):  # in the dtype of x, which bfloat16 would else not keep
+        return x * (kept * scale.to(x.dtype))
+    return x * (kept.to(x.dtype) * scale)
 
 
 def list_dropout_layers(model: nn.Module) -> Iterator[StreamDropout]:

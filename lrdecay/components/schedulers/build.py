@@ -34,6 +34,10 @@ class _Single(Stepper):
         if self._interval == "step":
             self._step(loss)
 
+    @property
+    def holds_rate(self) -> bool:
+        return self._interval == "epoch"
+
     def after_epoch(self, monitored: float | None, loss: float | None = None) -> None:
         if self._interval == "step":
             return

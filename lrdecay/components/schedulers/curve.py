@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from torch.optim import Optimizer
 
 from lrdecay.components.optimizers.build import StillOptimizer, build_still_optimizer
@@ -56,8 +57,9 @@ class ScheduleCurve:
     @property
     def step_rates(self) -> Sequence[float]:
         """The rate of each optimizer step."""
-        each = self.horizon.steps_per_epoch if self.every == "epoch" else 1
-        return array("d", (rate for rate in self.rates for _ in range(each)))
+        if self.every == "step":
+            return self.rates
+        return array("d", np.repeat(self.rates, self.horizon.steps_per_epoch).tobytes())
 
 
 def find_clock(name: str, resolved: Mapping[str, Any]) -> Interval:
@@ -92,6 +94,7 @@ def simulate_schedule(
     if not isinstance(optimizer, StillOptimizer):
         groups = groups[:1]  # a plug-in's may have groups with rates of their own
     every = find_clock(name, resolved)
+    length = horizon.length(every) if count is None else count
     per_epoch = horizon.steps_per_epoch if every == "step" else 1
     rates: list[Any] = []
     try:
@@ -99,15 +102,21 @@ def simulate_schedule(
             stepper = build_scheduler(name, resolved, optimizer)
             rates.append(read_rate(groups))
             optimizer.step()  # torch warns where a scheduler comes first
-            for done in range(1, horizon.length(every) if count is None else count):
-                stepper.after_step(1.0 if training is None else training.steps[done - 1])
-                if done % per_epoch == 0:
-                    epoch = done // per_epoch - 1
+            while len(rates) < length:
+                taken = len(rates) - 1
+                left = min(per_epoch - taken % per_epoch, length - len(rates))
+                ahead = stepper.take_steps(left) if training is None else None
+                if ahead is None:
+                    stepper.after_step(1.0 if training is None else training.steps[taken])
+                between = [] if ahead is None else ahead[:-1]
+                taken += len(between) + 1
+                if taken % per_epoch == 0:
+                    epoch = taken // per_epoch - 1
                     stepper.after_epoch(
                         1.0 if losses is None else losses[epoch],
                         1.0 if training is None else training.epochs[epoch],
                     )
-                rates.append(read_rate(groups))
+                rates += [*between, read_rate(groups)]
     except PluginError:
         raise
     except (TypeError, ValueError, ArithmeticError) as error:

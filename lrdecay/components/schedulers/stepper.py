@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 
+import numpy as np
 from torch.optim import Optimizer
 
 from lrdecay.components.schedulers.horizon import Interval
@@ -19,6 +20,16 @@ class Stepper(ABC):
     def after_epoch(self, monitored: float | None, loss: float | None = None) -> None:
         """Set the rate for the next epoch; only one that is steered by validation sees that loss,
         and only one that needs it the training loss of the epoch."""
+
+    @property
+    def holds_rate(self) -> bool:
+        """Whether the rate stays as it is until the epoch ends, whatever steps are taken."""
+        return False
+
+    def take_steps(self, count: int) -> list[float] | None:
+        """Do what `after_step` does so many times and return the rate after each; or do nothing and
+        return None, where it takes one step after the other to know."""
+        return None
 
 
 class WarmupLR(Stepper):
@@ -50,6 +61,29 @@ class WarmupLR(Stepper):
             self._began = True
         elif self.interval == "step":
             self._advance()
+
+    @property
+    def holds_rate(self) -> bool:
+        """Whether the rate stays as it is until the epoch ends."""
+        if self._done < self._length:
+            return self.interval == "epoch"
+        return self._then.holds_rate
+
+    def take_steps(self, count: int) -> list[float] | None:
+        """Go up the line, and on at the rate of `then`, where that holds it."""
+        rising = self.interval == "step" and self._done < self._length
+        peak = self._peaks[0]
+        alike = type(peak) is float and all(each == peak for each in self._peaks)
+        if not (rising and alike and self._then.holds_rate):
+            return None
+        up = min(count, self._length - self._done)
+        shares = np.arange(self._done + 2, self._done + up + 2) / self._length
+        rates: list[float] = (peak * np.minimum(shares, 1.0)).tolist()
+        self._done += up
+        self._set()
+        if up < count:
+            self.after_step()  # of `then`, once for all
+        return rates + rates[-1:] * (count - up)
 
     def after_epoch(self, monitored: float | None, loss: float | None = None) -> None:
         """Set the rate for the next epoch."""

@@ -22,6 +22,7 @@ from lrdecay.components.models.dropout import StreamDropout
 from lrdecay.core.text import first_line
 from lrdecay.engine.layers import list_layers
 from lrdecay.engine.stacked import sequential
+from lrdecay.engine.stacked.parameters import Row
 
 
 class CannotStackError(Exception):
@@ -44,11 +45,14 @@ class Stack:
         self.dropout_layers = len(list(dropout.list_dropout_layers(networks[0])))
         layers = list_layers(networks[0])
         self.is_chain = layers is not None
+        self._row: Row | None = None
         if layers is None:
             self._vmapped = _Vmapped(networks[0])
         else:
             form = sequential.InBatch if device.type == "cuda" else sequential.InChannels
             self._chain = form(layers)
+            if form is sequential.InBatch:
+                self._join_parameters()
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -60,17 +64,42 @@ class Stack:
         """All that training changes: parameters and buffers, each (R, ...)."""
         return list(self._values.values())
 
-    def logits(self, images: Tensor, keys_LR: Tensor | None) -> Tensor:
+    def list_moved(self, apart: bool) -> list[Tensor]:
+        """Return what an optimizer moves: the parameters, or views of all of them in a row, with
+        `apart` weights and the rest each in one (weights have a dimension more)."""
+        return self.parameters if self._row is None else self._row.split(self._row.values, apart)
+
+    def line_up(self, gradients: Sequence[Tensor | None], apart: bool) -> Sequence[Tensor | None]:
+        """Return the gradients of the parameters as those of what is moved."""
+        if self._row is None:
+            return gradients
+        found = [gradient for gradient in gradients if gradient is not None]
+        assert len(found) == len(gradients)  # a chain uses all that it has
+        return self._row.split(self._row.join_gradients(found), apart)
+
+    def logits(self, images: Tensor, keys_LR: Tensor | None, in_row: bool = False) -> Tensor:
         """Return (R, B, K).
 
         In training, `images` are (R, B, C, H, W), and the keys name the mask of each dropout layer.
-        Without keys it is evaluation, and all runs see the same images (B, C, H, W).
+        Without keys it is evaluation, and all runs see the same images (B, C, H, W). `in_row`:
+        gradients may be written over those of the step before, for `line_up`.
         """
         how = self._thresholds_LR, self._scales_LR
         if not self.is_chain:
             return self._vmapped(self._values, images, keys_LR, *how)
-        drop = None if keys_LR is None else _Drop(keys_LR, *how)
-        return self._chain(self._values, images, len(self.rates), drop)
+        drop = None if keys_LR is None else self._drop(keys_LR)
+        into = {}
+        if in_row and self._row is not None:
+            into = dict(zip(self._trained, self._row.gradients, strict=True))
+        return self._chain(self._values, images, len(self.rates), drop, into)
+
+    def _drop(self, keys_LR: Tensor) -> "_Drop":
+        how = keys_LR, self._thresholds_LR, self._scales_LR
+        of_image = self._chain.dropped
+        alike = all(len(set(of_network)) == 1 for of_network in self.rates)
+        if self._row is None or of_image is None or not alike:
+            return _Drop(*how)
+        return _DropAtOnce(*how, of_image)
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with the networks at these places."""
@@ -79,7 +108,14 @@ class Stack:
             name: value.detach()[index].requires_grad_(value.requires_grad)
             for name, value in self._values.items()
         }
+        if self._row is not None:
+            self._join_parameters()
         self._set_rates([self.rates[place] for place in places])
+
+    def _join_parameters(self) -> None:
+        """Have all that is trained in one tensor, of which the parameters are views."""
+        self._row = Row(self.parameters)
+        self._values |= zip(self._trained, self._row.views, strict=True)
 
     def _set_rates(self, rates: Sequence[Sequence[float]]) -> None:
         """Take the rates of each network's dropout layers."""
@@ -96,12 +132,39 @@ class _Drop:
     """Dropout of all runs at once; a rate of 0 keeps everything as it is."""
 
     def __init__(self, keys_LR: Tensor, thresholds_LR: Tensor, scales_LR: Tensor) -> None:
-        self._by_layer = list(zip(keys_LR, thresholds_LR, scales_LR, strict=True))
+        self._keys_LR, self._thresholds_LR, self._scales_LR = keys_LR, thresholds_LR, scales_LR
 
-    def __call__(self, x_RX: Tensor, layer: int) -> Tensor:
-        key_R, threshold_R, scale_R = self._by_layer[layer]
-        kept_RX = rng.draw_mask(key_R[:, None], threshold_R[:, None], x_RX.shape[1:], x_RX.device)
+    def __call__(self, x_RX: Tensor, place: int) -> Tensor:
+        kept_RX, scale_R = self.draw(x_RX.shape, place)
         return dropout.apply_mask(x_RX, kept_RX, scale_R.view(-1, *(1,) * (x_RX.dim() - 1)))
+
+    def draw(self, shape: torch.Size, place: int) -> tuple[Tensor, Tensor]:
+        """Return what of (R, B, ...) is kept, and what each run's is multiplied with (R,)."""
+        key_R1, threshold_R1 = self._keys_LR[place, :, None], self._thresholds_LR[place, :, None]
+        kept_RX = rng.draw_mask(key_R1, threshold_R1, shape[1:], key_R1.device)
+        return kept_RX, self._scales_LR[place]
+
+
+class _DropAtOnce(_Drop):
+    """The same, of layers whose sizes are known and whose rates are one: all masks are drawn when
+    the first is asked for."""
+
+    def __init__(
+        self, keys_LR: Tensor, thresholds_LR: Tensor, scales_LR: Tensor, of_image: Sequence[int]
+    ) -> None:
+        """`of_image` is how many numbers of an image each layer has."""
+        super().__init__(keys_LR, thresholds_LR, scales_LR)
+        self._of_image = of_image
+        self._kept: tuple[Tensor, ...] = ()
+
+    def draw(self, shape: torch.Size, place: int) -> tuple[Tensor, Tensor]:
+        """Return what of (R, B, ...) is kept, and what each run's is multiplied with (R,)."""
+        counts = [shape[1] * numbers for numbers in self._of_image]
+        if not self._kept:
+            uniforms = rng.draw_uniforms(self._keys_LR, counts)
+            kept = uniforms >= self._thresholds_LR[0, :, None]
+            self._kept = kept.split([count + count % 2 for count in counts], 1)
+        return self._kept[place][:, : counts[place]].view(shape), self._scales_LR[place]
 
 
 class _Vmapped:
@@ -153,7 +216,7 @@ class _VmappedDropout(nn.Module):
             return x
         kept: Tensor = _Keep.apply(self.key, self.threshold, tuple(x.shape))
         self.key = rng.derive_keys(self.key, torch.zeros_like(self.key))
-        dropped: Tensor = x * (kept.to(x.dtype) * self.scale)
+        dropped: Tensor = x * (kept * self.scale.to(x.dtype))
         return dropped
 
 

@@ -18,6 +18,7 @@ from lrdecay.components import rng, schedulers
 from lrdecay.components.datasets.dataset import Split
 from lrdecay.components.models import build
 from lrdecay.components.models.dropout import read_applied_dropout
+from lrdecay.components.optimizers.build import DECAY_BIASES
 from lrdecay.core.run import Run
 from lrdecay.engine.measured import EVALUATION_BATCH, Metrics
 from lrdecay.engine.stacked import cuda_graph, optimizers
@@ -91,9 +92,10 @@ class Lockstep:
         self._sizes = [min(size, count - start) for start in range(0, count, size)]
         self._rates = Rates(runs, len(self._sizes))
         self._done = 0
-        self._update = optimizers.build_update(
-            runs[0].optimizer, self._stack.parameters, [run.optimizer_arguments for run in runs]
-        )
+        arguments = [run.optimizer_arguments for run in runs]
+        self._apart = any(not each.get(DECAY_BIASES, True) for each in arguments)
+        moved = self._stack.list_moved(self._apart)
+        self._update = optimizers.build_update(runs[0].optimizer, moved, arguments)
         self._refreshes = build.has_running_statistics(networks[0])
         self._of_training: list[Tensor] = []
         self._steps: dict[int, cuda_graph.Step] = {}
@@ -153,11 +155,12 @@ class Lockstep:
     @torch.no_grad()
     def _to_evaluation(self) -> None:
         """Move to the weights that evaluations are at, where training is at others."""
-        averaged = self._update.averaged(self._stack.parameters)
+        moved = self._stack.list_moved(self._apart)
+        averaged = self._update.averaged(moved)
         if averaged is None:
             return
         self._of_training = [tensor.clone() for tensor in self._stack.state]
-        for parameter, value in zip(self._stack.parameters, averaged, strict=True):
+        for parameter, value in zip(moved, averaged, strict=True):
             parameter.copy_(value)
         if not self._refreshes:
             return
@@ -178,13 +181,16 @@ class Lockstep:
         """Train every run on its batch, images given by index (runs, b); return the loss of each
         (the batch's mean), and how many of its images were right."""
         labels = self._train.labels[batch]
-        logits = self._stack.logits(self._train.images[batch], keys)
-        losses = _losses(logits, labels).mean(1)
+        logits = self._stack.logits(self._train.images[batch], keys, in_row=True)
+        losses = _losses(logits, labels)
         parameters = self._stack.parameters
-        gradients = torch.autograd.grad(losses.sum(), parameters, allow_unused=True)
+        # of the sum of the runs' means
+        shares = torch.full_like(losses, 1 / losses.shape[1])
+        gradients = torch.autograd.grad(losses, parameters, shares, allow_unused=True)
         with torch.no_grad():
-            self._update.apply(parameters, gradients, row)
-            return losses.detach(), (logits.argmax(2) == labels).sum(1)
+            moved = self._stack.list_moved(self._apart)
+            self._update.apply(moved, self._stack.line_up(gradients, self._apart), row)
+            return losses.detach().mean(1), (logits.argmax(2) == labels).sum(1)
 
     def _step_for(self, *inputs: Tensor) -> cuda_graph.Step:
         if self._device.type != "cuda":

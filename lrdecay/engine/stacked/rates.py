@@ -59,23 +59,31 @@ class _Schedule:
         self._optimizer = build_still_optimizer(run.lr, run.optimizer, run.optimizer_arguments)
         resolved = run.scheduler_arguments
         self.scheduler = schedulers.build_scheduler(run.scheduler_class, resolved, self._optimizer)
-        self._by_steps = schedulers.find_clock(run.scheduler_class, resolved) == "step"
+        self._steps = steps
         self.rates = torch.empty(steps, dtype=torch.float64)
         self.momenta = torch.empty(steps, dtype=torch.float64)
 
     def walk_epoch(self) -> None:
-        groups = self._optimizer.param_groups
+        """Take the steps of an epoch, at once where that gives the same."""
         self._optimizer.step()  # torch warns where a scheduler comes first
-        if not self._by_steps:
-            self.rates.fill_(_read_rate(groups))
-            self.momenta.fill_(schedulers.read_momentum(groups[0]))
+        rate, momentum = self._read()
+        if self.scheduler.holds_rate:
+            self.rates.fill_(rate)
+            self.momenta.fill_(momentum)
             self.scheduler.after_step()
             return
-        for step in range(len(self.rates)):
-            self.rates[step] = _read_rate(groups)
-            self.momenta[step] = schedulers.read_momentum(groups[0])
+        ahead = self.scheduler.take_steps(self._steps)
+        if ahead is not None:
+            self.rates = torch.tensor([rate, *ahead[:-1]], dtype=torch.float64)
+            self.momenta.fill_(momentum)
+            return
+        read = []
+        for _ in range(self._steps):
+            read.append(self._read())
             self.scheduler.after_step()
+        self.rates, self.momenta = torch.tensor(read, dtype=torch.float64).T
 
-
-def _read_rate(groups: schedulers.Groups) -> float:
-    return float(schedulers.read_rate(groups))  # type: ignore[arg-type]  # complex: a TypeError
+    def _read(self) -> tuple[float, float]:
+        groups = self._optimizer.param_groups
+        rate = float(schedulers.read_rate(groups))  # type: ignore[arg-type]  # complex: a TypeError
+        return rate, schedulers.read_momentum(groups[0])

@@ -58,14 +58,14 @@ def train_stacked(
                 metrics["val"] = group.evaluate(data.validation)[0]
             seconds = (time.perf_counter() - started) / len(alive)
             started += seconds * len(alive)
+            rates, test_correct = trained.rates.T.tolist(), right.cpu()
             for place, member in enumerate(alive):
                 of_run = {split: of_runs[place] for split, of_runs in metrics.items()}
                 member.seconds += seconds
                 member.diverged_at_step = _diverged_at(trained, place, of_run)
                 if member.diverged_at_step is None:
-                    rates = trained.rates[:, place].tolist()
-                    member.epochs.append(Epoch(number, rates, of_run))
-                    member.test_correct = right[place]
+                    member.epochs.append(Epoch(number, rates[place], of_run))
+                    member.test_correct = test_correct[place]
                     if on_epoch is not None:
                         on_epoch(member.run, member.epochs[-1])
             left = [p for p, member in enumerate(alive) if member.diverged_at_step is None]

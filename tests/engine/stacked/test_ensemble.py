@@ -12,9 +12,9 @@ from torch.testing import assert_close
 
 from lrdecay.components import rng
 from lrdecay.components.models.build import MODELS, build_model, digest_weights
-from lrdecay.components.models.dropout import StreamDropout, set_dropout_step
+from lrdecay.components.models.dropout import StreamDropout, apply_mask, set_dropout_step
 from lrdecay.engine.layers import list_layers
-from lrdecay.engine.stacked import sequential
+from lrdecay.engine.stacked import blocks, sequential
 from lrdecay.engine.stacked.ensemble import CannotStackError, Stack, check_same_results
 
 CLASSES = 5
@@ -287,6 +287,41 @@ def test_networks_given_to_a_stack_stay_as_they_are(form):
     assert all(parameter.grad is None for n in networks for parameter in n.parameters())
 
 
+@pytest.mark.parametrize("name", ["InChannels", "InBatch"])
+def test_dropout_leaves_activations_in_bfloat16(monkeypatch, name):
+    """And in each run's own network its masks and scales are the same."""
+    kinds = []
+    relu = F.relu
+
+    def remember(x, *rest, **options):
+        kinds.append(x.dtype)
+        return relu(x, *rest, **options)
+
+    monkeypatch.setattr(sequential, "InChannels", getattr(sequential, name))
+    build = networks_of("cnn")
+    networks = [build(*each) for each in zip(SEEDS, RATES, strict=True)]
+    stack = Stack(networks, CPU)
+    images = torch.stack([images_of(seed, SHAPES[0]) for seed in SEEDS])
+    monkeypatch.setattr(F, "relu", remember)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = stack.logits(images, keys_of(SEEDS, 0, stack.dropout_layers))
+        for seed, network in zip(SEEDS, networks, strict=True):
+            set_dropout_step(network, seed, 0)
+        alone = torch.stack([n(x) for n, x in zip(networks, images, strict=True)])
+    assert logits.dtype == alone.dtype == torch.bfloat16
+    assert set(kinds) == {torch.bfloat16}
+    assert_close(logits, alone, rtol=0.05, atol=0.03)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_mask_is_applied_in_the_dtype_of_what_it_is_applied_to(rate):
+    x, kept = torch.ones(3, 4, dtype=torch.bfloat16), torch.rand(3, 4) > 0.5
+    scale = torch.full((3, 1), 1 / (1 - rate))
+    dropped = apply_mask(x, kept, scale)
+    assert dropped.dtype == torch.bfloat16
+    assert dropped.equal(apply_mask(x, kept, 1 / (1 - rate)))
+
+
 @pytest.mark.parametrize("places", [[1], [2, 0], [0, 0], [2, 1, 0]])
 @pytest.mark.parametrize("model", ["cnn", *OWN])
 def test_those_who_are_kept_go_on_as_before(model, places):
@@ -530,12 +565,12 @@ def test_what_can_be_stacked_passes_and_stays_as_it_is(model):
 
 @pytest.mark.parametrize("wrong", ["weights", "scale"])
 def test_a_form_that_computes_something_else_is_not_used(monkeypatch, wrong):
-    real = sequential._linear
+    real = blocks.apply_linear
 
     def linear(h, weight, bias):
         return real(h, weight.flip(0), bias) if wrong == "weights" else real(h, weight, bias) * 1.01
 
-    monkeypatch.setattr(sequential, "_linear", linear)
+    monkeypatch.setattr(blocks, "apply_linear", linear)
     build = networks_of("cnn")
     with pytest.raises(CannotStackError, match="do not compute what they compute alone"):
         check_same_results([build(0, 0.0), build(1, 0.5)], images_of(0, SHAPES[0]))
