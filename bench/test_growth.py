@@ -11,7 +11,7 @@ import side
 from conftest import DEVICE
 
 from lrdecay.engine.stacked import lockstep
-from lrdecay.execution.grouping import measure_run_bytes
+from lrdecay.execution.memory import measure_run_bytes
 
 ROUNDS, BATCH = 3, 64
 COUNTS = [2**n for n in range(11)]

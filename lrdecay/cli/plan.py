@@ -118,6 +118,8 @@ def print_plan(
     from lrdecay.sweep.network_lint import lint_networks
 
     site = executor.site(sweep.precision)  # first, so that what is not there is said at once
+    for note in site.notes:
+        out.say(note)
     try:
         dataset = sources.load_dataset(sweep.dataset, data_dir, download=False)
     except sources.AbsentError:

@@ -110,11 +110,13 @@ def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
     """Train the one run of a sweep, print its losses as it goes, and say whether it completed."""
     from lrdecay.components.datasets import sources
     from lrdecay.engine import reference
-    from lrdecay.engine.devices import find_device
+    from lrdecay.engine.devices import explain_choice, find_device
     from lrdecay.engine.precision import use_training_settings
     from lrdecay.sweep.matrix import list_runs
 
     chosen = find_device(device)
+    for note in explain_choice(device):
+        out.say(note)
     dataset = sources.load_dataset(sweep.dataset, data_dir)
     for text in dataset.warnings:
         err.say(f"warning: {text}")

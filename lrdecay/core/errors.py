@@ -29,3 +29,8 @@ class DamagedError(InputError):
 
 class WorkerError(RuntimeError):
     """A training process could not start, so that no run can train."""
+
+
+class DeviceLostError(WorkerError):
+    """A GPU refused to compute: its context may be broken, and a process that has one goes on with
+    nothing. The message is what the GPU said."""

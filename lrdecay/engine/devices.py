@@ -9,23 +9,32 @@ from pathlib import Path
 import torch
 
 from lrdecay.core.errors import InputError
+from lrdecay.engine import driver
 
 
 def find_device(device: str, precision: str = "float32") -> torch.device:
-    """Return the device that `auto`, `cpu` or `cuda` names here.
+    """Return the device that `auto`, `cpu` or `cuda` names here; see `explain_choice`.
 
     Raises `InputError` where there is none, and where it cannot compute in `precision`.
     """
-    available = torch.cuda.is_available()
+    available = driver.is_gpu_usable()
     if device == "auto":
         device = "cuda" if available else "cpu"
     if device == "cuda" and not available:
-        raise InputError("--device cuda: torch finds no GPU here; use cpu or auto")
+        why = driver.explain_unused_gpu() or "torch finds no GPU here; use cpu or auto"
+        raise InputError(f"--device cuda: {why}")
     if device not in ("cpu", "cuda"):
         raise InputError(f"--device {device}: expected auto, cpu or cuda")
     if device == "cpu" and precision == "tf32":
         raise InputError("precision: tf32 needs a GPU; a CPU computes in float32 or bfloat16")
     return torch.device(device)
+
+
+def explain_choice(device: str) -> tuple[str, ...]:
+    """Return what a user should know of what `find_device` takes: that `auto` is no GPU, where one
+    seems to be there."""
+    why = driver.explain_unused_gpu() if device == "auto" else None
+    return () if why is None else (f"training on the CPU: {why}",)
 
 
 def count_workers(device: torch.device) -> int:

@@ -9,22 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from operator import attrgetter
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from lrdecay.components import registry, schedulers
-from lrdecay.components.datasets.dataset import Dataset, Split
-from lrdecay.components.models.build import allow_dropout
+from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.core.run import Run
 from lrdecay.core.text import join_words
 from lrdecay.engine import reference
 from lrdecay.engine.measured import EVALUATION_BATCH
 from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked import lockstep, train
-from lrdecay.engine.stacked.ensemble import CannotStackError, Stack, check_same_results
+from lrdecay.engine.stacked.stack_check import CannotStackError, check_same_results
 from lrdecay.execution.cost import count_images, estimate_flops
+from lrdecay.execution.memory import build_two, find_free_memory, measure_run_bytes
 
 ENGINES = ("auto", reference.NAME, train.NAME)
 
@@ -71,6 +70,8 @@ def plan_groups(
     `engine` is auto, reference or stacked; auto is the one that is faster for the run. `group_size`
     is the most runs that train at once (None: as many as is fastest and fits into memory);
     `sharing` is how many workers share that memory (None: all workers).
+
+    An error of the device is raised as it is: it says nothing of a network.
     """
     kinds: dict[tuple[object, ...], list[Run]] = {}
     for run, kind in zip(runs, lockstep.find_kinds(runs), strict=True):
@@ -153,40 +154,6 @@ def measure_group_bytes(group: Group, dataset: Dataset, device: torch.device) ->
     return each * (lockstep.count_trained(len(group.runs)) if group.engine == train.NAME else 1)
 
 
-def measure_run_bytes(run: Run, images: Tensor, classes: int) -> int:
-    """Return about how much memory one more run in a group takes, from a trial step of two.
-
-    That is what the forward pass keeps for the backward pass, as much again for gradients, and
-    weights with their gradients and three times as much for the optimizer. `images` (batch,
-    channels, height, width) are as many as are ever used at once.
-    """
-    stack = Stack(_two(run, images, classes), images.device)
-    kept: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    keys = torch.zeros(stack.dropout_layers, 2, dtype=torch.int64, device=images.device)
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        logits = stack.logits(images.expand(2, *images.shape), keys)
-    del logits
-    weights = sum(tensor.nbytes for tensor in stack.state)
-    return (2 * sum(kept.values()) + 5 * weights) // 2
-
-
-def find_free_memory(device: torch.device) -> int:
-    """Return the bytes that are free on a GPU, or that this machine has available."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return int(dict(line.split(":", 1) for line in lines)["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):
-        return 2**32
-
-
 def _explain_alone(run: Run) -> str:
     """Return why a run whose scheduler needs the training has it to itself."""
     nodes = schedulers.walk_tree(run.scheduler_class, run.scheduler_arguments)
@@ -230,16 +197,14 @@ def check_stackable(run: Run, images: Tensor, classes: int) -> None:
     """Raise `CannotStackError` where the run's network or optimizer cannot train in company."""
     if registry.find_plugin("optimizer", run.optimizer):
         raise CannotStackError(f"the stacked engine does not know the optimizer {run.optimizer}")
-    check_same_results(_two(run, images, classes), images)
+    check_same_results(build_two(run, images, classes), images)
 
 
-def _two(run: Run, images: Tensor, classes: int) -> list[torch.nn.Module]:
-    rates = [allow_dropout(run.model, rate) for rate in (0.0, 0.5)]
-    runs = [replace(run, seed=seed, dropout=rate) for seed, rate in enumerate(rates)]
-    labels = torch.zeros(len(images), dtype=torch.int64)
-    return lockstep.build_networks(runs, Split(images, labels), classes)
+def count_at_once(run: Run) -> int:
+    """Return the most images that a run is given at once: what a plan looks at."""
+    return max(run.batch_size, EVALUATION_BATCH)
 
 
 def _some_images(dataset: Dataset, run: Run, device: torch.device) -> Tensor:
-    count = max(run.batch_size, EVALUATION_BATCH)
-    return (dataset.train_images[:count].float() / dataset.full_scale).to(device)
+    images = dataset.train_images[: count_at_once(run)]
+    return (images.float() / dataset.full_scale).to(device)

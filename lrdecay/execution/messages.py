@@ -16,6 +16,13 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """A worker's last message: why its GPU can train no more. A fresh worker may go on."""
+
+    error: str
+
+
+@dataclass(frozen=True)
 class Beat:
     """A worker's process is at work, even if it has nothing else to tell yet."""
 
@@ -32,9 +39,11 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that happened on the way and that a user should know."""
+    """Something that happened on the way and that a user should know; where it is true of all that
+    trains, `once`, however many workers tell it."""
 
     text: str
+    once: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from lrdecay.core.text import format_dropout, join_filled, spell_count
 from lrdecay.engine import record
 from lrdecay.engine.stacked.train import NAME
 from lrdecay.execution.grouping import Group
-from lrdecay.execution.messages import Beat, Message, Note, Ready, Tell, Training
+from lrdecay.execution.messages import Beat, Lost, Message, Note, Ready, Tell, Training
 from lrdecay.store.schema import Record
 
 SILENCE_SECONDS = 120.0
@@ -94,7 +94,7 @@ class Worker(ABC):
         self._moved = self._clock.now
         self.send(group)
 
-    def hear(self, message: Ready | Message | None) -> None:
+    def hear(self, message: Ready | Lost | Message | None) -> None:
         """Take what it says."""
         self._heard = self._clock.now
         if not isinstance(message, Beat):
@@ -118,7 +118,7 @@ class Worker(ABC):
         return ""
 
 
-Inbox = SimpleQueue[tuple[Worker, Ready | Message | None]]
+Inbox = SimpleQueue[tuple[Worker, Ready | Lost | Message | None]]
 Start = Callable[[Clock, Inbox], Worker]
 
 
@@ -207,7 +207,7 @@ class Pool:
                 worker.end()
                 self._inbox.put((worker, None))  # should what it was heard through outlive it
 
-    def _follow(self, worker: Worker, message: Ready | Message | None) -> None:
+    def _follow(self, worker: Worker, message: Ready | Lost | Message | None) -> None:
         match message:
             case Ready(error=None):
                 worker.ready = True
@@ -226,6 +226,9 @@ class Pool:
                     # no fresh worker can be had for what failed once another could not train
                     last = self._again if self._refusal else []
                     self._employ(worker, self._waiting or last)
+            case Lost(error=error):
+                worker.cause = f"the {worker.kind} lost its GPU ({error})"
+                self._ended(worker)
             case None:
                 self._ended(worker)
             case _:

@@ -15,12 +15,14 @@ from lrdecay.components.datasets.dataset import Dataset
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.plugins import Loaded, load_as_elsewhere
 from lrdecay.core import signals
-from lrdecay.core.errors import InputError
+from lrdecay.core.errors import DeviceLostError, InputError
 from lrdecay.core.run import Run
-from lrdecay.core.text import describe_error
+from lrdecay.core.text import describe_error, first_line
 from lrdecay.engine import record, reference
+from lrdecay.engine.device_errors import is_device_lost, is_out_of_memory
 from lrdecay.engine.measured import Epoch, OnEpoch
 from lrdecay.engine.stacked import train
+from lrdecay.engine.stacked.lockstep import OnNote
 from lrdecay.execution.grouping import Group
 from lrdecay.execution.messages import EpochDone, Note, Tell
 
@@ -69,6 +71,9 @@ class Trainer:
 
         An error becomes a record with status `failed`, and whatever it is, the other runs go on: a
         group that fails is trained again in halves, down to the run that is to blame.
+
+        Raises `DeviceLostError` where this process can train no more; runs without a record are
+        left to another one.
         """
         if group.engine == reference.NAME:
             for run in group.runs:
@@ -88,17 +93,18 @@ class Trainer:
         try:
             done = reference.train_one(run, self.data, self.device, _report_epochs(tell))
         except BaseException as error:
-            _check_interrupt(error)
+            _raise_if_no_run_s(error)
             done = record.record_failed(run, describe_error(error), reference.NAME, self.device)
         tell(done)
 
     def _train_together(self, runs: tuple[Run, ...], tell: Tell) -> None:
         try:
-            records = train.train_stacked(runs, self.data, self.device, _report_epochs(tell))
+            told = _report_epochs(tell), _report_note(tell)
+            records = train.train_stacked(runs, self.data, self.device, *told)
         except BaseException as error:
-            _check_interrupt(error)
+            _raise_if_no_run_s(error)
             failure = describe_error(error)
-            out_of_memory = _out_of_memory(error)
+            out_of_memory = is_out_of_memory(error)
         else:
             for done in records:
                 tell(done)
@@ -117,27 +123,23 @@ class Trainer:
         self._train_in_parts(runs, half, tell)
 
 
-def _check_interrupt(error: BaseException) -> None:
-    """Raise an error again that is no run's: a Ctrl-C, or whatever came of a signal. The code of a
-    plug-in may raise anything else, such as `SystemExit`."""
+def _raise_if_no_run_s(error: BaseException) -> None:
+    """Raise an error again that is no run's: a Ctrl-C, or whatever came of a signal, and a GPU's
+    that may fail every run after. The code of a plug-in may raise anything else, such as
+    `SystemExit`."""
     signals.check_signals()
     if isinstance(error, KeyboardInterrupt):
         raise error
+    if is_device_lost(error):
+        raise DeviceLostError(f"{type(error).__name__}: {first_line(error)}") from error
 
 
 def _report_epochs(tell: Tell) -> OnEpoch:
     return lambda run, epoch: tell(report_epoch(run, epoch))
 
 
-def _out_of_memory(error: BaseException) -> bool:
-    # torch has no class of its own for a CPU that has none left
-    words = ("can't allocate memory", "not enough memory")
-    return (
-        isinstance(error, torch.OutOfMemoryError | MemoryError)
-        or any(word in str(error) for word in words)
-        # ending a capture may fail in its own way after it
-        or (error.__context__ is not None and _out_of_memory(error.__context__))
-    )
+def _report_note(tell: Tell) -> OnNote:
+    return lambda text: tell(Note(text, once=True))
 
 
 def report_epoch(run: Run, epoch: Epoch) -> EpochDone:

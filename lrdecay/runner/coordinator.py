@@ -109,7 +109,7 @@ def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None)
         doubts = [*data_lint.lint_data(dataset, facts, sweep.comparison.metric), *warnings]
         about = data_lint.describe_data(dataset, facts)
         about += describe_first_plan(first_plan, proposed)
-        summary = loop.run([*about, *(f"warning: {text}" for text in doubts)])
+        summary = loop.run([*site.notes, *about, *(f"warning: {text}" for text in doubts)])
         if options.repeat:
             again = replace(
                 loop.source, repeated=loop.agenda.at_seeds(matrix.seeds[: options.repeat])

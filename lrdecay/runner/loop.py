@@ -200,7 +200,10 @@ class SweepLoop:
                 self.progress.finished(message)
             case EpochDone():
                 self.progress.epoch(message)
+            case Note(once=True) if message.text in self._told:
+                pass
             case Note():
+                self._told.update([message.text] if message.once else ())
                 self.progress.note(message.text)
 
     def _summarize(self, seconds: float) -> Summary:

@@ -20,6 +20,7 @@ from lrdecay.engine.measured import EVALUATION_BATCH
 from lrdecay.engine.stacked import lockstep
 from lrdecay.execution import grouping
 from lrdecay.execution.cost import estimate_flops
+from lrdecay.execution.memory import find_free_memory, measure_run_bytes
 from lrdecay.sweep.matrix import list_runs
 
 MANY = 2**40
@@ -313,7 +314,7 @@ def test_the_reference_engine_tries_no_stacking(monkeypatch):
 
 def per_run(run: Run, dataset: Dataset | None = None) -> int:
     images = images_of(dataset or digits(), max(run.batch_size, EVALUATION_BATCH))
-    return grouping.measure_run_bytes(run, images, (dataset or digits()).classes)
+    return measure_run_bytes(run, images, (dataset or digits()).classes)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -359,7 +360,10 @@ def test_a_given_group_size_is_what_is_asked_for(memory):
 
 def test_bytes_per_run_grow_with_the_batch():
     (run,) = some(1)
-    found = [grouping.measure_run_bytes(run, images_of(digits(), n), 10) for n in (8, 64, 256, 512)]
+    counts = (8, 64, 256, 512)
+    found = [
+        measure_run_bytes(replace(run, batch_size=n), images_of(digits(), n), 10) for n in counts
+    ]
     weights = 4 * sum(p.numel() for p in network(run, (1, 8, 8)).parameters())
     assert found[0] > 5 * weights
     assert all(more > fewer for fewer, more in pairwise(found))
@@ -381,15 +385,13 @@ def network(run: Run, shape) -> nn.Module:
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32)])
 def test_bytes_per_run_count_weights_gradients_and_optimizer(shape):
     (run,) = some(1)
-    found = grouping.measure_run_bytes(run, images_of(noise(shape), 2), 10)
+    found = measure_run_bytes(run, images_of(noise(shape), 2), 10)
     weights = 4 * sum(p.numel() for p in network(run, shape).parameters())
     assert 5 * weights < found < 8 * weights
 
 
-def test_free_memory_is_that_of_the_machine(monkeypatch):
-    monkeypatch.undo()  # what the fixture put there
-    free = grouping.find_free_memory(CPU)
-    assert 2**26 < free < 2**44
+def test_free_memory_is_that_of_the_machine():
+    assert 2**26 < find_free_memory(CPU) < 2**44
 
 
 # Each question once

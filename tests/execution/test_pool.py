@@ -1,5 +1,6 @@
 """The pool with workers that only say what a test has them say, and GPUs that are not there."""
 
+from dataclasses import replace
 from threading import Timer
 
 import pytest
@@ -12,7 +13,7 @@ from lrdecay.engine.record import record_failed
 from lrdecay.execution import pool
 from lrdecay.execution.grouping import Group
 from lrdecay.execution.local.executor import Local
-from lrdecay.execution.messages import Beat, Note, Ready
+from lrdecay.execution.messages import Beat, Lost, Note, Ready
 from lrdecay.execution.pool import Pool, Worker
 from lrdecay.store.schema import Record
 from lrdecay.sweep.config import parse_sweep
@@ -22,6 +23,7 @@ RUNS = list_runs(
     parse_sweep("dataset: digits\nschedulers: {constant: {class: constant}}\nseeds: 4"), digits()
 )
 CPU = torch.device("cpu")
+ILLEGAL = "AcceleratorError: CUDA error: an illegal memory access was encountered"
 CHANGED = "InputError: mine: the data have changed since the sweep began"
 REFUSED = f"a fake worker cannot train: {CHANGED}"
 GO_ON = f"{REFUSED}. The others go on, and no more are started"
@@ -61,6 +63,19 @@ class Fake(Worker):
             case "loses its place":
                 self.place_lost = True
                 self._inbox.put((self, None))
+            case "loses its GPU":
+                self._lose_gpu()
+            case "finishes one and loses its GPU":
+                self._finish(replace(group, runs=group.runs[:1]))
+                self._lose_gpu()
+            case list() as bad if any(run.seed in bad for run in group.runs):
+                self._lose_gpu()
+            case list():
+                self._finish(group)
+
+    def _lose_gpu(self):
+        self.hear(Lost(ILLEGAL))
+        self._inbox.put((self, None))  # its process ends
 
     def _finish(self, group):
         for run in group.runs:
@@ -69,6 +84,9 @@ class Fake(Worker):
 
     def end(self):
         return "as it was told to"
+
+
+LOST = f"the fake worker lost its GPU ({ILLEGAL})"
 
 
 class Site:
@@ -244,3 +262,58 @@ def test_once_the_last_worker_is_gone_what_finished_is_kept():
     done = [message.run["seed"] for message in site.told if isinstance(message, Record)]
     assert done == [0]
     assert site.notes[0] == GO_ON
+
+
+# Workers whose GPU can train no more
+
+
+def outcomes(site: Site) -> dict[int, str]:
+    rows = [message.run for message in site.told if isinstance(message, Record)]
+    assert len({row["run_id"] for row in rows}) == len(rows)
+    return {row["seed"]: row["status"] for row in rows}
+
+
+def test_what_a_lost_gpu_had_begun_starts_again_in_a_fresh_worker_in_halves():
+    site = Site(["loses its GPU"], ["trains", "trains", "trains"])
+    groups = [Group("stacked", tuple(RUNS[3:])), Group("stacked", tuple(RUNS[:3]))]
+    site.train(groups[::-1])
+    assert outcomes(site) == dict.fromkeys(range(4), "completed")
+    taken = [[[run.seed for run in group.runs] for group in each.taken] for each in site.workers]
+    assert taken == [[[0, 1, 2]], [[0, 1], [2], [3]]]
+    assert site.notes == [f"{LOST} with 3 runs at once; they start again, 2 at once"]
+
+
+def test_what_it_had_finished_is_kept():
+    site = Site(["finishes one and loses its GPU"], ["trains"])
+    site.train([Group("stacked", tuple(RUNS[:2]))])
+    assert outcomes(site) == {0: "completed", 1: "completed"}
+    assert len(site.workers[1].taken[0].runs) == 1
+
+
+@pytest.mark.parametrize("bad", [[0], [2], [3], [1, 2], [0, 1, 2, 3]])
+@pytest.mark.parametrize("engine", ["stacked", "reference"])
+def test_the_run_that_is_to_blame_fails_and_no_other(engine, bad):
+    """Each try takes a fresh worker, and there are three of a run: no more."""
+    site = Site(*[[bad] * 9 for _ in range(40)])
+    groups = [Group(engine, tuple(RUNS))]
+    if engine == "reference":
+        groups = alone(4)
+    site.train(groups)
+    expected = {seed: "failed" if seed in bad else "completed" for seed in range(4)}
+    assert outcomes(site) == expected
+    rows = [message.run for message in site.told if isinstance(message, Record)]
+    errors = {row["error"] for row in rows if row["status"] == "failed"}
+    assert errors == {f"{LOST} (tried 3 times)"}
+    # of 4 runs: whole, in halves, alone; then two more tries of each that is bad
+    assert len(site.workers) <= 1 + 2 + 3 * len(bad) + 1
+    for worker in site.workers:
+        lost = [any(run.seed in bad for run in group.runs) for group in worker.taken]
+        assert True not in lost[:-1]  # nothing is given to a worker that has lost its GPU
+
+
+def test_others_go_on_while_one_worker_loses_its_gpu():
+    site = Site(["slow", "trains"], ["loses its GPU"], ["trains"], room=2)
+    site.train(alone(2))
+    assert outcomes(site) == {0: "completed", 1: "completed"}
+    (note,) = site.notes
+    assert note.endswith(f"{LOST}; trying again, alone (2 of 3)")

@@ -11,7 +11,9 @@ from helpers.tiers import slow_but
 from helpers.training import digits, runs, sweep
 
 from lrdecay.components.datasets.spec import DatasetSpec
+from lrdecay.components.models import build
 from lrdecay.core import signals
+from lrdecay.core.errors import DeviceLostError, WorkerError
 from lrdecay.engine import reference
 from lrdecay.engine.precision import use_precision, use_training_settings
 from lrdecay.engine.stacked import train as train_module
@@ -23,6 +25,7 @@ from lrdecay.execution.trainer import Setup, Trainer
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_runs
 from lrdecay.store.schema import Record
+from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
 
 SETUP = Setup(DatasetSpec(name="digits"), None, digits().digest, 239, "cpu")
@@ -199,6 +202,131 @@ def test_an_interrupt_is_no_run_s_error(monkeypatch, engine):
     with pytest.raises(signals.Stopped):
         Trainer(SETUP).train(Group(engine, (run,)), told.append)
     assert told == []
+
+
+LOST = torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCUDA kernel")
+
+
+@pytest.mark.parametrize("engine", ["reference", "stacked"])
+def test_a_gpu_that_is_lost_is_no_run_s_error_and_nothing_is_tried_after_it(monkeypatch, engine):
+    together = list_runs(
+        sweep("epochs: 1\nseeds: 3", "schedulers: {c: {class: constant}}\n"), digits()
+    )
+    let_fail(monkeypatch, engine, LOST, together[1])
+    told = []
+    with pytest.raises(DeviceLostError) as raised:
+        Trainer(SETUP).train(Group(engine, tuple(together)), told.append)
+    reason = "AcceleratorError: CUDA error: an illegal memory access was encountered"
+    assert str(raised.value) == reason
+    done = [message.run["seed"] for message in told if isinstance(message, Record)]
+    assert done == ([0] if engine == "reference" else [])
+
+
+def test_in_this_process_a_lost_gpu_ends_the_sweep_with_what_is_done(monkeypatch, tmp_path):
+    text = "name: small\ndataset: digits\nepochs: 1\nschedulers: {c: {class: constant}}\nseeds: 3\n"
+    asked = parse_sweep(text)
+    let_fail(monkeypatch, "reference", LOST, list_runs(asked, digits())[1])
+    with pytest.raises(WorkerError) as raised:
+        run_sweep(asked, tmp_path, workers=0, engine="reference")
+    assert str(raised.value) == (
+        "the GPU failed (AcceleratorError: CUDA error: an illegal memory access was encountered), "
+        "and this process cannot go on with it; with 1 worker or more a fresh one does"
+    )
+    assert read_runs(tmp_path / "small")["seed"].tolist() == [0]
+
+
+BREAKS = """\
+import math
+
+import torch
+from torch import nn
+
+broken = False
+
+
+class Breaks(nn.Module):
+    def __init__(self, shape, classes, dropout):
+        super().__init__()
+        self.layer = nn.Linear(math.prod(shape), classes)
+        self.bad = bool(torch.rand(()) < 0.25)
+
+    def forward(self, images):
+        global broken
+        broken = broken or (self.bad and self.training and len(images) > 16)
+        if broken:
+            raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+        return self.layer(images.flatten(1))
+
+
+MODELS = {"Breaks": Breaks}
+"""
+
+
+class Notes:
+    """What a sweep says on its way."""
+
+    def __init__(self):
+        self.told = []
+
+    def start(self, *given): ...
+
+    def grow(self, *given): ...
+
+    def epoch(self, *given): ...
+
+    def finished(self, *given): ...
+
+    def note(self, text):
+        self.told.append(text)
+
+
+@pytest.mark.slow
+def test_a_sweep_goes_on_in_fresh_processes_after_a_gpu_is_lost(tmp_path):
+    """In a process that has lost it nothing works any more; one run of five is to blame."""
+    (tmp_path / "breaks.py").write_text(BREAKS)
+    file = tmp_path / "five.yaml"
+    file.write_text(
+        "name: five\ndataset: digits\nepochs: 1\nmodel: Breaks\n"
+        "schedulers: {c: {class: constant}}\nseeds: 5\n"
+    )
+    seen = Notes()
+    with as_in_a_new_process():
+        given = {"workers": 1, "plugins": [str(tmp_path / "breaks.py")], "engine": "reference"}
+        summary = run_sweep(file, tmp_path, progress=seen, **given)
+        rows = read_runs(summary.folder).set_index("seed")
+        networks = {
+            seed: build.build_model(
+                "Breaks", (1, 8, 8), 10, seed=seed, dropout=0.3, batch_norm=False
+            )
+            for seed in range(5)
+        }
+    bad = [seed for seed, network in networks.items() if network.bad]
+    assert 0 < len(bad) < 5
+    lost = "the worker process lost its GPU (AcceleratorError: CUDA error: an illegal memory access"
+    for seed in range(5):
+        assert rows.loc[seed, "status"] == ("failed" if seed in bad else "completed")
+        if seed in bad:
+            assert rows.loc[seed, "error"] == f"{lost} was encountered) (tried 3 times)"
+    again = [note for note in seen.told if "trying again, alone" in note]
+    assert len(again) == 2 * len(bad)
+    assert all(lost in note for note in again)
+
+
+def test_what_is_true_of_all_that_trains_is_told_once(monkeypatch, tmp_path):
+    """However many groups of however many workers say so."""
+    real = train_stacked
+
+    def train(some, data, device, on_epoch, on_note):
+        on_note("cnn: trains without CUDA graphs")
+        return real(some, data, device, on_epoch)
+
+    monkeypatch.setattr("lrdecay.engine.stacked.train.train_stacked", train)
+    text = "name: small\ndataset: digits\nepochs: 1\nschedulers: {c: {class: constant}}\nseeds: 4\n"
+    seen = Notes()
+    run_sweep(parse_sweep(text), tmp_path, workers=0, group_size=2, progress=seen)
+    assert seen.told.count("cnn: trains without CUDA graphs") == 1
+    _, notes, _ = trained(list_runs(parse_sweep(text), digits()))
+    assert notes == ["cnn: trains without CUDA graphs"]
 
 
 QUITS = """\

@@ -19,20 +19,23 @@ from torch.func import functional_call, stack_module_state, vmap
 from lrdecay.components import rng
 from lrdecay.components.models import dropout
 from lrdecay.components.models.dropout import StreamDropout
-from lrdecay.core.text import first_line
 from lrdecay.engine.layers import list_layers
 from lrdecay.engine.stacked import sequential
 from lrdecay.engine.stacked.parameters import Row
 
 
-class CannotStackError(Exception):
-    """Why a network's copies cannot run as one."""
-
-
 class Stack:
-    """Copies of one network with weights of their own, each with dropout rates of its own."""
+    """Copies of one network with weights of their own, each with dropout rates of its own.
 
-    def __init__(self, networks: Sequence[nn.Module], device: torch.device) -> None:
+    A plain sequence of layers takes the form that is fastest on the device, unless one is given.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[nn.Module],
+        device: torch.device,
+        form: type[sequential.Chain] | None = None,
+    ) -> None:
         parameters, buffers = stack_module_state(list(networks))
         self._trained = [name for name, value in parameters.items() if value.requires_grad]
         self._values = {
@@ -49,9 +52,9 @@ class Stack:
         if layers is None:
             self._vmapped = _Vmapped(networks[0])
         else:
-            form = sequential.InBatch if device.type == "cuda" else sequential.InChannels
-            self._chain = form(layers)
-            if form is sequential.InBatch:
+            chosen = form or choose_form(device)
+            self._chain = chosen(layers)
+            if chosen is sequential.InBatch:
                 self._join_parameters()
 
     @property
@@ -126,6 +129,11 @@ class Stack:
         shape, device = (len(by_layer), len(rates)), self._device
         self._thresholds_LR = torch.tensor(thresholds, dtype=torch.int32, device=device).view(shape)
         self._scales_LR = torch.tensor(scales, device=device).view(shape)
+
+
+def choose_form(device: torch.device) -> type[sequential.Chain]:
+    """Return the form in which a plain sequence of layers is fastest on a device."""
+    return sequential.InBatch if device.type == "cuda" else sequential.InChannels
 
 
 class _Drop:
@@ -237,57 +245,3 @@ class _Keep(torch.autograd.Function):
     ) -> tuple[Tensor, int]:
         # keys and thresholds differ from run to run: both have the run axis
         return _Keep.apply(key.unsqueeze(1), threshold.unsqueeze(1), shape), 0
-
-
-def check_same_results(networks: Sequence[nn.Module], x_BCHW: Tensor) -> None:
-    """Raise `CannotStackError` unless the networks compute the same stacked as alone, in training
-    and in evaluation. Give two of different weights and dropout rates, and images on the device.
-    """
-    device = x_BCHW.device
-    try:
-        parameters = [p for network in networks for p in network.parameters()]
-        if any(p._backward_hooks or p._post_accumulate_grad_hooks for p in parameters):
-            raise CannotStackError("a hook on a parameter would be lost")
-        stack = Stack(networks, device)
-        alone = [deepcopy(network).to(device) for network in networks]
-        for seed, network in enumerate(alone):
-            dropout.set_dropout_step(network, seed, step=0)
-        keys_R = rng.make_keys(range(len(networks)), "dropout", device)
-        layers_L = torch.arange(stack.dropout_layers, device=device)
-        keys_R = rng.derive_keys(keys_R, torch.zeros_like(keys_R))
-        x_RBCHW = x_BCHW.expand(len(networks), *x_BCHW.shape)
-        stacked = stack.logits(x_RBCHW, rng.derive_keys(keys_R, layers_L[:, None]))
-        lone = [network.train()(x_BCHW) for network in alone]
-        same = _same(stacked, lone) and _same_gradients(stack, stacked, alone, lone)
-        stacked = stack.logits(x_BCHW, None)
-        same = same and _same(stacked, [network.eval()(x_BCHW) for network in alone])
-    except CannotStackError:
-        raise
-    except (Exception, SystemExit) as error:  # whatever vmap or the module has to say
-        raise CannotStackError(first_line(error)) from error
-    if not same:
-        raise CannotStackError("stacked, its copies do not compute what they compute alone")
-
-
-def _same_gradients(
-    stack: Stack, stacked: Tensor, alone: Sequence[nn.Module], lone: Sequence[Tensor]
-) -> bool:
-    """Compare the gradients of all that is trained: a hook may change them and nothing else."""
-    # not of the plain sum: batch normalisation takes the same from every image
-    weights = torch.linspace(-1, 1, stacked[0].numel(), device=stacked.device)
-    weights = weights.view(stacked.shape[1:]) / len(stacked[0])
-    (stacked * weights).sum().backward()
-    for logits in lone:
-        (logits * weights).sum().backward()
-    trained = [[p.grad for p in network.parameters() if p.requires_grad] for network in alone]
-    for together, *each in zip((p.grad for p in stack.parameters), *trained, strict=True):
-        if together is None or any(gradient is None for gradient in each):
-            if together is not None or any(gradient is not None for gradient in each):
-                return False
-        elif not _same(together, each):
-            return False
-    return True
-
-
-def _same(stacked: Tensor, alone: Sequence[Tensor]) -> bool:
-    return torch.allclose(stacked, torch.stack(list(alone)), rtol=1e-3, atol=1e-4)

@@ -4,7 +4,7 @@ Each run has its own weights, data order, dropout masks, learning rate and sched
 crosses from one run to another. Within an epoch nothing waits for the device.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
@@ -26,6 +26,8 @@ from lrdecay.engine.stacked.ensemble import Stack
 from lrdecay.engine.stacked.rates import Rates
 
 T = TypeVar("T")
+OnNote = Callable[[str], None]
+"""Called with what a user should know of how runs train."""
 
 _SHARED = ("model", "batch_norm", "optimizer", "batch_size", "epochs", "validation", "precision")
 _read_settings = attrgetter(*_SHARED, "optimizer_args", "scheduler_class", "scheduler_args")
@@ -77,7 +79,12 @@ class Lockstep:
     """
 
     def __init__(
-        self, runs: Sequence[Run], train: Split, classes: int, device: torch.device
+        self,
+        runs: Sequence[Run],
+        train: Split,
+        classes: int,
+        device: torch.device,
+        on_note: OnNote | None = None,
     ) -> None:
         runs = _in_company(runs)
         networks = build_networks(runs, train, classes)
@@ -98,7 +105,7 @@ class Lockstep:
         self._update = optimizers.build_update(runs[0].optimizer, moved, arguments)
         self._refreshes = build.has_running_statistics(networks[0])
         self._of_training: list[Tensor] = []
-        self._steps: dict[int, cuda_graph.Step] = {}
+        self._graphs = cuda_graph.Graphs(_note_uncaptured(runs[0].model, on_note))
 
     def train_epoch(self) -> Trained:
         """Train every run for one epoch; after it the weights are those of evaluation."""
@@ -150,7 +157,7 @@ class Lockstep:
         self._update.keep(places)
         self._rates.keep(places)
         self._of_training = [tensor[places] for tensor in self._of_training]
-        self._steps.clear()
+        self._graphs.clear()
 
     @torch.no_grad()
     def _to_evaluation(self) -> None:
@@ -195,11 +202,7 @@ class Lockstep:
     def _step_for(self, *inputs: Tensor) -> cuda_graph.Step:
         if self._device.type != "cuda":
             return self._step  # not kept: it would keep this object alive
-        size = inputs[0].shape[1]
-        if size not in self._steps:
-            state = self._stack.state + self._update.state
-            self._steps[size] = cuda_graph.capture_step(self._step, inputs, state)
-        return self._steps[size]
+        return self._graphs.find_step(self._step, inputs, self._stack.state + self._update.state)
 
     def _order(self, epoch: int) -> Tensor:
         """Return the images in the order in which each run visits them (runs, n)."""
@@ -214,6 +217,16 @@ class Lockstep:
         numbers = torch.arange(first, first + len(self._sizes), device=self._device)
         layers = torch.arange(self._stack.dropout_layers, device=self._device)
         return rng.derive_keys(rng.derive_keys(runs, numbers[:, None, None]), layers[:, None])
+
+
+def _note_uncaptured(model: str, on_note: OnNote | None) -> OnNote:
+    def note(why: str) -> None:
+        if on_note is not None:
+            on_note(
+                f"{model}: trains without CUDA graphs, so slower: no step can be captured ({why})"
+            )
+
+    return note
 
 
 def build_networks(runs: Sequence[Run], train: Split, classes: int) -> list[nn.Module]:

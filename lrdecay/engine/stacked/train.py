@@ -14,7 +14,7 @@ from lrdecay.core.run import Run
 from lrdecay.engine import record
 from lrdecay.engine.measured import Epoch, Measured, Metrics, OnEpoch, is_finite, read_monitored
 from lrdecay.engine.precision import use_precision
-from lrdecay.engine.stacked.lockstep import Lockstep, Trained
+from lrdecay.engine.stacked.lockstep import Lockstep, OnNote, Trained
 from lrdecay.store.schema import Record
 
 NAME = "stacked"
@@ -33,7 +33,11 @@ class _Member:
 
 
 def train_stacked(
-    runs: Sequence[Run], data: Data, device: torch.device, on_epoch: OnEpoch | None = None
+    runs: Sequence[Run],
+    data: Data,
+    device: torch.device,
+    on_epoch: OnEpoch | None = None,
+    on_note: OnNote | None = None,
 ) -> list[Record]:
     """Train runs of one kind together and return their rows, in the same order.
 
@@ -43,7 +47,7 @@ def train_stacked(
     """
     started = time.perf_counter()
     with use_precision(runs[0].precision, device):
-        group = Lockstep(runs, data.train, data.classes, device)
+        group = Lockstep(runs, data.train, data.classes, device, on_note)
         members = [_Member(*each) for each in zip(runs, group.init_digests, strict=False)]
         alive = members
         for number in range(1, runs[0].epochs + 1):

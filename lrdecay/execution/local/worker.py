@@ -14,9 +14,10 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
+from lrdecay.core.errors import DeviceLostError
 from lrdecay.core.text import describe_error
 from lrdecay.engine.precision import use_training_settings
-from lrdecay.execution.messages import Beat, Ready
+from lrdecay.execution.messages import Beat, Lost, Ready
 from lrdecay.execution.trainer import Setup
 
 _BEAT_SECONDS = 1.0
@@ -55,5 +56,9 @@ def run_worker(descriptor: int) -> None:
             send(Ready(error=describe_error(error)))
             return
         send(Ready())
-        while True:
-            trainer.train(inbox.get(), send)
+        try:
+            while True:
+                trainer.train(inbox.get(), send)
+        except DeviceLostError as error:
+            send(Lost(str(error)))
+            os._exit(1)  # in good order it would ask the GPU once more

@@ -148,7 +148,7 @@ class Cluster:
         try:
             yield
         except self._ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, InputError):
+            if isinstance(error.cause, InputError | WorkerError):
                 raise error.cause from None
             raise
         except self._ray.exceptions.RayError as error:

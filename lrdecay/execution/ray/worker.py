@@ -14,13 +14,14 @@ from typing import Any
 import torch
 
 from lrdecay.components.datasets.dataset import Dataset
+from lrdecay.core.errors import DeviceLostError
 from lrdecay.core.run import SEMANTICS, Run
 from lrdecay.core.text import describe_error
 from lrdecay.engine import devices
 from lrdecay.engine.precision import use_training_settings
 from lrdecay.execution.executor import Site, plan_site
 from lrdecay.execution.grouping import Group, Plan
-from lrdecay.execution.messages import Beat, Ready
+from lrdecay.execution.messages import Beat, Lost, Ready
 from lrdecay.execution.trainer import Setup, Trains
 
 _GATHER_SECONDS = 0.05
@@ -84,9 +85,11 @@ class RayWorker:
             assert self._trainer is not None
             with use_training_settings():
                 self._trainer.train(group, told.put)
-            told.put(_END)
+        except DeviceLostError as error:
+            told.put(Lost(str(error)))
         except BaseException:  # no run's error: those are in its record
             os._exit(1)
+        told.put(_END)
 
 
 def _next_few(told: SimpleQueue[Any]) -> list[Any]:

@@ -15,7 +15,8 @@ from lrdecay.components.models.build import MODELS, build_model, digest_weights
 from lrdecay.components.models.dropout import StreamDropout, apply_mask, set_dropout_step
 from lrdecay.engine.layers import list_layers
 from lrdecay.engine.stacked import blocks, sequential
-from lrdecay.engine.stacked.ensemble import CannotStackError, Stack, check_same_results
+from lrdecay.engine.stacked.ensemble import Stack
+from lrdecay.engine.stacked.stack_check import CannotStackError, check_same_results
 
 CLASSES = 5
 BATCH = 7
