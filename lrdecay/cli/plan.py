@@ -117,7 +117,8 @@ def print_plan(
     from lrdecay.sweep.matrix import expand_matrix
     from lrdecay.sweep.network_lint import lint_networks
 
-    site = executor.site(sweep.precision)  # first, so that what is not there is said at once
+    # first, so that what is not there is said at once
+    site = executor.site(sweep.precision, sweep.kernels)
     try:
         dataset = sources.load_dataset(sweep.dataset, data_dir, download=False)
     except sources.AbsentError:

@@ -4,6 +4,7 @@ import os
 import platform
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -11,10 +12,11 @@ import torch
 from lrdecay.core.errors import InputError
 
 
-def find_device(device: str, precision: str = "float32") -> torch.device:
+def find_device(device: str, precision: str = "float32", kernels: str = "torch") -> torch.device:
     """Return the device that `auto`, `cpu` or `cuda` names here.
 
-    Raises `InputError` where there is none, and where it cannot compute in `precision`.
+    Raises `InputError` where there is none, and where it cannot compute in `precision` or by
+    `kernels`.
     """
     available = torch.cuda.is_available()
     if device == "auto":
@@ -23,9 +25,21 @@ def find_device(device: str, precision: str = "float32") -> torch.device:
         raise InputError("--device cuda: torch finds no GPU here; use cpu or auto")
     if device not in ("cpu", "cuda"):
         raise InputError(f"--device {device}: expected auto, cpu or cuda")
+    if kernels == "triton":
+        _require_triton(device)
     if device == "cpu" and precision == "tf32":
         raise InputError("precision: tf32 needs a GPU; a CPU computes in float32 or bfloat16")
     return torch.device(device)
+
+
+def _require_triton(device: str) -> None:
+    if device == "cpu":
+        raise InputError("kernels: triton needs a GPU; a CPU computes with kernels: torch")
+    if find_spec("triton") is None:
+        raise InputError(
+            "kernels: triton needs the package triton, which comes with torch for CUDA on Linux; "
+            "install it, or give kernels: torch"
+        )
 
 
 def count_workers(device: torch.device) -> int:

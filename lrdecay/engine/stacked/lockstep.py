@@ -26,7 +26,10 @@ from lrdecay.engine.stacked.rates import Rates
 
 T = TypeVar("T")
 
-_SHARED = ("model", "batch_norm", "optimizer", "batch_size", "epochs", "validation", "precision")
+_SHARED = (
+    *("model", "batch_norm", "optimizer", "batch_size", "epochs", "validation"),
+    *("precision", "kernels"),
+)
 _read_settings = attrgetter(*_SHARED, "optimizer_args", "scheduler_class", "scheduler_args")
 
 
