@@ -35,13 +35,11 @@ def fused_conv_block(
     Raises `ValueError` for tensors that the kernels are not for.
     """
     _check_tensors(x_RBCHW, weight_ROCHW)
-    if not x_RBCHW[0].is_contiguous():
-        x_RBCHW = x_RBCHW.contiguous()
-    given = x_RBCHW, weight_ROCHW.contiguous(), bias_RO.contiguous()
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
-        y_ROHW: Tensor = _ConvBlock.apply(*given, precision)
+    x, weight, bias = map(_join_within_runs, (x_RBCHW, weight_ROCHW, bias_RO))
+    if torch.is_grad_enabled() and any(each.requires_grad for each in (x, weight, bias)):
+        y_ROHW: Tensor = _ConvBlock.apply(x, weight, bias, precision)
         return y_ROHW
-    return convolve(*given, precision, keep=False)[0]
+    return convolve(x, weight, bias, precision, keep=False)[0]
 
 
 class _ConvBlock(torch.autograd.Function):
@@ -64,6 +62,12 @@ class _ConvBlock(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             of_x = differentiate_inputs(weight, gradient, winner, x.shape[3:], ctx.precision)
         return of_x, of_weight, of_bias, None
+
+
+def _join_within_runs(tensor: Tensor) -> Tensor:
+    """Return a tensor whose runs may stand apart, as parameters do that are in one row, but whose
+    numbers of one run do not."""
+    return tensor if tensor[0].is_contiguous() else tensor.contiguous()
 
 
 def _check_tensors(x_RBCHW: Tensor, weight_ROCHW: Tensor) -> None:

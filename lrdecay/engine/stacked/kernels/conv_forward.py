@@ -23,6 +23,8 @@ def convolve_kernel(
     y: "Tensor",
     winner: "Tensor",
     x_stride: int,
+    weight_stride: int,
+    bias_stride: int,
     batch: int,
     C: tl.constexpr,
     H: tl.constexpr,
@@ -51,8 +53,8 @@ def convolve_kernel(
     image, pixel = place // (PH * PW), place % (PH * PW)
     top, left = pixel // PW * 2, pixel % PW * 2
     x += run * x_stride
-    weight += run * (OUT * C * 9)
-    shift = tl.load(bias + run * OUT + output, mask=of_layer, other=0.0)
+    weight += run * weight_stride
+    shift = tl.load(bias + run * bias_stride + output, mask=of_layer, other=0.0)
     best = tl.full((PLACES, OUTPUTS), float("-inf"), tl.float32)
     won = tl.zeros((PLACES, OUTPUTS), tl.int32)
     for quarter in tl.static_range(4):
@@ -98,7 +100,7 @@ def convolve(
     grid = triton.cdiv(places, tiles.places), triton.cdiv(outputs, of_channels), runs
     convolve_kernel[grid](
         *(x_RBCHW, weight_ROCHW, bias_RO, y, winner),
-        *(x_RBCHW.stride(0), batch),
+        *(x_RBCHW.stride(0), weight_ROCHW.stride(0), bias_RO.stride(0), batch),
         *(channels, height, width, outputs),
         *(tiles.places, tiles.taps, of_channels),
         PRECISION=DOT[precision],

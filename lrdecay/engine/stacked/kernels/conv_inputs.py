@@ -13,6 +13,7 @@ def spread_kernel(
     gradient: "Tensor",
     winner: "Tensor",
     change: "Tensor",
+    weight_stride: int,
     batch: int,
     C: tl.constexpr,
     H: tl.constexpr,
@@ -39,7 +40,7 @@ def spread_kernel(
     live, of_images = place < batch * (H * W), source < C
     image, pixel = place // (H * W), place % (H * W)
     row, column = pixel // W, pixel % W
-    weight += run * (OUT * C * 9)
+    weight += run * weight_stride
     gradient += run * OUT * PH * PW * batch
     winner += run * OUT * PH * PW * batch
     total = tl.zeros((PLACES, INPUTS), tl.float32)
@@ -79,7 +80,7 @@ def differentiate_inputs(
     grid = triton.cdiv(batch * height * width, tiles.places), triton.cdiv(channels, of_inputs), runs
     spread_kernel[grid](
         *(weight_ROCHW, gradient, winner, change),
-        batch,
+        *(weight_ROCHW.stride(0), batch),
         *(channels, height, width, outputs),
         *(tiles.places, of_inputs, pad_channels(outputs)),
         PRECISION=DOT[precision],

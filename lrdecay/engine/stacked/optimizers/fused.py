@@ -25,4 +25,4 @@ class FusedSGD(SGD):
     def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:
         of_weights, of_biases, *of_moving = numbers
         decay = self._decay(p, (of_weights, of_biases)) if self._decays else None
-        kernels.sgd_step(p, g, state[0] if state else None, *of_moving, decay)
+        kernels.sgd_step(p, g, state[0] if state else None, *of_moving, decay_R=decay)

@@ -50,7 +50,7 @@ def whole(tensors):
 
 def differentiate(compute, x, weight, bias, gradient):
     """The block's output, and its gradients for all three."""
-    given = [tensor.clone().requires_grad_() for tensor in (x, weight, bias)]
+    given = [tensor.detach().requires_grad_() for tensor in (x, weight, bias)]
     y = compute(*given)
     return y.detach(), *torch.autograd.grad(y, given, gradient)
 
@@ -157,6 +157,13 @@ def test_tensors_may_lie_in_any_order():
     tensors = draw((2, 1, 3, 4, 4, 4), seed=6)
     turned = [tensor.transpose(0, -1).contiguous().transpose(0, -1) for tensor in tensors]
     assert not turned[0].is_contiguous()
+    row = torch.cat([tensor.flatten(1) for tensor in tensors[1:3]], 1)
+    split = row.split([tensor[0].numel() for tensor in tensors[1:3]], 1)
+    in_row = [part.view(like.shape) for part, like in zip(split, tensors[1:3], strict=True)]
+    equal(
+        differentiate(fused_conv_block, tensors[0], *in_row, tensors[3]),
+        differentiate(fused_conv_block, *tensors),
+    )
     equal(differentiate(fused_conv_block, *turned), differentiate(fused_conv_block, *tensors))
 
 

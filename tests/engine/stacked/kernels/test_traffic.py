@@ -27,6 +27,9 @@ SHAPES = {
 """The cnn's parameters for images of 28x28."""
 
 
+FREE = ("aten::empty", "aten::new_empty", "aten::_unsafe_view")
+
+
 class Count(TorchDispatchMode):
     """Counts torch's own operations, and the bytes that each reads and writes: every tensor once,
     and of one that is indexed what is taken."""
@@ -37,7 +40,7 @@ class Count(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
-        if func.is_view or func.name().startswith(("aten::empty", "aten::new_empty")):
+        if func.is_view or func.name().startswith(FREE):
             return result
         touched = tree_leaves((args, kwargs, result))
         if func.name() == "aten::index.Tensor":
