@@ -65,9 +65,13 @@ class _ConvBlock(torch.autograd.Function):
 
 
 def _join_within_runs(tensor: Tensor) -> Tensor:
-    """Return a tensor whose runs may stand apart, as parameters do that are in one row, but whose
-    numbers of one run do not."""
-    return tensor if tensor[0].is_contiguous() else tensor.contiguous()
+    """Return a tensor whose runs may stand apart, as parameters do that are in one row, or be one
+    and the same, but whose numbers of one run are in order."""
+    if tensor[0].is_contiguous():
+        return tensor
+    if tensor.stride(0) == 0:
+        return tensor[:1].contiguous().expand_as(tensor)
+    return tensor.contiguous()
 
 
 def _check_tensors(x_RBCHW: Tensor, weight_ROCHW: Tensor) -> None:

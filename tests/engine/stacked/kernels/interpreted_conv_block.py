@@ -146,10 +146,12 @@ def test_a_run_is_the_same_in_any_company():
 @pytest.mark.slow
 def test_images_that_all_runs_share_need_no_copies():
     x, weight, bias, _ = draw((3, 2, 3, 4, 4, 4), seed=5)
+    turned = x[0].contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         shared = fused_conv_block(x[:1].expand_as(x), weight, bias)
+        of_turned = fused_conv_block(turned.expand_as(x), weight, bias)
     copied = fused_conv_block(x[:1].repeat(3, 1, 1, 1, 1), weight, bias)
-    equal([shared], [copied])
+    equal([shared, of_turned], [copied, copied])
 
 
 @pytest.mark.slow
