@@ -23,6 +23,7 @@ class FusedSGD(SGD):
     """SGD in one pass over each parameter."""
 
     def _change(self, p: Tensor, g: Tensor, state: list[Tensor], numbers: list[Tensor]) -> None:
-        of_weights, of_biases, *of_moving = numbers
+        of_weights, of_biases, kept, added, along_buffer, along_direction = numbers
         decay = self._decay(p, (of_weights, of_biases)) if self._decays else None
-        kernels.sgd_step(p, g, state[0] if state else None, *of_moving, decay_R=decay)
+        buffer = state[0] if state else None
+        kernels.sgd_step(p, g, buffer, kept, added, along_buffer, along_direction, decay)
