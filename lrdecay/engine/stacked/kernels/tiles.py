@@ -34,7 +34,7 @@ TILES = {
     ("forward", "tf32x3"): Tiles(places=64, taps=16, warps=8),
     ("weights", "float32"): Tiles(places=16, taps=32),
     ("weights", "tf32"): Tiles(places=32, taps=32),
-    ("weights", "tf32x3"): Tiles(places=32, taps=32),
+    ("weights", "tf32x3"): Tiles(places=32, taps=16),
     ("inputs", "float32"): Tiles(places=32),
     ("inputs", "tf32"): Tiles(places=32),
     ("inputs", "tf32x3"): Tiles(places=64, warps=8),

@@ -1,5 +1,7 @@
 """The kernels as a GPU of the A100's or the H200's kind would run them: built here, without one."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -85,7 +87,5 @@ def test_the_other_kernels_spill_no_registers(capability, launches, tmp_path):
 @pytest.mark.slow
 def test_the_check_sees_what_is_spilled(launches, tmp_path):
     launch_others()
-    starved = kernel_launches.Launch(
-        launches[0].kernel, launches[0].grid, {**launches[0].given, "BLOCK": 2**14}, {}
-    )
+    starved = replace(launches[0], given={**launches[0].given, "BLOCK": 2**14})
     assert kernel_launches.read_usage(starved.build(90), tmp_path)["STACK"] > 0
