@@ -85,8 +85,8 @@ class Simulated:
 
     executor: Executor
 
-    def site(self, precision: str) -> Site:
-        return self.executor.site(precision)
+    def site(self, precision: str, kernels: str) -> Site:
+        return self.executor.site(precision, kernels)
 
     def plan(self, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None) -> Plan:
         return self.executor.plan(runs, data, engine, group_size)

@@ -30,6 +30,9 @@ DIGESTS = {
 OUTCOME = ("test_loss", "test_accuracy", "val_loss", "val_accuracy")
 """Columns of `runs` that are equal, to the bit, of two runs that trained alike."""
 
+_BESIDE_AXES = ("validation", "precision", "kernels", "scheduler_args", "optimizer_args", "plugins")
+"""Columns in which two runs of one cell and seed may differ."""
+
 _COPIES = 16
 """Seeds that were copied that are named."""
 
@@ -168,11 +171,7 @@ def _refuse_doubles(runs: pd.DataFrame, placed: np.ndarray, axes: list[str]) -> 
     hidden = np.flatnonzero(placed != np.arange(len(runs)))
     if len(hidden):
         first, second = runs.iloc[hidden[0]], runs.iloc[placed[hidden[0]]]
-        differ = [
-            name
-            for name in ("validation", "precision", "scheduler_args", "optimizer_args", "plugins")
-            if name in runs and first[name] != second[name]
-        ]
+        differ = [name for name in _BESIDE_AXES if name in runs and first[name] != second[name]]
         cell = ", ".join(f"{name} {first[name]}" for name in axes)
         why = f"they differ in {', '.join(differ)}" if differ else "as if one were counted twice"
         raise InputError(

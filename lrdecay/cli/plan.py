@@ -117,7 +117,8 @@ def print_plan(
     from lrdecay.sweep.matrix import expand_matrix
     from lrdecay.sweep.network_lint import lint_networks
 
-    site = executor.site(sweep.precision)  # first, so that what is not there is said at once
+    # first, so that what is not there is said at once
+    site = executor.site(sweep.precision, sweep.kernels)
     for note in site.notes:
         out.say(note)
     try:

@@ -46,15 +46,20 @@ class Run:
     """The digest of the code of each plug-in that the run uses, by kind and name, as JSON."""
     phase: str = "compare"
     lr_chosen_per: str | None = None
+    kernels: str = "torch"
+    """What computes where many runs train at once on a GPU: torch's own kernels, or `triton`."""
 
     @cached_property
     def run_id(self) -> str:
         """The first 16 hex digits of the SHA-256 of all that results depend on.
 
         The scheduler's label and the dataset's name are what the user calls things, and its phase
-        is what a run is used for, so they do not count; a field added later does.
+        is what a run is used for, so they do not count; a field added later does, unless it has the
+        value that all runs had before.
         """
         counted = {name: getattr(self, name) for name in _COUNTED} | {"semantics": SEMANTICS}
+        if self.kernels == "torch":
+            del counted["kernels"]
         return hashlib.sha256(to_canonical_json(counted).encode()).hexdigest()[:16]
 
     @property

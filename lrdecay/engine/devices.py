@@ -4,6 +4,7 @@ import os
 import platform
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -12,10 +13,11 @@ from lrdecay.core.errors import InputError
 from lrdecay.engine import driver
 
 
-def find_device(device: str, precision: str = "float32") -> torch.device:
+def find_device(device: str, precision: str = "float32", kernels: str = "torch") -> torch.device:
     """Return the device that `auto`, `cpu` or `cuda` names here; see `explain_choice`.
 
-    Raises `InputError` where there is none, and where it cannot compute in `precision`.
+    Raises `InputError` where there is none, and where it cannot compute in `precision` or by
+    `kernels`.
     """
     available = driver.is_gpu_usable()
     if device == "auto":
@@ -25,6 +27,8 @@ def find_device(device: str, precision: str = "float32") -> torch.device:
         raise InputError(f"--device cuda: {why}")
     if device not in ("cpu", "cuda"):
         raise InputError(f"--device {device}: expected auto, cpu or cuda")
+    if kernels == "triton":
+        _require_triton(device)
     if device == "cpu" and precision == "tf32":
         raise InputError("precision: tf32 needs a GPU; a CPU computes in float32 or bfloat16")
     return torch.device(device)
@@ -35,6 +39,16 @@ def explain_choice(device: str) -> tuple[str, ...]:
     seems to be there."""
     why = driver.explain_unused_gpu() if device == "auto" else None
     return () if why is None else (f"training on the CPU: {why}",)
+
+
+def _require_triton(device: str) -> None:
+    if device == "cpu":
+        raise InputError("kernels: triton needs a GPU; a CPU computes with kernels: torch")
+    if find_spec("triton") is None:
+        raise InputError(
+            "kernels: triton needs the package triton, which comes with torch for CUDA on Linux; "
+            "install it, or give kernels: torch"
+        )
 
 
 def count_workers(device: torch.device) -> int:

@@ -29,7 +29,7 @@ def use_precision(precision: str, device: torch.device) -> Iterator[None]:
     """Within the block networks compute in `precision`; weights and updates stay float32.
 
     `tf32` shortens the factors of a GPU's products to 10 bits of mantissa; `bfloat16` is torch's
-    autocast.
+    autocast. `tf32x3` is for the kernels in Triton: what torch computes then is in float32.
     """
     cudnn = torch.backends.cudnn
     with ExitStack() as undo:

@@ -33,8 +33,8 @@ class Site:
 class Executor(Protocol):
     """Trains groups of runs somewhere."""
 
-    def site(self, precision: str) -> Site:
-        """Return what runs of this precision train on.
+    def site(self, precision: str, kernels: str) -> Site:
+        """Return what runs of this precision, computed by these kernels, train on.
 
         Raises `InputError` where there is nothing that they could train on.
         """

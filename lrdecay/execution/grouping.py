@@ -35,7 +35,7 @@ _SAME_BITS = ("cnn",)  # on a CPU, in whatever company; others only on demand
 _MOST_ON_CPU, _MOST_ON_GPU = 64, 256
 _SHARE_OF_MEMORY = 0.9
 
-find_network = attrgetter("model", "batch_norm", "optimizer", "batch_size", "precision")
+find_network = attrgetter("model", "batch_norm", "optimizer", "batch_size", "precision", "kernels")
 """Of a run: what decides how many train at once, and beside that number and whether any drops what
 the time of a step rests on."""
 

@@ -64,7 +64,7 @@ def run_sweep(
 
 def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None) -> Summary:
     executor = options.find_executor()
-    site = executor.site(sweep.precision)
+    site = executor.site(sweep.precision, sweep.kernels)
     dataset = sources.load_dataset(sweep.dataset, options.data_dir)
     matrix = expand_matrix(sweep, dataset)
     validation = matrix.cells[0].validation

@@ -18,6 +18,7 @@ _ADDED = {
     "lr_chosen_per": (3, None),
     "semantics": (4, None),
     "rates_digest": (5, None),
+    "kernels": (6, "torch"),
 }
 
 

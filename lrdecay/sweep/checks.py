@@ -30,6 +30,19 @@ def find_problems(document: Document, families: Mapping[str, Sequence[str]]) -> 
     yield from _validation_problems(document)
     yield from _seed_problems(document)
     yield from _dropout_problems(document)
+    yield from _precision_problems(document)
+
+
+def _precision_problems(document: Document) -> Iterator[Problem]:
+    """Refuse a precision in which the kernels that are asked for do not compute."""
+    match document.value.get("kernels", "torch"), document.value.get("precision"):
+        case "torch", "tf32x3":
+            message = "tf32x3 needs kernels: triton; torch's own take float32, tf32 or bfloat16"
+        case "triton", "bfloat16":
+            message = "bfloat16 needs kernels: torch; those in triton take float32, tf32 or tf32x3"
+        case _:
+            return
+    yield locate_problem(document, ("precision",), message)
 
 
 def _dropout_problems(document: Document) -> Iterator[Problem]:

@@ -92,8 +92,13 @@ class Sweep(Strict):
     of each, whose label carries the value."""
     dropout: Axis[Fraction] = (0.3,)
     """Dropout rates; to be left out for a network with rates of its own."""
-    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """The precision of convolutions and matrix products; the others are rougher and faster."""
+    precision: Literal["float32", "tf32", "tf32x3", "bfloat16"] = "float32"
+    """The precision of convolutions and matrix products; tf32 and bfloat16 are rougher and faster.
+    tf32x3 needs `kernels: triton`: products in a convolution are three in tf32 each, about as exact
+    as float32, and all others are in float32."""
+    kernels: Literal["torch", "triton"] = "torch"
+    """What computes where many runs train at once on a GPU: torch's own kernels, or ones in Triton
+    that do a block of convolution, a dropout or an optimizer's step in one pass."""
     seeds: Annotated[
         tuple[Annotated[int, Field(ge=0, lt=2**63)], ...],
         BeforeValidator(_seed_list),

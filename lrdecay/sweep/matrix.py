@@ -191,6 +191,7 @@ def _expand_cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[R
             scheduler_class=scheduler[0],
             scheduler_args=scheduler[1],
             precision=sweep.precision,
+            kernels=sweep.kernels,
             plugins=digests(cell["model"], cell["optimizer"], *scheduler),
             seed=0,
             lr_chosen_per=None if choice is None else ", ".join(choice.per),

@@ -189,7 +189,7 @@ def test_plan_asks_where_runs_train_before_anything_else(file, monkeypatch, tmp_
     from lrdecay.core.errors import InputError
     from lrdecay.execution.local.executor import Local
 
-    def refuse(self, precision):
+    def refuse(self, precision, kernels):
         raise InputError(f"no GPU that computes in {precision}")
 
     monkeypatch.setattr(Local, "site", refuse)
@@ -406,3 +406,12 @@ def test_tf32_is_refused_where_there_is_no_gpu(file):
         result = call(command, file, "--device", "cpu")
         assert result.exit_code == 2
         assert "precision: tf32 needs a GPU; a CPU computes in float32 or bfloat16" in result.output
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "tf32x3"])
+def test_kernels_in_triton_are_refused_where_there_is_no_gpu(file, precision):
+    file.write_text(SWEEP + f"kernels: triton\nprecision: {precision}\n")
+    for command in ("sweep", "plan"):
+        result = call(command, file, "--device", "cpu")
+        assert result.exit_code == 2
+        assert "kernels: triton needs a GPU; a CPU computes with kernels: torch" in result.output

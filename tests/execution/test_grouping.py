@@ -146,6 +146,7 @@ def test_the_reference_engine_trains_one_by_one(group_size):
         {"batch_norm": True},
         {"epochs": 3},
         {"precision": "bfloat16"},
+        {"kernels": "triton"},
         {"validation": 100},
         {"model": "twin"},
         {"optimizer": "AdamW"},

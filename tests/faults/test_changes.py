@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import pandas as pd
 import pytest
+import torch
 from helpers.made_up import Training
 from helpers.results import assert_same
 from PIL import Image
@@ -16,6 +17,7 @@ from pydantic import BaseModel
 from lrdecay.components.models import cnn
 from lrdecay.components.models.build import MODELS
 from lrdecay.core.run import Run
+from lrdecay.engine import devices
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_plan, read_runs
 from lrdecay.sweep.config import Sweep
@@ -147,6 +149,8 @@ CHANGES = [
     Change("schedulers.step.interval", "epoch", "step", lambda run: run.scheduler == "step"),
     Change("dropout", [0.0, 0.3], [0.5, 0.3], lambda run: run.dropout == 0.5),
     Change("precision", "float32", "bfloat16", all_of_them),
+    Change("precision", "tf32", "tf32x3", all_of_them, (("kernels", "triton"),)),
+    Change("kernels", "torch", "triton", all_of_them),
     Change("seeds", [0, 1], [2, 1], lambda run: run.seed == 2),
     Change("target", None, 0.6, none_of_them),
     Change("target", 0.6, 0.99, none_of_them),
@@ -197,6 +201,8 @@ def put(document: dict[str, Any], path: str, value: Any) -> None:
 @pytest.fixture
 def training(monkeypatch) -> Training:
     monkeypatch.setitem(MODELS, "twin", cnn.CNN)
+    # nothing is computed here, so anything may be asked of a CPU
+    monkeypatch.setattr(devices, "find_device", lambda *asked: torch.device("cpu"))
     return Training(monkeypatch)
 
 

@@ -21,7 +21,7 @@ from lrdecay.core.errors import InputError
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store import parquet
 from lrdecay.store.parquet import open_sealed
-from lrdecay.store.reader import Plan, read_epochs, read_plan, read_runs
+from lrdecay.store.reader import Plan, read_epochs, read_plan, read_plan_runs, read_runs
 from lrdecay.store.schema import EPOCHS, RUNS
 from lrdecay.store.status import read_status
 from lrdecay.store.verify import verify_results
@@ -107,7 +107,7 @@ RUNS_3 = RUNS_2.replace(
 )
 EPOCHS_3 = EPOCHS_1.replace("epoch int32!", "phase string!\nepoch int32!")
 WRITTEN = {1: (RUNS_1, EPOCHS_1), 2: (RUNS_2, EPOCHS_1), 3: (RUNS_3, EPOCHS_3)}
-FILLED_IN = {"precision": "float32", "plugins": "{}", "phase": "compare"}
+FILLED_IN = {"precision": "float32", "plugins": "{}", "phase": "compare", "kernels": "torch"}
 """What every run had before there was a column for it; all else is null."""
 
 every_version = pytest.mark.parametrize("version", WRITTEN)
@@ -235,7 +235,7 @@ def test_an_old_folder_is_continued(tmp_path, version, monkeypatch):
     assert runs["run_id"].tolist() == [run.run_id for run in asked()]
     assert runs["finished_at"].tolist()[:5] == [each.run["finished_at"] for each in records]
     assert runs["semantics"].isna().tolist() == [True] * 5 + [False]
-    tables = {"runs.parquet": 5, "epochs.parquet": 5, "plan.parquet": 5}
+    tables = {"runs.parquet": 6, "epochs.parquet": 6, "plan.parquet": 6}
     assert {name: n for name, n in versions(folder).items() if "/" not in name} == tables
     found = verify_results(folder)
     assert (found.findings, found.pending) == ((), ())
@@ -257,36 +257,42 @@ def test_runs_of_code_that_gave_other_results_train_again_and_are_kept(
     training = Training(monkeypatch)
     run_sweep(parse_sweep(TEXT), tmp_path, workers=0)
     assert sorted(run.run_id for run in training.runs) == sorted(run.run_id for run in asked())
-    assert set(versions(folder).values()) == {5}
+    assert set(versions(folder).values()) == {6}
     kept = read_runs(folder / "earlier")
     assert sorted(kept["run_id"]) == sorted(each.run["run_id"] for each in (*records, earlier))
     assert (verify_results(folder).findings, verify_results(folder).runs) == ((), 12)
 
 
-def test_a_folder_without_digests_of_rates_is_continued(tmp_path, monkeypatch):
-    """Version 4 lacks that column alone."""
+@pytest.mark.parametrize(
+    ("version", "lacking"), [(4, {"rates_digest", "kernels"}), (5, {"kernels"})]
+)
+def test_a_folder_without_the_latest_columns_is_continued(version, lacking, tmp_path, monkeypatch):
     training = Training(monkeypatch)
     run_sweep(parse_sweep(TEXT), tmp_path, workers=0)
     folder = tmp_path / "old"
     runs = read_runs(folder)
     assert runs["rates_digest"].notna().all()
+    assert set(runs["kernels"]) == {"torch"}
     for path in folder.glob("*.parquet"):
         with open_sealed(path) as sealed:
-            table, facts = sealed.file.read(), dict(sealed.facts) | {"schema": "4"}
-        kept = [name for name in table.column_names if name != "rates_digest"]
+            table, facts = sealed.file.read(), dict(sealed.facts) | {"schema": str(version)}
+        kept = [name for name in table.column_names if name not in lacking]
         parquet.write_table(table.select(kept), path, facts)
-    assert set(versions(folder).values()) == {4}
+    assert set(versions(folder).values()) == {version}
     before = read_runs(folder)
-    assert before["rates_digest"].isna().all()
-    others = runs.columns.drop("rates_digest")
-    pd.testing.assert_frame_equal(before[others], runs[others])
+    if "rates_digest" in lacking:
+        assert before["rates_digest"].isna().all()
+        before["rates_digest"] = runs["rates_digest"]
+    pd.testing.assert_frame_equal(before, runs)
+    assert read_plan_runs(folder) == asked()
     assert (verify_results(folder).findings, verify_results(folder).runs) == ((), 6)
     training.forget()
     summary = run_sweep(parse_sweep(TEXT + "dropout: [0.3, 0.1]\n"), tmp_path, workers=0)
     assert (summary.total, summary.reused) == (12, 6)
     after = read_runs(folder)
-    assert after["rates_digest"].isna().sum() == 6
-    assert set(versions(folder).values()) == {5}
+    assert after["rates_digest"].isna().sum() == (6 if "rates_digest" in lacking else 0)
+    assert set(after["kernels"]) == {"torch"}
+    assert set(versions(folder).values()) == {6}
 
 
 @pytest.mark.parametrize(
@@ -303,11 +309,11 @@ def test_what_a_newer_lrdecay_wrote_is_refused_and_left_as_it_is(tmp_path, newer
     scratch.rename(scratch.with_name("0123456789abcdef"))
     (path,) = folder.glob(f"{newer}.parquet")
     with open_sealed(path) as sealed:
-        table, facts = sealed.file.read(), dict(sealed.facts) | {"schema": "6"}
+        table, facts = sealed.file.read(), dict(sealed.facts) | {"schema": "7"}
     parquet.write_table(table, path, facts)
     before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
     training.forget()
-    message = rf"{path}: written by a newer lrdecay \(version 6 of the tables; this one reads up"
+    message = rf"{path}: written by a newer lrdecay \(version 7 of the tables; this one reads up"
     changed = parse_sweep(TEXT + "dropout: 0.2\n")
     for command in (
         lambda: run_sweep(changed, tmp_path, workers=0),

@@ -95,6 +95,7 @@ def _configuration(
         "scheduler_args": '{"interval":"epoch"}',
         "dropout": dropout,
         "precision": "float32",
+        "kernels": "torch",
         "seed": seed,
         "plugins": "{}",
         "phase": "compare",

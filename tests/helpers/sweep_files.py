@@ -65,6 +65,7 @@ epochs: [4, 8]
 epochs: 6
 dropout: [0.0, 0.2, 0.5]
 precision: bfloat16
+kernels: torch
 seeds: 3
 seeds: [1, 5, 9223372036854775807]
 target: 0.98

@@ -17,12 +17,12 @@ WRONG = """
 betas_range betas_shape bool_for_number choose_empty choose_in_list choose_key choose_missing
 choose_one choose_per choose_range choose_repeated choose_scalar choose_seeds comparison_range
 dataset_both dataset_neither dropout_range empty empty_lists empty_mappings epochs_range
-folder_range fraction_epochs list_for_mapping list_for_scalar list_in_list lr_range
-mapping_for_scalar metric_unknown misspelt_required missing_both missing_class missing_dataset
-missing_schedulers name_absolute name_empty name_parent name_too_long null_parts null_values
-number_for_word repeated_values rmsprop_range schedule_free_range seed_range seeds_fraction
-seeds_negative seeds_too_many seeds_zero top_list top_number top_scalar unknown_key_nested
-unknown_key_top validation_range word_for_mapping word_for_number
+folder_range fraction_epochs kernels_in_list kernels_unknown list_for_mapping list_for_scalar
+list_in_list lr_range mapping_for_scalar metric_unknown misspelt_required missing_both missing_class
+missing_dataset missing_schedulers name_absolute name_empty name_parent name_too_long null_parts
+null_values number_for_word precision_unknown repeated_values rmsprop_range schedule_free_range
+seed_range seeds_fraction seeds_negative seeds_too_many seeds_zero top_list top_number top_scalar
+unknown_key_nested unknown_key_top validation_range word_for_mapping word_for_number
 """
 FIRST = "dataset: digits\nschedulers: {a: {class: constant}}\n"
 

@@ -85,8 +85,8 @@ class Interrupted:
         self._folder = folder
         self.before: dict[str, bytes] = {}
 
-    def site(self, precision):
-        return self._local.site(precision)
+    def site(self, precision, kernels):
+        return self._local.site(precision, kernels)
 
     def plan(self, runs, data, engine, group_size):
         return self._local.plan(runs, data, engine, group_size)

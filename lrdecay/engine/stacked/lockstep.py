@@ -29,7 +29,10 @@ T = TypeVar("T")
 OnNote = Callable[[str], None]
 """Called with what a user should know of how runs train."""
 
-_SHARED = ("model", "batch_norm", "optimizer", "batch_size", "epochs", "validation", "precision")
+_SHARED = (
+    *("model", "batch_norm", "optimizer", "batch_size", "epochs", "validation"),
+    *("precision", "kernels"),
+)
 _read_settings = attrgetter(*_SHARED, "optimizer_args", "scheduler_class", "scheduler_args")
 
 

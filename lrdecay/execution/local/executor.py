@@ -39,9 +39,9 @@ class Local:
     def __post_init__(self) -> None:
         check_limits(self.workers, self.time_limit)
 
-    def site(self, precision: str = "float32") -> Site:
-        """Return what runs of this precision train on."""
-        device = devices.find_device(self.device, precision)
+    def site(self, precision: str = "float32", kernels: str = "torch") -> Site:
+        """Return what runs of this precision, computed by these kernels, train on."""
+        device = devices.find_device(self.device, precision, kernels)
         workers = devices.count_workers(device) if self.workers is None else self.workers
         places = len(devices.list_gpus()) if device.type == "cuda" else 1
         return Site(

@@ -60,9 +60,10 @@ class Cluster:
         self._site: Site | None = None
         self._put: tuple[Dataset, Any] | None = None
 
-    def site(self, precision: str) -> Site:
-        """Return what runs of this precision train on, as the first node that has room finds it."""
-        made_with, cores = self._ask("survey", self._device, precision)
+    def site(self, precision: str, kernels: str) -> Site:
+        """Return what runs of this precision, computed by these kernels, train on, as the first
+        node that has room finds it."""
+        made_with, cores = self._ask("survey", self._device, precision, kernels)
         room = self._room()
         # on one node's memory, which a cluster of equal nodes shares out in equal parts
         sharing = max(1, int(1 / self._gpus)) if self._device == "cuda" else min(room, cores)

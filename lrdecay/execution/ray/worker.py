@@ -35,12 +35,13 @@ class RayWorker:
     def __init__(self) -> None:
         self._trainer: Trains | None = None
 
-    def survey(self, device: str, precision: str) -> tuple[tuple[str, str], int]:
+    def survey(self, device: str, precision: str, kernels: str) -> tuple[tuple[str, str], int]:
         """Return the values of `MADE_WITH` here, and how many cores the node has.
 
-        Raises `InputError` where the device is not there.
+        Raises `InputError` where the device is not there, or cannot compute so.
         """
-        return devices.describe_device(devices.find_device(device, precision)), os.cpu_count() or 1
+        found = devices.find_device(device, precision, kernels)
+        return devices.describe_device(found), os.cpu_count() or 1
 
     def plan(
         self, site: Site, runs: Sequence[Run], data: Dataset, engine: str, group_size: int | None

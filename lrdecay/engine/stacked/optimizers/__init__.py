@@ -18,21 +18,29 @@ from torch import Tensor
 from lrdecay.engine.stacked.optimizers.adadelta import Adadelta
 from lrdecay.engine.stacked.optimizers.adam import Adam
 from lrdecay.engine.stacked.optimizers.base import Arguments, Update
+from lrdecay.engine.stacked.optimizers.fused import FusedAdam, FusedSGD
 from lrdecay.engine.stacked.optimizers.momentum import SGD, RMSprop
 from lrdecay.engine.stacked.optimizers.schedule_free import AdamWScheduleFree
 
 __all__ = ["Arguments", "Update", "build_update"]
 
 
-def build_update(name: str, parameters: Sequence[Tensor], arguments: Sequence[Arguments]) -> Update:
-    """Return optimizer `name` for stacked parameters, with each run's arguments."""
+def build_update(
+    name: str,
+    parameters: Sequence[Tensor],
+    arguments: Sequence[Arguments],
+    kernels: str = "torch",
+) -> Update:
+    """Return optimizer `name` for stacked parameters, with each run's arguments; with `kernels` of
+    `triton` its steps are in those, if there is one for it."""
+    fused = kernels == "triton"
     match name:
         case "SGD":
-            return SGD(parameters, arguments)
+            return (FusedSGD if fused else SGD)(parameters, arguments)
         case "RMSprop":
             return RMSprop(parameters, arguments)
         case "Adadelta":
             return Adadelta(parameters, arguments)
         case "AdamWScheduleFree":
             return AdamWScheduleFree(parameters, arguments)
-    return Adam(parameters, arguments, decoupled=name == "AdamW")
+    return (FusedAdam if fused else Adam)(parameters, arguments, decoupled=name == "AdamW")
