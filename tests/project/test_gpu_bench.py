@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers.paths import ROOT
+from helpers.paths import HOME
 
 RIGHT_WHERE_PRETENDED = ("facts", "stackable", "same bits")
 
@@ -17,7 +17,7 @@ def measure(tmp_path, *arguments, limit=240):
     done = subprocess.run(
         [sys.executable, "-m", "bench.gpu", "--out", out, *arguments],
         env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
-        cwd=ROOT,
+        cwd=HOME,
         capture_output=True,
         text=True,
         timeout=limit,
@@ -52,7 +52,7 @@ def test_what_can_be_is_measured_on_a_pretended_gpu(tmp_path):
 
 @pytest.fixture
 def measuring(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT)
+    monkeypatch.syspath_prepend(HOME)
     from bench.gpu import __main__ as measuring
 
     return measuring
