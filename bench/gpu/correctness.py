@@ -33,7 +33,9 @@ def facts(device: torch.device) -> dict[str, object]:
     there = rng.draw_mask(keys[:, None].to(device), threshold, (3, 7, 7), device).cpu()
     same = {
         "masks": bool((there == rng.draw_mask(keys[:, None], threshold, (3, 7, 7), CPU)).all()),
-        "orders": bool((rng.draw_order(1, 2, 999, device).cpu() == rng.draw_order(1, 2, 999)).all()),
+        "orders": bool(
+            (rng.draw_order(1, 2, 999, device).cpu() == rng.draw_order(1, 2, 999)).all()
+        ),
     }
     total = torch.zeros(4, device=device)
 
@@ -100,9 +102,7 @@ def same_bits(device: torch.device) -> dict[str, object]:
     }
 
 
-def _weights(
-    runs: list[Run], device: torch.device, keep: list[int] | None = None
-) -> list[Tensor]:
+def _weights(runs: list[Run], device: torch.device, keep: list[int] | None = None) -> list[Tensor]:
     """Return the weights of all runs, on the CPU, after an epoch, or after two with `keep` between
     them where it is given; both end at the same step."""
     data = problem.split(runs, device)

@@ -72,7 +72,9 @@ def test_an_item_that_hangs_or_dies_is_said(measuring, monkeypatch, tmp_path, do
     python.chmod(0o755)
     monkeypatch.setattr(measuring.sys, "executable", str(python))
     item = measuring.ITEMS["facts"]
-    monkeypatch.setattr(measuring, "ITEMS", {"facts": measuring.Item("facts", item.measure, 1, True)})
+    monkeypatch.setattr(
+        measuring, "ITEMS", {"facts": measuring.Item("facts", item.measure, 1, True)}
+    )
     found = measuring._measure_apart(measuring.ITEMS["facts"], False, 99)
     assert found["error"] == error
     assert found["right"] is False
