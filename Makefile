@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # bytecode is written even where that is turned off, or each process compiles it all again
 TESTS := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --quiet
 
-.PHONY: help setup sweep report reference test test-all faults bench check docs format clean
+.PHONY: help setup sweep report reference test test-all faults bench gpu check docs format clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,10 @@ faults: setup  ## kills, damage, full disks: each as often as stated, and what s
 
 bench: setup  ## time things against each other
 	$(BIN)/python -m pytest bench --benchmark-only --quiet --override-ini=addopts=
+
+# on a machine without a network too: where there is no .venv, by the Python there is
+gpu:  ## measure what a GPU does, in eight minutes; without one, say what was skipped
+	$(if $(wildcard $(VENV)/.complete),$(BIN)/python,$(PYTHON)) -m bench.gpu $(ARGS)
 
 check: setup  ## ruff, formatting, mypy, import contracts
 	$(BIN)/ruff check .

@@ -1,0 +1,139 @@
+"""Whether a GPU computes what it should: streams, captured steps, and what the CPU computes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from bench.gpu import problem
+from bench.gpu.items import item
+from lrdecay.components import rng
+from lrdecay.components.models.build import MODELS, takes_batch_norm
+from lrdecay.core.run import Run
+from lrdecay.engine.precision import use_precision, use_training_settings
+from lrdecay.engine.stacked import cuda_graph
+from lrdecay.engine.stacked.ensemble import CannotStackError
+from lrdecay.engine.stacked.lockstep import Lockstep
+from lrdecay.execution.grouping import check_stackable
+
+CPU = torch.device("cpu")
+
+
+@item(limit=40, pretended=True)
+def facts(device: torch.device) -> dict[str, object]:
+    """Driver and card; are random streams the CPU's to the bit; can a step be captured?"""
+    keys = rng.make_keys(range(5), "dropout", "cpu")
+    threshold = rng.mask_threshold(0.3)
+    there = rng.draw_mask(keys[:, None].to(device), threshold, (3, 7, 7), device).cpu()
+    same = {
+        "masks": bool((there == rng.draw_mask(keys[:, None], threshold, (3, 7, 7), CPU)).all()),
+        "orders": bool(
+            (rng.draw_order(1, 2, 999, device).cpu() == rng.draw_order(1, 2, 999)).all()
+        ),
+    }
+    total = torch.zeros(4, device=device)
+
+    def add(x: Tensor) -> tuple[Tensor, ...]:
+        return (total.add_(x),)
+
+    captured = cuda_graph.capture_step(add, [torch.zeros(4, device=device)], [total])
+    for value in (1.0, 2.0):
+        captured(torch.full((4,), value, device=device))
+    properties = torch.cuda.get_device_properties(device) if _is_real() else None
+    return {
+        "card": torch.cuda.get_device_name(device),
+        "torch": f"{torch.__version__}, CUDA {torch.version.cuda}",
+        "driver": _ask_driver(),
+        "memory_GiB": round(properties.total_memory / 2**30, 1) if properties else None,
+        "multiprocessors": properties.multi_processor_count if properties else None,
+        "streams_equal_the_CPUs": same,
+        "captured_sum": total.tolist(),
+        "right": all(same.values()) and total.tolist() == [3.0] * 4,
+    }
+
+
+@item(limit=60, pretended=True)
+def stackable(device: torch.device) -> dict[str, object]:
+    """Which networks train many at once on this device?"""
+    found: dict[str, object] = {}
+    for name in MODELS:
+        for batch_norm in (False, True) if takes_batch_norm(name) else (False,):
+            (run,) = problem.make_runs(1, name, batch_norm)
+            images = problem.split([run], device).train.images[: problem.BATCH]
+            with use_training_settings():
+                try:
+                    check_stackable(run, images, 10)
+                    answer = "yes"
+                except CannotStackError as error:
+                    answer = str(error)
+            found[f"{name}{', batch norm' if batch_norm else ''}"] = answer
+    return {"networks": found, "right": set(found.values()) == {"yes"}}
+
+
+@item(limit=60, pretended=True)
+def same_bits(device: torch.device) -> dict[str, object]:
+    """Do captured steps, a second time, and fewer runs give the same bits, and the CPU nearly?"""
+    found: dict[str, dict[str, object]] = {}
+    for batch_norm in (False, True):
+        runs = problem.make_runs(6, batch_norm=batch_norm)
+        captured = _weights(runs, device)
+        again = _weights(runs, device)
+        with _uncaptured():
+            eager = _weights(runs, device)
+        fewer = _weights(runs, device, keep=[0, 2, 3, 5])
+        cpu = _weights(runs, CPU)
+        apart = max(float((a - b).abs().max()) for a, b in zip(captured, cpu, strict=True))
+        found["batch norm" if batch_norm else "plain"] = {
+            "captured_equals_eager": _equal(captured, eager),
+            "repeats": _equal(captured, again),
+            "kept_equals_whole": _equal([x[[0, 2, 3, 5]] for x in captured], fewer),
+            "largest_difference_to_the_CPU": apart,
+        }
+    flags = ("captured_equals_eager", "repeats", "kept_equals_whole")
+    return {
+        "networks": found,
+        "right": all(of_network[flag] for of_network in found.values() for flag in flags),
+    }
+
+
+def _weights(runs: list[Run], device: torch.device, keep: list[int] | None = None) -> list[Tensor]:
+    """Return the weights of all runs, on the CPU, after an epoch, or after two with `keep` between
+    them where it is given; both end at the same step."""
+    data = problem.split(runs, device)
+    with use_training_settings(), use_precision(runs[0].precision, device):
+        group = Lockstep(runs, data.train.first(5 * problem.BATCH + 9), data.classes, device)
+        group.train_epoch()
+        group.end_epoch([None] * len(runs))
+        if keep is not None:
+            group.keep(keep)
+        group.train_epoch()
+        return [tensor.detach().cpu() for tensor in group._stack.state]
+
+
+@contextmanager
+def _uncaptured() -> Iterator[None]:
+    """Within the block each kernel of a step is launched by itself."""
+    with patch.object(cuda_graph, "capture_step", lambda step, examples, state: step):
+        yield
+
+
+def _equal(some: list[Tensor], others: list[Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(some, others, strict=True))
+
+
+def _is_real() -> bool:
+    """Whether this is a GPU, and not one that is pretended."""
+    return torch.version.cuda is not None and torch._C._cuda_getDeviceCount() > 0
+
+
+def _ask_driver() -> str | None:
+    if shutil.which("nvidia-smi") is None:
+        return None
+    asked = ["nvidia-smi", "--query-gpu=driver_version,clocks.max.sm,power.limit", "--format=csv"]
+    return subprocess.run(asked, capture_output=True, text=True, timeout=20).stdout.strip() or None

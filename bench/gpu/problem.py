@@ -1,0 +1,68 @@
+"""The runs and the data that are measured: made up, so that nothing has to be there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+import torch
+
+from lrdecay.components.datasets.dataset import Data, Dataset, make_dataset
+from lrdecay.core.run import Run
+from lrdecay.sweep.config import parse_sweep
+from lrdecay.sweep.matrix import list_runs
+
+BATCH = 64
+SWEEP = """
+dataset: digits
+model: {{name: {model}, batch_norm: {batch_norm}}}
+{dropout}
+batch_size: {batch}
+optimizer: {{name: Adam, lr: 0.003}}
+precision: {precision}
+epochs: 2
+schedulers:
+  step: {{class: StepLR, step_size: 1, gamma: 0.5}}
+seeds: 1
+"""
+
+
+@cache
+def made_up(side: int = 28, train: int = 1280, test: int = 500) -> Dataset:
+    """Grey images of ten classes: a pattern for each class, and noise."""
+    generator = torch.Generator().manual_seed(0)
+    patterns = torch.randint(0, 128, (10, 1, side, side), generator=generator)
+
+    def draw(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        labels = torch.randint(10, (count,), generator=generator)
+        noise = torch.randint(0, 128, (count, 1, side, side), generator=generator)
+        return (patterns[labels] + noise).to(torch.uint8), labels
+
+    return make_dataset(f"made up, {side}x{side}", draw(train), draw(test))
+
+
+def make_runs(
+    count: int,
+    model: str = "cnn",
+    batch_norm: bool = False,
+    precision: str = "float32",
+    batch: int = BATCH,
+) -> list[Run]:
+    """Runs that differ in their seeds alone, at dropout 0.3 where the network takes a rate."""
+    dropout = "dropout: 0.3" if model == "cnn" else ""
+    text = SWEEP.format(
+        model=model,
+        batch_norm=str(batch_norm).lower(),
+        precision=precision,
+        dropout=dropout,
+        batch=batch,
+    )
+    data = made_up()
+    (run,) = list_runs(parse_sweep(text), data)
+    return [replace(run, seed=seed) for seed in range(count)]
+
+
+def split(runs: Sequence[Run], device: torch.device, side: int = 28) -> Data:
+    """The data that these runs train on."""
+    return made_up(side).split(runs[0].validation, device)
