@@ -13,7 +13,7 @@ from lrdecay.core.run import Run
 from lrdecay.engine.measured import EVALUATION_BATCH
 from lrdecay.engine.operations import OperationWatch
 from lrdecay.engine.stacked import lockstep
-from lrdecay.engine.stacked.ensemble import Stack
+from lrdecay.engine.stacked.ensemble import Stack, choose_form
 
 
 def build_two(run: Run, images: Tensor, classes: int) -> list[nn.Module]:
@@ -33,7 +33,8 @@ def measure_run_bytes(run: Run, images: Tensor, classes: int) -> int:
     each only what a forward pass holds at one moment. `images` (n, channels, height, width) are at
     least as many as are ever used at once, if there are so many.
     """
-    stack = Stack(build_two(run, images, classes), images.device)
+    form = choose_form(images.device, run.kernels, run.precision)
+    stack = Stack(build_two(run, images, classes), images.device, form)
     weights = sum(tensor.nbytes for tensor in stack.state)
     step = 2 * _count_kept(stack, images[: run.batch_size])
     evaluation = _count_held(stack, images[:EVALUATION_BATCH])

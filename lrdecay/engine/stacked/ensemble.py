@@ -8,8 +8,9 @@ The bits of the cnn on a CPU do not depend on which networks share a stack, as l
 two. Those of other networks may: some kernels treat odd widths by where in memory they stand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,9 +20,12 @@ from torch.func import functional_call, stack_module_state, vmap
 from lrdecay.components import rng
 from lrdecay.components.models import dropout
 from lrdecay.components.models.dropout import StreamDropout
-from lrdecay.engine.layers import list_layers
-from lrdecay.engine.stacked import sequential
+from lrdecay.engine.layers import Layers, list_layers
+from lrdecay.engine.stacked import kernels, sequential
 from lrdecay.engine.stacked.parameters import Row
+
+Form = Callable[[Layers], sequential.Chain]
+"""Makes what runs a sequence of layers for all copies."""
 
 
 class Stack:
@@ -34,8 +38,10 @@ class Stack:
         self,
         networks: Sequence[nn.Module],
         device: torch.device,
-        form: type[sequential.Chain] | None = None,
+        form: Form | None = None,
     ) -> None:
+        """`form` is how a sequence of known layers is run: `choose_form` of the device, unless
+        given."""
         parameters, buffers = stack_module_state(list(networks))
         self._trained = [name for name, value in parameters.items() if value.requires_grad]
         self._values = {
@@ -52,9 +58,8 @@ class Stack:
         if layers is None:
             self._vmapped = _Vmapped(networks[0])
         else:
-            chosen = form or choose_form(device)
-            self._chain = chosen(layers)
-            if chosen is sequential.InBatch:
+            self._chain = (form or choose_form(device))(layers)
+            if isinstance(self._chain, sequential.InBatch):
                 self._join_parameters()
 
     @property
@@ -98,6 +103,8 @@ class Stack:
 
     def _drop(self, keys_LR: Tensor) -> "_Drop":
         how = keys_LR, self._thresholds_LR, self._scales_LR
+        if isinstance(self._chain, sequential.InKernels):
+            return _DropInKernel(*how)
         of_image = self._chain.dropped
         alike = all(len(set(of_network)) == 1 for of_network in self.rates)
         if self._row is None or of_image is None or not alike:
@@ -131,8 +138,11 @@ class Stack:
         self._scales_LR = torch.tensor(scales, device=device).view(shape)
 
 
-def choose_form(device: torch.device) -> type[sequential.Chain]:
-    """Return the form in which a plain sequence of layers is fastest on a device."""
+def choose_form(device: torch.device, kernels: str = "torch", precision: str = "float32") -> Form:
+    """Return the form in which a sequence of known layers is fastest on a device, by the `kernels`
+    and the `precision` of a run."""
+    if kernels == "triton":
+        return partial(sequential.InKernels, precision=precision)
     return sequential.InBatch if device.type == "cuda" else sequential.InChannels
 
 
@@ -151,6 +161,14 @@ class _Drop:
         key_R1, threshold_R1 = self._keys_LR[place, :, None], self._thresholds_LR[place, :, None]
         kept_RX = rng.draw_mask(key_R1, threshold_R1, shape[1:], key_R1.device)
         return kept_RX, self._scales_LR[place]
+
+
+class _DropInKernel(_Drop):
+    """The same, whose masks are drawn where they are used."""
+
+    def __call__(self, x_RX: Tensor, place: int) -> Tensor:
+        of_layer = self._keys_LR[place], self._thresholds_LR[place], self._scales_LR[place]
+        return kernels.drop(x_RX, *of_layer)
 
 
 class _DropAtOnce(_Drop):

@@ -22,7 +22,7 @@ from lrdecay.components.optimizers.build import DECAY_BIASES
 from lrdecay.core.run import Run
 from lrdecay.engine.measured import EVALUATION_BATCH, Metrics
 from lrdecay.engine.stacked import cuda_graph, optimizers
-from lrdecay.engine.stacked.ensemble import Stack
+from lrdecay.engine.stacked.ensemble import Stack, choose_form
 from lrdecay.engine.stacked.rates import Rates
 
 T = TypeVar("T")
@@ -97,7 +97,9 @@ class Lockstep:
         self._runs = runs
         self._train = train
         self._device = device
-        self._stack = Stack(networks, device)
+        self._stack = Stack(
+            networks, device, choose_form(device, runs[0].kernels, runs[0].precision)
+        )
         count, size = len(train), runs[0].batch_size
         self._sizes = [min(size, count - start) for start in range(0, count, size)]
         self._rates = Rates(runs, len(self._sizes))
@@ -105,7 +107,7 @@ class Lockstep:
         arguments = [run.optimizer_arguments for run in runs]
         self._apart = any(not each.get(DECAY_BIASES, True) for each in arguments)
         moved = self._stack.list_moved(self._apart)
-        self._update = optimizers.build_update(runs[0].optimizer, moved, arguments)
+        self._update = optimizers.build_update(runs[0].optimizer, moved, arguments, runs[0].kernels)
         self._refreshes = build.has_running_statistics(networks[0])
         self._of_training: list[Tensor] = []
         self._graphs = cuda_graph.Graphs(_note_uncaptured(runs[0].model, on_note))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lrdecay.components.models.dropout import StreamDropout
 from lrdecay.engine.layers import Layers
-from lrdecay.engine.stacked import blocks, in_batch, in_channels
+from lrdecay.engine.stacked import blocks, in_batch, in_channels, in_kernels
 from lrdecay.engine.stacked.blocks import Drop
 from lrdecay.engine.stacked.convolution import Layout
 
@@ -97,8 +97,20 @@ class InBatch(Chain):
             return images.transpose(1, 2)
         x_CBHW = images.transpose(0, 1)
         # a convolution sees the same in all runs once
-        alike = 1 if isinstance(self._blocks[0], in_batch.Convolution) else runs
+        once = in_batch.Convolution, in_kernels.FusedConvolution
+        alike = 1 if isinstance(self._blocks[0], once) else runs
         return x_CBHW.expand(alike, *x_CBHW.shape)
+
+
+class InKernels(InBatch):
+    """The same, with kernels in Triton for the blocks that there are some for."""
+
+    def __init__(self, layers: Layers, precision: str) -> None:
+        self._precision = precision
+        super().__init__(layers)
+
+    def _group(self, layers: Layers) -> list[blocks.Block]:
+        return list(in_kernels.replace_blocks(super()._group(layers), self._precision))
 
 
 def _mark_rows(layers: Layers) -> Iterator[tuple[str, nn.Module, bool]]:
