@@ -18,8 +18,8 @@ from lrdecay.components.models.build import MODELS, takes_batch_norm
 from lrdecay.core.run import Run
 from lrdecay.engine.precision import use_precision, use_training_settings
 from lrdecay.engine.stacked import cuda_graph
-from lrdecay.engine.stacked.ensemble import CannotStackError
 from lrdecay.engine.stacked.lockstep import Lockstep
+from lrdecay.engine.stacked.stack_check import CannotStackError
 from lrdecay.execution.grouping import check_stackable
 
 CPU = torch.device("cpu")

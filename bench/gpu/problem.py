@@ -21,6 +21,7 @@ model: {{name: {model}, batch_norm: {batch_norm}}}
 batch_size: {batch}
 optimizer: {{name: Adam, lr: 0.003}}
 precision: {precision}
+kernels: {kernels}
 epochs: 2
 schedulers:
   step: {{class: StepLR, step_size: 1, gamma: 0.5}}
@@ -47,6 +48,7 @@ def make_runs(
     model: str = "cnn",
     batch_norm: bool = False,
     precision: str = "float32",
+    kernels: str = "torch",
     batch: int = BATCH,
 ) -> list[Run]:
     """Runs that differ in their seeds alone, at dropout 0.3 where the network takes a rate."""
@@ -55,6 +57,7 @@ def make_runs(
         model=model,
         batch_norm=str(batch_norm).lower(),
         precision=precision,
+        kernels=kernels,
         dropout=dropout,
         batch=batch,
     )

@@ -19,7 +19,7 @@ def write_tables(results: Mapping[str, Any]) -> None:
     for name, found in items.items():
         rows.append([name, ITEMS[name].question, describe_answer(found), str(found["seconds"])])
     tables.add("On a GPU: what works", "Each item ran in a process of its own.", rows)
-    times = items.get("speed", {}).get("rows", [])
+    times = [row for name in ("speed", "kernels") for row in items.get(name, {}).get("rows", [])]
     if times:
         tables.add(
             "On a GPU: a step and an evaluation",
@@ -46,14 +46,15 @@ def describe_answer(found: Mapping[str, Any]) -> str:
 def list_times(times: list[dict[str, Any]]) -> list[list[str]]:
     """Return the rows of the table of times, its header first.
 
-    >>> list_times([{"runs": 1024, "batch_norm": False, "precision": "float32"}])[1]
-    ['1,024', 'no', 'float32', 'out of memory', '', '', '']
+    >>> row = {"runs": 1024, "batch_norm": False, "kernels": "torch", "precision": "float32"}
+    >>> list_times([row])[1]
+    ['1,024', 'no', 'torch', 'float32', 'out of memory', '', '', '']
     """
-    rows = [
-        ["runs", "batch norm", "precision", "ms a step", "us a run", "ms to evaluate", "peak GiB"]
-    ]
+    head = ["runs", "batch norm", "kernels", "precision"]
+    rows = [[*head, "ms a step", "us a run", "ms to evaluate", "peak GiB"]]
     for time in times:
-        row = [f"{time['runs']:,}", "yes" if time["batch_norm"] else "no", time["precision"]]
+        row = [f"{time['runs']:,}", "yes" if time["batch_norm"] else "no"]
+        row += [time["kernels"], time["precision"]]
         if "step_ms" in time:
             row += [
                 f"{time['step_ms']:.2f}",

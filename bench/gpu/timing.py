@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from statistics import median
 
 import torch
@@ -13,12 +14,14 @@ from torch.utils.data import TensorDataset
 
 from bench import tutorial
 from bench.gpu import problem
-from bench.gpu.items import item
+from bench.gpu.items import SkippedError, item
 from lrdecay.engine.precision import use_precision, use_training_settings
 from lrdecay.engine.stacked.lockstep import Lockstep
 
 COUNTS = (16, 64, 256, 1024)
-PRECISIONS = ("tf32", "bfloat16")
+PRECISIONS = (("torch", "tf32"), ("torch", "bfloat16"))
+KERNELS = (("triton", "float32"), ("triton", "tf32x3"), ("triton", "tf32"))
+"""With what computes them."""
 ROUNDS = 3
 AT_MOST = 256
 """Runs that train at once: what a sweep plans at most."""
@@ -27,16 +30,55 @@ AT_MOST = 256
 @item(limit=150)
 def speed(device: torch.device) -> dict[str, object]:
     """How many milliseconds do a step and an evaluation take, by runs at once and precision?"""
-    cases = [(count, norm, "float32") for count in COUNTS for norm in (False, True)]
-    cases += [(AT_MOST, norm, precision) for precision in PRECISIONS for norm in (False, True)]
-    rows = []
-    for count, batch_norm, precision in cases:
-        row: dict[str, object] = {"runs": count, "batch_norm": batch_norm, "precision": precision}
-        with suppress(torch.OutOfMemoryError):
-            row |= _time_group(count, batch_norm, precision, device)
-        rows.append(row)
-        torch.cuda.empty_cache()
+    cases = [(count, norm, "torch", "float32") for count in COUNTS for norm in (False, True)]
+    cases += [(AT_MOST, norm, *how) for how in PRECISIONS for norm in (False, True)]
+    rows = [_time_case(*case, device) for case in cases]
     return {"rows": rows, "right": all("step_ms" in row for row in rows)}
+
+
+@item(limit=120)
+def kernels(device: torch.device) -> dict[str, object]:
+    """Are the kernels in Triton right, and faster than torch's? Which should be the default?"""
+    _require_triton()
+    plain = _train_briefly("torch", "float32", device)
+    apart = {}
+    for _, precision in KERNELS:
+        weights = _train_briefly("triton", precision, device)
+        pairs = zip(plain, weights, strict=True)
+        apart[precision] = max(float((a - b).abs().max()) for a, b in pairs)
+    again = _train_briefly("triton", "float32", device)
+    repeats = all(map(torch.equal, _train_briefly("triton", "float32", device), again))
+    rows = [
+        _time_case(count, False, *how, device)
+        for count in (64, AT_MOST, COUNTS[-1])
+        for how in (("torch", "float32"), *KERNELS)
+    ]
+    steps = {(row["runs"], row["kernels"], row["precision"]): row.get("step_ms") for row in rows}
+    torchs, ours = (steps[AT_MOST, by, "float32"] for by in ("torch", "triton"))
+    faster = bool(torchs and ours and ours < torchs)
+    right = repeats and apart["float32"] < 1e-4 and apart["tf32x3"] < 1e-4
+    return {
+        "largest_difference_to_torch": apart,
+        "repeats": repeats,
+        "rows": rows,
+        "default_should_be": "triton" if right and faster else "torch",
+        "right": right,
+    }
+
+
+def _require_triton() -> None:
+    if find_spec("triton") is None:
+        raise SkippedError("triton is not installed")
+
+
+def _train_briefly(by: str, precision: str, device: torch.device) -> list[torch.Tensor]:
+    """Return the weights after six steps of eight runs."""
+    runs = problem.make_runs(8, precision=precision, kernels=by)
+    data = problem.split(runs, device)
+    with use_training_settings(), use_precision(precision, device):
+        group = Lockstep(runs, data.train.first(6 * problem.BATCH), data.classes, device)
+        group.train_epoch()
+        return [tensor.detach().clone() for tensor in group._stack.state]
 
 
 @item(limit=60)
@@ -52,7 +94,7 @@ def tutorial_loop(device: torch.device) -> dict[str, object]:
 
     loops, groups = [], []
     with use_training_settings():
-        group = _build(AT_MOST, False, "float32", device)
+        group = _build(AT_MOST, False, "torch", "float32", device)
         for _ in range(ROUNDS + 1):  # the first pays for what later ones find ready
             loops.append(_time(loop))
             groups.append(_time(group.train_epoch))
@@ -71,7 +113,7 @@ def top_kernels(device: torch.device) -> dict[str, object]:
     found = {}
     for batch_norm in (False, True):
         with use_training_settings():
-            group = _build(AT_MOST, batch_norm, "float32", device)
+            group = _build(AT_MOST, batch_norm, "torch", "float32", device)
             group.train_epoch()
             with profile(activities=[ProfilerActivity.CUDA]) as profiled:
                 group.train_epoch()
@@ -92,18 +134,30 @@ def top_kernels(device: torch.device) -> dict[str, object]:
     return {"kernels": found, "right": all(found.values())}
 
 
-def _build(count: int, batch_norm: bool, precision: str, device: torch.device) -> Lockstep:
-    runs = problem.make_runs(count, batch_norm=batch_norm, precision=precision)
+def _build(count: int, batch_norm: bool, by: str, precision: str, device: torch.device) -> Lockstep:
+    runs = problem.make_runs(count, batch_norm=batch_norm, precision=precision, kernels=by)
     data = problem.split(runs, device)
     whole = len(data.train) // problem.BATCH * problem.BATCH
     return Lockstep(runs, data.train.first(whole), data.classes, device)
 
 
+def _time_case(
+    count: int, batch_norm: bool, by: str, precision: str, device: torch.device
+) -> dict[str, object]:
+    """Return a row of the table of times; without them where memory is too small."""
+    row: dict[str, object] = {"runs": count, "batch_norm": batch_norm}
+    row |= {"kernels": by, "precision": precision}
+    with suppress(torch.OutOfMemoryError):
+        row |= _time_group(count, batch_norm, by, precision, device)
+    torch.cuda.empty_cache()
+    return row
+
+
 def _time_group(
-    count: int, batch_norm: bool, precision: str, device: torch.device
+    count: int, batch_norm: bool, by: str, precision: str, device: torch.device
 ) -> dict[str, object]:
     with use_training_settings(), use_precision(precision, device):
-        group = _build(count, batch_norm, precision, device)
+        group = _build(count, batch_norm, by, precision, device)
         test = problem.split(problem.make_runs(1), device).test
         torch.cuda.reset_peak_memory_stats()
         steps, evaluations = [], []

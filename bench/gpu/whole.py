@@ -18,9 +18,10 @@ from lrdecay import read_runs
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked import train
-from lrdecay.engine.stacked.ensemble import CannotStackError, check_same_results
 from lrdecay.engine.stacked.lockstep import Lockstep
-from lrdecay.execution.grouping import Group, measure_run_bytes
+from lrdecay.engine.stacked.stack_check import CannotStackError, check_same_results
+from lrdecay.execution.grouping import Group
+from lrdecay.execution.memory import measure_run_bytes
 from lrdecay.execution.messages import Message, Note
 from lrdecay.execution.trainer import Setup, Trainer
 from lrdecay.store.schema import Record

@@ -30,7 +30,7 @@ def test_without_a_gpu_each_item_says_why_it_was_skipped(tmp_path):
     code, printed, results = measure(tmp_path)
     assert code == 0
     assert results["device"] == "none"
-    assert len(results["items"]) == 9
+    assert len(results["items"]) == 10
     for name, found in results["items"].items():
         assert "finds no GPU here" in found["skipped"], name
         assert f"{name}: skipped: torch " in printed
