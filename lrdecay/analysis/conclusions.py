@@ -28,7 +28,7 @@ from lrdecay.analysis.estimates import (
     estimate_on_images,
 )
 from lrdecay.analysis.looks import Look, list_looks
-from lrdecay.analysis.metrics import Metric, find_metric
+from lrdecay.analysis.metrics import Metric
 from lrdecay.analysis.seed_blocks import Blocks, build_seed_blocks
 from lrdecay.analysis.sentences import write_sentences
 from lrdecay.analysis.settings import Criteria
@@ -60,6 +60,10 @@ class Conclusions:
     first_plan: FirstPlan
     exploratory: bool
     family_sizes: Mapping[str, int]
+
+    def spell_margin(self) -> str:
+        """Return the margin, which there is, with its unit."""
+        return self.metric.spell(f"{self.criteria.margin:g}")
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -208,7 +212,7 @@ def conclude(
     Raises:
         InputError: as `compare`; for sizes of families only when a table is asked for.
     """
-    metric = find_metric(criteria.metric)
+    metric = criteria.compared
     blocks = build_seed_blocks(runs, metric, epochs, planned)
     reference = find_reference(blocks.cells, criteria.reference)
     plan, sizes = first_plan or FirstPlan(), family_sizes or {}

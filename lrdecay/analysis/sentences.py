@@ -143,7 +143,7 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         return f"{_subject(row)}: Not evaluated, since {'; '.join(_reasons(row, plan))}."
     looks = describe_looks(plan, row["look"])
     low, high, mean = row["low"], row["high"], row["mean"]
-    within = "" if margin is None else f"{margin:g} {metric.unit}"
+    within = "" if margin is None else metric.spell(f"{margin:g}")
     marks = () if margin is None else (margin,)
     if verdict in (HIGHER, LOWER):
         # what is said is how much the one has more, so the interval is of that too
@@ -151,7 +151,7 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         gain, decimals = mean if verdict == HIGHER else -mean, _decimals(near, far, marks)
         interval = format_interval(near, far, *marks)
         inside = near <= gain <= far  # else seeds after the look that decided are unlike the first
-        amount = f"{gain:.{decimals}f} {metric.unit}" if inside else f"{interval} {metric.unit}"
+        amount = metric.spell(f"{gain:.{decimals}f}" if inside else interval)
         size = f", by {row['size']} {within}" if isinstance(row["size"], str) else ""
         text = (
             f"{_where(row, ': ')}{_claim(row, metric, amount)} on {metric.images} "
@@ -178,8 +178,9 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
     elif low > high:
         text = (
             f"{_subject(row)}: No verdict on {metric.images}, since its looks exclude each other: "
-            f"at {row['low_look']} seeds the difference is at least {format_number(low)} "
-            f"{metric.unit}, at {row['high_look']} seeds at most {format_number(high)}."
+            f"at {row['low_look']} seeds the difference is at least "
+            f"{metric.spell(format_number(low))}, at {row['high_look']} seeds at most "
+            f"{format_number(high)}."
         )
     else:
         text = (
@@ -287,11 +288,8 @@ def _outlook(row: Row, metric: Metric, budget: int) -> str:
             f"All differences are one number so far, which tells nothing of their spread; "
             f"{next_look}."
         )
-    needed = format_number(float(t_radius(look, sd, row["level"])))
-    text = (
-        f"A difference of sd {format_number(sd)} is resolved from {needed} {metric.unit} on at "
-        f"{look} seeds"
-    )
+    needed = metric.spell(format_number(float(t_radius(look, sd, row["level"]))))
+    text = f"A difference of sd {format_number(sd)} is resolved from {needed} on at {look} seeds"
     if not math.isfinite(row["more_seeds"]):
         return f"{text}; this one may not be resolvable within {spell_count(budget, 'seed')}."
     resolving = int(row["n"] + row["more_seeds"])

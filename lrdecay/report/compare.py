@@ -17,7 +17,7 @@ from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.identical_runs import describe_identical_runs
-from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.metrics import OWN, find_metric, with_metrics
 from lrdecay.analysis.sentences import format_interval, format_number, list_best, name_contrast
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
@@ -38,6 +38,16 @@ class Answer:
     doubts: tuple[str, ...] = ()
 
 
+def add_declared(runs: pd.DataFrame, folder: Path, sweep_text: str) -> pd.DataFrame:
+    """Return runs of a results folder with the metrics that its sweep file declares; as they are
+    where that cannot be read, which is said elsewhere."""
+    try:
+        declared = read_criteria(sweep_text).declared
+    except InputError:
+        declared = ()
+    return with_metrics(runs, reader.read_metrics(folder), declared)
+
+
 def compare_folder(
     folder: Path,
     reference: str | None = None,
@@ -56,8 +66,9 @@ def compare_folder(
         stated = read_criteria(plan.sweep_text)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
-    chosen = find_metric(metric or stated.metric)
-    if margin is None and chosen.unit == find_metric(stated.metric).unit:
+    chosen = find_metric(metric or stated.metric, stated.declared)
+    same_unit = chosen.unit == stated.compared.unit and chosen.unit != OWN
+    if margin is None and (same_unit or chosen == stated.compared):
         margin = stated.margin
     criteria = Criteria(
         reference=reference or stated.reference,
@@ -65,9 +76,10 @@ def compare_folder(
         margin=margin,
         confidence=stated.confidence if confidence is None else confidence,
         budget=stated.budget,
+        declared=stated.declared,
     )
     found = conclude(
-        runs,
+        with_metrics(runs, reader.read_metrics(folder), stated.declared),
         reader.read_epochs(folder) if chosen.needs_epochs else None,
         criteria,
         planned=reader.read_plan_rows(folder),
@@ -89,7 +101,8 @@ def write_notes(answer: Answer) -> Iterator[str]:
         )
     yield from (f"{text}." for text in answer.doubts)
     if found.criteria.margin is None:
-        yield f"Nothing is called equivalent, since no margin in {metric.unit} is given (--margin)."
+        unit = metric.unit_name
+        yield f"Nothing is called equivalent, since no margin in {unit} is given (--margin)."
     yield from describe_identical_runs(found.blocks)
     yield from write_engines(found)
     if table.empty:
@@ -177,7 +190,7 @@ def format_row(row: dict[Any, Any]) -> tuple[str, ...]:
 def write_headline(answer: Answer) -> str:
     """Return the question and its criteria, in a line."""
     found, margin = answer.found, answer.found.criteria.margin
-    within = "" if margin is None else f", margin {margin:g} {found.metric.unit}"
+    within = "" if margin is None else f", margin {found.spell_margin()}"
     planned = "" if not found.departures else ", not as planned: exploratory"
     return (
         f"{answer.folder}: {found.metric.title}, reference {found.reference}{within}, "
@@ -198,9 +211,9 @@ def write_family_title(family: str, rows: pd.DataFrame) -> str:
 def write_legend(found: Conclusions) -> str:
     """Return what the columns of the tables mean."""
     return (
-        f"Differences are first minus second, in {found.metric.unit}; wins is the share of seeds "
-        f"at which the first is better, ties half; r the correlation of the pairs, which is what "
-        f"pairing gains; d_z the mean difference over its sd; skew that of the differences: at 8 "
+        f"Differences are first minus second, in {found.metric.unit_name}; wins is the share of "
+        f"seeds at which the first is better, ties half; r the correlation of the pairs, which is "
+        f"what pairing gains; d_z the mean difference over its sd; skew that of the differences: at 8 "
         f"seeds a family of nine meant to err in 5% of the cases errs in 8.5% at skew 1, and in "
         f"22% at skew 2."
     )

@@ -53,7 +53,7 @@ def write_question(found: Conclusions) -> str:
     verdicts = "the verdict" if size == 1 else f"any of the {spell_count(size, 'verdict')}"
     return (
         f"{others} against {found.reference}{where}, by {found.metric.title}. "
-        f"Differences below {found.criteria.margin:g} {found.metric.unit} are to count as none; "
+        f"Differences below {found.spell_margin()} are to count as none; "
         f"that {verdicts} is wrong has a probability of at most "
         f"{chance}, at all looks together."
     )
@@ -74,7 +74,7 @@ def write_summary(found: Conclusions) -> str:
     equivalent, identical = (int((verdicts == each).sum()) for each in (EQUIVALENT, IDENTICAL))
     counts = {
         "shown to differ from 0": int(verdicts.isin(RESOLVED).sum()) - equivalent - identical,
-        f"equivalent within {found.criteria.margin:g} {found.metric.unit}": equivalent,
+        f"equivalent within {found.spell_margin()}": equivalent,
         "identical at every seed": identical,
         "not resolved": int((verdicts == UNRESOLVED).sum()),
         "not evaluated": int((verdicts == NOT_EVALUATED).sum()),

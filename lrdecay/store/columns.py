@@ -80,14 +80,6 @@ _share = partial(_float, range=Range("from 0 to 1", least=0, most=1))
 _dropout = partial(_float, range=Range("at least 0 and less than 1", least=0, below=1))
 _amount = partial(_float, range=Range("a finite number of at least 0", least=0, finite=True))
 
-METRIC_NAME = Range(
-    "a lower-case letter, then at most 63 of these, digits and _; not loss, accuracy or "
-    "learning_rate",
-    pattern="^[a-z][a-z0-9_]{0,63}$",
-    reserved=("loss", "accuracy", "learning_rate"),
-)
-"""What a metric of the user's own may be called."""
-
 _OWN_RATES = "the network has dropout rates of its own"
 _BUILT_IN = "lrdecay's own loop trains it"
 _NOT_COMPLETED = "the run did not complete"
@@ -283,6 +275,16 @@ EPOCH = (
     _rate("learning_rate_last", "the rate of its last step", loop=True),
 )
 """One row per run, epoch and split."""
+
+_TAKEN = {column.name for column in (*ASKED, *ENDED, *MADE, *EPOCH)}
+
+METRIC_NAME = Range(
+    "a lower-case letter, then at most 63 of these, digits and _; no name of another column, nor "
+    "what one has after its split, such as loss or accuracy",
+    pattern="^[a-z][a-z0-9_]{0,63}$",
+    reserved=tuple(sorted(_TAKEN | {n.removeprefix(f"{s}_") for n in _TAKEN for s in SPLITS})),
+)
+"""What a metric of the user's own may be called, so that it can be a column of `runs`."""
 
 METRIC = (
     _text("run_id", "the run"),

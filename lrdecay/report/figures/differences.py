@@ -96,7 +96,7 @@ def draw_slopes(setting: Setting, found: Conclusions) -> Chart | None:
         return plots.plot_slopes(
             runs[runs["scheduler"].isin(own & kept)],
             found.reference,
-            found.metric.name,
+            found.metric,
             epochs=setting.epochs,
             styles=setting.styles,
             ax=ax,
@@ -141,4 +141,4 @@ def _bar(found: Conclusions) -> str:
 
 
 def _margin(found: Conclusions) -> str:
-    return f"Grey: the margin, \N{PLUS-MINUS SIGN}{found.criteria.margin:g} {found.metric.unit}."
+    return f"Grey: the margin, \N{PLUS-MINUS SIGN}{found.spell_margin()}."
