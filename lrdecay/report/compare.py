@@ -213,9 +213,9 @@ def write_legend(found: Conclusions) -> str:
     return (
         f"Differences are first minus second, in {found.metric.unit_name}; wins is the share of "
         f"seeds at which the first is better, ties half; r the correlation of the pairs, which is "
-        f"what pairing gains; d_z the mean difference over its sd; skew that of the differences: at 8 "
-        f"seeds a family of nine meant to err in 5% of the cases errs in 8.5% at skew 1, and in "
-        f"22% at skew 2."
+        f"what pairing gains; d_z the mean difference over its sd; skew that of the differences: "
+        f"at 8 seeds a family of nine meant to err in 5% of the cases errs in 8.5% at skew 1, and "
+        f"in 22% at skew 2."
     )
 
 

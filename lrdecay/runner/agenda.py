@@ -20,7 +20,7 @@ from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.matrix import Matrix
 
 Outcomes = Callable[[Sequence[Run], str], pd.DataFrame]
-"""Returns the rows of those of the given runs that are in a table of `lrdecay.store.layout.KEPT`."""
+"""Returns the rows of those of the given runs that are in a table: runs, epochs or metrics."""
 
 
 @dataclass(frozen=True)
