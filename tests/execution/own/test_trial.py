@@ -151,7 +151,7 @@ def test_batches_may_be_digested_by_hand():
 def test_values_and_dropout_are_the_sweep_s():
     trial = Trial(run())
     assert (trial["width"], trial.lr, trial.epochs, trial.label) == (4, 0.1, 4, "constant")
-    with pytest.raises(KeyError, match="'depth' is no value of .* there are width"):
+    with pytest.raises(KeyError, match="'depth' is no value of the sweep file's trainer; there "):
         trial["depth"]
     model = trial.set_dropout(nn.Sequential(nn.Dropout(0.9), nn.Dropout2d(0.8)))
     assert [layer.p for layer in model] == [0.25, 0.25]
