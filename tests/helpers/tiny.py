@@ -48,11 +48,13 @@ Records = Mapping[str, Record]
 
 @dataclass(frozen=True)
 class Trained:
-    """A sweep file, its results folder when nothing went wrong, and the outcomes in that."""
+    """A sweep file, its results folder when nothing went wrong, and the outcomes in that; `plain`
+    is the folder as it was trained, without metrics of the user's own."""
 
     file: Path
     folder: Path
     records: Records
+    plain: Path
 
 
 def records_of(folder: Path) -> Records:
