@@ -31,7 +31,7 @@ MISTAKES = [
     (
         "metric: test_f1",
         "metric: test_f2",
-        "8:22: comparison.metric: 'test_f2' is unknown; did you",
+        "8:22: comparison.metric: 'test_f2' is unknown; did ",
     ),
     ("metric: test_f1", "metric: Test-F1", "8:22: comparison.metric: 'Test-F1' is unknown; "),
     ("metric: test_f1", "metric: 3", "8:22: comparison.metric: must be one of test_accuracy, "),
@@ -45,7 +45,7 @@ MISTAKES = [
     (
         "title: F1",
         "titel: F1",
-        "6:37: metrics.test_f1: the key 'titel' is unknown; did you mean title",
+        "6:37: metrics.test_f1: the key 'titel' is unknown; did you mean ",
     ),
     ("title: F1 on test", "title: ''", "metrics.test_f1.title: must not be empty"),
 ]
