@@ -125,6 +125,8 @@ def test_a_metric_of_one_s_own_decides_as_an_accuracy_of_its_values_does():
     matrix = expand_matrix(sweep, digits())
 
     def outcomes(runs, name):
+        if not runs:
+            return pd.DataFrame(columns=["run_id"])
         if name == "runs":
             return rows(runs, test_accuracy=0.5)
         values = [points(run.scheduler, run.dropout, run.seed) for run in runs]
