@@ -47,7 +47,7 @@ class TrialScheduler(LRScheduler):
         """Whether an epoch has ended whose validation is still to come."""
         self._last_lr = self.base_lrs
 
-    def step(self, loss: Any = None) -> None:  # type: ignore[override]
+    def step(self, loss: Any = None) -> None:
         """Set the rate for what comes next.
 
         Args:
