@@ -12,6 +12,7 @@ from helpers.folders import SIX, TEXT, record
 import lrdecay
 from lrdecay.core.errors import InputError
 from lrdecay.report.watch import read_state
+from lrdecay.store import layout
 from lrdecay.store.export import export_results
 from lrdecay.store.export.base import Tables
 from lrdecay.store.export.rows import list_exported
@@ -124,13 +125,14 @@ def test_a_row_whose_values_have_moved_already_is_read_with_them(tmp_path):
     assert_read(tmp_path, SIX[:3])
 
 
-def test_a_part_that_moves_on_meanwhile_is_not_taken_for_one_without(tmp_path):
+def test_a_part_that_moves_on_meanwhile_is_not_taken_for_one_without(tmp_path, monkeypatch):
     filled(tmp_path, SIX[:1])
     (part,) = (tmp_path / "parts").iterdir()
     assert list_current(tmp_path, "metrics") == [part / "metrics.parquet"]
+    gone = tmp_path / "parts" / "gone"  # listed, and then renamed
+    monkeypatch.setattr(layout, "list_parts", lambda folder: [gone, part])
     (part / "metrics.parquet").unlink()
-    assert list_current(tmp_path, "metrics") == []
-    assert list_current(tmp_path, "runs") == [part / "runs.parquet"]
+    assert list_current(tmp_path, "metrics") == [gone / "metrics.parquet"]
 
 
 def test_outcomes_are_in_the_order_of_the_runs(tmp_path):
