@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from lrdecay import plots as plots
     from lrdecay.core import InputError as InputError
     from lrdecay.core import WorkerError as WorkerError
+    from lrdecay.execution import Trial as Trial
+    from lrdecay.execution import TrialError as TrialError
     from lrdecay.report import write_report as write_report
     from lrdecay.runner import SweepOptions as SweepOptions
     from lrdecay.runner import run_sweep as run_sweep
+    from lrdecay.runner import trials as trials
     from lrdecay.store import merge_results as merge_results
     from lrdecay.store import read_epochs as read_epochs
     from lrdecay.store import read_metrics as read_metrics
@@ -33,9 +36,10 @@ else:
         {
             "analysis": "",
             "core": "InputError WorkerError",
+            "execution": "Trial TrialError",
             "plots": "",
             "report": "write_report",
-            "runner": "SweepOptions run_sweep",
+            "runner": "SweepOptions run_sweep trials",
             "store": "merge_results read_epochs read_metrics read_runs",
             "sweep": "load_sweep",
         },

@@ -40,10 +40,12 @@ def check_values(table: pd.DataFrame, names: Iterable[str]) -> None:
 
 def _may_be_null(table: pd.DataFrame, column: Column) -> Any:
     """Return whether a column may have no value, for each row or for all: of a run that another
-    loop trained some may; where the engine is not known, lrdecay's own counts."""
-    if column.null or not column.loop or "engine" not in table:
+    loop trained some may, or of one that is planned for it; where neither is known, lrdecay's own
+    counts."""
+    if column.null or not column.loop or not {"engine", "trainer"} & set(table):
         return bool(column.null)
-    return table["engine"].isin(FOREIGN).to_numpy(dtype=bool)
+    foreign = table["engine"].isin(FOREIGN) if "engine" in table else table["trainer"].notna()
+    return foreign.to_numpy(dtype=bool)
 
 
 def _find_bad(values: pd.Series[Any], column: Column, may_be_null: Any) -> np.ndarray:

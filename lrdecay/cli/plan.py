@@ -58,7 +58,7 @@ class Outlook:
 def print_matrix(sweep: Sweep) -> None:
     """Print the axes of a sweep, its schedulers, and how many runs that makes."""
     table = Table("axis", "values", box=None, pad_edge=False)
-    table.add_row("dataset", sweep.dataset.name or str(sweep.dataset.folder))
+    table.add_row("trainer" if sweep.trainer else "dataset", sweep.subject)
     choice = sweep.optimizer.choice
     for axis, values in sweep.axes().items():
         if axis != "scheduler" and (axis != "batch_norm" or sweep.model.takes_batch_norm):
@@ -112,6 +112,9 @@ def print_plan(
     site = executor.site(sweep.precision, sweep.kernels)
     for note in site.notes:
         out.say(note)
+    if sweep.trainer is not None:
+        return print_own_plan(sweep, plot)
+    assert sweep.dataset is not None
     try:
         dataset = sources.load_dataset(sweep.dataset, data_dir, download=False)
     except sources.AbsentError:
@@ -142,6 +145,25 @@ def print_plan(
     *choosing, comparing = print_estimate(plans, dataset, site, price)
     per_seed = comparing / len(matrix.seeds)
     return Outlook(warnings, matrix, Forecast(sum(choosing), per_seed, max(1, site.workers)))
+
+
+def print_own_plan(sweep: Sweep, plot: Path | None) -> Outlook:
+    """Print the schedules of a loop of the user's own, as far as they are known."""
+    from lrdecay.sweep import schedule_lint
+    from lrdecay.sweep.own_matrix import expand_own_matrix, foresee_runs
+
+    matrix = expand_own_matrix(sweep)
+    out.say("How long a run takes is the loop's own business, so there is no estimate of time.")
+    steps = sweep.steps_per_epoch
+    if steps is None:
+        out.say("With steps_per_epoch in the sweep file the schedules would be shown here.")
+        return Outlook(matrix=matrix)
+    planned = schedule_lint.simulate_schedules(foresee_runs(sweep, matrix), steps)
+    print_schedules(planned, plot)
+    warnings = schedule_lint.lint_schedules(planned, sweep.schedulers)
+    for text in warnings:
+        err.say(f"warning: {text}")
+    return Outlook(warnings, matrix)
 
 
 def print_estimate(

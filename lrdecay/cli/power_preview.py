@@ -68,7 +68,7 @@ def find_spread(
     if ReadOnlyStore(folder).has_compared():
         with suppress(InputError):  # results that cannot be compared now may be so once more
             own = read_spread(folder, metric.name)
-    return own or look_up_spread(sweep.dataset.name, metric.name)
+    return own or look_up_spread(None if sweep.trainer else sweep.subject, metric.name)
 
 
 def read_spread(folder: Path, metric: str) -> Spread | None:

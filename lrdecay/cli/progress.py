@@ -72,7 +72,8 @@ class SweepProgress:
         if time.monotonic() - self._started < _BURST_SECONDS:
             self._first_burst = self._epochs_done
         name = self._name(asdict(done.run))
-        now = f"{done.accuracy:.1%} {done.split}, epoch {done.epoch}: {name}"
+        measured = "" if done.accuracy is None else f"{done.accuracy:.1%} {done.split}, "
+        now = f"{measured}epoch {done.epoch}: {name}"
         self._renderer.update(advance=1, left=self._left(), now=sanitize(now))
 
     def note(self, text: str) -> None:

@@ -90,7 +90,7 @@ def print_shipped() -> None:
     for name, path in list_shipped().items():
         each = load_sweep(path)
         runs = each.cells * len(each.seeds) + each.trials
-        table.add_row(name, each.dataset.name, join_some(each.schedulers, most=4), f"{runs:,}")
+        table.add_row(name, each.subject, join_some(each.schedulers, most=4), f"{runs:,}")
     out.print(table)
     out.say(f"The files are in {SHIPPED}")
     out.say(f"Next:  {program_name()} plan NAME, or {program_name()} new FILE for one of your own")

@@ -117,6 +117,7 @@ def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
     chosen = find_device(device)
     for note in explain_choice(device):
         out.say(note)
+    assert sweep.dataset is not None
     dataset = sources.load_dataset(sweep.dataset, data_dir)
     for text in dataset.warnings:
         err.say(f"warning: {text}")

@@ -1,4 +1,4 @@
-"""What a plug-in's scheduler, model, dataset or optimizer must be.
+"""What a plug-in's scheduler, model, dataset, optimizer or training loop must be.
 
 - scheduler: a subclass of torch's LRScheduler, or a function that returns one. It takes `optimizer`
   first; its other arguments, each with a type, are those that a sweep file may give. It is stepped
@@ -18,16 +18,20 @@
   for white, labels int64 (n,) from 0; tensors or numpy arrays.
 - optimizer: a subclass of torch's Optimizer that takes parameters and `lr`; its other arguments,
   each with a type and a default, are those that a sweep file may give.
+- trainer: a function that takes a trial (`execution.own.Trial`) and trains the network of one run;
+  its other arguments, each with a type, are those that a sweep file may give: bool, int, float, str
+  or a Literal of them, or lists.
 """
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from pydantic import PydanticUserError, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -36,6 +40,7 @@ from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.dataset import Dataset, make_dataset
 from lrdecay.components.optimizers.build import read_optimizer_arguments
 from lrdecay.components.schedulers import probe
+from lrdecay.components.trainers.signature import RESERVED, is_plain, read_parameters
 from lrdecay.core.errors import InputError
 
 Part = tuple[Tensor, Tensor]
@@ -63,6 +68,8 @@ def check_contract(kind: str, name: str, thing: Any) -> None:
             _check_call(thing, "the folder of the datasets", "folder")
         case "optimizer":
             _check_optimizer(name, thing)
+        case "trainer":
+            _check_trainer(name, thing)
 
 
 def _check_scheduler(name: str, thing: Any) -> None:
@@ -142,6 +149,25 @@ def _check_optimizer(name: str, thing: Any) -> None:
         if each.name in ("weight_decay", "momentum") and each.default is None:
             raise ValueError(f"its argument {each.name} must be a number by default, such as 0.0")
     _read_types(lambda: read_optimizer_arguments(name))
+
+
+def _check_trainer(name: str, thing: Any) -> None:
+    if inspect.isclass(thing):
+        raise ValueError("must be a function, not a class")
+    parameters = list(inspect.signature(thing).parameters.values())
+    if not parameters or parameters[0].name != "trial":
+        raise ValueError("its first argument must be trial")
+    for each in _require_types(parameters[1:]):
+        if each.name in RESERVED:
+            raise ValueError(f"its argument {each.name} has a meaning already; name it otherwise")
+    for key, (hint, default) in _read_types(lambda: read_parameters(name)).items():
+        if not is_plain(hint):
+            raise ValueError(
+                f"its argument {key} is of a type that no sweep file can give; use bool, int, "
+                f"float, str, a Literal, or a list of these"
+            )
+        if default is not ...:
+            _read_types(partial(TypeAdapter(hint).validate_python, default, strict=True))
 
 
 def _require_types(parameters: Sequence[inspect.Parameter]) -> Sequence[inspect.Parameter]:

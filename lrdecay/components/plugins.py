@@ -1,10 +1,10 @@
-"""Schedulers, models, datasets and optimizers of the user's own.
+"""Schedulers, models, datasets, optimizers and training loops of the user's own.
 
-A plug-in is a Python file or a module with any of the dicts SCHEDULERS, MODELS, DATASETS and
-OPTIMIZERS (name -> class or function), or an installed package that gives the same objects one by
-one, as entry points of the groups `lrdecay.schedulers` and so on, which are loaded when they are
-named. `load_plugins` checks them and enters them into the registries, beside lrdecay's own. What
-each must be: `contracts`.
+A plug-in is a Python file or a module with any of the dicts SCHEDULERS, MODELS, DATASETS,
+OPTIMIZERS and TRAINERS (name -> class or function), or an installed package that gives the same
+objects one by one, as entry points of the groups `lrdecay.schedulers` and so on, which are loaded
+when they are named. `load_plugins` checks them and enters them into the registries, beside
+lrdecay's own. What each must be: `contracts`.
 """
 
 import hashlib

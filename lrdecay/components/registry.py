@@ -1,7 +1,7 @@
 """The registries: what a sweep file can name, by kind, and what of it plug-ins gave.
 
 The packages beside this one enter lrdecay's own schedulers, models, datasets and optimizers as they
-are imported; `plugins` enters the user's.
+are imported; `plugins` enters the user's, and their training loops.
 """
 
 import sys
@@ -18,7 +18,7 @@ from pydantic import BeforeValidator
 from lrdecay.core.run import to_canonical_json
 from lrdecay.core.text import describe_error, quote, suggest_name
 
-KINDS = ("scheduler", "model", "dataset", "optimizer")
+KINDS = ("scheduler", "model", "dataset", "optimizer", "trainer")
 
 REGISTRIES: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
 """Kind -> name in a sweep file -> class or function."""

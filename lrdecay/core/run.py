@@ -71,8 +71,8 @@ class Run:
 
     @property
     def optimizer_arguments(self) -> Mapping[str, Any]:
-        """`optimizer_args`, parsed; read-only."""
-        return parse_arguments(self.optimizer_args)
+        """`optimizer_args`, parsed; read-only. Of a run with a `trainer` none are known."""
+        return parse_arguments(self.optimizer_args or "{}")
 
     @property
     def scheduler_arguments(self) -> Mapping[str, Any]:

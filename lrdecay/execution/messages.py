@@ -29,12 +29,13 @@ class Beat:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """A run has finished one more epoch: its accuracy on `split`, validation if it has any."""
+    """A run has finished one more epoch: its accuracy on `split`, validation if it has any; None
+    where a loop of the user's own has measured something else."""
 
     run: Run
     epoch: int
-    split: str
-    accuracy: float
+    split: str | None
+    accuracy: float | None
 
 
 @dataclass(frozen=True)

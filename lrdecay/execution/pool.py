@@ -218,7 +218,7 @@ class Pool:
                 self._refused(worker, f"a {worker.kind} cannot train: {error}")
             case Record() as done:
                 run = worker.finished(done)
-                if done.run["status"] == "failed":
+                if done.run["status"] == "failed" and not done.is_final:
                     self._failed(run, str(done.run["error"]), worker.engine)
                 else:
                     self._tell(done)

@@ -38,10 +38,11 @@ class Trains(Protocol):
 class Setup:
     """What a worker needs before its first run.
 
-    `data` is the dataset itself, for a worker that cannot read it where the coordinator did.
+    `data` is the dataset itself, for a worker that cannot read it where the coordinator did. Where
+    a loop of the user's own trains, there is no dataset.
     """
 
-    dataset: DatasetSpec
+    dataset: DatasetSpec | None
     data_dir: str | Path | None
     dataset_digest: str
     validation: int
@@ -57,6 +58,7 @@ class Trainer:
     def __init__(self, setup: Setup) -> None:
         self.device = torch.device(setup.device)
         load_as_elsewhere(setup.plugins)
+        assert setup.dataset is not None
         dataset = setup.data or sources.load_dataset(setup.dataset, setup.data_dir, download=False)
         if dataset.digest != setup.dataset_digest:
             raise InputError(
@@ -93,7 +95,7 @@ class Trainer:
         try:
             done = reference.train_one(run, self.data, self.device, _report_epochs(tell))
         except BaseException as error:
-            _raise_if_no_run_s(error)
+            raise_if_no_run_s(error)
             done = record.record_failed(run, describe_error(error), reference.NAME, self.device)
         tell(done)
 
@@ -102,7 +104,7 @@ class Trainer:
             told = _report_epochs(tell), _report_note(tell)
             records = train.train_stacked(runs, self.data, self.device, *told)
         except BaseException as error:
-            _raise_if_no_run_s(error)
+            raise_if_no_run_s(error)
             failure = describe_error(error)
             out_of_memory = is_out_of_memory(error)
         else:
@@ -123,7 +125,7 @@ class Trainer:
         self._train_in_parts(runs, half, tell)
 
 
-def _raise_if_no_run_s(error: BaseException) -> None:
+def raise_if_no_run_s(error: BaseException) -> None:
     """Raise an error again that is no run's: a Ctrl-C, or whatever came of a signal, and a GPU's
     that may fail every run after. The code of a plug-in may raise anything else, such as
     `SystemExit`."""

@@ -3,6 +3,7 @@
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.runner.loop import Progress, Summary
 from lrdecay.runner.options import SweepOptions
+from lrdecay.runner.script_loop import trials
 from lrdecay.runner.sharding import Shard
 
-__all__ = ["Progress", "Shard", "Summary", "SweepOptions", "run_sweep"]
+__all__ = ["Progress", "Shard", "Summary", "SweepOptions", "run_sweep", "trials"]

@@ -5,15 +5,10 @@ chosen, the trials come first, and with their results what the sweep asks for gr
 """
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lrdecay.components import plugins
-from lrdecay.components.datasets import sources
-from lrdecay.core.errors import InputError
-from lrdecay.execution.cost import estimate_flops
-from lrdecay.execution.trainer import Setup
 from lrdecay.runner.agenda import AgendaSource
 from lrdecay.runner.first_plan import (
     describe_first_plan,
@@ -22,13 +17,11 @@ from lrdecay.runner.first_plan import (
 )
 from lrdecay.runner.loop import Progress, Summary, SweepLoop
 from lrdecay.runner.options import SweepOptions, change_options
+from lrdecay.runner.workload import prepare_workload
 from lrdecay.store.layout import REPEATS, refuse_link
 from lrdecay.store.lock import hold_folder
 from lrdecay.store.writer import Store
-from lrdecay.sweep import data_lint, schedule_lint
 from lrdecay.sweep.config import Sweep, load_sweep
-from lrdecay.sweep.matrix import expand_matrix
-from lrdecay.sweep.network_lint import lint_networks
 
 
 def run_sweep(
@@ -65,24 +58,14 @@ def run_sweep(
 def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None) -> Summary:
     executor = options.find_executor()
     site = executor.site(sweep.precision, sweep.kernels)
-    dataset = sources.load_dataset(sweep.dataset, options.data_dir)
-    matrix = expand_matrix(sweep, dataset)
-    validation = matrix.cells[0].validation
-    facts = dataset.count_images(validation)
-    curves = schedule_lint.simulate_schedules(matrix.cells, dataset.train_count - validation)
-    warnings = schedule_lint.lint_schedules(curves, sweep.schedulers)
-    warnings += lint_networks(matrix.cells, dataset)
-    if warnings and options.strict:
-        raise InputError("\n".join(warnings))
-    folder, shard = options.folder(sweep), options.shard
+    work = prepare_workload(sweep, options, site.device)
+    folder, shard, matrix = options.folder(sweep), options.shard, work.matrix
     if shard is not None:
         refuse_link(folder.parent.parent, folder.parent.name)
         refuse_link(folder.parent, folder.name)
     folder.mkdir(parents=True, exist_ok=True)
     with hold_folder(folder) as hold:
-        mine = None
-        if shard is not None:
-            mine = shard.part(matrix, partial(estimate_flops, dataset=dataset), sweep.adding)
+        mine = None if shard is None else shard.part(matrix, work.cost, sweep.adding)
         store = Store(folder, beside=None if shard is None else options.home(sweep))
         proposed = propose_first_plan(sweep, matrix)
         first_plan = settle_first_plan(store, proposed)
@@ -91,25 +74,17 @@ def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None)
             options=options,
             executor=executor,
             site=site,
-            setup=Setup(
-                dataset=sweep.dataset,
-                data_dir=options.data_dir,
-                dataset_digest=dataset.digest,
-                validation=validation,
-                device=site.device,
-                plugins=plugins.list_loaded(),
-                data=dataset,
-            ),
+            setup=work.setup,
             store=store,
             hold=hold,
             progress=progress,
-            warnings=[*dataset.warnings, *warnings],
-            facts=facts,
+            warnings=[*work.data_warnings, *work.warnings],
+            facts=work.facts,
         )
-        doubts = [*data_lint.lint_data(dataset, facts, sweep.comparison.metric), *warnings]
-        about = data_lint.describe_data(dataset, facts)
-        about += describe_first_plan(first_plan, proposed)
-        summary = loop.run([*site.notes, *about, *(f"warning: {text}" for text in doubts)])
+        about = [*site.notes, *work.about, *describe_first_plan(first_plan, proposed)]
+        summary = loop.run(
+            [*about, *(f"warning: {text}" for text in (*work.doubts, *work.warnings))]
+        )
         if options.repeat:
             again = replace(
                 loop.source, repeated=loop.agenda.at_seeds(matrix.seeds[: options.repeat])

@@ -23,6 +23,7 @@ from lrdecay.engine.stacked.lockstep import find_kinds
 from lrdecay.execution.executor import Executor, Site
 from lrdecay.execution.grouping import Plan
 from lrdecay.execution.messages import EpochDone, Message, Note, Training
+from lrdecay.execution.own.trainer import plan_trials
 from lrdecay.execution.trainer import Setup
 from lrdecay.runner.agenda import Agenda, AgendaSource
 from lrdecay.runner.options import SweepOptions
@@ -95,12 +96,12 @@ class SweepLoop:
     hold: Hold
     progress: Progress | None
     warnings: Sequence[str]
-    facts: DataFacts
+    facts: DataFacts | None
 
     def __post_init__(self) -> None:
         self._finished = _Finished(self.store)
-        assert self.setup.data is not None
-        self._rates = PlannedRates(self.setup.data.train_count - self.setup.validation)
+        data = self.setup.data
+        self._rates = PlannedRates(0 if data is None else data.train_count - self.setup.validation)
         self._tried: set[str] = set()  # in this call: what failed is tried once
         self._told: set[str] = set()
         self._plan = Plan(())
@@ -137,12 +138,14 @@ class SweepLoop:
         options, data, pending = self.options, self.setup.data, self.agenda.pending
         self._rates.add(self.agenda.runs)
         if not options.allow_mixed:
-            _refuse_mixture(self.store, self.agenda, self.site.made_with)
+            refuse_mixture(self.store, self.agenda, self.site.made_with)
         self._plan = Plan(())
         if pending:
-            assert data is not None
-            plan = self.executor.plan
-            self._plan = plan(pending, data, options.engine, options.group_size)
+            if data is None:
+                self._plan = plan_trials(pending)
+            else:
+                plan = self.executor.plan
+                self._plan = plan(pending, data, options.engine, options.group_size)
             if not options.allow_mixed:
                 _refuse_engines(self.store, self.agenda, self._plan)
 
@@ -257,7 +260,7 @@ def _kept_apart(store: Store, agenda: Agenda) -> list[str]:
     return [f"{runs} {kept}"] if count else []
 
 
-def _refuse_mixture(store: Store, agenda: Agenda, ours: tuple[str, ...]) -> None:
+def refuse_mixture(store: Store, agenda: Agenda, ours: tuple[str, ...]) -> None:
     """Raise `InputError` if the comparison would have runs of several devices or torch versions."""
     waiting = {run.run_id for run in agenda.pending}
     made_with = store.made_with([run for run in agenda.runs if run.run_id not in waiting])

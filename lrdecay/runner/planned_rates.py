@@ -30,15 +30,16 @@ class PlannedRates:
     is in this process when `add` first sees a run of it."""
 
     def __init__(self, train_images: int) -> None:
-        """`train_images` is how many a run trains on."""
+        """`train_images` is how many a run trains on; 0 in a loop of the user's own."""
         self._images = train_images
         self._by_schedule: dict[object, str | None] = {}
         self._by_run: dict[str, str] = {}
 
     def add(self, runs: Iterable[Run]) -> None:
-        """Find the rates of runs, of which several may have one schedule."""
+        """Find the rates of runs, of which several may have one schedule; a trial of a loop of the
+        user's own checks them itself."""
         for run in runs:
-            if run.plugins == "{}":
+            if run.plugins == "{}" or run.trainer is not None:
                 continue
             schedule = (*run.schedule, run.epochs, run.batch_size)
             if schedule not in self._by_schedule:

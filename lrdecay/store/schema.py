@@ -59,11 +59,15 @@ HOW_LONG = (
 
 @dataclass(frozen=True)
 class Record:
-    """One finished run: its row in `runs`, its rows in `epochs` and `metrics`, by column name."""
+    """One finished run: its row in `runs`, its rows in `epochs` and `metrics`, by column name.
+
+    `is_final` says of one that failed that it would fail again, however often it was tried.
+    """
 
     run: Mapping[str, object]
     epochs: Sequence[Mapping[str, object]]
     metrics: Sequence[Mapping[str, object]] = ()
+    is_final: bool = False
 
 
 def make_plan(runs: Sequence[Run]) -> pa.Table:

@@ -17,6 +17,7 @@ from lrdecay.core.yaml import Document, Problem
 from lrdecay.store.columns import METRIC_NAME, SPLITS
 from lrdecay.store.constraints import is_within
 from lrdecay.sweep.diagnostics import locate_problem, translate_errors
+from lrdecay.sweep.trainer_checks import find_trainer_problems
 
 _TRIED = 10_000  # schedulers x lengths and rates: of more, the first ones are checked
 
@@ -32,10 +33,16 @@ def find_problems(document: Document, families: Mapping[str, Sequence[str]]) -> 
     yield from _scheduler_problems(document, families)
     yield from _reference_problems(document, families)
     yield from _metric_problems(document)
-    yield from _validation_problems(document)
     yield from _seed_problems(document)
+    if "trainer" in document.value:
+        yield from find_trainer_problems(document)
+        return
+    yield from _validation_problems(document)
     yield from _dropout_problems(document)
     yield from _precision_problems(document)
+    if "steps_per_epoch" in document.value:
+        message = "is for a trainer; lrdecay's own loop takes it from the dataset: leave it out"
+        yield locate_problem(document, ("steps_per_epoch",), message, key=True)
 
 
 def _precision_problems(document: Document) -> Iterator[Problem]:

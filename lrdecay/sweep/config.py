@@ -16,12 +16,13 @@ from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.models.spec import ModelSpec
 from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, build_optimizer_spec
 from lrdecay.components.schedulers.spec import SchedulerSpec
+from lrdecay.components.trainers.spec import TrainerSpec, build_trainer_spec
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Axis, Fraction, Strict, require_distinct
 from lrdecay.core.text import quote
 from lrdecay.core.yaml import MAX_BYTES, Document, Problem, YamlError, parse_yaml
 from lrdecay.sweep import checks
-from lrdecay.sweep.diagnostics import SweepFileError, translate_errors
+from lrdecay.sweep.diagnostics import SweepFileError, describe_missing, translate_errors
 from lrdecay.sweep.scheduler_axes import expand_axes
 from lrdecay.sweep.sweep_file import find_sweep_file, suggest_shipped
 
@@ -35,6 +36,11 @@ def _shorthand(value: Any) -> Any:
 def _optimizer(value: Any) -> Any:
     # plug-ins may have added arguments
     return build_optimizer_spec().model_validate(value) if isinstance(value, dict) else value
+
+
+def _trainer(value: Any) -> Any:
+    # which values it takes, its function says
+    return build_trainer_spec(value).model_validate(value) if isinstance(value, dict) else value
 
 
 def _seed_list(value: Any) -> Any:
@@ -67,14 +73,22 @@ Positive = Annotated[int, Field(ge=1, le=10**9)]
 
 
 class Sweep(Strict):
-    """A matrix of runs, as a sweep file states it. Only dataset and schedulers have no default;
-    the other defaults are the tutorial's values."""
+    """A matrix of runs, as a sweep file states it. Only schedulers, and dataset or trainer, have no
+    default; the other defaults are the tutorial's values."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "sweep"
     """The results go to `results/NAME`; the file's own name unless given. 64 letters, digits, `.`,
     `_` and `-` at most, the first a letter or digit."""
-    dataset: Annotated[DatasetSpec, BeforeValidator(_shorthand)]
-    """What is trained on."""
+    dataset: Annotated[DatasetSpec, BeforeValidator(_shorthand)] | None = None
+    """What is trained on; must be given, unless a trainer is."""
+    trainer: (
+        Annotated[TrainerSpec, BeforeValidator(_trainer), BeforeValidator(_shorthand)] | None
+    ) = None
+    """A training loop of your own. Dataset, model, batches and the optimizer are its business then,
+    and no keys of the file; of `optimizer` only `lr` is one."""
+    steps_per_epoch: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    """Optimizer steps in an epoch of a trainer; where it is given, schedules are foreseen and
+    warned of, and the loop is held to it."""
     validation: Annotated[int, Field(ge=0)] | None = None
     """Training images that are held out, the same in every run; those of a folder's own validation
     split, else 5,000, or a sixth if that is less, unless given. 0 only where nothing needs them."""
@@ -92,7 +106,8 @@ class Sweep(Strict):
     """What is compared, each under a label of your own; an argument with a list of values makes one
     of each, whose label carries the value."""
     dropout: Axis[Fraction] = (0.3,)
-    """Dropout rates; to be left out for a network with rates of its own."""
+    """Dropout rates; to be left out for a network with rates of its own. With a trainer there are
+    none unless given."""
     precision: Literal["float32", "tf32", "tf32x3", "bfloat16"] = "float32"
     """The precision of convolutions and matrix products; tf32 and bfloat16 are rougher and faster.
     tf32x3 needs `kernels: triton`: products in a convolution are three in tf32 each, about as exact
@@ -129,6 +144,14 @@ class Sweep(Strict):
     def declared(self) -> tuple[Metric, ...]:
         """The metrics of the user's own."""
         return declare_metrics(self.metrics or {})
+
+    @property
+    def subject(self) -> str:
+        """What is trained on, or the loop that trains."""
+        if self.trainer is not None:
+            return self.trainer.name
+        assert self.dataset is not None
+        return self.dataset.name or str(self.dataset.folder)
 
     @property
     def reference(self) -> str:
@@ -169,6 +192,15 @@ class Sweep(Strict):
         """
         rates = {"lr": list(self.optimizer.rates)}
         chosen = self.optimizer.choice is not None
+        if self.trainer is not None:
+            return {
+                **({} if chosen else rates),
+                "epochs": list(self.epochs),
+                **self.trainer.arguments(),
+                "scheduler": list(self.schedulers),
+                "dropout": list(self.dropout) if "dropout" in self.model_fields_set else [None],
+                **(rates if chosen else {}),
+            }
         return {
             "model": list(self.model.name),
             "batch_norm": list(self.model.batch_norm),
@@ -251,6 +283,8 @@ def check_sweep(document: Document, source: str) -> Sweep:
     document, value = expanded.document, expanded.document.value
     problems = [*expanded.problems, *checks.find_problems(document, expanded.families)]
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(source).stem).lstrip("_.-")[:64] or "sweep"
+    if "dataset" not in value and "trainer" not in value:
+        problems += describe_missing("dataset", (), document, Sweep)
     try:
         sweep = Sweep.model_validate({"name": name, **value})
     except ValidationError as error:
@@ -268,7 +302,7 @@ def check_sweep(document: Document, source: str) -> Sweep:
         problems.append(Problem(*document.place(()), message))
     if problems:
         raise SweepFileError(source, problems)
-    if sweep.dataset.folder is not None:
+    if sweep.dataset is not None and sweep.dataset.folder is not None:
         folder = str((Path(source).parent / sweep.dataset.folder).absolute())
         dataset = sweep.dataset.model_copy(update={"folder": folder})
         sweep = sweep.model_copy(update={"dataset": dataset})
@@ -280,12 +314,13 @@ _KINDS = {
     "model": "model",
     "optimizer": "optimizer",
     "schedulers": "scheduler",
+    "trainer": "trainer",
 }
 
 
 def _list_named(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the kind and name of each dataset, model, optimizer and scheduler that a file names:
-    any text where one may be named."""
+    """Yield the kind and name of each dataset, model, optimizer, scheduler and trainer that a file
+    names: any text where one may be named."""
     for key, kind in _KINDS.items():
         inside = [value.get(key)]
         while inside:
@@ -304,6 +339,7 @@ def _list_models(document: Document) -> dict[tuple[str | int, ...], type[BaseMod
         ("model",): ModelSpec,
         ("optimizer",): build_optimizer_spec(),
         ("optimizer", "lr"): RateChoice,
+        ("trainer",): build_trainer_spec(_keys_of(document, "trainer")),
         ("comparison",): Comparison,
         ("seeds",): SeedsUntil,
         **{("metrics", name): MetricSpec for name in _keys_of(document, "metrics")},

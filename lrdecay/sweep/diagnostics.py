@@ -52,7 +52,7 @@ def translate_errors(
         kind = detail["type"]
         key = detail["loc"][-1] if kind == "missing" else None
         if isinstance(key, str):
-            yield from _missing(key, path, document, models.get(path))
+            yield from describe_missing(key, path, document, models.get(path))
             continue
         if isinstance(key, int):
             if path not in reported:
@@ -105,9 +105,11 @@ _HINTS = {"optimizer": OPTIMIZER_HINTS, "schedulers": schedulers.ARGUMENT_HINTS}
 """Part of the file -> key that has a meaning elsewhere -> what to do about it."""
 
 
-def _missing(
+def describe_missing(
     key: str, path: Path, document: Document, model: type[BaseModel] | None
 ) -> Iterator[Problem]:
+    """Yield that a key is missing from the part of a document at a path, whose valid keys are those
+    of the model; nothing where a misspelt one is there in its place, which is reported as such."""
     valid = _keys(model)
     value: Any = document.value
     for part in path:

@@ -96,7 +96,13 @@ def expand_matrix(sweep: Sweep, dataset: Dataset) -> Matrix:
             check_shape(name, dataset.shape, dataset.classes)
         except ValueError as error:
             raise InputError(f"{dataset.name}: {error}") from error
-    cells = list(_expand_cells(sweep, dataset, _count_validation(sweep, dataset)))
+    cells = tuple(_expand_cells(sweep, dataset, _count_validation(sweep, dataset)))
+    refuse_twins(cells)
+    return Matrix(cells, sweep.seeds, sweep.trial_seeds)
+
+
+def refuse_twins(cells: Sequence[Run]) -> None:
+    """Raise `InputError` if two labels are of one scheduler."""
     labels: dict[str, str] = {}
     for cell in cells:
         twin = labels.setdefault(cell.run_id, cell.scheduler)
@@ -105,7 +111,6 @@ def expand_matrix(sweep: Sweep, dataset: Dataset) -> Matrix:
                 f"schedulers.{cell.scheduler}: the same scheduler as {twin} in runs of "
                 f"{cell.epochs} epochs; leave one of them out"
             )
-    return Matrix(tuple(cells), sweep.seeds, sweep.trial_seeds)
 
 
 def list_runs(sweep: Sweep, dataset: Dataset) -> list[Run]:
@@ -161,7 +166,7 @@ def _expand_cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[R
         label: str, horizon: schedulers.Horizon, stays: str | None, groups: int
     ) -> str | None:
         try:
-            return _resolve_scheduler(sweep, label, horizon, stays, groups)
+            return resolve_scheduler(sweep, label, horizon, stays, groups)
         except ValueError as error:
             mistakes.setdefault(label, f"schedulers.{label}: {error}")
             return None
@@ -218,11 +223,20 @@ def _explain_momentum(optimizer: str, arguments: Mapping[str, Any]) -> str | Non
     return None
 
 
-def _resolve_scheduler(
-    sweep: Sweep, label: str, horizon: schedulers.Horizon, stays: str | None, groups: int
+def resolve_scheduler(
+    sweep: Sweep,
+    label: str,
+    horizon: schedulers.Horizon,
+    stays: str | None = None,
+    groups: int = 1,
 ) -> str:
     """Return a scheduler's arguments for runs of this length and so many groups of parameters; its
-    schedule was walked through, unless it rests on the training."""
+    schedule was walked through, unless it rests on the training.
+
+    `stays` is what `_explain_momentum` says of the optimizer.
+
+    Raises `ValueError` where it cannot be run to its end.
+    """
     spec = sweep.schedulers[label]
     resolved = schedulers.resolve_arguments(spec.class_, spec.arguments, horizon)
     for part in schedulers.list_parts(spec.class_, resolved, horizon):

@@ -86,11 +86,12 @@ def replay(records: Records) -> Callable[..., None]:
     """
 
     def train(self, groups, setup, tell):
-        asked = {run.run_id for group in groups for run in group.runs}
-        for run in asked & records.keys():
+        # in order, so that every process makes the same changes to the disk
+        asked = [run.run_id for group in groups for run in group.runs]
+        for run in filter(records.__contains__, asked):
             tell(records[run])
-        if asked - records.keys():
-            raise KeyError(asked - records.keys())
+        if missing := set(asked) - records.keys():
+            raise KeyError(missing)
 
     return train
 
@@ -117,6 +118,7 @@ def run_ids(folder: Path) -> set[str]:
     for row in runs[runs["status"] == "completed"].itertuples():
         assert counts[row.run_id] == row.epochs * (4 if row.validation else 3), row.run_id
     values = read_metrics(folder).groupby("run_id").size()
+    values = values[values.index.isin(runs["run_id"])]  # others may be on their way into `runs`
     expected = runs.set_index("run_id")["metric_values"].dropna().astype("int64")
     assert values.to_dict() == expected.to_dict()
     return set(runs["run_id"])

@@ -14,6 +14,12 @@ from lrdecay.store.columns import METRIC_NAME, SPLITS
 OF_EPOCHS = ("loss", "accuracy")
 """What the table of epochs has columns for; all else is a metric of the user's own."""
 
+_MADE_OF = {
+    "best_test_accuracy": ("val_loss", "test_accuracy"),
+    "gap": ("train_eval_accuracy", "test_accuracy"),
+}
+"""What a comparison may go by that is logged under other names."""
+
 
 class Measurements:
     """The values of one run, by epoch and split; epochs come one after the other."""
@@ -31,11 +37,25 @@ class Measurements:
         own = (epoch or 0 for epoch, _, _ in self.own)
         return max(*own, *(epoch for epoch, _ in self.epochs), 0, 0)
 
-    def names(self) -> list[str]:
-        """Return the columns that a comparison may name."""
-        of_epochs = (f"{split}_{name}" for (_, split), row in self.epochs.items() for name in row)
-        own = (name if split is None else f"{split}_{name}" for _, split, name in self.own)
-        return list(dict.fromkeys([*of_epochs, *own]))
+    def check_last(self, compared: str, chooses: bool) -> None:
+        """Raise `TrialError` if what was logged of the last epoch and of the whole run lacks what
+        the comparison goes by, or what a base rate is chosen by."""
+        last = (None, self.reached)
+        of_epochs = (
+            f"{split}_{name}"
+            for (epoch, split), row in self.epochs.items()
+            for name in row
+            if epoch in last
+        )
+        own = (f"{split or ''}_{n}".lstrip("_") for epoch, split, n in self.own if epoch in last)
+        logged = list(dict.fromkeys([*of_epochs, *own]))
+        there = f"; the loop logged {', '.join(logged)} of the last epoch"
+        if chooses and "val_loss" not in logged:
+            raise TrialError(f"optimizer.lr is chosen by val_loss{there}")
+        for name in _MADE_OF.get(compared, (compared,)) if compared else ():
+            if name not in logged:
+                needs = f"{compared}, which needs {name}" if name != compared else compared
+                raise TrialError(f"comparison.metric is {needs}{there}")
 
     def check(self, epoch: object, split: object, given: Mapping[str, Any]) -> dict[str, float]:
         """Return the values that are given, as numbers.

@@ -8,6 +8,7 @@ import math
 import random
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -19,8 +20,8 @@ from torch.optim import Optimizer
 
 from lrdecay.components import rng
 from lrdecay.components.models.build import digest_weights
+from lrdecay.components.registry import describe_cause
 from lrdecay.core.run import Run
-from lrdecay.core.text import describe_error
 from lrdecay.engine.record import record_failed
 from lrdecay.execution.messages import EpochDone, Note, Tell
 from lrdecay.execution.own.errors import Diverged, TrialError
@@ -32,6 +33,15 @@ from lrdecay.store.schema import Record
 
 _BATCHES = 8
 """Training batches that are digested: enough to tell two orders apart."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a sweep holds every trial to: the metric that it compares, which each must log, and the
+    optimizer steps in an epoch, where its file gives them."""
+
+    compared: str = ""
+    steps_per_epoch: int | None = None
 
 
 class Trial:
@@ -51,14 +61,14 @@ class Trial:
         run: Run,
         device: torch.device | str = "cpu",
         tell: Tell = lambda message: None,
-        compared: str = "",
+        terms: Terms = Terms(),
     ) -> None:
         self.run, self.device = run, torch.device(device)
         self.seed, self.dropout, self.lr, self.epochs = run.seed, run.dropout, run.lr, run.epochs
         self.label, self.run_id = run.scheduler, run.run_id
         self.values: Mapping[str, Any] = json.loads(run.trainer_args or "{}")
         self.record: Record | None = None
-        self._tell, self._compared = tell, compared
+        self._tell, self._terms = tell, terms
         self._measured = Measurements(run.epochs)
         self._schedule: Schedule | None = None
         self._model: nn.Module | None = None
@@ -68,7 +78,11 @@ class Trial:
         self._diverged_at: int | None = None
 
     def __getitem__(self, name: str) -> Any:
-        """Return one of the loop's own values."""
+        """Return one of the loop's own values.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
         if name not in self.values:
             known = ", ".join(self.values) or "none"
             raise KeyError(f"{name!r} is no value of the sweep file's trainer; there are {known}")
@@ -152,10 +166,15 @@ class Trial:
 
         Raises:
             TrialError: no group is at the base rate, the schedule goes by steps and their number is
-                not given, or there is a scheduler already.
+                not given or not that of the sweep file, or there is a scheduler already.
         """
         if self._schedule is not None:
             raise TrialError("trial.scheduler was called twice; a trial has one schedule")
+        foreseen = self._terms.steps_per_epoch
+        if foreseen is not None and steps_per_epoch not in (None, foreseen):
+            raise TrialError(
+                f"steps_per_epoch is {steps_per_epoch} here and {foreseen} in the sweep file"
+            )
         self._schedule = Schedule(self.run, optimizer, steps_per_epoch, self._monitored)
         return self._schedule.scheduler
 
@@ -183,11 +202,12 @@ class Trial:
         values = self._measured.check(epoch, split, given)
         if split != "test" and not math.isfinite(values.get("loss", 0.0)):
             self.diverged()
+        before = self._measured.reached
         self._measured.add(epoch, split, values)
         if self._schedule is not None:
             self._schedule.scheduler.take_validation()
-        if epoch is not None and split in ("val", "test"):
-            self._tell(EpochDone(self.run, epoch, split, values.get("accuracy", math.nan)))
+        if epoch is not None and epoch > before:
+            self._tell(EpochDone(self.run, epoch, split, values.get("accuracy")))
 
     def diverged(self, step: int | None = None) -> NoReturn:
         """End the run as diverged, at a step from 0; at the last one unless given.
@@ -220,9 +240,10 @@ class Trial:
         self.record = record_trial(self.run, self._measured, rates, evidence, self.device)
         return self.record
 
-    def fail(self, error: BaseException) -> Record:
-        """Return the outcome of a loop that an error has ended."""
-        self.record = record_failed(self.run, describe_error(error), NAME, self.device)
+    def fail(self, error: str, is_final: bool = False) -> Record:
+        """Return the outcome of a loop that an error has ended; a final one is not tried again."""
+        failed = record_failed(self.run, error, NAME, self.device)
+        self.record = replace(failed, is_final=is_final)
         return self.record
 
     def _check_complete(self) -> None:
@@ -239,11 +260,7 @@ class Trial:
             self._tell(Note(note, once=True))
         else:
             self._schedule.check_rates()
-        logged = self._measured.names()
-        if self._compared and self._compared not in logged:
-            raise TrialError(
-                f"comparison.metric is {self._compared}; the loop logged {', '.join(logged)}"
-            )
+        self._measured.check_last(self._terms.compared, chooses=self.run.phase == "choose")
 
     def _read_dropout(self) -> float | None:
         modules = () if self._model is None else self._model.modules()
@@ -262,5 +279,6 @@ class Trial:
         """Let a diverged run pass, and record an error as that of this run, so that a loop over
         trials goes on."""
         if isinstance(error, Exception) and not isinstance(error, Diverged):
-            self.fail(error)
+            assert trace is not None
+            self.fail(describe_cause(error, trace.tb_frame.f_code.co_filename))
         return isinstance(error, Exception)

@@ -58,7 +58,7 @@ class Cluster:
         self._device = ("cuda" if on_gpu else "cpu") if device == "auto" else device
         self._scouts: list[Any] = []
         self._site: Site | None = None
-        self._put: tuple[Dataset, Any] | None = None
+        self._put: tuple[Dataset | None, Any] | None = None
 
     def site(self, precision: str, kernels: str) -> Site:
         """Return what runs of this precision, computed by these kernels, train on, as the first
@@ -78,7 +78,6 @@ class Cluster:
 
     def train(self, groups: Sequence[Group], setup: Setup, tell: Tell) -> None:
         """Train every group."""
-        assert setup.data is not None
         data = self._stored(setup.data)
         # what the coordinator has loaded, the nodes need not have
         light = replace(setup, data=None)
@@ -138,7 +137,7 @@ class Cluster:
             if ready:
                 return self._ray.get(reference)
 
-    def _stored(self, data: Dataset) -> Any:
+    def _stored(self, data: Dataset | None) -> Any:
         if self._put is None or self._put[0] is not data:
             self._put = (data, self._ray.put(data))
         return self._put[1]

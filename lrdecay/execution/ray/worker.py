@@ -50,9 +50,9 @@ class RayWorker:
         return plan_site(site, runs, data, engine, group_size)
 
     def begin(
-        self, setup: Setup, data: Dataset, expected: tuple[str, ...] | None, semantics: int
+        self, setup: Setup, data: Dataset | None, expected: tuple[str, ...] | None, semantics: int
     ) -> Iterator[list[Any]]:
-        """Take the data, and say whether this node can train as the coordinator expects."""
+        """Take the data, if any, and say whether this node can train as the coordinator expects."""
         import ray
 
         node = ray.get_runtime_context().get_node_id()

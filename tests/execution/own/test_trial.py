@@ -11,7 +11,7 @@ from torch import nn
 
 from lrdecay.engine.record import digest_rates
 from lrdecay.execution.messages import EpochDone
-from lrdecay.execution.own import Diverged, Trial, TrialError
+from lrdecay.execution.own import Diverged, Terms, Trial, TrialError
 from lrdecay.store.schema import EPOCHS, METRICS, RUNS, make_table
 
 STEP = {"step_size": 1, "gamma": 0.5}
@@ -66,8 +66,8 @@ def test_a_whole_run_in_the_columns_of_the_tables():
         *((epoch, "test", "f1", 0.125 * epoch) for epoch in range(1, 5)),
         (None, None, "energy", 3.5),
     ]
-    assert [(each.epoch, each.split) for each in told if isinstance(each, EpochDone)] == [
-        (epoch, split) for epoch in range(1, 5) for split in ("val", "test")
+    assert [(each.epoch, each.accuracy) for each in told if isinstance(each, EpochDone)] == [
+        (epoch, 0.5) for epoch in range(1, 5)
     ]
 
 
@@ -421,11 +421,47 @@ def test_each_wrong_value_has_its_one_error(given, message):
 
 
 def test_a_compared_metric_that_was_never_logged_is_told():
-    trial = Trial(run(), compared="test_wer")
+    trial = Trial(run(), terms=Terms("test_wer"))
     train(trial)
     with pytest.raises(TrialError) as caught:
         trial.finish()
     assert str(caught.value) == (
         "comparison.metric is test_wer; the loop logged val_loss, val_accuracy, test_loss, "
-        "test_accuracy, test_f1, energy"
+        "test_accuracy, test_f1, energy of the last epoch"
     )
+
+
+@pytest.mark.parametrize(
+    ("compared", "missing"),
+    [("gap", "train_eval_accuracy"), ("best_test_accuracy", ""), ("test_f1", ""), ("energy", "")],
+)
+def test_what_a_comparison_is_made_of_must_be_logged(compared, missing):
+    trial = Trial(run(), terms=Terms(compared))
+    train(trial)
+    if missing:
+        with pytest.raises(TrialError, match=f"is {compared}, which needs {missing}; the loop"):
+            trial.finish()
+    else:
+        assert trial.finish().run["status"] == "completed"
+
+
+def test_a_trial_that_chooses_a_base_rate_must_log_the_validation_loss():
+    trial = Trial(run(phase="choose", lr_chosen_per="scheduler", epochs=1))
+    model = trial.watch(network(trial))
+    optimizer = torch.optim.SGD(model.parameters(), lr=trial.lr)
+    trial.scheduler(optimizer)
+    optimizer.step()
+    trial.log(1, "test", loss=1.0)
+    with pytest.raises(TrialError) as caught:
+        trial.finish()
+    assert str(caught.value) == (
+        "optimizer.lr is chosen by val_loss; the loop logged test_loss of the last epoch"
+    )
+
+
+def test_the_steps_of_an_epoch_are_those_of_the_sweep_file():
+    trial = Trial(run(), terms=Terms(steps_per_epoch=STEPS))
+    optimizer = torch.optim.SGD(network(trial).parameters(), lr=trial.lr)
+    with pytest.raises(TrialError, match="steps_per_epoch is 4 here and 3 in the sweep file"):
+        trial.scheduler(optimizer, steps_per_epoch=4)
+    assert trial.scheduler(optimizer, steps_per_epoch=STEPS).steps_per_epoch == STEPS

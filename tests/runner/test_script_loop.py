@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from helpers.own_loops import run, train
+from lrdecay.runner.script_loop import iterate_trials
 
-from lrdecay.runner.trials import iterate_trials
 from lrdecay.store.reader import read_epochs, read_metrics, read_runs
 from lrdecay.store.verify import verify_results
 from lrdecay.store.writer import Store
@@ -28,7 +28,9 @@ def store(tmp_path):
 
 
 def trials(store):
-    return iterate_trials(store, lambda: [r for r in RUNS if r.run_id not in store.done()])
+    return iterate_trials(
+        store, lambda failed: [r for r in RUNS if r.run_id not in store.done() | failed]
+    )
 
 
 def test_all_of_them_in_order(store, tmp_path):

@@ -1,0 +1,38 @@
+"""Mistakes in a sweep file whose runs a loop of the user's own trains."""
+
+from collections.abc import Iterator
+
+from lrdecay.components.trainers.signature import RESERVED
+from lrdecay.core.yaml import Document, Problem
+from lrdecay.sweep.diagnostics import locate_problem
+
+_OF_LOOP = ("dataset", "model", "validation", "batch_size", "precision", "kernels")
+
+
+def find_trainer_problems(document: Document) -> Iterator[Problem]:
+    """Yield each key that is the loop's own business, and each of its values that is called what
+    something else is."""
+    given = document.value
+    for key in _OF_LOOP:
+        if key in given:
+            yield _refuse_key(document, key)
+    optimizer = given.get("optimizer")
+    if isinstance(optimizer, str):
+        yield _refuse_key(document, "optimizer")
+    for key in optimizer if isinstance(optimizer, dict) else ():
+        if key != "lr":
+            yield _refuse_key(document, "optimizer", key)
+    trainer = given["trainer"]
+    for key in trainer if isinstance(trainer, dict) else ():
+        if key in RESERVED and key != "name":
+            message = f"has a meaning already ({', '.join(RESERVED)} have); name it otherwise"
+            yield locate_problem(document, ("trainer", key), message, key=True)
+
+
+def _refuse_key(document: Document, *path: str) -> Problem:
+    return locate_problem(
+        document,
+        path,
+        "is the loop's own business with trainer; give it there, under trainer if it varies",
+        key=True,
+    )

@@ -1,0 +1,254 @@
+"""Sweeps whose runs a loop of the user's own trains: in workers, again and again, and in parts."""
+
+import pandas as pd
+import pytest
+from helpers.own_plugin import sweep_text, write_plugin
+from helpers.plugged import as_in_a_new_process
+from helpers.results import TIMES
+
+import lrdecay
+from lrdecay.analysis import compare, noise_floor, with_metrics
+from lrdecay.analysis.settings import read_criteria
+from lrdecay.runner import Shard
+from lrdecay.runner.coordinator import run_sweep
+from lrdecay.store.merge import merge_results
+from lrdecay.store.reader import read_epochs, read_metrics, read_plan, read_repeats, read_runs
+from lrdecay.store.verify import verify_results
+
+
+@pytest.fixture(autouse=True)
+def new_process():
+    with as_in_a_new_process():
+        yield
+
+
+def sweep(folder, text, **options):
+    file = folder / "own.yaml"
+    file.write_text(text)
+    plugin = write_plugin(folder)
+    chosen = {"workers": 0, "results": folder / "results", "plugins": [plugin]} | options
+    return run_sweep(file, **chosen)
+
+
+def tables(folder):
+    runs = read_runs(folder).drop(columns=TIMES).sort_values("run_id", ignore_index=True)
+    others = (
+        read(folder).sort_values(["run_id", "epoch", "split"], ignore_index=True)
+        for read in (read_epochs, read_metrics)
+    )
+    return [runs, *others]
+
+
+def assert_same(folder, other):
+    for one, expected in zip(tables(folder), tables(other), strict=True):
+        pd.testing.assert_frame_equal(one, expected, check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    with as_in_a_new_process():
+        return sweep(folder, sweep_text(trainer="{name: mine, width: [8, 16]}")).folder
+
+
+def test_every_cell_trains_at_every_seed_and_is_paired(whole):
+    runs = read_runs(whole)
+    assert len(runs) == 2 * 2 * 2 * 2
+    assert set(runs["status"]) == {"completed"}
+    assert set(runs["engine"]) == {"own"}
+    assert set(runs["trainer"]) == {"mine"}
+    assert runs["trainer_args"].unique().tolist() == [
+        '{"explode_at":-1,"fail_at":[],"slow":0.0,"width":8}',
+        '{"explode_at":-1,"fail_at":[],"slow":0.0,"width":16}',
+    ]
+    # words stay as they are: the loop knows what they mean
+    assert runs.set_index("scheduler").loc["onecycle", "scheduler_args"].unique().tolist() == [
+        '{"cycle_momentum":false,"max_lr":"2 lr","total_steps":"steps"}'
+    ]
+    assert runs["applied_dropout"].tolist() == runs["dropout"].tolist()
+    assert runs.groupby(["trainer_args", "seed"])["init_digest"].nunique().tolist() == [1] * 4
+    assert runs.groupby("seed")["order_digest"].nunique().tolist() == [1, 1]
+    assert runs["order_digest"].nunique() == 2
+    rates = runs.groupby("scheduler")["rates_digest"].nunique()
+    assert rates.to_dict() == {"constant": 1, "onecycle": 1}
+    assert len(read_epochs(whole)) == 16 * 2 * 3
+    assert read_metrics(whole).groupby(["split", "metric"]).size().to_dict() == {
+        ("test", "f1"): 32,
+        ("val", "f1"): 32,
+    }
+    # the plug-in's metric f1 is the share that is right
+    with_f1 = with_metrics(runs, read_metrics(whole))
+    assert with_f1["test_f1"].tolist() == runs["test_accuracy"].tolist()
+    assert verify_results(whole).findings == ()
+
+
+def test_the_verdicts_are_those_of_the_metric_that_the_file_declares(whole):
+    criteria = read_criteria(read_plan(whole).sweep_text)
+    runs = with_metrics(read_runs(whole), read_metrics(whole), criteria.declared)
+    table = compare(
+        runs, metric="test_accuracy", reference="constant", confidence=criteria.confidence
+    )
+    by_hand = runs.pivot_table(
+        index=["trainer_args", "dropout"], columns="scheduler", values="test_f1"
+    )
+    expected = 100 * (by_hand["onecycle"] - by_hand["constant"])
+    primary = table[table["family"] == "primary"].set_index(["trainer_args", "dropout"])
+    assert primary["difference"].to_dict() == pytest.approx(expected.to_dict(), abs=1e-12)
+
+
+def test_what_is_done_is_not_done_again_and_a_new_value_is_an_axis(whole, tmp_path):
+    first = sweep(tmp_path, sweep_text())
+    assert (first.completed, first.reused) == (8, 0)
+    again = sweep(tmp_path, sweep_text())
+    assert (again.completed, again.reused) == (0, 8)
+    # a default that is given is the same run, and what the file calls a schedule does not count
+    more = sweep(tmp_path, sweep_text(trainer="{name: mine, width: [8, 16], slow: 0}"))
+    assert (more.completed, more.reused) == (8, 8)
+    assert_same(more.folder, whole)
+
+
+def test_processes_make_the_same_runs(whole, tmp_path):
+    text = sweep_text(trainer="{name: mine, width: [8, 16]}")
+    summary = sweep(tmp_path, text, workers=2)
+    assert summary.completed == 16
+    assert_same(summary.folder, whole)
+
+
+def test_shards_are_merged_into_the_same_tables(whole, tmp_path):
+    text = sweep_text(trainer="{name: mine, width: [8, 16]}")
+    parts = [sweep(tmp_path, text, shard=Shard(number, 2)) for number in (1, 2)]
+    assert [part.completed for part in parts] == [8, 8]
+    merge_results([part.folder for part in parts], tmp_path / "results" / "own")
+    assert_same(tmp_path / "results" / "own", whole)
+
+
+def test_repeats_show_that_nothing_is_left_to_chance(tmp_path):
+    summary = sweep(tmp_path, sweep_text(dropout=""), repeat=1)
+    runs = read_runs(summary.folder)
+    assert runs["dropout"].isna().all()
+    floor = noise_floor(runs, read_repeats(summary.folder)).set_index("metric")
+    assert floor.loc["test_accuracy", ["n", "identical"]].tolist() == [2, 2]
+
+
+def test_base_rates_are_chosen_by_the_validation_loss(tmp_path):
+    text = sweep_text(optimizer="{lr: {choose: [0.001, 0.1], seeds: 2}}", dropout="")
+    summary = sweep(tmp_path, text)
+    runs = read_runs(summary.folder)
+    tried = runs[runs["phase"] == "choose"]
+    assert len(tried) == 2 * 2 * 2
+    assert tried["seed"].min() == 1_000_000
+    means = tried.groupby(["scheduler", "lr"])["val_loss"].mean().unstack()
+    chosen = runs[runs["phase"] == "compare"].groupby("scheduler")["lr"].unique()
+    assert {k: v.tolist() for k, v in chosen.items()} == {
+        label: [rate] for label, rate in means.idxmin(axis=1).items()
+    }
+
+
+def test_seeds_are_added_until_a_metric_of_ones_own_is_resolved(tmp_path):
+    text = sweep_text(
+        seeds="{min: 8, max: 16, until: resolved}",
+        dropout="",
+        epochs="1",
+        schedulers="{constant: {class: constant}, off: {class: ConstantLR, factor: 0.001}}",
+        optimizer="{lr: 1.0}",
+    )
+    summary = sweep(tmp_path, text)
+    runs = read_runs(summary.folder)
+    counts = runs.groupby("scheduler").size()
+    assert set(counts) <= {8, 12, 16}
+    assert counts.nunique() == 1
+
+
+def test_an_error_in_the_loop_is_told_with_its_file_and_line(tmp_path):
+    summary = sweep(tmp_path, sweep_text(trainer="{name: mine, fail_at: [1]}"))
+    runs = read_runs(summary.folder).set_index("seed")
+    assert runs.loc[0, "status"].tolist() == ["completed"] * 4
+    assert runs.loc[1, "status"].tolist() == ["failed"] * 4
+    line = write_plugin(tmp_path).read_text().split("disk on fire")[0].count("\n") + 1
+    plugin = tmp_path / "mine.py"
+    assert runs.loc[1, "error"].unique().tolist() == [
+        f"the plug-in trainer mine of {plugin} fails: RuntimeError: disk on fire "
+        f"(line {line} of mine.py)"
+    ]
+
+
+def test_a_mistake_is_told_with_its_line_and_not_tried_again(tmp_path):
+    told = []
+
+    class Progress:
+        def note(self, text):
+            told.append(text)
+
+        start = grow = epoch = finished = lambda self, *given: None
+
+    text = sweep_text(trainer="forgetful", steps_per_epoch="", dropout="")
+    summary = sweep(tmp_path, text, workers=1, progress=Progress())
+    assert summary.failed == 4
+    errors = read_runs(summary.folder)["error"].unique().tolist()
+    line = write_plugin(tmp_path).read_text().split("los=1.0")[0].count("\n") + 1
+    assert errors == [
+        "TrialError: the loop never asked for trial.scheduler(optimizer): its rates would not be "
+        "the schedule's"
+    ], line
+    assert not any("trying again" in text for text in told)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(tmp_path):
+    summary = sweep(tmp_path, sweep_text(trainer="{name: mine, explode_at: 1}"))
+    runs = read_runs(summary.folder).set_index("seed")
+    assert runs.loc[1, "status"].tolist() == ["diverged"] * 4
+    assert runs.loc[1, "diverged_at_step"].tolist() == [2] * 4
+    assert runs.loc[0, "status"].tolist() == ["completed"] * 4
+
+
+@pytest.mark.slow
+def test_a_loop_that_hangs_is_ended_by_the_time_limit(tmp_path):
+    text = sweep_text(trainer="{name: mine, slow: 60.0}", seeds="1", dropout="")
+    text = text.replace("  onecycle:", "  # onecycle:")
+    summary = sweep(tmp_path, text, workers=1, time_limit=2.0)
+    assert summary.failed == 1
+    (error,) = read_runs(summary.folder)["error"]
+    assert error == "no epoch was finished within 2 s (--time-limit) (tried 3 times)"
+
+
+@pytest.mark.slow
+def test_ray_s_actors_make_the_same_runs(whole, tmp_path):
+    pytest.importorskip("ray")
+    from lrdecay.execution import Cluster
+
+    text = sweep_text(trainer="{name: mine, width: [8, 16]}")
+    summary = sweep(tmp_path, text, executor=Cluster(workers=2))
+    assert summary.completed == 16
+    assert_same(summary.folder, whole)
+
+
+def test_what_cannot_be_asked_of_a_loop(tmp_path):
+    for options, message in (
+        ({"engine": "stacked"}, "engine: is the loop's own business with trainer; leave it out"),
+        ({"group_size": 2}, "group_size: is the loop's own business with trainer; leave it out"),
+    ):
+        with pytest.raises(lrdecay.InputError) as caught:
+            sweep(tmp_path, sweep_text(), **options)
+        assert str(caught.value) == message
+    with pytest.raises(lrdecay.InputError, match="trainer: script is no function that a worker"):
+        sweep(tmp_path, sweep_text(trainer="script"))
+
+
+def test_schedules_are_foreseen_where_the_file_says_how_many_steps_there_are(tmp_path):
+    schedulers = "{constant: {class: constant}, step: {class: StepLR, step_size: 9}}"
+    with pytest.raises(lrdecay.InputError, match=r"schedulers\.step: "):
+        sweep(tmp_path, sweep_text(schedulers=schedulers), strict=True)
+    short = "{constant: {class: constant}, cycle: {class: OneCycleLR, max_lr: 1.0, total_steps: 4}}"
+    with pytest.raises(lrdecay.InputError) as caught:
+        sweep(tmp_path, sweep_text(schedulers=short))
+    assert str(caught.value) == (
+        "schedulers.cycle: OneCycleLR ends after 4 steps, and the run has 6; "
+        "give total_steps: steps"
+    )
+
+
+def test_a_loop_whose_epochs_have_other_steps_than_the_file_says_fails(tmp_path):
+    summary = sweep(tmp_path, sweep_text(steps_per_epoch="5"))
+    errors = read_runs(summary.folder)["error"].unique()
+    (error,) = errors
+    assert error.startswith("TrialError: steps_per_epoch is 3 here and 5 in the sweep file (line ")
