@@ -1,14 +1,22 @@
 """Trials one after the other: committed whole or not at all, however the loop ends."""
 
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers.own_loops import run, train
-from lrdecay.runner.script_loop import iterate_trials
+from helpers.paths import HOME
 
-from lrdecay.store.reader import read_epochs, read_metrics, read_runs
+import lrdecay
+from lrdecay.runner.script_loop import iterate_trials
+from lrdecay.store.lock import hold_folder
+from lrdecay.store.reader import read_epochs, read_metrics, read_plan, read_runs
 from lrdecay.store.verify import verify_results
 from lrdecay.store.writer import Store
 
@@ -120,3 +128,121 @@ def test_the_generators_are_afterwards_as_they_were(store):
     for trial in trials(store):
         train(trial)
     assert (random.random(), np.random.rand(), torch.rand(1).item()) == expected
+
+
+SCRIPT = """\
+name: mine
+trainer: {width: 4}
+optimizer: {lr: 0.1}
+epochs: 4
+schedulers:
+  constant: {class: constant}
+  step: {class: StepLR, step_size: 1, gamma: 0.5}
+seeds: 2
+comparison: {metric: test_loss}
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "sweep.yaml"
+    path.write_text(SCRIPT)
+    return path
+
+
+def test_a_script_has_its_tables_whenever_it_stops(file, tmp_path):
+    results = tmp_path / "results"
+    for number, trial in enumerate(lrdecay.trials(file, results), start=1):
+        train(trial)
+        if number == 3:
+            break
+    plan = read_plan(results / "mine")
+    assert (plan.runs, plan.sweep_text) == (4, SCRIPT)
+    assert len(pd.read_parquet(results / "mine" / "runs.parquet")) == 3
+    for trial in lrdecay.trials(file, results):
+        train(trial)
+    runs = read_runs(results / "mine")
+    assert set(runs["status"]) == {"completed"}
+    assert runs["trainer"].unique().tolist() == ["script"]
+    assert runs[["seed", "scheduler"]].to_numpy().tolist() == [
+        [0, "constant"],
+        [0, "step"],
+        [1, "constant"],
+        [1, "step"],
+    ]
+    assert list(lrdecay.trials(file, results)) == []
+
+
+def test_a_loop_that_draws_without_a_seed_of_its_own_is_another_at_another_seed(file, tmp_path):
+    drawn = {}
+    for trial in lrdecay.trials(file, tmp_path / "results"):
+        with trial:
+            drawn[trial.seed, trial.label] = torch.rand(1).item(), np.random.rand(), random.random()
+            raise RuntimeError
+    assert drawn[0, "constant"] == drawn[0, "step"] != drawn[1, "step"] == drawn[1, "constant"]
+
+
+def test_what_an_error_has_left_half_done_is_ended_when_trials_are_asked_for_anew(file, tmp_path):
+    """As in a notebook, which keeps the last error with all that it had in hand."""
+    kept = []
+    try:
+        for trial in lrdecay.trials(file, tmp_path / "results"):
+            train(trial)
+            raise ZeroDivisionError
+    except ZeroDivisionError as error:
+        kept.append(error)
+    first = next(iter(trials := lrdecay.trials(file, tmp_path / "results")))
+    assert (first.seed, first.label) == (0, "step")
+    trials.close()
+
+
+def test_nobody_else_writes_while_trials_are_asked_for(file, tmp_path):
+    for _ in lrdecay.trials(file, tmp_path / "results"):
+        with pytest.raises(lrdecay.InputError, match="another sweep is writing to this folder"):
+            hold_folder(tmp_path / "results" / "mine").__enter__()
+        break
+
+
+@pytest.mark.slow
+def test_a_kill_loses_the_run_at_hand_and_no_other(file, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, signal, sys\n"
+        f"sys.path.insert(0, {str(HOME / 'tests')!r})\n"
+        "from helpers.own_loops import train\n"
+        "import lrdecay\n"
+        "for number, trial in enumerate(lrdecay.trials('sweep.yaml')):\n"
+        "    if number == 2:\n"
+        "        trial.log(1, 'val', loss=1.0)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    train(trial)\n"
+    )
+    command = [sys.executable, str(script)]
+    environment = {**os.environ, "PYTHONPATH": str(HOME)}
+    done = []
+    for _ in range(3):
+        ended = subprocess.run(command, cwd=tmp_path, env=environment, check=False)
+        done.append((ended.returncode, len(read_runs(tmp_path / "results" / "mine"))))
+    assert done == [(-9, 2), (0, 4), (0, 4)]
+    assert verify_results(tmp_path / "results" / "mine").findings == ()
+
+
+def test_trials_are_of_a_file_with_a_trainer(tmp_path):
+    with pytest.raises(lrdecay.InputError) as caught:
+        lrdecay.trials("digits", tmp_path)
+    assert str(caught.value) == (
+        "digits: lrdecay's own loop trains this sweep, for it has a dataset; trials are of a sweep "
+        "file that gives trainer in its place, such as trainer: script"
+    )
+
+
+def test_an_error_is_told_with_the_line_of_the_script(file, tmp_path):
+    for trial in lrdecay.trials(file, tmp_path / "results"):
+        with trial:
+            trial.log(1, "validation", loss=1.0)  # the line that is named
+    errors = read_runs(tmp_path / "results" / "mine")["error"].unique().tolist()
+    line = Path(__file__).read_text().split("# the line that is named")[0].count("\n") + 1
+    assert errors == [
+        "TrialError: trial.log: split must be one of train, train_eval, val, test, not "
+        f"'validation' (line {line} of test_script_loop.py)"
+    ]
