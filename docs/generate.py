@@ -24,6 +24,7 @@ from lrdecay.components.models.spec import ModelSpec
 from lrdecay.components.optimizers.build import CLASSES, DECAY_BIASES
 from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, pair
 from lrdecay.components.schedulers.spec import SchedulerSpec
+from lrdecay.components.trainers.spec import TrainerSpec
 from lrdecay.core import fields
 from lrdecay.store import columns
 from lrdecay.store.parquet import SCHEMA_VERSION
@@ -33,6 +34,7 @@ _NOTE = "<!-- Made by `make docs` from {source}: edit that instead. -->\n"
 
 _PARTS: dict[type[BaseModel], str] = {
     DatasetSpec: "dataset",
+    TrainerSpec: "trainer",
     ModelSpec: "model",
     OptimizerSpec: "optimizer",
     RateChoice: "optimizer.lr",
@@ -86,6 +88,8 @@ def in_words(hint: Any, notes: Sequence[Any] = ()) -> str:
         return "scheduler"
     if origin in (list, tuple, typing.get_origin(Sequence[int])):
         return _list(in_words(arguments[0]))
+    if origin is not None and len(arguments) == 1:  # of a key that may be left out
+        return in_words(arguments[0], notes)
     if origin is not None:
         choices = sorted({in_words(each) for each in arguments}, key=len)
         return ("; or " if any("," in each for each in choices) else " or ").join(choices)

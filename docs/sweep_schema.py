@@ -17,6 +17,7 @@ from lrdecay.components import registry
 from lrdecay.components.optimizers.spec import pair
 from lrdecay.core import fields
 from lrdecay.sweep import config
+from lrdecay.sweep.trainer_checks import OF_LOOP
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """The version that editors know best; nothing here takes a newer one."""
@@ -108,12 +109,27 @@ def make_schema() -> dict[str, Any]:
         }
     )
     own["name"] |= {"anyOf": [name, any_name[1] | {"items": name}]}
+    _allow_trainers(schema)
     # names of their own are for those who declare some
     built_in = {"properties": {"metric": {"enum": list(METRICS_COMPARED)}}}
     schema["if"] = {"not": {"required": ["metrics"]}}
     schema["then"] = {"properties": {"comparison": built_in}}
     written: dict[str, Any] = {"$schema": DIALECT} | _in_lines(schema)
     return written
+
+
+def _allow_trainers(schema: dict[str, Any]) -> None:
+    """Let a loop of the user's own have values of its own, and stand in place of a dataset."""
+    value = {"type": ["boolean", "number", "string"]}
+    several = {"type": "array", "items": {"anyOf": [value, {"type": "array", "items": value}]}}
+    schema["$defs"]["TrainerSpec"]["additionalProperties"] = {"anyOf": [value, several]}
+    schema["oneOf"] = [{"required": ["dataset"]}, {"required": ["trainer"]}]
+    of_loop = [{"required": [key]} for key in OF_LOOP]
+    only_lr = {"properties": {"optimizer": {"type": "object", "propertyNames": {"const": "lr"}}}}
+    schema["dependencies"] = {
+        "steps_per_epoch": ["trainer"],
+        "trainer": {"not": {"anyOf": of_loop}, **only_lr},
+    }
 
 
 def _in_lines(value: Any) -> Any:

@@ -79,11 +79,11 @@ class Sweep(Strict):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "sweep"
     """The results go to `results/NAME`; the file's own name unless given. 64 letters, digits, `.`,
     `_` and `-` at most, the first a letter or digit."""
-    dataset: Annotated[DatasetSpec, BeforeValidator(_shorthand)] | None = None
+    dataset: Annotated[DatasetSpec | None, BeforeValidator(_shorthand)] = None
     """What is trained on; must be given, unless a trainer is."""
-    trainer: (
-        Annotated[TrainerSpec, BeforeValidator(_trainer), BeforeValidator(_shorthand)] | None
-    ) = None
+    trainer: Annotated[
+        TrainerSpec | None, BeforeValidator(_trainer), BeforeValidator(_shorthand)
+    ] = None
     """A training loop of your own. Dataset, model, batches and the optimizer are its business then,
     and no keys of the file; of `optimizer` only `lr` is one."""
     steps_per_epoch: Annotated[int, Field(ge=1, le=10**9)] | None = None
@@ -106,8 +106,8 @@ class Sweep(Strict):
     """What is compared, each under a label of your own; an argument with a list of values makes one
     of each, whose label carries the value."""
     dropout: Axis[Fraction] = (0.3,)
-    """Dropout rates; to be left out for a network with rates of its own. With a trainer there are
-    none unless given."""
+    """Dropout rates; to be left out for a network with rates of its own. A trainer has those alone
+    that the file gives."""
     precision: Literal["float32", "tf32", "tf32x3", "bfloat16"] = "float32"
     """The precision of convolutions and matrix products; tf32 and bfloat16 are rougher and faster.
     tf32x3 needs `kernels: triton`: products in a convolution are three in tf32 each, about as exact

@@ -6,14 +6,15 @@ from lrdecay.components.trainers.signature import RESERVED
 from lrdecay.core.yaml import Document, Problem
 from lrdecay.sweep.diagnostics import locate_problem
 
-_OF_LOOP = ("dataset", "model", "validation", "batch_size", "precision", "kernels")
+OF_LOOP = ("dataset", "model", "validation", "batch_size", "precision", "kernels")
+"""Keys of a sweep file that are the business of the loop, where it is the user's."""
 
 
 def find_trainer_problems(document: Document) -> Iterator[Problem]:
     """Yield each key that is the loop's own business, and each of its values that is called what
     something else is."""
     given = document.value
-    for key in _OF_LOOP:
+    for key in OF_LOOP:
         if key in given:
             yield _refuse_key(document, key)
     optimizer = given.get("optimizer")

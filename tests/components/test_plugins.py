@@ -332,7 +332,7 @@ NO_SCHEDULER = "must be a subclass of torch.optim.lr_scheduler.LRScheduler, or a
         (
             "x = 1\n",
             "gives nothing; it needs one of the dicts SCHEDULERS, MODELS, DATASETS, OPTIMIZERS, "
-            'such as SCHEDULERS = {"MyLR": MyLR}',
+            'TRAINERS, such as SCHEDULERS = {"MyLR": MyLR}',
         ),
         ("MODELS = [1]\n", "MODELS must be a dict of names"),
         ("MODELS = {1: 1}\n", "MODELS must be a dict of names"),

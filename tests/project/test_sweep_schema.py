@@ -69,6 +69,16 @@ def test_a_mistake_is_found_where_it_is(validator):
     assert mistakes(validator, FIRST + "seeds: {min: 4}\n") == ["$.seeds"]
 
 
+def test_a_trainer_stands_in_place_of_a_dataset_and_has_values_of_its_own(validator):
+    own = FIRST.replace("dataset: digits", "trainer: {name: mine, width: [4, 8], data: wiki}")
+    assert mistakes(validator, own + "steps_per_epoch: 3\noptimizer: {lr: [0.1, 0.2]}\n") == []
+    assert mistakes(validator, own.replace("trainer: {name: mine, ", "trainer: {")) == []
+    for line in ("dataset: digits", "batch_size: 8", "optimizer: SGD", "optimizer: {eps: 1.0}"):
+        assert mistakes(validator, f"{own}{line}\n") != [], line
+    assert mistakes(validator, own.replace("wiki", "{a: 1}")) != []
+    assert mistakes(validator, FIRST + "steps_per_epoch: 3\n") == ["$"]
+
+
 def test_a_metric_of_one_s_own_is_for_those_who_declare_some(validator):
     compared = FIRST + "comparison: {metric: test_f1}\n"
     assert mistakes(validator, compared) == ["$.comparison.metric"]

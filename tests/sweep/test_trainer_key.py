@@ -88,6 +88,7 @@ MISTAKES = [
     ({"trainer": "{seed: 3}"}, "trainer.seed: has a meaning already (name, trial, seed, lr, epo"),
     ({"trainer": "{deep: {a: 1}}"}, "trainer.deep: must be "),
     ({"trainer": "3"}, "trainer: must be one of script, mine, forgetful, not 3"),
+    ({"trainer": "null"}, "trainer: must be one of script, mine, forgetful, not nothing"),
     ({"steps_per_epoch": "0"}, "steps_per_epoch: must be at least 1, not 0"),
     ({"trainer": "", "dataset": "digits"}, "steps_per_epoch: is for a trainer; lrdecay's own loop"),
     ({"trainer": "", "steps_per_epoch": ""}, "the key dataset is missing (keys: name, dataset, "),
