@@ -10,6 +10,7 @@
     ```toml       entry points of a plug-in
     ```quote      a message that no test can bring about everywhere: its words stand in the code
     ```layout     a folder's files, each of which the program names
+    ```diff A B   the lines that differ between two files, each less its first one
 
 An indented block holds commands, as `sh` does. `<!-- file: NAME ... -->` is a file that the page's
 commands find, `<!-- run: COMMAND -->` is run; readers see neither. `results/mnist` is there, as in
@@ -21,6 +22,7 @@ sides.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import io
 import re
@@ -125,6 +127,13 @@ def check(page: Path, folder: Path) -> None:
             with pytest.raises(SweepFileError):
                 parse_sweep(block.text)
             (folder / f"{block.kind.removeprefix('yaml ')}.yaml").write_text(block.text)
+        elif block.kind.startswith("diff "):
+            before, after = (
+                (HOME / name).read_text().splitlines(keepends=True)[1:]
+                for name in block.kind.split()[1:]
+            )
+            differing = list(difflib.unified_diff(before, after, n=0))[2:]
+            assert block.text == "".join(x for x in differing if not x.startswith("@@")), where
         elif block.kind == "quote":
             for part in re.split(r"\.\.\.|\n", block.text):
                 assert in_words(part.removeprefix("lrdecay: ")) in _said(), f"{where}: {part!r}"

@@ -55,7 +55,7 @@ def test_the_tables_are_made_of_the_columns_that_are_described():
 
 TRAINING = (
     *("README.md", "tutorial.md", "troubleshooting.md", "schedulers.md", "plugins.md"),
-    "results-folder.md",
+    *("results-folder.md", "own-loops.md"),
 )
 """The pages that train for a while."""
 

@@ -19,8 +19,9 @@ FACES = {
     "analysis": "Comparison SeedsUntil compare",
     "sweep": "Matrix Sweep SweepFileError expand_matrix find_sweep_file list_shipped load_sweep "
     "parse_sweep",
-    "execution": "Cluster Executor Local Site plan_groups",
-    "runner": "Progress Shard Summary run_sweep",
+    "execution": "Cluster Executor Local Site Trial TrialError plan_groups",
+    "runner": "Progress Shard Summary run_sweep trials",
+    "adapters": "",
     "plots": "write_figure",
     "report": "compare_folder watch_results write_comparison write_index write_report",
     "cli": "app main",

@@ -25,10 +25,24 @@ EXAMPLE = HOME / "examples" / "own_loop"
 PLUGIN = EXAMPLE / "trainer.py"
 
 
-def write_sweep(folder: Path, data: Path, images: int, **changes: object) -> Path:
+@pytest.fixture(scope="module")
+def few_images(data_dir, tmp_path_factory) -> Path:
+    """A folder as torchvision lays it out, of the first images of MNIST."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "MNIST" / "raw").mkdir(parents=True)
+    for part, count in (("train", 160), ("t10k", 50)):
+        for name, header, size in (("images-idx3", 16, 784), ("labels-idx1", 8, 1)):
+            path = f"MNIST/raw/{part}-{name}-ubyte"
+            whole = (data_dir / path).read_bytes()
+            few = whole[:4] + count.to_bytes(4, "big") + whole[8 : header + count * size]
+            (folder / path).write_bytes(few)
+    return folder
+
+
+def write_sweep(folder: Path, data: Path, **changes: object) -> Path:
     """The example's sweep file for a few images."""
     document = yaml.safe_load((EXAMPLE / "sweep.yaml").read_text())
-    trainer = {"name": "mnist_cnn", "data": str(data), "images": images, "channels": 4}
+    trainer = {"name": "mnist_cnn", "data": str(data), "images": 128, "channels": 4}
     file = folder / "sweep.yaml"
     file.write_text(yaml.safe_dump(document | {"trainer": trainer} | changes, sort_keys=False))
     return file
@@ -43,8 +57,8 @@ def test_eight_lines_are_others():
     assert sum(line.startswith("+") for line in changes) == 8
 
 
-def test_it_trains_with_the_file_that_is_beside_it(data_dir, tmp_path):
-    file = write_sweep(tmp_path, data_dir, 128, seeds=1, epochs=1, dropout=[0.25])
+def test_it_trains_with_the_file_that_is_beside_it(few_images, tmp_path):
+    file = write_sweep(tmp_path, few_images, seeds=1, epochs=1, dropout=[0.25])
     with as_in_a_new_process():
         summary = run_sweep(file, tmp_path, workers=0, plugins=[PLUGIN])
     assert (summary.completed, summary.failed) == (4, 0)
@@ -75,11 +89,11 @@ def count_runs(folder: Path) -> int:
 
 
 @pytest.mark.slow
-def test_killed_twice_it_ends_with_the_tables_of_a_sweep_that_was_not(data_dir, tmp_path):
+def test_killed_twice_it_ends_with_the_tables_of_a_sweep_that_was_not(few_images, tmp_path):
     """Four schedulers at two dropouts and eight seeds, on two workers."""
-    file = write_sweep(tmp_path, data_dir, 128, epochs=2)
+    file = write_sweep(tmp_path, few_images, epochs=2)
     folder = tmp_path / "killed" / "own_loop"
-    for least in (8, 24):
+    for least in (4, 24):
         process = start(file, tmp_path / "killed")
         while process.poll() is None and count_runs(folder) < least:
             time.sleep(0.2)
