@@ -67,7 +67,7 @@ Plugin = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FILE_OR_MODULE",
-        help="Schedulers, models, datasets or optimizers of your own; repeat it.",
+        help="Schedulers, models, datasets, optimizers or training loops of your own; repeat it.",
     ),
 ]
 On = Annotated[

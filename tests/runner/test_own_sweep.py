@@ -1,8 +1,12 @@
 """Sweeps whose runs a loop of the user's own trains: in workers, again and again, and in parts."""
 
+import json
+import shutil
+
 import pandas as pd
 import pytest
-from helpers.own_plugin import sweep_text, write_plugin
+from helpers.commands import call
+from helpers.own_plugin import PLUGIN, sweep_text, write_plugin
 from helpers.plugged import as_in_a_new_process
 from helpers.results import TIMES
 
@@ -250,3 +254,46 @@ def test_a_loop_whose_epochs_have_other_steps_than_the_file_says_fails(tmp_path)
     errors = read_runs(summary.folder)["error"].unique()
     (error,) = errors
     assert error.startswith("TrialError: steps_per_epoch is 3 here and 5 in the sweep file (line ")
+
+
+@pytest.mark.usefixtures("empty_figures")
+def test_whoever_reads_results_reads_these(whole, tmp_path):
+    folder = tmp_path / "own"
+    shutil.copytree(whole, folder)
+    for command in ("report", "compare", "status", "verify"):
+        result = call(command, folder)
+        assert result.exit_code == 0, result.output
+    compared = call("compare", folder, "--format", "json").output
+    assert {row["trainer_args"] for row in json.loads(compared)} == set(
+        read_runs(whole)["trainer_args"]
+    )
+    page = (folder / "report.html").read_text()
+    assert "test f1" in page
+    assert "None" not in page
+
+
+@pytest.mark.usefixtures("empty_figures")
+def test_a_report_needs_no_accuracy(tmp_path):
+    text = PLUGIN.replace(", accuracy=right", "")
+    assert text != PLUGIN
+    file = tmp_path / "own.yaml"
+    file.write_text(sweep_text())
+    plugin = write_plugin(tmp_path, text)
+    summary = run_sweep(file, tmp_path, workers=0, plugins=[plugin])
+    assert summary.completed == 8
+    assert read_runs(summary.folder)["test_accuracy"].isna().all()
+    result = call("report", summary.folder)
+    assert result.exit_code == 0, result.output
+
+
+def test_plan_shows_the_schedules_where_the_steps_are_known(tmp_path):
+    file = tmp_path / "own.yaml"
+    plugin = write_plugin(tmp_path)
+    file.write_text(sweep_text())
+    shown = call("plan", file, "--plugin", plugin).output
+    assert "trainer    mine" in shown
+    assert "onecycle" in shown.partition("learning rate")[2]
+    assert "How long a run takes is the loop's own business" in shown
+    file.write_text(sweep_text(steps_per_epoch=""))
+    shown = call("plan", file, "--plugin", plugin).output
+    assert "With steps_per_epoch in the sweep file the schedules would be shown here." in shown
