@@ -22,6 +22,7 @@ from lrdecay.engine.measured import EVALUATION_BATCH
 from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked import lockstep, train
 from lrdecay.engine.stacked.kernel_check import check_kernels
+from lrdecay.engine.stacked.kinds import find_kinds
 from lrdecay.engine.stacked.stack_check import CannotStackError, check_same_results
 from lrdecay.execution.cost import count_images, estimate_flops
 from lrdecay.execution.memory import build_two, find_free_memory, measure_run_bytes
@@ -75,7 +76,7 @@ def plan_groups(
     An error of the device is raised as it is: it says nothing of a network.
     """
     kinds: dict[tuple[object, ...], list[Run]] = {}
-    for run, kind in zip(runs, lockstep.find_kinds(runs), strict=True):
+    for run, kind in zip(runs, find_kinds(runs), strict=True):
         kinds.setdefault(kind, []).append(run)
     tried: dict[tuple[object, ...], _Company] = {}
     groups: list[Group] = []

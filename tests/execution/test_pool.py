@@ -319,8 +319,8 @@ def test_a_gpu_that_fails_with_all_runs_ends_the_sweep_soon(engine):
         site.train([Group(engine, (run,)) for run in runs[:1]] + [Group(engine, runs[1:])])
     assert outcomes(site) == {0: "completed"}
     assert str(raised.value) == (
-        f"{LOST}, as with 2 other runs before and none finished between; `nvidia-smi` shows whether "
-        f"it works"
+        f"{LOST}, as with 2 other runs before and none finished between; `nvidia-smi` shows "
+        f"whether it works"
     )
     # of 8 runs at once: 8, 4, 2 and one alone, another, and the first of the next two
     assert len(site.workers) <= 9

@@ -12,8 +12,8 @@ from lrdecay.core.text import first_line
 from lrdecay.engine.device_errors import is_out_of_memory
 
 Step = Callable[..., tuple[Tensor, ...]]
-Pool = tuple[int, int]
-"""What torch calls the memory that graphs have for themselves."""
+Pool = Any
+"""The memory that graphs have for themselves, as `torch.cuda.graph_pool_handle` names it."""
 
 _WARM_UPS = 3
 

@@ -140,9 +140,11 @@ def keep_statistics(monkeypatch):
 def keep_optimizer(monkeypatch):
     """The optimizer's state is not put back."""
     real = cuda_graph.capture_step
-    monkeypatch.setattr(
-        cuda_graph, "capture_step", lambda step, examples, state, pool: real(step, examples, state[:8])
-    )
+
+    def capture(step, examples, state, pool):
+        return real(step, examples, state[:8], pool)
+
+    monkeypatch.setattr(cuda_graph, "capture_step", capture)
     return some("seeds: 2")
 
 

@@ -1,4 +1,4 @@
-"""Whole training steps with kernels in Triton's interpreter, on a CPU, and the check before them."""
+"""Whole training steps with kernels in Triton's interpreter, and the check before them."""
 
 from dataclasses import replace
 

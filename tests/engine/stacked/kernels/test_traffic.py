@@ -43,8 +43,10 @@ def test_a_step_of_the_cnn_is_few_launches_and_bytes(update, monkeypatch):
     assert [launch.name for launch in launches] == [*STEP, update]
     assert counts.total_launches + len(launches) <= 40
     assert counts.megabytes + own / RUNS / 1e6 <= 50
-    print(f"{counts.total_launches + len(launches)} launches, "
-          f"{counts.megabytes + own / RUNS / 1e6:.1f} MB")
+    print(
+        f"{counts.total_launches + len(launches)} launches, "
+        f"{counts.megabytes + own / RUNS / 1e6:.1f} MB"
+    )
 
 
 def test_kernels_move_what_they_have_to_and_no_more(monkeypatch):
