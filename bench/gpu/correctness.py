@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bench.gpu import problem
-from bench.gpu.items import item
+from bench.gpu.items import Found, item
 from lrdecay.components import rng
 from lrdecay.components.models.build import MODELS, takes_batch_norm
 from lrdecay.core.run import Run
@@ -26,8 +26,17 @@ CPU = torch.device("cpu")
 
 
 @item(limit=40, pretended=True)
-def facts(device: torch.device) -> dict[str, object]:
+def facts(device: torch.device) -> Iterator[Found]:
     """Driver and card; are random streams the CPU's to the bit; can a step be captured?"""
+    properties = torch.cuda.get_device_properties(device) if _is_real() else None
+    yield {
+        "card": torch.cuda.get_device_name(device),
+        "torch": f"{torch.__version__}, CUDA {torch.version.cuda}",
+        "driver": _ask_driver(),
+        "memory_GiB": round(properties.total_memory / 2**30, 1) if properties else None,
+        "multiprocessors": properties.multi_processor_count if properties else None,
+        "capability": f"{properties.major}.{properties.minor}" if properties else None,
+    }
     keys = rng.make_keys(range(5), "dropout", "cpu")
     threshold = rng.mask_threshold(0.3)
     there = rng.draw_mask(keys[:, None].to(device), threshold, (3, 7, 7), device).cpu()
@@ -37,6 +46,7 @@ def facts(device: torch.device) -> dict[str, object]:
             (rng.draw_order(1, 2, 999, device).cpu() == rng.draw_order(1, 2, 999)).all()
         ),
     }
+    yield {"streams_equal_the_CPUs": same}
     total = torch.zeros(4, device=device)
 
     def add(x: Tensor) -> tuple[Tensor, ...]:
@@ -45,23 +55,16 @@ def facts(device: torch.device) -> dict[str, object]:
     captured = cuda_graph.capture_step(add, [torch.zeros(4, device=device)], [total])
     for value in (1.0, 2.0):
         captured(torch.full((4,), value, device=device))
-    properties = torch.cuda.get_device_properties(device) if _is_real() else None
-    return {
-        "card": torch.cuda.get_device_name(device),
-        "torch": f"{torch.__version__}, CUDA {torch.version.cuda}",
-        "driver": _ask_driver(),
-        "memory_GiB": round(properties.total_memory / 2**30, 1) if properties else None,
-        "multiprocessors": properties.multi_processor_count if properties else None,
-        "streams_equal_the_CPUs": same,
+    yield {
         "captured_sum": total.tolist(),
         "right": all(same.values()) and total.tolist() == [3.0] * 4,
     }
 
 
-@item(limit=60, pretended=True)
-def stackable(device: torch.device) -> dict[str, object]:
+@item(limit=50, pretended=True)
+def stackable(device: torch.device) -> Iterator[Found]:
     """Which networks train many at once on this device?"""
-    found: dict[str, object] = {}
+    found: dict[str, str] = {}
     for name in MODELS:
         for batch_norm in (False, True) if takes_batch_norm(name) else (False,):
             (run,) = problem.make_runs(1, name, batch_norm)
@@ -73,13 +76,17 @@ def stackable(device: torch.device) -> dict[str, object]:
                 except CannotStackError as error:
                     answer = str(error)
             found[f"{name}{', batch norm' if batch_norm else ''}"] = answer
-    return {"networks": found, "right": set(found.values()) == {"yes"}}
+            yield {"networks": found}
+    yield {"right": set(found.values()) == {"yes"}}
 
 
-@item(limit=60, pretended=True)
-def same_bits(device: torch.device) -> dict[str, object]:
-    """Do captured steps, a second time, and fewer runs give the same bits, and the CPU nearly?"""
-    found: dict[str, dict[str, object]] = {}
+@item(limit=50, pretended=True)
+def same_bits(device: torch.device) -> Iterator[Found]:
+    """Do captured steps give the bits of uncaptured ones, a second time too, and nearly the CPU's?
+
+    Whether runs have the same bits among fewer is reported; a GPU need not give them.
+    """
+    found: dict[str, Found] = {}
     for batch_norm in (False, True):
         runs = problem.make_runs(6, batch_norm=batch_norm)
         captured = _weights(runs, device)
@@ -95,11 +102,9 @@ def same_bits(device: torch.device) -> dict[str, object]:
             "kept_equals_whole": _equal([x[[0, 2, 3, 5]] for x in captured], fewer),
             "largest_difference_to_the_CPU": apart,
         }
-    flags = ("captured_equals_eager", "repeats", "kept_equals_whole")
-    return {
-        "networks": found,
-        "right": all(of_network[flag] for of_network in found.values() for flag in flags),
-    }
+        yield {"networks": found}
+    promised = ("captured_equals_eager", "repeats")
+    yield {"right": all(of_network[each] for of_network in found.values() for each in promised)}
 
 
 def _weights(runs: list[Run], device: torch.device, keep: list[int] | None = None) -> list[Tensor]:
