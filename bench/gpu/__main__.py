@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from bench.gpu import correctness, kernels, process, summary, timing, whole
-from bench.gpu.items import ITEMS, Found, Item, SkippedError
+from bench.gpu.items import ITEMS, Found, Item
 from lrdecay.engine import provenance
 
 __all__ = ["correctness", "kernels", "timing", "whole"]  # importing them fills ITEMS
@@ -79,8 +79,11 @@ def _measure_apart(item: Item, pretend: bool, left: float) -> Found:
         return {"skipped": f"the {BUDGET:.0f} s for all items are over"}
     if pretend and not item.pretended:
         return {"skipped": "needs a real GPU"}
+    if not (pretend or torch.cuda.is_available()):
+        return {"skipped": f"torch {torch.__version__} finds no GPU here"}
     command = [sys.executable, "-m", "bench.gpu", "--only", item.name, *["--pretend"] * pretend]
-    return process.measure_apart(command, min(item.limit, left))
+    # a pretended GPU is as slow as its CPU is busy
+    return process.measure_apart(command, left if pretend else min(item.limit, left))
 
 
 def _measure(item: Item, pretend: bool) -> Iterator[Found]:
@@ -91,8 +94,6 @@ def _measure(item: Item, pretend: bool) -> Iterator[Found]:
             from helpers.pretended_gpu import pretend_gpu
 
             undo.enter_context(pretend_gpu())
-        if not torch.cuda.is_available():
-            raise SkippedError(f"torch {torch.__version__} finds no GPU here")
         yield from item.measure(torch.device("cuda"))
 
 

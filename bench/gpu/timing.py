@@ -9,7 +9,6 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import TensorDataset
 
-from bench import tutorial
 from bench.gpu import cases, problem
 from bench.gpu.cases import Case
 from bench.gpu.items import Found, item
@@ -42,6 +41,8 @@ def _list_cases() -> list[Case]:
 @item(limit=50)
 def tutorial_loop(device: torch.device) -> Iterator[Found]:
     """How long does a step of the tutorial's loop take, and how many times as fast is a group?"""
+    from bench import tutorial  # torchvision with it, as slow to import as all else here
+
     data = problem.split(problem.make_runs(1), device)
     train = TensorDataset(data.train.images.cpu(), data.train.labels.cpu())
     test = TensorDataset(data.test.images.cpu()[:1], data.test.labels.cpu()[:1])
