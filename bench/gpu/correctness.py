@@ -13,12 +13,11 @@ from torch import Tensor
 
 from bench.gpu import problem
 from bench.gpu.items import Found, item
+from bench.gpu.training import NEAR, train_briefly
 from lrdecay.components import rng
 from lrdecay.components.models.build import MODELS, takes_batch_norm
-from lrdecay.core.run import Run
-from lrdecay.engine.precision import use_precision, use_training_settings
+from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked import cuda_graph
-from lrdecay.engine.stacked.lockstep import Lockstep
 from lrdecay.engine.stacked.stack_check import CannotStackError
 from lrdecay.execution.grouping import check_stackable
 
@@ -87,38 +86,30 @@ def same_bits(device: torch.device) -> Iterator[Found]:
     Whether runs have the same bits among fewer is reported; a GPU need not give them.
     """
     found: dict[str, Found] = {}
+    right = True
+    kept = [0, 2, 3, 5]
     for batch_norm in (False, True):
         runs = problem.make_runs(6, batch_norm=batch_norm)
-        captured = _weights(runs, device)
-        again = _weights(runs, device)
+        captured = train_briefly(runs, device)
         with _uncaptured():
-            eager = _weights(runs, device)
-        fewer = _weights(runs, device, keep=[0, 2, 3, 5])
-        cpu = _weights(runs, CPU)
-        apart = max(float((a - b).abs().max()) for a, b in zip(captured, cpu, strict=True))
-        found["batch norm" if batch_norm else "plain"] = {
-            "captured_equals_eager": _equal(captured, eager),
-            "repeats": _equal(captured, again),
-            "kept_equals_whole": _equal([x[[0, 2, 3, 5]] for x in captured], fewer),
-            "largest_difference_to_the_CPU": apart,
+            eager = train_briefly(runs, device)
+        fewer = train_briefly(runs, device, keep=kept)
+        promised = {
+            "captured_equals_eager": captured.equals(eager),
+            "repeats": captured.equals(train_briefly(runs, device)),
         }
+        apart = captured.compare(train_briefly(runs, CPU))
+        found["batch norm" if batch_norm else "plain"] = {
+            **promised,
+            "kept_equals_whole": all(
+                torch.equal(whole[kept], some)
+                for whole, some in zip(captured.weights, fewer.weights, strict=True)
+            ),
+            "differences_to_the_CPU": apart,
+        }
+        right &= all(promised.values()) and apart["losses_of_half_the_runs"] < NEAR
         yield {"networks": found}
-    promised = ("captured_equals_eager", "repeats")
-    yield {"right": all(of_network[each] for of_network in found.values() for each in promised)}
-
-
-def _weights(runs: list[Run], device: torch.device, keep: list[int] | None = None) -> list[Tensor]:
-    """Return the weights of all runs, on the CPU, after an epoch, or after two with `keep` between
-    them where it is given; both end at the same step."""
-    data = problem.split(runs, device)
-    with use_training_settings(), use_precision(runs[0].precision, device):
-        group = Lockstep(runs, data.train.first(5 * problem.BATCH + 9), data.classes, device)
-        group.train_epoch()
-        group.end_epoch([None] * len(runs))
-        if keep is not None:
-            group.keep(keep)
-        group.train_epoch()
-        return [tensor.detach().cpu() for tensor in group._stack.state]
+    yield {"right": right}
 
 
 @contextmanager
@@ -126,10 +117,6 @@ def _uncaptured() -> Iterator[None]:
     """Within the block each kernel of a step is launched by itself."""
     with patch.object(cuda_graph, "capture_step", lambda step, examples, state: step):
         yield
-
-
-def _equal(some: list[Tensor], others: list[Tensor]) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(some, others, strict=True))
 
 
 def _is_real() -> bool:

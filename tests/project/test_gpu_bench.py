@@ -70,7 +70,7 @@ def test_what_can_be_is_measured_on_a_pretended_gpu(tmp_path):
             assert found["skipped"] == "needs a real GPU", name
     plain = results["items"]["same bits"]["networks"]["plain"]
     assert plain["captured_equals_eager"] is plain["repeats"] is True
-    assert plain["largest_difference_to_the_CPU"] < 1e-4
+    assert plain["differences_to_the_CPU"]["losses_of_half_the_runs"] < 1e-5
 
 
 # Items and their processes.
@@ -220,6 +220,17 @@ def test_a_case_that_fails_is_a_row_unless_the_gpu_is_lost(monkeypatch):
         fail_with(torch.AcceleratorError("CUDA error: an illegal memory access"))
 
 
+def test_half_of_the_runs_are_judged_and_all_are_reported():
+    from bench.gpu.training import Trained
+
+    one = Trained(torch.zeros(2, 3), [torch.zeros(3, 2)])
+    losses = torch.tensor([[0.0, 0.25, 0.0], [0.5, 0.125, 2.0]])
+    other = Trained(losses, [torch.tensor([[0.0, 0.0], [0.0, -4.0], [1.0, 0.0]])])
+    assert one.compare(other) == {"losses_of_half_the_runs": 0.5, "losses": 2.0, "weights": 4.0}
+    assert one.equals(one)
+    assert not one.equals(other)
+
+
 @pytest.mark.parametrize(
     ("triton_ms", "losses", "default", "right"),
     [
@@ -233,22 +244,24 @@ def test_the_kernels_are_for_default_where_right_and_faster(
     monkeypatch, triton_ms, losses, default, right
 ):
     from bench.gpu import cases, kernels
+    from bench.gpu.training import Trained
 
     def measure(self, device):
         took = triton_ms if self.kernels == "triton" else 2.0
         return {**vars(self), **({"error": "no"} if took is None else {"step_ms": took})}
 
     def train(by, precision, device):
-        return torch.full((6, 8), losses * (by == "triton")), [torch.ones(8)]
+        return Trained(torch.full((6, 8), losses * (by == "triton")), [torch.ones(8)])
 
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     monkeypatch.setattr(cases.Case, "measure", measure)
-    monkeypatch.setattr(kernels, "_train_briefly", train)
+    monkeypatch.setattr(kernels, "_train", train)
     parts = list(kernels.kernels(torch.device("cuda")))
     found = {key: value for part in parts for key, value in part.items()}
     assert len(found["rows"]) == 12
     assert (found["default_should_be"], found["right"]) == (default, right)
     assert found["differences_to_torch"]["float32"] == {
+        "losses_of_half_the_runs": pytest.approx(losses),
         "losses": pytest.approx(losses),
         "weights": 0.0,
     }
