@@ -4,7 +4,8 @@ Nothing is measured. A step is computed on the CPU in the form that a GPU has, a
 that is a kernel there counts as one launch, which reads each distinct tensor that it is given once
 and writes each that it changes or returns once. Views and allocations are free; a tensor that is
 expanded counts as what lies in memory; gathering reads as much as it writes, and scattering moves
-what is scattered. Counters of the random streams, which a CPU keeps, are not counted.
+what is scattered. Counters of the random streams, which a CPU keeps and a GPU does not, are not
+counted: in a step of the cnn they are two launches.
 
     python bench/gpu_traffic.py [RUNS] [IMAGE SIDE]
 """
@@ -28,8 +29,7 @@ from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.dataset import Split
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.engine.precision import use_precision, use_training_settings
-from lrdecay.engine.stacked import sequential
-from lrdecay.engine.stacked.lockstep import Lockstep
+from lrdecay.engine.stacked import ensemble, lockstep
 from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
 
@@ -125,8 +125,13 @@ def _bytes(tensor: Tensor) -> int:
 
 @contextmanager
 def use_gpu_form() -> Iterator[None]:
-    """Within the block stacks on the CPU are computed as on a GPU."""
-    with patch.object(sequential, "InChannels", sequential.InBatch):
+    """Within the block groups on the CPU are computed in the form that is chosen for a GPU."""
+
+    # on a pretended GPU (tests/helpers/) the counters of the streams would be counted too
+    def choose(device: torch.device, *how: str) -> ensemble.Form:
+        return ensemble.choose_form(torch.device("cuda"), *how)
+
+    with patch.object(lockstep, "choose_form", choose):
         yield
 
 
@@ -136,12 +141,14 @@ def count_step(
     batch_norm: bool = False,
     optimizer: str = "{name: Adam, lr: 0.001}",
     seeds: int | None = None,
+    kernels: str = "torch",
 ) -> Counts:
     """Return the counts of one step of the cnn: batches of 64, so many runs, each with a seed of
-    its own unless there are fewer `seeds`."""
+    its own unless there are fewer `seeds`. Kernels in Triton, which have to be noted instead of
+    launched, are not counted: they are no operations of torch."""
     dataset = sources.load_dataset(DatasetSpec(name="digits"))
     text = f"dataset: digits\nmodel: {{batch_norm: {str(batch_norm).lower()}}}\n"
-    text += f"optimizer: {optimizer}\nseeds: {seeds or runs}\n"
+    text += f"kernels: {kernels}\noptimizer: {optimizer}\nseeds: {seeds or runs}\n"
     text += f"dropout: {[0.3 + 0.01 * place for place in range(runs // (seeds or runs))]}\n"
     together = list_runs(parse_sweep(f"{text}schedulers: {{c: {{class: constant}}}}\n"), dataset)
     assert len(together) == runs
@@ -149,7 +156,7 @@ def count_step(
     split = Split(images, torch.randint(10, (64,)))
     counts = Counts(runs)
     with use_training_settings(), use_precision("float32", torch.device("cpu")), use_gpu_form():
-        group = Lockstep(together, split, 10, torch.device("cpu"))
+        group = lockstep.Lockstep(together, split, 10, torch.device("cpu"))
         group.train_epoch()
         rates, momenta = group._rates.next_epoch()
         row = group._update.coefficients(rates, momenta, 1)[0].float()

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from bench.gpu import problem
-from bench.gpu.items import item
+from bench.gpu.items import Found, item
+from bench.gpu.training import NEAR, train_briefly
 from lrdecay.components import rng
 from lrdecay.components.models.build import MODELS, takes_batch_norm
-from lrdecay.core.run import Run
-from lrdecay.engine.precision import use_precision, use_training_settings
+from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked import cuda_graph
-from lrdecay.engine.stacked.lockstep import Lockstep
 from lrdecay.engine.stacked.stack_check import CannotStackError
 from lrdecay.execution.grouping import check_stackable
 
@@ -26,8 +25,17 @@ CPU = torch.device("cpu")
 
 
 @item(limit=40, pretended=True)
-def facts(device: torch.device) -> dict[str, object]:
+def facts(device: torch.device) -> Iterator[Found]:
     """Driver and card; are random streams the CPU's to the bit; can a step be captured?"""
+    properties = torch.cuda.get_device_properties(device) if _is_real() else None
+    yield {
+        "card": torch.cuda.get_device_name(device),
+        "torch": f"{torch.__version__}, CUDA {torch.version.cuda}",
+        "driver": _ask_driver(),
+        "memory_GiB": round(properties.total_memory / 2**30, 1) if properties else None,
+        "multiprocessors": properties.multi_processor_count if properties else None,
+        "capability": f"{properties.major}.{properties.minor}" if properties else None,
+    }
     keys = rng.make_keys(range(5), "dropout", "cpu")
     threshold = rng.mask_threshold(0.3)
     there = rng.draw_mask(keys[:, None].to(device), threshold, (3, 7, 7), device).cpu()
@@ -37,6 +45,7 @@ def facts(device: torch.device) -> dict[str, object]:
             (rng.draw_order(1, 2, 999, device).cpu() == rng.draw_order(1, 2, 999)).all()
         ),
     }
+    yield {"streams_equal_the_CPUs": same}
     total = torch.zeros(4, device=device)
 
     def add(x: Tensor) -> tuple[Tensor, ...]:
@@ -45,23 +54,16 @@ def facts(device: torch.device) -> dict[str, object]:
     captured = cuda_graph.capture_step(add, [torch.zeros(4, device=device)], [total])
     for value in (1.0, 2.0):
         captured(torch.full((4,), value, device=device))
-    properties = torch.cuda.get_device_properties(device) if _is_real() else None
-    return {
-        "card": torch.cuda.get_device_name(device),
-        "torch": f"{torch.__version__}, CUDA {torch.version.cuda}",
-        "driver": _ask_driver(),
-        "memory_GiB": round(properties.total_memory / 2**30, 1) if properties else None,
-        "multiprocessors": properties.multi_processor_count if properties else None,
-        "streams_equal_the_CPUs": same,
+    yield {
         "captured_sum": total.tolist(),
         "right": all(same.values()) and total.tolist() == [3.0] * 4,
     }
 
 
-@item(limit=60, pretended=True)
-def stackable(device: torch.device) -> dict[str, object]:
+@item(limit=50, pretended=True)
+def stackable(device: torch.device) -> Iterator[Found]:
     """Which networks train many at once on this device?"""
-    found: dict[str, object] = {}
+    found: dict[str, str] = {}
     for name in MODELS:
         for batch_norm in (False, True) if takes_batch_norm(name) else (False,):
             (run,) = problem.make_runs(1, name, batch_norm)
@@ -73,58 +75,48 @@ def stackable(device: torch.device) -> dict[str, object]:
                 except CannotStackError as error:
                     answer = str(error)
             found[f"{name}{', batch norm' if batch_norm else ''}"] = answer
-    return {"networks": found, "right": set(found.values()) == {"yes"}}
+            yield {"networks": found}
+    yield {"right": set(found.values()) == {"yes"}}
 
 
-@item(limit=60, pretended=True)
-def same_bits(device: torch.device) -> dict[str, object]:
-    """Do captured steps, a second time, and fewer runs give the same bits, and the CPU nearly?"""
-    found: dict[str, dict[str, object]] = {}
+@item(limit=50, pretended=True)
+def same_bits(device: torch.device) -> Iterator[Found]:
+    """Do captured steps give the bits of uncaptured ones, a second time too, and nearly the CPU's?
+
+    Whether runs have the same bits among fewer is reported; a GPU need not give them.
+    """
+    found: dict[str, Found] = {}
+    right = True
+    kept = [0, 2, 3, 5]
     for batch_norm in (False, True):
         runs = problem.make_runs(6, batch_norm=batch_norm)
-        captured = _weights(runs, device)
-        again = _weights(runs, device)
+        captured = train_briefly(runs, device)
         with _uncaptured():
-            eager = _weights(runs, device)
-        fewer = _weights(runs, device, keep=[0, 2, 3, 5])
-        cpu = _weights(runs, CPU)
-        apart = max(float((a - b).abs().max()) for a, b in zip(captured, cpu, strict=True))
-        found["batch norm" if batch_norm else "plain"] = {
-            "captured_equals_eager": _equal(captured, eager),
-            "repeats": _equal(captured, again),
-            "kept_equals_whole": _equal([x[[0, 2, 3, 5]] for x in captured], fewer),
-            "largest_difference_to_the_CPU": apart,
+            eager = train_briefly(runs, device)
+        fewer = train_briefly(runs, device, keep=kept)
+        promised = {
+            "captured_equals_eager": captured.equals(eager),
+            "repeats": captured.equals(train_briefly(runs, device)),
         }
-    flags = ("captured_equals_eager", "repeats", "kept_equals_whole")
-    return {
-        "networks": found,
-        "right": all(of_network[flag] for of_network in found.values() for flag in flags),
-    }
-
-
-def _weights(runs: list[Run], device: torch.device, keep: list[int] | None = None) -> list[Tensor]:
-    """Return the weights of all runs, on the CPU, after an epoch, or after two with `keep` between
-    them where it is given; both end at the same step."""
-    data = problem.split(runs, device)
-    with use_training_settings(), use_precision(runs[0].precision, device):
-        group = Lockstep(runs, data.train.first(5 * problem.BATCH + 9), data.classes, device)
-        group.train_epoch()
-        group.end_epoch([None] * len(runs))
-        if keep is not None:
-            group.keep(keep)
-        group.train_epoch()
-        return [tensor.detach().cpu() for tensor in group._stack.state]
+        apart = captured.compare(train_briefly(runs, CPU))
+        found["batch norm" if batch_norm else "plain"] = {
+            **promised,
+            "kept_equals_whole": all(
+                torch.equal(whole[kept], some)
+                for whole, some in zip(captured.weights, fewer.weights, strict=True)
+            ),
+            "differences_to_the_CPU": apart,
+        }
+        right &= all(promised.values()) and apart["losses_of_half_the_runs"] < NEAR
+        yield {"networks": found}
+    yield {"right": right}
 
 
 @contextmanager
 def _uncaptured() -> Iterator[None]:
     """Within the block each kernel of a step is launched by itself."""
-    with patch.object(cuda_graph, "capture_step", lambda step, examples, state: step):
+    with patch.object(cuda_graph, "capture_step", lambda step, *given: step):
         yield
-
-
-def _equal(some: list[Tensor], others: list[Tensor]) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(some, others, strict=True))
 
 
 def _is_real() -> bool:

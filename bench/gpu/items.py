@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
-Measure = Callable[[torch.device], dict[str, object]]
+Found = dict[str, object]
+Measure = Callable[["torch.device"], Iterator[Found]]
+"""Yields what it has found so far, a key at a time or the same keys with more in them, at last with
+whether that is `right`."""
 
 
 class SkippedError(Exception):
@@ -16,7 +21,8 @@ class SkippedError(Exception):
 
 @dataclass(frozen=True)
 class Item:
-    """A function that measures, what it answers, and whether a pretended GPU will do for it."""
+    """A function that measures, the seconds that it may take, and whether a pretended GPU will do
+    for it."""
 
     name: str
     measure: Measure

@@ -14,6 +14,8 @@ from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
 
 BATCH = 64
+SIDE = 28
+TEST_IMAGES = 500
 SWEEP = """
 dataset: digits
 model: {{name: {model}, batch_norm: {batch_norm}}}
@@ -30,7 +32,7 @@ seeds: 1
 
 
 @cache
-def made_up(side: int = 28, train: int = 1280, test: int = 500) -> Dataset:
+def made_up(side: int = SIDE, train: int = 1280, test: int = TEST_IMAGES) -> Dataset:
     """Grey images of ten classes: a pattern for each class, and noise."""
     generator = torch.Generator().manual_seed(0)
     patterns = torch.randint(0, 128, (10, 1, side, side), generator=generator)
@@ -50,8 +52,10 @@ def make_runs(
     precision: str = "float32",
     kernels: str = "torch",
     batch: int = BATCH,
+    seeds: int | None = None,
 ) -> list[Run]:
-    """Runs that differ in their seeds alone, at dropout 0.3 where the network takes a rate."""
+    """Runs that differ in their seeds alone, at dropout 0.3 where the network takes a rate; with
+    `seeds`, so many are used again and again."""
     dropout = "dropout: 0.3" if model == "cnn" else ""
     text = SWEEP.format(
         model=model,
@@ -63,9 +67,9 @@ def make_runs(
     )
     data = made_up()
     (run,) = list_runs(parse_sweep(text), data)
-    return [replace(run, seed=seed) for seed in range(count)]
+    return [replace(run, seed=number % (seeds or count)) for number in range(count)]
 
 
-def split(runs: Sequence[Run], device: torch.device, side: int = 28) -> Data:
+def split(runs: Sequence[Run], device: torch.device, side: int = SIDE) -> Data:
     """The data that these runs train on."""
     return made_up(side).split(runs[0].validation, device)

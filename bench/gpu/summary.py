@@ -7,62 +7,74 @@ from typing import Any
 
 import torch
 
+from bench.gpu import problem
 from bench.gpu.items import ITEMS
 from bench.tables import Tables
 
+ITEMS_TITLE = "On a GPU: what works"
+TIMES_TITLE = "On a GPU: a step and an evaluation"
 
-def write_tables(results: Mapping[str, Any]) -> None:
-    """Write a table of all items, and one of the times of steps, where they were measured."""
+
+def write_tables(items: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write a table of all items, and one of the times of steps, where there are any."""
     tables = Tables()
-    items = results["items"]
-    rows = [["item", "question", "answer", "seconds"]]
-    for name, found in items.items():
-        rows.append([name, ITEMS[name].question, describe_answer(found), str(found["seconds"])])
-    tables.add("On a GPU: what works", "Each item ran in a process of its own.", rows)
-    times = [row for name in ("speed", "kernels") for row in items.get(name, {}).get("rows", [])]
+    rows = [["item", "question", "answer"]]
+    rows += [[name, ITEMS[name].question, describe_answer(found)] for name, found in items.items()]
+    tables.add(ITEMS_TITLE, "Each item ran in a process of its own.", rows)
+    times = [
+        {"item": name, **row}
+        for name in ("speed", "kernels")
+        for row in items.get(name, {}).get("rows", [])
+    ]
     if times:
-        tables.add(
-            "On a GPU: a step and an evaluation",
-            "The cnn on images of 28x28, batch 64, Adam; one process. The evaluation is of "
-            f"{times[0].get('evaluated_images')} images.",
-            list_times(times),
+        text = (
+            f"The cnn on images of {problem.SIDE}x{problem.SIDE}, batch {problem.BATCH}, Adam; one "
+            f"process for each item. The evaluation is of {problem.TEST_IMAGES} images. Memory: "
+            "what tensors took, and what was reserved for them, which the pools of captured graphs "
+            "are part of."
         )
+        tables.add(TIMES_TITLE, text, list_times(times))
     tables.write(torch.device("cuda"))
 
 
 def describe_answer(found: Mapping[str, Any]) -> str:
-    """Return one word on an item, or why there is none.
+    """Return in a few words what came of an item.
 
-    >>> describe_answer({"right": True}), describe_answer({"skipped": "no GPU"})
-    ('right', 'skipped: no GPU')
+    >>> describe_answer({"right": True, "seconds": 8.1}), describe_answer({"skipped": "no GPU"})
+    ('right, 8.1 s', 'skipped: no GPU')
+    >>> describe_answer({"rows": [1, 2], "error": "not done after 9 s", "right": False})
+    'failed: not done after 9 s; kept: rows (2)'
     """
     if "skipped" in found:
         return f"skipped: {found['skipped']}"
-    if "error" in found:
-        return f"failed: {str(found['error']).splitlines()[0][:120]}"
-    return "right" if found["right"] else "wrong"
+    if "error" not in found:
+        return f"{'right' if found['right'] else 'wrong'}, {found['seconds']} s"
+    why = str(found["error"]).splitlines()[0][:120]
+    kept = [
+        f"{name} ({len(value)})" if isinstance(value, list) else name
+        for name, value in found.items()
+        if name not in ("error", "right", "traceback", "printed", "seconds")
+    ]
+    return f"failed: {why}" + (f"; kept: {', '.join(kept)}" if kept else "")
 
 
 def list_times(times: list[dict[str, Any]]) -> list[list[str]]:
     """Return the rows of the table of times, its header first.
 
     >>> row = {"runs": 1024, "batch_norm": False, "kernels": "torch", "precision": "float32"}
-    >>> list_times([row])[1]
-    ['1,024', 'no', 'torch', 'float32', 'out of memory', '', '', '']
+    >>> list_times([{"item": "speed", **row, "skipped": "out of memory"}])[1]
+    ['speed', '1,024', 'no', 'torch', 'float32', 'out of memory', '', '', '', '']
     """
-    head = ["runs", "batch norm", "kernels", "precision"]
-    rows = [[*head, "ms a step", "us a run", "ms to evaluate", "peak GiB"]]
+    head = ["item", "runs", "batch norm", "kernels", "precision", "ms a step", "us a run"]
+    rows = [[*head, "ms to evaluate", "GiB allocated", "GiB reserved"]]
     for time in times:
-        row = [f"{time['runs']:,}", "yes" if time["batch_norm"] else "no"]
+        row = [time["item"], f"{time['runs']:,}", "yes" if time["batch_norm"] else "no"]
         row += [time["kernels"], time["precision"]]
         if "step_ms" in time:
-            row += [
-                f"{time['step_ms']:.2f}",
-                f"{time['step_us_per_run']:.1f}",
-                f"{time['evaluation_ms']:.2f}",
-                f"{time['peak_GiB']:.1f}",
-            ]
+            row += [f"{time['step_ms']:.2f}", f"{time['step_us_per_run']:.1f}"]
+            row += [f"{time['evaluation_ms']:.2f}"]
+            row += [f"{time[f'peak_{kind}_GiB']:.1f}" for kind in ("allocated", "reserved")]
         else:
-            row += ["out of memory", "", "", ""]
+            row += [time.get("skipped") or time["error"], "", "", "", ""]
         rows.append(row)
     return rows

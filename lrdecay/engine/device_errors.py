@@ -12,7 +12,14 @@ _NO_MEMORY = (
     "_STATUS_ALLOC_FAILED",
 )
 _OF_LIBRARIES = ("CUDA error", "CUDA driver error", "cuDNN error", "CUDNN_STATUS", "CUBLAS_STATUS")
-_NOT_OFFERED = "_STATUS_NOT_SUPPORTED"  # for these shapes: nothing is broken
+# a call that was refused, after which a GPU goes on as before; of any other error it may not
+_REFUSED = (
+    *("_STATUS_NOT_SUPPORTED", "_STATUS_INVALID_VALUE", "_STATUS_BAD_PARAM"),
+    *("_STATUS_ARCH_MISMATCH", "CUDA error: invalid argument"),
+    *("CUDA error: invalid configuration argument", "CUDA error: invalid device function"),
+    *("CUDA error: no kernel image is available", "CUDA error: operation not supported"),
+    *("CUDA error: too many resources requested for launch", "stream is capturing"),
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -22,8 +29,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_device_lost(error: BaseException) -> bool:
-    """Return whether a GPU refused to compute: its context may be broken then, and nothing that
-    this process asks of it afterwards is sure to succeed."""
+    """Return whether a GPU failed: its context may be broken then, and nothing that this process
+    asks of it afterwards is sure to succeed. A call that it refused breaks nothing."""
     return not is_out_of_memory(error) and any(map(_is_of_gpu, _list_causes(error)))
 
 
@@ -44,7 +51,6 @@ def _lacks_memory(error: BaseException) -> bool:
 
 
 def _is_of_gpu(error: BaseException) -> bool:
-    if isinstance(error, torch.AcceleratorError):
-        return True
     text = str(error) if isinstance(error, RuntimeError) else ""
-    return any(words in text for words in _OF_LIBRARIES) and _NOT_OFFERED not in text
+    known = isinstance(error, torch.AcceleratorError) or any(map(text.__contains__, _OF_LIBRARIES))
+    return known and not any(words in text for words in _REFUSED)

@@ -21,6 +21,8 @@ from lrdecay.engine import reference
 from lrdecay.engine.measured import EVALUATION_BATCH
 from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked import lockstep, train
+from lrdecay.engine.stacked.kernel_check import check_kernels
+from lrdecay.engine.stacked.kinds import find_kinds
 from lrdecay.engine.stacked.stack_check import CannotStackError, check_same_results
 from lrdecay.execution.cost import count_images, estimate_flops
 from lrdecay.execution.memory import build_two, find_free_memory, measure_run_bytes
@@ -74,7 +76,7 @@ def plan_groups(
     An error of the device is raised as it is: it says nothing of a network.
     """
     kinds: dict[tuple[object, ...], list[Run]] = {}
-    for run, kind in zip(runs, lockstep.find_kinds(runs), strict=True):
+    for run, kind in zip(runs, find_kinds(runs), strict=True):
         kinds.setdefault(kind, []).append(run)
     tried: dict[tuple[object, ...], _Company] = {}
     groups: list[Group] = []
@@ -194,10 +196,17 @@ def _parts(runs: Sequence[Run], size: int, workers: int) -> list[tuple[Run, ...]
 
 
 def check_stackable(run: Run, images: Tensor, classes: int) -> None:
-    """Raise `CannotStackError` where the run's network or optimizer cannot train in company."""
+    """Raise `CannotStackError` where the run's network or optimizer cannot train in company, and
+    `InputError` where it asks for kernels that cannot be used."""
     if registry.find_plugin("optimizer", run.optimizer):
         raise CannotStackError(f"the stacked engine does not know the optimizer {run.optimizer}")
-    check_same_results(build_two(run, images, classes), images)
+    networks = build_two(run, images, classes)
+    types = {parameter.dtype for parameter in networks[0].parameters()} - {torch.float32}
+    if types:
+        raise CannotStackError(f"its weights are {types.pop()}, and not all torch.float32")
+    check_same_results(networks, images, run.precision)
+    if run.kernels == "triton":
+        check_kernels(run, networks, images, classes)
 
 
 def count_at_once(run: Run) -> int:

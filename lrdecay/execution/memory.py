@@ -27,10 +27,11 @@ def build_two(run: Run, images: Tensor, classes: int) -> list[nn.Module]:
 def measure_run_bytes(run: Run, images: Tensor, classes: int) -> int:
     """Return about how much memory one more run in a group takes, from a trial of two.
 
-    That is weights with their gradients and three times as much for the optimizer, and the larger
-    of what a step takes, and an evaluation. A step has `batch_size` images: what the forward pass
-    keeps for the backward pass, and as much again for gradients. An evaluation has more, and of
-    each only what a forward pass holds at one moment. `images` (n, channels, height, width) are at
+    That is weights with their gradients and three times as much for the optimizer, and what a step
+    and an evaluation take: the larger on a CPU, both on a GPU, where captured steps have memory of
+    their own. A step has `batch_size` images: what the forward pass keeps for the backward pass,
+    and as much again for gradients. An evaluation has more, and of each only what a forward pass
+    holds at one moment. `images` (n, channels, height, width) are at
     least as many as are ever used at once, if there are so many.
     """
     form = choose_form(images.device, run.kernels, run.precision)
@@ -38,7 +39,8 @@ def measure_run_bytes(run: Run, images: Tensor, classes: int) -> int:
     weights = sum(tensor.nbytes for tensor in stack.state)
     step = 2 * _count_kept(stack, images[: run.batch_size])
     evaluation = _count_held(stack, images[:EVALUATION_BATCH])
-    return (max(step, evaluation) + 5 * weights) // 2
+    both = sum if images.device.type == "cuda" else max
+    return (both((step, evaluation)) + 5 * weights) // 2
 
 
 def _count_kept(stack: Stack, images: Tensor) -> int:

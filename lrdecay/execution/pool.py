@@ -37,6 +37,7 @@ LOOK_SECONDS = 0.25
 
 _START_SECONDS = 600.0  # the same while it starts: a slow disk has torch to read, and the data
 _TRIES = 3
+_GPUS_FAILED = 3  # under runs alone, and none finished between: no other run would do better
 _PLACES_LOST = 10  # that the machine under a run may go, before the run is suspected
 
 
@@ -147,6 +148,7 @@ class Pool:
         self._time_limit = time_limit
         self._workers: list[Worker] = []
         self._lost_starts = 0
+        self._failed_alone: set[str] = set()  # since a run finished, as their GPU failed
         self._refusal = ""  # why a worker could not train: no other would do better
         self._refusal_told = False
         self._clock = Clock()
@@ -218,6 +220,7 @@ class Pool:
                 self._refused(worker, f"a {worker.kind} cannot train: {error}")
             case Record() as done:
                 run = worker.finished(done)
+                self._failed_alone.clear()
                 if done.run["status"] == "failed" and not done.is_final:
                     self._failed(run, str(done.run["error"]), worker.engine)
                 else:
@@ -227,7 +230,8 @@ class Pool:
                     last = self._again if self._refusal else []
                     self._employ(worker, self._waiting or last)
             case Lost(error=error):
-                worker.cause = f"the {worker.kind} lost its GPU ({error})"
+                worker.cause = f"the {worker.kind}'s GPU failed ({error})"
+                self._count_failure(worker)
                 self._ended(worker)
             case None:
                 self._ended(worker)
@@ -292,6 +296,16 @@ class Pool:
             self._failed(runs[0], cause, engine)
             if runs[1:]:
                 self._waiting.append(Group(engine, tuple(runs[1:])))
+
+    def _count_failure(self, worker: Worker) -> None:
+        """Raise `WorkerError` where GPUs fail whatever they train."""
+        alone = worker.engine != NAME or len(worker.runs) == 1
+        self._failed_alone.update(run.run_id for run in worker.runs[:alone])
+        if len(self._failed_alone) >= _GPUS_FAILED:
+            raise WorkerError(
+                f"{worker.cause}, as with {spell_count(len(self._failed_alone) - 1, 'other run')} "
+                f"before and none finished between; `nvidia-smi` shows whether it works"
+            )
 
     def _may_move(self, runs: Sequence[Run]) -> bool:
         self._places_lost.update(run.run_id for run in runs)

@@ -132,6 +132,8 @@ def raise_if_no_run_s(error: BaseException) -> None:
     signals.check_signals()
     if isinstance(error, KeyboardInterrupt):
         raise error
+    if isinstance(error, DeviceLostError):
+        raise error
     if is_device_lost(error):
         raise DeviceLostError(f"{type(error).__name__}: {first_line(error)}") from error
 

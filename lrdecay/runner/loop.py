@@ -19,7 +19,7 @@ from lrdecay.core.data_facts import DataFacts
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
-from lrdecay.engine.stacked.lockstep import find_kinds
+from lrdecay.engine.stacked.kinds import find_kinds
 from lrdecay.execution.executor import Executor, Site
 from lrdecay.execution.grouping import Plan
 from lrdecay.execution.messages import EpochDone, Message, Note, Training

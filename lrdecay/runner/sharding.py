@@ -18,7 +18,7 @@ from lrdecay.analysis import SeedsUntil, lr_selection
 from lrdecay.analysis.looks import list_looks
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
-from lrdecay.engine.stacked.lockstep import find_kinds
+from lrdecay.engine.stacked.kinds import find_kinds
 from lrdecay.sweep.matrix import Matrix
 
 FOLDER = "shards"

@@ -25,6 +25,10 @@ LOST = (
 OTHERS = (
     RuntimeError("mat1 and mat2 shapes cannot be multiplied (4x64 and 63x10)"),
     RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. This error may appear if you passed"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_INVALID_VALUE when calling `cublasSgemm(handle, opa)`"),
+    torch.AcceleratorError("CUDA error: invalid configuration argument\nCUDA kernel errors"),
+    torch.AcceleratorError("CUDA error: no kernel image is available for execution on the device"),
+    torch.AcceleratorError("CUDA error: operation not permitted when stream is capturing"),
     RuntimeError("Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU"),
     ValueError("CUDA error: not said by torch"),
     SystemExit(3),

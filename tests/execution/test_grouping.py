@@ -17,7 +17,8 @@ from lrdecay.components.datasets.dataset import Dataset, make_dataset
 from lrdecay.components.models.build import MODELS, build_model
 from lrdecay.core.run import Run, to_canonical_json
 from lrdecay.engine.measured import EVALUATION_BATCH
-from lrdecay.engine.stacked import lockstep
+from lrdecay.engine.stacked.kinds import find_kinds, lockstep_kind
+from lrdecay.engine.stacked.lockstep import Lockstep
 from lrdecay.execution import grouping
 from lrdecay.execution.cost import estimate_flops
 from lrdecay.execution.memory import find_free_memory, measure_run_bytes
@@ -93,10 +94,10 @@ def test_every_run_is_in_one_group_and_in_order_within_its_kind(engine, name):
     )
     assert {group.engine for group in found.groups} == {name}
     assert found.notes == ()
-    for kind in {lockstep.lockstep_kind(run) for run in pending}:
-        of_kind = [run for run in pending if lockstep.lockstep_kind(run) == kind]
+    for kind in {lockstep_kind(run) for run in pending}:
+        of_kind = [run for run in pending if lockstep_kind(run) == kind]
         grouped = [run for group in found.groups for run in group.runs]
-        assert [run for run in grouped if lockstep.lockstep_kind(run) == kind] == of_kind
+        assert [run for run in grouped if lockstep_kind(run) == kind] == of_kind
 
 
 def test_nothing_pending_is_nothing_to_train():
@@ -136,6 +137,20 @@ def test_the_reference_engine_trains_one_by_one(group_size):
     assert found.groups == tuple(grouping.Group("reference", (run,)) for run in pending)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_weights_of_another_type_train_alone(monkeypatch, dtype):
+    class Mixed(nn.Sequential):
+        def __init__(self, shape, classes, dropout, batch_norm=False):
+            super().__init__(nn.Flatten(), nn.Linear(64, 8), nn.Linear(8, classes))
+            self[1].weight.data = self[1].weight.data.to(dtype)
+
+    monkeypatch.setitem(MODELS, "mixed", Mixed)
+    found = plan([replace(run, model="mixed") for run in some(2)], engine="stacked")
+    assert {group.engine for group in found.groups} == {"reference"}
+    reason = f"its weights are {dtype}, and not all torch.float32"
+    assert found.notes == (f"mixed: runs train one at a time, since {reason}",)
+
+
 # Kinds
 
 
@@ -146,7 +161,6 @@ def test_the_reference_engine_trains_one_by_one(group_size):
         {"batch_norm": True},
         {"epochs": 3},
         {"precision": "bfloat16"},
-        {"kernels": "triton"},
         {"validation": 100},
         {"model": "twin"},
         {"optimizer": "AdamW"},
@@ -343,7 +357,7 @@ def test_a_group_takes_the_memory_of_those_that_train(count, expected):
     group = grouping.Group("stacked", tuple(some(count)))
     found = grouping.measure_group_bytes(group, digits(), CPU)
     assert found == expected * per_run(group.runs[0])
-    trained = lockstep.Lockstep(group.runs, digits().split(239).train, digits().classes, CPU)
+    trained = Lockstep(group.runs, digits().split(239).train, digits().classes, CPU)
     assert len(trained.init_digests) == expected
 
 
@@ -410,19 +424,19 @@ seeds: 3
 def test_a_kind_is_found_for_all_runs_of_the_same_settings(monkeypatch):
     pending = list_runs(sweep(MANY_KINDS, CONSTANT), digits())
     pending += [replace(run, precision="bfloat16") for run in pending[::5]]
-    expected = [lockstep.lockstep_kind(run) for run in pending]
+    expected = [lockstep_kind(run) for run in pending]
     asked = []
 
     def ask(run):
         asked.append(run)
         return real(run)
 
-    real = lockstep.lockstep_kind
-    monkeypatch.setattr(lockstep, "lockstep_kind", ask)
-    assert lockstep.find_kinds(pending) == expected
+    real = lockstep_kind
+    monkeypatch.setattr("lrdecay.engine.stacked.kinds.lockstep_kind", ask)
+    assert find_kinds(pending) == expected
     settings = {replace(run, seed=0, dropout=0.0) for run in pending}
     assert len(asked) == len(settings) < len(pending) / 3
-    assert lockstep.find_kinds([]) == []
+    assert find_kinds([]) == []
 
 
 @pytest.mark.parametrize("engine", slow_but(["reference"], ["auto", "stacked", "reference"]))
@@ -430,13 +444,13 @@ def test_what_is_planned_together_is_what_each_kind_would_be_alone(monkeypatch, 
     pending = list_runs(sweep(MANY_KINDS, CONSTANT), digits())
     kinds: dict[object, list[Run]] = {}
     for run in pending:
-        kinds.setdefault(lockstep.lockstep_kind(run), []).append(run)
+        kinds.setdefault(lockstep_kind(run), []).append(run)
     alone = [group for runs in kinds.values() for group in plan(runs, engine=engine).groups]
     tried = []
 
-    def check(networks, images):
+    def check(networks, images, precision):
         tried.append(len(images))
-        return real(networks, images)
+        return real(networks, images, precision)
 
     real = grouping.check_same_results
     monkeypatch.setattr(grouping, "check_same_results", check)

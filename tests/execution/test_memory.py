@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.pretended_gpu import pretend_gpu
 from helpers.training import CPU, digits, runs
 from torch import nn
 
@@ -51,6 +52,22 @@ def test_a_large_batch_takes_what_its_step_takes(run, batch_size):
     step, evaluation = 2 * batch_size * 4 * (64 + WIDTH), EVALUATION_BATCH * 4 * (64 + 3 * WIDTH)
     assert step > evaluation
     assert found == pytest.approx(5 * WEIGHTS + step, rel=0.03)
+
+
+@pytest.mark.parametrize("batch_size", [64, 500])
+def test_a_gpu_has_memory_for_both(run, batch_size):
+    """A captured step has its own, which an evaluation does not use."""
+    given = images(max(batch_size, EVALUATION_BATCH))
+    few = replace(run, batch_size=batch_size)
+    with pretend_gpu():
+        there = given.to("cuda")
+        found = measure_run_bytes(few, there, 10)
+        stack = Stack(memory.build_two(few, there, 10), there.device)
+        step = memory._count_kept(stack, there[:batch_size])
+        evaluation = memory._count_held(stack, there[:EVALUATION_BATCH]) / 2
+    assert found == pytest.approx(5 * WEIGHTS + step + evaluation)
+    assert step > batch_size * 4 * WIDTH
+    assert evaluation > EVALUATION_BATCH * 4 * WIDTH
 
 
 def test_what_is_held_is_counted_until_it_is_dropped():

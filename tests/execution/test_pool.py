@@ -86,7 +86,7 @@ class Fake(Worker):
         return "as it was told to"
 
 
-LOST = f"the fake worker lost its GPU ({ILLEGAL})"
+LOST = f"the fake worker's GPU failed ({ILLEGAL})"
 
 
 class Site:
@@ -290,7 +290,7 @@ def test_what_it_had_finished_is_kept():
     assert len(site.workers[1].taken[0].runs) == 1
 
 
-@pytest.mark.parametrize("bad", [[0], [2], [3], [1, 2], [0, 1, 2, 3]])
+@pytest.mark.parametrize("bad", [[0], [2], [3], [1, 2], [0, 3]])
 @pytest.mark.parametrize("engine", ["stacked", "reference"])
 def test_the_run_that_is_to_blame_fails_and_no_other(engine, bad):
     """Each try takes a fresh worker, and there are three of a run: no more."""
@@ -309,6 +309,21 @@ def test_the_run_that_is_to_blame_fails_and_no_other(engine, bad):
     for worker in site.workers:
         lost = [any(run.seed in bad for run in group.runs) for group in worker.taken]
         assert True not in lost[:-1]  # nothing is given to a worker that has lost its GPU
+
+
+@pytest.mark.parametrize("engine", ["stacked", "reference"])
+def test_a_gpu_that_fails_with_all_runs_ends_the_sweep_soon(engine):
+    site = Site(*[[list(range(1, 9))] * 9 for _ in range(60)])
+    runs = tuple(replace(RUNS[0], seed=seed) for seed in range(9))
+    with pytest.raises(WorkerError) as raised:
+        site.train([Group(engine, (run,)) for run in runs[:1]] + [Group(engine, runs[1:])])
+    assert outcomes(site) == {0: "completed"}
+    assert str(raised.value) == (
+        f"{LOST}, as with 2 other runs before and none finished between; `nvidia-smi` shows "
+        f"whether it works"
+    )
+    # of 8 runs at once: 8, 4, 2 and one alone, another, and the first of the next two
+    assert len(site.workers) <= 9
 
 
 def test_others_go_on_while_one_worker_loses_its_gpu():

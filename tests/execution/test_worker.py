@@ -302,7 +302,7 @@ def test_a_sweep_goes_on_in_fresh_processes_after_a_gpu_is_lost(tmp_path):
         }
     bad = [seed for seed, network in networks.items() if network.bad]
     assert 0 < len(bad) < 5
-    lost = "the worker process lost its GPU (AcceleratorError: CUDA error: an illegal memory access"
+    lost = "the worker process's GPU failed (AcceleratorError: CUDA error: an illegal memory access"
     for seed in range(5):
         assert rows.loc[seed, "status"] == ("failed" if seed in bad else "completed")
         if seed in bad:

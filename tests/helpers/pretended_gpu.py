@@ -19,6 +19,7 @@ from helpers.pretended_modes import Computing, Placing
 from torch.overrides import _get_current_function_mode_stack
 
 from lrdecay.engine import devices
+from lrdecay.engine.stacked import cuda_graph
 
 MEMORY = 140 * 2**30
 """Bytes that are free, whatever is computed."""
@@ -56,9 +57,11 @@ def _replace_cuda(patch: pytest.MonkeyPatch, gpu: PretendedGPU) -> None:
         "stream": nullcontext,
         "CUDAGraph": lambda: Graph(gpu),
         "graph": gpu.capture,
+        "graph_pool_handle": lambda: (0, 1),
     }
     for name, stand_in in replaced.items():
         patch.setattr(torch.cuda, name, stand_in)
+    patch.setattr(cuda_graph, "failures", [])  # as in a process of its own
     # torch's own optimizers ask a real stream whether it is captured
     check = "_accelerator_graph_capture_health_check"
     patch.setattr(torch.optim.Optimizer, check, lambda optimizer: None)

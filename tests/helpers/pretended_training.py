@@ -87,7 +87,7 @@ def train_there(together: list[Run], data: Data | None = None, eager: bool = Fal
     few = take_few(data_of(together[0])) if data is None else data
     with pretend_gpu() as gpu, pytest.MonkeyPatch.context() as patch:
         if eager:
-            patch.setattr(cuda_graph, "capture_step", lambda step, examples, state: step)
+            patch.setattr(cuda_graph, "capture_step", lambda step, *given: step)
         with watch_steps(gpu) as waits:
             records = train.train_stacked(together, to_cuda(few), CUDA, on_note=notes.append)
     return Trained(gpu, records, notes, waits)

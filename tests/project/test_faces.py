@@ -105,3 +105,26 @@ def test_importing_a_lazy_face_imports_nothing_heavy():
     loaded = subprocess.run(run, capture_output=True, text=True, check=True, cwd=HOME).stdout
     heavy = {"torch", "triton", "pandas", "pyarrow", "numpy", "matplotlib"}
     assert not heavy & set(loaded.split())
+
+
+# what modules may need beside what lrdecay requires
+OPTIONAL = {"lrdecay.engine.stacked.kernels.": "triton"}
+
+
+def test_every_module_can_be_imported():
+    """Doctests of one that cannot would be passed over in silence."""
+    modules = pkgutil.walk_packages(import_module("lrdecay").__path__, "lrdecay.")
+    names = [module.name for module in modules if not module.name.endswith("__main__")]
+    missing = {name: why for name in names if (why := find_missing(name))}
+    allowed = {name: OPTIONAL.get(name[: name.rindex(".") + 1]) for name in missing}
+    assert missing == allowed
+    assert len(names) > 150
+
+
+def find_missing(module: str) -> str | None:
+    """The package that importing a module needs and that is not there."""
+    try:
+        import_module(module)
+    except ModuleNotFoundError as error:
+        return error.name
+    return None

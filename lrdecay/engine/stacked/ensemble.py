@@ -9,20 +9,18 @@ two. Those of other networks may: some kernels treat odd widths by where in memo
 """
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import stack_module_state
 
 from lrdecay.components import rng
 from lrdecay.components.models import dropout
-from lrdecay.components.models.dropout import StreamDropout
 from lrdecay.engine.layers import Layers, list_layers
-from lrdecay.engine.stacked import kernels, sequential
+from lrdecay.engine.stacked import drops, sequential
 from lrdecay.engine.stacked.parameters import Row
+from lrdecay.engine.stacked.vmapped import Vmapped
 
 Form = Callable[[Layers], sequential.Chain]
 """Makes what runs a sequence of layers for all copies."""
@@ -56,7 +54,7 @@ class Stack:
         self.is_chain = layers is not None
         self._row: Row | None = None
         if layers is None:
-            self._vmapped = _Vmapped(networks[0])
+            self._vmapped = Vmapped(networks[0])
         else:
             self._chain = (form or choose_form(device))(layers)
             if isinstance(self._chain, sequential.InBatch):
@@ -101,15 +99,15 @@ class Stack:
             into = dict(zip(self._trained, self._row.gradients, strict=True))
         return self._chain(self._values, images, len(self.rates), drop, into)
 
-    def _drop(self, keys_LR: Tensor) -> "_Drop":
+    def _drop(self, keys_LR: Tensor) -> drops.Drop:
         how = keys_LR, self._thresholds_LR, self._scales_LR
         if isinstance(self._chain, sequential.InKernels):
-            return _DropInKernel(*how)
+            return drops.DropInKernel(*how)
         of_image = self._chain.dropped
         alike = all(len(set(of_network)) == 1 for of_network in self.rates)
         if self._row is None or of_image is None or not alike:
-            return _Drop(*how)
-        return _DropAtOnce(*how, of_image)
+            return drops.Drop(*how)
+        return drops.DropAtOnce(*how, of_image)
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with the networks at these places."""
@@ -144,122 +142,3 @@ def choose_form(device: torch.device, kernels: str = "torch", precision: str = "
     if kernels == "triton":
         return partial(sequential.InKernels, precision=precision)
     return sequential.InBatch if device.type == "cuda" else sequential.InChannels
-
-
-class _Drop:
-    """Dropout of all runs at once; a rate of 0 keeps everything as it is."""
-
-    def __init__(self, keys_LR: Tensor, thresholds_LR: Tensor, scales_LR: Tensor) -> None:
-        self._keys_LR, self._thresholds_LR, self._scales_LR = keys_LR, thresholds_LR, scales_LR
-
-    def __call__(self, x_RX: Tensor, place: int) -> Tensor:
-        kept_RX, scale_R = self.draw(x_RX.shape, place)
-        return dropout.apply_mask(x_RX, kept_RX, scale_R.view(-1, *(1,) * (x_RX.dim() - 1)))
-
-    def draw(self, shape: torch.Size, place: int) -> tuple[Tensor, Tensor]:
-        """Return what of (R, B, ...) is kept, and what each run's is multiplied with (R,)."""
-        key_R1, threshold_R1 = self._keys_LR[place, :, None], self._thresholds_LR[place, :, None]
-        kept_RX = rng.draw_mask(key_R1, threshold_R1, shape[1:], key_R1.device)
-        return kept_RX, self._scales_LR[place]
-
-
-class _DropInKernel(_Drop):
-    """The same, whose masks are drawn where they are used."""
-
-    def __call__(self, x_RX: Tensor, place: int) -> Tensor:
-        of_layer = self._keys_LR[place], self._thresholds_LR[place], self._scales_LR[place]
-        return kernels.drop(x_RX, *of_layer)
-
-
-class _DropAtOnce(_Drop):
-    """The same, of layers whose sizes are known and whose rates are one: all masks are drawn when
-    the first is asked for."""
-
-    def __init__(
-        self, keys_LR: Tensor, thresholds_LR: Tensor, scales_LR: Tensor, of_image: Sequence[int]
-    ) -> None:
-        """`of_image` is how many numbers of an image each layer has."""
-        super().__init__(keys_LR, thresholds_LR, scales_LR)
-        self._of_image = of_image
-        self._kept: tuple[Tensor, ...] = ()
-
-    def draw(self, shape: torch.Size, place: int) -> tuple[Tensor, Tensor]:
-        """Return what of (R, B, ...) is kept, and what each run's is multiplied with (R,)."""
-        counts = [shape[1] * numbers for numbers in self._of_image]
-        if not self._kept:
-            uniforms = rng.draw_uniforms(self._keys_LR, counts)
-            kept = uniforms >= self._thresholds_LR[0, :, None]
-            self._kept = kept.split([count + count % 2 for count in counts], 1)
-        return self._kept[place][:, : counts[place]].view(shape), self._scales_LR[place]
-
-
-class _Vmapped:
-    """Any module."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self._network = deepcopy(network)
-        stacked: dict[nn.Module, _VmappedDropout] = {}
-        for parent in list(self._network.modules()):
-            for name, child in parent._modules.items():
-                if isinstance(child, StreamDropout):
-                    parent._modules[name] = stacked.setdefault(child, _VmappedDropout())
-        self._drops = [m for m in self._network.modules() if isinstance(m, _VmappedDropout)]
-
-    def __call__(
-        self, values: dict[str, Tensor], images: Tensor, keys_LR: Tensor | None, *rates_LR: Tensor
-    ) -> Tensor:
-        self._network.train(keys_LR is not None)
-        axes = (0, None, None, 1, 1) if keys_LR is None else (0, 0, 1, 1, 1)
-        mapped = vmap(self._compute_one, in_dims=axes, randomness="error")
-        logits_RBK: Tensor = mapped(values, images, keys_LR, *rates_LR)
-        return logits_RBK
-
-    def _compute_one(
-        self,
-        values: dict[str, Tensor],
-        x_BCHW: Tensor,
-        keys_L: Tensor | None,
-        thresholds_L: Tensor,
-        scales_L: Tensor,
-    ) -> Tensor:
-        for index, layer in enumerate(self._drops):
-            layer.key = None if keys_L is None else keys_L[index]
-            layer.threshold, layer.scale = thresholds_L[index], scales_L[index]
-        logits_BK: Tensor = functional_call(self._network, values, (x_BCHW,))
-        return logits_BK
-
-
-class _VmappedDropout(nn.Module):
-    """What a `StreamDropout` is within vmap, where key and rate differ from run to run."""
-
-    key: Tensor | None
-    threshold: Tensor
-    scale: Tensor
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return `x` with the next mask applied; any shape."""
-        if self.key is None:
-            return x
-        kept: Tensor = _Keep.apply(self.key, self.threshold, tuple(x.shape))
-        self.key = rng.derive_keys(self.key, torch.zeros_like(self.key))
-        dropped: Tensor = x * (kept * self.scale.to(x.dtype))
-        return dropped
-
-
-class _Keep(torch.autograd.Function):
-    """`rng.draw_mask` as bytes, with a rule of its own for vmap: older ones cannot view bits."""
-
-    @staticmethod
-    def forward(key: Tensor, threshold: Tensor, shape: tuple[int, ...]) -> Tensor:
-        return rng.draw_mask(key, threshold, shape, key.device).view(torch.uint8)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
-        ctx.mark_non_differentiable(output)
-
-    @staticmethod
-    def vmap(
-        info: Any, in_dims: Any, key: Tensor, threshold: Tensor, shape: tuple[int, ...]
-    ) -> tuple[Tensor, int]:
-        # keys and thresholds differ from run to run: both have the run axis
-        return _Keep.apply(key.unsqueeze(1), threshold.unsqueeze(1), shape), 0

@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lrdecay.engine.stacked import blocks, normalisation
-from lrdecay.engine.stacked.convolution import Geometry, Layout, convolve
+from lrdecay.engine.stacked.convolution import convolve
 from lrdecay.engine.stacked.pooling import take_largest
 from lrdecay.engine.stacked.rows import multiply
+from lrdecay.engine.stacked.windows import Geometry, Layout
 
 _HALVE = nn.MaxPool2d(2)
 _OF_NORM = ("weight", "bias", "running_mean", "running_var")

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from lrdecay.engine.stacked import blocks, in_batch, kernels
 
-_HALVE = nn.MaxPool2d(2)
-
 
 @dataclass(frozen=True)
 class FusedConvolution(blocks.Block):
@@ -44,4 +42,18 @@ def replace_blocks(found: list[blocks.Block], precision: str) -> Iterator[blocks
 
 def _can_fuse(block: in_batch.Convolution) -> bool:
     alone = block.norm is None and block.pool and block.relu
-    return alone and kernels.can_fuse(block.layer, _HALVE)
+    return alone and has_kernel(block.layer)
+
+
+def has_kernel(layer: nn.Conv2d) -> bool:
+    """Return whether a convolution, with 2x2 max-pooling and a ReLU after it, is what the kernels
+    compute: 3x3 with padding 1 and a bias, moving as it does by default.
+
+    >>> has_kernel(nn.Conv2d(1, 16, 3, padding=1))
+    True
+    >>> has_kernel(nn.Conv2d(1, 16, 5, padding=2))
+    False
+    """
+    how = layer.kernel_size, layer.padding, layer.stride, layer.dilation
+    plain = layer.groups == 1 and layer.padding_mode == "zeros"
+    return how == ((3, 3), (1, 1), (1, 1), (1, 1)) and plain and layer.bias is not None

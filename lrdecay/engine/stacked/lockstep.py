@@ -7,14 +7,13 @@ crosses from one run to another. Within an epoch nothing waits for the device.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from operator import attrgetter
 from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lrdecay.components import rng, schedulers
+from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Split
 from lrdecay.components.models import build
 from lrdecay.components.models.dropout import read_applied_dropout
@@ -28,39 +27,6 @@ from lrdecay.engine.stacked.rates import Rates
 T = TypeVar("T")
 OnNote = Callable[[str], None]
 """Called with what a user should know of how runs train."""
-
-_SHARED = (
-    *("model", "batch_norm", "optimizer", "batch_size", "epochs", "validation"),
-    *("precision", "kernels"),
-)
-_read_settings = attrgetter(*_SHARED, "optimizer_args", "scheduler_class", "scheduler_args")
-
-
-def lockstep_kind(run: Run) -> tuple[object, ...]:
-    """Return what runs must have in common to be trained together; those whose schedulers need more
-    of the training than validation losses never are."""
-    arguments = run.optimizer_arguments
-    steered = schedulers.list_needs(run.scheduler_class, run.scheduler_arguments)
-    # what some runs of a group need and others do not would change the others' bits
-    parts = (
-        arguments.get("weight_decay", 0) > 0,
-        arguments.get("momentum", 0) > 0,
-        arguments.get("centered", False),
-    )
-    return (*(getattr(run, name) for name in _SHARED), *parts, bool(steered))
-
-
-def find_kinds(runs: Sequence[Run]) -> list[tuple[object, ...]]:
-    """Return the `lockstep_kind` of each run, found once for all of the same settings: there may be
-    a million runs."""
-    kinds: dict[object, tuple[object, ...]] = {}
-    found = []
-    for run in runs:
-        settings = _read_settings(run)
-        if settings not in kinds:
-            kinds[settings] = lockstep_kind(run)
-        found.append(kinds[settings])
-    return found
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from lrdecay.engine.stacked.convolution import Layout
+from lrdecay.engine.stacked.windows import Layout
 
 _backward_by_torch = torch.ops.aten.native_batch_norm_backward
 

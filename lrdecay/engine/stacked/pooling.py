@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from lrdecay.engine.stacked.convolution import Layout
+from lrdecay.engine.stacked.windows import Layout
 
 
 def take_largest(x_RMBHW: Tensor, numbers_Q: Tensor, relu: bool, layout: Layout) -> Tensor:

@@ -16,7 +16,7 @@ from lrdecay.components.models.dropout import StreamDropout
 from lrdecay.engine.layers import Layers
 from lrdecay.engine.stacked import blocks, in_batch, in_channels, in_kernels
 from lrdecay.engine.stacked.blocks import Drop
-from lrdecay.engine.stacked.convolution import Layout
+from lrdecay.engine.stacked.windows import Layout
 
 
 class Chain(ABC):
@@ -201,7 +201,7 @@ def _can_tile(convolution: nn.Conv2d, pool: nn.MaxPool2d) -> bool:
     pools = pool.kernel_size, pool.stride, pool.padding, pool.dilation
     halves = [_to_pair(each) for each in pools] == [(2, 2), (2, 2), (0, 0), (1, 1)]
     everywhere = convolution.stride == convolution.dilation == (1, 1)
-    return halves and everywhere and not pool.ceil_mode
+    return halves and everywhere and not (pool.ceil_mode or pool.return_indices)
 
 
 def _to_pair(value: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from lrdecay.components.models import dropout
 from lrdecay.core.text import first_line
 from lrdecay.engine.device_errors import is_device_error
 from lrdecay.engine.operations import OperationWatch
+from lrdecay.engine.precision import use_precision
 from lrdecay.engine.stacked.ensemble import Stack, choose_form
 
 _IMAGES = 16  # what a network means does not depend on how many it sees at once
@@ -28,9 +29,12 @@ class CannotStackError(Exception):
     """Why a network's copies cannot run as one."""
 
 
-def check_same_results(networks: Sequence[nn.Module], x_BCHW: Tensor) -> None:
+def check_same_results(
+    networks: Sequence[nn.Module], x_BCHW: Tensor, precision: str = "float32"
+) -> None:
     """Raise `CannotStackError` unless the networks compute the same stacked as alone, in training
-    and in evaluation. Give two of different weights and dropout rates, and images on the device.
+    and in evaluation, and can be computed on the device in the `precision` that runs ask for. Give
+    two of different weights and dropout rates, and images on the device.
 
     An error of the device, such as too little memory, is raised as it is.
     """
@@ -41,11 +45,12 @@ def check_same_results(networks: Sequence[nn.Module], x_BCHW: Tensor) -> None:
     try:
         if _stays_in_float64(networks[0], few_BCHW):
             same = _compare_in_float64(networks, few_BCHW)
-            _compute(Stack(networks, device), few_BCHW, len(networks))
         else:
             # a network may make float32 of all it gets, or need the device: then its rounding
             # there is part of both results
             same = _compare(networks, Stack(networks, device), few_BCHW, _is_close)
+        with use_precision(precision, device):
+            compute_both(Stack(networks, device), few_BCHW)
     except (Exception, SystemExit) as error:  # whatever vmap or the module has to say
         if is_device_error(error):
             raise
@@ -85,7 +90,7 @@ def _compare(networks: Sequence[nn.Module], stack: Stack, x_BCHW: Tensor, same: 
     alone = [deepcopy(network).to(x_BCHW.device) for network in networks]
     for seed, network in enumerate(alone):
         dropout.set_dropout_step(network, seed, step=0)
-    training, evaluation = _compute(stack, x_BCHW, len(networks))
+    training, evaluation = compute_both(stack, x_BCHW)
     lone = [network.train()(x_BCHW) for network in alone]
     for logits in lone:
         _weigh(logits).backward()
@@ -94,9 +99,10 @@ def _compare(networks: Sequence[nn.Module], stack: Stack, x_BCHW: Tensor, same: 
     return same(evaluation, torch.stack([network.eval()(x_BCHW) for network in alone]))
 
 
-def _compute(stack: Stack, x_BCHW: Tensor, runs: int) -> tuple[Tensor, Tensor]:
+def compute_both(stack: Stack, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
     """Return logits of a step of training, whose gradients are the stack's then, and logits of an
     evaluation, each (R, B, K)."""
+    runs = len(stack.rates)
     keys_R = rng.make_keys(range(runs), "dropout", x_BCHW.device)
     keys_R = rng.derive_keys(keys_R, torch.zeros_like(keys_R))
     layers_L = torch.arange(stack.dropout_layers, device=x_BCHW.device)

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from lrdecay.engine.stacked.convolution import Layout, convolve
+from lrdecay.engine.stacked.convolution import convolve
 from lrdecay.engine.stacked.pooling import take_largest
+from lrdecay.engine.stacked.windows import Layout
 
 RUNS, IMAGES, CHANNELS, OUTPUTS = 3, 5, 2, 4
 EXACT = {torch.float64: (1e-12, 1e-12), torch.float32: (1e-5, 1e-6)}

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from lrdecay.engine.stacked import blocks, in_batch, in_channels, normalisation
-from lrdecay.engine.stacked.convolution import Layout
+from lrdecay.engine.stacked.windows import Layout
 
 RUNS, IMAGES, CHANNELS = 3, 5, 4
 EXACT = {torch.float64: (1e-11, 1e-12), torch.float32: (2e-5, 2e-6)}

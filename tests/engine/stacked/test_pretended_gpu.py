@@ -140,9 +140,11 @@ def keep_statistics(monkeypatch):
 def keep_optimizer(monkeypatch):
     """The optimizer's state is not put back."""
     real = cuda_graph.capture_step
-    monkeypatch.setattr(
-        cuda_graph, "capture_step", lambda step, examples, state: real(step, examples, state[:8])
-    )
+
+    def capture(step, examples, state, pool):
+        return real(step, examples, state[:8], pool)
+
+    monkeypatch.setattr(cuda_graph, "capture_step", capture)
     return some("seeds: 2")
 
 
@@ -188,8 +190,8 @@ def keep_inputs(monkeypatch):
     """Every step sees the batch, rates and masks of the first."""
     real = cuda_graph.capture_step
 
-    def capture(step, examples, state):
-        replay = real(step, examples, state)
+    def capture(step, examples, *more):
+        replay = real(step, examples, *more)
         return lambda *inputs: replay(*examples)
 
     monkeypatch.setattr(cuda_graph, "capture_step", capture)

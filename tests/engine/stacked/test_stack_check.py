@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lrdecay.components.models.build import MODELS, allow_dropout, build_model
-from lrdecay.engine.stacked import sequential, stack_check
+from lrdecay.engine.stacked import blocks, in_batch, in_channels, stack_check
 from lrdecay.engine.stacked.stack_check import CannotStackError, check_same_results
 
 SHAPE = (1, 8, 8)
@@ -73,14 +73,34 @@ def test_every_model_passes_in_the_form_of_each_device(model, where):
     assert bool(gpu.waits) == (where == "cuda")  # it was computed there
 
 
+@pytest.mark.parametrize("where", ["cpu", "cuda"])
+def test_a_network_is_computed_once_in_the_precision_of_its_runs(monkeypatch, where):
+    precisions = []
+    real = stack_check.use_precision
+
+    def use(precision, device):
+        precisions.append((precision, device.type))
+        return real("float32", device)
+
+    monkeypatch.setattr(stack_check, "use_precision", use)
+    with pretend_gpu():
+        check_same_results(two("cnn"), some_digits().to(where), "tf32")
+    assert precisions == [("tf32", where)]
+
+
 # What is wrong by little
+
+
+def scale_results(monkeypatch, block, by: float) -> None:
+    real = block.__call__
+    monkeypatch.setattr(block, "__call__", lambda *given: real(*given) * by)
 
 
 @pytest.mark.parametrize(("by", "wrong"), [(1e-5, True), (0.0, False)])
 @pytest.mark.parametrize("where", ["cpu", "cuda"])
 def test_a_mistake_of_a_hundred_thousandth_is_found(monkeypatch, by, wrong, where):
-    real = sequential._linear
-    monkeypatch.setattr(sequential, "_linear", lambda *given: real(*given) * (1 + by))
+    linear = in_batch.Linear if where == "cuda" else blocks.Linear
+    scale_results(monkeypatch, linear, 1 + by)
     with pretend_gpu():
         images = some_digits().to(where)
         if wrong:
@@ -90,15 +110,12 @@ def test_a_mistake_of_a_hundred_thousandth_is_found(monkeypatch, by, wrong, wher
             check_same_results(two("cnn"), images)
 
 
-@pytest.mark.parametrize("form", ["InBatch", "InChannels"])
-def test_the_form_that_is_checked_is_the_device_s(monkeypatch, form):
-    real = getattr(sequential, form)._conv2d
-
-    def convolve(chain, layer, h, weight, bias):
-        return real(chain, layer, h, weight, None if bias is None else bias * 1.001)
-
-    monkeypatch.setattr(getattr(sequential, form), "_conv2d", convolve)
-    wrong, right = ("cuda", "cpu") if form == "InBatch" else ("cpu", "cuda")
+@pytest.mark.parametrize(
+    ("wrong", "right", "block"),
+    [("cuda", "cpu", in_batch.Flatten), ("cpu", "cuda", in_channels.ChannelFlatten)],
+)
+def test_the_form_that_is_checked_is_the_device_s(monkeypatch, wrong, right, block):
+    scale_results(monkeypatch, block, 1.001)
     with pretend_gpu():
         check_same_results(two("cnn"), some_digits().to(right))
         with pytest.raises(CannotStackError, match=DIFFER):

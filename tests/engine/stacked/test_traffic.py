@@ -1,17 +1,9 @@
 """What a training step would have a GPU do, counted: launches, and bytes for each run."""
 
-import importlib.util
-import sys
-
 import pytest
 import torch
-from helpers.paths import HOME
+from helpers import gpu_traffic
 from torch import nn
-
-_SPEC = importlib.util.spec_from_file_location("gpu_traffic", HOME / "bench" / "gpu_traffic.py")
-gpu_traffic = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = gpu_traffic  # where its dataclasses look
-_SPEC.loader.exec_module(gpu_traffic)
 
 
 def count(function) -> tuple[int, float]:

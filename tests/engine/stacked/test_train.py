@@ -23,6 +23,7 @@ from lrdecay.components.models.build import MODELS, build_model
 from lrdecay.core.run import Run
 from lrdecay.engine import reference
 from lrdecay.engine.stacked import lockstep, train
+from lrdecay.engine.stacked.kinds import lockstep_kind
 from lrdecay.engine.stacked.lockstep import Lockstep
 from lrdecay.store.schema import EPOCHS, RUNS, Record
 from lrdecay.sweep.matrix import list_runs
@@ -285,7 +286,7 @@ def test_runs_of_different_rates_and_arguments_share_a_group():
         sweep(f"{text}\nepochs: 3", "schedulers: {c: {class: constant}}\n"), digits()
     )
     assert len(together) == 8
-    assert len({lockstep.lockstep_kind(run) for run in together}) == 1
+    assert len({lockstep_kind(run) for run in together}) == 1
     found = stacked_losses(together)[:STEPS]
     for place, run in enumerate(together):
         np.testing.assert_allclose(found[:, place], reference_losses(run)[:STEPS], rtol=1e-4)

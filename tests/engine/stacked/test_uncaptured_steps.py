@@ -2,13 +2,30 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import torch
 from helpers.every_kind import OPTIMIZERS
 from helpers.pretended_device import PretendedGPU
-from helpers.pretended_training import STEPS, Residual, own, some, train_there
+from helpers.pretended_gpu import pretend_gpu
+from helpers.pretended_training import (
+    CUDA,
+    SHAPES,
+    STEPS,
+    Residual,
+    own,
+    some,
+    take_few,
+    to_cuda,
+    train_there,
+)
 from helpers.tiers import slow_but
+from helpers.training import data_of
+
+from lrdecay.core.errors import DeviceLostError
+from lrdecay.engine.device_errors import is_out_of_memory
+from lrdecay.engine.stacked import train
 
 
 class FromHost(Residual):
@@ -71,7 +88,43 @@ def test_a_capture_that_ends_badly_is_no_failure_of_the_runs(monkeypatch):
     ]
 
 
-def test_memory_that_is_too_small_for_a_graph_is_what_it_is(monkeypatch):
-    fail_at_end(monkeypatch, torch.OutOfMemoryError("CUDA out of memory."))
-    with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
+def test_memory_that_is_too_small_for_a_graph_ends_the_process(monkeypatch):
+    """A fresh one can capture; this one may not any more."""
+    fail_at_end(monkeypatch, torch.OutOfMemoryError("CUDA out of memory. Tried"))
+    with pytest.raises(DeviceLostError) as raised:
         train_there(some("seeds: 2"))
+    assert str(raised.value) == "out of memory for a CUDA graph: CUDA out of memory. Tried"
+    assert is_out_of_memory(raised.value)
+
+
+def test_after_a_failure_a_process_tries_no_other(monkeypatch):
+    """The next group may be of a network that could be captured."""
+    bad, good = own(monkeypatch, FromHost), some("seeds: 2")
+    expected = train_there(good, eager=True)
+    with pretend_gpu() as gpu:
+        notes: list[str] = []
+        for together in (bad, good):
+            data = to_cuda(take_few(data_of(together[0])))
+            records = train.train_stacked(together, data, CUDA, on_note=notes.append)
+    assert (gpu.captures, gpu.replays, len(notes)) == (1, 0, 2)
+    assert notes[1] == notes[0].replace("mine", "cnn", 1)
+    assert replace(expected, records=records).outcomes() == expected.outcomes()
+
+
+def test_graphs_of_one_group_share_their_memory(monkeypatch):
+    pools: list[object] = []
+    real = PretendedGPU.capture
+
+    def capture(gpu, graph, pool):
+        pools.append(pool)
+        return real(gpu, graph)
+
+    monkeypatch.setattr(PretendedGPU, "capture", capture)
+    together = some("seeds: 2")
+    with pretend_gpu(), pytest.MonkeyPatch.context() as patch:
+        handles = iter([(0, 1), (0, 2)])
+        patch.setattr(torch.cuda, "graph_pool_handle", lambda: next(handles))
+        data = to_cuda(take_few(data_of(together[0])))
+        for _ in range(2):
+            train.train_stacked(together, data, CUDA)
+    assert pools == [(0, 1)] * SHAPES + [(0, 2)] * SHAPES

@@ -14,7 +14,6 @@ from lrdecay.core.lazy import make_lazy
 
 if TYPE_CHECKING:
     from lrdecay.engine.stacked.kernels.adam import adam_step as adam_step
-    from lrdecay.engine.stacked.kernels.blocks import can_fuse as can_fuse
     from lrdecay.engine.stacked.kernels.conv_block import fused_conv_block as fused_conv_block
     from lrdecay.engine.stacked.kernels.dropout import drop as drop
     from lrdecay.engine.stacked.kernels.sgd import sgd_step as sgd_step
@@ -23,7 +22,6 @@ else:
         __name__,
         {
             "adam": "adam_step",
-            "blocks": "can_fuse",
             "conv_block": "fused_conv_block",
             "dropout": "drop",
             "sgd": "sgd_step",

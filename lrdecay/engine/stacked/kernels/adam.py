@@ -76,7 +76,7 @@ def adam_step(
     All are float32. On a GPU the result is that of torch's operations to the last bit.
 
     Args:
-        p_RX: parameters of each run, which stand one after the other; so do the next three.
+        p_RX: parameters of each run, which stand one after the other; so do both averages.
         g_RX: their gradients.
         average_RX: the average of gradients.
         square_RX: the average of their squares.
@@ -89,11 +89,11 @@ def adam_step(
             are multiplied with; None where there is none.
         decoupled: whether it is AdamW.
     """
-    rows = view_rows(p_RX, g_RX, average_RX, square_RX)
-    runs, count = rows[0].shape
+    g, p, average, square = view_rows(g_RX, p_RX, average_RX, square_RX)
+    runs, count = p.shape
     adam_kernel[triton.cdiv(count, BLOCK), runs](
-        *(*rows, weight1_R, weight2_R, eps_R, size_R, decay_R),
-        *(row.stride(0) for row in rows),
+        *(p, g, average, square, weight1_R, weight2_R, eps_R, size_R, decay_R),
+        *(row.stride(0) for row in (p, g, average, square)),
         count,
         DECOUPLED=decoupled,
         BLOCK=BLOCK,

@@ -32,13 +32,23 @@ def safe_root(square: "Any") -> "Any":
     return tl.sqrt_rn(tl.where(tl.abs(square) < infinite, square, infinite))
 
 
-def view_rows(*tensors: Tensor) -> list[Tensor]:
-    """Return tensors (R, ...) as rows (R, P) of the same memory.
+def view_rows(gradient: Tensor, *changed: Tensor) -> list[Tensor]:
+    """Return tensors (R, ...) as rows (R, P): those that are `changed` of the same memory, and the
+    gradient, which vmap may give in another order, copied if it has to be.
 
-    Raises `ValueError` where a run's numbers do not stand one after the other.
+    Raises `ValueError` where the numbers of a run that is changed do not stand one after the other.
     """
-    rows = [tensor.detach().view(len(tensor), -1) for tensor in tensors]
-    if any(row.stride(1) != 1 or row.shape != rows[0].shape for row in rows):
-        shown = ", ".join(f"{tuple(row.shape)} in steps of {row.stride()}" for row in rows)
+    if not all(each[0].is_contiguous() for each in changed):
+        shown = ", ".join(f"{tuple(each.shape)} in steps of {each.stride()}" for each in changed)
         raise ValueError(f"a run's numbers must stand one after the other, not {shown}")
-    return rows
+    return [each.detach().view(len(each), -1) for each in (join_within_runs(gradient), *changed)]
+
+
+def join_within_runs(tensor: Tensor) -> Tensor:
+    """Return a tensor whose runs may stand apart, as parameters do that are in one row, or be one
+    and the same, but whose numbers of one run are in order."""
+    if tensor[0].is_contiguous():
+        return tensor
+    if tensor.stride(0) == 0:
+        return tensor[:1].contiguous().expand_as(tensor)
+    return tensor.contiguous()

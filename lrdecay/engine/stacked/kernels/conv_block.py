@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from lrdecay.engine.stacked.kernels.arithmetic import join_within_runs
 from lrdecay.engine.stacked.kernels.conv_forward import convolve
 from lrdecay.engine.stacked.kernels.conv_inputs import differentiate_inputs
 from lrdecay.engine.stacked.kernels.conv_weights import differentiate_weights
@@ -35,7 +36,7 @@ def fused_conv_block(
     Raises `ValueError` for tensors that the kernels are not for.
     """
     _check_tensors(x_RBCHW, weight_ROCHW)
-    x, weight, bias = map(_join_within_runs, (x_RBCHW, weight_ROCHW, bias_RO))
+    x, weight, bias = map(join_within_runs, (x_RBCHW, weight_ROCHW, bias_RO))
     if torch.is_grad_enabled() and any(each.requires_grad for each in (x, weight, bias)):
         y_ROHW: Tensor = _ConvBlock.apply(x, weight, bias, precision)
         return y_ROHW
@@ -62,16 +63,6 @@ class _ConvBlock(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             of_x = differentiate_inputs(weight, gradient, winner, x.shape[3:], ctx.precision)
         return of_x, of_weight, of_bias, None
-
-
-def _join_within_runs(tensor: Tensor) -> Tensor:
-    """Return a tensor whose runs may stand apart, as parameters do that are in one row, or be one
-    and the same, but whose numbers of one run are in order."""
-    if tensor[0].is_contiguous():
-        return tensor
-    if tensor.stride(0) == 0:
-        return tensor[:1].contiguous().expand_as(tensor)
-    return tensor.contiguous()
 
 
 def _check_tensors(x_RBCHW: Tensor, weight_ROCHW: Tensor) -> None:

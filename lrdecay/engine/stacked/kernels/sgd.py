@@ -59,7 +59,7 @@ def sgd_step(
     All are float32. On a GPU the result is that of torch's operations to the last bit.
 
     Args:
-        p_RX: parameters of each run, which stand one after the other; so do the next two.
+        p_RX: parameters of each run, which stand one after the other; so does the buffer.
         g_RX: their gradients.
         buffer_RX: the momentum's buffer; None where no run has a momentum.
         kept_R: how much of buffer and gradient go into the buffer, and how much of each goes into
@@ -69,8 +69,7 @@ def sgd_step(
         along_direction_R: see there.
         decay_R: weight decay, that is added to the gradient; None where there is none.
     """
-    given = [p_RX, g_RX] if buffer_RX is None else [p_RX, g_RX, buffer_RX]
-    p, g, *buffers = view_rows(*given)
+    g, p, *buffers = view_rows(g_RX, p_RX, *([] if buffer_RX is None else [buffer_RX]))
     buffer = buffers[0] if buffers else None
     runs, count = p.shape
     sgd_kernel[triton.cdiv(count, BLOCK), runs](

@@ -104,6 +104,19 @@ def test_what_cannot_be_held_is_as_in_the_plain_class(name, value):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=0, equal_nan=True)
 
 
+@pytest.mark.parametrize(("name", "case"), [("Adam", "decay"), ("SGD", "momentum")])
+def test_gradients_may_come_in_another_order(name, case):
+    """Under vmap those of a product are transposed, and of a sum one number expanded."""
+    arguments = (SGD if name == "SGD" else ADAM)[case]
+    gradients = draw_gradients()
+    for of_step in gradients:
+        of_step[0] = of_step[0].transpose(1, 2).contiguous().transpose(1, 2)
+        of_step[1] = of_step[1][:, :1].expand(RUNS, *SHAPES[1])
+    for expected, found in run_both(name, arguments, gradients):
+        for theirs, ours in zip(expected, found, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
 def test_rows_may_be_parts_of_longer_ones():
     """As where weights and biases stand in one tensor, and their state does not."""
     generator = torch.Generator().manual_seed(2)
@@ -115,4 +128,4 @@ def test_rows_may_be_parts_of_longer_ones():
     torch.testing.assert_close(found[:, :1200], moved)
     assert found[:, 1200:].equal(row[:, 1200:])
     with pytest.raises(ValueError, match=r"after the other, not .* in steps of \(1, 3\)"):
-        sgd_step(row, torch.zeros(1500, RUNS).T, None, *numbers)
+        sgd_step(torch.zeros(1500, RUNS).T, row, None, *numbers)

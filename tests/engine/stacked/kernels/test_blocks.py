@@ -6,14 +6,22 @@ from torch import nn
 
 from lrdecay.components.models.build import build_network
 from lrdecay.engine.layers import list_layers
-from lrdecay.engine.stacked.kernels import can_fuse
+from lrdecay.engine.stacked.in_kernels import FusedConvolution
+from lrdecay.engine.stacked.sequential import InKernels
 
 CONVOLUTION = {"in_channels": 3, "out_channels": 8, "kernel_size": 3, "padding": 1}
 POOL = {"kernel_size": 2}
 
 
-def fused(convolution=(), pool=()) -> bool:
-    return can_fuse(nn.Conv2d(**CONVOLUTION | dict(convolution)), nn.MaxPool2d(**POOL | dict(pool)))
+def list_fused(layers) -> list[str]:
+    blocks = InKernels(layers, "float32")._blocks
+    return [block.name for block in blocks if isinstance(block, FusedConvolution)]
+
+
+def fused(convolution=(), pool=(), between=()) -> bool:
+    first = nn.Conv2d(**CONVOLUTION | dict(convolution))
+    layers = [first, *between, nn.MaxPool2d(**POOL | dict(pool)), nn.ReLU()]
+    return list_fused([(str(place), layer) for place, layer in enumerate(layers)]) == ["0"]
 
 
 @pytest.mark.parametrize(
@@ -64,8 +72,16 @@ def test_other_pools_are_not(pool):
     assert not fused(pool=pool)
 
 
+def test_a_block_without_a_relu_or_with_more_is_not():
+    convolution, pool = nn.Conv2d(**CONVOLUTION), nn.MaxPool2d(2)
+    assert list_fused([("a", convolution), ("b", nn.ReLU()), ("c", pool)]) == ["a"]
+    assert list_fused([("a", convolution), ("b", pool)]) == []
+    assert list_fused([("a", convolution), ("b", nn.ReLU())]) == []
+    assert not fused(between=[nn.BatchNorm2d(8)])
+
+
 def test_both_blocks_of_the_cnn_are_fused():
-    layers = [layer for _, layer in list_layers(build_network(RUN, (1, 28, 28), 10))]
-    convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
-    pools = [layer for layer in layers if isinstance(layer, nn.MaxPool2d)]
-    assert [can_fuse(*pair) for pair in zip(convolutions, pools, strict=True)] == [True, True]
+    layers = list_layers(build_network(RUN, (1, 28, 28), 10))
+    names = [name for name, layer in layers if isinstance(layer, nn.Conv2d)]
+    assert list_fused(layers) == names
+    assert len(names) == 2

@@ -10,7 +10,7 @@ from helpers.training import digits, sweep
 
 from lrdecay.core.errors import InputError
 from lrdecay.engine import devices
-from lrdecay.engine.stacked.lockstep import lockstep_kind
+from lrdecay.engine.stacked.kinds import lockstep_kind
 from lrdecay.execution.local.executor import Local
 from lrdecay.execution.ray.worker import RayWorker
 from lrdecay.store.schema import make_plan
