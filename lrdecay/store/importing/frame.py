@@ -1,0 +1,305 @@
+"""A table of somebody else's results to rows of lrdecay's: who is compared, at which seed, by what.
+
+Each mistake is one error that says where it is and what would be valid; nothing is repaired, and
+what is taken for granted is a note.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from lrdecay.core.errors import InputError
+from lrdecay.core.text import find_nearest, join_some, quote, spell_count
+from lrdecay.store.importing.problems import split_problems
+from lrdecay.store.importing.units import ImportedMetric, describe_metric
+
+STATUS = {
+    **dict.fromkeys(("completed", "finished"), "completed"),
+    "diverged": "diverged",
+    **dict.fromkeys(("failed", "crashed", "killed"), "failed"),
+}
+"""How a run ended, by what trackers call it, in any case."""
+DIGESTS = ("init_digest", "order_digest", "dataset_digest")
+TOLD = "told-"
+"""Begins an init_digest that is not one of weights, but of what a same-start column says."""
+Duplicates = Literal["refuse", "last"]
+
+_MOST_ROWS = 6  # that an error names
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table mean what; `lrdecay.from_frame` says what each is."""
+
+    scheduler: str
+    seed: str
+    metric: str | Sequence[str] | Mapping[str, str]
+    dropout: str | float | None = None
+    axes: Sequence[str] = ()
+    status: str | None = None
+    same_start: str | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+    higher_is_better: bool | Mapping[str, bool] | None = None
+    unit: str | Mapping[str, str] | None = None
+    drop: Sequence[object] = ()
+    duplicates: Duplicates = "refuse"
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """The columns of the metrics by what lrdecay is to call these."""
+        if isinstance(self.metric, Mapping):
+            return dict(self.metric)
+        names = [self.metric] if isinstance(self.metric, str) else list(self.metric)
+        return {name: name for name in names}
+
+
+@dataclass(frozen=True)
+class ImportedRows:
+    """What a table says, a row per run.
+
+    Attributes:
+        cells: `scheduler`, `seed`, `dropout` (null if there is none), `status`, and the axes.
+        values: a column for each metric, in the unit that it is stored in; null if not finite.
+        digests: a column for each that is known; null where it is not.
+        unknown: which runs have none of the metrics, without a word on how they ended.
+        axes: the names of the further axes, `dataset` among them where metrics are of several.
+        metrics: what the metrics are.
+        notes: what was left out, or taken for granted.
+    """
+
+    cells: pd.DataFrame
+    values: pd.DataFrame
+    digests: pd.DataFrame
+    unknown: np.ndarray
+    axes: tuple[str, ...]
+    metrics: tuple[ImportedMetric, ...]
+    notes: tuple[str, ...]
+
+
+def read_frame(frame: pd.DataFrame, columns: Columns) -> ImportedRows:
+    """Return what a table says.
+
+    Raises:
+        InputError: a column is missing, or holds what it cannot; two rows are of one run; a unit or
+            a direction is not known.
+    """
+    wanted = columns.metrics
+    if not len(frame):
+        raise InputError("the table has no rows")
+    if not wanted:
+        raise InputError("no metric is given: such as --metric test_accuracy=COLUMN")
+    _require_columns(frame, columns)
+    frame = frame.reset_index(drop=True)
+    if missing := frame[columns.scheduler].isna().to_numpy().nonzero()[0].tolist():
+        raise InputError(
+            f"scheduler: there is none in {columns.scheduler!r} (row {missing[0] + 1})"
+        )
+    frame, notes = _drop_rows(frame, columns.seed, columns.drop)
+    _check_seeds(frame[columns.seed])
+    frame, wanted, axes = split_problems(frame, wanted, tuple(columns.axes))
+    cells = _read_cells(frame, columns, axes)
+    frame, cells, kept = _keep_once(frame, cells, columns, axes)
+    values, metrics = _read_values(frame, wanted, columns)
+    status, unknown, fates = _read_status(frame, values, columns.status)
+    return ImportedRows(
+        cells.drop(columns="_row").assign(status=status),
+        values,
+        _read_digests(frame, columns),
+        unknown,
+        axes,
+        metrics,
+        (*notes, *kept, *(metric.note for metric in metrics if metric.note), *fates),
+    )
+
+
+def _require_columns(frame: pd.DataFrame, columns: Columns) -> None:
+    asked = [("scheduler", columns.scheduler), ("seed", columns.seed)]
+    asked += [("dropout", columns.dropout)] if isinstance(columns.dropout, str) else []
+    asked += [("axis", axis) for axis in columns.axes]
+    asked += [(f"metric {name}", column) for name, column in columns.metrics.items()]
+    asked += [("status", columns.status)] if columns.status is not None else []
+    asked += [("same start", columns.same_start)] if columns.same_start is not None else []
+    asked += [(f"digest {name}", column) for name, column in columns.digests.items()]
+    there = list(map(str, frame.columns))
+    for what, column in asked:
+        if column not in frame:
+            near = find_nearest(str(column), there)
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise InputError(
+                f"{what}: no column {column!r} in the table{hint} (columns: {', '.join(there)})"
+            )
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise InputError(f"the table has two columns {twice!r}")
+    if odd := [name for name in columns.digests if name not in DIGESTS]:
+        raise InputError(f"digest: {odd[0]!r} is none of {', '.join(DIGESTS)}")
+
+
+def _drop_rows(
+    frame: pd.DataFrame, seed: str, drop: Sequence[object]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out the rows whose seed is one of `drop`."""
+    gone = frame[seed].astype(str).str.strip().isin([str(value) for value in drop])
+    if not gone.any():
+        return frame, []
+    rows = spell_count(int(gone.sum()), "row")
+    names = ", ".join(map(str, drop))
+    return frame[~gone], [f"{rows} whose {seed} is {names} left out, as asked"]
+
+
+def _check_seeds(column: pd.Series[Any]) -> None:
+    text = column.astype(str).str.strip()
+    numbers = pd.to_numeric(text, errors="coerce")
+    whole = numbers.notna() & (numbers == numbers.round()) & numbers.between(0, 2**53)
+    if not whole.all():
+        odd = str(text[~whole].iloc[0])
+        raise InputError(
+            f"seed: {odd!r} (row {text.index[~whole][0] + 1}) is no seed, a whole number from 0; "
+            f"rows of means are no runs: leave them out with --drop {odd}"
+        )
+
+
+def _read_cells(frame: pd.DataFrame, columns: Columns, axes: Collection[str]) -> pd.DataFrame:
+    seed = pd.to_numeric(frame[columns.seed].astype(str).str.strip())
+    cells = pd.DataFrame(
+        {
+            "scheduler": frame[columns.scheduler].astype(str),
+            "seed": seed.astype("int64"),
+            "dropout": _read_dropout(frame, columns.dropout),
+            "_row": frame["_row"],
+        }
+    )
+    return cells.assign(**{axis: frame[axis] for axis in axes})
+
+
+def _read_dropout(frame: pd.DataFrame, dropout: str | float | None) -> pd.Series[float]:
+    if not isinstance(dropout, str):
+        given = np.nan if dropout is None else float(dropout)
+        rates = pd.Series(given, index=frame.index, dtype=float)
+    else:
+        rates = _read_numbers(frame, dropout, "dropout")
+    bad = rates[rates.notna() & ~((rates >= 0) & (rates < 1))]
+    if len(bad):
+        raise InputError(f"dropout: {bad.iloc[0]:g} is none, which is at least 0 and less than 1")
+    return rates
+
+
+def _read_numbers(frame: pd.DataFrame, column: str, what: str) -> pd.Series[float]:
+    """Return a column as numbers; null stays null."""
+    numbers = pd.to_numeric(frame[column], errors="coerce").astype("float64")
+    bad = numbers.isna() & frame[column].notna()
+    if bad.any():
+        value, row = frame.loc[bad, column].iloc[0], frame.loc[bad, "_row"].iloc[0]
+        raise InputError(f"{what}: {quote(value)} (row {row}) is no number")
+    return numbers
+
+
+def _keep_once(
+    frame: pd.DataFrame, cells: pd.DataFrame, columns: Columns, axes: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Refuse two rows of one cell and seed, or keep the last of them if that is asked for."""
+    key = ["scheduler", "dropout", *axes, "seed"]
+    twice = cells.duplicated(key, keep=False)
+    if not twice.any():
+        return frame, cells, []
+    if columns.duplicates == "last":
+        last = ~cells.duplicated(key, keep="last")
+        note = (
+            f"of {spell_count(int(twice.sum()), 'row')} that share a cell and seed the last of each "
+            f"was taken, as asked"
+        )
+        return frame[last], cells[last], [note]
+    if columns.duplicates != "refuse":
+        raise InputError(f"duplicates must be refuse or last, not {columns.duplicates!r}")
+    first = cells[twice].iloc[0]
+    same = cells[key].eq(first[key]) | (cells[key].isna() & first[key].isna())
+    those = same.all(axis=1)
+    rows = join_some(cells.loc[those, "_row"].tolist(), _MOST_ROWS)
+    used = {columns.scheduler, columns.seed, columns.dropout, *axes, *columns.metrics.values()}
+    differ = [
+        str(name)
+        for name in frame
+        if name not in used
+        and not str(name).startswith("_")
+        and frame.loc[those, name].nunique(dropna=False) > 1
+    ]
+    raise InputError(
+        f"rows {rows} are all of {first['scheduler']} at seed {first['seed']}: name the column that "
+        f"tells them apart (--axis; these differ: {', '.join(differ) or 'none'}), or say "
+        f"--duplicates last"
+    )
+
+
+def _read_values(
+    frame: pd.DataFrame, wanted: Mapping[str, str], columns: Columns
+) -> tuple[pd.DataFrame, tuple[ImportedMetric, ...]]:
+    values, metrics = {}, []
+    for name, column in wanted.items():
+        numbers = _read_numbers(frame, column, f"metric {name}")
+        finite = numbers.where(np.isfinite(numbers))
+        of_rows = finite.set_axis(frame["_row"] - 1).dropna()
+        metric = describe_metric(
+            name, column, of_rows, _pick(columns.unit, name), _pick(columns.higher_is_better, name)
+        )
+        values[name] = finite * metric.scale
+        metrics.append(metric)
+    return pd.DataFrame(values, index=frame.index), tuple(metrics)
+
+
+def _pick(given: Any, name: str) -> Any:
+    """Return what is said of one metric, or of all of them."""
+    return given.get(name) if isinstance(given, Mapping) else given
+
+
+def _read_status(
+    frame: pd.DataFrame, values: pd.DataFrame, column: str | None
+) -> tuple[pd.Series[str], np.ndarray, list[str]]:
+    """Return how each run ended, for which it is not known, and a note if there are such."""
+    if column is not None:
+        status = frame[column].astype(str).str.strip().str.lower().map(STATUS)
+        if status.isna().any():
+            odd = frame.loc[status.isna(), column].iloc[0]
+            raise InputError(
+                f"status: {quote(odd)} is none of completed, diverged, failed (nor finished, "
+                f"crashed, killed, as trackers say)"
+            )
+        return status, np.zeros(len(frame), bool), []
+    unknown = values.isna().all(axis=1).to_numpy()
+    status = pd.Series("completed", index=frame.index)
+    if not unknown.any():
+        return status, unknown, []
+    have = "row has" if unknown.sum() == 1 else "rows have"
+    note = f"{unknown.sum()} {have} none of the metrics, and whether they diverged is not known"
+    return status, unknown, [note]
+
+
+def _read_digests(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Return the digests that are recorded; a same-start column gives that of the initial
+    weights."""
+    found = pd.DataFrame(index=frame.index)
+    for name in DIGESTS:
+        if name in columns.digests:
+            own = frame[columns.digests[name]]
+            found[name] = own.astype(str).where(own.notna(), None)
+    if columns.same_start is not None:
+        if "init_digest" in columns.digests:
+            raise InputError("same start: init_digest is given, which says more; leave one out")
+        found["init_digest"] = frame[columns.same_start].map(digest_start)
+    return found
+
+
+def digest_start(value: object) -> str | None:
+    """Return what stands for a value that runs of one start share, such as the first loss.
+
+    >>> digest_start(266.05), digest_start(None)
+    ('told-c1ddc5cc49f3af33', None)
+    """
+    if value is None or value != value:
+        return None
+    return f"{TOLD}{hashlib.sha256(repr(value).encode()).hexdigest()[:16]}"
