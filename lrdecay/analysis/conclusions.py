@@ -27,8 +27,16 @@ from lrdecay.analysis.estimates import (
     estimate_contrasts,
     estimate_on_images,
 )
+from lrdecay.analysis.fixed_seeds import (
+    add_fixed_interval,
+    fix_seeds,
+    judge_two_samples,
+    keep_whole,
+    list_fixed_looks,
+)
 from lrdecay.analysis.looks import Look, list_looks
 from lrdecay.analysis.metrics import Metric, find_metric
+from lrdecay.analysis.pairing import count_seeds, list_one_sided, list_shared, name_pairing
 from lrdecay.analysis.seed_blocks import Blocks, build_seed_blocks
 from lrdecay.analysis.sentences import write_sentences
 from lrdecay.analysis.settings import Criteria
@@ -106,7 +114,9 @@ class Conclusions:
 
     @cached_property
     def looks(self) -> list[Look]:
-        """The looks at as many seeds as there are."""
+        """The looks at as many seeds as there are; any number of these, if it was fixed."""
+        if self.criteria.seeds_fixed:
+            return list_fixed_looks(len(self.blocks.seeds))
         return list_looks(self.first_plan.first, self.first_plan.most, len(self.blocks.seeds))
 
     @cached_property
@@ -156,12 +166,34 @@ class Conclusions:
         estimates = estimate_contrasts(self.blocks, listed, better, sign_flips)
         judged, alpha = self._judge_looks(listed, sizes, margin), self._alpha / sizes
         budget = self.criteria.budget
-        return judge_contrasts(estimates, judged, alpha, margin, self.first_plan, budget)
+        table = judge_contrasts(estimates, judged, alpha, margin, self.first_plan, budget)
+        table["pairing"] = name_pairing(self.blocks, listed)
+        if self.criteria.seeds_fixed:
+            table = fix_seeds(table, alpha, margin, budget)
+        return self._add_imported(table, listed, alpha, margin) if self.blocks.imported else table
+
+    def _add_imported(
+        self,
+        table: pd.DataFrame,
+        listed: Sequence[Contrast],
+        alpha: np.ndarray,
+        margin: float | None,
+    ) -> pd.DataFrame:
+        """Return verdicts of imported runs with what is said of such alone."""
+        table = judge_two_samples(table, self.blocks, listed, alpha, margin, self.criteria.budget)
+        one_sided = [list_one_sided(self.blocks, contrast) for contrast in listed]
+        return add_fixed_interval(table, alpha).assign(
+            one_sided=[", ".join(map(str, seeds)) for seeds in one_sided],
+            n_seeds=[count_seeds(self.blocks, contrast) for contrast in listed],
+        )
 
     def _judge_looks(
         self, listed: Sequence[Contrast], sizes: np.ndarray, margin: float | None
     ) -> pd.DataFrame:
         at_looks = estimate_at_looks(self.blocks, listed, self.looks)
+        if self.criteria.seeds_fixed:
+            counts = [len(list_shared(self.blocks, contrast)) for contrast in listed]
+            at_looks = keep_whole(at_looks, np.array(counts, int))
         places = at_looks["place"].to_numpy()
         alpha = self._alpha / sizes[places]
         return judge_looks(at_looks, alpha, margin, self._reach(listed)[places])
@@ -208,8 +240,8 @@ def conclude(
     Raises:
         InputError: as `compare`; for sizes of families only when a table is asked for.
     """
-    metric = find_metric(criteria.metric)
-    blocks = build_seed_blocks(runs, metric, epochs, planned)
+    metric = find_metric(criteria.metric, criteria.declared)
+    blocks = build_seed_blocks(runs, metric, epochs, planned, criteria.common_seeds)
     reference = find_reference(blocks.cells, criteria.reference)
     plan, sizes = first_plan or FirstPlan(), family_sizes or {}
     return Conclusions(criteria, reference, metric, blocks, plan, exploratory, sizes)

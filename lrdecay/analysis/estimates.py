@@ -15,7 +15,7 @@ from lrdecay.analysis.looks import Look
 from lrdecay.analysis.seed_blocks import DIGESTS, Blocks, State, find_unlike_digests
 
 FAULTS = (
-    *("n_missing", "n_failed", "n_without", "n_diverged_a", "n_diverged_b"),
+    *("n_missing", "n_failed", "n_without", "n_unknown", "n_diverged_a", "n_diverged_b"),
     *(f"n_unlike_{name}" for name in DIGESTS),
     *("n_same", "n_one_schedule"),
 )
@@ -44,8 +44,9 @@ def estimate_contrasts(
 
     Returns:
         Counts of seeds: `n` pairs; `n_asked`; `n_missing` and `n_waiting` (not there, or still to
-        come), `n_failed`, `n_without` (completed without the metric), `n_diverged_a`,
-        `n_diverged_b` (by side), `n_unlike_*` (digests that differ), `n_same` (all of them, where
+        come), `n_failed`, `n_without` (completed without the metric), `n_unknown` (imported without
+        it, and without a word on how they ended), `n_diverged_a`, `n_diverged_b` (by side),
+        `n_unlike_*` (digests that differ), `n_same` (all of them, where
         another dropout changed nothing), `n_one_schedule` (all of them, where both sides had the
         same rates and the same outcome), `n_same_rates` (all of them, where they had the same
         rates). Where any of `FAULTS` is not 0 nothing is paired, and the numbers are null: `mean`,
@@ -286,6 +287,7 @@ def _counts(
         "n_waiting": missing if blocks.waiting else none,
         "n_failed": seeds_with(State.FAILED),
         "n_without": seeds_with(State.NO_VALUE),
+        "n_unknown": seeds_with(State.UNKNOWN),
         "n_diverged_a": seeds_with(State.DIVERGED, weights > 0),
         "n_diverged_b": seeds_with(State.DIVERGED, weights < 0),
     }

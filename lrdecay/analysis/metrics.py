@@ -1,6 +1,7 @@
 """What can be compared: the metrics, their units, and how a verdict words them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,15 @@ from lrdecay.analysis.axes import require_columns
 from lrdecay.analysis.summaries import train_test_gap
 from lrdecay.core.errors import InputError
 
-POINTS, NATS = "points", "nats"
-"""Percentage points of an accuracy or a gap; nats per image of a loss."""
-UNIT_TITLES = {POINTS: "percentage points", NATS: "nats per image"}
+POINTS, NATS, SECONDS, OWN = "points", "nats", "seconds", ""
+"""Percentage points of an accuracy or a gap; nats per image of a loss; of other metrics seconds, or
+a unit of their own, which is not printed."""
+UNIT_TITLES = {
+    POINTS: "percentage points",
+    NATS: "nats per image",
+    SECONDS: "seconds",
+    OWN: "the metric's own unit",
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Metric:
     @property
     def span(self) -> float:
         """How far apart two values of it can be, in its unit."""
-        if self.unit == NATS:
+        if self.unit != POINTS:
             return math.inf
         return 200.0 if self.name == "gap" else 100.0
 
@@ -64,15 +71,16 @@ METRICS_COMPARED = {
 """By name, the default first."""
 
 
-def find_metric(name: str) -> Metric:
-    """Return a metric by its name.
+def find_metric(name: str, declared: Sequence[Metric] = ()) -> Metric:
+    """Return a metric by its name; `declared` ones go first.
 
     Raises:
         InputError: there is none of that name.
     """
-    if name not in METRICS_COMPARED:
-        raise InputError(f"unknown metric {name!r}; choose one of {', '.join(METRICS_COMPARED)}")
-    return METRICS_COMPARED[name]
+    known = METRICS_COMPARED | {metric.name: metric for metric in declared}
+    if name not in known:
+        raise InputError(f"unknown metric {name!r}; choose one of {', '.join(known)}")
+    return known[name]
 
 
 def read_metric(
@@ -99,7 +107,7 @@ def find_steps(runs: pd.DataFrame, metric: Metric) -> np.ndarray:
     that of one image; 0 where the images' number is not known, and of a loss."""
     of_images = {"val_accuracy": ["validation"], "gap": ["test_images", "validation"]}
     names = of_images.get(metric.name, ["test_images"])
-    if metric.unit == NATS or any(name not in runs for name in names):
+    if metric.unit != POINTS or any(name not in runs for name in names):
         return np.zeros(len(runs))
     counts = runs[names].astype("float64").fillna(0.0).to_numpy(dtype=int)
     # of shares of two numbers of images the common denominator is the least multiple of both

@@ -30,6 +30,13 @@ DIGESTS = {
 OUTCOME = ("test_loss", "test_accuracy", "val_loss", "val_accuracy")
 """Columns of `runs` that are equal, to the bit, of two runs that trained alike."""
 
+FOREIGN = ("own", "command", "imported")
+"""Engines that are not lrdecay's: what their runs do not record is not known, and not a fault."""
+
+TOLD = "told-"
+"""Begins an `init_digest` that is not one of weights, but of a value that runs of one start
+share."""
+
 _BESIDE_AXES = ("validation", "precision", "kernels", "scheduler_args", "optimizer_args", "plugins")
 """Columns in which two runs of one cell and seed may differ."""
 
@@ -46,6 +53,7 @@ class State(IntEnum):
     NO_VALUE = 3  # completed without the metric
     DIVERGED = 4
     FAILED = 5
+    UNKNOWN = 6  # imported without a value, and without a word on how it ended
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,11 @@ class Blocks:
     there is no run; `values` are in the metric's unit, NaN but for completed runs, and `steps` the
     smallest differences between such, infinite but for these; `digests`, `outcomes` and `rates`
     number the distinct ones, -1 for none. An outcome is what `OUTCOME` has of a completed run;
-    rates are those of all of its steps.
+    rates are those of all of its steps. `strict` is where a digest that is missing counts as
+    different, `told` where that of the initial weights is of another value (`TOLD`).
 
+    `imported`: no run is lrdecay's own, so that runs of seeds that no other cell has are two
+    samples.
     `waiting`: missing runs are still to come, so that their seeds do not count yet.
     """
 
@@ -71,6 +82,9 @@ class Blocks:
     digests: dict[str, np.ndarray]
     outcomes: np.ndarray
     rates: np.ndarray
+    strict: np.ndarray
+    told: np.ndarray
+    imported: bool
     waiting: bool
 
 
@@ -79,12 +93,14 @@ def build_seed_blocks(
     metric: Metric,
     epochs: pd.DataFrame | None = None,
     planned: pd.DataFrame | None = None,
+    common_seeds: bool = False,
 ) -> Blocks:
     """Lay out the runs of the comparison; trials of base rates are left out.
 
     Seeds are in the order of `planned` (rows of the sweep's plan). Without it they ascend, and
     every cell is asked for at every seed at which its stratum has a run: what is not there then is
-    missing, and may have been left out.
+    missing, and may have been left out; with `common_seeds` only cells are that are there. Of
+    results that were imported there is no plan: they are all there is.
 
     Raises:
         InputError: there are no runs, a column is missing, two runs are of one cell and seed, or
@@ -96,6 +112,10 @@ def build_seed_blocks(
     runs = compared(runs)
     if runs.empty:
         raise InputError("no runs to compare: the table has none of phase compare")
+    engines = runs.get("engine", pd.Series("", index=runs.index))
+    imported = bool((engines == "imported").all())
+    if imported:
+        planned = None
     asked = runs if planned is None else _with_planned(runs, compared(planned))
     cells = list_cells(asked)
     axes = list(map(str, cells))
@@ -113,14 +133,18 @@ def build_seed_blocks(
         else np.zeros(len(cells), int)
     )
     wanted = np.zeros(shape, bool)
-    if planned is None:
+    if common_seeds:
+        wanted = row >= 0
+    elif planned is None:
         for each in np.unique(stratum):
             wanted[stratum == each] = (row[stratum == each] >= 0).any(axis=0)
     else:
         wanted[number_cells(asked, cells), number(asked["seed"])] = True
     values = np.where(row >= 0, read_metric(runs, metric, epochs)[row], np.nan)
     digests = {name: _codes(runs[name], row) for name in DIGESTS}
-    _refuse_copies(cells, seeds, digests)
+    is_told = runs["init_digest"].astype(str).str.startswith(TOLD).to_numpy(dtype=bool)
+    told = (row >= 0) & is_told[row]
+    _refuse_copies(cells, seeds, digests, told)
     return Blocks(
         runs=runs,
         cells=cells,
@@ -134,6 +158,9 @@ def build_seed_blocks(
         digests=digests,
         outcomes=_codes(_number_outcomes(runs), row),
         rates=_codes(runs.get("rates_digest", pd.Series(np.nan, index=runs.index)), row),
+        strict=(row >= 0) & ~engines.isin(FOREIGN).to_numpy(dtype=bool)[row],
+        told=told,
+        imported=imported,
         waiting=planned is not None,
     )
 
@@ -141,16 +168,20 @@ def build_seed_blocks(
 def find_unlike_digests(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarray]:
     """Return, for contrasts of `cells` (contrasts x terms), at which seeds the digests differ.
 
-    A digest that a completed run lacks cannot be verified, so it counts as different.
+    A digest that a completed run lacks cannot be verified, so it counts as different where the run
+    is lrdecay's own.
 
     Returns:
         By name of the digest, bool (contrasts x seeds): only where all of the cells completed.
     """
     completed = (blocks.state[cells] == State.COMPLETED).all(axis=1)
+    strict = blocks.strict[cells]
     found = {}
     for name, codes in blocks.digests.items():
         of_terms = codes[cells]
-        different = (of_terms != of_terms[:, :1]).any(axis=1) | (of_terms < 0).any(axis=1)
+        known = of_terms >= 0
+        least = np.where(known, of_terms, of_terms.max(axis=1, keepdims=True)).min(axis=1)
+        different = (of_terms.max(axis=1) != least) | (~known & strict).any(axis=1)
         found[name] = different & completed
     return found
 
@@ -180,12 +211,14 @@ def _refuse_doubles(runs: pd.DataFrame, placed: np.ndarray, axes: list[str]) -> 
         )
 
 
-def _refuse_copies(cells: pd.DataFrame, seeds: np.ndarray, digests: dict[str, np.ndarray]) -> None:
-    """Refuse runs of one cell that began alike at two seeds.
+def _refuse_copies(
+    cells: pd.DataFrame, seeds: np.ndarray, digests: dict[str, np.ndarray], told: np.ndarray
+) -> None:
+    """Refuse runs of one cell that began alike at two seeds; a value that is `told` may be.
 
     Where a network's weights are not drawn, so the same at every seed, the data order tells.
     """
-    init = digests["init_digest"]
+    init = np.where(told, -1, digests["init_digest"])
     drawn = ((init >= 0) & (init != init.max(axis=1, keepdims=True))).any(axis=1)
     twice = _stand_twice(init) & drawn
     if not twice.any():
@@ -232,6 +265,10 @@ def _states(
     absent = np.where(wanted, State.MISSING, State.UNASKED)
     state: np.ndarray = np.where(row >= 0, of_runs[row], absent)
     without = (state == State.COMPLETED) & ~np.isfinite(values)
+    if "error" in runs:  # how a run ended that says nothing of it, whatever its status
+        unknown = (runs["error"].notna() & (runs["status"] == "completed")).to_numpy(dtype=bool)
+        state = np.where(without & unknown[row], State.UNKNOWN, state)
+        without &= state != State.UNKNOWN
     return np.where(without, State.NO_VALUE, state)
 
 

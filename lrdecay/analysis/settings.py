@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.metrics import Metric, find_metric
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Count, Strict
@@ -70,9 +70,15 @@ class Criteria:
     """Of each family of verdicts as a whole."""
     budget: int = DEFAULT_BUDGET
     """Seeds in all that could be trained at most."""
+    declared: tuple[Metric, ...] = ()
+    """Metrics beside those of lrdecay, or in another unit or direction than these."""
+    seeds_fixed: bool = False
+    """Whether the number of seeds was fixed beforehand, so that one t interval has all the error."""
+    common_seeds: bool = False
+    """Whether seeds that only one side has are left out, and not missing."""
 
     def __post_init__(self) -> None:
-        find_metric(self.metric)
+        find_metric(self.metric, self.declared)
         if not 0.5 <= self.confidence < 1:
             raise InputError(f"confidence must be from 0.5 to below 1, not {self.confidence:g}")
         if self.margin is not None and not 0 <= self.margin < math.inf:
