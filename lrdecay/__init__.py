@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lrdecay import plots as plots
     from lrdecay.core import InputError as InputError
     from lrdecay.core import WorkerError as WorkerError
+    from lrdecay.report import from_frame as from_frame
     from lrdecay.report import write_report as write_report
     from lrdecay.runner import SweepOptions as SweepOptions
     from lrdecay.runner import run_sweep as run_sweep
@@ -33,7 +34,7 @@ else:
             "analysis": "",
             "core": "InputError WorkerError",
             "plots": "",
-            "report": "write_report",
+            "report": "from_frame write_report",
             "runner": "SweepOptions run_sweep",
             "store": "merge_results read_epochs read_runs",
             "sweep": "load_sweep",

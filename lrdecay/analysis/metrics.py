@@ -43,6 +43,10 @@ class Metric:
         """What the column of `runs` is multiplied by to be in the metric's unit."""
         return 100.0 if self.unit == POINTS and self.name != "gap" else 1.0
 
+    def add_unit(self, amount: str) -> str:
+        """Return an amount of it as text; a unit of its own is not printed."""
+        return f"{amount} {self.unit}".rstrip()
+
     @property
     def span(self) -> float:
         """How far apart two values of it can be, in its unit."""
@@ -69,6 +73,12 @@ METRICS_COMPARED = {
     )
 }
 """By name, the default first."""
+
+
+def describe_images(name: str) -> str:
+    """Return what a metric of somebody else's was measured on, as far as its name says."""
+    of_split = {"test": "this test set", "val": "this validation set", "train": "this training set"}
+    return of_split.get(name.partition("_")[0], "these data")
 
 
 def find_metric(name: str, declared: Sequence[Metric] = ()) -> Metric:

@@ -11,6 +11,7 @@ from lrdecay.analysis.axes import list_strata
 from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.looks import list_looks
 from lrdecay.analysis.metrics import Metric
+from lrdecay.analysis.pairing import NOT_PAIRED, describe_basis, describe_pairing
 from lrdecay.analysis.seed_blocks import DIGESTS
 from lrdecay.analysis.verdicts import (
     DEFAULT_BUDGET,
@@ -140,10 +141,11 @@ def _decimals(low: float, high: float, marks: Sequence[float] = ()) -> int:
 def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, budget: int) -> str:
     verdict = row["verdict"]
     if verdict == NOT_EVALUATED:
-        return f"{_subject(row)}: Not evaluated, since {'; '.join(_reasons(row, plan))}."
-    looks = describe_looks(plan, row["look"])
+        reasons = "; ".join(_reasons(row, plan))
+        return f"{_subject(row)}: Not evaluated, since {reasons}.{_describe_seen(row, metric)}"
+    looks = describe_basis(row, "" if row.get("fixed") else describe_looks(plan, row["look"]))
     low, high, mean = row["low"], row["high"], row["mean"]
-    within = "" if margin is None else f"{margin:g} {metric.unit}"
+    within = "" if margin is None else metric.add_unit(f"{margin:g}")
     marks = () if margin is None else (margin,)
     if verdict in (HIGHER, LOWER):
         # what is said is how much the one has more, so the interval is of that too
@@ -151,7 +153,7 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         gain, decimals = mean if verdict == HIGHER else -mean, _decimals(near, far, marks)
         interval = format_interval(near, far, *marks)
         inside = near <= gain <= far  # else seeds after the look that decided are unlike the first
-        amount = f"{gain:.{decimals}f} {metric.unit}" if inside else f"{interval} {metric.unit}"
+        amount = metric.add_unit(f"{gain:.{decimals}f}" if inside else interval)
         size = f", by {row['size']} {within}" if isinstance(row["size"], str) else ""
         text = (
             f"{_where(row, ': ')}{_claim(row, metric, amount)} on {metric.images} "
@@ -159,7 +161,7 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         )
         if not inside:
             text += f" Of all {row['n']} seeds the mean is {gain:.{decimals}f}, outside of that."
-        if not row["skew_holds"]:
+        if row["skew_holds"] is not pd.NA and not row["skew_holds"]:
             text += (
                 " It supposes differences that are not skewed: corrected for their skewness the "
                 "interval contains 0."
@@ -178,8 +180,9 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
     elif low > high:
         text = (
             f"{_subject(row)}: No verdict on {metric.images}, since its looks exclude each other: "
-            f"at {row['low_look']} seeds the difference is at least {format_number(low)} "
-            f"{metric.unit}, at {row['high_look']} seeds at most {format_number(high)}."
+            f"at {row['low_look']} seeds the difference is at least "
+            f"{metric.add_unit(format_number(low))}, at {row['high_look']} seeds at most "
+            f"{format_number(high)}."
         )
     else:
         text = (
@@ -232,7 +235,8 @@ def _claim(row: Row, metric: Metric, amount: str) -> str:
 
 def _reasons(row: Row, plan: FirstPlan) -> Iterator[str]:
     """Why a contrast is not evaluated; too few seeds are a reason only where there is no other."""
-    yield from list(_faults(row)) or [_count_seeds(row["n"], row["next_look"], plan)]
+    there = min(row["n_a"], row["n_b"]) if row["pairing"] == NOT_PAIRED else row["n"]
+    yield from list(_faults(row)) or [_count_seeds(there, row["next_look"], plan)]
 
 
 def _count_seeds(there: int, look: int, plan: FirstPlan) -> str:
@@ -257,8 +261,16 @@ def _faults(row: Row) -> Iterator[str]:
         ("n_missing", "lacks a run", "lack a run"),
         ("n_without", "has a run without the metric", "have a run without the metric"),
     ):
-        if row[count]:
+        if row[count] and not (count == "n_missing" and row.get("one_sided")):
             yield f"{row[count]} of {asked} {one if row[count] == 1 else several}"
+    if unknown := row["n_unknown"]:
+        have, they = ("has", "it") if unknown == 1 else ("have", "they")
+        runs = spell_count(unknown, "run")
+        yield f"{runs} {have} no value, and whether {they} diverged is not known"
+    if row["n_missing"] and row.get("one_sided"):
+        several = "seeds" if "," in row["one_sided"] else "seed"
+        are = "are" if "," in row["one_sided"] else "is"
+        yield f"{several} {row['one_sided']} {are} there for one side only"
     for name, what in DIGESTS.items():
         if row[f"n_unlike_{name}"]:
             unlike = spell_count(row[f"n_unlike_{name}"], "seed")
@@ -273,6 +285,21 @@ def _faults(row: Row) -> Iterator[str]:
         )
 
 
+def _describe_seen(row: Row, metric: Metric) -> str:
+    """Return the difference that imported runs show where there is no verdict, with the interval
+    that a number of seeds fixed beforehand would give."""
+    mean = row["mean"]
+    if "fixed_low" not in row or pd.isna(mean):
+        return ""
+    text = f" The difference seen is {metric.add_unit(format_number(mean))}"
+    low, high = row["fixed_low"], row["fixed_high"]
+    if math.isfinite(low):
+        interval = metric.add_unit(format_interval(low, high))
+        text += f" (were the number of seeds fixed beforehand: {interval})"
+    basis = describe_pairing(row)
+    return f"{text}; {basis}." if basis else f"{text}."
+
+
 def _mixed(row: Row, side: str) -> str:
     """The two cells of a side of an interaction."""
     a, b = (row["a"], row["b"]) if side == "a" else (row["b"], row["a"])
@@ -281,6 +308,8 @@ def _mixed(row: Row, side: str) -> str:
 
 def _outlook(row: Row, metric: Metric, budget: int) -> str:
     """Return what the seeds so far could resolve, and what more of them would."""
+    if row.get("fixed"):
+        return _outlook_fixed(row, budget)
     sd, look, next_look = row["sd_at_look"], row["look"], f"the next look is at {row['next_look']}"
     if sd == 0:
         return (
@@ -289,7 +318,7 @@ def _outlook(row: Row, metric: Metric, budget: int) -> str:
         )
     needed = format_number(float(t_radius(look, sd, row["level"])))
     text = (
-        f"A difference of sd {format_number(sd)} is resolved from {needed} {metric.unit} on at "
+        f"A difference of sd {format_number(sd)} is resolved from {metric.add_unit(needed)} on at "
         f"{look} seeds"
     )
     if not math.isfinite(row["more_seeds"]):
@@ -303,6 +332,16 @@ def _outlook(row: Row, metric: Metric, budget: int) -> str:
         f"{text}; the look at {resolving:,} would resolve this one if it stays as it is; "
         f"{next_look}."
     )
+
+
+def _outlook_fixed(row: Row, budget: int) -> str:
+    """Return how many seeds would resolve a difference, had that been their number from the
+    start."""
+    if not math.isfinite(row["more_seeds"]):
+        return f"It may not be resolvable within {spell_count(budget, 'seed')}."
+    side = " a side" if row["pairing"] == NOT_PAIRED else ""
+    needed = spell_count(row["look"] + row["more_seeds"], "seed")
+    return f"About {needed}{side} would resolve this one if it stays as it is."
 
 
 def _new_images(row: Row) -> str:

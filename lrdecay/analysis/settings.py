@@ -1,12 +1,22 @@
 """What a comparison is to decide, and by what rule: as the sweep file states it, or a caller."""
 
 import math
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from lrdecay.analysis.metrics import Metric, find_metric
+from lrdecay.analysis.metrics import (
+    METRICS_COMPARED,
+    NATS,
+    OWN,
+    POINTS,
+    SECONDS,
+    Metric,
+    describe_images,
+    find_metric,
+)
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Count, Strict
@@ -95,12 +105,40 @@ def read_criteria(sweep_text: str) -> Criteria:
     try:
         value = parse_yaml(sweep_text).value if sweep_text.strip() else {}
         given = value if isinstance(value, dict) else {}
+        if "imported" in given:
+            return _read_imported(given)
         seeds = given.get("seeds")
         budget = SeedsUntil.model_validate(seeds).max if isinstance(seeds, dict) else DEFAULT_BUDGET
         comparison = Comparison.model_validate(given.get("comparison") or {})
         return Criteria(**dict(comparison), budget=budget)
-    except (YamlError, ValidationError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, YamlError, ValidationError) as error:
         raise InputError(
             f"the sweep file stored with the results has no comparison that this version reads: "
             f"{str(error).splitlines()[0]}"
         ) from error
+
+
+_UNITS = {"points": POINTS, "nats": NATS, "seconds": SECONDS, "own": OWN}
+
+
+def _read_imported(given: Mapping[str, Any]) -> Criteria:
+    """Return what is asked of results that were imported, as their sweep file has it: the metrics
+    are its own, and unless a margin is given there is none."""
+    asked = dict(given.get("comparison") or {})
+    declared = tuple(_read_metric(name, each) for name, each in given["metrics"].items())
+    return Criteria(
+        asked.get("reference"),
+        asked.get("metric", declared[0].name),
+        asked.get("margin"),
+        asked.get("confidence", 0.95),
+        declared=declared,
+        seeds_fixed=asked.get("seeds") == "fixed",
+        common_seeds=bool(asked.get("common_seeds")),
+    )
+
+
+def _read_metric(name: str, said: Mapping[str, Any]) -> Metric:
+    unit, better = _UNITS[said["unit"]], bool(said["higher_is_better"])
+    if name in METRICS_COMPARED:
+        return replace(METRICS_COMPARED[name], unit=unit, higher_is_better=better)
+    return Metric(name, str(said["title"]), unit, describe_images(name), better)

@@ -7,8 +7,9 @@ what is taken for granted is a note.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -30,6 +31,7 @@ TOLD = "told-"
 """Begins an init_digest that is not one of weights, but of what a same-start column says."""
 Duplicates = Literal["refuse", "last"]
 
+_NAME = re.compile("[a-z][a-z0-9_]{0,63}")
 _MOST_ROWS = 6  # that an error names
 
 
@@ -50,13 +52,21 @@ class Columns:
     drop: Sequence[object] = ()
     duplicates: Duplicates = "refuse"
 
+    def describe(self) -> dict[str, Any]:
+        """Return what was said, as a sweep file keeps it."""
+        said = {each.name: getattr(self, each.name) for each in fields(self)}
+        said |= {"metric": self.metrics, "axes": list(self.axes), "drop": list(self.drop)}
+        plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in said.items()}
+        return {k: v for k, v in plain.items() if v not in (None, {}, [])}
+
     @property
     def metrics(self) -> dict[str, str]:
         """The columns of the metrics by what lrdecay is to call these."""
         if isinstance(self.metric, Mapping):
             return dict(self.metric)
-        names = [self.metric] if isinstance(self.metric, str) else list(self.metric)
-        return {name: name for name in names}
+        columns = [self.metric] if isinstance(self.metric, str) else list(self.metric)
+        # a column's own name, as far as a metric may be called so
+        return {re.sub(r"[^a-z0-9]+", "_", str(each).lower()).strip("_"): each for each in columns}
 
 
 @dataclass(frozen=True)
@@ -241,6 +251,7 @@ def _read_values(
 ) -> tuple[pd.DataFrame, tuple[ImportedMetric, ...]]:
     values, metrics = {}, []
     for name, column in wanted.items():
+        _check_name(name, column)
         numbers = _read_numbers(frame, column, f"metric {name}")
         finite = numbers.where(np.isfinite(numbers))
         of_rows = finite.set_axis(frame["_row"] - 1).dropna()
@@ -250,6 +261,20 @@ def _read_values(
         values[name] = finite * metric.scale
         metrics.append(metric)
     return pd.DataFrame(values, index=frame.index), tuple(metrics)
+
+
+def _check_name(name: str, column: str) -> None:
+    """Refuse what a metric cannot be called."""
+    if name in ("accuracy", "loss"):
+        raise InputError(
+            f"metric {name}: of which images? Give --metric test_{name}={column} or "
+            f"val_{name}={column}"
+        )
+    if not _NAME.fullmatch(name) or name == "learning_rate":
+        raise InputError(
+            f"metric {name!r} is no name: a lower-case letter, then letters, digits and _, 64 at "
+            f"most; give one, as in --metric NAME={column}"
+        )
 
 
 def _pick(given: Any, name: str) -> Any:

@@ -68,6 +68,11 @@ def describe_metric(
     """
     better = _find_direction(name) if higher_is_better is None else higher_is_better
     found, scale, note = _find_unit(name, values, unit)
+    if name.endswith("_accuracy") and found != "points":
+        raise InputError(
+            f"metric {name}: an accuracy is a share or percent; give what is none another name, as "
+            f"in --metric NAME={column}"
+        )
     return ImportedMetric(name, column, found, scale, better, note)
 
 

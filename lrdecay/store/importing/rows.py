@@ -1,0 +1,164 @@
+"""What a table says to rows of lrdecay's own tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from lrdecay.core.errors import InputError
+from lrdecay.core.text import quote
+from lrdecay.store.columns import BY_NAME, SPLITS
+from lrdecay.store.importing.frame import ImportedRows
+from lrdecay.store.importing.placeholders import fill_row
+from lrdecay.store.schema import AXES, EPOCHS, RUNS
+
+ENGINE = "imported"
+"""What the column `engine` says of such runs."""
+IN_RUNS = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "best_test_accuracy")
+"""The metrics that have a column in `runs`; others are rows of `metrics`."""
+UNKNOWN_FATE = "it has no value, and whether it diverged is not known"
+"""The `error` of a run that says nothing of how it ended."""
+
+_NUMBERS = ("loss", "accuracy", "learning_rate")
+
+
+def make_runs(rows: ImportedRows, name: str, digest: str, version: str) -> pd.DataFrame:
+    """Return the runs table, with a column for each metric that it has none for.
+
+    Args:
+        rows: what the table says.
+        name: stands for the dataset where that is no axis.
+        digest: of the file or frame; with the cell and the seed it is the identity of a run.
+        version: of lrdecay.
+    """
+    made = []
+    cells = rows.cells.to_dict("records")
+    for place, cell in enumerate(cells):
+        values = {each: _known(value) for each, value in rows.values.iloc[place].items()}
+        digests = {each: _known(value) for each, value in rows.digests.iloc[place].items()}
+        completed = cell["status"] == "completed"
+        row = {
+            "dataset": name,
+            **_read_axes({axis: cell[axis] for axis in rows.axes}),
+            **{each: cell[each] for each in ("scheduler", "seed", "status")},
+            **digests,
+            **{each: value for each, value in values.items() if completed and each in IN_RUNS},
+            "dropout": _known(cell["dropout"]),
+            "error": UNKNOWN_FATE if rows.unknown[place] else None,
+            "run_id": _identify(digest, cell, rows.axes),
+            "engine": ENGINE,
+            "plugins": "{}",
+            "phase": "compare",
+            "kernels": "torch",
+            "lrdecay_version": version,
+        }
+        made.append(fill_row(row, RUNS))
+    runs: pd.DataFrame = pa.Table.from_pylist(made, schema=RUNS).to_pandas()
+    own = [each for each in rows.values if each not in IN_RUNS]
+    return runs.assign(**{str(each): rows.values[each].to_numpy() for each in own})
+
+
+def make_metrics(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of metrics that `runs` has no column for: of the whole run, of no split."""
+    own = [name for name in names if name not in IN_RUNS]
+    parts = [
+        pd.DataFrame({"run_id": runs["run_id"], "metric": name, "value": runs[name]})
+        for name in own
+    ]
+    columns = ["run_id", "epoch", "split", "metric", "value"]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    found = pd.concat(parts, ignore_index=True).dropna(subset=["value"])
+    return found.assign(epoch=None, split=None)[columns].reset_index(drop=True)
+
+
+def make_epochs(runs: pd.DataFrame, epochs: pd.DataFrame | None, names: Mapping[str, str]) -> Any:
+    """Return the epochs table of curves with the columns `epoch`, `split`, and loss, accuracy or
+    learning_rate.
+
+    Args:
+        runs: as `make_runs` returns it.
+        epochs: rows with the columns that name a run, too; None: there are none.
+        names: the column of `runs` that each of these stands for.
+
+    Raises:
+        InputError: a column is missing, a split unknown, an accuracy no share, or no run is meant.
+    """
+    if epochs is None:
+        return EPOCHS.empty_table().to_pandas()
+    for name in (*names, "epoch", "split"):
+        if name not in epochs:
+            raise InputError(f"epochs: no column {name!r}; it needs {', '.join([*names, 'split'])}")
+    there = [name for name in _NUMBERS if name in epochs]
+    if odd := sorted(set(map(str, epochs["split"])) - set(SPLITS)):
+        raise InputError(f"epochs: split must be one of {', '.join(SPLITS)}, not {odd[0]!r}")
+    if "accuracy" in epochs and not epochs["accuracy"].dropna().between(0, 1).all():
+        raise InputError("epochs: accuracy is a share from 0 to 1; divide percent by 100")
+    keys = runs[["run_id", *names.values()]]
+    own = epochs[[*names, "epoch", "split", *there]].rename(columns=dict(names))
+    found = own.merge(keys, on=list(names.values()), how="left")
+    if found["run_id"].isna().any():
+        row = int(found["run_id"].isna().to_numpy().argmax()) + 1
+        raise InputError(f"epochs: row {row} is of no run of the table")
+    rates = dict.fromkeys(("learning_rate_first", "learning_rate_last"))
+    context = runs.set_index("run_id")[["scheduler", "dropout", "seed", "phase"]]
+    made = [
+        fill_row(
+            {
+                **{k: _known(v) for k, v in context.loc[row["run_id"]].items()},
+                **{k: _known(row[k]) for k in ("run_id", "split", *there)},
+                **rates,
+                "epoch": int(row["epoch"]),
+                "seed": int(context.loc[row["run_id"], "seed"]),
+            },
+            EPOCHS,
+        )
+        for row in found.to_dict("records")
+    ]
+    return pa.Table.from_pylist(made, schema=EPOCHS).to_pandas()
+
+
+def _read_axes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return axes under the columns that lrdecay has for them; all others are the loop's own
+    arguments."""
+    found: dict[str, Any] = {}
+    own = {}
+    for axis, value in values.items():
+        if axis not in AXES:
+            own[axis] = _known(value)
+            continue
+        kind = BY_NAME[axis].type
+        try:
+            if pa.types.is_string(kind):
+                found[axis] = str(value)
+            elif pa.types.is_integer(kind) and float(value).is_integer():
+                found[axis] = int(value)
+            elif pa.types.is_floating(kind):
+                found[axis] = float(value)
+            elif pa.types.is_boolean(kind):
+                found[axis] = bool(value)
+            else:
+                raise ValueError
+        except (TypeError, ValueError) as error:
+            kinds = "a whole number" if pa.types.is_integer(kind) else "a number"
+            raise InputError(f"axis {axis}: {quote(value)} is not {kinds}") from error
+    found["trainer_args"] = json.dumps(own, sort_keys=True, default=str) if own else None
+    return found
+
+
+def _identify(digest: str, cell: Mapping[Any, Any], axes: Sequence[str]) -> str:
+    key = ["scheduler", "dropout", *axes, "seed"]
+    content = [ENGINE, digest, *(str(_known(cell[name])) for name in key)]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def _known(value: Any) -> Any:
+    """Return a value as Python has it; None for one that is null."""
+    if value is pd.NA or value is None or value != value:
+        return None
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,161 @@
+"""An import to a results folder: a sweep file that says what it is, the plan and the tables."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from lrdecay.core.errors import InputError
+from lrdecay.core.first_plan import FirstPlan
+from lrdecay.store.atomic import write_text
+from lrdecay.core.yaml import parse_yaml
+from lrdecay.store.importing.placeholders import make_record
+from lrdecay.store.layout import has_results, refuse_link
+from lrdecay.store.lock import hold_folder
+from lrdecay.store.parquet import write_table
+from lrdecay.store.reader import read_plan, read_runs
+from lrdecay.store.schema import PLAN, RUNS, TABLES, make_table
+from lrdecay.store.writer import Store
+
+Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where imported results came from.
+
+    Attributes:
+        file: as it was given.
+        sha256: of the file, or of what was read.
+        rows: how many there were.
+        at: the day of the import, in UTC.
+        columns: which column meant what, and the other options.
+        notes: what was left out, or taken for granted.
+    """
+
+    file: str
+    sha256: str
+    rows: int
+    at: str
+    columns: Mapping[str, Any]
+    notes: tuple[str, ...] = field(default=())
+
+
+def save_import(
+    folder: Path,
+    tables: Tables,
+    origin: Origin,
+    declared: Mapping[str, Mapping[str, Any]],
+    comparison: Mapping[str, Any],
+    first_plan: FirstPlan,
+    replace: bool = False,
+) -> None:
+    """Write an import into a results folder; where the same one is there, nothing changes.
+
+    Args:
+        folder: to be made, unless it is there.
+        tables: runs (with a column for each metric of `metrics`), epochs and metrics.
+        origin: where they came from.
+        declared: the metrics, as a sweep file declares them.
+        comparison: what is compared, as a sweep file has it.
+        first_plan: what verdicts rest on.
+        replace: whether other results there may go.
+
+    Raises:
+        InputError: other results are there, or another process writes to the folder.
+    """
+    made = {"name": folder.resolve().name, "imported": _describe_origin(origin)}
+    text = yaml.safe_dump(
+        made | {"metrics": {k: dict(v) for k, v in declared.items()}, "comparison": comparison},
+        sort_keys=False,
+        allow_unicode=True,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold_folder(folder):
+        if has_results(folder):
+            ids = set(read_runs(folder, ["run_id", "status", "engine"])["run_id"])
+            same = ids == set(tables[0]["run_id"])
+            if same and _is_same(read_plan(folder).sweep_text, text):
+                return
+            if not same and not replace:
+                raise InputError(
+                    f"{folder}: other results are there; give another folder, or say --replace"
+                )
+            if not same:
+                _remove_tables(folder)
+        _write_tables(folder, tables, text, first_plan)
+
+
+def _write_tables(folder: Path, tables: Tables, text: str, first_plan: FirstPlan) -> None:
+    runs, epochs, metrics = (_list_rows(table) for table in tables)
+    records = [
+        make_record(
+            {name: row[name] for name in RUNS.names},
+            [each for each in epochs if each["run_id"] == row["run_id"]],
+            [each for each in metrics if each["run_id"] == row["run_id"]],
+        )
+        for row in runs
+    ]
+    there = set(read_runs(folder)["run_id"]) if has_results(folder) else set()
+    if there != {row["run_id"] for row in runs}:
+        Store(folder).commit(records)
+    write_text(text, folder / "sweep.yaml")
+    planned = make_table([{name: row[name] for name in PLAN.names} for row in runs], PLAN)
+    facts = {"planned": str(len(runs)), "sweep": text, "looks": first_plan.to_json()}
+    write_table(planned, folder / "plan.parquet", facts)
+
+
+def _list_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as Python has them; null is None."""
+    whole = table.astype(object)
+    rows: list[dict[str, Any]] = whole.where(whole.notna(), None).to_dict("records")
+    return rows
+
+
+def _is_same(before: str, now: str) -> bool:
+    """Return whether two sweep files say the same but for the day."""
+    found = [yaml.safe_load(text) for text in (before, now)]
+    for each in found:
+        each.get("imported", {}).pop("at", None)
+    return bool(found[0] == found[1])
+
+
+def _remove_tables(folder: Path) -> None:
+    """Take away the tables of other results, the plan last, so that none is left without it."""
+    for kind in ("parts", "batches", "earlier"):
+        refuse_link(folder, kind)
+        shutil.rmtree(folder / kind, ignore_errors=True)
+    for name in (*TABLES, "plan"):
+        (folder / f"{name}.parquet").unlink(missing_ok=True)
+
+
+def _describe_origin(origin: Origin) -> dict[str, Any]:
+    """Return where results came from, as YAML has it."""
+    found = asdict(origin)
+    return found | {"columns": dict(origin.columns), "notes": list(origin.notes)}
+
+
+def read_origin(sweep_text: str) -> Origin | None:
+    """Return where the results of a folder came from, by its sweep file; None of a sweep's own.
+
+    Raises:
+        InputError: it says that they were imported, and not whence.
+    """
+    if "imported:" not in sweep_text:
+        return None
+    given = parse_yaml(sweep_text).value
+    found = given.get("imported") if isinstance(given, dict) else None
+    if found is None:
+        return None
+    try:
+        notes = tuple(map(str, found["notes"]))
+        texts = {name: str(found[name]) for name in ("file", "sha256", "at")}
+        return Origin(**texts, rows=int(found["rows"]), columns=dict(found["columns"]), notes=notes)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError("the sweep file says imported, and not whence: import again") from error
