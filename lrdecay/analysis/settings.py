@@ -83,7 +83,7 @@ class Criteria:
     declared: tuple[Metric, ...] = ()
     """Metrics beside those of lrdecay, or in another unit or direction than these."""
     seeds_fixed: bool = False
-    """Whether the number of seeds was fixed beforehand, so that one t interval has all the error."""
+    """Whether the number of seeds was fixed beforehand: one t interval has all the error then."""
     common_seeds: bool = False
     """Whether seeds that only one side has are left out, and not missing."""
 

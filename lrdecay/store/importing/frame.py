@@ -221,8 +221,8 @@ def _keep_once(
     if columns.duplicates == "last":
         last = ~cells.duplicated(key, keep="last")
         note = (
-            f"of {spell_count(int(twice.sum()), 'row')} that share a cell and seed the last of each "
-            f"was taken, as asked"
+            f"of {spell_count(int(twice.sum()), 'row')} that share a cell and seed the last of "
+            f"each was taken, as asked"
         )
         return frame[last], cells[last], [note]
     if columns.duplicates != "refuse":
@@ -240,8 +240,8 @@ def _keep_once(
         and frame.loc[those, name].nunique(dropna=False) > 1
     ]
     raise InputError(
-        f"rows {rows} are all of {first['scheduler']} at seed {first['seed']}: name the column that "
-        f"tells them apart (--axis; these differ: {', '.join(differ) or 'none'}), or say "
+        f"rows {rows} are all of {first['scheduler']} at seed {first['seed']}: name the column "
+        f"that tells them apart (--axis; these differ: {', '.join(differ) or 'none'}), or say "
         f"--duplicates last"
     )
 

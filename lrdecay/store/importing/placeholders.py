@@ -12,14 +12,26 @@ import pyarrow as pa
 from lrdecay.core.errors import InputError
 from lrdecay.store.schema import Record
 
-_UNKNOWN = {
-    **dict.fromkeys(("dataset_digest", "model", "optimizer", "scheduler_class"), ""),
-    **dict.fromkeys(("precision", "device", "torch_version", "python_version"), ""),
-    **dict.fromkeys(("optimizer_args", "scheduler_args"), "{}"),
-    **{"kernels": "torch", "plugins": "{}", "phase": "compare", "lrdecay_version": ""},
-    **{"validation": 0, "batch_norm": False, "lr": 1.0, "batch_size": 1, "epochs": 1},
-    **dict.fromkeys(("learning_rate", "learning_rate_first", "learning_rate_last"), 0.0),
-    **{"loss": 0.0, "accuracy": 0.0, "finished_at": datetime(1970, 1, 1, tzinfo=UTC)},
+_UNKNOWN: dict[str, Any] = dict.fromkeys(
+    (
+        *("dataset_digest", "model", "optimizer", "scheduler_class", "precision", "device"),
+        *("torch_version", "python_version", "lrdecay_version"),
+    ),
+    "",
+) | {
+    "optimizer_args": "{}",
+    "scheduler_args": "{}",
+    "validation": 0,
+    "batch_norm": False,
+    "lr": 1.0,
+    "batch_size": 1,
+    "epochs": 1,
+    "learning_rate": 0.0,
+    "learning_rate_first": 0.0,
+    "learning_rate_last": 0.0,
+    "loss": 0.0,
+    "accuracy": 0.0,
+    "finished_at": datetime(1970, 1, 1, tzinfo=UTC),
 }
 
 

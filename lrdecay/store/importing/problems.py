@@ -1,4 +1,4 @@
-"""Wide tables, in which each problem has a column of its own, to long ones with an axis for them."""
+"""Wide tables, with a column for each problem, to long ones with an axis for them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def split_problems(
         )
     if AXIS in frame:
         raise InputError(
-            f"metric {next(iter(named))}: its problem would be the axis {AXIS}, and the table has a "
-            f"column of that name; rename it"
+            f"metric {next(iter(named))}: its problem would be the axis {AXIS}, and the table has "
+            f"a column of that name; rename it"
         )
     columns = {(match["name"], match["problem"]): metrics[name] for name, match in named.items()}
     names = list(dict.fromkeys(name for name, _ in columns))

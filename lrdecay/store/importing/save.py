@@ -13,8 +13,8 @@ import yaml
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import FirstPlan
-from lrdecay.store.atomic import write_text
 from lrdecay.core.yaml import parse_yaml
+from lrdecay.store.atomic import write_text
 from lrdecay.store.importing.placeholders import make_record
 from lrdecay.store.layout import has_results, refuse_link
 from lrdecay.store.lock import hold_folder

@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer: the trainer_state.json that each run, or each checkpoint of it, leaves."""
+"""Hugging Face's Trainer: the trainer_state.json that each run or checkpoint leaves."""
 
 from __future__ import annotations
 

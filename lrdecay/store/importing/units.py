@@ -104,8 +104,8 @@ def _find_unit(name: str, values: pd.Series[float], unit: str | None) -> tuple[s
         note = f"{name} is taken for percent, since it goes from {low:g} to {high:g}"
         return "points", 0.01, note
     raise InputError(
-        f"metric {name} goes from {low:g} to {high:g}: neither plainly a share nor plainly percent; "
-        f"give --unit {name}=share, percent or own"
+        f"metric {name} goes from {low:g} to {high:g}: neither plainly a share nor plainly "
+        f"percent; give --unit {name}=share, percent or own"
     )
 
 
@@ -118,11 +118,20 @@ def _use_unit(name: str, values: pd.Series[float], unit: str) -> tuple[str, floa
     bad = values[(values < 0) | (values > most)]
     if len(bad):
         raise InputError(
-            f"metric {name}: {bad.iloc[0]:g} (row {bad.index[0] + 1}) is no {unit}, which goes from "
-            f"0 to {most}"
+            f"metric {name}: {bad.iloc[0]:g} (row {bad.index[0] + 1}) is no {unit}, which goes "
+            f"from 0 to {most}"
         )
     return "points", 1.0 / most
 
 
 def _split_words(name: str) -> list[str]:
     return re.split(r"[^a-z0-9]+", name.lower())
+
+
+def is_known_metric(name: str) -> bool:
+    """Return whether a name tells which way is better.
+
+    >>> is_known_metric("final/test_accuracy"), is_known_metric("width")
+    (True, False)
+    """
+    return any(word in _BETTER for word in _split_words(name))
