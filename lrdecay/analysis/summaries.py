@@ -15,12 +15,12 @@ RATES = ("learning_rate", "learning_rate_first", "learning_rate_last")
 
 
 def describe_matrix(runs: pd.DataFrame) -> pd.DataFrame:
-    """The axes and seeds of a sweep and their values.
+    """The axes and seeds of a sweep and their values; an axis that the table lacks is left out.
 
     Returns:
         One row per axis, then one for the seeds: `axis`, `values` (a list), `n_values`.
     """
-    values = {axis: axis_values(runs, axis) for axis in (*AXES, "seed")}
+    values = {axis: axis_values(runs, axis) for axis in (*AXES, "seed") if axis in runs}
     return pd.DataFrame(
         {
             "axis": list(values),

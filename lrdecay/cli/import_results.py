@@ -135,7 +135,8 @@ def import_results(
     table = found.runs if extract is None else extract_columns(found.runs, extract)
     table = select_where(table, where) if where else table
     if columns:
-        return _list_columns(table)
+        _list_columns(table)
+        return
     if scheduler is None or seed is None or not metric or into is None:
         raise InputError(
             "--scheduler, --seed, --metric and --into are needed; --columns lists what there is"
@@ -159,7 +160,6 @@ def import_results(
     question |= {"common_seeds": common_seeds, "replace": replace}
     curves = None if epochs is None else read_source(epochs, "table").runs
     _write(source, table, asked, curves, into, question)
-    return None
 
 
 def _write(

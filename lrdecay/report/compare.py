@@ -6,18 +6,18 @@ Labels are the user's: they are printed as they are, and mean nothing to rich or
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions, Criteria, compared, conclude
+from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions, compared, conclude
 from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.identical_runs import describe_identical_runs
-from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.metrics import OWN, UNIT_TITLES, find_metric
 from lrdecay.analysis.sentences import format_interval, format_number, list_best, name_contrast
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
@@ -56,15 +56,15 @@ def compare_folder(
         stated = read_criteria(plan.sweep_text)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
-    chosen = find_metric(metric or stated.metric)
-    if margin is None and chosen.unit == find_metric(stated.metric).unit:
+    chosen = find_metric(metric or stated.metric, stated.declared)
+    if margin is None and chosen.unit == find_metric(stated.metric, stated.declared).unit:
         margin = stated.margin
-    criteria = Criteria(
+    criteria = replace(
+        stated,
         reference=reference or stated.reference,
         metric=chosen.name,
         margin=margin,
         confidence=stated.confidence if confidence is None else confidence,
-        budget=stated.budget,
     )
     found = conclude(
         runs,
@@ -89,7 +89,8 @@ def write_notes(answer: Answer) -> Iterator[str]:
         )
     yield from (f"{text}." for text in answer.doubts)
     if found.criteria.margin is None:
-        yield f"Nothing is called equivalent, since no margin in {metric.unit} is given (--margin)."
+        unit = f" in {metric.unit}" if metric.unit else ""
+        yield f"Nothing is called equivalent, since no margin{unit} is given (--margin)."
     yield from describe_identical_runs(found.blocks)
     yield from write_engines(found)
     if table.empty:
@@ -177,7 +178,7 @@ def format_row(row: dict[Any, Any]) -> tuple[str, ...]:
 def write_headline(answer: Answer) -> str:
     """Return the question and its criteria, in a line."""
     found, margin = answer.found, answer.found.criteria.margin
-    within = "" if margin is None else f", margin {margin:g} {found.metric.unit}"
+    within = "" if margin is None else found.metric.add_unit(f", margin {margin:g}")
     planned = "" if not found.departures else ", not as planned: exploratory"
     return (
         f"{answer.folder}: {found.metric.title}, reference {found.reference}{within}, "
@@ -198,7 +199,7 @@ def write_family_title(family: str, rows: pd.DataFrame) -> str:
 def write_legend(found: Conclusions) -> str:
     """Return what the columns of the tables mean."""
     return (
-        f"Differences are first minus second, in {found.metric.unit}; wins is the share of seeds "
+        f"Differences are first minus second, in {found.metric.unit or UNIT_TITLES[OWN]}; wins is the share of seeds "
         f"at which the first is better, ties half; r the correlation of the pairs, which is what "
         f"pairing gains; d_z the mean difference over its sd; skew that of the differences: at 8 "
         f"seeds a family of nine meant to err in 5% of the cases errs in 8.5% at skew 1, and in "

@@ -51,11 +51,15 @@ def write_question(found: Conclusions) -> str:
     chance = f"{100 * (1 - found.criteria.confidence):.3g}%"
     size = len(primary)
     verdicts = "the verdict" if size == 1 else f"any of the {spell_count(size, 'verdict')}"
+    margin, looks = (
+        found.criteria.margin,
+        "" if found.criteria.seeds_fixed else ", at all looks together",
+    )
+    none = "" if margin is None else found.metric.add_unit(f"{margin:g}")
+    none = f"Differences below {none} are to count as none; that" if none else "That"
     return (
         f"{others} against {found.reference}{where}, by {found.metric.title}. "
-        f"Differences below {found.criteria.margin:g} {found.metric.unit} are to count as none; "
-        f"that {verdicts} is wrong has a probability of at most "
-        f"{chance}, at all looks together."
+        f"{none} {verdicts} is wrong has a probability of at most {chance}{looks}."
     )
 
 
@@ -71,10 +75,12 @@ def write_summary(found: Conclusions) -> str:
             f"Too few seeds to say whether a difference is real: a pair has {most} at most, and "
             f"verdicts begin at {still_open['next_look'].min()}."
         )
+    margin = found.criteria.margin
+    within = "" if margin is None else found.metric.add_unit(f"{margin:g}")
     equivalent, identical = (int((verdicts == each).sum()) for each in (EQUIVALENT, IDENTICAL))
     counts = {
         "shown to differ from 0": int(verdicts.isin(RESOLVED).sum()) - equivalent - identical,
-        f"equivalent within {found.criteria.margin:g} {found.metric.unit}": equivalent,
+        f"equivalent within {within}": equivalent,
         "identical at every seed": identical,
         "not resolved": int((verdicts == UNRESOLVED).sum()),
         "not evaluated": int((verdicts == NOT_EVALUATED).sum()),
@@ -164,6 +170,8 @@ def _cost(found: Conclusions, within: pd.DataFrame) -> str:
     verb = "begin to judge" if begin else "settle"
     text = f"To {verb} {spell_count(len(within), 'open difference')} takes about {count} more"
     text += "" if begin else ", if they stay as they are"
+    if found.blocks.imported:
+        return f"{text}: train them where these came from."
     # no run that has ended so far says how long one takes if all of them failed
     per_run = float(found.blocks.runs["seconds"].mean())
     if math.isfinite(per_run):
@@ -203,6 +211,8 @@ def _more_runs(rows: pd.DataFrame) -> int:
 def list_shares(found: Conclusions) -> list[str]:
     """Return the looks so far and the next one, with each one's share of the error."""
     plan = found.first_plan
+    if found.criteria.seeds_fixed:
+        return []
     following = find_next_look(plan.first, plan.most, len(found.blocks.seeds))
     as_planned = " as planned" if max(plan.first, plan.most or 0) >= FEWEST_SEEDS else ""
     return [

@@ -33,7 +33,9 @@ from lrdecay.report import conclusions, provenance, tables
 from lrdecay.report.figures import cells, curves, differences, panels
 from lrdecay.report.figures.panels import Chart, Setting
 from lrdecay.report.html import load_assets, render_template, write_page
+from lrdecay.report.origin import describe_import, drop_unsaid, list_import_facts
 from lrdecay.store import reader
+from lrdecay.store.importing.save import read_origin
 from lrdecay.store.reader import Plan
 
 MAX_COMBINATIONS = 4
@@ -104,9 +106,13 @@ def render_report(
     styles = style_schedulers(runs)
     settings = panels.split_settings(runs, epochs, styles)
     found, unanswered = _conclude(runs, epochs, plan, planned)
+    origin = read_origin(plan.sweep_text)
     # The reader's own matplotlib settings must not change the page.
     with matplotlib.style.context(MATPLOTLIB_STYLE):
-        sections = _sections(runs, epochs, settings, found, trials, repeats)
+        if origin is None:
+            sections = _sections(runs, epochs, settings, found, trials, repeats)
+        else:
+            sections = _list_import_sections(epochs, settings, found)
         keys = [panels.draw_legend_key(style, i) for i, style in enumerate(styles.values())]
     left_out = [setting.title for setting in settings[MAX_COMBINATIONS:]]
     return render_template(
@@ -118,6 +124,7 @@ def render_report(
         counts=status_counts(runs).to_dict(),
         planned=plan.runs,
         missing=max(0, plan.runs - len(runs)),
+        imported=None if origin is None else describe_import(origin, found),
         mixed=provenance.find_mixed(runs),
         doubts=list_doubts(runs, plan.data, _find_metric(found)),
         images=[] if plan.data is None else [describe_classes(plan.data), *plan.data.notes],
@@ -132,7 +139,7 @@ def render_report(
         contrasts=[] if found is None else tables.tabulate_contrasts(found),
         unit="" if found is None else UNIT_TITLES[found.metric.unit],
         shares=[] if found is None else conclusions.list_shares(found),
-        cells=tables.tabulate_cells(runs),
+        cells=tables.tabulate_cells(runs, None if origin is None else found and found.metric),
         map=sections.pop("map").charts,
         # neighbours that fill half of a wide page stand side by side
         groups=[
@@ -141,14 +148,16 @@ def render_report(
                 (section for section in sections.values() if section.charts), key=lambda s: s.small
             )
         ],
-        matrix=provenance.provenance_matrix(runs),
+        matrix=provenance.provenance_matrix(runs if origin is None else drop_unsaid(runs)),
         key_symbols=list(zip(styles, keys, strict=True)),
         left_out=left_out[:MAX_NAMED],
         more_left_out=max(0, len(left_out) - MAX_NAMED),
         shown=MAX_COMBINATIONS,
         choice=None if trials.empty else tables.tabulate_rates(trials),
         ended_early=tables.tabulate_ended_early(runs),
-        facts=provenance.provenance_facts(runs, trials),
+        facts=list_import_facts(origin, runs)
+        if origin is not None
+        else provenance.provenance_facts(runs, trials),
         loading=provenance.write_loading(name, trials=not trials.empty),
         commands=provenance.write_commands(name, runs),
     )
@@ -235,4 +244,38 @@ def _sections(
         Section("loss", "Loss by epoch", draw(partial(curves.draw_curves, "loss"))),
         Section("accuracy", "Accuracy by epoch", draw(partial(curves.draw_curves, "accuracy"))),
     ]
+    return {section.id: section for section in listed}
+
+
+def _list_import_sections(
+    epochs: pd.DataFrame, settings: Sequence[Setting], found: Conclusions | None
+) -> dict[str, Section]:
+    """Return the sections of imported results: what these have numbers for."""
+
+    def draw(chart: Callable[[Setting], Chart | None]) -> list[Chart]:
+        return [made for each in settings[:MAX_COMBINATIONS] if (made := chart(each)) is not None]
+
+    def decide(chart: Callable[[Setting, Conclusions], Chart | None]) -> list[Chart]:
+        return [] if found is None else draw(lambda each: chart(each, found))
+
+    # what these draw is lrdecay's own metrics, in their own unit
+    known = found is not None and found.metric == METRICS_COMPARED.get(found.metric.name)
+    of_accuracy = found is not None and known and found.metric.name == "test_accuracy"
+    listed = [
+        Section("headline", "", decide(differences.draw_differences)),
+        Section("map", "", draw(cells.draw_heat_map) if of_accuracy else []),
+        Section("slopes", "Seed by seed", decide(differences.draw_slopes) if known else []),
+        Section("closing", "How the intervals closed", decide(differences.draw_closing)),
+        Section(
+            "by_dropout",
+            "Test accuracy by dropout",
+            draw(cells.draw_accuracy_by_dropout) if of_accuracy else [],
+        ),
+    ]
+    if found is not None and found.criteria.seeds_fixed:  # there was but one look
+        listed = [section for section in listed if section.id != "closing"]
+    for name in ("loss", "accuracy"):
+        if len(epochs) and epochs[name].notna().any():
+            charts = draw(partial(curves.draw_curves, name))
+            listed.append(Section(name, f"{name.capitalize()} by epoch", charts))
     return {section.id: section for section in listed}

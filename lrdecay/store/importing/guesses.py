@@ -1,4 +1,4 @@
-"""What the columns of a table probably mean: for `lrdecay import --columns`, and for nobody else."""
+"""What the columns of a table probably mean, for `lrdecay import --columns` alone."""
 
 from __future__ import annotations
 

@@ -66,12 +66,12 @@ def find_kind(place: str) -> str:
     )
 
 
-def digest_source(place: str, source: Source) -> str:
-    """Return the SHA-256 of a file, or of what was read of a folder or store."""
+def digest_source(place: str, runs: pd.DataFrame) -> str:
+    """Return the SHA-256 of a file, or of the runs that were read of a folder or store."""
     path = Path(place)
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    return digest_frame(source.runs)
+    return digest_frame(runs)
 
 
 def digest_frame(frame: pd.DataFrame) -> str:
