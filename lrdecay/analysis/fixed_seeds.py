@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from lrdecay.analysis.contrasts import Contrast
-from lrdecay.analysis.intervals import t_radius, upper_sd
+from lrdecay.analysis.intervals import Numbers, t_radius, upper_sd
 from lrdecay.analysis.looks import Look
 from lrdecay.analysis.pairing import NOT_PAIRED
 from lrdecay.analysis.seed_blocks import Blocks, State
@@ -34,6 +34,21 @@ SUPPOSED, SAID = "supposed", "said"
 """Whether the number of seeds is taken to be fixed beforehand, or the user says that it was."""
 
 _SPOILT = {"n_failed": State.FAILED, "n_without": State.NO_VALUE, "n_unknown": State.UNKNOWN}
+
+
+def welch_interval(
+    a: np.ndarray, b: np.ndarray, level: Numbers
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the ends of Welch's interval of the difference of two means, and its p-value.
+
+    The samples lie along the last axis; where neither varies, the interval is all there is.
+    """
+    varies = np.asarray((a.var(axis=-1) + b.var(axis=-1)) > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        test = stats.ttest_ind(a, b, axis=-1, equal_var=False)
+        low, high = test.confidence_interval(1.0 - level)
+    ends = np.where(varies, low, -np.inf), np.where(varies, high, np.inf)
+    return *ends, np.where(varies, test.pvalue, np.nan)
 
 
 def list_fixed_looks(most: int) -> list[Look]:
@@ -144,17 +159,13 @@ def _apply_welch(
     a: np.ndarray, b: np.ndarray, alpha: float, margin: float | None, budget: int
 ) -> dict[str, Any]:
     mean, variance = float(a.mean() - b.mean()), float(a.var(ddof=1) + b.var(ddof=1))
-    low, high, p = -np.inf, np.inf, np.nan
-    if variance > 0:
-        test = stats.ttest_ind(a, b, equal_var=False)
-        low, high = test.confidence_interval(1.0 - alpha)
-        p = float(test.pvalue)
+    low, high, p = map(float, welch_interval(a, b, alpha))
     verdict = UNRESOLVED
     if low > 0 or high < 0:
         verdict = HIGHER if low > 0 else LOWER
     elif margin is not None and -margin < low and high < margin:
         verdict = EQUIVALENT
-    found = {"verdict": verdict, "low": float(low), "high": float(high), "p": p, "level": alpha}
+    found: dict[str, Any] = {"verdict": verdict, "low": low, "high": high, "p": p, "level": alpha}
     found |= {"mean": mean, "mean_at_look": mean, "unpaired_sd": variance**0.5}
     found |= {"look": min(len(a), len(b)), "planned": True}
     if verdict == UNRESOLVED:

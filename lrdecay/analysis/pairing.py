@@ -67,6 +67,11 @@ def count_seeds(blocks: Blocks, contrast: Contrast) -> int:
     return int((blocks.row[list(contrast.cells)] >= 0).any(axis=0).sum())
 
 
+def count_pairs(row: Mapping[Hashable, Any]) -> str:
+    """Return how many pairs a contrast has as text, or how many runs on either side."""
+    return f"{row['n_a']} and {row['n_b']}" if row["pairing"] == NOT_PAIRED else str(row["n"])
+
+
 def describe_pairing(row: Mapping[Hashable, Any]) -> str:
     """Return the state of a contrast in words; nothing of a verified one, as all of lrdecay's own
     are."""

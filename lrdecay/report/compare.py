@@ -18,6 +18,7 @@ from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.metrics import OWN, UNIT_TITLES, find_metric
+from lrdecay.analysis.pairing import count_pairs
 from lrdecay.analysis.sentences import format_interval, format_number, list_best, name_contrast
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
@@ -167,7 +168,7 @@ def format_row(row: dict[Any, Any]) -> tuple[str, ...]:
     """Return what a table shows of a contrast, one text for each of `COLUMNS`."""
     return (
         name_contrast(row, minus="-"),
-        str(row["n"]),
+        count_pairs(row),
         format_number(row["mean"]),
         "" if pd.isna(row["low"]) else format_interval(row["low"], row["high"]),
         *(format_number(row[name]) for name in ("wins", "effect", "correlation", "skew")),
@@ -199,8 +200,8 @@ def write_family_title(family: str, rows: pd.DataFrame) -> str:
 def write_legend(found: Conclusions) -> str:
     """Return what the columns of the tables mean."""
     return (
-        f"Differences are first minus second, in {found.metric.unit or UNIT_TITLES[OWN]}; wins is the share of seeds "
-        f"at which the first is better, ties half; r the correlation of the pairs, which is what "
+        f"Differences are first minus second, in {found.metric.unit or UNIT_TITLES[OWN]}; wins is "
+        f"the share of seeds at which the first is better, ties half; r the correlation of the pairs, which is what "
         f"pairing gains; d_z the mean difference over its sd; skew that of the differences: at 8 "
         f"seeds a family of nine meant to err in 5% of the cases errs in 8.5% at skew 1, and in "
         f"22% at skew 2."

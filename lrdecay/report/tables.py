@@ -19,6 +19,7 @@ from lrdecay.analysis import (
 from lrdecay.analysis.axes import drop_own_dropout, list_strata
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.metrics import METRICS_COMPARED, POINTS, UNIT_TITLES, Metric
+from lrdecay.analysis.pairing import count_pairs
 from lrdecay.analysis.sentences import DECIMALS, format_interval, format_number, name_contrast
 from lrdecay.core.text import format_values, to_text
 from lrdecay.report.conclusions import find_axes
@@ -119,8 +120,9 @@ def _contrasts(name: str, caption: str, table: pd.DataFrame) -> Listing:
     rows = table.head(MAX_LINES).to_dict("records")
     lines = [Line(find_axes(row, strata), _contrast(row)) for row in rows]
     columns = [
-        *("contrast", "n", "difference", "interval", "on new images", "wins", "d_z", "r", "skew"),
-        "verdict",
+        *("contrast", "n", "difference", "interval"),
+        *([] if "n_a" in table else ["on new images"]),
+        *("wins", "d_z", "r", "skew", "verdict"),
     ]
     left_out = _left_out(len(table) - len(lines), "left out: lrdecay.analysis.compare has all")
     return Listing(name, caption, columns, lines, left_out)
@@ -137,8 +139,9 @@ def _contrast(row: Row) -> list[Cell]:
     )
     within = Cell(interval, number=True, sort=_exact(low))
     on_images = Cell(images, number=True, sort=_exact(row["images_low"]))
-    named, count = Cell(name_contrast(row)), Cell(str(row["n"]), number=True)
-    return [named, count, mean, within, on_images, *others, Cell(row["verdict"])]
+    named, count = Cell(name_contrast(row)), Cell(count_pairs(row), number=True)
+    images_too = [] if "n_a" in row else [on_images]  # which imported runs do not have
+    return [named, count, mean, within, *images_too, *others, Cell(row["verdict"])]
 
 
 def _exact(value: float) -> str:
