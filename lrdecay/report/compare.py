@@ -201,10 +201,10 @@ def write_legend(found: Conclusions) -> str:
     """Return what the columns of the tables mean."""
     return (
         f"Differences are first minus second, in {found.metric.unit or UNIT_TITLES[OWN]}; wins is "
-        f"the share of seeds at which the first is better, ties half; r the correlation of the pairs, which is what "
-        f"pairing gains; d_z the mean difference over its sd; skew that of the differences: at 8 "
-        f"seeds a family of nine meant to err in 5% of the cases errs in 8.5% at skew 1, and in "
-        f"22% at skew 2."
+        f"the share of seeds at which the first is better, ties half; r the correlation of the "
+        f"pairs, which is what pairing gains; d_z the mean difference over its sd; skew that of "
+        f"the differences: at 8 seeds a family of nine meant to err in 5% of the cases errs in "
+        f"8.5% at skew 1, and in 22% at skew 2."
     )
 
 

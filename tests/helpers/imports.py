@@ -1,0 +1,43 @@
+"""Tables of results that others trained, for tests of imports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lrdecay.report.imported import Imported, from_frame
+
+CASES = Path(__file__).resolve().parents[1] / "store" / "importing" / "cases"
+"""Public tables, each with its source in its first line."""
+
+
+def read_case(name: str) -> pd.DataFrame:
+    """A public table as pandas reads it."""
+    return pd.read_csv(CASES / f"{name}.csv", comment="#", float_precision="round_trip")
+
+
+def make_table(seeds: int = 9, **columns: object) -> pd.DataFrame:
+    """Two labels at each seed, with an accuracy in percent; b is better by about 1 point."""
+    rng = np.random.default_rng(5)
+    accuracy = 90 + rng.normal(0, 0.5, (2, seeds)) + [[0], [1]]
+    rows = [
+        {"label": label, "seed": seed, "acc": accuracy[place, seed]}
+        for place, label in enumerate("ab")
+        for seed in range(seeds)
+    ]
+    return pd.DataFrame(rows).assign(**columns)
+
+
+def take(table: pd.DataFrame, **options: object) -> Imported:
+    """The table imported, as `make_table` has its columns unless said otherwise."""
+    usual = {"scheduler": "label", "seed": "seed", "metric": {"test_accuracy": "acc"}}
+    return from_frame(table, **(usual | options))
+
+
+def primary(table: pd.DataFrame) -> pd.Series:
+    """The one contrast of the primary family."""
+    rows = table[table["family"] == "scheduler"]
+    assert len(rows) == 1
+    return rows.iloc[0]
