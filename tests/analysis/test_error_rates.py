@@ -27,8 +27,10 @@ from helpers.simulated import (
     random,
     sides,
 )
+from scipy import stats
 
 from lrdecay import analysis
+from lrdecay.analysis.fixed_seeds import welch_interval
 from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.looks import list_looks
 from lrdecay.analysis.verdicts import judge_contrasts, judge_looks
@@ -131,6 +133,34 @@ def test_seeds_that_are_added_never_undo_a_side():
     # an end that was found is kept
     assert (np.diff(low, axis=1) >= 0).all()
     assert (np.diff(high, axis=1) <= 0).all()
+
+
+SAMPLES = {"8 and 8": (8, 8, 1.0), "3 and 3": (3, 3, 1.0), "8 and 16, sd 1 and 2": (8, 16, 2.0)}
+"""Runs of either side, and the sd of the second."""
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_family_of_samples_that_are_not_paired_errs_no_more_often_than_it_may(name):
+    """Nine schedulers, none of which differs from the reference, which all share."""
+    n, m, sd = SAMPLES[name]
+    rng = random(13)
+    reference = rng.normal(size=(REPETITIONS, 1, n))
+    others = rng.normal(0, sd, (REPETITIONS, 9, m))
+    low, high, _ = welch_interval(
+        others, np.broadcast_to(reference, (REPETITIONS, 9, n)), ALPHA / 9
+    )
+    rate = ((low > 0) | (high < 0)).any(axis=1).mean()
+    assert 0.01 < rate <= bound(ALPHA, REPETITIONS)
+
+
+def test_to_take_unlike_samples_for_alike_errs_more_often():
+    """A mutant: one variance for both sides, of which the smaller sample has the larger."""
+    rng = random(14)
+    a, b = rng.normal(0, 2, (REPETITIONS, 8)), rng.normal(0, 1, (REPETITIONS, 16))
+    low, high, _ = welch_interval(a, b, ALPHA)
+    assert ((low > 0) | (high < 0)).mean() <= bound(ALPHA, REPETITIONS)
+    pooled = stats.ttest_ind(a, b, axis=1).pvalue
+    assert (pooled < ALPHA).mean() > bound(ALPHA, REPETITIONS)
 
 
 def t_interval(differences, alpha):

@@ -195,7 +195,7 @@ def test_curves_become_epochs():
     assert got.epochs[["epoch", "loss", "seed"]].to_numpy().tolist() == [[1, 0.5, 0], [2, 0.25, 1]]
     with pytest.raises(InputError, match="row 1 is of no run of the table"):
         take(make_table(), epochs=curves.assign(seed=77))
-    with pytest.raises(InputError, match="split must be one of train, .*, not 'dev'"):
+    with pytest.raises(InputError, match=r"split must be one of train, .*, not 'dev'"):
         take(make_table(), epochs=curves.assign(split="dev"))
 
 

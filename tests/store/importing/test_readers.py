@@ -104,7 +104,7 @@ def test_mlflow_has_parameters_metrics_tags_and_status(folder, tables):
 
 def test_mlflow_names_the_experiments_there_are(folder, tmp_path):
     home = export_results(folder, "mlflow")
-    with pytest.raises(InputError, match="no experiment 'odd'; there are: .*sweep"):
+    with pytest.raises(InputError, match=r"no experiment 'odd'; there are: .*sweep"):
         read_source(f"{home / 'mlflow.db'}#odd")
     with pytest.raises(InputError, match="no such file or folder"):
         read_source(f"sqlite:///{tmp_path / 'none.db'}")
