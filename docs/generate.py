@@ -38,6 +38,7 @@ _PARTS: dict[type[BaseModel], str] = {
     RateChoice: "optimizer.lr",
     SchedulerSpec: "schedulers",
     settings.SeedsUntil: "seeds",
+    settings.MetricSpec: "metrics",
     settings.Comparison: "comparison",
 }
 """The parts of a sweep file by model, in the page's order, each under the key that holds it."""
@@ -79,6 +80,8 @@ def in_words(hint: Any, notes: Sequence[Any] = ()) -> str:
         return _list(in_words(arguments[0]), "two ")
     if origin is dict and arguments[1] is SchedulerSpec:
         return f"labels, each with {in_words(arguments[1])}"
+    if origin is dict and arguments[1] is settings.MetricSpec:
+        return f"names, each with {in_words(arguments[1])}"
     if origin is dict:
         return "scheduler"
     if origin in (list, tuple, typing.get_origin(Sequence[int])):
@@ -265,6 +268,7 @@ def tables() -> str:
             ("runs: how it ended", _ENDED, columns.ENDED),
             ("runs: how it was made", _MADE, columns.MADE),
             ("epochs", _EPOCHS, columns.EPOCH),
+            ("metrics", _METRICS, columns.METRIC),
         )
     ]
     plan = f"## plan\n\n{_PLAN}\n\n{_columns(columns.ASKED, brief=True)}"
@@ -281,7 +285,7 @@ def _columns(listed: Sequence[columns.Column], brief: bool = False) -> str:
             column.unit,
             column.meaning,
             column.range.valid if column.range else "",
-            column.null or "never",
+            column.when_null or "never",
         )
         for column in listed
     )
@@ -289,8 +293,9 @@ def _columns(listed: Sequence[columns.Column], brief: bool = False) -> str:
 
 
 _TABLES = f"""\
-A results folder has three tables in parquet. `pandas.read_parquet` reads each; `lrdecay.read_runs`
-and `lrdecay.read_epochs` also see what has not been written into them yet, and verify every byte.
+A results folder has three tables in parquet, and a fourth where runs have metrics of your own.
+`pandas.read_parquet` reads each; `lrdecay.read_runs`, `lrdecay.read_epochs` and
+`lrdecay.read_metrics` also see what has not been written into them yet, and verify every byte.
 They are version {SCHEMA_VERSION} of the schema, and have exactly these columns in this order. A
 value that is not valid for its column is refused as it is read.
 Losses are means per image in nats, accuracies go from 0 to 1. Null is what a run does not have;
@@ -310,6 +315,11 @@ _EPOCHS = (
     "epoch's batches, with dropout; `train_eval` a fixed sample of training images, as many as are "
     "held out, without dropout; `val` the images held out; `test` the test images. A run that "
     "diverged has the epochs that it finished."
+)
+_METRICS = (
+    "`metrics.parquet` has one row per run and value of a metric of your own: after an epoch or of "
+    "the whole run, on a split or on none. It is there only if a run has any. "
+    "`lrdecay.analysis.with_metrics` makes columns of them."
 )
 _PLAN = (
     "`plan.parquet` has one row per run that the sweep asks for, trained or not, with what was "

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lrdecay.runner import run_sweep as run_sweep
     from lrdecay.store import merge_results as merge_results
     from lrdecay.store import read_epochs as read_epochs
+    from lrdecay.store import read_metrics as read_metrics
     from lrdecay.store import read_runs as read_runs
     from lrdecay.sweep import load_sweep as load_sweep
 
@@ -36,7 +37,7 @@ else:
             "plots": "",
             "report": "from_frame write_report",
             "runner": "SweepOptions run_sweep",
-            "store": "merge_results read_epochs read_runs",
+            "store": "merge_results read_epochs read_metrics read_runs",
             "sweep": "load_sweep",
         },
     )

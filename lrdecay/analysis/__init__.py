@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from lrdecay.analysis.intervals import t_radius as t_radius
     from lrdecay.analysis.looks import iterate_looks as iterate_looks
     from lrdecay.analysis.metrics import METRICS_COMPARED as METRICS_COMPARED
+    from lrdecay.analysis.metrics import Metric as Metric
+    from lrdecay.analysis.metrics import with_metrics as with_metrics
     from lrdecay.analysis.settings import Comparison as Comparison
     from lrdecay.analysis.settings import Criteria as Criteria
     from lrdecay.analysis.settings import SeedsUntil as SeedsUntil
@@ -60,7 +62,7 @@ else:
             "contrasts": "EXPLORATORY FAMILIES PRIMARY",
             "intervals": "detectable_effect t_radius",
             "looks": "iterate_looks",
-            "metrics": "METRICS_COMPARED",
+            "metrics": "METRICS_COMPARED Metric with_metrics",
             "settings": "Comparison Criteria SeedsUntil",
             "summaries": (
                 "METRICS applied_rates cell_summary describe_matrix learning_curves "

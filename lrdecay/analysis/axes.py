@@ -39,14 +39,26 @@ def select_rows(table: pd.DataFrame, axis: str, value: object) -> pd.DataFrame:
     return table[column.isna() if pd.isna(value) else column == value]  # type: ignore[call-overload]
 
 
+def complete_axes(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return runs with a dropout and a phase: a frame that has none is of one dropout, which is not
+    known, and of a comparison. Any other axis that a frame lacks has one value too, and needs no
+    column."""
+    absent = {"dropout": np.nan, "phase": "compare"}
+    return runs.assign(**{name: value for name, value in absent.items() if name not in runs})
+
+
 def compared(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs of the comparison: all but the trials that chose base rates."""
+    runs = complete_axes(runs)
     require_columns(runs, ["phase"])
     return runs[runs["phase"] == "compare"].reset_index(drop=True)
 
 
 def rates_chosen(runs: pd.DataFrame) -> bool:
     """Whether these are runs of a comparison whose base rates were chosen, not given."""
+    if "lr_chosen_per" not in runs:
+        return False
+    runs = complete_axes(runs)
     require_columns(runs, ["phase", "lr_chosen_per"])
     return bool((runs["lr_chosen_per"].notna() & (runs["phase"] == "compare")).any())
 
@@ -54,19 +66,23 @@ def rates_chosen(runs: pd.DataFrame) -> bool:
 def extra_axes(runs: pd.DataFrame) -> list[str]:
     """The axes besides scheduler and dropout that take more than one value, in `AXES` order.
 
-    A chosen base rate is no axis: it comes with its scheduler.
+    A chosen base rate is no axis: it comes with its scheduler. An axis without a column has one
+    value.
 
     Raises:
-        InputError: `runs` holds trials of base rates and runs of the comparison.
+        InputError: `runs` has no schedulers, or holds trials of base rates and runs of the
+            comparison.
     """
-    require_columns(runs, [*AXES, "phase"])
+    runs = complete_axes(runs)
+    there = [axis for axis in AXES if axis in runs]
+    require_columns(runs, ["scheduler", *there, "phase"])
     if runs["phase"].nunique() > 1:
         raise InputError(
             "the table has trials that chose base rates and runs of the comparison: take one of "
             "them first, e.g. lrdecay.analysis.compared(runs)"
         )
     named = {"scheduler", "dropout", *(["lr"] if rates_chosen(runs) else [])}
-    return [axis for axis in AXES if axis not in named and runs[axis].nunique(dropna=False) > 1]
+    return [axis for axis in there if axis not in named and runs[axis].nunique(dropna=False) > 1]
 
 
 def cell_axes(runs: pd.DataFrame) -> list[str]:

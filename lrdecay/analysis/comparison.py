@@ -1,13 +1,13 @@
 """The tables of verdicts one by one, each from runs alone, and what may be read from them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from lrdecay.analysis.conclusions import conclude
 from lrdecay.analysis.contrasts import PRIMARY
-from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.metrics import Metric, find_metric
 from lrdecay.analysis.settings import Criteria
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET, NOT_EVALUATED, UNRESOLVED, find_spoilt
 from lrdecay.core.errors import InputError
@@ -28,6 +28,7 @@ def compare(
     budget: int = DEFAULT_BUDGET,
     first: int = FEWEST_SEEDS,
     most: int | None = None,
+    declared: Sequence[Metric] = (),
 ) -> pd.DataFrame:
     """Compare schedulers and dropouts, each difference with an interval and a verdict.
 
@@ -50,6 +51,7 @@ def compare(
         budget: seeds in all that could be trained at most.
         first: how many seeds were planned before there were results, not how many there are now.
         most: up to how many were to be added from the start (`until: resolved`), if any.
+        declared: metrics of your own, each with its column in `runs` (`with_metrics`).
 
     Returns:
         One row per contrast: `family`; the axes that have several values; `scheduler`,
@@ -61,7 +63,7 @@ def compare(
         InputError: a column or the reference is missing, a metric is unknown, two runs are of one
             cell and seed, or runs were copied to another seed.
     """
-    criteria = Criteria(reference, metric, margin, confidence, budget)
+    criteria = Criteria(reference, metric, margin, confidence, budget, tuple(declared))
     return conclude(
         runs,
         epochs,
@@ -100,6 +102,7 @@ def best_set(
     planned: pd.DataFrame | None = None,
     first: int = FEWEST_SEEDS,
     most: int | None = None,
+    declared: Sequence[Metric] = (),
 ) -> pd.DataFrame:
     """Say which schedulers are not excluded as best, at each dropout.
 
@@ -114,10 +117,11 @@ def best_set(
     Raises:
         InputError: as `compare`; also for the gap, of which neither side is better.
     """
-    compared = find_metric(metric)
+    compared = find_metric(metric, declared)
     if compared.higher_is_better is None:
         raise InputError(f"no scheduler is best by the {compared.title}; choose another metric")
-    criteria, plan = Criteria(metric=metric, confidence=confidence), FirstPlan(first, most)
+    criteria = Criteria(metric=metric, confidence=confidence, declared=tuple(declared))
+    plan = FirstPlan(first, most)
     best = conclude(runs, None, criteria, planned=planned, first_plan=plan).best
     assert best is not None
     return best
@@ -134,6 +138,7 @@ def verdicts_by_look(
     planned: pd.DataFrame | None = None,
     first: int = FEWEST_SEEDS,
     most: int | None = None,
+    declared: Sequence[Metric] = (),
 ) -> pd.DataFrame:
     """Return each difference of the primary family after each of its looks.
 
@@ -152,5 +157,6 @@ def verdicts_by_look(
     Raises:
         InputError: as `compare`.
     """
-    criteria, plan = Criteria(reference, metric, margin, confidence), FirstPlan(first, most)
+    plan = FirstPlan(first, most)
+    criteria = Criteria(reference, metric, margin, confidence, declared=tuple(declared))
     return conclude(runs, epochs, criteria, planned=planned, first_plan=plan).history

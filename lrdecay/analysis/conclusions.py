@@ -35,7 +35,7 @@ from lrdecay.analysis.fixed_seeds import (
     list_fixed_looks,
 )
 from lrdecay.analysis.looks import Look, list_looks
-from lrdecay.analysis.metrics import Metric, find_metric
+from lrdecay.analysis.metrics import Metric
 from lrdecay.analysis.pairing import count_seeds, list_one_sided, list_shared, name_pairing
 from lrdecay.analysis.seed_blocks import Blocks, build_seed_blocks
 from lrdecay.analysis.sentences import write_sentences
@@ -68,6 +68,10 @@ class Conclusions:
     first_plan: FirstPlan
     exploratory: bool
     family_sizes: Mapping[str, int]
+
+    def spell_margin(self) -> str:
+        """Return the margin, which there is, with its unit."""
+        return self.metric.spell(f"{self.criteria.margin:g}")
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -240,7 +244,7 @@ def conclude(
     Raises:
         InputError: as `compare`; for sizes of families only when a table is asked for.
     """
-    metric = find_metric(criteria.metric, criteria.declared)
+    metric = criteria.compared
     blocks = build_seed_blocks(runs, metric, epochs, planned, criteria.common_seeds)
     reference = find_reference(blocks.cells, criteria.reference)
     plan, sizes = first_plan or FirstPlan(), family_sizes or {}

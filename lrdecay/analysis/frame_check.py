@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import quote
-from lrdecay.store.columns import BY_NAME, Column
+from lrdecay.store.columns import BY_NAME, FOREIGN, Column
 from lrdecay.store.constraints import is_within
 from lrdecay.store.schema import AXES
 
@@ -33,15 +33,23 @@ def check_values(table: pd.DataFrame, names: Iterable[str]) -> None:
         column = BY_NAME.get(name)
         if column is None:
             continue
-        bad = _find_bad(table[name], column)
+        bad = _find_bad(table[name], column, _may_be_null(table, column))
         if bad.any():
             raise _error(table, bad, name, _describe(column))
 
 
-def _find_bad(values: pd.Series[Any], column: Column) -> np.ndarray:
+def _may_be_null(table: pd.DataFrame, column: Column) -> Any:
+    """Return whether a column may have no value, for each row or for all: of a run that another
+    loop trained some may; where the engine is not known, lrdecay's own counts."""
+    if column.null or not column.loop or "engine" not in table:
+        return bool(column.null)
+    return table["engine"].isin(FOREIGN).to_numpy(dtype=bool)
+
+
+def _find_bad(values: pd.Series[Any], column: Column, may_be_null: Any) -> np.ndarray:
     """Return which values a column cannot hold."""
     missing = values.isna().to_numpy(dtype=bool)
-    null = np.zeros_like(missing) if column.null else missing
+    null = missing & ~np.broadcast_to(may_be_null, missing.shape)
     valid, whole = column.range, pa.types.is_integer(column.type)
     if valid is not None and valid.choices:
         return null | ~missing & ~values.isin(valid.choices).to_numpy(dtype=bool)

@@ -1,7 +1,7 @@
 """What can be compared: the metrics, their units, and how a verdict words them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +11,14 @@ from lrdecay.analysis.axes import require_columns
 from lrdecay.analysis.summaries import train_test_gap
 from lrdecay.core.errors import InputError
 
-POINTS, NATS, SECONDS, OWN = "points", "nats", "seconds", ""
-"""Percentage points of an accuracy or a gap; nats per image of a loss; of other metrics seconds, or
-a unit of their own, which is not printed."""
+POINTS, NATS, SECONDS, OWN = "points", "nats", "seconds", "own"
+"""Percentage points of a share from 0 to 1, or of a gap; nats per image of a loss; one that has no
+name here."""
 UNIT_TITLES = {
     POINTS: "percentage points",
     NATS: "nats per image",
     SECONDS: "seconds",
-    OWN: "the metric's own unit",
+    OWN: "its own unit",
 }
 
 
@@ -34,6 +34,15 @@ class Metric:
     higher_is_better: bool | None
 
     @property
+    def unit_name(self) -> str:
+        """The unit in a sentence."""
+        return UNIT_TITLES[OWN] if self.unit == OWN else self.unit
+
+    def spell(self, number: str) -> str:
+        """Return a number with the unit, if that has a name."""
+        return number if self.unit == OWN else f"{number} {self.unit}"
+
+    @property
     def needs_epochs(self) -> bool:
         """Whether it is computed from the epochs table too."""
         return self.name == "gap"
@@ -42,10 +51,6 @@ class Metric:
     def scale(self) -> float:
         """What the column of `runs` is multiplied by to be in the metric's unit."""
         return 100.0 if self.unit == POINTS and self.name != "gap" else 1.0
-
-    def add_unit(self, amount: str) -> str:
-        """Return an amount of it as text; a unit of its own is not printed."""
-        return f"{amount} {self.unit}".rstrip()
 
     @property
     def span(self) -> float:
@@ -81,8 +86,8 @@ def describe_images(name: str) -> str:
     return of_split.get(name.partition("_")[0], "these data")
 
 
-def find_metric(name: str, declared: Sequence[Metric] = ()) -> Metric:
-    """Return a metric by its name; `declared` ones go first.
+def find_metric(name: str, declared: Iterable[Metric] = ()) -> Metric:
+    """Return a metric by its name: one of `METRICS_COMPARED`, or of those that are declared.
 
     Raises:
         InputError: there is none of that name.
@@ -91,6 +96,32 @@ def find_metric(name: str, declared: Sequence[Metric] = ()) -> Metric:
     if name not in known:
         raise InputError(f"unknown metric {name!r}; choose one of {', '.join(known)}")
     return known[name]
+
+
+def with_metrics(
+    runs: pd.DataFrame, metrics: pd.DataFrame, declared: Iterable[Metric] = ()
+) -> pd.DataFrame:
+    """Return runs with a column for each metric of the user's own: SPLIT_NAME, or NAME for one of
+    no split, of the run's last epoch or of the whole run, which counts where both are there.
+
+    Args:
+        runs: rows of the runs table.
+        metrics: rows of the metrics table, of these runs or of more.
+        declared: metrics whose column is there in any case, null where no run has a value.
+
+    Returns:
+        The rows of `runs` in their order; null is what a run does not have.
+    """
+    own = metrics[metrics["run_id"].isin(runs["run_id"])]
+    last = own.groupby("run_id")["epoch"].transform("max")
+    own = own[own["epoch"].isna() | (own["epoch"] == last)]
+    split = own["split"].fillna("")
+    own = own.assign(column=own["metric"].where(split == "", split + "_" + own["metric"]))
+    own = own.sort_values("epoch", kind="stable", na_position="last")
+    found = own.groupby(["run_id", "column"])["value"].last().unstack()
+    names = [*found, *(m.name for m in declared if m.name not in runs and m.name not in found)]
+    columns = found.reindex(index=runs["run_id"], columns=names).astype("float64")
+    return runs.assign(**{name: columns[name].to_numpy() for name in columns})
 
 
 def read_metric(
@@ -117,7 +148,8 @@ def find_steps(runs: pd.DataFrame, metric: Metric) -> np.ndarray:
     that of one image; 0 where the images' number is not known, and of a loss."""
     of_images = {"val_accuracy": ["validation"], "gap": ["test_images", "validation"]}
     names = of_images.get(metric.name, ["test_images"])
-    if metric.unit != POINTS or any(name not in runs for name in names):
+    counted = METRICS_COMPARED.get(metric.name) == metric and metric.unit == POINTS
+    if not counted or any(name not in runs for name in names):
         return np.zeros(len(runs))
     counts = runs[names].astype("float64").fillna(0.0).to_numpy(dtype=int)
     # of shares of two numbers of images the common denominator is the least multiple of both

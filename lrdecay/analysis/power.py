@@ -155,7 +155,7 @@ def look_up_spread(dataset: str | None, metric: str) -> Spread | None:
 def describe_design(design: Design, spread: Spread | None) -> Iterator[str]:
     """Yield what a design resolves, in sds and as far as an sd is known in the metric's unit, and
     where the sd is from."""
-    unit, family = design.metric.unit, design.plan.family
+    unit, family = design.metric.unit_name, design.plan.family
     head = f"{spell_count(family, 'difference')} at"
     if design.seeds < FEWEST_SEEDS:
         few = spell_count(design.seeds, "seed")
@@ -169,7 +169,8 @@ def describe_design(design: Design, spread: Spread | None) -> Iterator[str]:
         )
         if design.margin:
             needed = format_number(design.margin / found.radius)
-            text += f" Equivalence within {design.margin:g} {unit} needs an sd below {needed}."
+            within = design.metric.spell(f"{design.margin:g}")
+            text += f" Equivalence within {within} needs an sd below {needed}."
         yield text
         if spread is not None:
             at = "; ".join(_describe_at(found, sd) for sd in spread.sds)
@@ -189,7 +190,7 @@ def describe_shortfall(design: Design, spread: Spread, enough: Resolution | None
     does = "does" if design.seeds == 1 else "do"
     text = (
         f"{spell_count(design.seeds, 'seed')} {does} not resolve a true difference of "
-        f"{design.aim:g} {design.metric.unit}, {AIM_MARGINS} times the margin, with "
+        f"{design.metric.spell(f'{design.aim:g}')}, {AIM_MARGINS} times the margin, with "
         f"{POWER:.0%} probability where the sd is {format_number(spread.typical)}"
     )
     if enough is None:

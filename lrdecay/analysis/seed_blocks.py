@@ -15,10 +15,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.axes import AXES, compared, list_cells, number_cells, require_columns
+from lrdecay.analysis.axes import (
+    AXES,
+    compared,
+    complete_axes,
+    list_cells,
+    number_cells,
+    require_columns,
+)
 from lrdecay.analysis.metrics import Metric, find_steps, read_metric
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import format_named, join_filled, join_some, join_words
+from lrdecay.store.columns import FOREIGN
 
 DIGESTS = {
     "init_digest": "initial weights",
@@ -29,9 +37,6 @@ DIGESTS = {
 
 OUTCOME = ("test_loss", "test_accuracy", "val_loss", "val_accuracy")
 """Columns of `runs` that are equal, to the bit, of two runs that trained alike."""
-
-FOREIGN = ("own", "command", "imported")
-"""Engines that are not lrdecay's: what their runs do not record is not known, and not a fault."""
 
 TOLD = "told-"
 """Begins an `init_digest` that is not one of weights, but of a value that runs of one start
@@ -108,7 +113,9 @@ def build_seed_blocks(
     """
     # before any row is left out, so that the rows of an error are those of the table
     own = [] if metric.needs_epochs else [metric.name]
-    require_columns(runs, ["seed", *DIGESTS, "phase", "status", *AXES, *own])
+    runs = _complete(runs)
+    axes_there = [axis for axis in AXES if axis in runs]
+    require_columns(runs, ["seed", "scheduler", "phase", "status", *axes_there, *own])
     runs = compared(runs)
     if runs.empty:
         raise InputError("no runs to compare: the table has none of phase compare")
@@ -180,10 +187,20 @@ def find_unlike_digests(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarr
     for name, codes in blocks.digests.items():
         of_terms = codes[cells]
         known = of_terms >= 0
-        least = np.where(known, of_terms, of_terms.max(axis=1, keepdims=True)).min(axis=1)
-        different = (of_terms.max(axis=1) != least) | (~known & strict).any(axis=1)
+        highest = of_terms.max(axis=1, keepdims=True)
+        different = (known & (of_terms != highest)).any(axis=1) | (~known & strict).any(axis=1)
         found[name] = different & completed
     return found
+
+
+def _complete(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return runs with the columns that a comparison goes by and that a frame may lack which was
+    made by hand: nothing else is known of its runs, so they count as imported."""
+    rows = [str(place) for place in range(len(runs))]
+    absent = {"engine": "imported", "run_id": rows, **dict.fromkeys(DIGESTS)}
+    return complete_axes(runs).assign(
+        **{name: value for name, value in absent.items() if name not in runs}
+    )
 
 
 def _with_planned(runs: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:

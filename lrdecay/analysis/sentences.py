@@ -145,7 +145,7 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         return f"{_subject(row)}: Not evaluated, since {reasons}.{_describe_seen(row, metric)}"
     looks = describe_basis(row, "" if row.get("fixed") else describe_looks(plan, row["look"]))
     low, high, mean = row["low"], row["high"], row["mean"]
-    within = "" if margin is None else metric.add_unit(f"{margin:g}")
+    within = "" if margin is None else metric.spell(f"{margin:g}")
     marks = () if margin is None else (margin,)
     if verdict in (HIGHER, LOWER):
         # what is said is how much the one has more, so the interval is of that too
@@ -153,7 +153,7 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         gain, decimals = mean if verdict == HIGHER else -mean, _decimals(near, far, marks)
         interval = format_interval(near, far, *marks)
         inside = near <= gain <= far  # else seeds after the look that decided are unlike the first
-        amount = metric.add_unit(f"{gain:.{decimals}f}" if inside else interval)
+        amount = metric.spell(f"{gain:.{decimals}f}" if inside else interval)
         size = f", by {row['size']} {within}" if isinstance(row["size"], str) else ""
         text = (
             f"{_where(row, ': ')}{_claim(row, metric, amount)} on {metric.images} "
@@ -181,7 +181,7 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         text = (
             f"{_subject(row)}: No verdict on {metric.images}, since its looks exclude each other: "
             f"at {row['low_look']} seeds the difference is at least "
-            f"{metric.add_unit(format_number(low))}, at {row['high_look']} seeds at most "
+            f"{metric.spell(format_number(low))}, at {row['high_look']} seeds at most "
             f"{format_number(high)}."
         )
     else:
@@ -291,10 +291,10 @@ def _describe_seen(row: Row, metric: Metric) -> str:
     mean = row["mean"]
     if "fixed_low" not in row or pd.isna(mean):
         return ""
-    text = f" The difference seen is {metric.add_unit(format_number(mean))}"
+    text = f" The difference seen is {metric.spell(format_number(mean))}"
     low, high = row["fixed_low"], row["fixed_high"]
     if math.isfinite(low):
-        interval = metric.add_unit(format_interval(low, high))
+        interval = metric.spell(format_interval(low, high))
         text += f" (were the number of seeds fixed beforehand: {interval})"
     basis = describe_pairing(row)
     return f"{text}; {basis}." if basis else f"{text}."
@@ -316,11 +316,8 @@ def _outlook(row: Row, metric: Metric, budget: int) -> str:
             f"All differences are one number so far, which tells nothing of their spread; "
             f"{next_look}."
         )
-    needed = format_number(float(t_radius(look, sd, row["level"])))
-    text = (
-        f"A difference of sd {format_number(sd)} is resolved from {metric.add_unit(needed)} on at "
-        f"{look} seeds"
-    )
+    needed = metric.spell(format_number(float(t_radius(look, sd, row["level"]))))
+    text = f"A difference of sd {format_number(sd)} is resolved from {needed} on at {look} seeds"
     if not math.isfinite(row["more_seeds"]):
         return f"{text}; this one may not be resolvable within {spell_count(budget, 'seed')}."
     resolving = int(row["n"] + row["more_seeds"])

@@ -5,22 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
-from lrdecay.analysis.metrics import (
-    METRICS_COMPARED,
-    NATS,
-    OWN,
-    POINTS,
-    SECONDS,
-    Metric,
-    describe_images,
-    find_metric,
-)
+from lrdecay.analysis.metrics import METRICS_COMPARED, Metric, describe_images, find_metric
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Count, Strict
 from lrdecay.core.yaml import YamlError, parse_yaml
+from lrdecay.store.columns import METRIC_NAME
 
 
 class SeedsUntil(Strict):
@@ -45,21 +37,53 @@ class SeedsUntil(Strict):
         return value
 
 
+class MetricSpec(Strict):
+    """A metric of your own, under the name of its column: SPLIT_NAME after the last epoch, such as
+    test_f1, or NAME of the whole run. It can be compared then."""
+
+    higher_is_better: bool
+    """Whether more of it is better."""
+    unit: Literal["own", "points", "nats", "seconds"] = "own"
+    """What differences are given in; `points` are percentage points of a share from 0 to 1."""
+    title: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """What it is called in sentences; its name unless given."""
+
+
+def declare_metrics(specs: Mapping[str, MetricSpec]) -> tuple[Metric, ...]:
+    """Return the metrics that a sweep file declares."""
+    return tuple(
+        Metric(
+            name=name,
+            title=spec.title or name.replace("_", " "),
+            unit=spec.unit,
+            images="these data",
+            higher_is_better=spec.higher_is_better,
+        )
+        for name, spec in specs.items()
+    )
+
+
 class Comparison(Strict):
-    """What the sweep is to decide, fixed before it runs. `margin` is in percentage points, or in
-    nats per image where the metric is a loss."""
+    """What the sweep is to decide, fixed before it runs. `margin` is in percentage points, in nats
+    per image where the metric is a loss, or in the unit of a metric of your own."""
 
     reference: str | None = None
     """The label that the others are compared with; `constant`, else the first, unless given."""
-    metric: Literal[
-        "test_accuracy", "test_loss", "val_accuracy", "val_loss", "best_test_accuracy", "gap"
-    ] = "test_accuracy"
+    metric: (
+        Literal[
+            "test_accuracy", "test_loss", "val_accuracy", "val_loss", "best_test_accuracy", "gap"
+        ]
+        | Annotated[str, Field(pattern=METRIC_NAME.pattern)]
+    ) = "test_accuracy"
     """What is compared, after the last epoch; `best_test_accuracy` is that of the epoch with the
-    lowest validation loss, `gap` is train minus test accuracy."""
+    lowest validation loss, `gap` is train minus test accuracy; or one of `metrics`."""
     margin: Count = 0.05
     """A difference smaller than this counts as none."""
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
     """How sure all verdicts of a family are to be together."""
+
+
+_METRICS = TypeAdapter(dict[str, MetricSpec])
 
 
 @dataclass(frozen=True)
@@ -73,7 +97,7 @@ class Criteria:
     reference: str | None = None
     """The scheduler that others are compared with; `constant`, else the first, unless given."""
     metric: str = "test_accuracy"
-    """One of `lrdecay.analysis.METRICS_COMPARED`."""
+    """One of `lrdecay.analysis.METRICS_COMPARED`, or of those that are `declared`."""
     margin: float | None = None
     """A difference below which two are equivalent, in the metric's unit; without it none are."""
     confidence: float = 0.95
@@ -86,6 +110,11 @@ class Criteria:
     """Whether the number of seeds was fixed beforehand: one t interval has all the error then."""
     common_seeds: bool = False
     """Whether seeds that only one side has are left out, and not missing."""
+
+    @property
+    def compared(self) -> Metric:
+        """The metric itself."""
+        return find_metric(self.metric, self.declared)
 
     def __post_init__(self) -> None:
         find_metric(self.metric, self.declared)
@@ -110,7 +139,8 @@ def read_criteria(sweep_text: str) -> Criteria:
         seeds = given.get("seeds")
         budget = SeedsUntil.model_validate(seeds).max if isinstance(seeds, dict) else DEFAULT_BUDGET
         comparison = Comparison.model_validate(given.get("comparison") or {})
-        return Criteria(**dict(comparison), budget=budget)
+        metrics = _METRICS.validate_python(given.get("metrics") or {})
+        return Criteria(**dict(comparison), budget=budget, declared=declare_metrics(metrics))
     except (AttributeError, IndexError, KeyError, TypeError, YamlError, ValidationError) as error:
         raise InputError(
             f"the sweep file stored with the results has no comparison that this version reads: "
@@ -118,14 +148,12 @@ def read_criteria(sweep_text: str) -> Criteria:
         ) from error
 
 
-_UNITS = {"points": POINTS, "nats": NATS, "seconds": SECONDS, "own": OWN}
-
-
 def _read_imported(given: Mapping[str, Any]) -> Criteria:
     """Return what is asked of results that were imported, as their sweep file has it: the metrics
     are its own, and unless a margin is given there is none."""
     asked = dict(given.get("comparison") or {})
-    declared = tuple(_read_metric(name, each) for name, each in given["metrics"].items())
+    specs = _METRICS.validate_python(given["metrics"])
+    declared = tuple(map(describe_imported, declare_metrics(specs)))
     return Criteria(
         asked.get("reference"),
         asked.get("metric", declared[0].name),
@@ -137,8 +165,10 @@ def _read_imported(given: Mapping[str, Any]) -> Criteria:
     )
 
 
-def _read_metric(name: str, said: Mapping[str, Any]) -> Metric:
-    unit, better = _UNITS[said["unit"]], bool(said["higher_is_better"])
-    if name in METRICS_COMPARED:
-        return replace(METRICS_COMPARED[name], unit=unit, higher_is_better=better)
-    return Metric(name, str(said["title"]), unit, describe_images(name), better)
+def describe_imported(metric: Metric) -> Metric:
+    """Return a metric of somebody else's with what its name says: which images it is of, and what
+    one that lrdecay has is called."""
+    known = METRICS_COMPARED.get(metric.name)
+    if known is None:
+        return replace(metric, images=describe_images(metric.name))
+    return replace(known, unit=metric.unit, higher_is_better=metric.higher_is_better)

@@ -6,7 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from lrdecay.analysis.axes import axis_values, cell_axes, extra_axes, require_columns, sort_by_axes
+from lrdecay.analysis.axes import (
+    axis_values,
+    cell_axes,
+    complete_axes,
+    extra_axes,
+    require_columns,
+    sort_by_axes,
+)
 from lrdecay.core.errors import InputError
 from lrdecay.store.schema import AXES, MADE_WITH, STATUSES
 
@@ -15,12 +22,13 @@ RATES = ("learning_rate", "learning_rate_first", "learning_rate_last")
 
 
 def describe_matrix(runs: pd.DataFrame) -> pd.DataFrame:
-    """The axes and seeds of a sweep and their values; an axis that the table lacks is left out.
+    """The axes and seeds of a sweep and their values; axes of which nothing is known are left out.
 
     Returns:
         One row per axis, then one for the seeds: `axis`, `values` (a list), `n_values`.
     """
-    values = {axis: axis_values(runs, axis) for axis in (*AXES, "seed") if axis in runs}
+    known = [axis for axis in (*AXES, "seed") if axis in runs and runs[axis].notna().any()]
+    values = {axis: axis_values(runs, axis) for axis in known}
     return pd.DataFrame(
         {
             "axis": list(values),
@@ -57,8 +65,9 @@ def cell_summary(runs: pd.DataFrame, metric: str = "test_accuracy") -> pd.DataFr
         the completed runs that have the metric; `n_diverged`, `n_failed`.
 
     Raises:
-        InputError: `runs` lacks the metric or an axis.
+        InputError: `runs` lacks the metric, the scheduler or the status.
     """
+    runs = complete_axes(runs)
     require_columns(runs, [metric, "status"])
     by = cell_axes(runs)
     marked = runs[by].assign(
@@ -167,8 +176,10 @@ def train_test_gap(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
 
 def _completed_epochs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     """The rows of `epochs` that belong to a completed run of `runs`, with that run's axes."""
-    require_columns(runs, ["run_id", "status", *AXES])
+    runs = complete_axes(runs)
+    axes = [axis for axis in AXES if axis in runs]
+    require_columns(runs, ["run_id", "status", "scheduler", *axes])
     require_columns(epochs, ["run_id", "epoch", "split", *METRICS])
-    completed = runs.loc[runs["status"] == "completed", ["run_id", *AXES]]
+    completed = runs.loc[runs["status"] == "completed", ["run_id", *axes]]
     own = epochs.drop(columns=[axis for axis in AXES if axis in epochs])
     return own.merge(completed, on="run_id", how="inner", validate="many_to_one")

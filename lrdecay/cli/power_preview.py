@@ -51,10 +51,10 @@ def find_spread(
     Raises:
         InputError: the sd is none, or there is none in the results of the like sweep.
     """
-    metric = find_metric(sweep.comparison.metric)
+    metric = find_metric(sweep.comparison.metric, sweep.declared)
     if sd is not None:
         if not 0 < sd < math.inf:
-            raise InputError(f"--sd {sd:g}: must be a number of {metric.unit} above 0")
+            raise InputError(f"--sd {sd:g}: must be a number of {metric.unit_name} above 0")
         return Spread((sd,), sd, "The sd is that of --sd.")
     if like is not None:
         spread = read_spread(like, metric.name)
@@ -89,7 +89,7 @@ def read_design(
     design = Design(
         plan=plan,
         seeds=len(sweep.seeds),
-        metric=find_metric(comparison.metric),
+        metric=find_metric(comparison.metric, sweep.declared),
         margin=comparison.margin,
         confidence=comparison.confidence,
         settled=store.has_compared(),

@@ -21,6 +21,10 @@ ROLES = ("scheduler", "dataset", "phase", "lr_chosen_per")
 class Run:
     """One training run, fully resolved. Two runs of one `run_id` are one run.
 
+    Where a `trainer` is named, a loop of the user's own trains it: what that loop decides (dataset,
+    network, batches, precision) is None then, whatever the type says, since no such run comes to
+    the engines. `trainer_args` are the loop's own values as JSON.
+
     `phase` is `choose` for a trial of a base rate, else `compare`; `lr_chosen_per` says what such
     rates are chosen for (`scheduler` or `scheduler, dropout`), and is None where the file gives lr.
     """
@@ -48,6 +52,8 @@ class Run:
     lr_chosen_per: str | None = None
     kernels: str = "torch"
     """What computes where many runs train at once on a GPU: torch's own kernels, or `triton`."""
+    trainer: str | None = None
+    trainer_args: str | None = None
 
     @cached_property
     def run_id(self) -> str:
@@ -58,8 +64,9 @@ class Run:
         value that all runs had before.
         """
         counted = {name: getattr(self, name) for name in _COUNTED} | {"semantics": SEMANTICS}
-        if self.kernels == "torch":
-            del counted["kernels"]
+        for name, before in _ADDED.items():
+            if counted[name] == before:
+                del counted[name]
         return hashlib.sha256(to_canonical_json(counted).encode()).hexdigest()[:16]
 
     @property
@@ -83,6 +90,8 @@ class Run:
         return replace(self, scheduler_class="constant", scheduler_args='{"interval":"epoch"}')
 
 
+_ADDED = {"kernels": "torch", "trainer": None, "trainer_args": None}
+"""Fields that were added without raising `SEMANTICS`, and their value in all runs before."""
 _COUNTED = tuple(field.name for field in fields(Run) if field.name not in ROLES)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 

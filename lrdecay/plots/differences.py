@@ -13,7 +13,15 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lrdecay.analysis import axis_values, extra_axes
 from lrdecay.analysis.axes import list_strata
-from lrdecay.analysis.metrics import NATS, UNIT_TITLES, find_metric, read_metric
+from lrdecay.analysis.metrics import (
+    NATS,
+    POINTS,
+    SECONDS,
+    UNIT_TITLES,
+    Metric,
+    find_metric,
+    read_metric,
+)
 from lrdecay.analysis.sentences import format_interval, name_contrast
 from lrdecay.analysis.verdicts import RESOLVED
 from lrdecay.core.text import format_dropout
@@ -37,6 +45,7 @@ from lrdecay.plots.svg import About, mark_artists, mark_places
 MOST_SEEDS = 50
 """Seeds that get a line of their own."""
 _SIDE_BY_SIDE = 36  # characters of names that a panel's axis has room for
+_VALUE_UNITS = {POINTS: " (%)", NATS: " (nats)", SECONDS: " (s)"}
 _ON_ONE_LINE = 12  # characters of the reference that leave room for the unit beside it
 
 
@@ -152,7 +161,7 @@ def plot_gain_by_dropout(
 def plot_slopes(
     runs: pd.DataFrame,
     reference: str,
-    metric: str = "test_accuracy",
+    metric: str | Metric = "test_accuracy",
     *,
     epochs: pd.DataFrame | None = None,
     styles: Mapping[str, Style] | None = None,
@@ -168,7 +177,7 @@ def plot_slopes(
             unknown.
     """
     require_one_value(runs, [*extra_axes(runs), "dropout"])
-    compared = find_metric(metric)
+    compared = find_metric(metric) if isinstance(metric, str) else metric
     styles, ax = prepare_axes(runs, styles, ax)
     values = runs.assign(value=read_metric(runs, compared, epochs))
     wide = values.pivot(index="seed", columns="scheduler", values="value").sort_index()
@@ -202,8 +211,8 @@ def plot_slopes(
     mark_places(ax.xaxis, [{"scheduler": scheduler} for scheduler in others])
     ax.set_xlim(-0.6, max(len(others), 1) - 0.4)
     ax.autoscale_view(scalex=False)
-    unit = "nats" if compared.unit == NATS else "%" if metric != "gap" else "pp"
-    ax.set_ylabel(f"{metric.replace('_', ' ')} ({unit})")
+    unit = _VALUE_UNITS.get(compared.unit, "") if compared.name != "gap" else " (pp)"
+    ax.set_ylabel(f"{compared.name.replace('_', ' ')}{unit}")
     return finish_axes(ax, {}, legend=False)
 
 

@@ -17,7 +17,7 @@ from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.identical_runs import describe_identical_runs
-from lrdecay.analysis.metrics import OWN, UNIT_TITLES, find_metric
+from lrdecay.analysis.metrics import OWN, find_metric, with_metrics
 from lrdecay.analysis.pairing import count_pairs
 from lrdecay.analysis.sentences import format_interval, format_number, list_best, name_contrast
 from lrdecay.analysis.settings import read_criteria
@@ -39,6 +39,16 @@ class Answer:
     doubts: tuple[str, ...] = ()
 
 
+def add_declared(runs: pd.DataFrame, folder: Path, sweep_text: str) -> pd.DataFrame:
+    """Return runs of a results folder with the metrics that its sweep file declares; as they are
+    where that cannot be read, which is said elsewhere."""
+    try:
+        declared = read_criteria(sweep_text).declared
+    except InputError:
+        declared = ()
+    return with_metrics(runs, reader.read_metrics(folder), declared)
+
+
 def compare_folder(
     folder: Path,
     reference: str | None = None,
@@ -58,7 +68,8 @@ def compare_folder(
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
     chosen = find_metric(metric or stated.metric, stated.declared)
-    if margin is None and chosen.unit == find_metric(stated.metric, stated.declared).unit:
+    same_unit = chosen.unit == stated.compared.unit and chosen.unit != OWN
+    if margin is None and (same_unit or chosen == stated.compared):
         margin = stated.margin
     criteria = replace(
         stated,
@@ -68,7 +79,7 @@ def compare_folder(
         confidence=stated.confidence if confidence is None else confidence,
     )
     found = conclude(
-        runs,
+        with_metrics(runs, reader.read_metrics(folder), stated.declared),
         reader.read_epochs(folder) if chosen.needs_epochs else None,
         criteria,
         planned=reader.read_plan_rows(folder),
@@ -90,8 +101,8 @@ def write_notes(answer: Answer) -> Iterator[str]:
         )
     yield from (f"{text}." for text in answer.doubts)
     if found.criteria.margin is None:
-        unit = f" in {metric.unit}" if metric.unit else ""
-        yield f"Nothing is called equivalent, since no margin{unit} is given (--margin)."
+        unit = metric.unit_name
+        yield f"Nothing is called equivalent, since no margin in {unit} is given (--margin)."
     yield from describe_identical_runs(found.blocks)
     yield from write_engines(found)
     if table.empty:
@@ -179,7 +190,7 @@ def format_row(row: dict[Any, Any]) -> tuple[str, ...]:
 def write_headline(answer: Answer) -> str:
     """Return the question and its criteria, in a line."""
     found, margin = answer.found, answer.found.criteria.margin
-    within = "" if margin is None else found.metric.add_unit(f", margin {margin:g}")
+    within = "" if margin is None else f", margin {found.spell_margin()}"
     planned = "" if not found.departures else ", not as planned: exploratory"
     return (
         f"{answer.folder}: {found.metric.title}, reference {found.reference}{within}, "
@@ -200,11 +211,11 @@ def write_family_title(family: str, rows: pd.DataFrame) -> str:
 def write_legend(found: Conclusions) -> str:
     """Return what the columns of the tables mean."""
     return (
-        f"Differences are first minus second, in {found.metric.unit or UNIT_TITLES[OWN]}; wins is "
-        f"the share of seeds at which the first is better, ties half; r the correlation of the "
-        f"pairs, which is what pairing gains; d_z the mean difference over its sd; skew that of "
-        f"the differences: at 8 seeds a family of nine meant to err in 5% of the cases errs in "
-        f"8.5% at skew 1, and in 22% at skew 2."
+        f"Differences are first minus second, in {found.metric.unit_name}; wins is the share of "
+        f"seeds at which the first is better, ties half; r the correlation of the pairs, which is "
+        f"what pairing gains; d_z the mean difference over its sd; skew that of the differences: "
+        f"at 8 seeds a family of nine meant to err in 5% of the cases errs in 8.5% at skew 1, and "
+        f"in 22% at skew 2."
     )
 
 

@@ -55,7 +55,7 @@ def write_question(found: Conclusions) -> str:
         found.criteria.margin,
         "" if found.criteria.seeds_fixed else ", at all looks together",
     )
-    none = "" if margin is None else found.metric.add_unit(f"{margin:g}")
+    none = "" if margin is None else found.metric.spell(f"{margin:g}")
     none = f"Differences below {none} are to count as none; that" if none else "That"
     return (
         f"{others} against {found.reference}{where}, by {found.metric.title}. "
@@ -76,7 +76,7 @@ def write_summary(found: Conclusions) -> str:
             f"verdicts begin at {still_open['next_look'].min()}."
         )
     margin = found.criteria.margin
-    within = "" if margin is None else found.metric.add_unit(f"{margin:g}")
+    within = "" if margin is None else found.metric.spell(f"{margin:g}")
     equivalent, identical = (int((verdicts == each).sum()) for each in (EQUIVALENT, IDENTICAL))
     counts = {
         "shown to differ from 0": int(verdicts.isin(RESOLVED).sum()) - equivalent - identical,

@@ -15,7 +15,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from lrdecay.analysis import Conclusions, Criteria, conclude
-from lrdecay.analysis.metrics import METRICS_COMPARED, OWN, Metric, describe_images
+from lrdecay.analysis.metrics import Metric
+from lrdecay.analysis.settings import describe_imported
 from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.text import suggest_name
@@ -282,18 +283,14 @@ def import_frame(
 
 
 def _make_metric(given: ImportedMetric) -> Metric:
-    known = METRICS_COMPARED.get(given.name)
-    unit = OWN if given.unit == "own" else given.unit
-    if known is not None:
-        return replace(known, unit=unit, higher_is_better=given.higher_is_better)
-    title, where = given.name.replace("_", " "), describe_images(given.name)
-    return Metric(given.name, title, unit, where, given.higher_is_better)
+    title = given.name.replace("_", " ")
+    return describe_imported(Metric(given.name, title, given.unit, "", given.higher_is_better))
 
 
 def _declare(metric: Metric) -> dict[str, Any]:
     """Return a metric as a sweep file has it."""
     return {
         "higher_is_better": metric.higher_is_better,
-        "unit": metric.unit or "own",
+        "unit": metric.unit,
         "title": metric.title,
     }

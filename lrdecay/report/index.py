@@ -52,7 +52,8 @@ def read_overview(folder: Path) -> Overview:
 
 def make_overview(name: str, runs: pd.DataFrame, plan: reader.Plan) -> Overview:
     """Return the same of the runs of a comparison and their plan."""
-    finished = runs["finished_at"].max().strftime("%Y-%m-%d %H:%M UTC") if len(runs) else ""
+    known = runs["finished_at"].dropna()
+    finished = known.max().strftime("%Y-%m-%d %H:%M UTC") if len(known) else ""
     datasets = tuple(runs["dataset"].drop_duplicates())
     return Overview(name, datasets, len(runs), plan.runs, finished)
 

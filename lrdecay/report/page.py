@@ -30,6 +30,7 @@ from lrdecay.core.data_facts import describe_classes
 from lrdecay.core.errors import InputError
 from lrdecay.plots.style import MATPLOTLIB_STYLE, style_schedulers
 from lrdecay.report import conclusions, provenance, tables
+from lrdecay.report.compare import add_declared
 from lrdecay.report.figures import cells, curves, differences, panels
 from lrdecay.report.figures.panels import Chart, Setting
 from lrdecay.report.html import load_assets, render_template, write_page
@@ -81,11 +82,12 @@ def read_and_render(folder: Path) -> str:
     if compared(runs).empty:
         found = "no runs" if runs.empty else f"only {len(runs)} trials of base rates"
         raise InputError(f"{found} in {folder}: `lrdecay sweep FILE` trains a sweep into it")
+    plan = reader.read_plan(folder)
     return render_report(
-        runs,
+        add_declared(runs, folder, plan.sweep_text),
         reader.read_epochs(folder),
         name=folder.resolve().name,
-        plan=reader.read_plan(folder),
+        plan=plan,
         planned=reader.read_plan_rows(folder),
         repeats=reader.read_repeats(folder),
     )

@@ -6,7 +6,6 @@ import shlex
 import pandas as pd
 
 from lrdecay.analysis import applied_rates, describe_matrix, made_with, rates_chosen
-from lrdecay.analysis.axes import drop_own_dropout
 from lrdecay.core.text import format_values, join_words, spell_time, to_text
 from lrdecay.report.figures.panels import Setting
 
@@ -19,7 +18,6 @@ def provenance_matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
     return [
         (axis, format_values(values) + (chosen if axis == "lr" else ""), n)
         for axis, values, n in rows
-        if axis in drop_own_dropout([axis], runs)
     ]
 
 

@@ -22,7 +22,7 @@ from lrdecay.analysis import (
     rates_chosen,
 )
 from lrdecay.analysis.departures import find_first_plan
-from lrdecay.analysis.metrics import UNIT_TITLES, find_metric
+from lrdecay.analysis.metrics import OWN, UNIT_TITLES, with_metrics
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import format_mean, format_named, join_filled, join_some
@@ -98,10 +98,10 @@ def _verdicts(folder: Path, plan: Plan, runs: pd.DataFrame) -> tuple[str, list[s
     """What the sweep asks, and the sentences of its primary family or why there are none."""
     try:
         criteria = read_criteria(plan.sweep_text)
-        metric = find_metric(criteria.metric)
+        metric = criteria.compared
         epochs = reader.read_epochs(folder) if metric.needs_epochs else None
         found = conclude(
-            runs,
+            with_metrics(runs, reader.read_metrics(folder), criteria.declared),
             epochs,
             criteria,
             planned=reader.read_plan_rows(folder),
@@ -109,8 +109,9 @@ def _verdicts(folder: Path, plan: Plan, runs: pd.DataFrame) -> tuple[str, list[s
         )
     except InputError as error:
         return "", [f"There are no verdicts: {error}."]
+    unit = "" if metric.unit == OWN else f" {UNIT_TITLES[metric.unit]}"
     asked = (
-        f"{metric.title}, margin {criteria.margin:g} {UNIT_TITLES[metric.unit]}; all sentences "
+        f"{metric.title}, margin {criteria.margin:g}{unit}; all sentences "
         f"hold together with probability {criteria.confidence:g}"
         f"{'; not as planned, so exploratory' if found.departures else ''}"
     )

@@ -13,6 +13,7 @@ import pandas as pd
 from lrdecay.analysis import Comparison, Criteria, SeedsUntil, conclude, open_questions
 from lrdecay.analysis.axes import has_dropout, list_strata
 from lrdecay.analysis.looks import find_next_look
+from lrdecay.analysis.metrics import Metric
 from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.run import Run
 from lrdecay.core.text import spell_count
@@ -48,6 +49,7 @@ def plan_seeds(
     first_plan: FirstPlan,
     ended: pd.DataFrame,
     epochs: pd.DataFrame | None = None,
+    declared: tuple[Metric, ...] = (),
 ) -> SeedPlan:
     """Return how many of the seeds each cell is to have so far.
 
@@ -63,8 +65,10 @@ def plan_seeds(
         first_plan: what the looks rest on.
         ended: rows of the runs table; those that are not asked for do not count.
         epochs: their rows of the epochs table, where the metric needs them.
+        declared: metrics of the user's own.
     """
-    criteria = Criteria(**{**dict(comparison), "reference": reference}, budget=adding.max)
+    asked_for = {**dict(comparison), "reference": reference}
+    criteria = Criteria(**asked_for, budget=adding.max, declared=declared)
     counts = dict.fromkeys(cells, adding.min)
     rounds: list[SeedRound] = []
     contrasts = 0

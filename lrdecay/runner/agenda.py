@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from lrdecay.analysis import lr_selection
-from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.metrics import find_metric, with_metrics
 from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.run import Run
 from lrdecay.runner import adaptive_seeds
@@ -20,7 +20,7 @@ from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.matrix import Matrix
 
 Outcomes = Callable[[Sequence[Run], str], pd.DataFrame]
-"""Returns the rows of those of the given runs that are in a table, `runs` or `epochs`."""
+"""Returns the rows of those of the given runs that are in a table: runs, epochs or metrics."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,11 @@ def build_agenda(
         counts = dict.fromkeys(matrix.compared(rates_of_all), sweep.adding.min)
         if rates.keys() == rates_of_all.keys():  # else some differences are still missing
             candidates = matrix.comparison(rates)
-            with_epochs = find_metric(sweep.comparison.metric).needs_epochs
+            of_candidates = ended(candidates)
+            if sweep.declared:
+                metrics = ended(candidates, "metrics")
+                of_candidates = with_metrics(of_candidates, metrics, sweep.declared)
+            with_epochs = find_metric(sweep.comparison.metric, sweep.declared).needs_epochs
             added = adaptive_seeds.plan_seeds(
                 matrix.compared(rates),
                 matrix.seeds,
@@ -106,8 +110,9 @@ def build_agenda(
                 sweep.comparison,
                 sweep.reference,
                 first_plan,
-                ended(candidates),
+                of_candidates,
                 ended(candidates, "epochs") if with_epochs else None,
+                sweep.declared,
             )
             counts = added.counts
     runs = [*trials, *matrix.comparison(rates, counts)]

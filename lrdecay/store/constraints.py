@@ -13,14 +13,15 @@ import pyarrow.compute as pc
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.sanitize import sanitize_line
-from lrdecay.store.columns import BY_NAME, Range
-from lrdecay.store.schema import AXES, TABLES
+from lrdecay.store.columns import FOREIGN, OF_TABLE, Range
+from lrdecay.store.schema import AXES
 
 _LONGEST = 60  # characters of a value that is shown
 
 ONE_RUN = ("run_id",)
 ONE_CELL = (*AXES, "phase", "seed")
 ONE_EPOCH = ("run_id", "epoch", "split")
+ONE_VALUE = (*ONE_EPOCH, "metric")
 
 
 def check_runs(rows: pa.Table, path: Path, name: str = "runs") -> None:
@@ -30,7 +31,7 @@ def check_runs(rows: pa.Table, path: Path, name: str = "runs") -> None:
         InputError: a value is none that the column may hold, or two rows are of one run, or of one
             cell and seed.
     """
-    _check_values(rows, path, name)
+    _check_values(rows, path, name, _find_foreign(rows))
     _check_once(rows, path, ONE_RUN, "each run once")
     _check_once(rows, path, ONE_CELL, "one run of each cell and seed")
     if {"test_images", "test_correct"} <= set(rows.column_names):
@@ -47,39 +48,74 @@ def check_runs(rows: pa.Table, path: Path, name: str = "runs") -> None:
             )
 
 
-def check_epochs(rows: pa.Table, path: Path, known: pa.Array) -> None:
-    """Check rows of the table of epochs; `known` are the ids of the runs.
+def check_epochs(rows: pa.Table, path: Path, runs: pa.Table) -> None:
+    """Check rows of the table of epochs; `runs` has run_id and engine of all runs.
 
     Raises:
         InputError: as `check_runs`; two rows are of one run, epoch and split; or a run is unknown.
     """
-    _check_values(rows, path, "epochs")
+    foreign = runs.filter(_find_foreign(runs))["run_id"]
+    _check_values(rows, path, "epochs", pc.is_in(rows["run_id"], foreign.combine_chunks()))
     _check_once(rows, path, ONE_EPOCH, "each epoch and split of a run once")
-    there = pc.is_in(rows["run_id"], known)
+    _check_known(rows, path, runs, "epochs of runs that are")
+
+
+def check_metrics(rows: pa.Table, path: Path, runs: pa.Table) -> None:
+    """Check rows of the table of metrics; `runs` as for `check_epochs`.
+
+    Raises:
+        InputError: as `check_runs`; two rows are of one run, epoch, split and metric; or a run is
+            unknown.
+    """
+    _check_values(rows, path, "metrics", pa.array([False] * len(rows), pa.bool_()))
+    _check_once(rows, path, ONE_VALUE, "each metric of a run, epoch and split once")
+    _check_known(rows, path, runs, "values of runs that are")
+
+
+def _check_known(rows: pa.Table, path: Path, runs: pa.Table, valid: str) -> None:
+    there = pc.is_in(rows["run_id"], runs["run_id"].combine_chunks())
     if (place := _first(pc.invert(there))) is not None:
-        raise _error(path, rows, place, "it is not in runs.parquet", "epochs of runs that are")
+        raise _error(path, rows, place, "it is not in runs.parquet", valid)
 
 
-def _check_values(rows: pa.Table, path: Path, name: str) -> None:
-    for field in rows.schema:
-        column = rows[field.name]
-        if column.null_count and not TABLES[name].field(field.name).nullable:
-            place = _first(pc.is_null(column))
-            assert place is not None
-            raise _error(path, rows, place, f"{field.name} is null", "a value")
-        valid = BY_NAME[field.name].range
+def _find_foreign(rows: pa.Table) -> Any:
+    """Return which runs another loop than lrdecay's has trained, or is to: of these much may be
+    null. A plan has no engine; in it they are those of a trainer, and those without a dataset."""
+    foreign = pa.array([False] * len(rows), pa.bool_())
+    if "engine" in rows.column_names:
+        return pc.is_in(rows["engine"], pa.array(FOREIGN))
+    for name, tell in (("trainer", pc.is_valid), ("dataset_digest", pc.is_null)):
+        if name in rows.column_names:
+            foreign = pc.or_(foreign, tell(rows[name]))
+    return foreign
+
+
+def _check_values(rows: pa.Table, path: Path, name: str, foreign: Any) -> None:
+    columns = {column.name: column for column in OF_TABLE[name]}
+    for column_name in rows.column_names:
+        known, column = columns[column_name], rows[column_name]
+        if column.null_count and not known.null:
+            missing = pc.is_null(column)
+            if known.loop:
+                missing = pc.and_not(missing, foreign)
+            if (place := _first(missing)) is not None:
+                raise _error(path, rows, place, f"{column_name} is null", "a value")
+        valid = known.range
         if valid is None:
             continue
         place = _first(pc.invert(pc.fill_null(is_within(column, valid), True)))
         if place is not None:
             value = sanitize_line(str(column[place].as_py()))[:_LONGEST]
-            raise _error(path, rows, place, f"{field.name} is {value}", valid.valid)
+            raise _error(path, rows, place, f"{column_name} is {value}", valid.valid)
 
 
 def is_within(values: Any, valid: Range) -> Any:
     """Return for each value whether the range has it, null where the value is."""
     if valid.choices:
         return pc.is_in(values, pa.array(valid.choices))
+    if valid.pattern:
+        reserved = pc.is_in(values, pa.array(valid.reserved, pa.string()))
+        return pc.and_not(pc.match_substring_regex(values, valid.pattern), reserved)
     bounds = (
         (pc.greater_equal, valid.least),
         (pc.greater, valid.above),
@@ -100,9 +136,13 @@ def _check_once(rows: pa.Table, path: Path, key: Sequence[str], valid: str) -> N
         return
     twice = counts.filter(pc.greater(counts["count_all"], 1)).slice(0, 1)
     same = pa.array([True] * len(rows))
-    for name in key:
-        same = pc.and_(same, pc.equal(rows[name], twice[name][0]))
-    words = ", ".join(f"{name} {_short(twice[name][0].as_py())}" for name in key)
+    values = {name: twice[name][0] for name in key}
+    for name, value in values.items():
+        equal = pc.equal(rows[name], value) if value.is_valid else pc.is_null(rows[name])
+        same = pc.and_(same, pc.fill_null(equal, False))
+    words = ", ".join(
+        f"{n} {_short(value.as_py())}" for n, value in values.items() if value.is_valid
+    )
     count = f"{twice['count_all'][0]} rows"
     raise _error(path, rows, _first(same), f"there are {count} of {words}", valid)
 

@@ -4,6 +4,7 @@ It holds
 
     runs.parquet     one row per run of the sweep as it stands now
     epochs.parquet   one row per run x epoch x split
+    metrics.parquet  one row per value of the user's own metrics, if there are any
     plan.parquet     one row per run that the sweep asks for, trained or not
     sweep.yaml       the sweep file that they belong to
     parts/           runs committed since the tables were last written
@@ -24,6 +25,8 @@ from lrdecay.core.errors import InputError
 
 RESULTS = ("runs", "epochs")
 """The tables that a part, a batch and the folder itself have; the plan is apart from them."""
+KEPT = (*RESULTS, "metrics")
+"""The same and the one that they may have."""
 
 REPEATS, EXPORT = "repeats", "export"
 """The folders, within that of a sweep, of runs that trained once more, and of exports."""
@@ -65,15 +68,25 @@ def digest_text(sweep_text: str) -> str:
 def name_part(part: Path) -> str:
     """Return the name of a part or batch: a digest of what it holds, and of nothing else."""
     sha = hashlib.sha256()
-    for name in RESULTS:
-        sha.update((part / f"{name}.parquet").read_bytes())
+    for path in list_tables(part):
+        sha.update(path.read_bytes())
     return sha.hexdigest()[:16]
+
+
+def list_tables(home: Path) -> list[Path]:
+    """Return the files of a part, or of another folder of results: those that it must have, and
+    that which it may have if it is there."""
+    paths = [home / f"{name}.parquet" for name in KEPT]
+    return [path for path in paths if path.stem in RESULTS or path.exists()]
 
 
 def list_current(folder: Path, name: str) -> list[Path]:
     """Return the files of a table. The order in which they are looked for is that in which runs
     move on; of copies the last place is to count."""
     moving = [part / f"{name}.parquet" for part in list_parts(folder)]
+    if name not in RESULTS:
+        # a part that has just moved on must be missed, not taken for one without
+        moving = [path for path in moving if path.exists() or not path.parent.is_dir()]
     main = folder / f"{name}.parquet"
     return [*([main] if main.exists() else []), *moving]
 

@@ -12,7 +12,7 @@ from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import join_first_plans
 from lrdecay.core.run import ROLES, Run
 from lrdecay.core.text import join_words
-from lrdecay.store.layout import RESULTS, digest_text, has_results, list_files
+from lrdecay.store.layout import KEPT, digest_text, has_results, list_files
 from lrdecay.store.lock import hold_folder, share_folder
 from lrdecay.store.reader import Plan, read_plan, read_plan_runs
 from lrdecay.store.row_index import Place, Places, Rows, index_folder
@@ -93,7 +93,7 @@ def merge_results(
             store.rescue(
                 {
                     "runs": {run: source.runs[run] for run, source in new.items()},
-                    "epochs": dict(_epochs(new, known)),
+                    **{name: dict(_find_rows(new, known, name)) for name in ("epochs", "metrics")},
                 }
             )
         plan = max((source.plan for source in asking), key=lambda plan: plan.runs)
@@ -149,7 +149,7 @@ def _choose_copies(sources: Sequence[_Source]) -> dict[str, _Source]:
 
 def _refuse_conflicts(one: _Source, other: _Source, runs: Sequence[str]) -> None:
     """Raise `InputError` where the rows of a run differ in anything but how long it took."""
-    for name in RESULTS:
+    for name in KEPT:
         here, there = one.places[name], other.places[name]
         with Rows(name) as rows:
             for some in _chunks([run for run in runs if run in here and run in there]):
@@ -158,7 +158,7 @@ def _refuse_conflicts(one: _Source, other: _Source, runs: Sequence[str]) -> None
                 )
                 if left.equals(right):
                     continue
-                run, column = _describe_conflict(left, right)
+                run, column = _describe_conflict(left, right, name)
                 raise InputError(
                     f"{one.folder} and {other.folder} both have run {run}, with different "
                     f"{column}: such results are not merged; remove the one that is wrong"
@@ -170,12 +170,12 @@ def _numbers(rows: pa.Table) -> pa.Table:
     return rows.select([name for name in rows.column_names if name not in left_out])
 
 
-def _describe_conflict(left: pa.Table, right: pa.Table) -> tuple[str, str]:
+def _describe_conflict(left: pa.Table, right: pa.Table, name: str) -> tuple[str, str]:
     for one, other in zip(left.to_pylist(), right.to_pylist(), strict=False):
         for column in one:
             if one[column] != other[column]:
                 return one["run_id"], column
-    return left["run_id"][0].as_py(), "epochs"  # one of them has more
+    return left["run_id"][0].as_py(), name  # one of them has more
 
 
 def _refuse_mixture(chosen: Mapping[str, _Source]) -> None:
@@ -193,13 +193,13 @@ def _refuse_mixture(chosen: Mapping[str, _Source]) -> None:
         )
 
 
-def _epochs(
-    chosen: Mapping[str, _Source], sources: Sequence[_Source]
+def _find_rows(
+    chosen: Mapping[str, _Source], sources: Sequence[_Source], name: str
 ) -> Iterator[tuple[str, Place]]:
     for run, source in chosen.items():
         for each in (source, *sources):  # a kill may have left them elsewhere
-            if run in each.places["epochs"]:
-                yield run, each.places["epochs"][run]
+            if run in each.places[name]:
+                yield run, each.places[name][run]
                 break
 
 

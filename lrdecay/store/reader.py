@@ -15,9 +15,9 @@ from lrdecay.core.errors import DamagedError, InputError
 from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.run import Run
 from lrdecay.store import constraints
-from lrdecay.store.layout import REPEATS, list_current, list_earlier, list_files
+from lrdecay.store.layout import REPEATS, RESULTS, list_current, list_earlier, list_files
 from lrdecay.store.parquet import read_facts
-from lrdecay.store.schema import PLAN
+from lrdecay.store.schema import PLAN, TABLES
 from lrdecay.store.versions import read_table
 
 
@@ -46,9 +46,11 @@ def read_runs(folder: str | Path, columns: Sequence[str] | None = None) -> pd.Da
 
     Raises `InputError` where there are no results, or they cannot be true (`constraints`).
     """
-    rows = _current(Path(folder), "runs", columns)
+    # what may be null depends on the engine
+    wanted = None if columns is None else list(dict.fromkeys([*columns, "engine"]))
+    rows = _current(Path(folder), "runs", wanted)
     constraints.check_runs(rows, Path(folder) / "runs.parquet")
-    return to_frame(rows)
+    return to_frame(rows if columns is None else rows.select(list(columns)))
 
 
 def read_epochs(folder: str | Path) -> pd.DataFrame:
@@ -56,27 +58,46 @@ def read_epochs(folder: str | Path) -> pd.DataFrame:
 
     Raises `InputError` where there are no results, or they cannot be true (`constraints`).
     """
-    rows = _add_moved(_current(Path(folder), "epochs"), Path(folder))
-    # runs are looked up last, and among the earlier ones too: a sweep may be moving them
-    known = _current(Path(folder), "runs", ["run_id", "status"], earlier=True)["run_id"]
-    constraints.check_epochs(rows, Path(folder) / "epochs.parquet", known)
+    rows = _add_moved(_current(Path(folder), "epochs"), Path(folder), "epochs")
+    constraints.check_epochs(rows, Path(folder) / "epochs.parquet", _read_known(Path(folder)))
     return to_frame(rows)
 
 
-def _add_moved(epochs: pa.Table, folder: Path) -> pa.Table:
-    """Add the epochs of runs whose row is still in its place, while they are in `earlier/` alone:
-    a sweep that asks for less and was killed as it replaced the tables leaves that."""
-    paths = list_earlier(folder, "epochs")
+def read_metrics(folder: str | Path) -> pd.DataFrame:
+    """Return the metrics table of a results folder, one row per run and value of a metric of the
+    user's own; no rows where there are none.
+
+    Raises `InputError` where there are no results, or they cannot be true (`constraints`).
+    """
+    rows = _add_moved(_current(Path(folder), "metrics"), Path(folder), "metrics")
+    constraints.check_metrics(rows, Path(folder) / "metrics.parquet", _read_known(Path(folder)))
+    return to_frame(rows)
+
+
+def _read_known(folder: Path) -> pa.Table:
+    """Return run_id and engine of all runs. They are looked up last, and among the earlier ones
+    too: a sweep may be moving them."""
+    return _current(folder, "runs", ["run_id", "status", "engine"], earlier=True)
+
+
+def _add_moved(there: pa.Table, folder: Path, name: str) -> pa.Table:
+    """Add the rows in `epochs` or `metrics` of runs whose own row is still in its place, while they
+    are in `earlier/` alone: a sweep that asks for less and was killed as it replaced the tables
+    leaves that."""
+    paths = list_earlier(folder, name)
     if not paths:
-        return epochs
-    runs = _current(folder, "runs", ["run_id", "status"])
-    trained = runs.filter(pc.is_in(runs["status"], pa.array(["completed", "diverged"])))["run_id"]
-    without = trained.filter(pc.invert(pc.is_in(trained, epochs["run_id"].unique())))
+        return there
+    runs = _current(folder, "runs", ["run_id", "status", "metric_values"])
+    has_rows = pc.is_in(runs["status"], pa.array(["completed", "diverged"]))
+    if name == "metrics":
+        has_rows = pc.is_valid(runs["metric_values"])
+    owners = runs.filter(has_rows)["run_id"]
+    without = owners.filter(pc.invert(pc.is_in(owners, there["run_id"].unique())))
     if not len(without):
-        return epochs
+        return there
     moved = [read_table(path) for path in paths]
     found = [rows.filter(pc.is_in(rows["run_id"], without.combine_chunks())) for rows in moved]
-    return pa.concat_tables([epochs, *found])
+    return pa.concat_tables([there, *found])
 
 
 def read_repeats(folder: str | Path) -> pd.DataFrame | None:
@@ -122,18 +143,22 @@ def read_plan_columns(folder: str | Path, columns: Sequence[str]) -> pd.DataFram
 
     Raises `InputError` where they cannot be true (`constraints`).
     """
-    path = Path(folder) / "plan.parquet"
-    rows = read_table(path, columns) if path.exists() else PLAN.empty_table().select(list(columns))
-    constraints.check_runs(rows, path, "plan")
-    return to_frame(rows)
+    return to_frame(_read_plan(Path(folder), columns))
 
 
 def read_plan_runs(folder: str | Path) -> list[Run]:
     """Return the runs of the plan."""
     columns = [name for name in PLAN.names if name != "run_id"]
-    rows = read_plan_columns(folder, columns).astype(object)
-    rows = rows.where(rows.notna(), None)
-    return [Run(**dict(zip(columns, row, strict=True))) for row in rows.itertuples(index=False)]
+    rows = _read_plan(Path(folder), columns)
+    values = zip(*(rows[name].to_pylist() for name in columns), strict=True)
+    return [Run(**dict(zip(columns, row, strict=True))) for row in values]
+
+
+def _read_plan(folder: Path, columns: Sequence[str]) -> pa.Table:
+    path = folder / "plan.parquet"
+    rows = read_table(path, columns) if path.exists() else PLAN.empty_table().select(list(columns))
+    constraints.check_runs(rows, path, "plan")
+    return rows
 
 
 def read_plan_rows(folder: str | Path) -> pd.DataFrame | None:
@@ -153,8 +178,10 @@ def _current(
 ) -> pa.Table:
     for _ in range(5):
         paths = list_files(folder, name) if earlier else list_current(folder, name)
+        if not paths and name not in RESULTS and list_current(folder, "runs"):
+            return TABLES[name].empty_table()
         if not paths:
-            raise InputError(f"no results in {folder}: {_where_they_are(folder, name)}")
+            raise InputError(f"no results in {folder}: {_where_they_are(folder)}")
         with suppress(FileNotFoundError):  # a sweep has just moved its parts on: look again
             return join_once([read_table(path, columns) for path in paths])
     raise InputError(
@@ -163,12 +190,12 @@ def _current(
     )
 
 
-def _where_they_are(folder: Path, name: str) -> str:
+def _where_they_are(folder: Path) -> str:
     """Return what to do about a folder without a table; whoever gives the one that holds all
     results wants one of those in it."""
     for one in sorted(folder.iterdir()) if folder.is_dir() else ():
         with suppress(OSError):  # one of somebody else may be in between
-            if one.is_dir() and list_current(one, name):
+            if one.is_dir() and list_current(one, "runs"):
                 return f"give one of the folders in it, such as {one}"
     return "`lrdecay sweep FILE` puts a sweep's results there"
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lrdecay.store.layout import RESULTS, list_files
+from lrdecay.store.layout import KEPT, list_files
 from lrdecay.store.parquet import Sealed, open_sealed
 from lrdecay.store.schema import TABLES
 from lrdecay.store.versions import read_groups
@@ -53,7 +53,7 @@ def index_rows(paths: Iterable[Path]) -> Places:
 
 def index_folder(folder: Path) -> dict[str, Places]:
     """Return the places of all runs that a results folder knows, by table."""
-    return {name: index_rows(list_files(folder, name)) for name in RESULTS}
+    return {name: index_rows(list_files(folder, name)) for name in KEPT}
 
 
 def locate_rows(sealed: Sealed, groups: Iterable[int]) -> Iterator[tuple[str, Place]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from lrdecay.core.run import Run
-from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE
+from lrdecay.store.columns import OF_TABLE
 from lrdecay.store.columns import SPLITS as SPLITS
 from lrdecay.store.columns import STATUSES as STATUSES
 
@@ -21,21 +21,26 @@ AXES = (
     "epochs",
     "scheduler",
     "dropout",
+    "trainer_args",
 )
 """The columns of `runs` that a sweep may vary; a seed is a repetition, not an axis."""
 
-RUNS = pa.schema([column.field for column in (*ASKED, *ENDED, *MADE)])
+TABLES = {name: pa.schema([column.field for column in of]) for name, of in OF_TABLE.items()}
+
+RUNS = TABLES["runs"]
 """One row per run. Losses are means per image in nats, accuracies from 0 to 1; null is what a run
 does not have, such as the final numbers of a run that diverged."""
 
-EPOCHS = pa.schema([column.field for column in EPOCH])
+EPOCHS = TABLES["epochs"]
 """One row per run, epoch (from 1) and split: loss in nats per image, accuracy in 0..1, and the
 learning rate applied in that epoch (its mean, first and last over the epoch's steps)."""
 
-PLAN = pa.schema([column.field for column in ASKED])
-"""One row per run that the sweep asks for, trained or not."""
+METRICS = TABLES["metrics"]
+"""One row per run and value of a metric that has no column in the others: with the epoch and split,
+null where it is of the whole run, or of no split."""
 
-TABLES = {"runs": RUNS, "epochs": EPOCHS, "plan": PLAN}
+PLAN = TABLES["plan"]
+"""One row per run that the sweep asks for, trained or not."""
 
 MADE_WITH = ("device", "torch_version")
 """The columns of `runs` on which its numbers depend beside what was asked for."""
@@ -54,10 +59,11 @@ HOW_LONG = (
 
 @dataclass(frozen=True)
 class Record:
-    """One finished run: its row in `runs` and its rows in `epochs`, by column name."""
+    """One finished run: its row in `runs`, its rows in `epochs` and `metrics`, by column name."""
 
     run: Mapping[str, object]
     epochs: Sequence[Mapping[str, object]]
+    metrics: Sequence[Mapping[str, object]] = ()
 
 
 def make_plan(runs: Sequence[Run]) -> pa.Table:

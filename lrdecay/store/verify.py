@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from lrdecay.core.errors import DamagedError, InputError
 from lrdecay.core.run import SEMANTICS, Run
-from lrdecay.store.layout import REPEATS, RESULTS, has_results, list_parts, name_part
+from lrdecay.store.columns import FOREIGN
+from lrdecay.store.layout import KEPT, REPEATS, RESULTS, has_results, list_parts, name_part
 from lrdecay.store.lock import hold_folder
 from lrdecay.store.parquet import Sealed, open_sealed
 from lrdecay.store.reader import read_plan, read_plan_runs
@@ -51,15 +52,16 @@ class Verification:
 
 @dataclass
 class _Home:
-    """A folder with the two tables: what of it is sound, and what is wrong with it."""
+    """A folder with the tables: what of it is sound, and what is wrong with it."""
 
     path: Path
     findings: list[tuple[str, str]] = field(default_factory=list)
-    places: dict[str, dict[str, Place]] = field(default_factory=lambda: {n: {} for n in RESULTS})
+    places: dict[str, dict[str, Place]] = field(default_factory=lambda: {n: {} for n in KEPT})
     runs: dict[str, Mapping[str, object]] = field(default_factory=dict)
-    """Epochs, status and validation of each sound run."""
-    curves: dict[str, tuple[int, bool]] = field(default_factory=dict)
-    """How many epochs of each run are there, and whether with validation."""
+    """What was asked of each sound run, and its status, engine and count of metrics."""
+    curves: dict[str, tuple[int, bool | None]] = field(default_factory=dict)
+    """How many epochs of each run are there, and whether with validation; None where some have
+    other splits than others."""
 
     def report(self, name: str, reason: str) -> None:
         self.findings.append((name, reason))
@@ -70,7 +72,7 @@ def verify_results(folder: str | Path) -> Verification:
 
     Undamaged runs of a damaged file are kept. Checked are the seals and page checksums, the names
     of parts, that each run is there once and its run_id is that of its configuration, and that its
-    epochs are complete. What was trained once more, in `repeats/`, is checked in the same way.
+    epochs and metrics are complete. What was trained once more, in `repeats/`, is checked too.
 
     Raises `InputError` where there are no results, or a sweep is writing.
     """
@@ -99,7 +101,7 @@ def _verify(folder: Path) -> Verification:
         checked = [
             _check_file(home, is_part=home in parts)
             for home in (*homes, *parts)
-            if home in parts or any((home / f"{name}.parquet").exists() for name in RESULTS)
+            if home in parts or any((home / f"{name}.parquet").exists() for name in KEPT)
         ]
         _check_together(checked)
         findings = [
@@ -131,7 +133,7 @@ def _verify(folder: Path) -> Verification:
             pending = tuple(run for run in planned if run.run_id not in done)
     sound = {run: home for home in checked for run in home.runs}
     return Verification(
-        files=sum((home.path / f"{n}.parquet").exists() for home in checked for n in RESULTS),
+        files=sum((home.path / f"{n}.parquet").exists() for home in checked for n in KEPT),
         runs=len(sound),
         epochs=sum(sound[run].curves.get(run, (0, False))[0] for run in sound),
         findings=tuple(findings),
@@ -144,17 +146,18 @@ def _can_verify(folder: Path) -> bool:
 
 
 def _check_file(home: Path, is_part: bool) -> _Home:
-    """Check the two tables of one folder by themselves."""
+    """Check the tables of one folder by themselves."""
     found = _Home(home)
-    for name in RESULTS:
+    checks = {"runs": _check_runs, "epochs": _check_curves, "metrics": _check_metrics}
+    for name, check in checks.items():
         path = home / f"{name}.parquet"
         if not path.exists():
             # a kill while they are written for the first time leaves the epochs alone
-            if is_part or name == "epochs":
+            if name in RESULTS and (is_part or name == "epochs"):
                 found.report(path.name, "it is missing")
             continue
         for sealed, group in _sound_groups(path, found):
-            (_check_runs if name == "runs" else _check_curves)(found, sealed, group)
+            check(found, sealed, group)
     if is_part and not found.findings and name_part(home) != home.name:
         found.report("", "its name is not the digest of what it holds")
     return found
@@ -182,7 +185,8 @@ def _sound_groups(path: Path, found: _Home) -> Iterator[tuple[Sealed, int]]:
 
 
 def _check_runs(found: _Home, sealed: Sealed, group: int) -> None:
-    rows = read_groups(sealed, [group], ["run_id", *_FIELDS, "semantics", "status"])
+    beside = ("semantics", "status", "engine", "metric_values")
+    rows = read_groups(sealed, [group], ["run_id", *_FIELDS, *beside])
     at = dict(locate_rows(sealed, [group]))
     for row in rows.to_pylist():
         run = row["run_id"]
@@ -214,30 +218,54 @@ def _check_curves(found: _Home, sealed: Sealed, group: int) -> None:
         )
         if run in found.curves:
             found.report("epochs.parquet", f"run {run} is there twice")
-        elif not whole:
-            found.report("epochs.parquet", f"run {run} has missing epochs or splits")
         else:
-            found.curves[run] = (count, width == len(SPLITS))
+            found.curves[run] = (count, width == len(SPLITS) if whole else None)
             found.places["epochs"][run] = place
 
 
+def _check_metrics(found: _Home, sealed: Sealed, group: int) -> None:
+    for run, place in locate_rows(sealed, [group]):
+        if run in found.places["metrics"]:
+            found.report("metrics.parquet", f"run {run} is there twice")
+        else:
+            found.places["metrics"][run] = place
+
+
 def _check_together(homes: Sequence[_Home]) -> None:
-    """Check that each run's epochs are complete. A kill can leave a run's row and its epochs in
-    different folders, so that all count; what is not complete is no result."""
-    curves: dict[str, set[tuple[int, bool]]] = {}
+    """Check that each run's epochs and metrics are complete. A kill can leave a run's row and its
+    epochs in different folders, so that all count; what is not complete is no result."""
+    foreign = {run for home in homes for run, row in home.runs.items() if _is_foreign(row)}
+    curves: dict[str, set[tuple[int, bool | None]]] = {}
+    values: dict[str, set[int]] = {}
     for home in homes:
+        for run, (_, validated) in list(home.curves.items()):
+            if validated is None and run not in foreign:  # another loop may measure what it likes
+                home.report("epochs.parquet", f"run {run} has missing epochs or splits")
+                del home.curves[run], home.places["epochs"][run]
         for run, curve in home.curves.items():
             curves.setdefault(run, set()).add(curve)
+        for run, place in home.places["metrics"].items():
+            values.setdefault(run, set()).add(place.count)
     for home in homes:
         damaged = bool(home.findings)
-        lacking = [run for run, row in home.runs.items() if not _complete(row, curves.get(run))]
-        for run in lacking:
-            del home.runs[run], home.places["runs"][run]
-            if not damaged:
-                home.report("epochs.parquet", f"run {run} has missing epochs")
+        for run, row in list(home.runs.items()):
+            count = row["metric_values"]
+            lacking = []
+            if not _is_foreign(row) and not _complete(row, curves.get(run)):
+                lacking.append("epochs")
+            if count is not None and values.get(run) != {count}:
+                lacking.append("metrics")
+            if lacking:
+                del home.runs[run], home.places["runs"][run]
+            for name in () if damaged else lacking:
+                home.report(f"{name}.parquet", f"run {run} has missing {name}")
 
 
-def _complete(row: Mapping[str, object], curves: set[tuple[int, bool]] | None) -> bool:
+def _is_foreign(row: Mapping[str, object]) -> bool:
+    return row["engine"] in FOREIGN
+
+
+def _complete(row: Mapping[str, object], curves: set[tuple[int, bool | None]] | None) -> bool:
     epochs, validated = row["epochs"], row["validation"] != 0
     assert isinstance(epochs, int)
     match row["status"]:
@@ -254,17 +282,19 @@ def _set_aside(home: _Home, homes: Sequence[_Home], store: Store, aside: Path) -
     places = {name: dict(of_home) for name, of_home in home.places.items()}
     for other in homes:  # a kill may have left the epochs elsewhere
         if not other.findings:
-            for run in places["runs"]:
-                if run not in places["epochs"] and run in other.places["epochs"]:
-                    places["epochs"][run] = other.places["epochs"][run]
+            for name in ("epochs", "metrics"):
+                elsewhere = other.places[name]
+                for run in places["runs"].keys() & elsewhere.keys():
+                    places[name].setdefault(run, elsewhere[run])
     places["runs"] = {
         run: place
         for run, place in places["runs"].items()
-        if run in places["epochs"] or home.runs[run]["status"] != "completed"
+        if run in places["epochs"] or not _needs_epochs(home.runs[run])
+        if run in places["metrics"] or home.runs[run]["metric_values"] is None
     }
     if places["runs"]:
         store.rescue(places)
-    for name in RESULTS:
+    for name in KEPT:
         path = home.path / f"{name}.parquet"
         if path.exists():
             _move(path, aside / path.name)
@@ -272,6 +302,10 @@ def _set_aside(home: _Home, homes: Sequence[_Home], store: Store, aside: Path) -
         for left_over in home.path.iterdir():
             _move(left_over, aside / left_over.name)
         home.path.rmdir()
+
+
+def _needs_epochs(row: Mapping[str, object]) -> bool:
+    return row["status"] == "completed" and not _is_foreign(row)
 
 
 def _move(path: Path, to: Path) -> None:

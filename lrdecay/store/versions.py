@@ -19,6 +19,9 @@ _ADDED = {
     "semantics": (4, None),
     "rates_digest": (5, None),
     "kernels": (6, "torch"),
+    "trainer": (7, None),
+    "trainer_args": (7, None),
+    "metric_values": (7, None),
 }
 
 

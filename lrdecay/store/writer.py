@@ -1,6 +1,6 @@
 """Writes a results folder (laid out as `layout` says): finished runs, and the tables of a sweep.
 
-A part is a folder that appears by one rename, so both of its tables exist or neither does. A table
+A part is a folder that appears by one rename, so all of its tables exist or none does. A table
 is replaced by one rename too, and what has moved on is taken away last: a process killed at any
 point loses nothing that was committed.
 """
@@ -12,7 +12,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from lrdecay.core.run import ROLES, Run
 from lrdecay.core.signals import hold_signals
 from lrdecay.store.atomic import sync_folder, write_text
 from lrdecay.store.layout import (
+    KEPT,
     REPEATS,
     RESULTS,
     digest_text,
@@ -34,6 +35,7 @@ from lrdecay.store.layout import (
     list_files,
     list_folders,
     list_parts,
+    list_tables,
     name_part,
     refuse_link,
 )
@@ -41,9 +43,7 @@ from lrdecay.store.parquet import read_facts, write_groups, write_table
 from lrdecay.store.reader import Plan, join_once, read_plan, read_plan_rows, to_frame
 from lrdecay.store.row_index import Places, Rows, index_folder, index_rows
 from lrdecay.store.schema import (
-    EPOCHS,
     MADE_WITH,
-    RUNS,
     SPLITS,
     TABLES,
     Record,
@@ -87,14 +87,18 @@ class Store:
         """
         records = list(records)
         rows = {
-            "runs": [record.run for record in records],
+            "runs": [
+                {**record.run, "metric_values": len(record.metrics) or None} for record in records
+            ],
             "epochs": [
                 row for record in records for row in sorted(record.epochs, key=_epoch_and_split)
             ],
+            "metrics": [row for record in records for row in record.metrics],
         }
         with self._appearing("parts") as scratch:
             for name, of_table in rows.items():
-                write_table(make_table(of_table, TABLES[name]), scratch / f"{name}.parquet")
+                if of_table or name in RESULTS:
+                    write_table(make_table(of_table, TABLES[name]), scratch / f"{name}.parquet")
         parts = list_folders(self.folder, "parts")
         if len(parts) >= _PARTS_IN_BATCH:
             self._join(parts)
@@ -224,16 +228,15 @@ class Store:
 
     def _join(self, parts: Sequence[Path]) -> None:
         """Make one batch of many parts, so that a long sweep stays quick to read."""
-        places = {
-            name: index_rows([part / f"{name}.parquet" for part in parts]) for name in RESULTS
-        }
+        paths = [path for part in parts for path in list_tables(part)]
+        places = {name: index_rows(path for path in paths if path.stem == name) for name in KEPT}
         with self._appearing("batches") as scratch:
             self._write_tables(scratch, places, list(places["runs"]))
         self._take_away(parts)
 
     @contextmanager
     def _appearing(self, kind: str) -> Iterator[Path]:
-        """Give a scratch folder for two tables; it then appears under a name of what it holds."""
+        """Give a scratch folder for tables; it then appears under a name of what it holds."""
         home = self.folder / kind
         scratch = home / ".new"
         shutil.rmtree(scratch, ignore_errors=True)
@@ -274,28 +277,46 @@ class Store:
         target: float | None = None,
         facts: Mapping[str, str] | None = None,
     ) -> None:
-        """Write both tables, a row group at a time: runs under their labels, or ids as they are."""
-        # epochs are in place first: a run that a reader finds in `runs` has its epochs there then
-        with (
-            Rows("runs") as runs_from,
-            Rows("epochs") as epochs_from,
-            write_groups(folder / "runs.parquet", RUNS, facts) as to_runs,
-            write_groups(folder / "epochs.parquet", EPOCHS) as to_epochs,
-        ):
+        """Write the tables, a row group at a time: runs under their labels, or ids as they are."""
+        ids = {run if isinstance(run, str) else run.run_id for run in runs}
+        has_metrics = not ids.isdisjoint(places["metrics"])
+        # one that is there already stays, if without rows, so that nobody misses it as he reads
+        names = KEPT if has_metrics or (folder / "metrics.parquet").exists() else RESULTS
+        # the last is in place first: a run that a reader finds in `runs` has all its rows then
+        with ExitStack() as stack:
+            sources = {name: stack.enter_context(Rows(name)) for name in names}
+            to = {
+                name: stack.enter_context(
+                    write_groups(
+                        folder / f"{name}.parquet", TABLES[name], facts if name == "runs" else None
+                    )
+                )
+                for name in names
+            }
             size = max(_FEWEST_RUNS, math.ceil(len(runs) / _ROW_GROUPS))
             for start in range(0, len(runs), size):
-                some = runs[start : start + size]
-                ids = [run if isinstance(run, str) else run.run_id for run in some]
-                of_runs = runs_from.take([places["runs"][run] for run in ids])
-                there = [places["epochs"][run] for run in ids if run in places["epochs"]]
-                of_epochs = epochs_from.take(there)
-                labelled = [run for run in some if not isinstance(run, str)]
-                if labelled:
-                    of_runs = _under_roles(of_runs, labelled)
-                    of_runs = _with_target(of_runs, of_epochs, target)
-                    of_epochs = _under_roles(of_epochs, labelled)
-                to_runs.write_table(of_runs, len(of_runs))
-                to_epochs.write_table(of_epochs, max(len(of_epochs), 1))
+                tables = _take_tables(sources, places, runs[start : start + size], target)
+                for name, rows in tables.items():
+                    to[name].write_table(rows, max(len(rows), 1))
+
+
+def _take_tables(
+    sources: Mapping[str, Rows],
+    places: Mapping[str, Places],
+    runs: Sequence[Run] | Sequence[str],
+    target: float | None,
+) -> dict[str, pa.Table]:
+    """Return the rows of some runs in each table."""
+    ids = [run if isinstance(run, str) else run.run_id for run in runs]
+    tables = {
+        name: rows.take([places[name][run] for run in ids if run in places[name]])
+        for name, rows in sources.items()
+    }
+    labelled = [run for run in runs if not isinstance(run, str)]
+    if labelled:
+        tables["runs"] = _with_target(tables["runs"], tables["epochs"], target)
+        tables |= {name: _under_roles(rows, labelled) for name, rows in tables.items()}
+    return tables
 
 
 def _under_roles(rows: pa.Table, runs: Sequence[Run]) -> pa.Table:

@@ -5,13 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import Any
 
+import pyarrow as pa
 from pydantic import ValidationError
 
+from lrdecay.analysis.metrics import METRICS_COMPARED
 from lrdecay.components import schedulers
 from lrdecay.components.models.build import MODELS, has_own_dropout
 from lrdecay.components.schedulers import Horizon
 from lrdecay.core.text import join_some, quote, suggest_name
 from lrdecay.core.yaml import Document, Problem
+from lrdecay.store.columns import METRIC_NAME, SPLITS
+from lrdecay.store.constraints import is_within
 from lrdecay.sweep.diagnostics import locate_problem, translate_errors
 
 _TRIED = 10_000  # schedulers x lengths and rates: of more, the first ones are checked
@@ -27,6 +31,7 @@ def find_problems(document: Document, families: Mapping[str, Sequence[str]]) -> 
     """
     yield from _scheduler_problems(document, families)
     yield from _reference_problems(document, families)
+    yield from _metric_problems(document)
     yield from _validation_problems(document)
     yield from _seed_problems(document)
     yield from _dropout_problems(document)
@@ -175,6 +180,28 @@ def _reference_problems(
         yield locate_problem(document, path, message)
     else:
         yield locate_problem(document, path, suggest_name(reference, labels))
+
+
+def _metric_problems(document: Document) -> Iterator[Problem]:
+    """Refuse names that no metric can have, and a comparison by one that is not declared."""
+    declared = _mapping(document.value.get("metrics"))
+    for name in declared:
+        split = next((s for s in SPLITS if str(name).startswith(f"{s}_")), "")
+        bare = str(name).removeprefix(f"{split}_")
+        if name in METRICS_COMPARED:
+            message = f"metrics: {name} is lrdecay's own and needs no declaration; leave it out"
+        elif not is_within(pa.array([bare]), METRIC_NAME)[0].as_py():
+            message = (
+                f"metrics: {quote(name)} is no name for a metric; after its split, if it has one "
+                f"({', '.join(SPLITS)}), valid is {METRIC_NAME.valid}"
+            )
+        else:
+            continue
+        yield Problem(*document.place(("metrics", name), key=True), message)
+    compared = _mapping(document.value.get("comparison")).get("metric")
+    known = [*METRICS_COMPARED, *map(str, declared)]
+    if isinstance(compared, str) and compared not in known:
+        yield locate_problem(document, ("comparison", "metric"), suggest_name(compared, known))
 
 
 def _validation_problems(document: Document) -> Iterator[Problem]:

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
-from lrdecay.analysis.settings import Comparison, SeedsUntil
+from lrdecay.analysis.metrics import Metric
+from lrdecay.analysis.settings import Comparison, MetricSpec, SeedsUntil, declare_metrics
 from lrdecay.components import plugins
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.models.spec import ModelSpec
@@ -113,6 +114,8 @@ class Sweep(Strict):
     """How they are added, if only as many train as it takes to decide."""
     target: Annotated[float, Field(gt=0, le=1)] | None = None
     """A validation accuracy; the first epoch that reaches it is recorded."""
+    metrics: dict[str, MetricSpec] | None = None
+    """Metrics of your own that may be compared, by the names of their columns."""
     comparison: Comparison = Comparison()
     """What the sweep is to decide, fixed before it runs."""
     _text: str = PrivateAttr(default="")
@@ -121,6 +124,11 @@ class Sweep(Strict):
     def text(self) -> str:
         """The file as it was written; empty for a sweep that came from no file."""
         return self._text
+
+    @property
+    def declared(self) -> tuple[Metric, ...]:
+        """The metrics of the user's own."""
+        return declare_metrics(self.metrics or {})
 
     @property
     def reference(self) -> str:
@@ -290,8 +298,6 @@ def _list_named(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _list_models(document: Document) -> dict[tuple[str | int, ...], type[BaseModel]]:
     """Return, by path, the model whose keys are valid there."""
-    labels = document.value.get("schedulers")
-    labels = labels if isinstance(labels, dict) else {}
     return {
         (): Sweep,
         ("dataset",): DatasetSpec,
@@ -300,5 +306,11 @@ def _list_models(document: Document) -> dict[tuple[str | int, ...], type[BaseMod
         ("optimizer", "lr"): RateChoice,
         ("comparison",): Comparison,
         ("seeds",): SeedsUntil,
-        **{("schedulers", label): SchedulerSpec for label in labels},
+        **{("metrics", name): MetricSpec for name in _keys_of(document, "metrics")},
+        **{("schedulers", label): SchedulerSpec for label in _keys_of(document, "schedulers")},
     }
+
+
+def _keys_of(document: Document, key: str) -> Mapping[str, Any]:
+    value = document.value.get(key)
+    return value if isinstance(value, dict) else {}

@@ -321,8 +321,8 @@ def test_bad_questions_say_what_would_be_valid(runs):
     ):
         with pytest.raises(InputError, match=message):
             analysis.compare(runs, **options)
-    with pytest.raises(InputError, match="no column 'init_digest'"):
-        analysis.compare(runs.drop(columns="init_digest"))
+    with pytest.raises(InputError, match="no column 'scheduler'"):
+        analysis.compare(runs.drop(columns="scheduler"))
     with pytest.raises(InputError, match="no scheduler is best by the train-test gap"):
         analysis.best_set(runs, metric="gap")
 

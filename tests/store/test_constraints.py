@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from helpers.frames import make_tables, write_folder
 from typer.testing import CliRunner
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 from lrdecay.cli.app import app
 from lrdecay.core.errors import InputError
 from lrdecay.report.page import render_report
-from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE
+from lrdecay.store.columns import FOREIGN, OF_TABLE
 from lrdecay.store.parquet import write_table
 from lrdecay.store.reader import Plan, read_epochs, read_plan_rows, read_runs
 from lrdecay.store.schema import EPOCHS, PLAN, RUNS
@@ -34,7 +35,7 @@ def odd_folder(folder, table, column, value, row=1):
 
 def test_columns_of_one_name_have_one_range():
     ranges = {}
-    for column in (*ASKED, *ENDED, *MADE, *EPOCH):
+    for column in (column for columns in OF_TABLE.values() for column in columns):
         assert ranges.setdefault(column.name, column.range) == column.range
 
 
@@ -67,6 +68,38 @@ def test_what_cannot_be_true_is_refused_as_it_is_read(tmp_path, table, column, v
     assert line in text
     assert "\n" not in text
     assert len(text) < 600
+
+
+LACKING = [
+    *(("runs", name) for name in ("dataset_digest", "model", "lr", "batch_size", "finished_at")),
+    *(("epochs", name) for name in ("loss", "accuracy", "learning_rate_last")),
+]
+
+
+@pytest.mark.parametrize(("table", "column"), LACKING)
+def test_what_another_loop_did_not_say_is_null_and_of_lrdecay_s_own_runs_refused(
+    tmp_path, table, column
+):
+    folder = odd_folder(tmp_path / "odd", table, column, None)
+    read = {"runs": read_runs, "epochs": read_epochs}[table]
+    with pytest.raises(InputError, match=f"{column} is null; valid is a value"):
+        read(folder)
+    for engine in FOREIGN:
+        runs = pq.read_table(folder / "runs.parquet").to_pandas().assign(engine=engine)
+        rows = pa.Table.from_pandas(runs, schema=RUNS, preserve_index=False)
+        write_table(rows, folder / "runs.parquet", {"planned": "4", "sweep": "name: odd\n"})
+        assert read(folder)[column].isna().tolist()[:3] == [False, True, False]
+
+
+@pytest.mark.parametrize("column", ["run_id", "dataset", "scheduler", "seed", "phase", "plugins"])
+def test_what_is_never_null_is_so_of_no_engine(tmp_path, column):
+    folder = odd_folder(tmp_path / "odd", "runs", column, None)
+    runs = pq.read_table(folder / "runs.parquet").to_pandas().assign(engine="imported")
+    nullable = pa.schema([pa.field(field.name, field.type) for field in RUNS])
+    rows = pa.Table.from_pandas(runs, schema=nullable, preserve_index=False)
+    write_table(rows, folder / "runs.parquet", {"planned": "4", "sweep": "name: odd\n"})
+    with pytest.raises(InputError, match=f"{column} is null; valid is a value"):
+        read_runs(folder)
 
 
 @pytest.mark.parametrize("table_and_column", [("runs", "lr"), ("epochs", "learning_rate")])

@@ -97,7 +97,7 @@ def draw_slopes(setting: Setting, found: Conclusions) -> Chart | None:
         return plots.plot_slopes(
             runs[runs["scheduler"].isin(own & kept)],
             found.reference,
-            found.metric.name,
+            found.metric,
             epochs=setting.epochs,
             styles=setting.styles,
             ax=ax,
@@ -142,5 +142,5 @@ def _bar(found: Conclusions) -> str:
 def _margin(found: Conclusions) -> str:
     if found.criteria.margin is None:
         return "No margin is given."
-    margin = found.metric.add_unit(f"\N{PLUS-MINUS SIGN}{found.criteria.margin:g}")
+    margin = found.metric.spell(f"\N{PLUS-MINUS SIGN}{found.criteria.margin:g}")
     return f"Grey: the margin, {margin}."

@@ -1,6 +1,6 @@
 """What a sweep recorded, for other programs: from its tables, after the sweep.
 
-    csv          runs.csv and epochs.csv
+    csv          runs.csv, epochs.csv and, if there are any, metrics.csv
     tensorboard  a folder of events for each run (extra `tensorboard`)
     mlflow       mlflow.db, a store in sqlite (extra `mlflow`)
 

@@ -23,4 +23,5 @@ class Tables:
     name: str
     runs: pd.DataFrame
     epochs: pd.DataFrame
+    metrics: pd.DataFrame
     home: Path

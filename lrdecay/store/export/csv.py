@@ -1,4 +1,4 @@
-"""Tables to CSV: runs.csv and epochs.csv, columns and rows as the parquet tables have them."""
+"""Tables to CSV, a file each, columns and rows as the parquet tables have them."""
 
 from pathlib import Path
 
@@ -6,22 +6,24 @@ import pandas as pd
 import pyarrow as pa
 
 from lrdecay.store.export.base import OnProgress, Tables
-from lrdecay.store.schema import EPOCHS, RUNS
+from lrdecay.store.schema import TABLES
 
 _AT_ONCE = 20_000  # rows
 
 
 def write_csv(tables: Tables, folder: Path, on_progress: OnProgress) -> None:
-    """Write both tables into a folder.
+    """Write runs, epochs and, where there are any, metrics into a folder.
 
     Integers stay integers where some are null; null is an empty field. `test_correct`, the bitmap
     of the test images that were right, is in hexadecimal: `bytes.fromhex` gives it back. Text is as
     `disarm_formulas` has it.
     """
     runs = tables.runs.assign(test_correct=tables.runs["test_correct"].map(_hex))
-    done, of = 0, len(runs) + len(tables.epochs)
-    for name, frame, schema in (("runs", runs, RUNS), ("epochs", tables.epochs, EPOCHS)):
-        whole = {field.name: "Int64" for field in schema if pa.types.is_integer(field.type)}
+    frames = {"runs": runs, "epochs": tables.epochs}
+    frames |= {"metrics": tables.metrics} if len(tables.metrics) else {}
+    done, of = 0, sum(map(len, frames.values()))
+    for name, frame in frames.items():
+        whole = {field.name: "Int64" for field in TABLES[name] if pa.types.is_integer(field.type)}
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             for start in range(0, max(len(frame), 1), _AT_ONCE):
                 rows = disarm_formulas(frame.iloc[start : start + _AT_ONCE].astype(whole))

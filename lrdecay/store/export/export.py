@@ -82,7 +82,7 @@ def export_results(
     runs = reader.read_runs(folder)
     if runs.empty:
         raise InputError(f"no runs in {folder}: `lrdecay sweep FILE` trains a sweep into it")
-    epochs = reader.read_epochs(folder)
+    epochs, metrics = reader.read_epochs(folder), reader.read_metrics(folder)
     home.parent.mkdir(parents=True, exist_ok=True)
     remove_scratch(home)
     scratch = name_scratch(home)
@@ -90,7 +90,8 @@ def export_results(
     try:
         # the packages of a format are imported only now
         write = getattr(import_module(f"lrdecay.store.export.{to}"), f"write_{to}")
-        tables = Tables(sanitize_line(folder.resolve().name), runs, epochs, home.resolve())
+        name = sanitize_line(folder.resolve().name)
+        tables = Tables(name, runs, epochs, metrics, home.resolve())
         with lock_scratch(scratch):
             write(tables, scratch, on_progress)
             (scratch / _MARK).write_text(f"{to}\n")

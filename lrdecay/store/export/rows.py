@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from lrdecay.core.text import format_dropout
+from lrdecay.store.columns import FOREIGN
 from lrdecay.store.export.base import Tables
 from lrdecay.store.schema import PLAN
 
@@ -27,6 +28,7 @@ MADE_BY = (
 
 _PARAMETERS = [name for name in PLAN.names if name != "run_id"]
 _CURVES = ("epoch", "split", "loss", "accuracy", "learning_rate")
+_METRICS = ("epoch", "split", "metric", "value")
 _AT_ONCE = 1000
 _NOT_IN_NAMES = set('%/\\:*?"<>|')
 """Characters that some file system does not have in names, and the one that escapes them."""
@@ -37,8 +39,9 @@ _LONGEST = 150  # bytes of a label; a name has 255 at most
 class Run:
     """One run; what it does not have is left out. `name` is fit for a folder and unlike all others.
 
-    `curves` has, for each epoch, the numbers by their names: loss/SPLIT, accuracy/SPLIT and
-    learning_rate.
+    `curves` has, for each epoch, the numbers by their names: loss/SPLIT, accuracy/SPLIT,
+    learning_rate, and METRIC/SPLIT of the user's own. Those of the whole run are in `outcomes`.
+    Formats need the time at which it `finished`: 1970 where that is not known.
     """
 
     id: str
@@ -58,24 +61,45 @@ class Run:
 
 def list_exported(tables: Tables) -> Iterator[Run]:
     """Give the runs one by one, in the order of the table, trials of base rates included."""
-    rows_of = tables.epochs.groupby("run_id", sort=False).indices
-    columns = [tables.epochs[name].to_numpy() for name in _CURVES]
+    epochs = _Rows(tables.epochs, _CURVES)
+    metrics = _Rows(tables.metrics, _METRICS)
     for start in range(0, len(tables.runs), _AT_ONCE):
         for row in tables.runs.iloc[start : start + _AT_ONCE].to_dict("records"):
-            own = rows_of.get(row["run_id"], [])
-            yield _run(row, zip(*(column[own] for column in columns), strict=True))
+            yield _run(row, epochs.of(row["run_id"]), [*metrics.of(row["run_id"])])
 
 
-def _run(row: Mapping[Hashable, Any], epochs: Iterable[tuple[Any, ...]]) -> Run:
+class _Rows:
+    """The rows of each run in some columns of a table."""
+
+    def __init__(self, table: pd.DataFrame, names: Iterable[str]) -> None:
+        self._places = table.groupby("run_id", sort=False).indices
+        self._columns = [table[name].to_numpy() for name in names]
+
+    def of(self, run: str) -> Iterator[tuple[Any, ...]]:
+        own = self._places.get(run, [])
+        return zip(*(column[own] for column in self._columns), strict=True)
+
+
+def _run(
+    row: Mapping[Hashable, Any],
+    epochs: Iterable[tuple[Any, ...]],
+    metrics: Iterable[tuple[Any, ...]],
+) -> Run:
     outcomes = {name: float(value) for name, value in _known(row, OUTCOMES).items()}
+    curves = _by_epoch(epochs, measures_all=row["engine"] not in FOREIGN)
+    for epoch, split, metric, value in metrics:
+        name = metric if pd.isna(split) else f"{metric}/{split}"
+        numbers = outcomes if pd.isna(epoch) else curves.setdefault(int(epoch), {})
+        numbers[name] = float(value)
+    finished = row["finished_at"]
     return Run(
         row["run_id"],
         _name(row),
         _known(row, _PARAMETERS),
         outcomes,
         {name: str(value) for name, value in _known(row, MADE_BY).items()},
-        _by_epoch(epochs),
-        row["finished_at"],
+        curves,
+        pd.Timestamp(0, tz="UTC") if pd.isna(finished) else finished,
         outcomes.get("seconds", 0.0),
     )
 
@@ -111,9 +135,13 @@ def spell_name(label: str) -> str:
     return f"{spelled.encode()[:_LONGEST].decode(errors='ignore')}~{digest}"
 
 
-def _by_epoch(rows: Iterable[tuple[Any, ...]]) -> dict[int, dict[str, float]]:
+def _by_epoch(rows: Iterable[tuple[Any, ...]], measures_all: bool) -> dict[int, dict[str, float]]:
+    """Return the numbers of each epoch: NaN is one, unless the loop need not measure all."""
     found: dict[int, dict[str, float]] = {}
     for epoch, split, loss, accuracy, rate in rows:
-        numbers = found.setdefault(int(epoch), {"learning_rate": float(rate)})
-        numbers |= {f"loss/{split}": float(loss), f"accuracy/{split}": float(accuracy)}
+        numbers = found.setdefault(int(epoch), {})
+        values = {"learning_rate": rate, f"loss/{split}": loss, f"accuracy/{split}": accuracy}
+        numbers |= {
+            name: float(value) for name, value in values.items() if measures_all or pd.notna(value)
+        }
     return found

@@ -14,8 +14,7 @@ from lrdecay.core.errors import InputError
 from lrdecay.core.text import quote
 from lrdecay.store.columns import BY_NAME, SPLITS
 from lrdecay.store.importing.frame import ImportedRows
-from lrdecay.store.importing.placeholders import fill_row
-from lrdecay.store.schema import AXES, EPOCHS, RUNS
+from lrdecay.store.schema import AXES, EPOCHS, METRICS, RUNS
 
 ENGINE = "imported"
 """What the column `engine` says of such runs."""
@@ -52,12 +51,13 @@ def make_runs(rows: ImportedRows, name: str, digest: str, version: str) -> pd.Da
             "error": UNKNOWN_FATE if rows.unknown[place] else None,
             "run_id": _identify(digest, cell, rows.axes),
             "engine": ENGINE,
+            "trainer": ENGINE,
             "plugins": "{}",
             "phase": "compare",
             "kernels": "torch",
             "lrdecay_version": version,
         }
-        made.append(fill_row(row, RUNS))
+        made.append(row)
     runs: pd.DataFrame = pa.Table.from_pylist(made, schema=RUNS).to_pandas()
     own = [each for each in rows.values if each not in IN_RUNS]
     return runs.assign(**{str(each): rows.values[each].to_numpy() for each in own})
@@ -70,11 +70,12 @@ def make_metrics(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
         pd.DataFrame({"run_id": runs["run_id"], "metric": name, "value": runs[name]})
         for name in own
     ]
-    columns = ["run_id", "epoch", "split", "metric", "value"]
     if not parts:
-        return pd.DataFrame(columns=columns)
+        return METRICS.empty_table().to_pandas()
     found = pd.concat(parts, ignore_index=True).dropna(subset=["value"])
-    return found.assign(epoch=None, split=None)[columns].reset_index(drop=True)
+    rows = found.assign(epoch=None, split=None)
+    made: pd.DataFrame = pa.Table.from_pandas(rows, METRICS, preserve_index=False).to_pandas()
+    return made
 
 
 def make_epochs(runs: pd.DataFrame, epochs: pd.DataFrame | None, names: Mapping[str, str]) -> Any:
@@ -105,19 +106,14 @@ def make_epochs(runs: pd.DataFrame, epochs: pd.DataFrame | None, names: Mapping[
     if found["run_id"].isna().any():
         row = int(found["run_id"].isna().to_numpy().argmax()) + 1
         raise InputError(f"epochs: row {row} is of no run of the table")
-    rates = dict.fromkeys(("learning_rate_first", "learning_rate_last"))
     context = runs.set_index("run_id")[["scheduler", "dropout", "seed", "phase"]]
     made = [
-        fill_row(
-            {
-                **{k: _known(v) for k, v in context.loc[row["run_id"]].items()},
-                **{k: _known(row[k]) for k in ("run_id", "split", *there)},
-                **rates,
-                "epoch": int(row["epoch"]),
-                "seed": int(context.loc[row["run_id"], "seed"]),
-            },
-            EPOCHS,
-        )
+        {
+            **{k: _known(v) for k, v in context.loc[row["run_id"]].items()},
+            **{k: _known(row[k]) for k in ("run_id", "split", *there)},
+            "epoch": int(row["epoch"]),
+            "seed": int(context.loc[row["run_id"], "seed"]),
+        }
         for row in found.to_dict("records")
     ]
     return pa.Table.from_pylist(made, schema=EPOCHS).to_pandas()

@@ -15,12 +15,11 @@ from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.yaml import parse_yaml
 from lrdecay.store.atomic import write_text
-from lrdecay.store.importing.placeholders import make_record
 from lrdecay.store.layout import has_results, refuse_link
 from lrdecay.store.lock import hold_folder
 from lrdecay.store.parquet import write_table
 from lrdecay.store.reader import read_plan, read_runs
-from lrdecay.store.schema import PLAN, RUNS, TABLES, make_table
+from lrdecay.store.schema import PLAN, RUNS, TABLES, Record, make_table
 from lrdecay.store.writer import Store
 
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
@@ -95,7 +94,7 @@ def save_import(
 def _write_tables(folder: Path, tables: Tables, text: str, first_plan: FirstPlan) -> None:
     runs, epochs, metrics = (_list_rows(table) for table in tables)
     records = [
-        make_record(
+        Record(
             {name: row[name] for name in RUNS.names},
             [each for each in epochs if each["run_id"] == row["run_id"]],
             [each for each in metrics if each["run_id"] == row["run_id"]],

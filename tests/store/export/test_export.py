@@ -27,7 +27,7 @@ from lrdecay.core.sanitize import sanitize_line
 from lrdecay.store import atomic
 from lrdecay.store.export import FORMATS, base, export, export_results, rows
 from lrdecay.store.export.rows import list_exported
-from lrdecay.store.reader import read_epochs, read_runs
+from lrdecay.store.reader import read_epochs, read_metrics, read_runs
 
 HOSTILE = "../../=cmd, <b>\n"
 
@@ -302,7 +302,7 @@ def test_mlflow_has_all_that_is_known_of_a_run(folder: Path, tmp_path: Path) -> 
     assert len(set(epochs["run_id"][5:8])) == 1
     home = tmp_path / "store"
     home.mkdir()
-    tables = base.Tables("sweep", runs, epochs, home)
+    tables = base.Tables("sweep", runs, epochs, read_metrics(folder), home)
     told: list[tuple[int, int]] = []
     mlflow.write_mlflow(tables, home, lambda done, of: told.append((done, of)))
     assert told == [(number, 14) for number in range(1, 15)]

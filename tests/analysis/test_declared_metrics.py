@@ -1,0 +1,153 @@
+"""Metrics of the user's own: columns made of the third table, compared in their own unit and
+direction."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.frames import make_tables
+
+from lrdecay import analysis
+from lrdecay.analysis.metrics import NATS, OWN, POINTS, SECONDS, find_metric, with_metrics
+from lrdecay.analysis.settings import MetricSpec, declare_metrics, read_criteria
+from lrdecay.core.errors import InputError
+from lrdecay.store.schema import METRICS
+
+SEEDS = 8
+
+
+def metric(name="test_f1", unit=OWN, better=True, title="F1 on test") -> analysis.Metric:
+    return analysis.Metric(name, title, unit, "these data", better)
+
+
+def long(rows) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["run_id", "epoch", "split", "metric", "value"])
+    return frame.astype({"epoch": "float64", "value": "float64"})
+
+
+@pytest.fixture(scope="module")
+def runs() -> pd.DataFrame:
+    return make_tables(("constant", "step"), (0.3,), SEEDS, n_epochs=1)[0]
+
+
+def test_columns_are_of_the_last_epoch_or_of_the_whole_run(runs):
+    a, b, c = runs["run_id"][:3]
+    metrics = long(
+        [
+            (a, 1, "test", "f1", 0.25),
+            (a, 2, "test", "f1", 0.75),
+            (a, 1, "val", "f1", 0.5),  # not at the last epoch of the run
+            (a, 2, None, "grad_norm", 3.0),
+            (a, None, None, "energy", 7.0),
+            (b, 2, "test", "f1", 0.5),
+            (b, None, "test", "f1", 0.625),  # of the whole run, which counts
+            ("elsewhere", 1, "test", "bleu", 9.0),
+        ]
+    )
+    found = with_metrics(runs, metrics, [metric("test_f1"), metric("wer")])
+    assert list(found)[: len(runs.columns)] == list(runs)
+    assert set(found) - set(runs) == {"test_f1", "grad_norm", "energy", "wer"}
+    first = found.set_index("run_id").loc[[a, b, c]]
+    np.testing.assert_array_equal(first["test_f1"], [0.75, 0.625, np.nan])
+    np.testing.assert_array_equal(first["energy"], [7.0, np.nan, np.nan])
+    np.testing.assert_array_equal(first["grad_norm"], [3.0, np.nan, np.nan])
+    assert found["wer"].isna().all()
+    assert found["wer"].dtype == "float64"
+    pd.testing.assert_frame_equal(found[list(runs)], runs)
+
+
+def test_a_table_without_rows_adds_what_is_declared(runs):
+    empty = METRICS.empty_table().to_pandas()
+    pd.testing.assert_frame_equal(with_metrics(runs, empty), runs)
+    found = with_metrics(runs, empty, [metric("test_f1"), metric("test_accuracy")])
+    assert set(found) - set(runs) == {"test_f1"}
+    pd.testing.assert_series_equal(found["test_accuracy"], runs["test_accuracy"])
+
+
+def with_values(runs, scale=1.0) -> tuple[pd.DataFrame, pd.Series]:
+    """Runs whose step is better by 2, give or take, at each seed; and the differences."""
+    noise = np.random.default_rng(5).normal(0, 0.5, len(runs))
+    values = scale * (10 + 2 * (runs["scheduler"] == "step") + noise)
+    rows = zip(runs["run_id"], values, strict=True)
+    metrics = long([(run, None, None, "test_f1", value) for run, value in rows])
+    wide = runs.assign(value=values).pivot(index="seed", columns="scheduler", values="value")
+    return with_metrics(runs, metrics), wide["step"] - wide["constant"]
+
+
+def test_the_unit_of_its_own_is_compared_as_it_is_and_not_printed(runs):
+    frame, differences = with_values(runs)
+    (row,) = analysis.compare(frame, metric="test_f1", margin=0.1, declared=[metric()]).to_dict(
+        "records"
+    )
+    assert row["mean"] == pytest.approx(differences.mean(), rel=1e-12)
+    assert row["verdict"] == "higher"
+    assert "F1 on test" in row["sentence"]
+    for word in ("own", "points", "nats"):
+        assert word not in row["sentence"]
+    assert f"by {row['mean']:.2f} on these data" in row["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale", "word"), [(POINTS, 100, "points"), (NATS, 1, "nats"), (SECONDS, 1, "seconds")]
+)
+def test_a_known_unit_is_printed(runs, unit, scale, word):
+    frame, differences = with_values(runs, 0.01)
+    table = analysis.compare(frame, metric="test_f1", declared=[metric(unit=unit)])
+    (row,) = table.to_dict("records")
+    assert row["mean"] == pytest.approx(scale * differences.mean(), rel=1e-12)
+    assert f"{word} on these data" in row["sentence"]
+
+
+def test_the_direction_decides_which_is_best_and_how_it_is_worded(runs):
+    frame, _ = with_values(runs)
+    for better, best in ((True, {"step"}), (False, {"constant"})):
+        declared = [metric(better=better)]
+        found = analysis.best_set(frame, metric="test_f1", declared=declared)
+        assert set(found.loc[found["in_set"], "scheduler"]) == best
+        found = analysis.verdicts_by_look(frame, metric="test_f1", declared=declared)
+        assert found["verdict"].tolist() == ["higher"]  # of the number, whatever is better
+
+
+def test_no_image_is_the_smallest_step_of_it(runs):
+    """Values that lie on no grid of images are not rounded to one."""
+    from lrdecay.analysis.metrics import find_steps
+
+    assert find_steps(runs, find_metric("test_accuracy")).tolist() == [0.1] * len(runs)
+    assert find_steps(runs, metric("test_f1", POINTS)).tolist() == [0.0] * len(runs)
+
+
+def test_every_run_failed_and_the_column_is_there(runs):
+    failed = runs.assign(status="failed")
+    declared = [metric()]
+    frame = with_metrics(failed, METRICS.empty_table().to_pandas(), declared)
+    table = analysis.compare(frame, metric="test_f1", declared=declared)
+    assert table["verdict"].tolist() == ["not evaluated"]
+
+
+def test_what_is_not_declared_is_refused_as_before(runs):
+    frame, _ = with_values(runs)
+    with pytest.raises(InputError, match=r"unknown metric 'test_f1'; choose one of test_accuracy"):
+        analysis.compare(frame, metric="test_f1")
+    with pytest.raises(InputError, match=r"unknown metric 'f1'; choose .*, gap, test_f1$"):
+        analysis.compare(frame, metric="f1", declared=[metric()])
+    with pytest.raises(InputError, match=r"no column 'test_f1'"):
+        analysis.compare(runs, metric="test_f1", declared=[metric()])
+
+
+TEXT = """\
+metrics:
+  test_f1: {higher_is_better: true, title: F1 on test}
+  energy: {higher_is_better: false, unit: seconds}
+comparison: {metric: energy, margin: 3}
+"""
+
+
+def test_a_sweep_file_s_text_says_what_is_declared():
+    criteria = read_criteria(TEXT)
+    assert criteria.declared == (
+        metric(),
+        analysis.Metric("energy", "energy", SECONDS, "these data", False),
+    )
+    assert criteria.compared == criteria.declared[1]
+    assert declare_metrics({"a_b": MetricSpec(higher_is_better=True)})[0].title == "a b"
+    with pytest.raises(InputError, match="unknown metric 'joules'"):
+        read_criteria(TEXT.replace("metric: energy", "metric: joules"))
