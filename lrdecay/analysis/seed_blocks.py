@@ -119,7 +119,7 @@ def build_seed_blocks(
     runs = compared(runs)
     if runs.empty:
         raise InputError("no runs to compare: the table has none of phase compare")
-    engines = runs.get("engine", pd.Series("", index=runs.index))
+    engines = runs["engine"]
     imported = bool((engines == "imported").all())
     if imported:
         planned = None

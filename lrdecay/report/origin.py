@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from lrdecay.analysis import AXES, Conclusions
+from lrdecay.analysis import Conclusions
 from lrdecay.analysis.pairing import BY_SEED, NOT_PAIRED, START_VERIFIED, VERIFIED
 from lrdecay.core.text import spell_count
 from lrdecay.store.importing.save import Origin
@@ -82,14 +82,6 @@ def write_method(found: Conclusions) -> str:
         f"one side only. The question was put when the results were there already: the error rate "
         f"holds if reference and metric were not chosen after seeing them."
     )
-
-
-def drop_unsaid(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return runs without the columns of axes in which all of them are alike, which nobody said,
-    but for what they are compared by."""
-    kept = {"scheduler", "dropout", "dataset"}
-    alike = [axis for axis in AXES if axis not in kept and runs[axis].nunique(dropna=False) == 1]
-    return runs.drop(columns=alike)
 
 
 def list_import_facts(origin: Origin, runs: pd.DataFrame) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.metrics import METRICS_COMPARED, UNIT_TITLES
+from lrdecay.analysis.pairing import NOT_PAIRED
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.data_facts import describe_classes
 from lrdecay.core.errors import InputError
@@ -34,7 +35,7 @@ from lrdecay.report.compare import add_declared
 from lrdecay.report.figures import cells, curves, differences, panels
 from lrdecay.report.figures.panels import Chart, Setting
 from lrdecay.report.html import load_assets, render_template, write_page
-from lrdecay.report.origin import describe_import, drop_unsaid, list_import_facts
+from lrdecay.report.origin import describe_import, list_import_facts
 from lrdecay.store import reader
 from lrdecay.store.importing.save import read_origin
 from lrdecay.store.reader import Plan
@@ -150,7 +151,7 @@ def render_report(
                 (section for section in sections.values() if section.charts), key=lambda s: s.small
             )
         ],
-        matrix=provenance.provenance_matrix(runs if origin is None else drop_unsaid(runs)),
+        matrix=provenance.provenance_matrix(runs),
         key_symbols=list(zip(styles, keys, strict=True)),
         left_out=left_out[:MAX_NAMED],
         more_left_out=max(0, len(left_out) - MAX_NAMED),
@@ -260,13 +261,12 @@ def _list_import_sections(
     def decide(chart: Callable[[Setting, Conclusions], Chart | None]) -> list[Chart]:
         return [] if found is None else draw(lambda each: chart(each, found))
 
-    # what these draw is lrdecay's own metrics, in their own unit
-    known = found is not None and found.metric == METRICS_COMPARED.get(found.metric.name)
-    of_accuracy = found is not None and known and found.metric.name == "test_accuracy"
+    of_accuracy = found is not None and found.metric == METRICS_COMPARED["test_accuracy"]
+    in_pairs = found is not None and (found.primary["pairing"] != NOT_PAIRED).any()
     listed = [
         Section("headline", "", decide(differences.draw_differences)),
         Section("map", "", draw(cells.draw_heat_map) if of_accuracy else []),
-        Section("slopes", "Seed by seed", decide(differences.draw_slopes) if known else []),
+        Section("slopes", "Seed by seed", decide(differences.draw_slopes) if in_pairs else []),
         Section("closing", "How the intervals closed", decide(differences.draw_closing)),
         Section(
             "by_dropout",
