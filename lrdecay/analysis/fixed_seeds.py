@@ -115,8 +115,11 @@ def judge_two_samples(
     table = table.assign(n_a=table["n"], n_b=table["n"])
     if "fixed" not in table:
         table["fixed"] = ""
+    unpaired = np.flatnonzero(table["pairing"] == NOT_PAIRED).tolist()
+    if not unpaired:
+        return table
     rows = table.to_dict("records")
-    for place in np.flatnonzero(table["pairing"] == NOT_PAIRED).tolist():
+    for place in unpaired:
         found = _compare_sides(blocks, contrasts[place], float(alpha[place]), margin, budget)
         found["fixed"] = rows[place]["fixed"] or SUPPOSED
         rows[place] |= found
