@@ -16,6 +16,7 @@ from lrdecay import analysis
 from lrdecay.core.errors import InputError
 from lrdecay.report.compare import compare_folder
 from lrdecay.report.imported import from_frame
+from lrdecay.store.export import export_results
 from lrdecay.store.reader import read_runs
 
 PROBLEMS = ("resnet20-cifar10", "resnet56-cifar100", "mobilenetv2-fmnist")
@@ -358,3 +359,79 @@ def test_the_command_says_what_is_wrong(tmp_path, options, says):
     assert done.exit_code == 2
     assert says in " ".join(done.output.split())
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("to", ["csv", "tensorboard", "mlflow"])
+def test_what_lrdecay_exports_gives_the_same_verdicts_imported_again(tmp_path, to):
+    folder = HOME / "results" / "mnist"
+    runs = read_runs(folder)
+    exported = export_results(folder, to, tmp_path / "exported")
+    source = {"csv": exported / "runs.csv", "mlflow": exported / "mlflow.db"}.get(to, exported)
+    metric = "test_accuracy" if to == "csv" else "test_accuracy=final/test_accuracy"
+    digests = {
+        "csv": ("--digest", "init_digest", "--digest", "order_digest"),
+        "tensorboard": (),
+        "mlflow": (
+            *("--digest", "init_digest=lrdecay.init_digest"),
+            *("--digest", "order_digest=lrdecay.order_digest"),
+        ),
+    }
+    done = call(
+        *("import", source, "--scheduler", "scheduler", "--seed", "seed", "--dropout", "dropout"),
+        *("--metric", metric, "--unit", "test_accuracy=share", *digests[to]),
+        *("--into", tmp_path / "got"),
+    )
+    assert done.exit_code == 0, done.output
+    expected = analysis.compare(runs, margin=0.05)
+    found = analysis.compare(read_runs(tmp_path / "got"), margin=0.05)
+    assert found["verdict"].tolist() == expected["verdict"].tolist()
+    pairing = "by seed" if to == "tensorboard" else "verified"
+    assert set(found["pairing"]) == {pairing}
+    # TensorBoard has single precision
+    places = {"rtol": 1e-3, "atol": 2e-5} if to == "tensorboard" else {"rtol": 0}
+    for end in ("mean", "low", "high"):
+        np.testing.assert_allclose(found[end], expected[end], **places)
+
+
+def test_other_commands_work_on_an_import(tmp_path):
+    folder = take(make_table(), metric={"test_accuracy": "acc"}).save(tmp_path / "mine")
+    for command in (
+        ("verify", folder),
+        ("status", folder),
+        ("compare", folder),
+        ("compare", folder, "--format", "json"),
+        ("report", folder),
+        ("export", folder, "--to", "csv"),
+        ("plot", folder, "accuracy-by-dropout", "--output", tmp_path / "plot.svg"),
+    ):
+        done = call(*command)
+        assert done.exit_code == 0, (command, done.output)
+    done = call("sweep", folder / "sweep.yaml", "--results-dir", tmp_path / "other")
+    assert done.exit_code == 2
+
+
+def test_a_metric_of_its_own_is_saved_and_compared(tmp_path):
+    got = take(make_table(), metric={"test_f1": "acc", "val_ppl": "acc"})
+    assert got.metrics[["metric", "value"]].iloc[0].tolist() == ["test_f1", make_table()["acc"][0]]
+    folder = got.save(tmp_path / "mine", metric="val_ppl")
+    sentence = compare_folder(folder).found.table["sentence"].item()
+    assert sentence == got.compare("val_ppl")["sentence"].item()
+    assert sentence.startswith("a beats b by ")
+    text = got.write_report(tmp_path / "page.html", metric="val_ppl").read_text(encoding="utf-8")
+    assert "val ppl" in text
+
+
+def test_importing_into_the_folder_of_others_needs_to_be_said(tmp_path):
+    path = tmp_path / "runs.csv"
+    make_table(8).to_csv(path, index=False)
+    given = ("import", path, "--scheduler", "label", "--seed", "seed", "--metric")
+    given = (*given, "test_accuracy=acc", "--into", tmp_path / "got")
+    assert call(*given).exit_code == 0
+    assert call(*given).exit_code == 0  # the same again
+    assert len(read_runs(tmp_path / "got")) == 16
+    make_table(9).to_csv(path, index=False)
+    done = call(*given)
+    assert done.exit_code == 2
+    assert "other results are there" in done.output
+    assert call(*given, "--replace").exit_code == 0
+    assert len(read_runs(tmp_path / "got")) == 18
