@@ -403,10 +403,12 @@ def test_other_commands_work_on_an_import(tmp_path):
         ("report", folder),
         ("export", folder, "--to", "csv"),
         ("plot", folder, "accuracy-by-dropout", "--output", tmp_path / "plot.svg"),
+        ("merge", folder, "--into", tmp_path / "merged"),
     ):
         done = call(*command)
         assert done.exit_code == 0, (command, done.output)
-    done = call("sweep", folder / "sweep.yaml", "--results-dir", tmp_path / "other")
+    pd.testing.assert_frame_equal(read_runs(tmp_path / "merged"), read_runs(folder))
+    done = call("sweep", folder / "sweep.yaml", "--results", tmp_path / "other")
     assert done.exit_code == 2
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from lrdecay.core.errors import InputError
+from lrdecay.core.run import Run
 from lrdecay.core.text import quote
 from lrdecay.store.columns import BY_NAME, SPLITS
 from lrdecay.store.importing.frame import ImportedRows
@@ -49,7 +50,6 @@ def make_runs(rows: ImportedRows, name: str, digest: str, version: str) -> pd.Da
             **{each: value for each, value in values.items() if completed and each in IN_RUNS},
             "dropout": _known(cell["dropout"]),
             "error": UNKNOWN_FATE if rows.unknown[place] else None,
-            "run_id": _identify(digest, cell, rows.axes),
             "engine": ENGINE,
             "trainer": ENGINE,
             "plugins": "{}",
@@ -57,7 +57,9 @@ def make_runs(rows: ImportedRows, name: str, digest: str, version: str) -> pd.Da
             "kernels": "torch",
             "lrdecay_version": version,
         }
-        made.append(row)
+        row["scheduler_class"] = ENGINE
+        row["scheduler_args"] = _identify(digest, cell, row["dataset"])
+        made.append(row | {"run_id": make_run(row).run_id})
     runs: pd.DataFrame = pa.Table.from_pylist(made, schema=RUNS).to_pandas()
     own = [each for each in rows.values if each not in IN_RUNS]
     return runs.assign(**{str(each): rows.values[each].to_numpy() for each in own})
@@ -147,10 +149,16 @@ def _read_axes(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _identify(digest: str, cell: Mapping[Any, Any], axes: Sequence[str]) -> str:
-    key = ["scheduler", "dropout", *axes, "seed"]
-    content = [ENGINE, digest, *(str(_known(cell[name])) for name in key)]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+def make_run(row: Mapping[str, Any]) -> Run:
+    """Return what a row was asked to be, as far as that is known."""
+    return Run(**{each.name: row.get(each.name) for each in fields(Run)})  # type: ignore[arg-type]
+
+
+def _identify(digest: str, cell: Mapping[Any, Any], dataset: str) -> str:
+    """Return the arguments of a schedule of which nothing but the label is known: with the file and
+    the problem they keep runs apart that are called alike in another import."""
+    content = {"imported": digest[:16], "label": cell["scheduler"], "dataset": dataset}
+    return json.dumps(content, sort_keys=True)
 
 
 def _known(value: Any) -> Any:

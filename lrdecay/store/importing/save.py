@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,12 +13,11 @@ import yaml
 from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.yaml import parse_yaml
-from lrdecay.store.atomic import write_text
-from lrdecay.store.layout import has_results, refuse_link
+from lrdecay.store.importing.rows import make_run
+from lrdecay.store.layout import has_results
 from lrdecay.store.lock import hold_folder
-from lrdecay.store.parquet import write_table
 from lrdecay.store.reader import read_plan, read_runs
-from lrdecay.store.schema import PLAN, RUNS, TABLES, Record, make_table
+from lrdecay.store.schema import RUNS, Record
 from lrdecay.store.writer import Store
 
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
@@ -78,7 +76,7 @@ def save_import(
     folder.mkdir(parents=True, exist_ok=True)
     with hold_folder(folder):
         if has_results(folder):
-            ids = set(read_runs(folder, ["run_id", "status", "engine"])["run_id"])
+            ids = set(read_runs(folder, ["run_id", "status"])["run_id"])
             same = ids == set(tables[0]["run_id"])
             if same and _is_same(read_plan(folder).sweep_text, text):
                 return
@@ -86,28 +84,19 @@ def save_import(
                 raise InputError(
                     f"{folder}: other results are there; give another folder, or say --replace"
                 )
-            if not same:
-                _remove_tables(folder)
-        _write_tables(folder, tables, text, first_plan)
-
-
-def _write_tables(folder: Path, tables: Tables, text: str, first_plan: FirstPlan) -> None:
-    runs, epochs, metrics = (_list_rows(table) for table in tables)
-    records = [
-        Record(
-            {name: row[name] for name in RUNS.names},
-            [each for each in epochs if each["run_id"] == row["run_id"]],
-            [each for each in metrics if each["run_id"] == row["run_id"]],
-        )
-        for row in runs
-    ]
-    there = set(read_runs(folder)["run_id"]) if has_results(folder) else set()
-    if there != {row["run_id"] for row in runs}:
-        Store(folder).commit(records)
-    write_text(text, folder / "sweep.yaml")
-    planned = make_table([{name: row[name] for name in PLAN.names} for row in runs], PLAN)
-    facts = {"planned": str(len(runs)), "sweep": text, "looks": first_plan.to_json()}
-    write_table(planned, folder / "plan.parquet", facts)
+        runs, epochs, metrics = (_list_rows(table) for table in tables)
+        records = [
+            Record(
+                {name: row[name] for name in RUNS.names},
+                [each for each in epochs if each["run_id"] == row["run_id"]],
+                [each for each in metrics if each["run_id"] == row["run_id"]],
+            )
+            for row in runs
+        ]
+        store = Store(folder)
+        store.commit(records)
+        asked = [make_run(row) for row in runs]
+        store.compact(asked, text, planned=len(asked), first_plan=first_plan)
 
 
 def _list_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -123,15 +112,6 @@ def _is_same(before: str, now: str) -> bool:
     for each in found:
         each.get("imported", {}).pop("at", None)
     return bool(found[0] == found[1])
-
-
-def _remove_tables(folder: Path) -> None:
-    """Take away the tables of other results, the plan last, so that none is left without it."""
-    for kind in ("parts", "batches", "earlier"):
-        refuse_link(folder, kind)
-        shutil.rmtree(folder / kind, ignore_errors=True)
-    for name in (*TABLES, "plan"):
-        (folder / f"{name}.parquet").unlink(missing_ok=True)
 
 
 def _describe_origin(origin: Origin) -> dict[str, Any]:
