@@ -36,7 +36,13 @@ from lrdecay.analysis.fixed_seeds import (
 )
 from lrdecay.analysis.looks import Look, list_looks
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.pairing import count_seeds, list_one_sided, list_shared, name_pairing
+from lrdecay.analysis.pairing import (
+    NOT_PAIRED,
+    count_seeds,
+    list_one_sided,
+    list_shared,
+    name_pairing,
+)
 from lrdecay.analysis.seed_blocks import Blocks, build_seed_blocks
 from lrdecay.analysis.sentences import write_sentences
 from lrdecay.analysis.settings import Criteria
@@ -81,7 +87,8 @@ class Conclusions:
         table = self._judge_families(listed, sign_flips=True)
         images_sd = np.full(len(table), np.nan)
         if self.metric.name == "test_accuracy":
-            images_sd = estimate_on_images(self.blocks, listed, table["look"].to_numpy())
+            in_pairs = table["look"].where(table["pairing"] != NOT_PAIRED, 0)
+            images_sd = estimate_on_images(self.blocks, listed, in_pairs.to_numpy())
         table = judge_on_images(table, images_sd, self.criteria.margin, self._reach(listed))
         table["sentence"] = write_sentences(
             table, self.metric, self.criteria.margin, self.first_plan, self.criteria.budget

@@ -55,7 +55,7 @@ class Columns:
     def describe(self) -> dict[str, Any]:
         """Return what was said, as a sweep file keeps it."""
         said = {each.name: getattr(self, each.name) for each in fields(self)}
-        said |= {"metric": self.metrics, "axes": list(self.axes), "drop": list(self.drop)}
+        said |= {"metric": self.metrics, "axes": list(self.axes), "drop": list(map(str, self.drop))}
         plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in said.items()}
         return {k: v for k, v in plain.items() if v not in (None, {}, [])}
 

@@ -12,7 +12,7 @@ import yaml
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import FirstPlan
-from lrdecay.core.yaml import parse_yaml
+from lrdecay.core.yaml import YamlError, parse_yaml
 from lrdecay.store.importing.rows import make_run
 from lrdecay.store.layout import has_results
 from lrdecay.store.lock import hold_folder
@@ -128,7 +128,10 @@ def read_origin(sweep_text: str) -> Origin | None:
     """
     if "imported:" not in sweep_text:
         return None
-    given = parse_yaml(sweep_text).value
+    try:
+        given = parse_yaml(sweep_text).value
+    except YamlError:  # whoever needs it to be read says so
+        return None
     found = given.get("imported") if isinstance(given, dict) else None
     if found is None:
         return None
