@@ -27,6 +27,7 @@ from lrdecay.analysis.metrics import Metric, find_steps, read_metric
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import format_named, join_filled, join_some, join_words
 from lrdecay.store.columns import FOREIGN
+from lrdecay.store.importing.columns import TOLD
 
 DIGESTS = {
     "init_digest": "initial weights",
@@ -37,10 +38,6 @@ DIGESTS = {
 
 OUTCOME = ("test_loss", "test_accuracy", "val_loss", "val_accuracy")
 """Columns of `runs` that are equal, to the bit, of two runs that trained alike."""
-
-TOLD = "told-"
-"""Begins an `init_digest` that is not one of weights, but of a value that runs of one start
-share."""
 
 _BESIDE_AXES = ("validation", "precision", "kernels", "scheduler_args", "optimizer_args", "plugins")
 """Columns in which two runs of one cell and seed may differ."""

@@ -17,7 +17,7 @@ from lrdecay.core.text import spell_count
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lrdecay.store.importing.frame import Columns
+    from lrdecay.store.importing.columns import Columns
 
 commands = typer.Typer()
 
@@ -128,7 +128,7 @@ def import_results(
     How runs are paired, and what they do not say, stands in every sentence about them.
     """
     from lrdecay.plots.figure_file import select_where
-    from lrdecay.store.importing.frame import Columns
+    from lrdecay.store.importing.columns import Columns
     from lrdecay.store.importing.source import extract_columns, read_source
 
     found = read_source(source, kind)

@@ -22,7 +22,8 @@ from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.text import suggest_name
 from lrdecay.plots.figure_file import find_function, select_where
 from lrdecay.report.page import write_report
-from lrdecay.store.importing.frame import Columns, Duplicates, read_frame
+from lrdecay.store.importing.columns import Columns, Duplicates
+from lrdecay.store.importing.frame import read_frame
 from lrdecay.store.importing.rows import make_epochs, make_metrics, make_runs
 from lrdecay.store.importing.save import Origin, save_import
 from lrdecay.store.importing.source import digest_frame

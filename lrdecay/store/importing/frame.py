@@ -7,16 +7,16 @@ what is taken for granted is a note.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import find_nearest, join_some, quote, spell_count
+from lrdecay.core.text import join_some, quote, spell_count
+from lrdecay.store.importing.columns import DIGESTS, TOLD, Columns, check_name, require_columns
 from lrdecay.store.importing.problems import split_problems
 from lrdecay.store.importing.units import ImportedMetric, describe_metric
 
@@ -26,47 +26,8 @@ STATUS = {
     **dict.fromkeys(("failed", "crashed", "killed"), "failed"),
 }
 """How a run ended, by what trackers call it, in any case."""
-DIGESTS = ("init_digest", "order_digest", "dataset_digest")
-TOLD = "told-"
-"""Begins an init_digest that is not one of weights, but of what a same-start column says."""
-Duplicates = Literal["refuse", "last"]
 
-_NAME = re.compile("[a-z][a-z0-9_]{0,63}")
 _MOST_ROWS = 6  # that an error names
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns of a table mean what; `lrdecay.from_frame` says what each is."""
-
-    scheduler: str
-    seed: str
-    metric: str | Sequence[str] | Mapping[str, str]
-    dropout: str | float | None = None
-    axes: Sequence[str] = ()
-    status: str | None = None
-    same_start: str | None = None
-    digests: Mapping[str, str] = field(default_factory=dict)
-    higher_is_better: bool | Mapping[str, bool] | None = None
-    unit: str | Mapping[str, str] | None = None
-    drop: Sequence[object] = ()
-    duplicates: Duplicates = "refuse"
-
-    def describe(self) -> dict[str, Any]:
-        """Return what was said, as a sweep file keeps it."""
-        said = {each.name: getattr(self, each.name) for each in fields(self)}
-        said |= {"metric": self.metrics, "axes": list(self.axes), "drop": list(map(str, self.drop))}
-        plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in said.items()}
-        return {k: v for k, v in plain.items() if v not in (None, {}, [])}
-
-    @property
-    def metrics(self) -> dict[str, str]:
-        """The columns of the metrics by what lrdecay is to call these."""
-        if isinstance(self.metric, Mapping):
-            return dict(self.metric)
-        columns = [self.metric] if isinstance(self.metric, str) else list(self.metric)
-        # a column's own name, as far as a metric may be called so
-        return {re.sub(r"[^a-z0-9]+", "_", str(each).lower()).strip("_"): each for each in columns}
 
 
 @dataclass(frozen=True)
@@ -104,7 +65,7 @@ def read_frame(frame: pd.DataFrame, columns: Columns) -> ImportedRows:
         raise InputError("the table has no rows")
     if not wanted:
         raise InputError("no metric is given: such as --metric test_accuracy=COLUMN")
-    _require_columns(frame, columns)
+    require_columns(frame, columns)
     frame = frame.reset_index(drop=True)
     if missing := frame[columns.scheduler].isna().to_numpy().nonzero()[0].tolist():
         raise InputError(
@@ -126,29 +87,6 @@ def read_frame(frame: pd.DataFrame, columns: Columns) -> ImportedRows:
         metrics,
         (*notes, *kept, *(metric.note for metric in metrics if metric.note), *fates),
     )
-
-
-def _require_columns(frame: pd.DataFrame, columns: Columns) -> None:
-    asked = [("scheduler", columns.scheduler), ("seed", columns.seed)]
-    asked += [("dropout", columns.dropout)] if isinstance(columns.dropout, str) else []
-    asked += [("axis", axis) for axis in columns.axes]
-    asked += [(f"metric {name}", column) for name, column in columns.metrics.items()]
-    asked += [("status", columns.status)] if columns.status is not None else []
-    asked += [("same start", columns.same_start)] if columns.same_start is not None else []
-    asked += [(f"digest {name}", column) for name, column in columns.digests.items()]
-    there = list(map(str, frame.columns))
-    for what, column in asked:
-        if column not in frame:
-            near = find_nearest(str(column), there)
-            hint = f"; did you mean {near!r}?" if near else ""
-            raise InputError(
-                f"{what}: no column {column!r} in the table{hint} (columns: {', '.join(there)})"
-            )
-    if not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()][0]
-        raise InputError(f"the table has two columns {twice!r}")
-    if odd := [name for name in columns.digests if name not in DIGESTS]:
-        raise InputError(f"digest: {odd[0]!r} is none of {', '.join(DIGESTS)}")
 
 
 def _drop_rows(
@@ -251,7 +189,7 @@ def _read_values(
 ) -> tuple[pd.DataFrame, tuple[ImportedMetric, ...]]:
     values, metrics = {}, []
     for name, column in wanted.items():
-        _check_name(name, column)
+        check_name(name, column)
         numbers = _read_numbers(frame, column, f"metric {name}")
         finite = numbers.where(np.isfinite(numbers))
         of_rows = finite.set_axis(frame["_row"] - 1).dropna()
@@ -261,20 +199,6 @@ def _read_values(
         values[name] = finite * metric.scale
         metrics.append(metric)
     return pd.DataFrame(values, index=frame.index), tuple(metrics)
-
-
-def _check_name(name: str, column: str) -> None:
-    """Refuse what a metric cannot be called."""
-    if name in ("accuracy", "loss"):
-        raise InputError(
-            f"metric {name}: of which images? Give --metric test_{name}={column} or "
-            f"val_{name}={column}"
-        )
-    if not _NAME.fullmatch(name) or name == "learning_rate":
-        raise InputError(
-            f"metric {name!r} is no name: a lower-case letter, then letters, digits and _, 64 at "
-            f"most; give one, as in --metric NAME={column}"
-        )
 
 
 def _pick(given: Any, name: str) -> Any:
