@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonRef, JsonSchemaValue
 
+from lrdecay.analysis.metrics import METRICS_COMPARED
 from lrdecay.components import registry
 from lrdecay.components.optimizers.spec import pair
 from lrdecay.core import fields
@@ -107,6 +108,10 @@ def make_schema() -> dict[str, Any]:
         }
     )
     own["name"] |= {"anyOf": [name, any_name[1] | {"items": name}]}
+    # names of their own are for those who declare some
+    built_in = {"properties": {"metric": {"enum": list(METRICS_COMPARED)}}}
+    schema["if"] = {"not": {"required": ["metrics"]}}
+    schema["then"] = {"properties": {"comparison": built_in}}
     written: dict[str, Any] = {"$schema": DIALECT} | _in_lines(schema)
     return written
 

@@ -112,6 +112,7 @@ def with_metrics(
     Returns:
         The rows of `runs` in their order; null is what a run does not have.
     """
+    require_columns(runs, ["run_id"])
     own = metrics[metrics["run_id"].isin(runs["run_id"])]
     last = own.groupby("run_id")["epoch"].transform("max")
     own = own[own["epoch"].isna() | (own["epoch"] == last)]

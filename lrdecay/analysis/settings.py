@@ -12,7 +12,6 @@ from lrdecay.analysis.verdicts import DEFAULT_BUDGET
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Count, Strict
 from lrdecay.core.yaml import YamlError, parse_yaml
-from lrdecay.store.columns import METRIC_NAME
 
 
 class SeedsUntil(Strict):
@@ -73,7 +72,7 @@ class Comparison(Strict):
         Literal[
             "test_accuracy", "test_loss", "val_accuracy", "val_loss", "best_test_accuracy", "gap"
         ]
-        | Annotated[str, Field(pattern=METRIC_NAME.pattern)]
+        | str
     ) = "test_accuracy"
     """What is compared, after the last epoch; `best_test_accuracy` is that of the epoch with the
     lowest validation loss, `gap` is train minus test accuracy; or one of `metrics`."""

@@ -46,12 +46,13 @@ def record_finished(run: Run, measured: Measured, engine: str, device: torch.dev
         if measured.test_correct is not None:
             results["test_images"] = len(measured.test_correct)
             results["test_correct"] = np.packbits(measured.test_correct.cpu().numpy()).tobytes()
-    return Record(_row(run, results, engine, device), _epoch_rows(run, measured.epochs))
+    return Record(make_row(run, results, engine, device), _epoch_rows(run, measured.epochs))
 
 
 def record_failed(run: Run, error: str, engine: str, device: torch.device) -> Record:
     """Return the record of a run that an error ended."""
-    return Record(_row(run, {"status": "failed", "error": escape_bytes(error)}, engine, device), [])
+    results = {"status": "failed", "error": escape_bytes(error)}
+    return Record(make_row(run, results, engine, device), [])
 
 
 def to_failed(record: Record, error: str) -> Record:
@@ -62,9 +63,10 @@ def to_failed(record: Record, error: str) -> Record:
     return Record({**row, "status": "failed", "error": escape_bytes(error)}, [])
 
 
-def _row(
+def make_row(
     run: Run, results: Mapping[str, object], engine: str, device: torch.device
 ) -> dict[str, object]:
+    """Return a run's row in `runs`; null is what is neither of the run nor in `results`."""
     return dict.fromkeys(RUNS.names) | {
         "run_id": run.run_id,
         **asdict(run),

@@ -80,10 +80,9 @@ def test_the_unit_of_its_own_is_compared_as_it_is_and_not_printed(runs):
     )
     assert row["mean"] == pytest.approx(differences.mean(), rel=1e-12)
     assert row["verdict"] == "higher"
-    assert "F1 on test" in row["sentence"]
     for word in ("own", "points", "nats"):
         assert word not in row["sentence"]
-    assert f"by {row['mean']:.2f} on these data" in row["sentence"]
+    assert f"step beats constant by {row['mean']:.2f} on these data" in row["sentence"]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +104,9 @@ def test_the_direction_decides_which_is_best_and_how_it_is_worded(runs):
         assert set(found.loc[found["in_set"], "scheduler"]) == best
         found = analysis.verdicts_by_look(frame, metric="test_f1", declared=declared)
         assert found["verdict"].tolist() == ["higher"]  # of the number, whatever is better
+        (text,) = analysis.compare(frame, metric="test_f1", declared=declared)["sentence"]
+        assert ("step beats constant" in text) is better
+        assert ("constant beats step" in text) is not better
 
 
 def test_no_image_is_the_smallest_step_of_it(runs):

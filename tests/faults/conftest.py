@@ -23,11 +23,14 @@ from lrdecay.runner.coordinator import run_sweep
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Trained:
-    """The tiny sweep, trained once."""
+    """The tiny sweep, trained once, with metrics of the user's own added to what it measured."""
     file = tmp_path_factory.mktemp("sweep") / "tiny.yaml"
     file.write_text(TEXT)
-    folder = run_sweep(file, tmp_path_factory.mktemp("trained"), workers=0).folder
-    return Trained(file, folder, records_of(folder))
+    plain = run_sweep(file, tmp_path_factory.mktemp("plain"), workers=0).folder
+    records = records_of(plain)
+    with in_no_time(records, parts_in_batch=64):
+        folder = run_sweep(file, tmp_path_factory.mktemp("trained"), workers=0).folder
+    return Trained(file, folder, records, plain)
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def test_kills_at_random_moments(trained, tmp_path, often, figure):
                 kills += 1
                 kept = max(kept, len(committed))
         assert lost == 0
-        assert_same(results / "tiny", trained.folder)
+        assert_same(results / "tiny", trained.plain)
         sweeps += 1
     assert kept > 0, whole
     figure("SIGKILL at random moments", f"{kills} kills in {sweeps} sweeps, {lost} commits lost")

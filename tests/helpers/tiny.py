@@ -22,7 +22,7 @@ from lrdecay.execution.local.executor import Local
 from lrdecay.runner import coordinator, loop
 from lrdecay.store import writer
 from lrdecay.store.layout import list_current
-from lrdecay.store.reader import read_epochs, read_runs
+from lrdecay.store.reader import read_epochs, read_metrics, read_runs
 from lrdecay.store.schema import Record
 from lrdecay.store.verify import verify_results
 from lrdecay.store.versions import read_table
@@ -48,11 +48,13 @@ Records = Mapping[str, Record]
 
 @dataclass(frozen=True)
 class Trained:
-    """A sweep file, its results folder when nothing went wrong, and the outcomes in that."""
+    """A sweep file, its results folder when nothing went wrong, and the outcomes in that; `plain`
+    is the folder as it was trained, without metrics of the user's own."""
 
     file: Path
     folder: Path
     records: Records
+    plain: Path
 
 
 def records_of(folder: Path) -> Records:
@@ -62,7 +64,19 @@ def records_of(folder: Path) -> Records:
     for path in list_current(folder, "epochs"):
         for row in read_table(path).to_pylist():
             epochs[row["run_id"]].append(row)
-    return {row["run_id"]: Record(row, epochs[row["run_id"]]) for row in runs}
+    return {
+        row["run_id"]: Record(row, epochs[row["run_id"]], make_metrics(row["run_id"], place))
+        for place, row in enumerate(runs)
+    }
+
+
+def make_metrics(run_id: str, place: int) -> list[dict[str, Any]]:
+    """Made-up values of metrics of the user's own; every third run has none."""
+    of_run = [(1, "val"), (2, "val"), (None, None)][: place % 3 and 3]
+    return [
+        {"run_id": run_id, "epoch": epoch, "split": split, "metric": "f1", "value": place + 0.5}
+        for epoch, split in of_run
+    ]
 
 
 def replay(records: Records) -> Callable[..., None]:
@@ -93,7 +107,7 @@ def in_no_time(records: Records | None, parts_in_batch: int = 3):
 
 
 def run_ids(folder: Path) -> set[str]:
-    """The runs that a reader finds, each once, with all of its epochs."""
+    """The runs that a reader finds, each once, with all of its epochs and metrics."""
     if not list_current(folder, "runs"):
         return set()
     runs, epochs = read_runs(folder), read_epochs(folder)
@@ -102,6 +116,9 @@ def run_ids(folder: Path) -> set[str]:
     counts = epochs.groupby("run_id").size()
     for row in runs[runs["status"] == "completed"].itertuples():
         assert counts[row.run_id] == row.epochs * (4 if row.validation else 3), row.run_id
+    values = read_metrics(folder).groupby("run_id").size()
+    expected = runs.set_index("run_id")["metric_values"].dropna().astype("int64")
+    assert values.to_dict() == expected.to_dict()
     return set(runs["run_id"])
 
 
@@ -119,8 +136,8 @@ def flip_a_bit(path: Path, chance: random.Random) -> None:
     path.write_bytes(data)
 
 
-def frames(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return read_runs(folder).drop(columns=TIMES), read_epochs(folder)
+def frames(folder: Path) -> tuple[pd.DataFrame, ...]:
+    return read_runs(folder).drop(columns=TIMES), read_epochs(folder), read_metrics(folder)
 
 
 # In a process of its own, which may be killed

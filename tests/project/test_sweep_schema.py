@@ -69,6 +69,15 @@ def test_a_mistake_is_found_where_it_is(validator):
     assert mistakes(validator, FIRST + "seeds: {min: 4}\n") == ["$.seeds"]
 
 
+def test_a_metric_of_one_s_own_is_for_those_who_declare_some(validator):
+    compared = FIRST + "comparison: {metric: test_f1}\n"
+    assert mistakes(validator, compared) == ["$.comparison.metric"]
+    declared = compared + "metrics: {test_f1: {higher_is_better: true}}\n"
+    assert mistakes(validator, declared) == []
+    assert mistakes(validator, declared.replace("true", "yes")) != []
+    assert mistakes(validator, declared.replace("higher_is_better: true", "")) != []
+
+
 def test_names_of_plug_ins_are_free_and_so_are_arguments_of_their_optimizers(validator):
     theirs = "dataset: theirs\nmodel: theirs\nschedulers: {a: {class: TheirsLR, gain: 2}}\n"
     assert mistakes(validator, theirs + "optimizer: {name: Theirs, lr: 0.1, gain: 2}\n") == []

@@ -28,17 +28,25 @@ def test_they_are_declared_and_compared():
 
 
 MISTAKES = [
-    ("metric: test_f1", "metric: test_f2", "8:23: comparison.metric: unknown 'test_f2'; did you"),
-    ("metric: test_f1", "metric: Test-F1", "8:23: comparison.metric: unknown 'Test-F1'; "),
-    ("metric: test_f1", "metric: 3", "8:23: comparison.metric: must be one of test_accuracy, "),
+    (
+        "metric: test_f1",
+        "metric: test_f2",
+        "8:22: comparison.metric: 'test_f2' is unknown; did ",
+    ),
+    ("metric: test_f1", "metric: Test-F1", "8:22: comparison.metric: 'Test-F1' is unknown; "),
+    ("metric: test_f1", "metric: 3", "8:22: comparison.metric: must be one of test_accuracy, "),
     ("  energy:", "  Energy:", "7:3: metrics: 'Energy' is no name for a metric; after its split"),
     ("  energy:", "  test_loss:", "7:3: metrics: test_loss is lrdecay's own and needs no declar"),
     ("  energy:", "  seconds:", "7:3: metrics: 'seconds' is no name for a metric"),
     ("  energy:", "  test_images:", "7:3: metrics: 'test_images' is no name for a metric"),
-    ("unit: seconds", "unit: hours", "7:43: metrics.energy.unit: unknown 'hours'"),
+    ("unit: seconds", "unit: hours", "7:43: metrics.energy.unit: 'hours' is unknown"),
     ("higher_is_better: false", "higher_is_better: no", "7:30: metrics.energy.higher_is_better: "),
     ("higher_is_better: false, ", "", "metrics.energy: the key higher_is_better is missing"),
-    ("title: F1", "titel: F1", "6:37: metrics.test_f1: the key 'titel' is unknown; did you mean"),
+    (
+        "title: F1",
+        "titel: F1",
+        "6:37: metrics.test_f1: the key 'titel' is unknown; did you mean ",
+    ),
     ("title: F1 on test", "title: ''", "metrics.test_f1.title: must not be empty"),
 ]
 
