@@ -43,12 +43,13 @@ def welch_interval(
 
     The samples lie along the last axis; where neither varies, the interval is all there is.
     """
-    varies = np.asarray((a.var(axis=-1) + b.var(axis=-1)) > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        test = stats.ttest_ind(a, b, axis=-1, equal_var=False)
-        low, high = test.confidence_interval(1.0 - level)
-    ends = np.where(varies, low, -np.inf), np.where(varies, high, np.inf)
-    return *ends, np.where(varies, test.pvalue, np.nan)
+    varies = (np.ptp(a, axis=-1) > 0) | (np.ptp(b, axis=-1) > 0)
+    low, high, p = (np.full(varies.shape, end) for end in (-np.inf, np.inf, np.nan))
+    if varies.any():
+        test = stats.ttest_ind(a[varies], b[varies], axis=-1, equal_var=False)
+        low[varies], high[varies] = test.confidence_interval(1.0 - level)
+        p[varies] = test.pvalue
+    return low, high, p
 
 
 def list_fixed_looks(most: int) -> list[Look]:
@@ -162,7 +163,7 @@ def _apply_welch(
     a: np.ndarray, b: np.ndarray, alpha: float, margin: float | None, budget: int
 ) -> dict[str, Any]:
     mean, variance = float(a.mean() - b.mean()), float(a.var(ddof=1) + b.var(ddof=1))
-    low, high, p = map(float, welch_interval(a, b, alpha))
+    low, high, p = (float(each[0]) for each in welch_interval(a[None], b[None], alpha))
     verdict = UNRESOLVED
     if low > 0 or high < 0:
         verdict = HIGHER if low > 0 else LOWER

@@ -112,7 +112,8 @@ def _check_values(rows: pa.Table, path: Path, name: str, foreign: Any) -> None:
 def is_within(values: Any, valid: Range) -> Any:
     """Return for each value whether the range has it, null where the value is."""
     if valid.choices:
-        return pc.is_in(values, pa.array(valid.choices))
+        known = pc.is_in(values, pa.array(valid.choices))
+        return pc.if_else(pc.is_valid(values), known, None)
     if valid.pattern:
         reserved = pc.is_in(values, pa.array(valid.reserved, pa.string()))
         return pc.and_not(pc.match_substring_regex(values, valid.pattern), reserved)

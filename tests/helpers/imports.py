@@ -15,7 +15,7 @@ CASES = Path(__file__).resolve().parents[1] / "store" / "importing" / "cases"
 
 def read_case(name: str) -> pd.DataFrame:
     """A public table as pandas reads it."""
-    return pd.read_csv(CASES / f"{name}.csv", comment="#", float_precision="round_trip")
+    return pd.read_csv(CASES / f"{name}.csv", comment="#")
 
 
 def make_table(seeds: int = 9, **columns: object) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
 from pathlib import Path
 
@@ -29,8 +30,8 @@ def read_table(place: str) -> Source:
         if suffix == ".parquet":
             return Source(pd.read_parquet(path))
         if suffix in (".jsonl", ".ndjson"):
-            # numbers as they stand: a seed of 16 digits is no date, and 1e400 no number
-            return Source(pd.read_json(path, lines=True, convert_dates=False, dtype=False))
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            return Source(pd.DataFrame([json.loads(line) for line in lines if line.strip()]))
         return Source(_read_csv(path, "\t" if suffix == ".tsv" else ","))
     except FileNotFoundError as error:
         raise InputError(f"{place}: no such file") from error
@@ -42,5 +43,5 @@ def _read_csv(path: Path, separator: str) -> pd.DataFrame:
     """Return a CSV file's rows; only a whole line is a comment, since a label may hold a #."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = StringIO("".join(line for line in file if not line.startswith("#")))
-    frame: pd.DataFrame = pd.read_csv(rows, sep=separator, float_precision="round_trip")
+    frame: pd.DataFrame = pd.read_csv(rows, sep=separator)
     return frame
