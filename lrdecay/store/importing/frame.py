@@ -102,6 +102,9 @@ def _drop_rows(
 
 
 def _check_seeds(column: pd.Series[Any]) -> None:
+    if column.isna().any():
+        row = column.index[column.isna()][0] + 1
+        raise InputError(f"seed: there is none in {str(column.name)!r} (row {row})")
     text = column.astype(str).str.strip()
     numbers = pd.to_numeric(text, errors="coerce")
     whole = numbers.notna() & (numbers == numbers.round()) & numbers.between(0, 2**53)

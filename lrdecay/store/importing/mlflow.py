@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,12 @@ def read_mlflow(place: str) -> Source:
         InputError: there is no such store or experiment, or the extra is not installed.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what MLflow's own code is warned of
+        return _read_store(place)
+
+
+def _read_store(place: str) -> Source:
     try:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException

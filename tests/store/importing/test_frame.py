@@ -34,7 +34,7 @@ MISUSE = {
     ),
     "half a seed": (changed("seed", 0, 1.5), {}, "seed: '1.5' \\(row 1\\) is no seed"),
     "a seed below 0": (changed("seed", 0, -1), {}, "seed: '-1' \\(row 1\\) is no seed"),
-    "no seed": (changed("seed", 2, None), {}, "seed: 'None' \\(row 3\\) is no seed"),
+    "no seed": (changed("seed", 2, None), {}, "seed: there is none in 'seed' \\(row 3\\)"),
     "no label": (changed("label", 2, None), {}, "scheduler: there is none in 'label' \\(row 3\\)"),
     "doubles": (
         pd.concat([make_table(2), make_table(2, at="later")], ignore_index=True),
