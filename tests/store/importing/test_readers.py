@@ -88,6 +88,7 @@ def test_an_event_file_that_was_cut_off_has_what_came_before(folder, tmp_path):
     assert 0 < len(before) - len(after) < len(before)
 
 
+@pytest.mark.filterwarnings("ignore")  # of MLflow's own code, as it writes
 def test_mlflow_has_parameters_metrics_tags_and_status(folder, tables):
     runs, _ = tables
     home = export_results(folder, "mlflow")
@@ -102,6 +103,7 @@ def test_mlflow_has_parameters_metrics_tags_and_status(folder, tables):
     assert own["status"].tolist() == np.where(failed, "FAILED", "FINISHED").tolist()
 
 
+@pytest.mark.filterwarnings("ignore")  # of MLflow's own code, as it writes
 def test_mlflow_names_the_experiments_there_are(folder, tmp_path):
     home = export_results(folder, "mlflow")
     with pytest.raises(InputError, match=r"no experiment 'odd'; there are: .*sweep"):
