@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from lrdecay.analysis.settings import Criteria
-from lrdecay.core.first_plan import FirstPlan
-from lrdecay.core.text import join_words
+from lrdecay.core.first_plan import LOST, FirstPlan
+from lrdecay.core.text import format_call, join_words
 
 
 def find_first_plan(kept: FirstPlan | None, stated: Criteria) -> FirstPlan:
@@ -28,8 +28,9 @@ def list_schedules(rows: pd.DataFrame, scheduler: str) -> tuple[str, ...]:
     nothing where the rows do not say."""
     if not {"scheduler_class", "scheduler_args"} <= set(rows):
         return ()
-    own = rows[rows["scheduler"] == scheduler]
-    return tuple(sorted(set(own["scheduler_class"] + " " + own["scheduler_args"])))
+    names = ["scheduler_class", "scheduler_args"]
+    own = rows.loc[rows["scheduler"] == scheduler, names].drop_duplicates()
+    return tuple(sorted(own["scheduler_class"] + " " + own["scheduler_args"]))
 
 
 def list_departures(
@@ -46,7 +47,7 @@ def list_departures(
     of the error. To leave out any other, when all have been seen, would be to choose.
     """
     if plan.lost:
-        yield "what was planned first was in a plan.parquet that was damaged"
+        yield LOST
     if plan.differing:
         names = ["what the reference is" if n == "schedules" else n for n in plan.differing]
         yield f"results were merged that were planned with another {join_words(names, 'or')}"
@@ -71,6 +72,8 @@ def list_departures(
 
 def _spell(schedule: str) -> str:
     """Return a class with its arguments as a call."""
-    name, arguments = schedule.split(" ", 1)
-    given = {key: value for key, value in json.loads(arguments).items() if key != "interval"}
-    return f"{name}({', '.join(f'{key}={value}' for key, value in given.items())})"
+    name, text = schedule.split(" ", 1)
+    arguments = json.loads(text)
+    if arguments.get("interval") == "epoch":  # unless another is asked for
+        del arguments["interval"]
+    return format_call({"class": name, **arguments})

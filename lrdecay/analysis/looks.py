@@ -67,6 +67,11 @@ def find_next_look(first: int, most: int | None, there: int) -> Look:
     return next(look for look in iterate_looks(first, most) if look.n > there)
 
 
+def plans_verdicts(first: int, most: int | None) -> bool:
+    """Return whether a plan of `first` seeds, or of up to `most`, has enough for a verdict."""
+    return max(first, most or 0) >= FEWEST_SEEDS
+
+
 def describe_schedule(first: int = FEWEST_SEEDS, most: int | None = None) -> str:
     """Return at how many seeds a comparison makes its verdicts.
 
@@ -86,7 +91,7 @@ def describe_schedule(first: int = FEWEST_SEEDS, most: int | None = None) -> str
         if before
         else (f"at {join_words(planned)} seeds")
     )
-    why = "as first planned" if max(first, most or 0) >= FEWEST_SEEDS else "at the earliest"
+    why = "as first planned" if plans_verdicts(first, most) else "at the earliest"
     return f"{at} {why}, then at {', '.join(map(str, islice(after, 3)))}, ..."
 
 

@@ -15,7 +15,7 @@ from lrdecay.cli import options
 from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import report_errors
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import spell_count, spell_seconds
+from lrdecay.core.text import format_call, spell_count, spell_seconds
 
 if TYPE_CHECKING:
     from lrdecay.components.datasets.dataset import Dataset
@@ -67,7 +67,8 @@ def print_matrix(sweep: Sweep) -> None:
                 listed += f" (chosen per {' and '.join(choice.per)})"
             table.add_row(axis, listed)
     for label, spec in sweep.schedulers.items():
-        table.add_row("scheduler", f"{label}: {_as_call({'class': spec.class_} | spec.arguments)}")
+        called = format_call({"class": spec.class_, **spec.arguments})
+        table.add_row("scheduler", f"{label}: {called}")
     adding = sweep.adding
     listed = f"{len(sweep.seeds)}, from {min(sweep.seeds)} to {max(sweep.seeds)}"
     if adding is not None:
@@ -84,16 +85,6 @@ def print_matrix(sweep: Sweep) -> None:
     prefix = "" if choice is None else "To compare: "
     at_most = "" if adding is None else f" to {spell_count(sweep.cells * adding.max, 'run')}"
     out.print(f"{prefix}{cells} x {seeds} = {spell_count(sweep.cells * fewest, 'run')}{at_most}")
-
-
-def _as_call(value: object) -> str:
-    """Return a value of a sweep file as text, a scheduler as its class with its arguments."""
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_as_call, value))}]"
-    if not isinstance(value, dict):
-        return str(value)
-    arguments = [f"{key}={_as_call(x)}" for key, x in value.items() if key != "class"]
-    return f"{value.get('class')}({', '.join(arguments)})"
 
 
 def print_plan(

@@ -28,11 +28,15 @@ commands = typer.Typer()
 def status(folder: options.ResultsFolder) -> None:
     """Say how far a sweep is, also while it trains elsewhere."""
     from lrdecay.analysis.looks import describe_schedule
+    from lrdecay.core.first_plan import LOST
     from lrdecay.store.reader import read_plan
     from lrdecay.store.status import read_status
 
     print_status(*read_status(folder))
-    if (plan := read_plan(folder).first_plan) is not None:
+    plan = read_plan(folder).first_plan
+    if plan is not None and plan.lost:
+        out.say(f"No verdict counts as planned: {LOST}")
+    elif plan is not None:
         out.say(f"Verdicts are made {describe_schedule(plan.first, plan.most)}")
 
 

@@ -14,6 +14,9 @@ from typing import Any, Self
 FEWEST_SEEDS = 8
 """No verdict is made of fewer: differences of two values err too often below it."""
 
+LOST = "what was planned first was in a plan.parquet that was damaged"
+"""Why no verdict counts as planned any more, where that is so."""
+
 
 @dataclass(frozen=True)
 class FirstPlan:

@@ -178,6 +178,20 @@ def join_words(names: Sequence[object], word: str = "and") -> str:
     return f"{', '.join(first)} {word} {last}" if first else last
 
 
+def format_call(value: object) -> str:
+    """Return a value of a sweep file as text, a scheduler as its class with its arguments.
+
+    >>> format_call({"class": "StepLR", "step_size": 2}), format_call([1, {"class": "constant"}])
+    ('StepLR(step_size=2)', '[1, constant()]')
+    """
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(format_call, value))}]"
+    if not isinstance(value, dict):
+        return str(value)
+    arguments = [f"{key}={format_call(x)}" for key, x in value.items() if key != "class"]
+    return f"{value.get('class')}({', '.join(arguments)})"
+
+
 def join_some(values: Iterable[object], most: int) -> str:
     """Return the first of some values as text, and how many more there are.
 

@@ -18,7 +18,7 @@ from lrdecay.analysis import (
     open_questions,
 )
 from lrdecay.analysis.axes import has_dropout, list_strata
-from lrdecay.analysis.looks import find_next_look
+from lrdecay.analysis.looks import find_next_look, plans_verdicts
 from lrdecay.analysis.sentences import list_best
 from lrdecay.analysis.verdicts import (
     EQUIVALENT,
@@ -214,7 +214,7 @@ def list_shares(found: Conclusions) -> list[str]:
     if found.criteria.seeds_fixed:
         return []
     following = find_next_look(plan.first, plan.most, len(found.blocks.seeds))
-    as_planned = " as planned" if max(plan.first, plan.most or 0) >= FEWEST_SEEDS else ""
+    as_planned = " as planned" if plans_verdicts(plan.first, plan.most) else ""
     return [
         f"{look.n} seeds: {100 * look.share:.3g}%{as_planned if look.planned else ''}"
         for look in (*found.looks, following)

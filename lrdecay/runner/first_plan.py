@@ -12,7 +12,7 @@ from lrdecay.analysis.contrasts import count_primary, find_reference
 from lrdecay.analysis.departures import find_first_plan, list_schedules
 from lrdecay.analysis.looks import find_next_look, list_looks
 from lrdecay.analysis.settings import read_criteria
-from lrdecay.core.first_plan import FirstPlan
+from lrdecay.core.first_plan import LOST, FirstPlan
 from lrdecay.core.text import join_words, spell_count
 from lrdecay.store.layout import has_results, list_current
 from lrdecay.store.reader import Plan, read_plan, read_plan_rows, read_runs
@@ -56,7 +56,7 @@ def propose_first_plan(sweep: Sweep, matrix: Matrix | None) -> FirstPlan:
         schedules=() if cells is None else list_schedules(cells, sweep.reference),
         margin=comparison.margin,
         confidence=comparison.confidence,
-        seeds=tuple(sweep.seeds),
+        seeds=sweep.seeds,
     )
 
 
@@ -91,10 +91,7 @@ def _read_first_plan(store: Store | ReadOnlyStore) -> FirstPlan:
 def describe_first_plan(plan: FirstPlan, proposed: FirstPlan) -> list[str]:
     """Return a line on when verdicts are made, if what is planned now is not what was first."""
     if plan.lost:
-        return [
-            "what was planned first was in a plan.parquet that was damaged: no verdict of this "
-            "comparison counts as planned any more"
-        ]
+        return [f"{LOST}: no verdict of this comparison counts as planned any more"]
     if (plan.first, plan.most) == (proposed.first, proposed.most):
         return []
     planned = spell_count(plan.first, "seed")

@@ -72,9 +72,12 @@ def test_status_counts_each_outcome_and_adds_up(trained, tmp_path):
         shown = call("status", folder)
     assert (counts["runs"] == counts[columns[2:]].sum(axis=1)).all()
     assert shown.exit_code == 0
-    assert shown.output.splitlines()[-2].split() == ["all", "12", "6", "1", "0", "2", "3"]
+    assert shown.output.splitlines()[-3].split() == ["all", "12", "6", "1", "0", "2", "3"]
     assert f"Training: process {os.getpid()} on " in shown.output
-    assert call("status", folder).output.endswith("No sweep is at work here.\n")
+    assert call("status", folder).output.endswith(
+        "No sweep is at work here.\n"
+        "Verdicts are made at 8 seeds at the earliest, then at 12, 16, 24, ...\n"
+    )
 
 
 def test_commands_on_a_folder_without_results(tmp_path):

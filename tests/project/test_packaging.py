@@ -86,7 +86,7 @@ def test_the_wheel_alone_plans_a_sweep_that_comes_with_it(built, tmp_path):
     )
     found = tmp_path / "unpacked" / "lrdecay" / "sweep" / "shipped" / "digits.yaml"
     assert done.stderr == f"Sweep file: {found}\n"
-    assert "cells x 8 seeds" in done.stdout
+    assert "12 cells x 12 seeds = 144 runs" in done.stdout
 
 
 @pytest.mark.slow

@@ -34,7 +34,9 @@ class _TakeLargest(Function):
             before = x_RQOBHW.storage_offset() - of_plane
             x_RQOBHW = x_RQOBHW.as_strided(shape, x_RQOBHW.stride(), before)
         largest = layout.allocate(x_RMBHW, x_RQOBHW[:, 0].shape)
-        winner = largest.new_empty(largest.shape, dtype=torch.int64)
+        # CUDA's max takes two results of the same strides only
+        strides = largest.shape, largest.stride()
+        winner = largest.new_empty_strided(*strides, dtype=torch.int64)
         torch.max(x_RQOBHW, 1, out=(largest, winner))
         ctx.save_for_backward(winner, numbers_Q)
         return largest

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from helpers.commands import call
-from helpers.first_plans import FEWER, looks_of, planned, sweep, text
+from helpers.first_plans import FEWER, SCHEDULERS, looks_of, planned, sweep, text
 from helpers.made_up import Training
 from helpers.tiers import slow_but
 
@@ -62,6 +62,10 @@ DEPARTURES = [
     (
         text(schedulers=SWAPPED),
         "constant was to be constant(), not CosineAnnealingLR(T_max=2, eta_min=0.0)",
+    ),
+    (
+        text(schedulers=SCHEDULERS.replace("constant}", "constant, interval: step}")),
+        "constant was to be constant(), not constant(interval=step)",
     ),
     (
         text(comparison="reference: cosine, margin: 0.1, confidence: 0.8"),
@@ -149,6 +153,10 @@ def test_a_first_plan_that_was_damaged_is_said_to_be_lost(tmp_path, training):
     plan = tmp_path / "small" / "plan.parquet"
     plan.write_bytes(plan.read_bytes()[:-40])
     assert call("verify", tmp_path / "small").exit_code == 1
+    assert call("status", tmp_path / "small").output.endswith(
+        "No verdict counts as planned: what was planned first was in a plan.parquet that was "
+        "damaged\n"
+    )
     assert sweep(tmp_path, text(8, FEWER))[0].lost
     assert compare_folder(tmp_path / "small").found.departures == (
         "what was planned first was in a plan.parquet that was damaged",
