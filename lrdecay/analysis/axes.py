@@ -43,7 +43,7 @@ def complete_axes(runs: pd.DataFrame) -> pd.DataFrame:
     """Return runs with a dropout and a phase: a frame that has none is of one dropout, which is not
     known, and of a comparison. Any other axis that a frame lacks has one value too, and needs no
     column."""
-    absent = {"dropout": np.nan, "phase": "compare"}
+    absent: dict[str, Any] = {"dropout": np.nan, "phase": "compare"}
     return runs.assign(**{name: value for name, value in absent.items() if name not in runs})
 
 

@@ -49,7 +49,7 @@ def _may_be_null(table: pd.DataFrame, column: Column) -> Any:
 def _find_bad(values: pd.Series[Any], column: Column, may_be_null: Any) -> np.ndarray:
     """Return which values a column cannot hold."""
     missing = values.isna().to_numpy(dtype=bool)
-    null = missing & ~np.broadcast_to(may_be_null, missing.shape)
+    null: np.ndarray = missing & ~np.broadcast_to(may_be_null, missing.shape)
     valid, whole = column.range, pa.types.is_integer(column.type)
     if valid is not None and valid.choices:
         return null | ~missing & ~values.isin(valid.choices).to_numpy(dtype=bool)

@@ -122,7 +122,7 @@ def with_metrics(
     found = own.groupby(["run_id", "column"])["value"].last().unstack()
     names = [*found, *(m.name for m in declared if m.name not in runs and m.name not in found)]
     columns = found.reindex(index=runs["run_id"], columns=names).astype("float64")
-    return runs.assign(**{name: columns[name].to_numpy() for name in columns})
+    return runs.assign(**{name: columns[name].to_numpy() for name in map(str, names)})
 
 
 def read_metric(

@@ -86,7 +86,7 @@ class Store:
         Interrupted, it can be called again with the same runs.
         """
         records = list(records)
-        rows = {
+        rows: dict[str, list[Mapping[str, object]]] = {
             "runs": [
                 {**record.run, "metric_values": len(record.metrics) or None} for record in records
             ],

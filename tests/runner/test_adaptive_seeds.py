@@ -13,6 +13,7 @@ from lrdecay.core.first_plan import FirstPlan
 from lrdecay.report.compare import compare_folder
 from lrdecay.runner import adaptive_seeds
 from lrdecay.runner.adaptive_seeds import SeedPlan, SeedRound, plan_seeds
+from lrdecay.runner.agenda import build_agenda
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_plan, read_runs
 from lrdecay.sweep.config import parse_sweep
@@ -60,9 +61,7 @@ def rows(runs, **changed) -> pd.DataFrame:
     return frame.assign(
         run_id=[run.run_id for run in runs],
         status="completed",
-        test_accuracy=accuracies,
-        **digests,
-        **changed,
+        **{"test_accuracy": accuracies} | digests | changed,
     )
 
 
@@ -118,6 +117,26 @@ def test_only_what_is_open_gets_more_seeds():
     assert [len(each.still_open) for each in found.rounds] == still_open
     # the widest interval first
     assert found.rounds[0].still_open[0] == "near against constant at dropout 0.3"
+
+
+def test_a_metric_of_one_s_own_decides_as_an_accuracy_of_its_values_does():
+    declared = "metrics: {score: {higher_is_better: true}}\ncomparison: {metric: score, "
+    sweep = parse_sweep(TEXT.replace("comparison: {", declared))
+    matrix = expand_matrix(sweep, digits())
+
+    def outcomes(runs, name):
+        if not runs:
+            return pd.DataFrame(columns=["run_id"])
+        if name == "runs":
+            return rows(runs, test_accuracy=0.5)
+        values = [points(run.scheduler, run.dropout, run.seed) for run in runs]
+        frame = pd.DataFrame({"run_id": [run.run_id for run in runs], "value": values})
+        return frame.assign(epoch=np.nan, split=None, metric="score")
+
+    done = {run.run_id for run in RUNS}
+    agenda = build_agenda(sweep, matrix, PLANNED, outcomes, done)
+    assert agenda.added is not None
+    assert by_name(agenda.added) == by_name(added(rows(RUNS)))
 
 
 def test_seeds_are_added_up_to_the_looks_of_the_first_plan_not_of_the_file():

@@ -23,8 +23,9 @@ class AppliedRates:
         self.of_steps.append(float(optimizer.param_groups[self._group]["lr"]))
 
     def end_epoch(self) -> None:
-        """Let the next step be of another epoch."""
-        self._ends.append(len(self.of_steps))
+        """Let the next step be of another epoch, unless this one has none so far."""
+        if len(self.of_steps) > (self._ends[-1] if self._ends else 0):
+            self._ends.append(len(self.of_steps))
 
     def of_epochs(self, count: int) -> list[list[float]]:
         """Return the rates of each of so many epochs; the last has what came after the others."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -46,7 +47,7 @@ class TrialScheduler(LRScheduler):
         """Whether an epoch has ended whose validation is still to come."""
         self._last_lr = self.base_lrs
 
-    def step(self, loss: Any = None) -> None:  # type: ignore[override]
+    def step(self, loss: Any = None) -> None:
         """Set the rate for what comes next.
 
         Args:
@@ -97,7 +98,7 @@ class TrialScheduler(LRScheduler):
                 self._waits = False
                 self._after_epoch(value)
 
-    def get_last_lr(self) -> list[float]:
+    def get_last_lr(self) -> list[float | Tensor]:
         """Return the rate of each parameter group."""
         return [float(group["lr"]) for group in self.optimizer.param_groups]
 
