@@ -57,6 +57,9 @@ from lrdecay.analysis.verdicts import (
 )
 from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import FirstPlan
+from lrdecay.core.text import join_some
+
+_SEEDS = 10  # of one side alone that are named
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,9 +195,9 @@ class Conclusions:
     ) -> pd.DataFrame:
         """Return verdicts of imported runs with what is said of such alone."""
         table = judge_two_samples(table, self.blocks, listed, alpha, margin, self.criteria.budget)
-        one_sided = [list_one_sided(self.blocks, contrast) for contrast in listed]
+        one_sided = (list_one_sided(self.blocks, contrast) for contrast in listed)
         return add_fixed_interval(table, alpha).assign(
-            one_sided=[", ".join(map(str, seeds)) for seeds in one_sided],
+            one_sided=[join_some(seeds, _SEEDS) for seeds in one_sided],
             n_seeds=[count_seeds(self.blocks, contrast) for contrast in listed],
         )
 

@@ -108,7 +108,7 @@ def estimate_on_images(blocks: Blocks, contrasts: Sequence[Contrast], n: np.ndar
     # stratum by stratum, as the bitmaps are read
     for place in sorted(np.flatnonzero(n > 1).tolist(), key=lambda at: contrasts[at].stratum):
         contrast = contrasts[place]
-        used = (blocks.state[list(contrast.cells)] != State.UNASKED).all(axis=0)
+        used = _are_asked(blocks, blocks.state[None, list(contrast.cells)])[0]
         used &= used.cumsum() <= n[place]
         found[place] = np.sqrt(bitmaps.variance(contrast.cells, contrast.weights, used))
     return found
@@ -270,7 +270,7 @@ def _counts(
     `of_dropouts` and `of_schedulers` say which contrasts ask what these do.
     """
     states = blocks.state[cells]
-    asked = (states != State.UNASKED).all(axis=1)
+    asked = _are_asked(blocks, states)
     complete = (states == State.COMPLETED).all(axis=1)
 
     def seeds_with(state: State, terms: np.ndarray | None = None) -> np.ndarray:
@@ -302,6 +302,15 @@ def _counts(
         counts[name] = np.where((where | ~complete).all(axis=1), counts["n"], 0)
     wrong = sum(counts[name] for name in FAULTS)
     return counts, complete & (wrong == 0)[:, None], asked
+
+
+def _are_asked(blocks: Blocks, states: np.ndarray) -> np.ndarray:
+    """Return at which seeds contrasts (contrasts x terms x seeds) are asked for. Imported results
+    have no plan: what none of a contrast's cells has was not asked of it."""
+    asked: np.ndarray = (states != State.UNASKED).all(axis=1)
+    if blocks.imported:
+        asked &= (states != State.MISSING).any(axis=1)
+    return asked
 
 
 def _are_alike(codes: np.ndarray, reverse: bool = False) -> np.ndarray:

@@ -7,7 +7,7 @@ user's word, or stands beside a verdict that is not made; and every sentence wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,8 +60,9 @@ def list_fixed_looks(most: int) -> list[Look]:
 def keep_whole(at_looks: pd.DataFrame, asked: np.ndarray) -> pd.DataFrame:
     """Return, of the rows of `estimate_at_looks`, those at all seeds that a contrast has; `asked`
     is how many that are."""
-    rows = at_looks[at_looks["n"].to_numpy() == asked[at_looks["place"].to_numpy(dtype=int)]]
-    return rows.reset_index(drop=True)
+    whole = at_looks["n"].to_numpy() == asked[at_looks["place"].to_numpy(dtype=int)]
+    rows: pd.DataFrame = at_looks[whole].reset_index(drop=True)
+    return rows
 
 
 def fix_seeds(
@@ -129,11 +130,11 @@ def judge_two_samples(
 
 def _compare_sides(
     blocks: Blocks, contrast: Contrast, alpha: float, margin: float | None, budget: int
-) -> dict[str, Any]:
+) -> dict[Hashable, Any]:
     """Return what a row has of the two samples of a contrast."""
     sides = [blocks.state[cell][blocks.row[cell] >= 0] for cell in contrast.cells]
     both = np.concatenate(sides)
-    found: dict[str, Any] = {
+    found: dict[Hashable, Any] = {
         "n": 0,
         "n_missing": 0,
         "n_asked": len(both),
@@ -161,7 +162,7 @@ def _compare_sides(
 
 def _apply_welch(
     a: np.ndarray, b: np.ndarray, alpha: float, margin: float | None, budget: int
-) -> dict[str, Any]:
+) -> dict[Hashable, Any]:
     mean, variance = float(a.mean() - b.mean()), float(a.var(ddof=1) + b.var(ddof=1))
     low, high, p = (float(each[0]) for each in welch_interval(a[None], b[None], alpha))
     verdict = UNRESOLVED
@@ -169,8 +170,9 @@ def _apply_welch(
         verdict = HIGHER if low > 0 else LOWER
     elif margin is not None and -margin < low and high < margin:
         verdict = EQUIVALENT
-    found: dict[str, Any] = {"verdict": verdict, "low": low, "high": high, "p": p, "level": alpha}
-    found |= {"mean": mean, "mean_at_look": mean, "unpaired_sd": variance**0.5}
+    found: dict[Hashable, Any] = {"verdict": verdict, "p": p, "level": alpha}
+    found |= {"low": low, "high": high, "mean": mean, "mean_at_look": mean}
+    found |= {"unpaired_sd": variance**0.5}
     found |= {"look": min(len(a), len(b)), "planned": True}
     if verdict == UNRESOLVED:
         n = np.arange(max(len(a), len(b)) + 1.0, budget + 1.0)

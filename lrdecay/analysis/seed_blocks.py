@@ -193,8 +193,7 @@ def find_unlike_digests(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarr
 def _complete(runs: pd.DataFrame) -> pd.DataFrame:
     """Return runs with the columns that a comparison goes by and that a frame may lack which was
     made by hand: nothing else is known of its runs, so they count as imported."""
-    rows = [str(place) for place in range(len(runs))]
-    absent = {"engine": "imported", "run_id": rows, **dict.fromkeys(DIGESTS)}
+    absent = {"engine": "imported", **dict.fromkeys(DIGESTS)}
     return complete_axes(runs).assign(
         **{name: value for name, value in absent.items() if name not in runs}
     )

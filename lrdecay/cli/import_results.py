@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -168,11 +168,11 @@ def _write(
     asked: Columns,
     curves: pd.DataFrame | None,
     into: Path,
-    question: dict[str, object],
+    question: Mapping[str, Any],
 ) -> None:
     from datetime import UTC, datetime
 
-    from lrdecay.report.imported import import_frame
+    from lrdecay.report.frame_import import import_frame
     from lrdecay.store.importing.save import Origin
     from lrdecay.store.importing.source import digest_source
 
@@ -180,7 +180,7 @@ def _write(
     name = Path(source.partition("#")[0]).name
     origin = Origin(name, digest_source(source, table), len(table), at, asked.describe())
     got = import_frame(table, asked, origin, curves, into.resolve().name)
-    got.save(into, **question)  # type: ignore[arg-type]
+    got.save(into, **question)
     for note in got.notes:
         out.say(f"{note}.")
     out.say(f"{into}: {spell_count(len(got.runs), 'run')} imported from {name}")

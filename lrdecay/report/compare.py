@@ -18,8 +18,9 @@ from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.metrics import OWN, find_metric, with_metrics
+from lrdecay.analysis.number_text import format_interval, format_number
 from lrdecay.analysis.pairing import count_pairs
-from lrdecay.analysis.sentences import format_interval, format_number, list_best, name_contrast
+from lrdecay.analysis.sentences import list_best, name_contrast
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import spell_count

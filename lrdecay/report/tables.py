@@ -19,8 +19,9 @@ from lrdecay.analysis import (
 from lrdecay.analysis.axes import drop_own_dropout, list_strata
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.metrics import METRICS_COMPARED, POINTS, UNIT_TITLES, Metric
+from lrdecay.analysis.number_text import DECIMALS, format_interval, format_number
 from lrdecay.analysis.pairing import count_pairs
-from lrdecay.analysis.sentences import DECIMALS, format_interval, format_number, name_contrast
+from lrdecay.analysis.sentences import name_contrast
 from lrdecay.core.text import format_values, to_text
 from lrdecay.report.conclusions import find_axes
 

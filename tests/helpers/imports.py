@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lrdecay.report.imported import Imported, from_frame
+from lrdecay.report.frame_import import from_frame
+from lrdecay.report.imported import Imported
 
 CASES = Path(__file__).resolve().parents[1] / "store" / "importing" / "cases"
 """Public tables, each with its source in its first line."""

@@ -15,7 +15,7 @@ from scipy import stats
 from lrdecay import analysis
 from lrdecay.core.errors import InputError
 from lrdecay.report.compare import compare_folder
-from lrdecay.report.imported import from_frame
+from lrdecay.report.frame_import import from_frame
 from lrdecay.store.export import export_results
 from lrdecay.store.reader import read_runs
 

@@ -173,12 +173,11 @@ def _keep_once(
     those = same.all(axis=1)
     rows = join_some(cells.loc[those, "_row"].tolist(), _MOST_ROWS)
     used = {columns.scheduler, columns.seed, columns.dropout, *axes, *columns.metrics.values()}
+    several = frame[those].nunique(dropna=False) > 1
     differ = [
         str(name)
-        for name in frame
-        if name not in used
-        and not str(name).startswith("_")
-        and frame.loc[those, name].nunique(dropna=False) > 1
+        for name in frame.columns[several]
+        if name not in used and not str(name).startswith("_")
     ]
     raise InputError(
         f"rows {rows} are all of {first['scheduler']} at seed {first['seed']}: name the column "

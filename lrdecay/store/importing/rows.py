@@ -37,18 +37,17 @@ def make_runs(rows: ImportedRows, name: str, digest: str, version: str) -> pd.Da
         version: of lrdecay.
     """
     made = []
-    cells = rows.cells.to_dict("records")
-    for place, cell in enumerate(cells):
-        values = {each: _known(value) for each, value in rows.values.iloc[place].items()}
-        digests = {each: _known(value) for each, value in rows.digests.iloc[place].items()}
+    tables = (rows.cells, rows.values, rows.digests)
+    for place, of_row in enumerate(zip(*map(list_rows, tables), strict=True)):
+        cell, values, digests = of_row
         completed = cell["status"] == "completed"
-        row = {
+        row: dict[str, Any] = {
             "dataset": name,
             **_read_axes({axis: cell[axis] for axis in rows.axes}),
             **{each: cell[each] for each in ("scheduler", "seed", "status")},
             **digests,
             **{each: value for each, value in values.items() if completed and each in IN_RUNS},
-            "dropout": _known(cell["dropout"]),
+            "dropout": cell["dropout"],
             "error": UNKNOWN_FATE if rows.unknown[place] else None,
             "engine": ENGINE,
             "trainer": ENGINE,
@@ -68,57 +67,65 @@ def make_runs(rows: ImportedRows, name: str, digest: str, version: str) -> pd.Da
 def make_metrics(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Return the rows of metrics that `runs` has no column for: of the whole run, of no split."""
     own = [name for name in names if name not in IN_RUNS]
-    parts = [
-        pd.DataFrame({"run_id": runs["run_id"], "metric": name, "value": runs[name]})
+    rows = [
+        {"run_id": run, "metric": name, "value": value}
         for name in own
+        for run, value in runs.set_index("run_id")[name].dropna().items()
     ]
-    if not parts:
-        return METRICS.empty_table().to_pandas()
-    found = pd.concat(parts, ignore_index=True).dropna(subset=["value"])
-    rows = found.assign(epoch=None, split=None)
-    made: pd.DataFrame = pa.Table.from_pandas(rows, METRICS, preserve_index=False).to_pandas()
+    made: pd.DataFrame = pa.Table.from_pylist(rows, METRICS).to_pandas()
     return made
 
 
-def make_epochs(runs: pd.DataFrame, epochs: pd.DataFrame | None, names: Mapping[str, str]) -> Any:
+def make_epochs(
+    runs: pd.DataFrame,
+    rows: ImportedRows,
+    epochs: pd.DataFrame | None,
+    names: Mapping[str, str],
+) -> pd.DataFrame:
     """Return the epochs table of curves with the columns `epoch`, `split`, and loss, accuracy or
     learning_rate.
 
     Args:
-        runs: as `make_runs` returns it.
+        runs: as `make_runs` returns it of `rows`.
+        rows: what the table says.
         epochs: rows with the columns that name a run, too; None: there are none.
-        names: the column of `runs` that each of these stands for.
+        names: which of the cells' columns each of these stands for.
 
     Raises:
         InputError: a column is missing, a split unknown, an accuracy no share, or no run is meant.
     """
     if epochs is None:
-        return EPOCHS.empty_table().to_pandas()
+        none: pd.DataFrame = EPOCHS.empty_table().to_pandas()
+        return none
     for name in (*names, "epoch", "split"):
         if name not in epochs:
-            raise InputError(f"epochs: no column {name!r}; it needs {', '.join([*names, 'split'])}")
+            needed = ", ".join([*names, "epoch", "split"])
+            raise InputError(f"epochs: no column {name!r}; it needs {needed}")
     there = [name for name in _NUMBERS if name in epochs]
+    _check_epochs(epochs["epoch"])
     if odd := sorted(set(map(str, epochs["split"])) - set(SPLITS)):
         raise InputError(f"epochs: split must be one of {', '.join(SPLITS)}, not {odd[0]!r}")
     if "accuracy" in epochs and not epochs["accuracy"].dropna().between(0, 1).all():
         raise InputError("epochs: accuracy is a share from 0 to 1; divide percent by 100")
-    keys = runs[["run_id", *names.values()]]
+    keys = rows.cells[list(names.values())].assign(run_id=runs["run_id"].to_numpy())
     own = epochs[[*names, "epoch", "split", *there]].rename(columns=dict(names))
     found = own.merge(keys, on=list(names.values()), how="left")
     if found["run_id"].isna().any():
         row = int(found["run_id"].isna().to_numpy().argmax()) + 1
         raise InputError(f"epochs: row {row} is of no run of the table")
     context = runs.set_index("run_id")[["scheduler", "dropout", "seed", "phase"]]
-    made = [
-        {
-            **{k: _known(v) for k, v in context.loc[row["run_id"]].items()},
-            **{k: _known(row[k]) for k in ("run_id", "split", *there)},
-            "epoch": int(row["epoch"]),
-            "seed": int(context.loc[row["run_id"], "seed"]),
-        }
-        for row in found.to_dict("records")
-    ]
-    return pa.Table.from_pylist(made, schema=EPOCHS).to_pandas()
+    whole = found[["run_id", "epoch", "split", *there]].join(context, on="run_id")
+    made: pd.DataFrame = pa.Table.from_pylist(list_rows(whole), schema=EPOCHS).to_pandas()
+    return made
+
+
+def _check_epochs(epochs: pd.Series[Any]) -> None:
+    numbers = pd.to_numeric(epochs, errors="coerce")
+    odd = ~(numbers.ge(1) & numbers.eq(numbers.round())).to_numpy()
+    if odd.any():
+        row = int(odd.argmax())
+        value = quote(epochs.iloc[row])
+        raise InputError(f"epochs: epoch {value} (row {row + 1}) is no whole number from 1")
 
 
 def _read_axes(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,7 +135,7 @@ def _read_axes(values: Mapping[str, Any]) -> dict[str, Any]:
     own = {}
     for axis, value in values.items():
         if axis not in AXES:
-            own[axis] = _known(value)
+            own[axis] = value
             continue
         kind = BY_NAME[axis].type
         try:
@@ -161,8 +168,8 @@ def _identify(digest: str, cell: Mapping[Any, Any], dataset: str) -> str:
     return json.dumps(content, sort_keys=True)
 
 
-def _known(value: Any) -> Any:
-    """Return a value as Python has it; None for one that is null."""
-    if value is pd.NA or value is None or value != value:
-        return None
-    return value.item() if hasattr(value, "item") else value
+def list_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as Python has them; null is None."""
+    whole = table.astype(object)
+    found = whole.where(whole.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in found]

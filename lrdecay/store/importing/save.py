@@ -13,7 +13,7 @@ import yaml
 from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.yaml import YamlError, parse_yaml
-from lrdecay.store.importing.rows import make_run
+from lrdecay.store.importing.rows import list_rows, make_run
 from lrdecay.store.layout import has_results
 from lrdecay.store.lock import hold_folder
 from lrdecay.store.reader import read_plan, read_runs
@@ -84,7 +84,7 @@ def save_import(
                 raise InputError(
                     f"{folder}: other results are there; give another folder, or say --replace"
                 )
-        runs, epochs, metrics = (_list_rows(table) for table in tables)
+        runs, epochs, metrics = (list_rows(table) for table in tables)
         records = [
             Record(
                 {name: row[name] for name in RUNS.names},
@@ -97,13 +97,6 @@ def save_import(
         store.commit(records)
         asked = [make_run(row) for row in runs]
         store.compact(asked, text, planned=len(asked), first_plan=first_plan)
-
-
-def _list_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return rows as Python has them; null is None."""
-    whole = table.astype(object)
-    rows: list[dict[str, Any]] = whole.where(whole.notna(), None).to_dict("records")
-    return rows
 
 
 def _is_same(before: str, now: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from helpers.imports import make_table, read_case, take
 
 from lrdecay.core.errors import InputError
-from lrdecay.report.imported import from_frame
+from lrdecay.report.frame_import import from_frame
 from lrdecay.store.importing.units import describe_metric
 
 TRAPEZOIDAL = {"scheduler": "model", "seed": "seed", "metric": {"val_loss": "val_loss_gpt-124m"}}
