@@ -82,6 +82,17 @@ class Comparison(Strict):
     """How sure all verdicts of a family are to be together."""
 
 
+class _ImportedComparison(Strict):
+    """What is asked of imported results, as `lrdecay import` writes it."""
+
+    reference: str | None = None
+    metric: str
+    margin: Count | None = None
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    seeds: Literal["fixed"] | None = None
+    common_seeds: bool = False
+
+
 _METRICS = TypeAdapter(dict[str, MetricSpec])
 
 
@@ -140,7 +151,7 @@ def read_criteria(sweep_text: str) -> Criteria:
         comparison = Comparison.model_validate(given.get("comparison") or {})
         metrics = _METRICS.validate_python(given.get("metrics") or {})
         return Criteria(**dict(comparison), budget=budget, declared=declare_metrics(metrics))
-    except (AttributeError, IndexError, KeyError, TypeError, YamlError, ValidationError) as error:
+    except (YamlError, ValidationError, InputError) as error:
         raise InputError(
             f"the sweep file stored with the results has no comparison that this version reads: "
             f"{str(error).splitlines()[0]}"
@@ -150,17 +161,16 @@ def read_criteria(sweep_text: str) -> Criteria:
 def _read_imported(given: Mapping[str, Any]) -> Criteria:
     """Return what is asked of results that were imported, as their sweep file has it: the metrics
     are its own, and unless a margin is given there is none."""
-    asked = dict(given.get("comparison") or {})
-    specs = _METRICS.validate_python(given["metrics"])
-    declared = tuple(map(describe_imported, declare_metrics(specs)))
+    asked = _ImportedComparison.model_validate(given.get("comparison"))
+    specs = _METRICS.validate_python(given.get("metrics"))
     return Criteria(
-        asked.get("reference"),
-        asked.get("metric", declared[0].name),
-        asked.get("margin"),
-        asked.get("confidence", 0.95),
-        declared=declared,
-        seeds_fixed=asked.get("seeds") == "fixed",
-        common_seeds=bool(asked.get("common_seeds")),
+        asked.reference,
+        asked.metric,
+        asked.margin,
+        asked.confidence,
+        declared=tuple(map(describe_imported, declare_metrics(specs))),
+        seeds_fixed=asked.seeds == "fixed",
+        common_seeds=asked.common_seeds,
     )
 
 

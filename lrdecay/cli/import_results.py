@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,6 +13,7 @@ from lrdecay.cli import options
 from lrdecay.cli.console import out, program_name
 from lrdecay.cli.exits import report_errors
 from lrdecay.core.errors import InputError
+from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import spell_count
 
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ def import_results(
     table = found.runs if extract is None else extract_columns(found.runs, extract)
     table = select_where(table, where) if where else table
     if columns:
-        _list_columns(table)
+        _list_columns(source, table)
         return
     if scheduler is None or seed is None or not metric or into is None:
         raise InputError(
@@ -159,7 +161,8 @@ def import_results(
     question = {"reference": reference, "margin": margin, "seeds_fixed": seeds_fixed}
     question |= {"common_seeds": common_seeds, "replace": replace}
     curves = None if epochs is None else read_source(epochs, "table").runs
-    _write(source, table, asked, curves, into, question)
+    narrowed = {"extract": extract, "where": where}
+    _write(source, table, asked, curves, into, question, narrowed)
 
 
 def _write(
@@ -169,6 +172,7 @@ def _write(
     curves: pd.DataFrame | None,
     into: Path,
     question: Mapping[str, Any],
+    narrowed: Mapping[str, Any],
 ) -> None:
     from datetime import UTC, datetime
 
@@ -178,7 +182,8 @@ def _write(
 
     at = datetime.now(UTC).date().isoformat()
     name = Path(source.partition("#")[0]).name
-    origin = Origin(name, digest_source(source, table), len(table), at, asked.describe())
+    said = asked.describe() | {name: value for name, value in narrowed.items() if value}
+    origin = Origin(name, digest_source(source, table), len(table), at, said)
     got = import_frame(table, asked, origin, curves, into.resolve().name)
     got.save(into, **question)
     for note in got.notes:
@@ -187,15 +192,19 @@ def _write(
     out.say(f"Next:  {program_name()} compare {into}")
 
 
-def _list_columns(table: pd.DataFrame) -> None:
+def _list_columns(source: str, table: pd.DataFrame) -> None:
     from rich.table import Table
 
     from lrdecay.store.importing.guesses import guess_options
 
-    shown = Table("column", "values", "distinct", "a guess", box=None, pad_edge=False)
-    for row in guess_options(table).itertuples(index=False):
-        shown.add_row(*map(str, row))
+    found = guess_options(table)
+    shown = Table("column", "values", "distinct", box=None, pad_edge=False)
+    for row in found[["column", "values", "distinct"]].itertuples(index=False):
+        shown.add_row(*(sanitize_line(str(each)) for each in row))
     out.print(shown)
+    guesses = " ".join(filter(None, found["guess"]))
+    command = f"{program_name()} import {shlex.quote(source)} {guesses} --into results/NAME"
+    out.say(sanitize_line(f"A guess:  {command}"))
 
 
 def _split_pairs(option: str, given: Sequence[str]) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -97,7 +99,9 @@ def import_frame(
 ) -> Imported:
     """Take results of any origin; raises as `from_frame`."""
     found = read_frame(df, columns)
-    runs = make_runs(found, name, origin.sha256, version("lrdecay"))
+    said = json.dumps(columns.describe(), sort_keys=True, default=str)
+    identity = hashlib.sha256(f"{digest_frame(df)} {said}".encode()).hexdigest()
+    runs = make_runs(found, name, identity, version("lrdecay"))
     names = {columns.scheduler: "scheduler", columns.seed: "seed"}
     names |= {columns.dropout: "dropout"} if isinstance(columns.dropout, str) else {}
     names |= {axis: axis for axis in found.axes}

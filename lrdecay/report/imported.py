@@ -16,7 +16,7 @@ from lrdecay.analysis.metrics import Metric
 from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.text import suggest_name
-from lrdecay.plots.figure_file import find_function, select_where
+from lrdecay.plots.figure_file import find_function, require_numbers, select_where
 from lrdecay.report.page import write_report
 from lrdecay.store.importing.save import Origin, save_import
 
@@ -132,6 +132,7 @@ class Imported:
         function = find_function(kind)
         runs = select_where(self.runs, [f"{axis}={value}" for axis, value in where.items()])
         tables = {"runs": runs, "epochs": self.epochs, "trials": runs}
+        require_numbers(kind, tables)
         takes = signature(function).parameters
         drawn: Axes = function(**{k: v for k, v in tables.items() if k in takes}, ax=ax)
         return drawn

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -33,7 +33,8 @@ def make_runs(rows: ImportedRows, name: str, digest: str, version: str) -> pd.Da
     Args:
         rows: what the table says.
         name: stands for the dataset where that is no axis.
-        digest: of the file or frame; with the cell and the seed it is the identity of a run.
+        digest: of the rows and of what their columns mean; with the cell and the seed it is the
+            identity of a run.
         version: of lrdecay.
     """
     made = []
@@ -128,6 +129,22 @@ def _check_epochs(epochs: pd.Series[Any]) -> None:
         raise InputError(f"epochs: epoch {value} (row {row + 1}) is no whole number from 1")
 
 
+_KINDS: Mapping[Callable[[pa.DataType], bool], str] = {
+    pa.types.is_integer: "a whole number",
+    pa.types.is_floating: "a number",
+    pa.types.is_boolean: "true or false",
+    pa.types.is_string: "a value",
+}
+"""What an axis that lrdecay has must be, by its type."""
+
+
+def _read_number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
 def _read_axes(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return axes under the columns that lrdecay has for them; all others are the loop's own
     arguments."""
@@ -137,21 +154,18 @@ def _read_axes(values: Mapping[str, Any]) -> dict[str, Any]:
         if axis not in AXES:
             own[axis] = value
             continue
-        kind = BY_NAME[axis].type
-        try:
-            if pa.types.is_string(kind):
-                found[axis] = str(value)
-            elif pa.types.is_integer(kind) and float(value).is_integer():
-                found[axis] = int(value)
-            elif pa.types.is_floating(kind):
-                found[axis] = float(value)
-            elif pa.types.is_boolean(kind):
-                found[axis] = bool(value)
-            else:
-                raise ValueError
-        except (TypeError, ValueError) as error:
-            kinds = "a whole number" if pa.types.is_integer(kind) else "a number"
-            raise InputError(f"axis {axis}: {quote(value)} is not {kinds}") from error
+        kind, number = BY_NAME[axis].type, _read_number(value)
+        if pa.types.is_string(kind) and value is not None:
+            found[axis] = str(value)
+        elif pa.types.is_boolean(kind) and value in (True, False):
+            found[axis] = bool(value)
+        elif pa.types.is_floating(kind) and number is not None:
+            found[axis] = number
+        elif pa.types.is_integer(kind) and number is not None and number.is_integer():
+            found[axis] = int(number)
+        else:
+            needed = next(text for is_kind, text in _KINDS.items() if is_kind(kind))
+            raise InputError(f"axis {axis}: {quote(value)} is not {needed}")
     found["trainer_args"] = json.dumps(own, sort_keys=True, default=str) if own else None
     return found
 
@@ -162,8 +176,8 @@ def make_run(row: Mapping[str, Any]) -> Run:
 
 
 def _identify(digest: str, cell: Mapping[Any, Any], dataset: str) -> str:
-    """Return the arguments of a schedule of which nothing but the label is known: with the file and
-    the problem they keep runs apart that are called alike in another import."""
+    """Return the arguments of a schedule of which nothing but the label is known: with the import
+    and the problem they keep runs apart that are called alike in another import."""
     content = {"imported": digest[:16], "label": cell["scheduler"], "dataset": dataset}
     return json.dumps(content, sort_keys=True)
 

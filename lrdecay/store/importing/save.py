@@ -76,11 +76,11 @@ def save_import(
     folder.mkdir(parents=True, exist_ok=True)
     with hold_folder(folder):
         if has_results(folder):
-            ids = set(read_runs(folder, ["run_id", "status"])["run_id"])
-            same = ids == set(tables[0]["run_id"])
-            if same and _is_same(read_plan(folder).sweep_text, text):
+            there = set(read_runs(folder, ["run_id", "status"])["run_id"])
+            asked_for = set(tables[0]["run_id"])
+            if there == asked_for and _is_same(read_plan(folder).sweep_text, text):
                 return
-            if not same and not replace:
+            if not there <= asked_for and not replace:  # what was damaged may come once more
                 raise InputError(
                     f"{folder}: other results are there; give another folder, or say --replace"
                 )
