@@ -79,8 +79,9 @@ class Conclusions:
     family_sizes: Mapping[str, int]
 
     def spell_margin(self) -> str:
-        """Return the margin, which there is, with its unit."""
-        return self.metric.spell(f"{self.criteria.margin:g}")
+        """Return the margin with its unit; nothing where none is given."""
+        margin = self.criteria.margin
+        return "" if margin is None else self.metric.spell(f"{margin:g}")
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -194,9 +195,10 @@ class Conclusions:
         margin: float | None,
     ) -> pd.DataFrame:
         """Return verdicts of imported runs with what is said of such alone."""
-        table = judge_two_samples(table, self.blocks, listed, alpha, margin, self.criteria.budget)
+        reach, budget = self._reach(listed), self.criteria.budget
+        table = judge_two_samples(table, self.blocks, listed, alpha, margin, reach, budget)
         one_sided = (list_one_sided(self.blocks, contrast) for contrast in listed)
-        return add_fixed_interval(table, alpha).assign(
+        return add_fixed_interval(table, alpha, reach).assign(
             one_sided=[join_some(seeds, _SEEDS) for seeds in one_sided],
             n_seeds=[count_seeds(self.blocks, contrast) for contrast in listed],
         )

@@ -193,15 +193,13 @@ def _write(
 
 
 def _list_columns(source: str, table: pd.DataFrame) -> None:
-    from rich.table import Table
-
     from lrdecay.store.importing.guesses import guess_options
 
     found = guess_options(table)
-    shown = Table("column", "values", "distinct", box=None, pad_edge=False)
-    for row in found[["column", "values", "distinct"]].itertuples(index=False):
-        shown.add_row(*(sanitize_line(str(each)) for each in row))
-    out.print(shown)
+    rows = [("column", "distinct", "values"), *found[["column", "distinct", "values"]].to_numpy()]
+    wide = max(len(str(name)) for name, _, _ in rows)
+    for name, distinct, values in rows:
+        out.say(sanitize_line(f"{name:<{wide}}  {distinct:>8}  {values}").rstrip())
     guesses = " ".join(filter(None, found["guess"]))
     command = f"{program_name()} import {shlex.quote(source)} {guesses} --into results/NAME"
     out.say(sanitize_line(f"A guess:  {command}"))

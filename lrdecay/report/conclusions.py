@@ -51,15 +51,12 @@ def write_question(found: Conclusions) -> str:
     chance = f"{100 * (1 - found.criteria.confidence):.3g}%"
     size = len(primary)
     verdicts = "the verdict" if size == 1 else f"any of the {spell_count(size, 'verdict')}"
-    margin, looks = (
-        found.criteria.margin,
-        "" if found.criteria.seeds_fixed else ", at all looks together",
-    )
-    none = "" if margin is None else found.metric.spell(f"{margin:g}")
-    none = f"Differences below {none} are to count as none; that" if none else "That"
+    looks = "" if found.criteria.seeds_fixed else ", at all looks together"
+    margin = found.spell_margin()
+    that = f"Differences below {margin} are to count as none; that" if margin else "That"
     return (
         f"{others} against {found.reference}{where}, by {found.metric.title}. "
-        f"{none} {verdicts} is wrong has a probability of at most {chance}{looks}."
+        f"{that} {verdicts} is wrong has a probability of at most {chance}{looks}."
     )
 
 
@@ -75,12 +72,10 @@ def write_summary(found: Conclusions) -> str:
             f"Too few seeds to say whether a difference is real: a pair has {most} at most, and "
             f"verdicts begin at {still_open['next_look'].min()}."
         )
-    margin = found.criteria.margin
-    within = "" if margin is None else found.metric.spell(f"{margin:g}")
     equivalent, identical = (int((verdicts == each).sum()) for each in (EQUIVALENT, IDENTICAL))
     counts = {
         "shown to differ from 0": int(verdicts.isin(RESOLVED).sum()) - equivalent - identical,
-        f"equivalent within {within}": equivalent,
+        f"equivalent within {found.spell_margin()}": equivalent,
         "identical at every seed": identical,
         "not resolved": int((verdicts == UNRESOLVED).sum()),
         "not evaluated": int((verdicts == NOT_EVALUATED).sum()),

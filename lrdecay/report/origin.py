@@ -28,7 +28,8 @@ _PAIRED = {
     ),
     NOT_PAIRED: (
         "The two sides have no seed in common, so their runs are two samples, compared by Welch's "
-        "interval, which holds for a number of seeds that was fixed beforehand."
+        "interval with the degrees of freedom of the smaller one; it holds for a number of seeds "
+        "that was fixed beforehand."
     ),
 }
 

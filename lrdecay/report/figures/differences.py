@@ -140,7 +140,5 @@ def _bar(found: Conclusions) -> str:
 
 
 def _margin(found: Conclusions) -> str:
-    if found.criteria.margin is None:
-        return "No margin is given."
-    margin = found.metric.spell(f"\N{PLUS-MINUS SIGN}{found.criteria.margin:g}")
-    return f"Grey: the margin, {margin}."
+    margin = found.spell_margin()
+    return f"Grey: the margin, \N{PLUS-MINUS SIGN}{margin}." if margin else "No margin is given."
