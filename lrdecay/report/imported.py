@@ -154,9 +154,11 @@ class Imported:
         results again changes nothing.
 
         Raises:
-            InputError: other results are in the folder, and `replace` is not said.
+            InputError: as `compare`; or other results are in the folder, and `replace` is not said.
         """
-        comparison: dict[str, Any] = {"metric": self._name_metric(metric)}
+        name = self._name_metric(metric)
+        Criteria(reference, name, margin, declared=self.declared)  # raises where it cannot be
+        comparison: dict[str, Any] = {"metric": name}
         comparison |= {} if reference is None else {"reference": self._check_label(reference)}
         comparison |= {} if margin is None else {"margin": margin}
         comparison |= {"seeds": "fixed"} if seeds_fixed else {}

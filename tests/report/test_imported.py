@@ -7,20 +7,16 @@ where the design had sequences. Those at a number of seeds fixed beforehand are 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.commands import call
-from helpers.imports import CASES, make_table, primary, read_case, take
-from helpers.paths import HOME
+from helpers.imports import make_table, primary, read_case, take
 from scipy import stats
 
 from lrdecay import analysis
 from lrdecay.core.errors import InputError
 from lrdecay.report.compare import compare_folder
 from lrdecay.report.frame_import import from_frame
-from lrdecay.store.export import export_results
 from lrdecay.store.reader import read_runs
 
 PROBLEMS = ("resnet20-cifar10", "resnet56-cifar100", "mobilenetv2-fmnist")
-SHARED = ("mean", "sd", "low", "high", "p", "effect", "correlation", "wins", "look")
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +253,8 @@ def test_the_leaderboard_resolves_nothing(leaderboard):
     out = {key: ends for key, ends in alone.items() if ends.low > 0 or ends.high < 0}
     assert list(out) == [("mobilenetv2-fmnist", "one_cycle")]
     assert np.round(next(iter(out.values())), 2).tolist() == [-1.27, -0.14]
+    # the design's sequences needed 13 to 245 seeds; a number fixed anew needs other ones
+    assert (3 + found["more_seeds"]).tolist() == [43, np.inf, 57, 119, 7, 259]
     # pairing by seed gained nothing
     assert found["correlation"].min().round(2) == -1.00
     assert found["correlation"].max().round(2) == 0.69
@@ -286,30 +284,6 @@ def test_optimizers_are_paired_by_their_first_loss(optimizers):
     assert round(row["sd"], 2) == 0.82
     assert "9 pairs of one start, data order not recorded" in row["sentence"]
     assert primary(optimizers.compare(reference="AMSGrad", margin=2.0))["verdict"] == "equivalent"
-
-
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-def test_lrdecays_own_runs_imported_give_the_same_verdicts_to_the_bit(tmp_path, name, suffix):
-    runs = read_runs(HOME / "results" / name)
-    path = tmp_path / f"runs.{suffix}"
-    kept = runs.drop(columns="test_correct")
-    kept.to_csv(path, index=False) if suffix == "csv" else kept.to_parquet(path)
-    folder = tmp_path / "got"
-    done = call(
-        *("import", path, "--scheduler", "scheduler", "--seed", "seed", "--dropout", "dropout"),
-        *("--metric", "test_accuracy", "--status", "status", "--into", folder),
-        *("--digest", "init_digest", "--digest", "order_digest", "--digest", "dataset_digest"),
-        *("--unit", "test_accuracy=share", "--where", "phase=compare"),
-    )
-    assert done.exit_code == 0, done.output
-    expected = analysis.compare(runs, margin=0.05)
-    found = analysis.compare(read_runs(folder), margin=0.05)
-    assert (found["pairing"] == "verified").all()
-    pd.testing.assert_frame_equal(
-        found[list(SHARED)], expected[list(SHARED)], check_exact=True, check_dtype=False
-    )
-    assert found["verdict"].tolist() == expected["verdict"].tolist()
 
 
 def test_a_saved_import_says_the_same_and_saving_again_changes_nothing(tmp_path):
@@ -363,86 +337,6 @@ def test_the_report_of_a_leaderboard_is_of_its_problems(tmp_path, leaderboard):
     assert "train them where these came from" in text
 
 
-def test_the_command_lists_columns_with_guesses():
-    done = call("import", CASES / "mls_bench_dl_lr_schedule_as_published.csv", "--columns")
-    assert done.exit_code == 0, done.output
-    assert "--seed seed --drop mean" in done.output
-    assert "--scheduler model" in done.output
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ((), "--scheduler, --seed, --metric and --into are needed; --columns lists what there is"),
-        (("--where", "model=x"), "no such run; choose from"),
-        (("--unit", "=x"), "--unit =x: expected NAME=VALUE"),
-    ],
-)
-def test_the_command_says_what_is_wrong(tmp_path, options, says):
-    needed = ("--scheduler", "model", "--seed", "seed", "--into", tmp_path / "x")
-    given = (*needed, "--metric", "test_accuracy=test_acc_resnet20-cifar10") if options else ()
-    path = CASES / "mls_bench_dl_lr_schedule_as_published.csv"
-    done = call("import", path, *given, *options)
-    assert done.exit_code == 2
-    assert says in " ".join(done.output.split())
-    assert not (tmp_path / "x").exists()
-
-
-@pytest.mark.filterwarnings("ignore")  # of MLflow's own code, as it writes
-@pytest.mark.parametrize("to", ["csv", "tensorboard", "mlflow"])
-def test_what_lrdecay_exports_gives_the_same_verdicts_imported_again(tmp_path, to):
-    folder = HOME / "results" / "mnist"
-    runs = read_runs(folder)
-    exported = export_results(folder, to, tmp_path / "exported")
-    source = {"csv": exported / "runs.csv", "mlflow": exported / "mlflow.db"}.get(to, exported)
-    metric = "test_accuracy" if to == "csv" else "test_accuracy=final/test_accuracy"
-    digests = {
-        "csv": ("--digest", "init_digest", "--digest", "order_digest"),
-        "tensorboard": (),
-        "mlflow": (
-            *("--digest", "init_digest=lrdecay.init_digest"),
-            *("--digest", "order_digest=lrdecay.order_digest"),
-        ),
-    }
-    done = call(
-        *("import", source, "--scheduler", "scheduler", "--seed", "seed", "--dropout", "dropout"),
-        *("--metric", metric, "--unit", "test_accuracy=share", *digests[to]),
-        *("--where", "phase=compare", "--into", tmp_path / "got"),
-    )
-    assert done.exit_code == 0, done.output
-    expected = analysis.compare(runs, margin=0.05)
-    # in the order of the original: others list runs in theirs
-    key = ["family", "a", "b", "where"]
-    expected = expected.set_index(key)
-    found = analysis.compare(read_runs(tmp_path / "got"), margin=0.05).set_index(key)
-    found = found.reindex(expected.index)
-    assert found["verdict"].tolist() == expected["verdict"].tolist()
-    pairing = "by seed" if to == "tensorboard" else "verified"
-    assert set(found["pairing"]) == {pairing}
-    # TensorBoard has single precision
-    places = {"rtol": 1e-3, "atol": 2e-5} if to == "tensorboard" else {"rtol": 0}
-    for end in ("mean", "low", "high"):
-        np.testing.assert_allclose(found[end], expected[end], **places)
-
-
-def test_other_commands_work_on_an_import(tmp_path):
-    folder = take(make_table(), metric={"test_accuracy": "acc"}).save(tmp_path / "mine")
-    for command in (
-        ("verify", folder),
-        ("status", folder),
-        ("compare", folder),
-        ("compare", folder, "--format", "json"),
-        ("report", folder),
-        ("export", folder, "--to", "csv"),
-        ("merge", folder, "--into", tmp_path / "merged"),
-    ):
-        done = call(*command)
-        assert done.exit_code == 0, (command, done.output)
-    pd.testing.assert_frame_equal(read_runs(tmp_path / "merged"), read_runs(folder))
-    done = call("sweep", folder / "sweep.yaml", "--results", tmp_path / "other")
-    assert done.exit_code == 2
-
-
 def test_a_metric_of_its_own_is_saved_and_compared(tmp_path):
     got = take(make_table(), metric={"test_f1": "acc", "val_ppl": "acc"})
     assert got.metrics[["metric", "value"]].iloc[0].tolist() == ["test_f1", make_table()["acc"][0]]
@@ -452,19 +346,3 @@ def test_a_metric_of_its_own_is_saved_and_compared(tmp_path):
     assert sentence.startswith("a beats b by ")
     text = got.write_report(tmp_path / "page.html", metric="val_ppl").read_text(encoding="utf-8")
     assert "val ppl" in text
-
-
-def test_importing_into_the_folder_of_others_needs_to_be_said(tmp_path):
-    path = tmp_path / "runs.csv"
-    make_table(8).to_csv(path, index=False)
-    given = ("import", path, "--scheduler", "label", "--seed", "seed", "--metric")
-    given = (*given, "test_accuracy=acc", "--into", tmp_path / "got")
-    assert call(*given).exit_code == 0
-    assert call(*given).exit_code == 0  # the same again
-    assert len(read_runs(tmp_path / "got")) == 16
-    make_table(9).to_csv(path, index=False)
-    done = call(*given)
-    assert done.exit_code == 2
-    assert "other results are there" in done.output
-    assert call(*given, "--replace").exit_code == 0
-    assert len(read_runs(tmp_path / "got")) == 18

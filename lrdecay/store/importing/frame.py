@@ -215,7 +215,7 @@ def _read_status(
     if column is not None:
         status = frame[column].astype(str).str.strip().str.lower().map(STATUS)
         if status.isna().any():
-            odd = frame.loc[status.isna(), column].iloc[0]
+            odd = frame.loc[status.isna(), column].tolist()[0]
             raise InputError(
                 f"status: {quote(odd)} is none of completed, diverged, failed (nor finished, "
                 f"crashed, killed, as trackers say)"

@@ -125,7 +125,7 @@ def _check_epochs(epochs: pd.Series[Any]) -> None:
     odd = ~(numbers.ge(1) & numbers.eq(numbers.round())).to_numpy()
     if odd.any():
         row = int(odd.argmax())
-        value = quote(epochs.iloc[row])
+        value = quote(epochs.tolist()[row])
         raise InputError(f"epochs: epoch {value} (row {row + 1}) is no whole number from 1")
 
 

@@ -89,6 +89,31 @@ MISUSE = {
         {"metric": {"test_accuracy[x]": "acc"}},
         "the table has a column of that name; rename it",
     ),
+    "an axis of truths": (
+        make_table(batch_norm="maybe"),
+        {"axes": ["batch_norm"]},
+        "axis batch_norm: 'maybe' is not true or false",
+    ),
+    "an axis that lacks a value": (
+        make_table(dataset=None),
+        {"axes": ["dataset"]},
+        "axis dataset: nothing is not a value",
+    ),
+    "two columns of one name": (
+        make_table().assign(more=1).rename(columns={"more": "acc"}),
+        {},
+        "the table has two columns 'acc'",
+    ),
+    "two words on the start": (
+        make_table(x=1.0, y="w"),
+        {"same_start": "x", "digests": {"init_digest": "y"}},
+        "same start: init_digest is given, which says more; leave one out",
+    ),
+    "an accuracy of no unit": (
+        make_table(),
+        {"unit": "own"},
+        "metric test_accuracy: an accuracy is a share or percent; give what is none another name",
+    ),
     "a width of an axis of numbers": (
         make_table(batch_size=1.5),
         {"axes": ["batch_size"]},
@@ -197,6 +222,23 @@ def test_curves_become_epochs():
         take(make_table(), epochs=curves.assign(seed=77))
     with pytest.raises(InputError, match=r"split must be one of train, .*, not 'dev'"):
         take(make_table(), epochs=curves.assign(split="dev"))
+    with pytest.raises(InputError, match=r"epoch 1\.5 \(row 1\) is no whole number from 1"):
+        take(make_table(), epochs=curves.assign(epoch=[1.5, 2.0]))
+    with pytest.raises(InputError, match="no column 'epoch'; it needs label, seed, epoch, split"):
+        take(make_table(), epochs=curves.drop(columns="epoch"))
+    with pytest.raises(InputError, match="accuracy is a share from 0 to 1; divide percent by 100"):
+        take(make_table(), epochs=curves.assign(accuracy=93.0))
+
+
+def test_curves_are_of_a_cell_with_all_of_its_axes():
+    table = pd.concat([make_table(width=8), make_table(width=16)], ignore_index=True)
+    curves = pd.DataFrame(
+        {"label": "a", "seed": 0, "width": [16, 8], "epoch": 1, "split": "val", "loss": [0.1, 0.2]}
+    )
+    got = take(table, axes=["width"], epochs=curves)
+    of = got.runs.set_index("run_id")["trainer_args"]
+    assert of.loc[got.epochs["run_id"]].tolist() == ['{"width": 16}', '{"width": 8}']
+    assert got.epochs["loss"].tolist() == [0.1, 0.2]
 
 
 def test_rows_of_means_are_refused_and_left_out_if_asked():
@@ -217,12 +259,18 @@ def test_doubles_are_refused_or_the_last_of_each_is_taken():
         "rows 2, 3, 4 are all of baseline:trapezoidal at seed 42: name the column that tells them "
         "apart (--axis; these differ: timestamp, wikitext2_ppl_gpt-124m, lambada_ppl_gpt-124m)"
     )
-    table = table[table["model"].isin(["baseline:trapezoidal", "baseline:wsd"])]
     got = from_frame(table, **TRAPEZOIDAL, drop=["mean"], duplicates="last")
-    (row,) = got.compare().query("family == 'scheduler'").to_dict("records")
-    assert row["verdict"] == "not evaluated"
-    assert "1 run has no value, and whether it diverged is not known" in row["sentence"]
-    assert "seeds 123, 456 are there for one side only" in row["sentence"]
+    assert got.notes[1] == (
+        "of 9 rows that share a cell and seed the last of each was taken, as asked"
+    )
+    found = got.compare().query("family == 'scheduler'").set_index("scheduler")
+    assert (found["verdict"] == "not evaluated").all()
+    assert found["sentence"].str.contains("seeds 123, 456 are there for one side only").all()
+    unknown = "1 run has no value, and whether it diverged is not known"
+    assert found["sentence"].str.contains(unknown).to_dict() == {
+        "baseline:wsd": True,
+        "baseline:wsd_sqrt": False,
+    }
 
 
 def test_a_table_without_seeds_is_refused():

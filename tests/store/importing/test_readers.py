@@ -2,11 +2,13 @@
 writes such."""
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers.frames import make_tables, write_folder
+from helpers.imports import write_state
 
 from lrdecay.core.errors import InputError
 from lrdecay.store.export import export_results
@@ -113,16 +115,23 @@ def test_mlflow_names_the_experiments_there_are(folder, tmp_path):
     assert not (tmp_path / "none.db").exists()
 
 
-def write_state(folder, steps, f1):
-    folder.mkdir(parents=True)
-    log = [
-        {"epoch": 1.0, "loss": 0.9, "step": 10},
-        {"epoch": 1.0, "eval_f1": f1 / 2, "eval_loss": 0.5, "step": 10},
-        {"epoch": 2.0, "eval_f1": f1, "eval_runtime": 1.5, "step": steps},
-        {"test_f1": f1 / 4, "step": steps},
-    ]
-    state = {"global_step": steps, "epoch": 2.0, "log_history": log}
-    (folder / "trainer_state.json").write_text(json.dumps(state))
+@pytest.mark.parametrize(
+    ("name", "package", "says"),
+    [
+        (
+            "events.out.tfevents.1",
+            "tensorboardX.proto.event_pb2",
+            "install the extra `tensorboard`",
+        ),
+        ("mlflow.db", "mlflow", "install the extra `mlflow`"),
+    ],
+)
+def test_what_an_extra_reads_says_which(tmp_path, monkeypatch, name, package, says):
+    (tmp_path / name).write_bytes(b"")
+    monkeypatch.setitem(sys.modules, package, None)
+    place = tmp_path if name.startswith("events") else tmp_path / name
+    with pytest.raises(InputError, match=says):
+        read_source(str(place))
 
 
 def test_of_a_trainer_the_last_checkpoint_counts(tmp_path):
