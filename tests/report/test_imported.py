@@ -198,6 +198,18 @@ def test_fixed_seeds_have_the_t_interval_of_all_pairs():
     assert row[["fixed_low", "fixed_high"]].tolist() == pytest.approx([low, high])
 
 
+def test_fixed_seeds_are_looked_at_once():
+    """What the first of them would have said alone does not count."""
+    apart = np.array([1.0, 1.02, 0.98, -3.0, 4.0, -2.5])
+    table = make_table(6)
+    table["acc"] = 50.0 + np.concatenate([np.zeros(6), apart])
+    row = primary(take(table).compare(seeds_fixed=True))
+    low, high = stats.ttest_1samp(apart, 0).confidence_interval(0.95)
+    assert row[["low", "high"]].tolist() == pytest.approx([low, high])
+    assert (row["verdict"], row["look"]) == ("unresolved", 6)
+    assert stats.ttest_1samp(apart[:3], 0).pvalue < 0.001
+
+
 def test_a_seed_that_neither_side_has_is_not_missing():
     table = pd.concat([make_table(8), make_table(10).query("label == 'a'").replace("a", "c")])
     found = take(table).compare(reference="a", exploratory=True).set_index(["family", "scheduler"])
