@@ -341,6 +341,15 @@ def test_the_report_of_an_import_says_what_it_is(tmp_path, seeds_fixed):
         assert words not in text, words
 
 
+def test_what_a_table_says_is_text_on_the_page(tmp_path):
+    odd = "<script>alert(1)</script>"
+    table = make_table().replace("b", odd).rename(columns={"acc": f"acc{odd}"})
+    got = take(table, metric={"test_accuracy": f"acc{odd}"})
+    text = got.write_report(tmp_path / "page.html", reference="a").read_text(encoding="utf-8")
+    assert odd not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; beats a by " in text
+
+
 def test_the_report_of_a_leaderboard_is_of_its_problems(tmp_path, leaderboard):
     page = leaderboard.write_report(tmp_path / "page.html", seeds_fixed=True)
     text = page.read_text(encoding="utf-8")

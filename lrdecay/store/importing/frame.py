@@ -6,7 +6,6 @@ what is taken for granted is a note.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,16 +15,11 @@ import pandas as pd
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import join_some, quote, spell_count
-from lrdecay.store.importing.columns import DIGESTS, TOLD, Columns, check_name, require_columns
+from lrdecay.store.importing.columns import Columns, check_name, require_columns
+from lrdecay.store.importing.digests import read_digests
 from lrdecay.store.importing.problems import split_problems
+from lrdecay.store.importing.status import read_status
 from lrdecay.store.importing.units import ImportedMetric, describe_metric
-
-STATUS = {
-    **dict.fromkeys(("completed", "finished"), "completed"),
-    "diverged": "diverged",
-    **dict.fromkeys(("failed", "crashed", "killed"), "failed"),
-}
-"""How a run ended, by what trackers call it, in any case."""
 
 _MOST_ROWS = 6  # that an error names
 
@@ -77,11 +71,11 @@ def read_frame(frame: pd.DataFrame, columns: Columns) -> ImportedRows:
     cells = _read_cells(frame, columns, axes)
     frame, cells, kept = _keep_once(frame, cells, columns, axes)
     values, metrics = _read_values(frame, wanted, columns)
-    status, unknown, fates = _read_status(frame, values, columns.status)
+    status, unknown, fates = read_status(frame, values, columns.status)
     return ImportedRows(
         cells.drop(columns="_row").assign(status=status),
         values,
-        _read_digests(frame, columns),
+        read_digests(frame, columns),
         unknown,
         axes,
         metrics,
@@ -206,51 +200,3 @@ def _read_values(
 def _pick(given: Any, name: str) -> Any:
     """Return what is said of one metric, or of all of them."""
     return given.get(name) if isinstance(given, Mapping) else given
-
-
-def _read_status(
-    frame: pd.DataFrame, values: pd.DataFrame, column: str | None
-) -> tuple[pd.Series[str], np.ndarray, list[str]]:
-    """Return how each run ended, for which it is not known, and a note if there are such."""
-    if column is not None:
-        status = frame[column].astype(str).str.strip().str.lower().map(STATUS)
-        if status.isna().any():
-            odd = frame.loc[status.isna(), column].tolist()[0]
-            raise InputError(
-                f"status: {quote(odd)} is none of completed, diverged, failed (nor finished, "
-                f"crashed, killed, as trackers say)"
-            )
-        return status, np.zeros(len(frame), bool), []
-    unknown = values.isna().all(axis=1).to_numpy()
-    status = pd.Series("completed", index=frame.index)
-    if not unknown.any():
-        return status, unknown, []
-    have = "row has" if unknown.sum() == 1 else "rows have"
-    note = f"{unknown.sum()} {have} none of the metrics, and whether they diverged is not known"
-    return status, unknown, [note]
-
-
-def _read_digests(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
-    """Return the digests that are recorded; a same-start column gives that of the initial
-    weights."""
-    found = pd.DataFrame(index=frame.index)
-    for name in DIGESTS:
-        if name in columns.digests:
-            own = frame[columns.digests[name]]
-            found[name] = own.astype(str).where(own.notna(), None)
-    if columns.same_start is not None:
-        if "init_digest" in columns.digests:
-            raise InputError("same start: init_digest is given, which says more; leave one out")
-        found["init_digest"] = frame[columns.same_start].map(digest_start)
-    return found
-
-
-def digest_start(value: object) -> str | None:
-    """Return what stands for a value that runs of one start share, such as the first loss.
-
-    >>> digest_start(266.05), digest_start(None)
-    ('told-c1ddc5cc49f3af33', None)
-    """
-    if value is None or value != value:
-        return None
-    return f"{TOLD}{hashlib.sha256(repr(value).encode()).hexdigest()[:16]}"

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lrdecay.core.text import join_some
-from lrdecay.store.importing.frame import STATUS
+from lrdecay.store.importing.status import STATUS
 from lrdecay.store.importing.units import is_known_metric
 
 _SCHEDULER = re.compile(r"scheduler|schedule|optimi[sz]er|method|model|strategy|label|name")

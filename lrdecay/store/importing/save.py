@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -84,19 +85,23 @@ def save_import(
                 raise InputError(
                     f"{folder}: other results are there; give another folder, or say --replace"
                 )
-        runs, epochs, metrics = (list_rows(table) for table in tables)
+        runs = list_rows(tables[0])
+        epochs, metrics = map(_group_by_run, tables[1:])
         records = [
-            Record(
-                {name: row[name] for name in RUNS.names},
-                [each for each in epochs if each["run_id"] == row["run_id"]],
-                [each for each in metrics if each["run_id"] == row["run_id"]],
-            )
+            Record({n: row[n] for n in RUNS.names}, epochs[row["run_id"]], metrics[row["run_id"]])
             for row in runs
         ]
         store = Store(folder)
         store.commit(records)
         asked = [make_run(row) for row in runs]
         store.compact(asked, text, planned=len(asked), first_plan=first_plan)
+
+
+def _group_by_run(table: pd.DataFrame) -> Mapping[str, list[dict[str, Any]]]:
+    grouped = defaultdict(list)
+    for row in list_rows(table):
+        grouped[row["run_id"]].append(row)
+    return grouped
 
 
 def _is_same(before: str, now: str) -> bool:
