@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lrdecay.core import WorkerError as WorkerError
     from lrdecay.execution import Trial as Trial
     from lrdecay.execution import TrialError as TrialError
+    from lrdecay.report import from_frame as from_frame
     from lrdecay.report import write_report as write_report
     from lrdecay.runner import SweepOptions as SweepOptions
     from lrdecay.runner import run_sweep as run_sweep
@@ -38,7 +39,7 @@ else:
             "core": "InputError WorkerError",
             "execution": "Trial TrialError",
             "plots": "",
-            "report": "write_report",
+            "report": "from_frame write_report",
             "runner": "SweepOptions run_sweep trials",
             "store": "merge_results read_epochs read_metrics read_runs",
             "sweep": "load_sweep",

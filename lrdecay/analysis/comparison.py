@@ -57,7 +57,10 @@ def compare(
         One row per contrast: `family`; the axes that have several values; `scheduler`,
         `versus_scheduler`, `dropout`, `versus_dropout` and the sides `a`, `b` as named in `where`;
         the columns of `estimate_contrasts`, `judge_contrasts` and `judge_on_images`, of which `p`
-        is that of the family; `family_size`; `as_planned`; and the verdict as a `sentence`.
+        is that of the family; `pairing` (`lrdecay.analysis.pairing.PAIRING`); `family_size`;
+        `as_planned`; and the verdict as a `sentence`. Of imported runs alone also those of
+        `judge_two_samples` and `add_fixed_interval`; `one_sided`, the seeds that some side lacks,
+        as text; and `n_seeds`, how many any side has.
 
     Raises:
         InputError: a column or the reference is missing, a metric is unknown, two runs are of one

@@ -27,8 +27,22 @@ from lrdecay.analysis.estimates import (
     estimate_contrasts,
     estimate_on_images,
 )
+from lrdecay.analysis.fixed_seeds import (
+    add_fixed_interval,
+    fix_seeds,
+    judge_two_samples,
+    keep_whole,
+    list_fixed_looks,
+)
 from lrdecay.analysis.looks import Look, list_looks
 from lrdecay.analysis.metrics import Metric
+from lrdecay.analysis.pairing import (
+    NOT_PAIRED,
+    count_seeds,
+    list_one_sided,
+    list_shared,
+    name_pairing,
+)
 from lrdecay.analysis.seed_blocks import Blocks, build_seed_blocks
 from lrdecay.analysis.sentences import write_sentences
 from lrdecay.analysis.settings import Criteria
@@ -43,6 +57,9 @@ from lrdecay.analysis.verdicts import (
 )
 from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import FirstPlan
+from lrdecay.core.text import join_some
+
+_SEEDS = 10  # of one side alone that are named
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +79,9 @@ class Conclusions:
     family_sizes: Mapping[str, int]
 
     def spell_margin(self) -> str:
-        """Return the margin, which there is, with its unit."""
-        return self.metric.spell(f"{self.criteria.margin:g}")
+        """Return the margin with its unit; nothing where none is given."""
+        margin = self.criteria.margin
+        return "" if margin is None else self.metric.spell(f"{margin:g}")
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -73,7 +91,8 @@ class Conclusions:
         table = self._judge_families(listed, sign_flips=True)
         images_sd = np.full(len(table), np.nan)
         if self.metric.name == "test_accuracy":
-            images_sd = estimate_on_images(self.blocks, listed, table["look"].to_numpy())
+            in_pairs = table["look"].where(table["pairing"] != NOT_PAIRED, 0)
+            images_sd = estimate_on_images(self.blocks, listed, in_pairs.to_numpy())
         table = judge_on_images(table, images_sd, self.criteria.margin, self._reach(listed))
         table["sentence"] = write_sentences(
             table, self.metric, self.criteria.margin, self.first_plan, self.criteria.budget
@@ -110,7 +129,9 @@ class Conclusions:
 
     @cached_property
     def looks(self) -> list[Look]:
-        """The looks at as many seeds as there are."""
+        """The looks at as many seeds as there are; any number of these, if it was fixed."""
+        if self.criteria.seeds_fixed:
+            return list_fixed_looks(len(self.blocks.seeds))
         return list_looks(self.first_plan.first, self.first_plan.most, len(self.blocks.seeds))
 
     @cached_property
@@ -160,12 +181,35 @@ class Conclusions:
         estimates = estimate_contrasts(self.blocks, listed, better, sign_flips)
         judged, alpha = self._judge_looks(listed, sizes, margin), self._alpha / sizes
         budget = self.criteria.budget
-        return judge_contrasts(estimates, judged, alpha, margin, self.first_plan, budget)
+        table = judge_contrasts(estimates, judged, alpha, margin, self.first_plan, budget)
+        table["pairing"] = name_pairing(self.blocks, listed)
+        if self.criteria.seeds_fixed:
+            table = fix_seeds(table, alpha, margin, budget)
+        return self._add_imported(table, listed, alpha, margin) if self.blocks.imported else table
+
+    def _add_imported(
+        self,
+        table: pd.DataFrame,
+        listed: Sequence[Contrast],
+        alpha: np.ndarray,
+        margin: float | None,
+    ) -> pd.DataFrame:
+        """Return verdicts of imported runs with what is said of such alone."""
+        reach, budget = self._reach(listed), self.criteria.budget
+        table = judge_two_samples(table, self.blocks, listed, alpha, margin, reach, budget)
+        one_sided = (list_one_sided(self.blocks, contrast) for contrast in listed)
+        return add_fixed_interval(table, alpha, reach).assign(
+            one_sided=[join_some(seeds, _SEEDS) for seeds in one_sided],
+            n_seeds=[count_seeds(self.blocks, contrast) for contrast in listed],
+        )
 
     def _judge_looks(
         self, listed: Sequence[Contrast], sizes: np.ndarray, margin: float | None
     ) -> pd.DataFrame:
         at_looks = estimate_at_looks(self.blocks, listed, self.looks)
+        if self.criteria.seeds_fixed:
+            counts = [len(list_shared(self.blocks, contrast)) for contrast in listed]
+            at_looks = keep_whole(at_looks, np.array(counts, int))
         places = at_looks["place"].to_numpy()
         alpha = self._alpha / sizes[places]
         return judge_looks(at_looks, alpha, margin, self._reach(listed)[places])
@@ -213,7 +257,7 @@ def conclude(
         InputError: as `compare`; for sizes of families only when a table is asked for.
     """
     metric = criteria.compared
-    blocks = build_seed_blocks(runs, metric, epochs, planned)
+    blocks = build_seed_blocks(runs, metric, epochs, planned, criteria.common_seeds)
     reference = find_reference(blocks.cells, criteria.reference)
     plan, sizes = first_plan or FirstPlan(), family_sizes or {}
     return Conclusions(criteria, reference, metric, blocks, plan, exploratory, sizes)

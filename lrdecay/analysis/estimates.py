@@ -15,7 +15,7 @@ from lrdecay.analysis.looks import Look
 from lrdecay.analysis.seed_blocks import DIGESTS, Blocks, State, find_unlike_digests
 
 FAULTS = (
-    *("n_missing", "n_failed", "n_without", "n_diverged_a", "n_diverged_b"),
+    *("n_missing", "n_failed", "n_without", "n_unknown", "n_diverged_a", "n_diverged_b"),
     *(f"n_unlike_{name}" for name in DIGESTS),
     *("n_same", "n_one_schedule"),
 )
@@ -44,8 +44,9 @@ def estimate_contrasts(
 
     Returns:
         Counts of seeds: `n` pairs; `n_asked`; `n_missing` and `n_waiting` (not there, or still to
-        come), `n_failed`, `n_without` (completed without the metric), `n_diverged_a`,
-        `n_diverged_b` (by side), `n_unlike_*` (digests that differ), `n_same` (all of them, where
+        come), `n_failed`, `n_without` (completed without the metric), `n_unknown` (imported without
+        it, and without a word on how they ended), `n_diverged_a`, `n_diverged_b` (by side),
+        `n_unlike_*` (digests that differ), `n_same` (all of them, where
         another dropout changed nothing), `n_one_schedule` (all of them, where both sides had the
         same rates and the same outcome), `n_same_rates` (all of them, where they had the same
         rates). Where any of `FAULTS` is not 0 nothing is paired, and the numbers are null: `mean`,
@@ -107,7 +108,7 @@ def estimate_on_images(blocks: Blocks, contrasts: Sequence[Contrast], n: np.ndar
     # stratum by stratum, as the bitmaps are read
     for place in sorted(np.flatnonzero(n > 1).tolist(), key=lambda at: contrasts[at].stratum):
         contrast = contrasts[place]
-        used = (blocks.state[list(contrast.cells)] != State.UNASKED).all(axis=0)
+        used = _are_asked(blocks, blocks.state[None, list(contrast.cells)])[0]
         used &= used.cumsum() <= n[place]
         found[place] = np.sqrt(bitmaps.variance(contrast.cells, contrast.weights, used))
     return found
@@ -269,7 +270,7 @@ def _counts(
     `of_dropouts` and `of_schedulers` say which contrasts ask what these do.
     """
     states = blocks.state[cells]
-    asked = (states != State.UNASKED).all(axis=1)
+    asked = _are_asked(blocks, states)
     complete = (states == State.COMPLETED).all(axis=1)
 
     def seeds_with(state: State, terms: np.ndarray | None = None) -> np.ndarray:
@@ -286,6 +287,7 @@ def _counts(
         "n_waiting": missing if blocks.waiting else none,
         "n_failed": seeds_with(State.FAILED),
         "n_without": seeds_with(State.NO_VALUE),
+        "n_unknown": seeds_with(State.UNKNOWN),
         "n_diverged_a": seeds_with(State.DIVERGED, weights > 0),
         "n_diverged_b": seeds_with(State.DIVERGED, weights < 0),
     }
@@ -300,6 +302,15 @@ def _counts(
         counts[name] = np.where((where | ~complete).all(axis=1), counts["n"], 0)
     wrong = sum(counts[name] for name in FAULTS)
     return counts, complete & (wrong == 0)[:, None], asked
+
+
+def _are_asked(blocks: Blocks, states: np.ndarray) -> np.ndarray:
+    """Return at which seeds contrasts (contrasts x terms x seeds) are asked for. Imported results
+    have no plan: what none of a contrast's cells has was not asked of it."""
+    asked: np.ndarray = (states != State.UNASKED).all(axis=1)
+    if blocks.imported:
+        asked &= (states != State.MISSING).any(axis=1)
+    return asked
 
 
 def _are_alike(codes: np.ndarray, reverse: bool = False) -> np.ndarray:

@@ -80,6 +80,12 @@ METRICS_COMPARED = {
 """By name, the default first."""
 
 
+def describe_images(name: str) -> str:
+    """Return what a metric of somebody else's was measured on, as far as its name says."""
+    of_split = {"test": "this test set", "val": "this validation set", "train": "this training set"}
+    return of_split.get(name.partition("_")[0], "these data")
+
+
 def find_metric(name: str, declared: Iterable[Metric] = ()) -> Metric:
     """Return a metric by its name: one of `METRICS_COMPARED`, or of those that are declared.
 

@@ -15,7 +15,8 @@ import pandas as pd
 from lrdecay.analysis.intervals import POWER, detectable_effect, t_radius
 from lrdecay.analysis.looks import Look, iterate_lattice, iterate_looks, list_looks
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.sentences import format_number, name_contrast
+from lrdecay.analysis.number_text import format_number
+from lrdecay.analysis.sentences import name_contrast
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET
 from lrdecay.core.first_plan import FEWEST_SEEDS, FirstPlan
 from lrdecay.core.text import spell_count

@@ -27,6 +27,7 @@ from lrdecay.analysis.metrics import Metric, find_steps, read_metric
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import format_named, join_filled, join_some, join_words
 from lrdecay.store.columns import FOREIGN
+from lrdecay.store.importing.columns import TOLD
 
 DIGESTS = {
     "init_digest": "initial weights",
@@ -54,6 +55,7 @@ class State(IntEnum):
     NO_VALUE = 3  # completed without the metric
     DIVERGED = 4
     FAILED = 5
+    UNKNOWN = 6  # imported without a value, and without a word on how it ended
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,11 @@ class Blocks:
     there is no run; `values` are in the metric's unit, NaN but for completed runs, and `steps` the
     smallest differences between such, infinite but for these; `digests`, `outcomes` and `rates`
     number the distinct ones, -1 for none. An outcome is what `OUTCOME` has of a completed run;
-    rates are those of all of its steps.
+    rates are those of all of its steps. `strict` is where a digest that is missing counts as
+    different, `told` where that of the initial weights is of another value (`TOLD`).
 
+    `imported`: no run is lrdecay's own, so that runs of seeds that no other cell has are two
+    samples.
     `waiting`: missing runs are still to come, so that their seeds do not count yet.
     """
 
@@ -79,6 +84,9 @@ class Blocks:
     digests: dict[str, np.ndarray]
     outcomes: np.ndarray
     rates: np.ndarray
+    strict: np.ndarray
+    told: np.ndarray
+    imported: bool
     waiting: bool
 
 
@@ -87,12 +95,14 @@ def build_seed_blocks(
     metric: Metric,
     epochs: pd.DataFrame | None = None,
     planned: pd.DataFrame | None = None,
+    common_seeds: bool = False,
 ) -> Blocks:
     """Lay out the runs of the comparison; trials of base rates are left out.
 
     Seeds are in the order of `planned` (rows of the sweep's plan). Without it they ascend, and
     every cell is asked for at every seed at which its stratum has a run: what is not there then is
-    missing, and may have been left out.
+    missing, and may have been left out; with `common_seeds` only cells are that are there. Of
+    results that were imported there is no plan: they are all there is.
 
     Raises:
         InputError: there are no runs, a column is missing, two runs are of one cell and seed, or
@@ -106,6 +116,10 @@ def build_seed_blocks(
     runs = compared(runs)
     if runs.empty:
         raise InputError("no runs to compare: the table has none of phase compare")
+    engines = runs["engine"]
+    imported = bool((engines == "imported").all())
+    if imported:
+        planned = None
     asked = runs if planned is None else _with_planned(runs, compared(planned))
     cells = list_cells(asked)
     axes = list(map(str, cells))
@@ -123,14 +137,18 @@ def build_seed_blocks(
         else np.zeros(len(cells), int)
     )
     wanted = np.zeros(shape, bool)
-    if planned is None:
+    if common_seeds:
+        wanted = row >= 0
+    elif planned is None:
         for each in np.unique(stratum):
             wanted[stratum == each] = (row[stratum == each] >= 0).any(axis=0)
     else:
         wanted[number_cells(asked, cells), number(asked["seed"])] = True
     values = np.where(row >= 0, read_metric(runs, metric, epochs)[row], np.nan)
     digests = {name: _codes(runs[name], row) for name in DIGESTS}
-    _refuse_copies(cells, seeds, digests)
+    is_told = runs["init_digest"].astype(str).str.startswith(TOLD).to_numpy(dtype=bool)
+    told = (row >= 0) & is_told[row]
+    _refuse_copies(cells, seeds, digests, told)
     return Blocks(
         runs=runs,
         cells=cells,
@@ -144,6 +162,9 @@ def build_seed_blocks(
         digests=digests,
         outcomes=_codes(_number_outcomes(runs), row),
         rates=_codes(runs.get("rates_digest", pd.Series(np.nan, index=runs.index)), row),
+        strict=(row >= 0) & ~engines.isin(FOREIGN).to_numpy(dtype=bool)[row],
+        told=told,
+        imported=imported,
         waiting=planned is not None,
     )
 
@@ -158,13 +179,13 @@ def find_unlike_digests(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarr
         By name of the digest, bool (contrasts x seeds): only where all of the cells completed.
     """
     completed = (blocks.state[cells] == State.COMPLETED).all(axis=1)
-    own = (blocks.row >= 0) & ~blocks.runs["engine"].isin(FOREIGN).to_numpy(dtype=bool)[blocks.row]
+    strict = blocks.strict[cells]
     found = {}
     for name, codes in blocks.digests.items():
         of_terms = codes[cells]
         known = of_terms >= 0
         highest = of_terms.max(axis=1, keepdims=True)
-        different = (known & (of_terms != highest)).any(axis=1) | (~known & own[cells]).any(axis=1)
+        different = (known & (of_terms != highest)).any(axis=1) | (~known & strict).any(axis=1)
         found[name] = different & completed
     return found
 
@@ -172,8 +193,7 @@ def find_unlike_digests(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarr
 def _complete(runs: pd.DataFrame) -> pd.DataFrame:
     """Return runs with the columns that a comparison goes by and that a frame may lack which was
     made by hand: nothing else is known of its runs, so they count as imported."""
-    rows = [str(place) for place in range(len(runs))]
-    absent = {"engine": "imported", "run_id": rows, **dict.fromkeys(DIGESTS)}
+    absent = {"engine": "imported", **dict.fromkeys(DIGESTS)}
     return complete_axes(runs).assign(
         **{name: value for name, value in absent.items() if name not in runs}
     )
@@ -204,12 +224,14 @@ def _refuse_doubles(runs: pd.DataFrame, placed: np.ndarray, axes: list[str]) -> 
         )
 
 
-def _refuse_copies(cells: pd.DataFrame, seeds: np.ndarray, digests: dict[str, np.ndarray]) -> None:
-    """Refuse runs of one cell that began alike at two seeds.
+def _refuse_copies(
+    cells: pd.DataFrame, seeds: np.ndarray, digests: dict[str, np.ndarray], told: np.ndarray
+) -> None:
+    """Refuse runs of one cell that began alike at two seeds; a value that is `told` may be.
 
     Where a network's weights are not drawn, so the same at every seed, the data order tells.
     """
-    init = digests["init_digest"]
+    init = np.where(told, -1, digests["init_digest"])
     drawn = ((init >= 0) & (init != init.max(axis=1, keepdims=True))).any(axis=1)
     twice = _stand_twice(init) & drawn
     if not twice.any():
@@ -256,6 +278,10 @@ def _states(
     absent = np.where(wanted, State.MISSING, State.UNASKED)
     state: np.ndarray = np.where(row >= 0, of_runs[row], absent)
     without = (state == State.COMPLETED) & ~np.isfinite(values)
+    if "error" in runs:  # how a run ended that says nothing of it, whatever its status
+        unknown = (runs["error"].notna() & (runs["status"] == "completed")).to_numpy(dtype=bool)
+        state = np.where(without & unknown[row], State.UNKNOWN, state)
+        without &= state != State.UNKNOWN
     return np.where(without, State.NO_VALUE, state)
 
 

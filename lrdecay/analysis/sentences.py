@@ -1,9 +1,8 @@
 """Verdicts in words: one sentence per contrast, and never a bare winner."""
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -11,7 +10,9 @@ from lrdecay.analysis.axes import list_strata
 from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.looks import list_looks
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.seed_blocks import DIGESTS
+from lrdecay.analysis.number_text import count_decimals, format_interval, format_number
+from lrdecay.analysis.pairing import NOT_PAIRED, describe_basis, describe_pairing
+from lrdecay.analysis.reasons import Row, list_reasons
 from lrdecay.analysis.verdicts import (
     DEFAULT_BUDGET,
     EQUIVALENT,
@@ -23,11 +24,6 @@ from lrdecay.analysis.verdicts import (
 )
 from lrdecay.core.first_plan import FEWEST_SEEDS, FirstPlan
 from lrdecay.core.text import format_named, join_filled, join_words, spell_count, spell_each
-
-DECIMALS = 8
-"""Decimals that are kept; what lies beyond them is rounding."""
-
-Row = Mapping[Hashable, Any]
 
 
 @dataclass(frozen=True)
@@ -96,59 +92,24 @@ def describe_looks(plan: FirstPlan, there: int) -> str:
     return f"at the planned {planned[0]} seeds"
 
 
-def format_interval(low: float, high: float, *marks: float) -> str:
-    """Return an interval as text: two digits of its half-width, and enough to tell its ends from 0
-    and from the `marks`.
-
-    >>> format_interval(-0.2, 0.4), format_interval(0.0004, 0.3), format_interval(-0.001, 0.002)
-    ('-0.20 to 0.40', '0.0004 to 0.3000', '-0.0010 to 0.0020')
-    >>> format_interval(-0.4996, 0.2, 0.5), format_interval(-math.inf, math.inf)
-    ('-0.4996 to 0.2000', 'unbounded')
-    """
-    if math.isinf(low) or math.isinf(high):
-        return "unbounded"
-    decimals = _decimals(low, high, marks)
-    return f"{low:.{decimals}f} to {high:.{decimals}f}"
-
-
-def format_number(value: float) -> str:
-    """Return a number of a table of verdicts as text; nothing of one that is not known.
-
-    >>> format_number(1.234), format_number(0.01234), format_number(-1e-17), format_number(math.nan)
-    ('1.23', '0.012', '0.00', '')
-    """
-    if pd.isna(value):
-        return ""
-    value = round(value, DECIMALS) + 0.0  # no minus before 0
-    return f"{value:.2f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"
-
-
 def name_contrast(row: Row, minus: str = "\N{MINUS SIGN}") -> str:
     """Return what is subtracted from what, and where."""
     return f"{_where(row, ': ')}{row['a']} {minus} {row['b']}"
 
 
-def _decimals(low: float, high: float, marks: Sequence[float] = ()) -> int:
-    half = (high - low) / 2
-    decimals = 2 if half == 0 else max(2, 1 - math.floor(math.log10(half)))
-    near = [abs(abs(end) - abs(mark)) for end in (low, high) for mark in (0.0, *marks)]
-    while decimals < 6 and any(apart and not round(apart, decimals) for apart in near):
-        decimals += 1
-    return min(decimals, 6)
-
-
 def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, budget: int) -> str:
     verdict = row["verdict"]
     if verdict == NOT_EVALUATED:
-        return f"{_subject(row)}: Not evaluated, since {'; '.join(_reasons(row, plan))}."
-    looks = describe_looks(plan, row["look"])
+        reasons = "; ".join(list_reasons(row, plan))
+        return f"{_subject(row)}: Not evaluated, since {reasons}.{_describe_seen(row, metric)}"
+    looks = describe_basis(row, "" if row.get("fixed") else describe_looks(plan, row["look"]))
     low, high, mean = row["low"], row["high"], row["mean"]
     within = "" if margin is None else metric.spell(f"{margin:g}")
     marks = () if margin is None else (margin,)
     if verdict in (HIGHER, LOWER):
         # what is said is how much the one has more, so the interval is of that too
         near, far = sorted((abs(low), abs(high)))
-        gain, decimals = mean if verdict == HIGHER else -mean, _decimals(near, far, marks)
+        gain, decimals = mean if verdict == HIGHER else -mean, count_decimals(near, far, marks)
         interval = format_interval(near, far, *marks)
         inside = near <= gain <= far  # else seeds after the look that decided are unlike the first
         amount = metric.spell(f"{gain:.{decimals}f}" if inside else interval)
@@ -159,7 +120,7 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         )
         if not inside:
             text += f" Of all {row['n']} seeds the mean is {gain:.{decimals}f}, outside of that."
-        if not row["skew_holds"]:
+        if row["skew_holds"] is not pd.NA and not row["skew_holds"]:
             text += (
                 " It supposes differences that are not skewed: corrected for their skewness the "
                 "interval contains 0."
@@ -231,57 +192,25 @@ def _claim(row: Row, metric: Metric, amount: str) -> str:
     return f"{first} beats {second} by {amount}"
 
 
-def _reasons(row: Row, plan: FirstPlan) -> Iterator[str]:
-    """Why a contrast is not evaluated; too few seeds are a reason only where there is no other."""
-    yield from list(_faults(row)) or [_count_seeds(row["n"], row["next_look"], plan)]
-
-
-def _count_seeds(there: int, look: int, plan: FirstPlan) -> str:
-    """Return what is there of the seeds that the first verdict needs."""
-    if there >= look:
-        return f"not all of the first {look} seeds are there yet"
-    is_are = "is" if there == 1 else "are"
-    if look != plan.first:
-        return f"{spell_count(there, 'seed')} {is_are} there, and verdicts begin at {look}"
-    return f"{there} of the planned {look} seeds {is_are} there"
-
-
-def _faults(row: Row) -> Iterator[str]:
-    """What no further seed can fix; what diverged is a finding, so it comes first."""
-    asked = spell_count(row["n_asked"], "seed")
-    for side in ("a", "b"):
-        if diverged := row[f"n_diverged_{side}"]:
-            name = row[side] if row["family"] != "interaction" else _mixed(row, side)
-            yield f"{diverged} of {asked} diverged for {name}"
-    for count, one, several in (
-        ("n_failed", "ended with an error", "ended with an error"),
-        ("n_missing", "lacks a run", "lack a run"),
-        ("n_without", "has a run without the metric", "have a run without the metric"),
-    ):
-        if row[count]:
-            yield f"{row[count]} of {asked} {one if row[count] == 1 else several}"
-    for name, what in DIGESTS.items():
-        if row[f"n_unlike_{name}"]:
-            unlike = spell_count(row[f"n_unlike_{name}"], "seed")
-            yield f"the {what} differ at {unlike}: these are no pairs"
-    if row["n_same"]:
-        same = spell_each(row["n_same"], "seed")
-        yield f"dropout changed nothing: the runs are the same to the bit at {same}"
-    if row["n_one_schedule"]:
-        yield (
-            f"{row['a']} and {row['b']} had the same learning rate in every step of every run, and "
-            f"the same outcome: here they are one schedule under two names"
-        )
-
-
-def _mixed(row: Row, side: str) -> str:
-    """The two cells of a side of an interaction."""
-    a, b = (row["a"], row["b"]) if side == "a" else (row["b"], row["a"])
-    return f"{a} at dropout {row['dropout']:g} or {b} at dropout {row['versus_dropout']:g}"
+def _describe_seen(row: Row, metric: Metric) -> str:
+    """Return the difference that imported runs show where there is no verdict, with the interval
+    that a number of seeds fixed beforehand would give."""
+    mean = row["mean"]
+    if "fixed_low" not in row or pd.isna(mean):
+        return ""
+    text = f" The difference seen is {metric.spell(format_number(mean))}"
+    low, high = row["fixed_low"], row["fixed_high"]
+    if math.isfinite(low):
+        interval = metric.spell(format_interval(low, high))
+        text += f" (were the number of seeds fixed beforehand: {interval})"
+    basis = describe_pairing(row)
+    return f"{text}; {basis}." if basis else f"{text}."
 
 
 def _outlook(row: Row, metric: Metric, budget: int) -> str:
     """Return what the seeds so far could resolve, and what more of them would."""
+    if row.get("fixed"):
+        return _outlook_fixed(row, budget)
     sd, look, next_look = row["sd_at_look"], row["look"], f"the next look is at {row['next_look']}"
     if sd == 0:
         return (
@@ -301,6 +230,16 @@ def _outlook(row: Row, metric: Metric, budget: int) -> str:
         f"{text}; the look at {resolving:,} would resolve this one if it stays as it is; "
         f"{next_look}."
     )
+
+
+def _outlook_fixed(row: Row, budget: int) -> str:
+    """Return how many seeds would resolve a difference, had that been their number from the
+    start."""
+    if not math.isfinite(row["more_seeds"]):
+        return f"It may not be resolvable within {spell_count(budget, 'seed')}."
+    side = " a side" if row["pairing"] == NOT_PAIRED else ""
+    needed = spell_count(row["look"] + row["more_seeds"], "seed")
+    return f"About {needed}{side} would resolve this one if it stays as it is."
 
 
 def _new_images(row: Row) -> str:

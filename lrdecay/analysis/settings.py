@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
-from lrdecay.analysis.metrics import Metric, find_metric
+from lrdecay.analysis.metrics import METRICS_COMPARED, Metric, describe_images, find_metric
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Count, Strict
@@ -82,6 +82,17 @@ class Comparison(Strict):
     """How sure all verdicts of a family are to be together."""
 
 
+class _ImportedComparison(Strict):
+    """What is asked of imported results, as `lrdecay import` writes it."""
+
+    reference: str | None = None
+    metric: str
+    margin: Count | None = None
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    seeds: Literal["fixed"] | None = None
+    common_seeds: bool = False
+
+
 _METRICS = TypeAdapter(dict[str, MetricSpec])
 
 
@@ -104,7 +115,11 @@ class Criteria:
     budget: int = DEFAULT_BUDGET
     """Seeds in all that could be trained at most."""
     declared: tuple[Metric, ...] = ()
-    """Metrics of the user's own."""
+    """Metrics beside those of lrdecay, or in another unit or direction than these."""
+    seeds_fixed: bool = False
+    """Whether the number of seeds was fixed beforehand: one t interval has all the error then."""
+    common_seeds: bool = False
+    """Whether seeds that only one side has are left out, and not missing."""
 
     @property
     def compared(self) -> Metric:
@@ -129,13 +144,40 @@ def read_criteria(sweep_text: str) -> Criteria:
     try:
         value = parse_yaml(sweep_text).value if sweep_text.strip() else {}
         given = value if isinstance(value, dict) else {}
+        if "imported" in given:
+            return _read_imported(given)
         seeds = given.get("seeds")
         budget = SeedsUntil.model_validate(seeds).max if isinstance(seeds, dict) else DEFAULT_BUDGET
         comparison = Comparison.model_validate(given.get("comparison") or {})
         metrics = _METRICS.validate_python(given.get("metrics") or {})
         return Criteria(**dict(comparison), budget=budget, declared=declare_metrics(metrics))
-    except (YamlError, ValidationError) as error:
+    except (YamlError, ValidationError, InputError) as error:
         raise InputError(
             f"the sweep file stored with the results has no comparison that this version reads: "
             f"{str(error).splitlines()[0]}"
         ) from error
+
+
+def _read_imported(given: Mapping[str, Any]) -> Criteria:
+    """Return what is asked of results that were imported, as their sweep file has it: the metrics
+    are its own, and unless a margin is given there is none."""
+    asked = _ImportedComparison.model_validate(given.get("comparison"))
+    specs = _METRICS.validate_python(given.get("metrics"))
+    return Criteria(
+        asked.reference,
+        asked.metric,
+        asked.margin,
+        asked.confidence,
+        declared=tuple(map(describe_imported, declare_metrics(specs))),
+        seeds_fixed=asked.seeds == "fixed",
+        common_seeds=asked.common_seeds,
+    )
+
+
+def describe_imported(metric: Metric) -> Metric:
+    """Return a metric of somebody else's with what its name says: which images it is of, and what
+    one that lrdecay has is called."""
+    known = METRICS_COMPARED.get(metric.name)
+    if known is None:
+        return replace(metric, images=describe_images(metric.name))
+    return replace(known, unit=metric.unit, higher_is_better=metric.higher_is_better)

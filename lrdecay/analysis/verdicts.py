@@ -76,7 +76,7 @@ def judge_looks(
     table["p"] = pd.Series(p, table.index).groupby(contrast).cummin()
     same = ~varies & (mean == 0)
     table["may_differ"] = np.where(same, share_that_may_differ(n, level), np.nan)
-    _keep_within(table, reach)
+    keep_within(table, reach)
     low, high = table["low"].to_numpy(), table["high"].to_numpy()
     rules = {
         IDENTICAL: same,
@@ -163,7 +163,7 @@ def judge_on_images(
     one_number = (np.minimum(sd, of_images) == 0) & (mean != 0)
     radius = np.where(one_number, np.inf, t_radius(n, of_images, level))
     ends = pd.DataFrame({"low": mean - radius, "high": mean + radius})
-    _keep_within(ends, reach)
+    keep_within(ends, reach)
     low, high = (ends[name].where(np.isfinite(ends[name])) for name in ("low", "high"))
     same = {HIGHER: low > 0, LOWER: high < 0, EQUIVALENT: _inside(low, high, margin)}
     holds = np.full(len(table), None, object)
@@ -184,7 +184,7 @@ def find_spoilt(table: pd.DataFrame) -> np.ndarray:
     return wrong
 
 
-def _keep_within(table: pd.DataFrame, reach: Numbers) -> None:
+def keep_within(table: pd.DataFrame, reach: Numbers) -> None:
     """Let no interval go on beyond what a difference can be; one of all there is, is infinite."""
     nothing = ((table["low"] <= -reach) & (table["high"] >= reach)).to_numpy()
     table["low"] = np.where(nothing, -np.inf, np.maximum(table["low"], -reach))

@@ -15,6 +15,7 @@ import typer
 from lrdecay.cli import (
     compare,
     export,
+    import_results,
     merge,
     new,
     plan,
@@ -36,7 +37,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (sweep, new, merge, status, plan, train, schedulers, report, compare, export, plot):
+COMMANDS = (
+    *(sweep, new, merge, status, plan, train, schedulers),
+    *(report, compare, import_results, export, plot),
+)
+for command in COMMANDS:
     app.add_typer(command.commands)
 
 

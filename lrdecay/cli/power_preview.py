@@ -12,6 +12,7 @@ from rich.table import Table
 
 from lrdecay.analysis.intervals import POWER
 from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.number_text import format_number
 from lrdecay.analysis.power import (
     AIM_MARGINS,
     Design,
@@ -22,7 +23,6 @@ from lrdecay.analysis.power import (
     look_up_spread,
     measure_spread,
 )
-from lrdecay.analysis.sentences import format_number
 from lrdecay.cli.console import err, out
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import join_filled

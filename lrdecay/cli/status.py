@@ -12,7 +12,7 @@ from lrdecay.cli import options
 from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import RUN_FAILED, report_errors
 from lrdecay.core.sanitize import sanitize_line
-from lrdecay.core.text import format_dropout, join_filled, spell_count
+from lrdecay.core.text import format_dropout, format_named, join_filled, spell_count
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -29,12 +29,16 @@ def status(folder: options.ResultsFolder) -> None:
     """Say how far a sweep is, also while it trains elsewhere."""
     from lrdecay.analysis.looks import describe_schedule
     from lrdecay.core.first_plan import LOST
+    from lrdecay.store.importing.save import read_origin
     from lrdecay.store.reader import read_plan
     from lrdecay.store.status import read_status
 
     print_status(*read_status(folder))
-    plan = read_plan(folder).first_plan
-    if plan is not None and plan.lost:
+    whole = read_plan(folder)
+    plan = whole.first_plan
+    if read_origin(whole.sweep_text) is not None:
+        out.say("These runs were imported; `lrdecay compare` says when verdicts are made.")
+    elif plan is not None and plan.lost:
         out.say(f"No verdict counts as planned: {LOST}")
     elif plan is not None:
         out.say(f"Verdicts are made {describe_schedule(plan.first, plan.most)}")
@@ -79,6 +83,8 @@ def print_status(counts: DataFrame, holder: Holder | None) -> None:
 
 def print_verification(folder: Path, found: Verification) -> None:
     """Print what was checked, what was wrong with it, and what is to train again."""
+    from lrdecay.store.importing.rows import ENGINE
+
     checked = (
         f"{folder}: {spell_count(found.runs, 'run')} with {spell_count(found.epochs, 'epoch')} in "
         f"{spell_count(found.files, 'file')}"
@@ -96,10 +102,13 @@ def print_verification(folder: Path, found: Verification) -> None:
         out.say("`lrdecay sweep FILE` will find which runs are missing")
         return
     if found.pending:
-        out.print(f"{spell_count(len(found.pending), 'run')} to train: `lrdecay sweep FILE`")
+        lost = spell_count(len(found.pending), "run")
+        imported = all(run.trainer == ENGINE for run in found.pending)
+        again = "import: `lrdecay import`, as before" if imported else "train: `lrdecay sweep FILE`"
+        out.print(f"{lost} to {again}")
     for run in found.pending[:_LISTED]:
-        parts = run.scheduler, format_dropout(run.dropout), f"seed {run.seed}", f"lr {run.lr:g}"
-        name = join_filled(*parts)
+        lr = format_named("lr", run.lr)
+        name = join_filled(run.scheduler, format_dropout(run.dropout), f"seed {run.seed}", lr)
         out.say(sanitize_line(f"  {run.run_id}  {name}"))
     if len(found.pending) > _LISTED:
         out.say(f"  ... and {len(found.pending) - _LISTED} more")

@@ -113,11 +113,12 @@ def _accuracy_by(
 
 
 def _require_dropouts(runs: pd.DataFrame) -> None:
-    if len(own := runs[~has_dropout(runs)]):
-        networks = ", ".join(sorted(set(own["model"])))
-        raise InputError(
-            f"no axis dropout to draw against: {networks} has rates of its own; choose another kind"
-        )
+    own = runs[~has_dropout(runs)]
+    if own.empty:
+        return
+    networks = ", ".join(sorted(own["model"].dropna().unique())) if "model" in own else ""
+    why = f"{networks} has rates of its own" if networks else "that of the runs is not known"
+    raise InputError(f"no axis dropout to draw against: {why}; choose another kind")
 
 
 def _draw_by_axis(

@@ -22,7 +22,8 @@ from lrdecay.analysis.metrics import (
     find_metric,
     read_metric,
 )
-from lrdecay.analysis.sentences import format_interval, name_contrast
+from lrdecay.analysis.number_text import format_interval
+from lrdecay.analysis.sentences import name_contrast
 from lrdecay.analysis.verdicts import RESOLVED
 from lrdecay.core.text import format_dropout
 from lrdecay.plots.common import (

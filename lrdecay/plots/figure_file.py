@@ -59,6 +59,18 @@ KINDS: dict[str, tuple[str, str]] = {
 """By name: the function of `plots`, and what it shows. A function takes tables of `TABLES`, and
 `ax`; other parameters have defaults."""
 
+_SHOWN = {
+    "learning-rates": ("epochs", "learning_rate"),
+    "curves": ("epochs", "accuracy"),  # or what --metric says
+    **dict.fromkeys(
+        ("accuracy-by-dropout", "accuracy-by-rate", "accuracy-by-epochs", "heat-map", "spread"),
+        ("runs", "test_accuracy"),
+    ),
+    "expected-best": ("trials", "val_accuracy"),
+    "gap-by-dropout": ("epochs", "accuracy"),
+}
+"""The table and the column of which a kind shows the numbers."""
+
 FORMATS = (".svg", ".png", ".pdf")
 TABLES = ("runs", "epochs", "trials")
 """Runs of the comparison, their epochs, and trials of base rates: the runs, if there are none."""
@@ -85,16 +97,38 @@ def draw_figure(
 
     function = find_function(kind)
     takes = signature(function).parameters
-    given = {name: value for name, value in (options or {}).items() if value is not None}
+    given: dict[str, Any] = {k: v for k, v in (options or {}).items() if v is not None}
     for name in given:
         if name not in takes:
             raise InputError(f"--{name}: a figure of the kind {kind} has no {name}")
     trials = runs if trials is None else trials
-    tables = {"runs": runs, "epochs": epochs, "trials": trials, "styles": styles}
+    tables = {"runs": runs, "epochs": epochs, "trials": trials}
+    require_numbers(kind, tables, given.get("metric"))
     figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
     ax = figure.subplots()
-    function(**{name: value for name, value in tables.items() if name in takes}, **given, ax=ax)
+    given |= {k: v for k, v in (tables | {"styles": styles}).items() if k in takes}
+    function(**given, ax=ax)
     return figure
+
+
+def require_numbers(
+    kind: str, tables: Mapping[str, pd.DataFrame], metric: str | None = None
+) -> None:
+    """Raise `InputError` where no run has what a kind shows, as others' results may lack it.
+
+    Args:
+        kind: one of `KINDS`.
+        tables: by the names of `TABLES`.
+        metric: accuracy or loss, where a kind can show either.
+    """
+    if kind not in _SHOWN:
+        return
+    name, column = _SHOWN[kind]
+    column = metric or column
+    runs, table = tables["runs"], tables[name]
+    own = table if name != "epochs" else table[table["run_id"].isin(runs["run_id"])]
+    if column in own and own[column].isna().all():
+        raise InputError(f"nothing to draw: {kind} shows {column}, and no run has any")
 
 
 def select_where(runs: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:

@@ -6,19 +6,21 @@ Labels are the user's: they are printed as they are, and mean nothing to rich or
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions, Criteria, compared, conclude
+from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions, compared, conclude
 from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.metrics import OWN, find_metric, with_metrics
-from lrdecay.analysis.sentences import format_interval, format_number, list_best, name_contrast
+from lrdecay.analysis.number_text import format_interval, format_number
+from lrdecay.analysis.pairing import count_pairs
+from lrdecay.analysis.sentences import list_best, name_contrast
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import spell_count
@@ -70,13 +72,12 @@ def compare_folder(
     same_unit = chosen.unit == stated.compared.unit and chosen.unit != OWN
     if margin is None and (same_unit or chosen == stated.compared):
         margin = stated.margin
-    criteria = Criteria(
+    criteria = replace(
+        stated,
         reference=reference or stated.reference,
         metric=chosen.name,
         margin=margin,
         confidence=stated.confidence if confidence is None else confidence,
-        budget=stated.budget,
-        declared=stated.declared,
     )
     found = conclude(
         with_metrics(runs, reader.read_metrics(folder), stated.declared),
@@ -179,7 +180,7 @@ def format_row(row: dict[Any, Any]) -> tuple[str, ...]:
     """Return what a table shows of a contrast, one text for each of `COLUMNS`."""
     return (
         name_contrast(row, minus="-"),
-        str(row["n"]),
+        count_pairs(row),
         format_number(row["mean"]),
         "" if pd.isna(row["low"]) else format_interval(row["low"], row["high"]),
         *(format_number(row[name]) for name in ("wins", "effect", "correlation", "skew")),

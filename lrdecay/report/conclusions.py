@@ -51,11 +51,12 @@ def write_question(found: Conclusions) -> str:
     chance = f"{100 * (1 - found.criteria.confidence):.3g}%"
     size = len(primary)
     verdicts = "the verdict" if size == 1 else f"any of the {spell_count(size, 'verdict')}"
+    looks = "" if found.criteria.seeds_fixed else ", at all looks together"
+    margin = found.spell_margin()
+    that = f"Differences below {margin} are to count as none; that" if margin else "That"
     return (
         f"{others} against {found.reference}{where}, by {found.metric.title}. "
-        f"Differences below {found.spell_margin()} are to count as none; "
-        f"that {verdicts} is wrong has a probability of at most "
-        f"{chance}, at all looks together."
+        f"{that} {verdicts} is wrong has a probability of at most {chance}{looks}."
     )
 
 
@@ -164,6 +165,8 @@ def _cost(found: Conclusions, within: pd.DataFrame) -> str:
     verb = "begin to judge" if begin else "settle"
     text = f"To {verb} {spell_count(len(within), 'open difference')} takes about {count} more"
     text += "" if begin else ", if they stay as they are"
+    if found.blocks.imported:
+        return f"{text}: train them where these came from."
     # no run that has ended so far says how long one takes if all of them failed
     per_run = float(found.blocks.runs["seconds"].mean())
     if math.isfinite(per_run):
@@ -203,6 +206,8 @@ def _more_runs(rows: pd.DataFrame) -> int:
 def list_shares(found: Conclusions) -> list[str]:
     """Return the looks so far and the next one, with each one's share of the error."""
     plan = found.first_plan
+    if found.criteria.seeds_fixed:
+        return []
     following = find_next_look(plan.first, plan.most, len(found.blocks.seeds))
     as_planned = " as planned" if plans_verdicts(plan.first, plan.most) else ""
     return [

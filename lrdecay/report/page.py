@@ -4,23 +4,15 @@ The page is a function of the tables and the sweep file alone, so the same input
 bytes. `write_report` reads, renders and writes; `render_report` is the pure part.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from itertools import groupby
+from collections.abc import Mapping
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
 import matplotlib.style
 import pandas as pd
 
-from lrdecay.analysis import (
-    Conclusions,
-    compared,
-    conclude,
-    extra_axes,
-    status_counts,
-)
+from lrdecay.analysis import Conclusions, compared, conclude, status_counts
 from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.identical_runs import describe_identical_runs
@@ -29,34 +21,19 @@ from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.data_facts import describe_classes
 from lrdecay.core.errors import InputError
 from lrdecay.plots.style import MATPLOTLIB_STYLE, style_schedulers
-from lrdecay.report import conclusions, provenance, tables
+from lrdecay.report import conclusions, provenance, sections, tables
 from lrdecay.report.compare import add_declared
-from lrdecay.report.figures import cells, curves, differences, panels
-from lrdecay.report.figures.panels import Chart, Setting
+from lrdecay.report.figures import panels
 from lrdecay.report.html import load_assets, render_template, write_page
+from lrdecay.report.origin import describe_import, list_import_facts
 from lrdecay.store import reader
+from lrdecay.store.importing.save import read_origin
 from lrdecay.store.reader import Plan
 
-MAX_COMBINATIONS = 4
-"""Combinations of extra axes that get figures; all of them are in the tables."""
 MAX_SENTENCES = 16
 """Verdicts that are spelled out at the top; all of them are in the table."""
 MAX_NAMED = 20
 """Combinations without figures that are named."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading of the page and the charts under it."""
-
-    id: str
-    title: str
-    charts: Sequence[Chart]
-
-    @property
-    def small(self) -> bool:
-        """Whether it fills half of a wide page at most."""
-        return sum(chart.panels for chart in self.charts) == 1
 
 
 def write_report(folder: str | Path, output: str | Path | None = None) -> Path:
@@ -106,11 +83,16 @@ def render_report(
     styles = style_schedulers(runs)
     settings = panels.split_settings(runs, epochs, styles)
     found, unanswered = _conclude(runs, epochs, plan, planned)
+    metric = None if found is None else found.metric
+    origin = read_origin(plan.sweep_text)
     # The reader's own matplotlib settings must not change the page.
     with matplotlib.style.context(MATPLOTLIB_STYLE):
-        sections = _sections(runs, epochs, settings, found, trials, repeats)
+        if origin is None:
+            shown = sections.list_sections(runs, epochs, settings, found, trials, repeats)
+        else:
+            shown = sections.list_import_sections(epochs, settings, found)
         keys = [panels.draw_legend_key(style, i) for i, style in enumerate(styles.values())]
-    left_out = [setting.title for setting in settings[MAX_COMBINATIONS:]]
+    left_out = [setting.title for setting in settings[sections.MAX_COMBINATIONS :]]
     return render_template(
         "report.html.j2",
         **load_assets(),
@@ -120,37 +102,42 @@ def render_report(
         counts=status_counts(runs).to_dict(),
         planned=plan.runs,
         missing=max(0, plan.runs - len(runs)),
+        imported=None if origin is None else describe_import(origin, found),
         mixed=provenance.find_mixed(runs),
         doubts=list_doubts(runs, plan.data, _find_metric(found)),
         images=[] if plan.data is None else [describe_classes(plan.data), *plan.data.notes],
         alike=[
-            *(text for each in settings[:MAX_COMBINATIONS] for text in provenance.find_alike(each)),
+            *chain.from_iterable(map(provenance.find_alike, settings[: sections.MAX_COMBINATIONS])),
             *([] if found is None else describe_identical_runs(found.blocks, epochs)),
             *([] if found is None else conclusions.write_engines(found)),
         ],
         answer=None if found is None else _answer(found),
         unanswered=unanswered,
-        headline=sections.pop("headline").charts,
+        headline=shown.pop("headline").charts,
         contrasts=[] if found is None else tables.tabulate_contrasts(found),
-        unit="" if found is None else UNIT_TITLES[found.metric.unit],
+        unit="" if metric is None else UNIT_TITLES[metric.unit],
         shares=[] if found is None else conclusions.list_shares(found),
-        cells=tables.tabulate_cells(runs),
-        map=sections.pop("map").charts,
+        cells=tables.tabulate_cells(
+            runs, None if origin is None or found is None else found.metric
+        ),
+        map=shown.pop("map").charts,
         # neighbours that fill half of a wide page stand side by side
         groups=[
             list(group)
             for _, group in groupby(
-                (section for section in sections.values() if section.charts), key=lambda s: s.small
+                (section for section in shown.values() if section.charts), key=lambda s: s.small
             )
         ],
         matrix=provenance.provenance_matrix(runs),
         key_symbols=list(zip(styles, keys, strict=True)),
         left_out=left_out[:MAX_NAMED],
         more_left_out=max(0, len(left_out) - MAX_NAMED),
-        shown=MAX_COMBINATIONS,
+        shown=sections.MAX_COMBINATIONS,
         choice=None if trials.empty else tables.tabulate_rates(trials),
         ended_early=tables.tabulate_ended_early(runs),
-        facts=provenance.provenance_facts(runs, trials),
+        facts=list_import_facts(origin, runs)
+        if origin is not None
+        else provenance.provenance_facts(runs, trials),
         loading=provenance.write_loading(name, trials=not trials.empty),
         commands=provenance.write_commands(name, runs),
     )
@@ -187,54 +174,3 @@ def _answer(found: Conclusions) -> Mapping[str, Any]:
         "outlook": conclusions.write_outlook(found),
         "confidence": f"{100 * found.criteria.confidence:g}%",
     }
-
-
-def _sections(
-    runs: pd.DataFrame,
-    epochs: pd.DataFrame,
-    settings: Sequence[Setting],
-    found: Conclusions | None,
-    trials: pd.DataFrame,
-    repeats: pd.DataFrame | None,
-) -> dict[str, Section]:
-    """Return the sections by their ids, in the page's order."""
-    styles = settings[0].styles
-
-    def draw(
-        chart: Callable[[Setting], Chart | None], given: Sequence[Setting] = settings
-    ) -> list[Chart]:
-        # of the first few combinations, without those that have nothing to show
-        return [made for each in given[:MAX_COMBINATIONS] if (made := chart(each)) is not None]
-
-    def decide(chart: Callable[[Setting, Conclusions], Chart | None]) -> list[Chart]:
-        return [] if found is None else draw(lambda each: chart(each, found))
-
-    def vary(axis: str, chart: Callable[[Setting], Chart | None]) -> list[Chart]:
-        if axis not in extra_axes(runs):
-            return []
-        return draw(chart, panels.split_settings(runs, epochs, styles, but=[axis]))
-
-    tried = []
-    if len(trials):
-        tried = panels.split_settings(trials, epochs.iloc[:0], styles, but=["lr"])
-    by_dropout = draw(cells.draw_accuracy_by_dropout)
-    spread = draw(partial(cells.draw_spread, repeats))
-    by_epochs = vary("epochs", cells.draw_accuracy_by_epochs)
-    listed = [
-        Section("headline", "", decide(differences.draw_differences)),
-        Section("map", "", draw(cells.draw_heat_map)),
-        Section("slopes", "Seed by seed", decide(differences.draw_slopes)),
-        Section("closing", "How the intervals closed", decide(differences.draw_closing)),
-        Section("by_dropout", "Test accuracy by dropout", by_dropout),
-        Section("gap", "Train-test gap by dropout", draw(cells.draw_gap_by_dropout)),
-        Section("interaction", "Interaction with dropout", decide(differences.draw_gain)),
-        Section("spread", "How far seeds lie apart", spread),
-        Section("rates", "Learning rates as applied", draw(curves.draw_rates)),
-        Section("tried", "What more base rates are worth", draw(cells.draw_expected_best, tried)),
-        Section("by_rate", "Sensitivity to the base rate", vary("lr", cells.draw_accuracy_by_rate)),
-        Section("by_epochs", "Test accuracy by length of the run", by_epochs),
-        Section("target", "Time to the target", draw(cells.draw_target)),
-        Section("loss", "Loss by epoch", draw(partial(curves.draw_curves, "loss"))),
-        Section("accuracy", "Accuracy by epoch", draw(partial(curves.draw_curves, "accuracy"))),
-    ]
-    return {section.id: section for section in listed}

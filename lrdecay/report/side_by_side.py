@@ -110,8 +110,9 @@ def _verdicts(folder: Path, plan: Plan, runs: pd.DataFrame) -> tuple[str, list[s
     except InputError as error:
         return "", [f"There are no verdicts: {error}."]
     unit = "" if metric.unit == OWN else f" {UNIT_TITLES[metric.unit]}"
+    margin = "no margin" if criteria.margin is None else f"margin {criteria.margin:g}{unit}"
     asked = (
-        f"{metric.title}, margin {criteria.margin:g}{unit}; all sentences "
+        f"{metric.title}, {margin}; all sentences "
         f"hold together with probability {criteria.confidence:g}"
         f"{'; not as planned, so exploratory' if found.departures else ''}"
     )

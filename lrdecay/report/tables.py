@@ -18,7 +18,10 @@ from lrdecay.analysis import (
 )
 from lrdecay.analysis.axes import drop_own_dropout, list_strata
 from lrdecay.analysis.contrasts import describe_family
-from lrdecay.analysis.sentences import DECIMALS, format_interval, format_number, name_contrast
+from lrdecay.analysis.metrics import METRICS_COMPARED, POINTS, UNIT_TITLES, Metric
+from lrdecay.analysis.number_text import DECIMALS, format_interval, format_number
+from lrdecay.analysis.pairing import count_pairs
+from lrdecay.analysis.sentences import name_contrast
 from lrdecay.core.text import format_values, to_text
 from lrdecay.report.conclusions import find_axes
 
@@ -61,22 +64,30 @@ class Listing:
     left_out: str = ""
 
 
-def tabulate_cells(runs: pd.DataFrame) -> Listing:
-    """Test accuracy in percent, a row per cell."""
+def tabulate_cells(runs: pd.DataFrame, metric: Metric | None = None) -> Listing:
+    """A metric in its unit, a row per cell; test accuracy in percent unless one is given."""
     axes = drop_own_dropout(cell_axes(runs), runs)
-    table = cell_summary(runs, "test_accuracy")
+    metric = METRICS_COMPARED["test_accuracy"] if metric is None else metric
+    table = cell_summary(runs, metric.name)
+    digits = 2 if metric.unit == POINTS else 4
     lines = []
     for cell in table.head(MAX_LINES).to_dict("records"):
         about = {axis: to_text(cell[axis]) for axis in axes}
-        mean = "no mean" if math.isnan(cell["mean"]) else f"{100 * cell['mean']:.2f}"
-        sd = "" if math.isnan(cell["sd"]) else f"{100 * cell['sd']:.2f}"
+        mean = (
+            "no mean" if math.isnan(cell["mean"]) else f"{metric.scale * cell['mean']:.{digits}f}"
+        )
+        sd = "" if math.isnan(cell["sd"]) else f"{metric.scale * cell['sd']:.{digits}f}"
         counts = [str(int(cell[name])) for name in ("n", "n_diverged", "n_failed")]
         numbers = [Cell(text, number=True) for text in (mean, sd, *counts)]
         lines.append(Line(about, [*(Cell(text) for text in about.values()), *numbers]))
+    unit = UNIT_TITLES[metric.unit]
+    what = f"{metric.title[0].upper()}{metric.title[1:]}, in {unit}"
+    if metric == METRICS_COMPARED["test_accuracy"]:
+        what = "Percent of test images right after the last epoch"
     return Listing(
         "table-cells",
-        "Percent of test images right after the last epoch: mean and standard deviation (sd, "
-        "n \N{MINUS SIGN} 1 in the denominator) over n completed runs, which differ in seed alone.",
+        f"{what}: mean and standard deviation (sd, n \N{MINUS SIGN} 1 in the denominator) over n "
+        f"completed runs, which differ in seed alone.",
         [*axes, "mean", "sd", "n", "diverged", "failed"],
         lines,
         _left_out(len(table) - len(lines), "in runs.parquet"),
@@ -92,7 +103,7 @@ def tabulate_contrasts(found: Conclusions) -> list[Listing]:
     confidence = f"{100 * found.criteria.confidence:g}%"
     captions = {
         "table-differences": (
-            f"The primary family, fixed beforehand: {what}. "
+            f"The primary family{'' if found.blocks.imported else ', fixed beforehand'}: {what}. "
             + ("It is right" if size == 1 else f"All {size} are right together")
             + f" with {confidence} confidence."
         ),
@@ -110,8 +121,9 @@ def _contrasts(name: str, caption: str, table: pd.DataFrame) -> Listing:
     rows = table.head(MAX_LINES).to_dict("records")
     lines = [Line(find_axes(row, strata), _contrast(row)) for row in rows]
     columns = [
-        *("contrast", "n", "difference", "interval", "on new images", "wins", "d_z", "r", "skew"),
-        "verdict",
+        *("contrast", "n", "difference", "interval"),
+        *([] if "n_a" in table else ["on new images"]),
+        *("wins", "d_z", "r", "skew", "verdict"),
     ]
     left_out = _left_out(len(table) - len(lines), "left out: lrdecay.analysis.compare has all")
     return Listing(name, caption, columns, lines, left_out)
@@ -128,8 +140,9 @@ def _contrast(row: Row) -> list[Cell]:
     )
     within = Cell(interval, number=True, sort=_exact(low))
     on_images = Cell(images, number=True, sort=_exact(row["images_low"]))
-    named, count = Cell(name_contrast(row)), Cell(str(row["n"]), number=True)
-    return [named, count, mean, within, on_images, *others, Cell(row["verdict"])]
+    named, count = Cell(name_contrast(row)), Cell(count_pairs(row), number=True)
+    images_too = [] if "n_a" in row else [on_images]  # which imported runs do not have
+    return [named, count, mean, within, *images_too, *others, Cell(row["verdict"])]
 
 
 def _exact(value: float) -> str:

@@ -278,6 +278,9 @@ def check_sweep(document: Document, source: str) -> Sweep:
     if not isinstance(value, dict):
         message = f"must be keys and values, such as dataset: digits, not {quote(value)}"
         raise SweepFileError(source, [Problem(*document.place(()), message)])
+    if "imported" in value:
+        message = "these results were imported: train more where they came from, and import again"
+        raise SweepFileError(source, [Problem(*document.place(("imported",)), message)])
     plugins.load_named(_list_named(value))
     expanded = expand_axes(document)
     document, value = expanded.document, expanded.document.value

@@ -27,8 +27,10 @@ from helpers.simulated import (
     random,
     sides,
 )
+from scipy import stats
 
 from lrdecay import analysis
+from lrdecay.analysis.fixed_seeds import welch_interval
 from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.looks import list_looks
 from lrdecay.analysis.verdicts import judge_contrasts, judge_looks
@@ -131,6 +133,44 @@ def test_seeds_that_are_added_never_undo_a_side():
     # an end that was found is kept
     assert (np.diff(low, axis=1) >= 0).all()
     assert (np.diff(high, axis=1) <= 0).all()
+
+
+SAMPLES = {
+    "3 and 3": (3, 3, 1.0, 0.1),
+    "3 and 3, sd 1 and 4": (3, 3, 4.0, 0.6),
+    "3 and 12, sd 1 and 0.5": (3, 12, 0.5, 0.0),
+    "8 and 8": (8, 8, 1.0, 1.1),
+    "16 and 8, sd 1 and 2": (16, 8, 2.0, 2.2),
+}
+"""Runs of either side, the sd of the second, and in how many percent of families any errs."""
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_family_of_samples_that_are_not_paired_errs_no_more_often_than_it_may(name):
+    """Nine schedulers, none of which differs from the reference, which all share."""
+    n, m, sd, percent = SAMPLES[name]
+    rng = random(13)
+    reference = rng.normal(size=(REPETITIONS, 1, n))
+    others = rng.normal(0, sd, (REPETITIONS, 9, m))
+    low, high, _ = welch_interval(
+        others, np.broadcast_to(reference, (REPETITIONS, 9, n)), ALPHA / 9
+    )
+    rate = ((low > 0) | (high < 0)).any(axis=1).mean()
+    assert rate <= bound(ALPHA, REPETITIONS)
+    assert 100 * rate == pytest.approx(percent, abs=0.1 + 0.1 * percent)
+
+
+@pytest.mark.parametrize("equal_var", [True, False])
+def test_other_degrees_of_freedom_err_more_often(equal_var):
+    """Mutants: one variance for both sides; and Satterthwaite's degrees of freedom, which are
+    estimated."""
+    rng = random(14)
+    a, b = rng.normal(0, 2, (60_000, 3)), rng.normal(0, 1, (60_000, 12))
+    level = ALPHA / 9
+    low, high, _ = welch_interval(a, b, level)
+    assert ((low > 0) | (high < 0)).mean() <= bound(level, len(a))
+    other = stats.ttest_ind(a, b, axis=1, equal_var=equal_var).pvalue
+    assert (other < level).mean() > 3 * level
 
 
 def t_interval(differences, alpha):

@@ -293,8 +293,9 @@ print("torch" in sys.modules)
 
 
 def test_a_sweep_file_may_ask_for_every_metric_that_can_be_compared():
-    choices = Comparison.model_json_schema()["properties"]["metric"]["enum"]
-    assert choices == list(analysis.METRICS_COMPARED)
+    known, own = Comparison.model_json_schema()["properties"]["metric"]["anyOf"]
+    assert known["enum"] == list(analysis.METRICS_COMPARED)
+    assert own == {"type": "string"}  # one that `metrics` declares
 
 
 def test_the_example_in_the_documents_reproduces_a_verdict(tmp_path, monkeypatch, capsys):

@@ -14,7 +14,7 @@ from helpers.html_page import Page
 
 from lrdecay import analysis
 from lrdecay.core.errors import InputError
-from lrdecay.report import page as page_module
+from lrdecay.report import sections
 from lrdecay.report.figures import panels
 from lrdecay.report.html import load_assets
 from lrdecay.report.page import write_report
@@ -184,7 +184,7 @@ def test_an_unfinished_sweep_says_what_is_missing(tmp_path: Path) -> None:
 def test_extra_axes_get_tables_and_a_bounded_number_of_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_module, "MAX_COMBINATIONS", 1)
+    monkeypatch.setattr(sections, "MAX_COMBINATIONS", 1)
     monkeypatch.setattr(panels, "MAX_DROPOUTS", 1)
     runs, epochs = make_tables(("step",), (0.0, 0.3), seeds=1, n_epochs=2, lr=[0.1, 0.01])
     page = build(tmp_path, (runs, epochs))

@@ -79,9 +79,10 @@ def draw_slopes(setting: Setting, found: Conclusions) -> Chart | None:
         return None
     others = axis_values(table, "scheduler")
     kept = {found.reference, *others[:MAX_SLOPED]}
+    same = "" if found.blocks.imported else ", same initial weights, batches and dropout masks"
     caption = (
         f"Each thin line is one seed: from the run of {found.reference} (left) to that of the "
-        f"scheduler (right), same initial weights, batches and dropout masks. Thick: the means. "
+        f"scheduler (right){same}. Thick: the means. "
         f"{panels.format_counts(table['n'])} pairs."
     )
     if table["n"].max() > MOST_SEEDS:
@@ -134,11 +135,10 @@ def draw_closing(setting: Setting, found: Conclusions) -> Chart | None:
 def _bar(found: Conclusions) -> str:
     size = len(found.primary)
     right = "right" if size == 1 else f"all {size} right together"
-    return (
-        f"Intervals: {right} with {100 * found.criteria.confidence:g}% confidence, at all looks "
-        f"together."
-    )
+    looks = "" if found.criteria.seeds_fixed else ", at all looks together"
+    return f"Intervals: {right} with {100 * found.criteria.confidence:g}% confidence{looks}."
 
 
 def _margin(found: Conclusions) -> str:
-    return f"Grey: the margin, \N{PLUS-MINUS SIGN}{found.spell_margin()}."
+    margin = found.spell_margin()
+    return f"Grey: the margin, \N{PLUS-MINUS SIGN}{margin}." if margin else "No margin is given."
