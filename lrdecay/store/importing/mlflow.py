@@ -44,6 +44,7 @@ def read_mlflow(place: str) -> Source:
         InputError: there is no such store or experiment, or the extra is not installed.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # a folder is only read here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what MLflow's own code is warned of
         return _read_store(place)

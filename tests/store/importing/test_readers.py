@@ -106,6 +106,26 @@ def test_mlflow_has_parameters_metrics_tags_and_status(folder, tables):
 
 
 @pytest.mark.filterwarnings("ignore")  # of MLflow's own code, as it writes
+def test_a_folder_of_mlflow_is_a_store_too(tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    client = MlflowClient(tracking_uri=str(tmp_path / "mlruns"))
+    experiment = client.create_experiment("mine")
+    run = client.create_run(experiment, run_name="first").info.run_id
+    client.log_param(run, "seed", 3)
+    for step, value in enumerate((0.25, 0.5)):
+        client.log_metric(run, "acc", value, step=step)
+    client.set_terminated(run)
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE")
+    assert find_kind(str(tmp_path / "mlruns")) == "mlflow"
+    found = read_source(f"{tmp_path / 'mlruns'}#mine")
+    row = {"run": run, "run_name": "first", "status": "FINISHED", "seed": "3", "acc": 0.5}
+    assert found.runs.to_dict("records") == [row]
+    assert found.curves[["step", "value"]].to_numpy().tolist() == [[0, 0.25], [1, 0.5]]
+
+
+@pytest.mark.filterwarnings("ignore")  # of MLflow's own code, as it writes
 def test_mlflow_names_the_experiments_there_are(folder, tmp_path):
     home = export_results(folder, "mlflow")
     with pytest.raises(InputError, match=r"no experiment 'odd'; there are: .*sweep"):
