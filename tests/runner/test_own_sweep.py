@@ -1,6 +1,5 @@
 """Sweeps whose runs a loop of the user's own trains: in workers, again and again, and in parts."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -281,10 +280,8 @@ def test_whoever_reads_results_reads_these(whole, tmp_path):
     for command in ("report", "compare", "status", "verify"):
         result = call(command, folder)
         assert result.exit_code == 0, result.output
-    compared = call("compare", folder, "--format", "json").output
-    assert {row["trainer_args"] for row in json.loads(compared)} == set(
-        read_runs(whole)["trainer_args"]
-    )
+    compared = call("compare", folder).output
+    assert all(f'"width":{width}' in compared for width in (8, 16))
     page = (folder / "report.html").read_text()
     assert "test f1" in page
     assert "None" not in page
@@ -309,7 +306,7 @@ def test_plan_shows_the_schedules_where_the_steps_are_known(tmp_path):
     plugin = write_plugin(tmp_path)
     file.write_text(sweep_text())
     shown = call("plan", file, "--plugin", plugin).output
-    assert "trainer    mine" in shown
+    assert shown.split()[:4] == ["axis", "values", "trainer", "mine"]
     assert "onecycle" in shown.partition("learning rate")[2]
     assert "How long a run takes is the loop's own business" in shown
     file.write_text(sweep_text(steps_per_epoch=""))
