@@ -241,6 +241,8 @@ def whole(text: str) -> str:
     """Return a sweep file of which `text` is a part: what must be given is added."""
     given = yaml.safe_load(text)
     rest = {"dataset": "digits", "schedulers": "{a: {class: constant}, b: {class: RexLR}}"}
+    if "trainer" in given:
+        del rest["dataset"]
     return text + "".join(f"{key}: {value}\n" for key, value in rest.items() if key not in given)
 
 

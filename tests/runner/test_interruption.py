@@ -10,7 +10,7 @@ from helpers.tiers import slow_but
 
 from lrdecay.core import run
 from lrdecay.execution.local.executor import Local
-from lrdecay.runner import coordinator
+from lrdecay.runner import workload
 from lrdecay.runner.agenda import AgendaSource
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store import parquet, writer
@@ -98,7 +98,7 @@ class Interrupted:
 
 
 BUILDING = [
-    (coordinator, "expand_matrix", 1),
+    (workload, "expand_matrix", 1),
     (matrix, "Run", 2),
     (matrix, "replace", 5),
     (run, "to_canonical_json", 6),

@@ -101,8 +101,8 @@ def test_killed_twice_it_ends_with_the_tables_of_a_sweep_that_was_not(few_images
         assert process.wait() == -signal.SIGKILL
         assert least <= count_runs(folder) < 64
     assert start(file, tmp_path / "killed").wait() == 0
-    assert start(file, tmp_path / "whole").wait() == 0
-    whole = tmp_path / "whole" / "own_loop"
+    with as_in_a_new_process():
+        whole = run_sweep(file, tmp_path / "whole", workers=0, plugins=[PLUGIN]).folder
     runs = read_runs(folder)
     assert runs.groupby(["scheduler", "dropout"]).size().tolist() == [8] * 8
     assert set(runs["status"]) == {"completed"}
