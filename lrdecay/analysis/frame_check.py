@@ -88,9 +88,7 @@ def _error(table: pd.DataFrame, bad: np.ndarray, name: str, valid: str) -> Input
     place = int(bad.argmax())
     value = table[name].iloc[place]
     value = value.item() if isinstance(value, np.generic) else value
-    name_of_run = table["run_id"].iloc[place] if "run_id" in table else None
-    # a frame without ids has its rows' numbers for them
-    run = f" (run {name_of_run})" if isinstance(name_of_run, str) else ""
+    run = f" (run {table['run_id'].iloc[place]})" if "run_id" in table else ""
     count = int(bad.sum())
     others = f", the first of {count:,} such rows" if count > 1 else ""
     return InputError(

@@ -46,7 +46,8 @@ def test_the_tables_are_made_of_the_columns_that_are_described():
     for name, columns in described.items():
         schema = TABLES[name]
         assert schema.names == [column.name for column in columns]
-        assert [field.nullable for field in schema] == [bool(column.when_null) for column in columns]
+        may_be_null = [bool(column.when_null) for column in columns]
+        assert [field.nullable for field in schema] == may_be_null
         assert [field.type for field in schema] == [column.type for column in columns]
         assert all(column.meaning for column in columns)
         assert schema.metadata is None
