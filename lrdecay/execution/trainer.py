@@ -130,9 +130,7 @@ def raise_if_no_run_s(error: BaseException) -> None:
     that may fail every run after. The code of a plug-in may raise anything else, such as
     `SystemExit`."""
     signals.check_signals()
-    if isinstance(error, KeyboardInterrupt):
-        raise error
-    if isinstance(error, DeviceLostError):
+    if isinstance(error, KeyboardInterrupt | DeviceLostError):
         raise error
     if is_device_lost(error):
         raise DeviceLostError(f"{type(error).__name__}: {first_line(error)}") from error

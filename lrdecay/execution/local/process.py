@@ -42,6 +42,29 @@ def training_environment() -> dict[str, str]:
     }
 
 
+def start_python(
+    function: str, variables: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], Connection[Any, Any]]:
+    """Start a process that calls a function of this package with the file descriptor of a pipe, and
+    return it with the pipe's other end. It is one of `signals.children` until it is taken out."""
+    ours, theirs = Pipe()
+    # A process of our own making rather than multiprocessing's: it does not import the
+    # caller's script again, and a Ctrl-C in the terminal reaches the coordinator alone.
+    # -P: files in the current folder do not hide modules; lrdecay itself is found all the same.
+    module = function.partition(".")[0]
+    code = f"from lrdecay.execution.local import {module}; {function}({theirs.fileno()})"
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", code],
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **training_environment(), **variables},
+        process_group=0,
+    )
+    signals.children.add(process)
+    theirs.close()
+    return process, ours
+
+
 class Process(Worker):
     """A process that trains, and a thread that hears what it says: a message of which only a part
     ever comes then holds up nobody else."""
@@ -64,21 +87,7 @@ class Process(Worker):
     @classmethod
     def start(cls, setup: Setup, variables: Mapping[str, str], clock: Clock, inbox: Inbox) -> Self:
         """Start a process, with these environment variables beside those that all have."""
-        ours, theirs = Pipe()
-        # A process of our own making rather than multiprocessing's: it does not import the
-        # caller's script again, and a Ctrl-C in the terminal reaches the coordinator alone.
-        # -P: files in the current folder do not hide modules; lrdecay itself is found all the same.
-        code = f"from lrdecay.execution.local import worker; worker.run_worker({theirs.fileno()})"
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, **training_environment(), **variables},
-            process_group=0,
-        )
-        signals.children.add(process)
-        theirs.close()
-        worker = cls(process, ours, clock, inbox)
+        worker = cls(*start_python("worker.run_worker", variables), clock, inbox)
         worker.send(setup)
         return worker
 

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from helpers.training import digits, runs, sweep
 
 from lrdecay.components import plugins
 from lrdecay.core import signals
-from lrdecay.core.errors import InputError, WorkerError
+from lrdecay.core.errors import DamagedError, DeviceLostError, InputError, WorkerError
 from lrdecay.engine import devices
 from lrdecay.execution import executor, grouping
 from lrdecay.execution.executor import Site, plan_site
@@ -85,47 +86,53 @@ def test_a_network_that_cannot_be_stacked_is_a_note(tmp_path):
 
 
 @pytest.mark.slow
-def test_its_errors_are_raised_as_they_were(tmp_path):
+def test_its_errors_are_raised_here(tmp_path):
     with as_in_a_new_process():
         given = talking(tmp_path, "raise MemoryError(3)")
         plugins.load_plugins([given])
         run = replace(runs()["constant"], model="Talks")
-        with pytest.raises(MemoryError) as raised:
+        with pytest.raises(RuntimeError, match=r"^MemoryError: 3"):
             plan_elsewhere(HERE, [run], digits(), "stacked", None)
-        assert raised.value.args == (3,)
         (tmp_path / "talks.py").write_text("MODELS = {}")
         with pytest.raises(InputError, match=r"talks\.py: gives nothing"):
             plan_elsewhere(HERE, [run], digits(), "stacked", None)
 
 
-def test_an_error_that_cannot_be_sent_is_said():
+def test_an_error_is_sent_as_one_that_everybody_knows():
     class OwnError(ValueError):
         pass
 
-    found = planner._to_sendable(OwnError("no luck"))
-    assert (type(found), str(found)) == (RuntimeError, "OwnError: no luck")
-    error = InputError("no luck")
-    assert planner._to_sendable(error) is error
+    for error, kind, text in (
+        (OwnError("no luck"), RuntimeError, "OwnError: no luck"),
+        (DamagedError(Path("x"), "torn"), InputError, str(DamagedError(Path("x"), "torn"))),
+        (DeviceLostError("gone"), WorkerError, "gone"),
+    ):
+        found = planner._to_sendable(error)
+        assert (type(found), str(found)) == (kind, text)
 
 
 def test_that_it_died_is_said(monkeypatch):
-    monkeypatch.setattr(planner, "_CODE", "import os; os.kill(os.getpid(), 9)")
-    with pytest.raises(WorkerError, match=r"^the process that plans died \(exit status -9\)$"):
+    monkeypatch.setattr(planner, "_ANSWER", "worker.os._exit")  # with the pipe's number
+    with pytest.raises(WorkerError, match=r"^the process that plans died \(exit status \d+\)$"):
         plan_elsewhere(HERE, list(runs().values()), digits(), "stacked", None)
     assert not signals.children
 
 
 def test_an_interrupt_ends_it(monkeypatch):
     started = []
-    real = planner.subprocess.Popen
+    real = planner.start_python
 
-    class Interrupted(real):
-        def communicate(self, *given):
-            started.append(self)
+    def start(function, variables):
+        process, connection = real("worker.time.sleep", variables)
+
+        def interrupt():
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(planner.subprocess, "Popen", Interrupted)
-    monkeypatch.setattr(planner, "_CODE", "import time; time.sleep(60)")
+        connection.recv = interrupt
+        started.append(process)
+        return process, connection
+
+    monkeypatch.setattr(planner, "start_python", start)
     with pytest.raises(KeyboardInterrupt):
         plan_elsewhere(HERE, list(runs().values()), digits(), "stacked", None)
     assert started[0].poll() == -9
