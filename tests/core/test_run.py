@@ -54,11 +54,14 @@ def test_reading_them_leaves_the_run_as_it_is():
         {"dropout": None, "epochs": 1, "lr": 1.0, "lr_chosen_per": "scheduler", "phase": "choose"},
         {"plugins": '{"model mine":"0123456789abcdef"}', "model": "caf\u00e9 \U0001f600"},
         {"kernels": "triton", "precision": "tf32x3"},
+        {"trainer": "mine", "trainer_args": '{"width":64}'},
+        {"trainer": "script", "model": None, "optimizer": None, "dataset_digest": None},
     ],
 )
 def test_the_id_is_the_hash_of_all_that_counts(changed):
     run = replace(a_run(), **changed)
-    uncounted = {*ROLES, "kernels"} if run.kernels == "torch" else ROLES
+    before = {"kernels": "torch", "trainer": None, "trainer_args": None}
+    uncounted = {*ROLES, *(name for name in before if getattr(run, name) == before[name])}
     counted = {name: value for name, value in asdict(run).items() if name not in uncounted}
     text = json.dumps(
         counted | {"semantics": SEMANTICS}, sort_keys=True, separators=(",", ":"), allow_nan=False

@@ -19,7 +19,7 @@ from torch import nn
 from torch.testing import assert_close
 from typer.testing import CliRunner
 
-from lrdecay import analysis, read_epochs, read_runs, run_sweep, write_report
+from lrdecay import analysis, read_epochs, read_metrics, read_runs, run_sweep, write_report
 from lrdecay.cli.app import app
 from lrdecay.components import contracts
 from lrdecay.components.datasets import sources
@@ -417,7 +417,7 @@ def test_its_report_says_nothing_of_dropout_that_is_not_there(tmp_path):
 def test_exported_runs_are_named_without_a_dropout(swept):
     from lrdecay.store.export.base import Tables
 
-    tables = Tables("own", read_runs(swept), read_epochs(swept), swept)
+    tables = Tables("own", read_runs(swept), read_epochs(swept), read_metrics(swept), swept)
     first: Exported = next(iter(list_exported(tables)))
     assert first.name == f"constant-seed0-{first.id}"
     assert "dropout" not in first.parameters
