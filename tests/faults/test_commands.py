@@ -95,7 +95,7 @@ def test_verify_says_that_all_is_well(folder):
     result = call("verify", folder)
     assert result.exit_code == 0
     assert result.output == (
-        f"{folder}: {RUNS_OF_TEXT} runs with {2 * RUNS_OF_TEXT} epochs in 2 files: every checksum, "
+        f"{folder}: {RUNS_OF_TEXT} runs with {2 * RUNS_OF_TEXT} epochs in 3 files: every checksum, "
         f"key, count and identity is right\n"
     )
 

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections import Counter
 from contextlib import contextmanager
+from typing import get_args
 
 import pytest
 from helpers import sweep_files
@@ -113,10 +114,10 @@ def test_the_files_that_are_mutated_are_valid(tmp_path, text):
 def test_the_files_that_are_mutated_have_every_key_and_class():
     whole = "\n".join(sweep_files.every_valid())
     missing = [name for name in CLASSES if f"class: {name}" not in whole]
-    parts = [Sweep, *(Sweep.model_fields[n].annotation for n in ("dataset", "model", "optimizer"))]
+    parts = [Sweep.model_fields[name].annotation for name in ("dataset", "model", "optimizer")]
     keys = [
         str(field.validation_alias or key)
-        for part in [*parts, SeedsUntil]
+        for part in [Sweep, *(next(iter(get_args(part)), part) for part in parts), SeedsUntil]
         for key, field in part.model_fields.items()
     ]
     missing += [key for key in keys if f"{key}:" not in whole]
