@@ -29,11 +29,6 @@ process.measure_here(measure, Path(sys.argv[-1]))
 """
 
 
-@pytest.fixture(autouse=True)
-def _bench(monkeypatch):
-    monkeypatch.syspath_prepend(HOME)
-
-
 def measure_all(tmp_path, *arguments, limit=560):
     """Run it without any GPU that this machine may have; return its code, words and results."""
     out = tmp_path / "gpu-results.json"

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from helpers import gpu_traffic
 from torch import nn
+
+from bench import gpu_traffic
 
 
 def count(function) -> tuple[int, float]:

@@ -6,9 +6,9 @@ import torch
 
 pytest.importorskip("triton", reason="it comes with torch for CUDA on Linux")
 
-from helpers.gpu_traffic import count_step
 from helpers.kernel_launches import note_launches
 
+from bench.gpu_traffic import count_step
 from lrdecay.engine.stacked.kernels import drop, fused_conv_block
 
 RUNS, BATCH = 4, 64
