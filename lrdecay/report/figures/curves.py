@@ -11,6 +11,7 @@ from lrdecay.analysis.axes import select_rows
 from lrdecay.plots.curves import EARLY
 from lrdecay.report.figures import panels
 from lrdecay.report.figures.panels import Chart, Row, Setting
+from lrdecay.report.own_loops import AS_TOLD, has_program
 
 SPLIT_TITLES = {"train": "Training images", "val": "Validation images", "test": "Test images"}
 
@@ -25,7 +26,8 @@ def draw_rates(setting: Setting) -> Chart | None:
     )
     counts = curves.groupby("scheduler", sort=False)["curve"].nunique()
     several = [f"{name} ({n} courses)" for name, n in counts.items() if n > 1]
-    caption = "Learning rate as applied, epoch by epoch; a line drawn later may cover an earlier."
+    how = AS_TOLD if has_program(setting.runs) else "as applied"
+    caption = f"Learning rate {how}, epoch by epoch; a line drawn later may cover an earlier."
     if several:
         caption += " Drawn thinly, one line per distinct course over seeds and dropouts: "
         caption += ", ".join(several) + "."
@@ -81,6 +83,7 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
         caption += " On training images: the running mean over the epoch's batches, dropout on."
     if metric == "accuracy" and int(epochs["epoch"].max()) > 1 / EARLY:
         caption += " The first epochs may lie below the axis."
-    caption += " The learning rate is the one that was applied."
+    how = AS_TOLD if has_program(setting.runs) else "the one that was applied"
+    caption += f" The learning rate is {how}."
     caption += panels.describe_left_out(dropouts)
     return Chart(setting, rows, caption, setting.list_keys(completed["scheduler"]))
