@@ -79,6 +79,11 @@ class ProgramTrial(Trial):
             raise TrialError(f"the command wrote nothing into {{folder}}/{METRICS_FILE}")
         if reached < self.epochs:
             raise TrialError(f"the command ended after {reached} of {self.epochs} epochs logged")
+        if 0 < len(self._rates) < self.epochs:
+            raise TrialError(
+                f"learning_rate is there for {len(self._rates)} of {self.epochs} epochs; give it for "
+                f"all of them, or for none"
+            )
         self._measured.check_last(self._terms.compared, chooses=self.run.phase == "choose")
 
     def _read_digests(self) -> tuple[str | None, str | None]:

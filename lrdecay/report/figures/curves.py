@@ -17,7 +17,10 @@ SPLIT_TITLES = {"train": "Training images", "val": "Validation images", "test": 
 
 
 def draw_rates(setting: Setting) -> Chart | None:
-    """Learning rates as applied; None without a completed run, as for all charts here."""
+    """Learning rates as applied; None without a completed run, as for all charts here, and where
+    none is known."""
+    if setting.epochs["learning_rate"].isna().all():
+        return None
     curves = learning_rate_curves(setting.runs, setting.epochs)
     if curves.empty:
         return None
@@ -71,7 +74,11 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
     width, height = panels.PANEL_INCHES
     inches = width, (0.6 * height if len(dropouts) > 1 else height)
     what = "learning rate by epoch"
-    rows.append(panels.draw_row(dropouts, draw_rate, f"{name}-rate", what, "Learning rate", inches))
+    knows_rates = last["learning_rate"].notna().any()
+    if knows_rates:
+        rows.append(
+            panels.draw_row(dropouts, draw_rate, f"{name}-rate", what, "Learning rate", inches)
+        )
     if len(dropouts) == 1:  # side by side
         rows = [Row("", [replace(row.panels[0], title=row.title) for row in rows])]
     counts = completed.groupby(["scheduler", "dropout"], dropna=False)["run_id"].size()
@@ -84,6 +91,6 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
     if metric == "accuracy" and int(epochs["epoch"].max()) > 1 / EARLY:
         caption += " The first epochs may lie below the axis."
     how = AS_TOLD if has_program(setting.runs) else "the one that was applied"
-    caption += f" The learning rate is {how}."
+    caption += f" The learning rate is {how}." if knows_rates else ""
     caption += panels.describe_left_out(dropouts)
     return Chart(setting, rows, caption, setting.list_keys(completed["scheduler"]))
