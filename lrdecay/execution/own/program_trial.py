@@ -81,8 +81,8 @@ class ProgramTrial(Trial):
             raise TrialError(f"the command ended after {reached} of {self.epochs} epochs logged")
         if 0 < len(self._rates) < self.epochs:
             raise TrialError(
-                f"learning_rate is there for {len(self._rates)} of {self.epochs} epochs; give it for "
-                f"all of them, or for none"
+                f"learning_rate is there for {len(self._rates)} of {self.epochs} epochs; give it "
+                f"for all of them, or for none"
             )
         self._measured.check_last(self._terms.compared, chooses=self.run.phase == "choose")
 
