@@ -89,6 +89,11 @@ class Blocks:
     imported: bool
     waiting: bool
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether lrdecay's own loop trained every run, so that all is recorded of it."""
+        return bool(self.strict[self.row >= 0].all())
+
 
 def build_seed_blocks(
     runs: pd.DataFrame,

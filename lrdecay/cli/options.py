@@ -70,6 +70,14 @@ Plugin = Annotated[
         help="Schedulers, models, datasets, optimizers or training loops of your own; repeat it.",
     ),
 ]
+Command = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="The program that trains each run, for trainer: command: such as 'python train.py "
+        "--seed {seed} --lr {lr} --out {folder}'.",
+    ),
+]
 On = Annotated[
     Literal["local", "ray"],
     typer.Option(help="local: processes on this machine; ray: a Ray cluster."),

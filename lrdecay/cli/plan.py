@@ -19,6 +19,7 @@ from lrdecay.core.text import format_call, spell_count, spell_seconds
 
 if TYPE_CHECKING:
     from lrdecay.components.datasets.dataset import Dataset
+    from lrdecay.components.trainers.command import CommandTemplate
     from lrdecay.execution.executor import Executor, Site
     from lrdecay.execution.grouping import Plan
     from lrdecay.sweep.config import Sweep
@@ -95,12 +96,13 @@ def print_plan(
     group_size: int | None,
     plot: Path | None = None,
     price: float | None = None,
+    template: CommandTemplate | None = None,
 ) -> Outlook:
     """Print what the data hold, the schedules, how many runs train at once and about how long a
     sweep takes, from a few measured steps; nothing is downloaded.
 
     With `plot` the schedules are drawn into that file as well; with the `price` of a worker for an
-    hour the costs are printed too.
+    hour the costs are printed too. `template` is the command line of a program that trains.
     """
     from lrdecay.analysis import lr_selection
     from lrdecay.components.datasets import sources
@@ -113,7 +115,7 @@ def print_plan(
     for note in site.notes:
         out.say(note)
     if sweep.trainer is not None:
-        return print_own_plan(sweep, plot)
+        return print_own_plan(sweep, plot, template)
     assert sweep.dataset is not None
     try:
         dataset = sources.load_dataset(sweep.dataset, data_dir, download=False)
@@ -147,12 +149,12 @@ def print_plan(
     return Outlook(warnings, matrix, Forecast(sum(choosing), per_seed, max(1, site.workers)))
 
 
-def print_own_plan(sweep: Sweep, plot: Path | None) -> Outlook:
+def print_own_plan(sweep: Sweep, plot: Path | None, template: CommandTemplate | None) -> Outlook:
     """Print the schedules of a loop of the user's own, as far as they are known."""
     from lrdecay.sweep import schedule_lint
     from lrdecay.sweep.own_matrix import expand_own_matrix, foresee_runs
 
-    matrix = expand_own_matrix(sweep)
+    matrix = expand_own_matrix(sweep, template)
     out.say("How long a run takes is the loop's own business, so there is no estimate of time.")
     steps = sweep.steps_per_epoch
     if steps is None:
@@ -240,6 +242,7 @@ def plan(
         ),
     ] = False,
     plugin: options.Plugin = None,
+    command: options.Command = None,
     sd: Annotated[
         float | None,
         typer.Option(
@@ -280,14 +283,16 @@ def plan(
     Nothing trains.
     """
     from lrdecay.cli import power_preview
+    from lrdecay.sweep.command import read_command
 
     sweep = options.read_sweep(file, plugin)
+    template = read_command(sweep, command)
     print_matrix(sweep)
     where = options.make_executor(executor, address, device, workers, gpus)
     folder = results / sweep.name
     spread = power_preview.find_spread(sweep, folder, sd, like)
     schedules = None if power else plot
-    found = print_plan(sweep, data, where, engine, group_size, schedules, price)
+    found = print_plan(sweep, data, where, engine, group_size, schedules, price, template)
     design, notes = power_preview.read_design(sweep, found.matrix, folder)
     for text in notes:
         out.say(text)

@@ -112,7 +112,7 @@ def write_notes(answer: Answer) -> Iterator[str]:
     if waiting:
         still = spell_count(waiting, "seed")
         yield f"Runs of up to {still} are still to come: these do not count yet."
-    if metric.name != "test_accuracy":
+    if found.blocks.is_built_in and metric.name != "test_accuracy":
         yield (
             "Whether it holds for new images is not known: only test accuracy is stored image by "
             "image."

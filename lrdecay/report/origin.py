@@ -12,7 +12,7 @@ from lrdecay.analysis.pairing import BY_SEED, NOT_PAIRED, START_VERIFIED, VERIFI
 from lrdecay.core.text import spell_count
 from lrdecay.store.importing.save import Origin
 
-_PAIRED = {
+PAIRED: Mapping[str, str] = {
     VERIFIED: (
         "Runs of one seed had the same initial weights and data order: the digests that came with "
         "them agree."
@@ -53,10 +53,10 @@ def write_origin(origin: Origin) -> str:
     )
 
 
-def write_pairing(found: Conclusions) -> list[str]:
-    """Return how the runs are paired, a line for each state that occurs."""
+def write_pairing(found: Conclusions, words: Mapping[str, str] = PAIRED) -> list[str]:
+    """Return how the runs are paired, a line, of `words`, for each state that occurs."""
     states = list(dict.fromkeys(found.primary["pairing"]))
-    lines = [_PAIRED[state] for state in _PAIRED if state in states]
+    lines = [words[state] for state in words if state in states]
     if len(states) > 1:
         lines.append("Not all differences are paired alike; the sentence of each says how.")
     return lines

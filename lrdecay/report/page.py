@@ -26,6 +26,7 @@ from lrdecay.report.compare import add_declared
 from lrdecay.report.figures import panels
 from lrdecay.report.html import load_assets, render_template, write_page
 from lrdecay.report.origin import describe_import, list_import_facts
+from lrdecay.report.own_loops import describe_loop
 from lrdecay.store import reader
 from lrdecay.store.importing.save import read_origin
 from lrdecay.store.reader import Plan
@@ -84,7 +85,8 @@ def render_report(
     settings = panels.split_settings(runs, epochs, styles)
     found, unanswered = _conclude(runs, epochs, plan, planned)
     metric = None if found is None else found.metric
-    origin = read_origin(plan.sweep_text)
+    origin, loop = read_origin(plan.sweep_text), describe_loop(runs, found)
+    built_in = origin is None and not loop
     # The reader's own matplotlib settings must not change the page.
     with matplotlib.style.context(MATPLOTLIB_STYLE):
         if origin is None:
@@ -103,6 +105,9 @@ def render_report(
         planned=plan.runs,
         missing=max(0, plan.runs - len(runs)),
         imported=None if origin is None else describe_import(origin, found),
+        loop=loop,
+        built_in=built_in,
+        times_target="target" in shown and bool(shown["target"].charts),
         mixed=provenance.find_mixed(runs),
         doubts=list_doubts(runs, plan.data, _find_metric(found)),
         images=[] if plan.data is None else [describe_classes(plan.data), *plan.data.notes],
@@ -117,9 +122,7 @@ def render_report(
         contrasts=[] if found is None else tables.tabulate_contrasts(found),
         unit="" if metric is None else UNIT_TITLES[metric.unit],
         shares=[] if found is None else conclusions.list_shares(found),
-        cells=tables.tabulate_cells(
-            runs, None if origin is None or found is None else found.metric
-        ),
+        cells=tables.tabulate_cells(runs, None if built_in else metric, of_images=built_in),
         map=shown.pop("map").charts,
         # neighbours that fill half of a wide page stand side by side
         groups=[

@@ -35,7 +35,9 @@ def find_alike(setting: Setting) -> list[str]:
     """Return which schedulers applied the same rates in every epoch of every run, so that a
     difference between them could be nothing but chance."""
     runs = setting.runs[setting.runs["status"] == "completed"]
-    rates = runs["run_id"].map(applied_rates(setting.epochs))
+    # rates that a program told are not those of every step
+    known = setting.epochs.dropna(subset=["learning_rate_first", "learning_rate_last"])
+    rates = runs["run_id"].map(applied_rates(known))
     courses: dict[bytes, list[str]] = {}
     for scheduler, own in rates.groupby(runs["scheduler"], sort=False):
         if own.nunique() == 1:
@@ -94,7 +96,9 @@ def write_loading(name: str, trials: bool) -> str:
 def write_commands(name: str, runs: pd.DataFrame) -> str:
     """Return the commands that make the page again from its sweep file."""
     file, folder = shlex.quote(f"{name}.yaml"), shlex.quote(f"results/{name}")
-    plugin = " --plugin FILE_OR_MODULE" if (runs["plugins"] != "{}").any() else ""
+    named = {name for text in runs["plugins"].unique() for name in json.loads(text)}
+    plugin = " --plugin FILE_OR_MODULE" if named - {"trainer command"} else ""
+    plugin += " --command COMMAND" if "trainer command" in named else ""
     return (
         f"lrdecay sweep {file}{plugin}   # the sweep file below\n"
         f"lrdecay report {folder}\n"

@@ -11,6 +11,7 @@ from lrdecay.analysis.metrics import METRICS_COMPARED
 from lrdecay.analysis.pairing import NOT_PAIRED
 from lrdecay.report.figures import cells, curves, differences, panels
 from lrdecay.report.figures.panels import Chart, Setting
+from lrdecay.report.own_loops import AS_TOLD, has_program
 
 MAX_COMBINATIONS = 4
 """Combinations of extra axes that get figures; all of them are in the tables."""
@@ -58,6 +59,7 @@ def list_sections(
     tried = []
     if len(trials):
         tried = panels.split_settings(trials, epochs.iloc[:0], styles, but=["lr"])
+    how = AS_TOLD if has_program(runs) else "as applied"
     by_dropout = draw(cells.draw_accuracy_by_dropout)
     spread = draw(partial(cells.draw_spread, repeats))
     by_epochs = vary("epochs", cells.draw_accuracy_by_epochs)
@@ -70,7 +72,7 @@ def list_sections(
         Section("gap", "Train-test gap by dropout", draw(cells.draw_gap_by_dropout)),
         Section("interaction", "Interaction with dropout", decide(differences.draw_gain)),
         Section("spread", "How far seeds lie apart", spread),
-        Section("rates", "Learning rates as applied", draw(curves.draw_rates)),
+        Section("rates", f"Learning rates {how}", draw(curves.draw_rates)),
         Section("tried", "What more base rates are worth", draw(cells.draw_expected_best, tried)),
         Section("by_rate", "Sensitivity to the base rate", vary("lr", cells.draw_accuracy_by_rate)),
         Section("by_epochs", "Test accuracy by length of the run", by_epochs),

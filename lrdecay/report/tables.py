@@ -64,8 +64,11 @@ class Listing:
     left_out: str = ""
 
 
-def tabulate_cells(runs: pd.DataFrame, metric: Metric | None = None) -> Listing:
-    """A metric in its unit, a row per cell; test accuracy in percent unless one is given."""
+def tabulate_cells(
+    runs: pd.DataFrame, metric: Metric | None = None, of_images: bool = True
+) -> Listing:
+    """A metric in its unit, a row per cell; test accuracy in percent unless one is given.
+    `of_images`: whether it is of images that lrdecay's own loop has counted."""
     axes = drop_own_dropout(cell_axes(runs), runs)
     metric = METRICS_COMPARED["test_accuracy"] if metric is None else metric
     table = cell_summary(runs, metric.name)
@@ -82,7 +85,7 @@ def tabulate_cells(runs: pd.DataFrame, metric: Metric | None = None) -> Listing:
         lines.append(Line(about, [*(Cell(text) for text in about.values()), *numbers]))
     unit = UNIT_TITLES[metric.unit]
     what = f"{metric.title[0].upper()}{metric.title[1:]}, in {unit}"
-    if metric == METRICS_COMPARED["test_accuracy"]:
+    if metric == METRICS_COMPARED["test_accuracy"] and of_images:
         what = "Percent of test images right after the last epoch"
     return Listing(
         "table-cells",
@@ -113,23 +116,24 @@ def tabulate_contrasts(found: Conclusions) -> list[Listing]:
         ),
     }
     parts = zip(captions.items(), (found.table[primary], found.table[~primary]), strict=True)
-    return [_contrasts(name, words, table) for (name, words), table in parts if len(table)]
+    of_images = found.blocks.is_built_in
+    return [_contrasts(*named, table, of_images) for named, table in parts if len(table)]
 
 
-def _contrasts(name: str, caption: str, table: pd.DataFrame) -> Listing:
+def _contrasts(name: str, caption: str, table: pd.DataFrame, of_images: bool) -> Listing:
     strata = list_strata(table)
     rows = table.head(MAX_LINES).to_dict("records")
-    lines = [Line(find_axes(row, strata), _contrast(row)) for row in rows]
+    lines = [Line(find_axes(row, strata), _contrast(row, of_images)) for row in rows]
     columns = [
         *("contrast", "n", "difference", "interval"),
-        *([] if "n_a" in table else ["on new images"]),
+        *(["on new images"] if of_images else []),
         *("wins", "d_z", "r", "skew", "verdict"),
     ]
     left_out = _left_out(len(table) - len(lines), "left out: lrdecay.analysis.compare has all")
     return Listing(name, caption, columns, lines, left_out)
 
 
-def _contrast(row: Row) -> list[Cell]:
+def _contrast(row: Row, of_images: bool) -> list[Cell]:
     low, high = row["low"], row["high"]
     interval: str = "" if pd.isna(low) else format_interval(low, high)
     known = math.isfinite(row["images_low"])
@@ -141,7 +145,7 @@ def _contrast(row: Row) -> list[Cell]:
     within = Cell(interval, number=True, sort=_exact(low))
     on_images = Cell(images, number=True, sort=_exact(row["images_low"]))
     named, count = Cell(name_contrast(row)), Cell(count_pairs(row), number=True)
-    images_too = [] if "n_a" in row else [on_images]  # which imported runs do not have
+    images_too = [on_images] if of_images else []
     return [named, count, mean, within, *images_too, *others, Cell(row["verdict"])]
 
 

@@ -27,6 +27,8 @@ class SweepOptions:
         group_size: Most runs that train at once. None: as many as is fastest.
         strict: Warnings about the schedules are errors.
         plugins: Those that the sweep file may use: Python files, or modules.
+        command: The command line of the program that trains, where the sweep's trainer is
+            `command`: see docs/own-loops.md.
         allow_mixed: Go on with results of another version of torch or another device.
         time_limit: Longest, in seconds, that runs may take from the end of one epoch to the end of
             the next. None: any time; with 0 workers there can be none.
@@ -48,6 +50,7 @@ class SweepOptions:
     group_size: int | None = None
     strict: bool = False
     plugins: Sequence[str | Path] = ()
+    command: str | None = None
     allow_mixed: bool = False
     time_limit: float | None = None
     repeat: int = 0

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from lrdecay.components import plugins as own_plugins
+from lrdecay.components.trainers.signature import COMMAND
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.engine.devices import describe_device, find_device
@@ -69,6 +70,11 @@ def trials(
         raise InputError(
             f"{sweep.name}: lrdecay's own loop trains this sweep, for it has a dataset; trials are "
             f"of a sweep file that gives trainer in its place, such as trainer: script"
+        )
+    if sweep.trainer.name == COMMAND:
+        raise InputError(
+            f"{sweep.name}: a program trains this sweep, for trainer is command: use `lrdecay "
+            f"sweep --command`, or trainer: script"
         )
     chosen = find_device(device)
     matrix = expand_own_matrix(sweep)

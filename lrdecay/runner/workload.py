@@ -10,15 +10,18 @@ from functools import partial
 from lrdecay.components import plugins
 from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.spec import DatasetSpec
+from lrdecay.components.trainers.command import CommandTemplate
 from lrdecay.core.data_facts import DataFacts
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.execution.cost import estimate_flops
 from lrdecay.execution.own import Terms
+from lrdecay.execution.own.program import ProgramSetup
 from lrdecay.execution.own.trainer import LoopSetup
 from lrdecay.execution.trainer import Setup
 from lrdecay.runner.options import SweepOptions
 from lrdecay.sweep import data_lint, schedule_lint
+from lrdecay.sweep.command import read_command
 from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.matrix import Matrix, expand_matrix
 from lrdecay.sweep.network_lint import lint_networks
@@ -51,8 +54,9 @@ def prepare_workload(sweep: Sweep, options: SweepOptions, device: str) -> Worklo
         InputError: the sweep, the data or an option cannot be used, or there are warnings and the
             options are strict.
     """
+    template = read_command(sweep, options.command)
     if sweep.trainer is not None:
-        return _prepare_own(sweep, options, device)
+        return _prepare_own(sweep, options, device, template)
     assert sweep.dataset is not None
     return _prepare_built_in(sweep, sweep.dataset, options, device)
 
@@ -89,9 +93,11 @@ def _prepare_built_in(
     )
 
 
-def _prepare_own(sweep: Sweep, options: SweepOptions, device: str) -> Workload:
+def _prepare_own(
+    sweep: Sweep, options: SweepOptions, device: str, template: CommandTemplate | None
+) -> Workload:
     assert sweep.trainer is not None
-    if not sweep.trainer.is_function:
+    if template is None and not sweep.trainer.is_function:
         raise InputError(
             f"trainer: {sweep.trainer.name} is no function that a worker could call; run the "
             f"script that has `for trial in lrdecay.trials(FILE)`, or name a loop of a plug-in"
@@ -99,9 +105,10 @@ def _prepare_own(sweep: Sweep, options: SweepOptions, device: str) -> Workload:
     for name in ("engine", "group_size"):
         if getattr(options, name) != getattr(SweepOptions(), name):
             raise InputError(f"{name}: is the loop's own business with trainer; leave it out")
-    matrix = expand_own_matrix(sweep)
+    matrix = expand_own_matrix(sweep, template)
     warnings = lint_own_schedules(sweep, matrix)
     _refuse_warnings(warnings, options)
+    terms = find_terms(sweep)
     setup = Setup(
         dataset=None,
         data_dir=None,
@@ -109,7 +116,7 @@ def _prepare_own(sweep: Sweep, options: SweepOptions, device: str) -> Workload:
         validation=0,
         device=device,
         plugins=plugins.list_loaded(),
-        trainer=LoopSetup(find_terms(sweep)),
+        trainer=LoopSetup(terms) if template is None else ProgramSetup.of(template, terms),
     )
     return Workload(matrix, setup, lambda run: float(run.epochs), warnings)
 

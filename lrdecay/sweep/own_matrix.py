@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from lrdecay.components import registry, schedulers
 from lrdecay.components.schedulers import Horizon
+from lrdecay.components.schedulers.spec import SchedulerSpec
+from lrdecay.components.trainers.command import CommandTemplate
 from lrdecay.components.trainers.spec import TrainerSpec
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run, to_canonical_json
@@ -21,19 +24,21 @@ _OF_LOOP = (
 )
 
 
-def expand_own_matrix(sweep: Sweep) -> Matrix:
-    """Return the matrix of a sweep with a trainer.
+def expand_own_matrix(sweep: Sweep, template: CommandTemplate | None = None) -> Matrix:
+    """Return the matrix of a sweep with a trainer; `template` is the command line of a program.
 
     A scheduler's arguments are kept as the file gives them, for words such as `steps` mean what the
     loop says later.
     """
     assert sweep.trainer is not None
-    cells = tuple(_expand_cells(sweep, sweep.trainer))
+    cells = tuple(_expand_cells(sweep, sweep.trainer, template))
     refuse_twins(cells)
     return Matrix(cells, sweep.seeds, sweep.trial_seeds)
 
 
-def _expand_cells(sweep: Sweep, trainer: TrainerSpec) -> Iterator[Run]:
+def _expand_cells(
+    sweep: Sweep, trainer: TrainerSpec, template: CommandTemplate | None
+) -> Iterator[Run]:
     axes, own, choice = sweep.axes(), trainer.arguments(), sweep.optimizer.choice
     for values in itertools.product(*axes.values()):
         cell = dict(zip(axes, values, strict=True))
@@ -44,7 +49,7 @@ def _expand_cells(sweep: Sweep, trainer: TrainerSpec) -> Iterator[Run]:
             dataset=trainer.name,
             scheduler_class=scheduler.class_,
             scheduler_args=to_canonical_json(scheduler.arguments),
-            plugins=_digest_plugins(trainer.name, scheduler.class_, scheduler.arguments),
+            plugins=_digest_plugins(trainer.name, scheduler, template),
             seed=0,
             lr_chosen_per=None if choice is None else ", ".join(choice.per),
             trainer=trainer.name,
@@ -53,10 +58,15 @@ def _expand_cells(sweep: Sweep, trainer: TrainerSpec) -> Iterator[Run]:
         )
 
 
-def _digest_plugins(trainer: str, scheduler: str, arguments: dict[str, Any]) -> str:
-    nodes = schedulers.walk_tree(scheduler, arguments)
+def _digest_plugins(
+    trainer: str, scheduler: SchedulerSpec, template: CommandTemplate | None
+) -> str:
+    nodes = schedulers.walk_tree(scheduler.class_, scheduler.arguments)
     used = [("trainer", trainer), *(("scheduler", name) for name, _ in nodes)]
-    return registry.digest_plugins(used)
+    found = registry.digest_plugins(used)
+    if template is None:
+        return found
+    return to_canonical_json(json.loads(found) | json.loads(template.plugins))
 
 
 def foresee_runs(sweep: Sweep, matrix: Matrix) -> list[Run]:

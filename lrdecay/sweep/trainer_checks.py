@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from lrdecay.components.trainers.signature import RESERVED
+from lrdecay.components.trainers.command import OF_RUN
+from lrdecay.components.trainers.signature import COMMAND, RESERVED
 from lrdecay.core.yaml import Document, Problem
 from lrdecay.sweep.diagnostics import locate_problem
 
@@ -24,9 +25,13 @@ def find_trainer_problems(document: Document) -> Iterator[Problem]:
         if key != "lr":
             yield _refuse_key(document, "optimizer", key)
     trainer = given["trainer"]
-    for key in trainer if isinstance(trainer, dict) else ():
-        if key in RESERVED and key != "name":
-            message = f"has a meaning already ({', '.join(RESERVED)} have); name it otherwise"
+    if not isinstance(trainer, dict):
+        return
+    more = OF_RUN if trainer.get("name") == COMMAND else ()
+    reserved = list(dict.fromkeys([*RESERVED, *more]))
+    for key in trainer:
+        if key in reserved and key != "name":
+            message = f"has a meaning already ({', '.join(reserved)} have); name it otherwise"
             yield locate_problem(document, ("trainer", key), message, key=True)
 
 

@@ -77,7 +77,7 @@ MISTAKES = [
     ({"optimizer": "{lr: 0.1, weight_decay: 0.1}"}, f"optimizer.weight_decay: {OF_LOOP}"),
     (
         {"trainer": "mein"},
-        "trainer: 'mein' is unknown; did you mean mine? (choices: script, mine, ",
+        "trainer: 'mein' is unknown; did you mean mine? (choices: script, command, mine, ",
     ),
     ({"trainer": "{name: mine, widht: 4}"}, "trainer: the key 'widht' is unknown; did you mean wi"),
     ({"trainer": "{name: mine, width: 4.5}"}, "trainer.width: must be a whole number, not 4.5"),
@@ -86,9 +86,14 @@ MISTAKES = [
     ({"trainer": "{name: mine, fail_at: 4}"}, "trainer.fail_at: must be a list, not 4"),
     ({"trainer": "{name: mine, slow: .inf}"}, "trainer.slow: must be a finite number, not "),
     ({"trainer": "{seed: 3}"}, "trainer.seed: has a meaning already (name, trial, seed, lr, epo"),
+    (
+        {"trainer": "{name: command, folder: a}"},
+        "trainer.folder: has a meaning already (name, trial, seed, lr, epochs, scheduler, dropout, "
+        "class, args, folder have); name it otherwise",
+    ),
     ({"trainer": "{deep: {a: 1}}"}, "trainer.deep: must be "),
-    ({"trainer": "3"}, "trainer: must be one of script, mine, forgetful, not 3"),
-    ({"trainer": "null"}, "trainer: must be one of script, mine, forgetful, not nothing"),
+    ({"trainer": "3"}, "trainer: must be one of script, command, mine, forgetful, not 3"),
+    ({"trainer": "null"}, "trainer: must be one of script, command, mine, forgetful, not nothing"),
     ({"steps_per_epoch": "0"}, "steps_per_epoch: must be at least 1, not 0"),
     ({"trainer": "", "dataset": "digits"}, "steps_per_epoch: is for a trainer; lrdecay's own loop"),
     ({"trainer": "", "steps_per_epoch": ""}, "the key dataset is missing (keys: name, dataset, "),

@@ -11,10 +11,13 @@ from lrdecay.components.registry import REGISTRIES
 SCRIPT = "script"
 """A loop that asks for its trials itself, with `lrdecay.trials`: it is no function of a plug-in."""
 
+COMMAND = "command"
+"""A program, which `lrdecay sweep --command` starts for each run."""
+
 TRAINERS: dict[str, Callable[..., None] | None] = REGISTRIES["trainer"]
 """Name in a sweep file -> function; None where a loop is none."""
 
-TRAINERS[SCRIPT] = None
+TRAINERS |= {SCRIPT: None, COMMAND: None}
 
 RESERVED = ("name", "trial", "seed", "lr", "epochs", "scheduler", "dropout")
 """What no value of a loop may be called: keys of `trainer`, axes, and what a trial has already."""

@@ -13,11 +13,12 @@ from lrdecay.core.fields import Axis, Strict, make_axis
 class TrainerSpec(Strict):
     """A training loop of your own, in place of lrdecay's. Beside its name it takes values of its
     own: those of its function's signature, each of the type that stands there; a list of values is
-    one more axis. A script's may be any."""
+    one more axis. Those of a script or a program may be any."""
 
     name: Annotated[str, registered("trainer")] = SCRIPT
     """The loop, by its name in the `TRAINERS` of a plug-in; `script` is one that asks for its
-    trials itself, with `lrdecay.trials`."""
+    trials itself, with `lrdecay.trials`, and `command` a program, which `lrdecay sweep --command`
+    starts for each run."""
 
     @property
     def is_function(self) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 
 import torch
 
+from lrdecay.components.trainers.signature import COMMAND
 from lrdecay.core.run import Run
 from lrdecay.engine.record import digest_rates, make_row
 from lrdecay.execution.own.applied_rates import AppliedRates
@@ -15,13 +16,17 @@ from lrdecay.execution.own.measurements import OF_EPOCHS, Measurements
 from lrdecay.store.columns import SPLITS
 from lrdecay.store.schema import Record
 
-NAME = "own"
+
+def name_engine(run: Run) -> str:
+    """Return the engine of a run whose loop is the user's own: `command` for a program's."""
+    return "command" if run.trainer == COMMAND else "own"
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What is known of a trial beside what its loop has logged."""
 
+    status: str
     diverged_at_step: int | None
     init_digest: str | None
     order_digest: str | None
@@ -32,28 +37,24 @@ class Evidence:
 def record_trial(
     run: Run,
     measured: Measurements,
-    rates: AppliedRates | None,
+    rates: AppliedRates | Mapping[int, float] | None,
     evidence: Evidence,
     device: torch.device,
 ) -> Record:
-    """Return the record of a trial that completed or diverged; null is what nobody has measured."""
-    completed = evidence.diverged_at_step is None
-    results: dict[str, object] = {
-        "status": "completed" if completed else "diverged",
-        **vars(evidence),
-        "group_size": 1,
-    }
-    if completed:
-        assert rates is not None
+    """Return the record of a trial that completed or diverged; null is what nobody has measured.
+    Rates that were told, one for an epoch, are not those of its steps."""
+    results: dict[str, object] = {**asdict(evidence), "group_size": 1}
+    if evidence.status == "completed":
         results |= _find_final_and_best(measured, run.epochs)
-        results["lr_changes"] = rates.count_changes()
-        results["rates_digest"] = digest_rates(rates.of_epochs(run.epochs))
-    epochs = [*_list_epochs(run, measured, rates)]
+        if isinstance(rates, AppliedRates):
+            results["lr_changes"] = rates.count_changes()
+            results["rates_digest"] = digest_rates(rates.of_epochs(run.epochs))
+    epochs = [*_list_epochs(run, measured, _list_rates(run, rates))]
     metrics = [
         {"run_id": run.run_id, "epoch": epoch, "split": split, "metric": name, "value": value}
         for (epoch, split, name), value in measured.own.items()
     ]
-    return Record(make_row(run, results, NAME, device), epochs, metrics)
+    return Record(make_row(run, results, name_engine(run), device), epochs, metrics)
 
 
 def _find_final_and_best(measured: Measurements, epochs: int) -> dict[str, object]:
@@ -73,8 +74,20 @@ def _find_final_and_best(measured: Measurements, epochs: int) -> dict[str, objec
     return found
 
 
+def _list_rates(
+    run: Run, rates: AppliedRates | Mapping[int, float] | None
+) -> Mapping[int, tuple[float | None, ...]]:
+    """Return the mean, the first and the last rate of each epoch, as far as they are known."""
+    if rates is None:
+        return {}
+    if not isinstance(rates, AppliedRates):
+        return {epoch: (rate, None, None) for epoch, rate in rates.items()}
+    of_epochs = enumerate(rates.of_epochs(run.epochs), start=1)
+    return {n: (math.fsum(own) / len(own), own[0], own[-1]) for n, own in of_epochs if own}
+
+
 def _list_epochs(
-    run: Run, measured: Measurements, rates: AppliedRates | None
+    run: Run, measured: Measurements, rates: Mapping[int, tuple[float | None, ...]]
 ) -> Iterator[dict[str, object]]:
     of_run = {
         "run_id": run.run_id,
@@ -83,15 +96,15 @@ def _list_epochs(
         "seed": run.seed,
         "phase": run.phase,
     }
-    of_epochs = [] if rates is None else rates.of_epochs(run.epochs)
     for epoch, split in sorted(measured.epochs, key=lambda each: (each[0], SPLITS.index(each[1]))):
-        row, own = measured.epochs[epoch, split], of_epochs[epoch - 1] if of_epochs else []
+        row = measured.epochs[epoch, split]
+        mean, first, last = rates.get(epoch, (None, None, None))
         yield {
             **of_run,
             "epoch": epoch,
             "split": split,
             **{name: row.get(name) for name in OF_EPOCHS},
-            "learning_rate": math.fsum(own) / len(own) if own else None,
-            "learning_rate_first": own[0] if own else None,
-            "learning_rate_last": own[-1] if own else None,
+            "learning_rate": mean,
+            "learning_rate_first": first,
+            "learning_rate_last": last,
         }

@@ -15,7 +15,7 @@ from lrdecay.execution.grouping import Group, Plan
 from lrdecay.execution.messages import Tell
 from lrdecay.execution.own.errors import Diverged, TrialError
 from lrdecay.execution.own.generators import keep_generators
-from lrdecay.execution.own.outcome import NAME
+from lrdecay.execution.own.outcome import name_engine
 from lrdecay.execution.own.trial import Terms, Trial
 from lrdecay.execution.trainer import Setup, raise_if_no_run_s
 from lrdecay.store.schema import Record
@@ -24,7 +24,7 @@ from lrdecay.store.schema import Record
 def plan_trials(runs: Sequence[Run]) -> Plan:
     """Return the groups in which runs of a loop train: each by itself, the longest ones first."""
     ordered = sorted(runs, key=lambda run: -run.epochs)
-    return Plan(tuple(Group(NAME, (run,)) for run in ordered))
+    return Plan(tuple(Group(name_engine(run), (run,)) for run in ordered))
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,10 @@ from lrdecay.components.registry import describe_cause
 from lrdecay.core.run import Run
 from lrdecay.engine.record import record_failed
 from lrdecay.execution.messages import EpochDone, Note, Tell
+from lrdecay.execution.own.applied_rates import AppliedRates
 from lrdecay.execution.own.errors import Diverged, TrialError
 from lrdecay.execution.own.measurements import Measurements
-from lrdecay.execution.own.outcome import NAME, Evidence, record_trial
+from lrdecay.execution.own.outcome import Evidence, name_engine, record_trial
 from lrdecay.execution.own.schedule import Schedule
 from lrdecay.execution.own.trial_scheduler import TrialScheduler
 from lrdecay.store.schema import Record
@@ -75,6 +76,7 @@ class Trial:
         self._init_digest: str | None = None
         self._order: hashlib._Hash | None = None
         self._started = time.perf_counter()
+        self._diverged = False
         self._diverged_at: int | None = None
 
     def __getitem__(self, name: str) -> Any:
@@ -185,6 +187,7 @@ class Trial:
 
     def log(
         self,
+        /,
         epoch: int | None = None,
         split: str | None = None,
         loss: Any = None,
@@ -215,9 +218,10 @@ class Trial:
         Raises:
             Diverged: always; let it pass.
         """
-        taken = 0 if self._schedule is None else len(self._schedule.rates.of_steps)
-        self._diverged_at = max(0, taken - 1) if step is None else step
-        raise Diverged(f"diverged at step {self._diverged_at}")
+        if step is None and self._schedule is not None:
+            step = max(0, len(self._schedule.rates.of_steps) - 1)
+        self._diverged, self._diverged_at = True, step
+        raise Diverged("diverged" if step is None else f"diverged at step {step}")
 
     # the end
 
@@ -227,22 +231,22 @@ class Trial:
         Raises:
             TrialError: the loop did not do what a run takes.
         """
-        if self._diverged_at is None:
+        if not self._diverged:
             self._check_complete()
         evidence = Evidence(
+            "diverged" if self._diverged else "completed",
             self._diverged_at,
-            self._init_digest,
-            None if self._order is None else self._order.hexdigest()[:16],
+            *self._read_digests(),
             self._read_dropout(),
             time.perf_counter() - self._started,
         )
-        rates = None if self._schedule is None else self._schedule.rates
+        rates = self._read_rates()
         self.record = record_trial(self.run, self._measured, rates, evidence, self.device)
         return self.record
 
     def fail(self, error: str, is_final: bool = False) -> Record:
         """Return the outcome of a loop that an error has ended; a final one is not tried again."""
-        failed = record_failed(self.run, error, NAME, self.device)
+        failed = record_failed(self.run, error, name_engine(self.run), self.device)
         self.record = replace(failed, is_final=is_final)
         return self.record
 
@@ -261,6 +265,13 @@ class Trial:
         else:
             self._schedule.check_rates()
         self._measured.check_last(self._terms.compared, chooses=self.run.phase == "choose")
+
+    def _read_digests(self) -> tuple[str | None, str | None]:
+        """Return the digests of the initial weights and of the order of the data."""
+        return self._init_digest, None if self._order is None else self._order.hexdigest()[:16]
+
+    def _read_rates(self) -> AppliedRates | Mapping[int, float] | None:
+        return None if self._schedule is None else self._schedule.rates
 
     def _read_dropout(self) -> float | None:
         modules = () if self._model is None else self._model.modules()

@@ -11,12 +11,16 @@ from lrdecay.analysis.axes import select_rows
 from lrdecay.plots.curves import EARLY
 from lrdecay.report.figures import panels
 from lrdecay.report.figures.panels import Chart, Row, Setting
+from lrdecay.report.own_loops import AS_TOLD, has_program
 
 SPLIT_TITLES = {"train": "Training images", "val": "Validation images", "test": "Test images"}
 
 
 def draw_rates(setting: Setting) -> Chart | None:
-    """Learning rates as applied; None without a completed run, as for all charts here."""
+    """Learning rates as applied; None without a completed run, as for all charts here, and where
+    none is known."""
+    if setting.epochs["learning_rate"].isna().all():
+        return None
     curves = learning_rate_curves(setting.runs, setting.epochs)
     if curves.empty:
         return None
@@ -25,7 +29,8 @@ def draw_rates(setting: Setting) -> Chart | None:
     )
     counts = curves.groupby("scheduler", sort=False)["curve"].nunique()
     several = [f"{name} ({n} courses)" for name, n in counts.items() if n > 1]
-    caption = "Learning rate as applied, epoch by epoch; a line drawn later may cover an earlier."
+    how = AS_TOLD if has_program(setting.runs) else "as applied"
+    caption = f"Learning rate {how}, epoch by epoch; a line drawn later may cover an earlier."
     if several:
         caption += " Drawn thinly, one line per distinct course over seeds and dropouts: "
         caption += ", ".join(several) + "."
@@ -69,7 +74,11 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
     width, height = panels.PANEL_INCHES
     inches = width, (0.6 * height if len(dropouts) > 1 else height)
     what = "learning rate by epoch"
-    rows.append(panels.draw_row(dropouts, draw_rate, f"{name}-rate", what, "Learning rate", inches))
+    knows_rates = last["learning_rate"].notna().any()
+    if knows_rates:
+        rows.append(
+            panels.draw_row(dropouts, draw_rate, f"{name}-rate", what, "Learning rate", inches)
+        )
     if len(dropouts) == 1:  # side by side
         rows = [Row("", [replace(row.panels[0], title=row.title) for row in rows])]
     counts = completed.groupby(["scheduler", "dropout"], dropna=False)["run_id"].size()
@@ -81,6 +90,7 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
         caption += " On training images: the running mean over the epoch's batches, dropout on."
     if metric == "accuracy" and int(epochs["epoch"].max()) > 1 / EARLY:
         caption += " The first epochs may lie below the axis."
-    caption += " The learning rate is the one that was applied."
+    how = AS_TOLD if has_program(setting.runs) else "the one that was applied"
+    caption += f" The learning rate is {how}." if knows_rates else ""
     caption += panels.describe_left_out(dropouts)
     return Chart(setting, rows, caption, setting.list_keys(completed["scheduler"]))

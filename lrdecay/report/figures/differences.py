@@ -79,7 +79,7 @@ def draw_slopes(setting: Setting, found: Conclusions) -> Chart | None:
         return None
     others = axis_values(table, "scheduler")
     kept = {found.reference, *others[:MAX_SLOPED]}
-    same = "" if found.blocks.imported else ", same initial weights, batches and dropout masks"
+    same = ", same initial weights, batches and dropout masks" if found.blocks.is_built_in else ""
     caption = (
         f"Each thin line is one seed: from the run of {found.reference} (left) to that of the "
         f"scheduler (right){same}. Thick: the means. "
