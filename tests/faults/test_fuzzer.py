@@ -21,6 +21,7 @@ from lrdecay.core.errors import InputError
 from lrdecay.sweep import schedule_lint
 from lrdecay.sweep.config import Sweep, load_sweep
 from lrdecay.sweep.matrix import expand_matrix
+from lrdecay.sweep.own_matrix import expand_own_matrix, foresee_runs
 
 LONGEST_LINE = 1500  # characters: 30 choices of 40 at most, and what was given
 LONGEST_TIME = 10  # seconds of the processor for one file
@@ -63,20 +64,23 @@ def check_lines(message: str, source: str | None) -> None:
 
 def is_small(sweep: Sweep) -> bool:
     runs = sweep.cells * len(sweep.seeds) + sweep.trials
-    walks = [
-        epochs * math.ceil(digits().train_count / size)
-        for epochs in sweep.epochs
-        for size in sweep.batch_size
-    ]
+    steps = [math.ceil(digits().train_count / size) for size in sweep.batch_size]
+    if sweep.trainer is not None:
+        steps = [sweep.steps_per_epoch or 0]
+    walks = [epochs * each for epochs in sweep.epochs for each in steps]
     return runs <= SMALL_SWEEP and sum(walks) * len(sweep.schedulers) <= SMALL_WALK
 
 
 def expand_and_walk(sweep: Sweep) -> str:
     """Do what `lrdecay plan` does about the schedules."""
     try:
-        matrix = expand_matrix(sweep, digits())
-        trained = digits().train_count - matrix.cells[0].validation
-        foreseen = schedule_lint.simulate_schedules(matrix.cells, trained)
+        if sweep.trainer is not None:
+            matrix = expand_own_matrix(sweep)
+            cells, trained = foresee_runs(sweep, matrix), sweep.steps_per_epoch or 0
+        else:
+            matrix = expand_matrix(sweep, digits())
+            cells, trained = matrix.cells, digits().train_count - matrix.cells[0].validation
+        foreseen = schedule_lint.simulate_schedules(cells, trained)
     except InputError as error:
         check_lines(str(error), None)
         return "refused on the data"

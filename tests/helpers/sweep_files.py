@@ -72,6 +72,16 @@ target: 0.98
 comparison: {metric: val_loss, margin: 0.05, confidence: 0.9}
 comparison: {reference: a}
 """.splitlines()
+_TRAINERS = """\
+trainer: script
+trainer: {name: script, width: [64, 128], data: wiki, depth: 2}
+trainer: {name: command, hidden: [0.5, true]}
+""".splitlines()
+_OF_TRAINERS = """\
+steps_per_epoch: 100
+metrics: {f1: {higher_is_better: true, unit: points, title: F1 of all}, test_steps: {higher_is_better: false}}
+metrics: {val_f1: {higher_is_better: true}}
+""".splitlines()
 
 VALUES = [
     *("", "~", "null", "true", "false", "on", "0", "-0", "-0.0", "1", "-1", "0.5", "1e308", "nan"),
@@ -127,7 +137,8 @@ class Keys(list[tuple[str, Node]]):
 
 def valid(rng: random.Random) -> str:
     """Return a short sweep file with one to three schedulers and a few other keys."""
-    lines = [f"dataset: {rng.choice(_DATASETS)}"]
+    own = rng.random() < 0.1
+    lines = [rng.choice(_TRAINERS)] if own else [f"dataset: {rng.choice(_DATASETS)}"]
     some = rng.sample(_SCHEDULERS, rng.choice((1, 1, 1, 1, 1, 1, 2, 3)))
     flow = rng.random() < 0.5
     labelled = zip("abc", some, strict=False)
@@ -137,7 +148,8 @@ def valid(rng: random.Random) -> str:
         inner = ", ".join(f"{label}: {{{each}}}" for label, each in labelled)
         lines += [f"schedulers: {{{inner}}}"]
     others = {
-        line.partition(":")[0]: line for line in rng.sample(_OTHERS, rng.choice((0, 0, 1, 2)))
+        line.partition(":")[0]: line
+        for line in rng.sample(_OF_TRAINERS if own else _OTHERS, rng.choice((0, 0, 1, 2)))
     }
     return "\n".join([*lines, *others.values()]) + "\n"
 
@@ -149,6 +161,8 @@ def every_valid() -> list[str]:
         *(f"dataset: {each}\n" + first.partition("\n")[2] for each in _DATASETS),
         *(first.replace("class: constant", each) for each in _SCHEDULERS),
         *(first + line for line in _OTHERS),
+        *(first.replace("dataset: digits", line) for line in _TRAINERS),
+        *(first.replace("dataset: digits", "trainer: script") + line for line in _OF_TRAINERS),
         first.replace("}}", "}, b: {class: StepLR, step_size: 1}}")
         + "seeds: {min: 8, max: 16, until: resolved}\n",
         *examples(),
