@@ -15,7 +15,7 @@ import pandas as pd
 from lrdecay.analysis.axes import axis_values, compared, has_dropout, list_cells
 from lrdecay.analysis.seed_blocks import Blocks
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import format_dropout, join_filled, to_text
+from lrdecay.core.text import format_dropout, format_named, join_filled
 
 FAMILIES = {
     "scheduler": "each scheduler against the reference, at each dropout",
@@ -134,7 +134,7 @@ class _Stratum:
             zip(keys, inside.tolist(), strict=True)
         )
         first = cells.iloc[0]
-        self.name = ", ".join(f"{axis} {to_text(first[axis])}" for axis in blocks.strata)
+        self.name = join_filled(*(format_named(axis, first[axis]) for axis in blocks.strata))
 
     def scheduler(self) -> Iterator[Contrast]:
         for s, d in self.cell:

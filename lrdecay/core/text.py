@@ -1,6 +1,7 @@
 """Numbers, names and values in words, wherever they are shown."""
 
 import difflib
+import json
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -27,12 +28,18 @@ def format_dropout(value: object) -> str:
 
 
 def format_named(axis: str, value: object) -> str:
-    """Return an axis with its value; nothing for one that is null.
+    """Return an axis with its value; nothing for one that is null. Arguments have their own names.
 
     >>> format_named("lr", 0.1), format_named("lr", None)
     ('lr 0.1', '')
+    >>> format_named("trainer_args", '{"data":"wiki","tied":true,"width":16}')
+    'data wiki, tied true, width 16'
     """
     text = to_text(value)
+    if axis.endswith("_args") and text.startswith("{"):
+        arguments: dict[str, Any] = json.loads(text)
+        shown = {k: v if isinstance(v, str) else json.dumps(v) for k, v in arguments.items()}
+        return ", ".join(f"{name} {each}" for name, each in shown.items()) or axis
     return f"{axis} {text}" if text else ""
 
 

@@ -22,7 +22,7 @@ from lrdecay.analysis.metrics import METRICS_COMPARED, POINTS, UNIT_TITLES, Metr
 from lrdecay.analysis.number_text import DECIMALS, format_interval, format_number
 from lrdecay.analysis.pairing import count_pairs
 from lrdecay.analysis.sentences import name_contrast
-from lrdecay.core.text import format_values, to_text
+from lrdecay.core.text import format_named, format_values, join_filled, to_text
 from lrdecay.report.conclusions import find_axes
 
 MAX_ENDED_EARLY = 100
@@ -201,8 +201,8 @@ def tabulate_rates(trials: pd.DataFrame) -> dict[str, Any]:
         lines.append(Line(about, [*map(Cell, about.values()), *tried]))
         if (warning := _doubt(cell)) is not None:
             first, *others = about.items()
-            names = [first[1], *(f"{axis} {name}" for axis, name in others)]
-            warnings.append(f"{', '.join(names)}: {warning}")
+            named = join_filled(first[1], *(format_named(*each) for each in others))
+            warnings.append(f"{named}: {warning}")
     per = trials["lr_chosen_per"].iloc[0].replace(", ", " and each ")
     caption = (
         f"Each {per} has a base rate of its own, chosen from one grid with as many trials for "

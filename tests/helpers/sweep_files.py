@@ -79,7 +79,7 @@ trainer: {name: command, hidden: [0.5, true]}
 """.splitlines()
 _OF_TRAINERS = """\
 steps_per_epoch: 100
-metrics: {f1: {higher_is_better: true, unit: points, title: F1 of all}, test_steps: {higher_is_better: false}}
+metrics: {f1: {higher_is_better: true, unit: points, title: F1}, mae: {higher_is_better: false}}
 metrics: {val_f1: {higher_is_better: true}}
 """.splitlines()
 

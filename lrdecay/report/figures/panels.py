@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from lrdecay import plots
 from lrdecay.analysis import axis_values, cell_summary, extra_axes
 from lrdecay.analysis.axes import list_strata, select_rows
-from lrdecay.core.text import format_dropout, to_text
+from lrdecay.core.text import format_dropout, format_named, join_filled, to_text
 from lrdecay.plots.style import Style
 from lrdecay.plots.svg import figure_to_svg
 
@@ -54,7 +54,7 @@ class Setting:
     @property
     def title(self) -> str:
         """The values in words; empty where there is one combination only."""
-        return ", ".join(f"{axis} {value}" for axis, value in self.values.items())
+        return join_filled(*(format_named(axis, value) for axis, value in self.values.items()))
 
     def own(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a table of verdicts that are about this combination."""
