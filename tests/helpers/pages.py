@@ -246,11 +246,16 @@ def whole(text: str) -> str:
     return text + "".join(f"{key}: {value}\n" for key, value in rest.items() if key not in given)
 
 
+def is_plugin(path: Path) -> bool:
+    """Return whether a file has one of a plug-in's dicts; a program has none."""
+    return re.search(r"^[A-Z]+S = \{", path.read_text(), re.MULTILINE) is not None
+
+
 def _check_yaml(block: Block, folder: Path, where: str) -> None:
     given = yaml.safe_load(block.text)
     assert isinstance(given, dict), where
     with plugged.as_in_a_new_process():
-        plugins.load_plugins([str(path) for path in sorted(folder.glob("*.py"))])
+        plugins.load_plugins([str(path) for path in sorted(folder.glob("*.py")) if is_plugin(path)])
         parse_sweep(whole(block.text))
     if name := given.get("name"):
         (folder / f"{name}.yaml").write_text(block.text)
