@@ -11,12 +11,12 @@ import pandas as pd
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import find_nearest
-from lrdecay.store.columns import BY_NAME, METRIC_NAME
-from lrdecay.store.schema import AXES
+from lrdecay.store.columns import METRIC_NAME
 
 DIGESTS = ("init_digest", "order_digest", "dataset_digest")
 IN_RUNS = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "best_test_accuracy")
 """The metrics that have a column in `runs`; others are rows of `metrics`."""
+_OF_CELLS = ("scheduler", "seed", "dropout", "status")  # which an axis would stand in for
 TOLD = "told-"
 """Begins an init_digest that is not one of weights, but of what a same-start column says."""
 Duplicates = Literal["refuse", "last"]
@@ -88,7 +88,7 @@ def _check_axes(columns: Columns) -> None:
     for place, axis in enumerate(columns.axes):
         if axis in taken or axis in columns.axes[:place]:
             raise InputError(f"axis: the column {axis!r} is given as something else already")
-        if axis in ("scheduler", "dropout") or axis in BY_NAME.keys() - set(AXES):
+        if axis in _OF_CELLS:
             raise InputError(f"axis {axis!r}: lrdecay calls something else so; rename the column")
 
 

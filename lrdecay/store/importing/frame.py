@@ -217,7 +217,8 @@ def _check_named(wanted: Collection[str], columns: Columns) -> None:
     for what, given in (("unit", columns.unit), ("direction", columns.higher_is_better)):
         for name in given if isinstance(given, Mapping) else ():
             if name not in wanted:
-                raise InputError(f"{what} of {name!r}: no such metric; there are {', '.join(wanted)}")
+                there = ", ".join(wanted)
+                raise InputError(f"{what} of {name!r}: no such metric; there are {there}")
 
 
 def _pick(given: Any, name: str) -> Any:
