@@ -144,12 +144,11 @@ def _find_group(optimizer: Optimizer, lr: float) -> int:
     return rates.index(lr)
 
 
-def _read_count(given: object) -> int:
+def _read_count(given: Any) -> int:
     """Return a whole number of steps as Python has it; numpy's is one too."""
-    is_whole = isinstance(given, Integral) and not isinstance(given, bool)
-    if not is_whole or (count := int(given)) < 1:
+    if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < 1:
         raise TrialError(f"steps_per_epoch: must be a whole number from 1, not {given!r}")
-    return count
+    return int(given)
 
 
 def _resolve(run: Run, horizon: Horizon, knows_steps: bool) -> Mapping[str, Any]:

@@ -33,7 +33,7 @@ def read_tensorboard(place: str) -> Source:
         InputError: there are no event files, or the extra is not installed.
     """
     try:
-        from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
         from tensorboardX.proto.event_pb2 import Event
         from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
     except ModuleNotFoundError as error:
