@@ -153,10 +153,13 @@ def _compare_sides(
     """Return what a row has of the two samples of a contrast."""
     sides = [blocks.state[cell][blocks.row[cell] >= 0] for cell in contrast.cells]
     both = np.concatenate(sides)
+    datasets = np.concatenate([blocks.digests["dataset_digest"][cell] for cell in contrast.cells])
+    unlike = len(np.unique(datasets[datasets >= 0])) > 1
     found: dict[Hashable, Any] = {
         "n": 0,
         "n_missing": 0,
         "n_asked": len(both),
+        "n_unlike_dataset_digest": len(both) if unlike else 0,
         **{name: int((both == state).sum()) for name, state in _SPOILT.items()},
         **{
             f"n_diverged_{name}": int((side == State.DIVERGED).sum())
@@ -170,7 +173,7 @@ def _compare_sides(
     spoilt = sum(found[name] for name in (*_SPOILT, "n_diverged_a", "n_diverged_b"))
     fewest = min(found["n_a"], found["n_b"])
     found |= {"next_look": FEWEST_FIXED, "verdict": NOT_EVALUATED}
-    if spoilt:
+    if spoilt or unlike:
         return found
     a, b = (blocks.values[cell][np.isfinite(blocks.values[cell])] for cell in contrast.cells)
     found["mean"] = float(a.mean() - b.mean())

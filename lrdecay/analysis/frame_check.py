@@ -38,11 +38,21 @@ def check_values(table: pd.DataFrame, names: Iterable[str]) -> None:
             raise _error(table, bad, name, _describe(column))
 
 
+def with_engines(epochs: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return epochs with the `engine` of the run of each row, if `runs` tell; of rows of other runs
+    nothing is known, so that they may lack what those of a foreign loop may."""
+    if "engine" not in runs or not {"run_id"} <= set(runs) & set(epochs):
+        return epochs
+    engines = runs.drop_duplicates("run_id").set_index("run_id")["engine"]
+    return epochs.assign(engine=epochs["run_id"].map(engines).fillna(FOREIGN[0]))
+
+
 def _may_be_null(table: pd.DataFrame, column: Column) -> Any:
     """Return whether a column may have no value, for each row or for all: of a run that another
     loop trained some may, or of one that is planned for it; where neither is known, lrdecay's own
-    counts. Of epochs it is not known whose they are: a loop may measure but one of the two."""
-    if "split" in table and column.name in ("loss", "accuracy"):
+    counts. Of epochs it is known where they are `with_engines`, else a loop may have measured but
+    one of the two."""
+    if "split" in table and "engine" not in table and column.name in ("loss", "accuracy"):
         return True
     if column.null or not column.loop or not {"engine", "trainer"} & set(table):
         return bool(column.null)

@@ -50,7 +50,9 @@ def _faults(row: Row) -> Iterator[str]:
         seeds, are = ("seeds", "are") if row["n_missing"] > 1 else ("seed", "is")
         yield f"{seeds} {row['one_sided']} {are} there for one side only"
     for name, what in DIGESTS.items():
-        if row[f"n_unlike_{name}"]:
+        if row[f"n_unlike_{name}"] and row["pairing"] == NOT_PAIRED:
+            yield f"the {what} differ between the runs"
+        elif row[f"n_unlike_{name}"]:
             unlike = spell_count(row[f"n_unlike_{name}"], "seed")
             yield f"the {what} differ at {unlike}: these are no pairs"
     if row["n_same"]:

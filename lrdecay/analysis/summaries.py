@@ -14,6 +14,7 @@ from lrdecay.analysis.axes import (
     require_columns,
     sort_by_axes,
 )
+from lrdecay.analysis.frame_check import with_engines
 from lrdecay.core.errors import InputError
 from lrdecay.store.schema import AXES, MADE_WITH, STATUSES
 
@@ -161,7 +162,7 @@ def train_test_gap(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
         `runs` with one more column, `train_test_gap`: `cell_summary` then gives its mean.
     """
     require_columns(runs, ["run_id", "status"])
-    require_columns(epochs, ["run_id", "epoch", "split", "accuracy"])
+    require_columns(with_engines(epochs, runs), ["run_id", "epoch", "split", "accuracy"])
     completed = runs.loc[runs["status"] == "completed", "run_id"]
     of_both = epochs["split"].isin(["train_eval", "test"]) & epochs["run_id"].isin(completed)
     rows = epochs.loc[of_both, ["run_id", "epoch", "split", "accuracy"]]
@@ -179,7 +180,7 @@ def _completed_epochs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     runs = complete_axes(runs)
     axes = [axis for axis in AXES if axis in runs]
     require_columns(runs, ["run_id", "status", "scheduler", *axes])
-    require_columns(epochs, ["run_id", "epoch", "split", *METRICS])
+    require_columns(with_engines(epochs, runs), ["run_id", "epoch", "split", *METRICS])
     completed = runs.loc[runs["status"] == "completed", ["run_id", *axes]]
     own = epochs.drop(columns=[axis for axis in AXES if axis in epochs])
     return own.merge(completed, on="run_id", how="inner", validate="many_to_one")

@@ -93,3 +93,15 @@ def test_the_frame_of_the_caller_stays_as_it_was(runs):
     bare = runs[BARE].copy()
     analysis.compare(bare)
     assert list(bare) == BARE
+
+
+@pytest.mark.parametrize("name", ["loss", "accuracy"])
+def test_what_lrdecay_trained_lacks_no_number_in_any_epoch(name):
+    runs, epochs = make_tables(("constant", "step"), (0.3,), SEEDS, n_epochs=1)
+    epochs.loc[5, name] = np.nan
+    with pytest.raises(InputError, match=f"{name} is nothing in row 5 from 0"):
+        analysis.learning_curves(runs, epochs)
+    whole = analysis.learning_curves(runs.assign(engine="own"), epochs)
+    assert len(whole) == len(analysis.learning_curves(runs, epochs.assign(**{name: 0.5})))
+    others = runs[runs["run_id"] != epochs["run_id"][5]]
+    assert len(analysis.learning_curves(others, epochs)) > 0

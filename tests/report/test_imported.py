@@ -140,6 +140,19 @@ def test_without_a_common_seed_the_interval_is_welchs(counts):
     assert f"{words})" in row["sentence"]
 
 
+def test_samples_of_different_datasets_are_not_compared():
+    table = apart(make_table(data="cifar10"))
+    digests = {"dataset_digest": "data"}
+    assert primary(take(table, digests=digests).compare())["verdict"] == "higher"
+    table.loc[3, "data"] = None  # what is not known is not different
+    assert primary(take(table, digests=digests).compare())["verdict"] == "higher"
+    table.loc[table["label"] == "b", "data"] = "fmnist"
+    row = primary(take(table, digests=digests).compare())
+    assert (row["verdict"], row["n_unlike_dataset_digest"]) == ("not evaluated", 18)
+    assert "the datasets differ between the runs" in row["sentence"]
+    assert np.isnan(row["mean"])
+
+
 def test_of_two_runs_a_side_nothing_is_said():
     row = primary(take(apart(make_table(2))).compare())
     assert row["verdict"] == "not evaluated"

@@ -4,6 +4,7 @@ had were those that the scheduler means."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,8 @@ class Schedule:
     ) -> None:
         self._run, self._name = run, run.scheduler_class
         group = _find_group(optimizer, run.lr)
-        if steps_per_epoch is not None and steps_per_epoch < 1:
-            raise TrialError(f"steps_per_epoch: must be at least 1, not {steps_per_epoch}")
+        if steps_per_epoch is not None:
+            steps_per_epoch = _read_count(steps_per_epoch)
         self._horizon = Horizon.of(run.epochs, steps_per_epoch or 1, run.lr)
         self._resolved = _resolve(run, self._horizon, steps_per_epoch is not None)
         self._needs = schedulers.list_needs(self._name, self._resolved)
@@ -80,6 +81,16 @@ class Schedule:
                 f"precision, so that its rates were not compared with the schedule"
             )
         return ""
+
+    def check_end(self) -> None:
+        """Raise `TrialError` if the schedule was left before its end."""
+        per_epoch, stepped = self.scheduler.steps_per_epoch, self.scheduler.last_epoch
+        meant = (per_epoch or 0) * self._run.epochs
+        if stepped < meant - 1:
+            raise TrialError(
+                f"the scheduler was stepped {stepped} times in {self._run.epochs} epochs, and "
+                f"steps_per_epoch={per_epoch} means {meant}"
+            )
 
     def check_rates(self) -> None:
         """Compare the rates that were applied with the schedule, simulated again; those of a
@@ -128,9 +139,16 @@ def _find_group(optimizer: Optimizer, lr: float) -> int:
     if lr not in rates:
         raise TrialError(
             f"no parameter group of the optimizer is at the base rate: give it lr=trial.lr "
-            f"({lr:g}), not {min(rates):g}"
+            f"({lr!r}), not {min(rates)!r}"
         )
     return rates.index(lr)
+
+
+def _read_count(given: Any) -> int:
+    """Return a whole number of steps as Python has it; numpy's is one too."""
+    if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < 1:
+        raise TrialError(f"steps_per_epoch: must be a whole number from 1, not {given!r}")
+    return int(given)
 
 
 def _resolve(run: Run, horizon: Horizon, knows_steps: bool) -> Mapping[str, Any]:

@@ -34,6 +34,7 @@ from lrdecay.store.schema import Record
 
 _BATCHES = 8
 """Training batches that are digested: enough to tell two orders apart."""
+_OF_NUMPY = (torch.float16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
@@ -137,10 +138,7 @@ class Trial:
         """Digest a batch, or its indices, where nobody calls the network that is watched."""
         self._order = self._order or hashlib.sha256()
         for each in batch:
-            on_host = each.detach().cpu() if isinstance(each, torch.Tensor) else each
-            if isinstance(on_host, torch.Tensor) and on_host.dtype == torch.bfloat16:
-                on_host = on_host.float()  # which numpy has not
-            values = np.ascontiguousarray(on_host)
+            values = _to_array(each)
             self._order.update(f"{values.dtype} {values.shape}".encode() + values.tobytes())
 
     def set_dropout(self, model: nn.Module) -> nn.Module:
@@ -260,6 +258,13 @@ class Trial:
         note = self._schedule.check_steps()
         if reached < self.epochs:
             raise TrialError(f"the loop ended after {reached} of {self.epochs} epochs logged")
+        self._schedule.check_end()
+        applied = self._read_dropout()
+        if self.dropout is not None and applied not in (None, self.dropout):
+            raise TrialError(
+                f"the dropout layers of the network are at {applied:g}, and the run is of "
+                f"{self.dropout:g}: give nn.Dropout(trial.dropout), or trial.set_dropout(model)"
+            )
         if note:
             self._tell(Note(note, once=True))
         else:
@@ -293,3 +298,21 @@ class Trial:
             assert trace is not None
             self.fail(describe_cause(error, trace.tb_frame.f_code.co_filename))
         return isinstance(error, Exception)
+
+
+def _to_array(given: Any) -> np.ndarray:
+    """Return a batch, or a part of one, as numpy has it: values, never where an object lies."""
+    if isinstance(given, torch.Tensor):
+        given = given.detach().cpu().to_dense().resolve_conj().resolve_neg()
+        if given.is_floating_point() and given.dtype not in _OF_NUMPY:
+            given = given.float()
+    try:
+        values = np.ascontiguousarray(given)
+    except (TypeError, ValueError):
+        values = None
+    if values is None or values.dtype.hasobject:
+        raise TrialError(
+            f"trial.saw: give tensors, arrays or numbers, one after the other, not "
+            f"{type(given).__name__}"
+        )
+    return values

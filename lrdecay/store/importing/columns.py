@@ -11,9 +11,12 @@ import pandas as pd
 
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import find_nearest
+from lrdecay.store.columns import METRIC_NAME
 
 DIGESTS = ("init_digest", "order_digest", "dataset_digest")
-_NAME = re.compile("[a-z][a-z0-9_]{0,63}")
+IN_RUNS = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "best_test_accuracy")
+"""The metrics that have a column in `runs`; others are rows of `metrics`."""
+_OF_CELLS = ("scheduler", "seed", "dropout", "status")  # which an axis would stand in for
 TOLD = "told-"
 """Begins an init_digest that is not one of weights, but of what a same-start column says."""
 Duplicates = Literal["refuse", "last"]
@@ -73,8 +76,20 @@ def require_columns(frame: pd.DataFrame, columns: Columns) -> None:
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise InputError(f"the table has two columns {twice!r}")
+    _check_axes(columns)
     if odd := [name for name in columns.digests if name not in DIGESTS]:
         raise InputError(f"digest: {odd[0]!r} is none of {', '.join(DIGESTS)}")
+
+
+def _check_axes(columns: Columns) -> None:
+    """Refuse an axis that is something else already, or is called as something else is."""
+    taken = {columns.scheduler, columns.seed, columns.dropout, columns.status}
+    taken |= set(columns.metrics.values())
+    for place, axis in enumerate(columns.axes):
+        if axis in taken or axis in columns.axes[:place]:
+            raise InputError(f"axis: the column {axis!r} is given as something else already")
+        if axis in _OF_CELLS:
+            raise InputError(f"axis {axis!r}: lrdecay calls something else so; rename the column")
 
 
 def check_name(name: str, column: str) -> None:
@@ -84,8 +99,10 @@ def check_name(name: str, column: str) -> None:
             f"metric {name}: of which images? Give --metric test_{name}={column} or "
             f"val_{name}={column}"
         )
-    if not _NAME.fullmatch(name) or name == "learning_rate":
+    if name in IN_RUNS:
+        return
+    if not re.match(METRIC_NAME.pattern, name) or name in METRIC_NAME.reserved:
         raise InputError(
-            f"metric {name!r} is no name: a lower-case letter, then letters, digits and _, 64 at "
-            f"most; give one, as in --metric NAME={column}"
+            f"metric {name!r} is no name: {METRIC_NAME.valid}; give one, as in --metric "
+            f"NAME={column}"
         )

@@ -68,6 +68,7 @@ def read_frame(frame: pd.DataFrame, columns: Columns) -> ImportedRows:
     frame, notes = _drop_rows(frame, columns.seed, columns.drop)
     _check_seeds(frame[columns.seed])
     frame, wanted, axes = split_problems(frame, wanted, tuple(columns.axes))
+    _check_named(wanted, columns)
     cells = _read_cells(frame, columns, axes)
     frame, cells, kept = _keep_once(frame, cells, columns, axes)
     values, metrics = _read_values(frame, wanted, columns)
@@ -87,9 +88,18 @@ def _drop_rows(
     frame: pd.DataFrame, seed: str, drop: Sequence[object]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Leave out the rows whose seed is one of `drop`."""
-    gone = frame[seed].astype(str).str.strip().isin([str(value) for value in drop])
-    if not gone.any():
+    if not drop:
         return frame, []
+    text = frame[seed].astype(str).str.strip()
+    numbers = pd.to_numeric(text, errors="coerce")
+    gone = pd.Series(False, index=frame.index)
+    for value in drop:
+        own = text.eq(str(value)) | numbers.eq(pd.to_numeric(str(value), errors="coerce"))
+        if not own.any():
+            raise InputError(f"drop: no row has the seed {str(value)!r}")
+        gone |= own
+    if gone.all():
+        raise InputError("drop: no row is left")
     rows = spell_count(int(gone.sum()), "row")
     names = ", ".join(map(str, drop))
     return frame[~gone], [f"{rows} whose {seed} is {names} left out, as asked"]
@@ -120,6 +130,11 @@ def _read_cells(frame: pd.DataFrame, columns: Columns, axes: Collection[str]) ->
             "_row": frame["_row"],
         }
     )
+    for axis in axes:
+        plain = frame[axis].map(pd.api.types.is_hashable).to_numpy(dtype=bool)
+        if not plain.all():
+            value, row = frame[axis][~plain].iloc[0], frame["_row"][~plain].iloc[0]
+            raise InputError(f"axis {axis}: {quote(value)} (row {row}) is no text, number or truth")
     return cells.assign(**{axis: frame[axis] for axis in axes})
 
 
@@ -195,6 +210,15 @@ def _read_values(
         values[name] = finite * metric.scale
         metrics.append(metric)
     return pd.DataFrame(values, index=frame.index), tuple(metrics)
+
+
+def _check_named(wanted: Collection[str], columns: Columns) -> None:
+    """Refuse what is said of a metric that is not there."""
+    for what, given in (("unit", columns.unit), ("direction", columns.higher_is_better)):
+        for name in given if isinstance(given, Mapping) else ():
+            if name not in wanted:
+                there = ", ".join(wanted)
+                raise InputError(f"{what} of {name!r}: no such metric; there are {there}")
 
 
 def _pick(given: Any, name: str) -> Any:

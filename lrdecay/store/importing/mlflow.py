@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import join_some, quote
+from lrdecay.core.text import first_line, join_some, quote
 from lrdecay.store.importing.curves import CURVES, Source
 
 _SQLITE = "sqlite:///"
@@ -54,6 +54,7 @@ def _read_store(place: str) -> Source:
     try:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
     except ModuleNotFoundError as error:
         raise InputError("a store of MLflow is read with MLflow: install the extra `mlflow`") from (
             error
@@ -68,8 +69,8 @@ def _read_store(place: str) -> Source:
         client = MlflowClient(f"{_SQLITE}{path}" if path.is_file() else str(path))
         experiment = _find_experiment(client, address, wanted)
         return _read_runs(client, experiment)
-    except MlflowException as error:
-        raise InputError(f"{address}: no store that MLflow reads ({error})") from error
+    except (MlflowException, SQLAlchemyError) as error:
+        raise InputError(f"{address}: no store that MLflow reads ({first_line(error)})") from error
     finally:
         logging.getLogger("mlflow").setLevel(level)
 

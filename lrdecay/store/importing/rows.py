@@ -14,13 +14,12 @@ from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import quote
 from lrdecay.store.columns import BY_NAME, SPLITS
+from lrdecay.store.importing.columns import IN_RUNS
 from lrdecay.store.importing.frame import ImportedRows
 from lrdecay.store.schema import AXES, EPOCHS, METRICS, RUNS
 
 ENGINE = "imported"
 """What the column `engine` says of such runs."""
-IN_RUNS = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "best_test_accuracy")
-"""The metrics that have a column in `runs`; others are rows of `metrics`."""
 UNKNOWN_FATE = "it has no value, and whether it diverged is not known"
 """The `error` of a run that says nothing of how it ended."""
 

@@ -31,7 +31,10 @@ def read_table(place: str) -> Source:
             return Source(pd.read_parquet(path))
         if suffix in (".jsonl", ".ndjson"):
             lines = path.read_text(encoding="utf-8-sig").splitlines()
-            return Source(pd.DataFrame([json.loads(line) for line in lines if line.strip()]))
+            rows = [json.loads(line) for line in lines if line.strip()]
+            if not all(isinstance(row, dict) for row in rows):
+                raise ValueError("a line is no JSON object")
+            return Source(pd.DataFrame(rows))
         return Source(_read_csv(path, "\t" if suffix == ".tsv" else ","))
     except FileNotFoundError as error:
         raise InputError(f"{place}: no such file") from error

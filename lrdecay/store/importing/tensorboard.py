@@ -33,6 +33,7 @@ def read_tensorboard(place: str) -> Source:
         InputError: there are no event files, or the extra is not installed.
     """
     try:
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
         from tensorboardX.proto.event_pb2 import Event
         from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
     except ModuleNotFoundError as error:
@@ -48,8 +49,11 @@ def read_tensorboard(place: str) -> Source:
     for file in files:
         run = file.parent.relative_to(home).as_posix()
         row = rows.setdefault(run, {"run": run})
-        for record in _iterate_records(file.read_bytes()):
-            event = Event.FromString(record)
+        try:
+            events = [Event.FromString(record) for record in _iterate_records(file.read_bytes())]
+        except DecodeError as error:
+            raise InputError(f"{file}: no event file of TensorBoard, or a damaged one") from error
+        for event in events:
             for value in event.summary.value:
                 if value.tag == _HPARAMS:
                     data = HParamsPluginData.FromString(value.metadata.plugin_data.content)

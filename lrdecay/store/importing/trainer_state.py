@@ -48,7 +48,7 @@ def read_trainer_states(place: str) -> Source:
         for entry in state["log_history"]:
             for name, value in _name_metrics(entry).items():
                 row[name] = value
-                curves.append((run, int(entry.get("step", 0)), name, value))
+                curves.append((run, entry.get("step", 0), name, value))
         rows.append(row)
     return Source(pd.DataFrame(rows), pd.DataFrame(curves, columns=list(CURVES)))
 
@@ -56,9 +56,10 @@ def read_trainer_states(place: str) -> Source:
 def _read_state(file: Path) -> dict[str, Any]:
     try:
         state = json.loads(file.read_text("utf-8"))
-        if isinstance(state["global_step"], int) and isinstance(state["log_history"], list):
+        steps = [state["global_step"], *(each.get("step", 0) for each in state["log_history"])]
+        if all(isinstance(step, int) for step in steps):
             return dict(state)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     raise InputError(f"{file}: not as the Trainer writes it (global_step and log_history)")
 

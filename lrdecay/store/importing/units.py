@@ -14,7 +14,7 @@ UNITS = ("share", "percent", "nats", "seconds", "own")
 
 _HIGHER = (
     *("accuracy", "acc", "f1", "auc", "auroc", "auprc", "map", "bleu", "rouge", "meteor", "chrf"),
-    *("iou", "miou", "dice", "r2", "ssim", "psnr", "precision", "recall", "score", "reward"),
+    *("iou", "miou", "dice", "r2", "ssim", "psnr", "precision", "recall", "reward"),
     *("return", "mrr", "ndcg", "mcc", "kappa", "throughput", "winrate"),
 )
 _LOWER = (
@@ -24,6 +24,14 @@ _LOWER = (
 _BETTER = dict.fromkeys(_HIGHER, True) | dict.fromkeys(_LOWER, False)
 """The words of a metric's name that tell whether higher is better."""
 _SHARES = {"accuracy", "acc"}
+_TURNING = frozenset(
+    (
+        *("to", "until", "per", "neg", "negative", "minus", "inverse", "inv", "rank", "ratio"),
+        *("drop", "gap", "gain", "reduction", "improvement", "increase", "decrease", "change"),
+        *("delta", "diff", "difference", "std", "stdev", "sd", "sem", "stderr", "var", "variance"),
+    )
+)
+"""With one of these a name means something else than its other words do: `time_to_accuracy`."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,9 @@ def describe_metric(
 
 
 def _find_direction(name: str) -> bool:
-    known = [_BETTER[word] for word in _split_words(name) if word in _BETTER]
-    if not known:
+    words = _split_words(name)
+    known = [_BETTER[word] for word in words if word in _BETTER]
+    if not known or _TURNING & set(words):
         raise InputError(
             f"metric {name}: whether higher is better is not known; give --higher-is-better {name} "
             f"or --lower-is-better {name} (from_frame: higher_is_better=True or False)"
@@ -91,6 +100,8 @@ def _find_unit(name: str, values: pd.Series[float], unit: str | None) -> tuple[s
     if unit is not None:
         return (*_use_unit(name, values, unit), "")
     words = _split_words(name)
+    if _TURNING & set(words):
+        return "own", 1.0, ""
     if "seconds" in words:
         return "seconds", 1.0, ""
     if name.endswith("_loss"):

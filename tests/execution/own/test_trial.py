@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from helpers.own_loops import STEPS, network, run, train
+from helpers.own_loops import STEPS, batches, network, run, train
 from torch import nn
 
 from lrdecay.engine.record import digest_rates
@@ -358,7 +358,7 @@ def continued(trial):
 MISUSES = [
     (wrong_rate, "constant", "is at the base rate: give it lr=trial.lr (0.1), not 0.3"),
     (by_steps_without_their_number, "OneCycleLR", "OneCycleLR goes by steps: give trial.scheduler"),
-    (no_step_in_an_epoch, "constant", "steps_per_epoch: must be at least 1, not 0"),
+    (no_step_in_an_epoch, "constant", "steps_per_epoch: must be a whole number from 1, not 0"),
     (scheduler_twice, "constant", "trial.scheduler was called twice"),
     (watch_too_late, "constant", "trial.watch(model) must come before the first optimizer step"),
     (watch_twice, "constant", "called twice; put several networks into one nn.ModuleList"),
@@ -465,3 +465,80 @@ def test_the_steps_of_an_epoch_are_those_of_the_sweep_file():
     with pytest.raises(TrialError, match="steps_per_epoch is 4 here and 3 in the sweep file"):
         trial.scheduler(optimizer, steps_per_epoch=4)
     assert trial.scheduler(optimizer, steps_per_epoch=STEPS).steps_per_epoch == STEPS
+
+
+@pytest.mark.parametrize("given", [True, 4.0, "4"])
+def test_steps_of_an_epoch_are_a_whole_number(given):
+    trial = Trial(run())
+    optimizer = torch.optim.SGD(network(trial).parameters(), lr=trial.lr)
+    with pytest.raises(TrialError, match=f"must be a whole number from 1, not {given!r}"):
+        trial.scheduler(optimizer, steps_per_epoch=given)
+
+
+def test_steps_of_an_epoch_may_be_numpy_s():
+    trial = Trial(run("OneCycleLR", arguments={"max_lr": 1.0, "total_steps": "steps"}))
+    optimizer = torch.optim.SGD(network(trial).parameters(), lr=trial.lr, momentum=0.9)
+    steps = trial.scheduler(optimizer, steps_per_epoch=np.int64(STEPS)).steps_per_epoch
+    assert (steps, type(steps)) == (STEPS, int)
+
+
+def test_a_schedule_that_was_left_before_its_end_is_told():
+    trial = Trial(run("StepLR", arguments=STEP))
+    model = trial.watch(network(trial))
+    optimizer = torch.optim.SGD(model.parameters(), lr=trial.lr)
+    scheduler = trial.scheduler(optimizer, steps_per_epoch=2 * STEPS)
+    for epoch in range(1, 5):
+        for x, _ in batches(trial):
+            model(x).sum().backward()
+            optimizer.step()
+            scheduler.step()
+        trial.log(epoch, "val", loss=1.0)
+    says = "stepped 12 times in 4 epochs, and steps_per_epoch=6 means 24"
+    with pytest.raises(TrialError, match=says):
+        trial.finish()
+
+
+def test_dropout_that_the_loop_has_not_set_is_told():
+    trial = Trial(run(dropout=0.5))
+    train(trial)
+    assert trial.finish().run["applied_dropout"] == 0.5
+    trial = Trial(run(dropout=0.5))
+    dropout, trial.dropout = trial.dropout, 0.1  # what the loop takes in its place
+    train(trial)
+    trial.dropout = dropout
+    with pytest.raises(TrialError, match=r"at 0\.1, and the run is of 0\.5: give nn\.Dropout\("):
+        trial.finish()
+
+
+@pytest.mark.parametrize("batch", [{"x": 1}, None, [[1, 2], [3]], object()])
+def test_what_has_no_values_is_no_batch(batch):
+    says = f"trial.saw: give tensors, arrays or numbers, .* not {type(batch).__name__}"
+    with pytest.raises(TrialError, match=says):
+        Trial(run()).saw(batch)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        torch.Tensor.to_sparse,
+        lambda x: x.to(torch.float8_e4m3fn),
+        lambda x: torch.complex(x, x).conj(),
+        torch.Tensor.bfloat16,
+    ],
+)
+def test_batches_of_any_kind_of_tensor_are_digested(change):
+    found = []
+    for value in (0.5, 0.5, 2.0):
+        trial = Trial(run())
+        train(trial)  # so that the trial is whole
+        trial.saw(change(torch.full((2, 3), value)))
+        found.append(trial.finish().run["order_digest"])
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_base_rate_in_single_precision_is_told_to_the_last_digit():
+    trial = Trial(run(lr=0.05))
+    rate = torch.tensor(0.05)
+    optimizer = torch.optim.Adam(network(trial).parameters(), lr=rate)
+    with pytest.raises(TrialError, match=r"lr=trial\.lr \(0\.05\), not 0\.0500000007"):
+        trial.scheduler(optimizer)

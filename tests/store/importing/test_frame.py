@@ -114,6 +114,41 @@ MISUSE = {
         {"unit": "own"},
         "metric test_accuracy: an accuracy is a share or percent; give what is none another name",
     ),
+    "a drop of no row": (make_table(), {"drop": ["mean"]}, "drop: no row has the seed 'mean'"),
+    "a drop of all rows": (make_table(), {"drop": range(9)}, "drop: no row is left"),
+    "an axis of lists": (
+        make_table(size=[[1]] * 18),
+        {"axes": ["size"]},
+        "axis size: a list \\(row 1\\) is no text, number or truth",
+    ),
+    "an axis that is the scheduler": (
+        make_table(),
+        {"axes": ["label"]},
+        "axis: the column 'label' is given as something else already",
+    ),
+    "an axis that is called as something else is": (
+        make_table(scheduler="x"),
+        {"axes": ["scheduler"]},
+        "axis 'scheduler': lrdecay calls something else so; rename the column",
+    ),
+    "a unit of another metric": (
+        make_table(),
+        {"unit": {"tset_accuracy": "percent"}},
+        "unit of 'tset_accuracy': no such metric; there are test_accuracy",
+    ),
+    "a direction of another metric": (
+        make_table(),
+        {"higher_is_better": {"acc": False}},
+        "direction of 'acc': no such metric; there are test_accuracy",
+    ),
+    **{
+        f"a metric that is called {name}": (
+            make_table(),
+            {"metric": {name: "acc"}, "higher_is_better": True},
+            f"metric '{name}' is no name: .* no name of another column",
+        )
+        for name in ("run_id", "seed", "dropout", "lr", "seconds", "error", "best_epoch")
+    },
     "a width of an axis of numbers": (
         make_table(batch_size=1.5),
         {"axes": ["batch_size"]},
@@ -156,6 +191,33 @@ def test_unit_and_direction_are_told_by_name_and_values(name, values, unit, scal
     found = describe_metric(name, "column", pd.Series(values))
     assert (found.unit, found.scale, found.higher_is_better) == (unit, scale, higher)
     assert bool(found.note) == (scale != 1.0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("time_to_accuracy", "steps_per_second", "neg_mean_squared_error_mse", "accuracy_drop"),
+        *("f1_std", "loss_reduction", "auc_gap", "one_minus_accuracy", "test_score"),
+    ],
+)
+def test_a_name_that_turns_the_meaning_of_its_words_tells_nothing(name):
+    with pytest.raises(InputError, match=f"{name}: whether higher is better is not known"):
+        describe_metric(name, "column", pd.Series([30.0, 40.0]))
+    found = describe_metric(f"{name}_x", "column", pd.Series([30.0, 40.0]), None, False)
+    assert (found.unit, found.scale) == ("own", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "higher"), [("brier_score", False), ("fid_score", False), ("f1_score", True)]
+)
+def test_a_score_is_what_the_other_words_say(name, higher):
+    assert describe_metric(name, "x", pd.Series([0.5])).higher_is_better is higher
+
+
+@pytest.mark.parametrize("drop", [3, "3", "3.0"])
+def test_a_seed_is_left_out_however_it_is_written(drop):
+    got = take(make_table().astype({"seed": float}), drop=[drop])
+    assert sorted(set(got.runs["seed"])) == [0, 1, 2, 4, 5, 6, 7, 8]
 
 
 def test_what_is_said_goes_before_what_is_told():

@@ -212,3 +212,33 @@ def test_each_column_has_a_guess_of_its_option():
         "note": "",
         "lrdecay.init_digest": "--digest init_digest=lrdecay.init_digest",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("runs.jsonl", b'{"n": 1}\n[1, 2]\n', "no table .* \\(a line is no JSON object\\)"),
+        ("runs.jsonl", b"1\n", "a line is no JSON object"),
+        ("trainer_state.json", b'{"global_step": 1, "log_history": [1]}', "not as the Trainer"),
+        ("trainer_state.json", b'{"global_step": 1, "log_history": [{"step": "x"}]}', "not as the"),
+    ],
+)
+def test_a_file_of_something_else_has_its_error(tmp_path, name, content, says):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=says):
+        read_source(str(tmp_path / name))
+
+
+def test_a_damaged_event_file_has_its_error(tmp_path):
+    pytest.importorskip("tensorboardX")
+    record = b"\x05" + bytes(7) + b"sum1" + b"\xff" * 5 + b"sum2"
+    (tmp_path / "events.out.tfevents.1").write_bytes(record)
+    with pytest.raises(InputError, match=r"tfevents\.1: no event file of TensorBoard, or a damag"):
+        read_source(str(tmp_path))
+
+
+def test_a_database_that_is_none_has_its_error(tmp_path):
+    pytest.importorskip("mlflow")
+    (tmp_path / "mlflow.db").write_bytes(b"junk" * 100)
+    with pytest.raises(InputError, match="no store that MLflow reads"):
+        read_source(f"sqlite:///{tmp_path}/mlflow.db")
