@@ -258,16 +258,16 @@ class Trial:
         note = self._schedule.check_steps()
         if reached < self.epochs:
             raise TrialError(f"the loop ended after {reached} of {self.epochs} epochs logged")
-        self._schedule.check_end()
+        cut_short = self._schedule.check_end()
         applied = self._read_dropout()
         if self.dropout is not None and applied not in (None, self.dropout):
             raise TrialError(
                 f"the dropout layers of the network are at {applied:g}, and the run is of "
                 f"{self.dropout:g}: give nn.Dropout(trial.dropout), or trial.set_dropout(model)"
             )
-        if note:
-            self._tell(Note(note, once=True))
-        else:
+        for each in filter(None, (note, cut_short)):
+            self._tell(Note(each, once=True))
+        if not note:
             self._schedule.check_rates()
         self._measured.check_last(self._terms.compared, chooses=self.run.phase == "choose")
 

@@ -10,7 +10,7 @@ from helpers.own_loops import STEPS, batches, network, run, train
 from torch import nn
 
 from lrdecay.engine.record import digest_rates
-from lrdecay.execution.messages import EpochDone
+from lrdecay.execution.messages import EpochDone, Note
 from lrdecay.execution.own import Diverged, Terms, Trial, TrialError
 from lrdecay.store.schema import EPOCHS, METRICS, RUNS, make_table
 
@@ -482,20 +482,37 @@ def test_steps_of_an_epoch_may_be_numpy_s():
     assert (steps, type(steps)) == (STEPS, int)
 
 
-def test_a_schedule_that_was_left_before_its_end_is_told():
-    trial = Trial(run("StepLR", arguments=STEP))
+@pytest.mark.parametrize(
+    ("per_epoch", "left_out", "outcome"),
+    [(STEPS, 1, "as a rule"), (STEPS, 2, "noted"), (STEPS, 3, "failed"), (4, 0, "failed")],
+)
+def test_a_schedule_that_was_left_before_its_end_is_told(per_epoch, left_out, outcome):
+    """Steps of the optimizer are left out too, as by mixed precision."""
+    told = []
+    trial = Trial(run("StepLR", epochs=8, arguments=STEP), tell=told.append)
     model = trial.watch(network(trial))
     optimizer = torch.optim.SGD(model.parameters(), lr=trial.lr)
-    scheduler = trial.scheduler(optimizer, steps_per_epoch=2 * STEPS)
-    for epoch in range(1, 5):
-        for x, _ in batches(trial):
-            model(x).sum().backward()
-            optimizer.step()
-            scheduler.step()
+    scheduler = trial.scheduler(optimizer, steps_per_epoch=per_epoch)
+    for epoch in range(1, 9):
+        for place, (x, _) in enumerate(batches(trial)):
+            if epoch > 1 or place >= left_out:
+                model(x).sum().backward()
+                optimizer.step()
+                scheduler.step()
         trial.log(epoch, "val", loss=1.0)
-    says = "stepped 12 times in 4 epochs, and steps_per_epoch=6 means 24"
-    with pytest.raises(TrialError, match=says):
-        trial.finish()
+    taken, meant = 8 * STEPS - left_out, 8 * per_epoch
+    says = (
+        f"the scheduler was stepped {taken} times in 8 epochs, and steps_per_epoch={per_epoch} "
+        f"means {meant}"
+    )
+    if outcome == "failed":
+        with pytest.raises(TrialError) as caught:
+            trial.finish()
+        assert str(caught.value) == says
+    else:
+        assert trial.finish().run["status"] == "completed"
+        notes = [each.text for each in told if isinstance(each, Note)]
+        assert notes == ([says] if outcome == "noted" else [])
 
 
 def test_dropout_that_the_loop_has_not_set_is_told():
