@@ -41,10 +41,12 @@ def check_values(table: pd.DataFrame, names: Iterable[str]) -> None:
 def _may_be_null(table: pd.DataFrame, column: Column) -> Any:
     """Return whether a column may have no value, for each row or for all: of a run that another
     loop trained some may, or of one that is planned for it; where neither is known, lrdecay's own
-    counts. Of epochs it is not known whose they are: a loop may measure but one of the two."""
-    if "split" in table and column.name in ("loss", "accuracy"):
-        return True
-    if column.null or not column.loop or not {"engine", "trainer"} & set(table):
+    counts. Of epochs it is as a rule not known whose they are, and then any may: a loop may measure
+    but one of the two, and a program may tell no rates."""
+    knows_loop = bool({"engine", "trainer"} & set(table))
+    if "split" in table and (column.name in ("loss", "accuracy") or not knows_loop):
+        return bool(column.null) or column.loop
+    if column.null or not column.loop or not knows_loop:
         return bool(column.null)
     foreign = table["engine"].isin(FOREIGN) if "engine" in table else table["trainer"].notna()
     return foreign.to_numpy(dtype=bool)

@@ -14,6 +14,7 @@ from lrdecay.analysis.axes import (
     require_columns,
     sort_by_axes,
 )
+from lrdecay.analysis.frame_check import check_values
 from lrdecay.core.errors import InputError
 from lrdecay.store.schema import AXES, MADE_WITH, STATUSES
 
@@ -180,6 +181,10 @@ def _completed_epochs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     axes = [axis for axis in AXES if axis in runs]
     require_columns(runs, ["run_id", "status", "scheduler", *axes])
     require_columns(epochs, ["run_id", "epoch", "split", *METRICS])
+    if "engine" in runs:  # of whose runs rates may be unknown; of others nothing is asked
+        engines = runs.drop_duplicates("run_id").set_index("run_id")["engine"].astype(object)
+        engine = epochs["run_id"].map(engines).fillna("imported")
+        check_values(epochs.assign(engine=engine), ["learning_rate"])
     completed = runs.loc[runs["status"] == "completed", ["run_id", *axes]]
     own = epochs.drop(columns=[axis for axis in AXES if axis in epochs])
     return own.merge(completed, on="run_id", how="inner", validate="many_to_one")

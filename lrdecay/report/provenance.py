@@ -99,8 +99,7 @@ def write_commands(name: str, runs: pd.DataFrame) -> str:
     named = {name for text in runs["plugins"].unique() for name in json.loads(text)}
     plugin = " --plugin FILE_OR_MODULE" if named - {"trainer command"} else ""
     plugin += " --command COMMAND" if "trainer command" in named else ""
-    return (
-        f"lrdecay sweep {file}{plugin}   # the sweep file below\n"
-        f"lrdecay report {folder}\n"
-        f"lrdecay verify {folder}"
-    )
+    train = f"lrdecay sweep {file}{plugin}   # the sweep file below"
+    if "trainer" in runs and (runs["trainer"] == "script").any():
+        train = f"python SCRIPT   # which asks for its trials of {file}, the sweep file below"
+    return f"{train}\nlrdecay report {folder}\nlrdecay verify {folder}"

@@ -16,6 +16,7 @@ from lrdecay.analysis import (
 )
 from lrdecay.analysis.axes import has_dropout
 from lrdecay.core.text import spell_count
+from lrdecay.plots.common import counts_images
 from lrdecay.plots.outcomes import SPREADS
 from lrdecay.report.figures import panels
 from lrdecay.report.figures.panels import Chart, Setting
@@ -61,9 +62,10 @@ def draw_gap_by_dropout(setting: Setting) -> Chart | None:
     ax = plots.plot_gap_by_dropout(
         setting.runs, setting.epochs, ax=panels.make_panel(), **setting.options
     )
+    sample = "a fixed sample of training images (dropout off)"
     what = (
-        "Accuracy on a fixed sample of training images (dropout off) minus test accuracy, "
-        "after the last epoch of the same run, in percentage points"
+        f"Accuracy on {sample if counts_images(setting.runs) else 'the split train_eval'} minus "
+        f"test accuracy, after the last epoch of the same run, in percentage points"
     )
     return _by_dropout(setting, ax, "gap", what, cells)
 
