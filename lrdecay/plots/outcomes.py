@@ -53,6 +53,8 @@ def plot_spread(
             style = styles[cell["scheduler"]]
             about = {"scheduler": cell["scheduler"], **group}
             for name, (what, marker) in SPREADS.items():
+                if pd.isna(cell[name]):
+                    continue
                 mark = ax.plot(
                     [cell[name]],
                     [len(labels)],

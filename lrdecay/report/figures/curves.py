@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+import pandas as pd
 from matplotlib.axes import Axes
 
 from lrdecay import plots
@@ -46,7 +47,8 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
     epochs = setting.epochs[setting.epochs["run_id"].isin(completed["run_id"])]
     dropouts = axis_values(completed, "dropout")
     parts = {split: epochs[epochs["split"] == split] for split in SPLIT_TITLES}
-    own = {split: part for split, part in parts.items() if part[metric].notna().any()}
+    last = 1 if epochs.empty else int(epochs["epoch"].max())
+    own = {split: part for split, part in parts.items() if _has_curve(part, metric, last)}
     if not own:
         return None
     rated = epochs.drop_duplicates(["run_id", "epoch"])  # rates are those of the run
@@ -90,9 +92,15 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
     )
     if "train" in own and of_images:
         caption += " On training images: the running mean over the epoch's batches, dropout on."
-    if metric == "accuracy" and int(epochs["epoch"].max()) > 1 / EARLY:
+    if metric == "accuracy" and last > 1 / EARLY:
         caption += " The first epochs may lie below the axis."
     how = AS_TOLD if has_program(setting.runs) else "the one that was applied"
     caption += f" The learning rate is {how}." if knows_rates else ""
     caption += panels.describe_left_out(dropouts)
     return Chart(setting, rows, caption, setting.list_keys(completed["scheduler"]))
+
+
+def _has_curve(part: pd.DataFrame, metric: str, last: int) -> bool:
+    """Return whether a split has a metric, and at more than one of the epochs up to the `last`: a
+    loop of the user's own may measure what it likes, and that once."""
+    return bool(part.loc[part[metric].notna(), "epoch"].nunique() >= min(2, last))
