@@ -43,18 +43,19 @@ def with_engines(epochs: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     nothing is known, so that they may lack what those of a foreign loop may."""
     if "engine" not in runs or not {"run_id"} <= set(runs) & set(epochs):
         return epochs
-    engines = runs.drop_duplicates("run_id").set_index("run_id")["engine"]
+    engines = runs.drop_duplicates("run_id").set_index("run_id")["engine"].astype(object)
     return epochs.assign(engine=epochs["run_id"].map(engines).fillna(FOREIGN[0]))
 
 
 def _may_be_null(table: pd.DataFrame, column: Column) -> Any:
     """Return whether a column may have no value, for each row or for all: of a run that another
     loop trained some may, or of one that is planned for it; where neither is known, lrdecay's own
-    counts. Of epochs it is known where they are `with_engines`, else a loop may have measured but
-    one of the two."""
-    if "split" in table and "engine" not in table and column.name in ("loss", "accuracy"):
-        return True
-    if column.null or not column.loop or not {"engine", "trainer"} & set(table):
+    counts. Of epochs it is known where they are `with_engines`, else any may: a loop may measure
+    one of loss and accuracy, and a program may tell no rates."""
+    knows_loop = bool({"engine", "trainer"} & set(table))
+    if "split" in table and not knows_loop:
+        return bool(column.null) or column.loop
+    if column.null or not column.loop or not knows_loop:
         return bool(column.null)
     foreign = table["engine"].isin(FOREIGN) if "engine" in table else table["trainer"].notna()
     return foreign.to_numpy(dtype=bool)

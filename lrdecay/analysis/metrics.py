@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -86,6 +86,22 @@ def describe_images(name: str) -> str:
     return of_split.get(name.partition("_")[0], "these data")
 
 
+OF_OWN_LOOPS = tuple(
+    own
+    for name, metric in METRICS_COMPARED.items()
+    if metric
+    != (
+        own := replace(
+            metric,
+            unit=OWN if metric.unit == NATS else metric.unit,
+            images=describe_images(name.removeprefix("best_")),
+        )
+    )
+)
+"""Those that are something else of a loop of the user's own: its data may be no images, and its
+loss is in whatever unit it has there."""
+
+
 def find_metric(name: str, declared: Iterable[Metric] = ()) -> Metric:
     """Return a metric by its name: one of `METRICS_COMPARED`, or of those that are declared.
 
@@ -120,7 +136,8 @@ def with_metrics(
     own = own.assign(column=own["metric"].where(split == "", split + "_" + own["metric"]))
     own = own.sort_values("epoch", kind="stable", na_position="last")
     found = own.groupby(["run_id", "column"])["value"].last().unstack()
-    names = [*found, *(m.name for m in declared if m.name not in runs and m.name not in found)]
+    lacking = (m.name for m in declared if m.name not in {*runs, *found} and not m.needs_epochs)
+    names = [*found, *lacking]
     columns = found.reindex(index=runs["run_id"], columns=names).astype("float64")
     return runs.assign(**{name: columns[name].to_numpy() for name in map(str, names)})
 

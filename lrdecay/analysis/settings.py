@@ -7,7 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
-from lrdecay.analysis.metrics import METRICS_COMPARED, Metric, describe_images, find_metric
+from lrdecay.analysis.metrics import (
+    METRICS_COMPARED,
+    OF_OWN_LOOPS,
+    Metric,
+    describe_images,
+    find_metric,
+)
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Count, Strict
@@ -48,9 +54,10 @@ class MetricSpec(Strict):
     """What it is called in sentences; its name unless given."""
 
 
-def declare_metrics(specs: Mapping[str, MetricSpec]) -> tuple[Metric, ...]:
-    """Return the metrics that a sweep file declares."""
-    return tuple(
+def declare_metrics(specs: Mapping[str, MetricSpec], own_loop: bool = False) -> tuple[Metric, ...]:
+    """Return the metrics that a sweep file declares, and those of `METRICS_COMPARED` that are
+    something else of a loop of the user's own, which a file with a `trainer` has."""
+    declared = tuple(
         Metric(
             name=name,
             title=spec.title or name.replace("_", " "),
@@ -60,6 +67,7 @@ def declare_metrics(specs: Mapping[str, MetricSpec]) -> tuple[Metric, ...]:
         )
         for name, spec in specs.items()
     )
+    return (*OF_OWN_LOOPS, *declared) if own_loop else declared
 
 
 class Comparison(Strict):
@@ -150,7 +158,8 @@ def read_criteria(sweep_text: str) -> Criteria:
         budget = SeedsUntil.model_validate(seeds).max if isinstance(seeds, dict) else DEFAULT_BUDGET
         comparison = Comparison.model_validate(given.get("comparison") or {})
         metrics = _METRICS.validate_python(given.get("metrics") or {})
-        return Criteria(**dict(comparison), budget=budget, declared=declare_metrics(metrics))
+        declared = declare_metrics(metrics, own_loop=given.get("trainer") is not None)
+        return Criteria(**dict(comparison), budget=budget, declared=declared)
     except (YamlError, ValidationError, InputError) as error:
         raise InputError(
             f"the sweep file stored with the results has no comparison that this version reads: "

@@ -16,6 +16,7 @@ from lrdecay.analysis import axis_values
 from lrdecay.core.errors import InputError
 from lrdecay.plots.style import Style, format_plain
 from lrdecay.plots.svg import About, mark_artists, mark_places
+from lrdecay.store.columns import FOREIGN
 
 SPREAD = 0.4  # of the smallest step on the axis: how far the schedulers of a value are spread out
 
@@ -36,6 +37,12 @@ def require_one_value(runs: pd.DataFrame, axes: Iterable[str]) -> None:
                 f"filter first, e.g. runs[runs[{axis!r}] == {values[0]!r}], "
                 f"or --where {axis}={values[0]}"
             )
+
+
+def counts_images(runs: pd.DataFrame) -> bool:
+    """Return whether lrdecay's own loop trained all runs: then data are images, and a loss is a
+    mean over these, in nats. Of another loop nobody knows."""
+    return "engine" not in runs or not runs["engine"].isin(FOREIGN).any()
 
 
 def mark_scheduler(

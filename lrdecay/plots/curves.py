@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import extra_axes, learning_curves, learning_rate_curves
-from lrdecay.plots.common import mark_scheduler, require_choice, require_one_value
+from lrdecay.plots.common import (
+    counts_images,
+    mark_scheduler,
+    require_choice,
+    require_one_value,
+)
 from lrdecay.plots.style import (
     Style,
     finish_axes,
@@ -34,20 +40,22 @@ def plot_learning_rates(
 ) -> Axes:
     """The learning rate as applied, against epochs trained; one line per distinct curve.
 
-    Each epoch adds two points: its first rate at its start, its last rate at its end. A scheduler
-    with several curves has each drawn thinly.
+    Each epoch adds two points: its first rate at its start, its last rate at its end; or twice its
+    one rate, where no more is known. A scheduler with several curves has each drawn thinly, and
+    runs whose rates nobody told are left out.
 
     Raises:
         InputError: an extra axis has more than one value in `runs`.
     """
     require_one_value(runs, extra_axes(runs))
     styles, ax = prepare_axes(runs, styles, ax)
-    curves = learning_rate_curves(runs, epochs)
+    curves = learning_rate_curves(runs, epochs).dropna(subset="learning_rate")
     for scheduler, own in curves.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
         thin = own["curve"].nunique() > 1
         for _, curve in own.groupby("curve"):
-            rates = curve[["learning_rate_first", "learning_rate_last"]].to_numpy().ravel()
+            ends = [curve[f"learning_rate_{end}"] for end in ("first", "last")]
+            rates = np.column_stack([each.fillna(curve["learning_rate"]) for each in ends]).ravel()
             trained = [epoch - before for epoch in curve["epoch"] for before in (1.0, 0.0)]
             width, alpha = (0.8, 0.6) if thin else (1.6, 1.0)
             line = ax.plot(trained, rates, **style.stroke, linewidth=width, alpha=alpha)
@@ -126,8 +134,9 @@ def plot_curves(
             )
             words = f"{scheduler}, mean \N{PLUS-MINUS SIGN} 1 sd"
             mark_scheduler([band], str(scheduler), words)
-    ax.set(xlabel="epoch", ylabel=f"{split} {UNITS[metric]}")
-    if not curves.empty:
+    of_images = metric == "accuracy" or counts_images(runs)
+    ax.set(xlabel="epoch", ylabel=f"{split} {UNITS[metric] if of_images else metric}")
+    if curves["mean"].notna().any():
         ax.set_ylim(*_limits(curves, metric, scale))
     if metric == "loss":
         use_log_scale(ax)

@@ -44,6 +44,7 @@ def plot_spread(
     require_one_value(runs, extra_axes(runs))
     styles, ax = prepare_axes(runs, styles, ax)
     cells = seed_spread(runs)
+    known = {name: of for name, of in SPREADS.items() if cells[name].notna().any()}
     labels: list[tuple[str, About]] = []
     for dropout in axis_values(cells, "dropout"):
         group: About = {"dropout": dropout} if (head := format_dropout(dropout)) else {}
@@ -52,7 +53,7 @@ def plot_spread(
         for cell in select_rows(cells, "dropout", dropout).to_dict("records"):
             style = styles[cell["scheduler"]]
             about = {"scheduler": cell["scheduler"], **group}
-            for name, (what, marker) in SPREADS.items():
+            for name, (what, marker) in known.items():
                 mark = ax.plot(
                     [cell[name]],
                     [len(labels)],

@@ -55,7 +55,9 @@ def write_origin(origin: Origin) -> str:
 
 def write_pairing(found: Conclusions, words: Mapping[str, str] = PAIRED) -> list[str]:
     """Return how the runs are paired, a line, of `words`, for each state that occurs."""
-    states = list(dict.fromkeys(found.primary["pairing"]))
+    primary = found.primary  # that of no pair at all is the pairing of nothing
+    judged = primary[(primary["n"] > 0) | (primary["pairing"] == NOT_PAIRED)]
+    states = list(dict.fromkeys(judged["pairing"]))
     lines = [words[state] for state in words if state in states]
     if len(states) > 1:
         lines.append("Not all differences are paired alike; the sentence of each says how.")

@@ -34,14 +34,19 @@ def has_program(runs: pd.DataFrame) -> bool:
     return bool((runs["engine"] == "command").any())
 
 
-def describe_loop(runs: pd.DataFrame, found: Conclusions | None) -> str:
+def describe_loop(runs: pd.DataFrame, epochs: pd.DataFrame, found: Conclusions | None) -> str:
     """Return what trained the runs and how they are paired, where it was not lrdecay's own loop."""
     if not has_own_loop(runs):
         return ""
     loop = "A training loop of the user's own trained these runs."
     if has_program(runs):
+        own = epochs[epochs["run_id"].isin(runs["run_id"])]
+        told = own["learning_rate"].notna().any()
+        numbers = "all numbers, learning rates too," if told else "all numbers"
         loop = (
-            f"A program trained these runs: all numbers, learning rates too, are {AS_TOLD}; device "
-            f"and versions are those of the process that started it."
+            f"A program trained these runs: {numbers} are {AS_TOLD}; device and versions are those "
+            f"of the process that started it."
         )
+        if not told:
+            loop += " It told no learning rates, so nothing shows that it followed the schedules."
     return " ".join([loop, *([] if found is None else write_pairing(found, _PAIRED))])

@@ -85,7 +85,7 @@ def render_report(
     settings = panels.split_settings(runs, epochs, styles)
     found, unanswered = _conclude(runs, epochs, plan, planned)
     metric = None if found is None else found.metric
-    origin, loop = read_origin(plan.sweep_text), describe_loop(runs, found)
+    origin, loop = read_origin(plan.sweep_text), describe_loop(runs, epochs, found)
     built_in = origin is None and not loop
     # The reader's own matplotlib settings must not change the page.
     with matplotlib.style.context(MATPLOTLIB_STYLE):

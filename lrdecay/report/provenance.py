@@ -15,10 +15,20 @@ def provenance_matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
     table = describe_matrix(runs)
     rows = zip(table["axis"], table["values"], table["n_values"], strict=True)
     chosen = " (chosen)" if rates_chosen(runs) else ""
+    subject = _name_subject(runs)
     return [
-        (axis, format_values(values) + (chosen if axis == "lr" else ""), n)
+        (
+            subject if axis == "dataset" else axis,
+            format_values(values) + (chosen if axis == "lr" else ""),
+            n,
+        )
         for axis, values, n in rows
     ]
+
+
+def _name_subject(runs: pd.DataFrame) -> str:
+    """Return what the column `dataset` names: of a loop of the user's own that loop."""
+    return "training loop" if "trainer" in runs and runs["trainer"].notna().all() else "dataset"
 
 
 def find_mixed(runs: pd.DataFrame) -> list[str]:
@@ -66,7 +76,7 @@ def provenance_facts(runs: pd.DataFrame, trials: pd.DataFrame) -> list[tuple[str
         "Python": values("python_version"),
         "device": values("device"),
         "engine": values("engine"),
-        "dataset": values("dataset"),
+        _name_subject(runs): values("dataset"),
         "dataset digest": values("dataset_digest"),
         "images held out for validation": values("validation"),
         "test images": values("test_images"),
@@ -99,8 +109,7 @@ def write_commands(name: str, runs: pd.DataFrame) -> str:
     named = {name for text in runs["plugins"].unique() for name in json.loads(text)}
     plugin = " --plugin FILE_OR_MODULE" if named - {"trainer command"} else ""
     plugin += " --command COMMAND" if "trainer command" in named else ""
-    return (
-        f"lrdecay sweep {file}{plugin}   # the sweep file below\n"
-        f"lrdecay report {folder}\n"
-        f"lrdecay verify {folder}"
-    )
+    train = f"lrdecay sweep {file}{plugin}   # the sweep file below"
+    if "trainer" in runs and (runs["trainer"] == "script").any():
+        train = f"python SCRIPT   # which asks for its trials of {file}, the sweep file below"
+    return f"{train}\nlrdecay report {folder}\nlrdecay verify {folder}"

@@ -23,6 +23,7 @@ from lrdecay.analysis.number_text import DECIMALS, format_interval, format_numbe
 from lrdecay.analysis.pairing import count_pairs
 from lrdecay.analysis.sentences import name_contrast
 from lrdecay.core.text import format_named, format_values, join_filled, to_text
+from lrdecay.plots.common import counts_images
 from lrdecay.report.conclusions import find_axes
 
 MAX_ENDED_EARLY = 100
@@ -204,10 +205,11 @@ def tabulate_rates(trials: pd.DataFrame) -> dict[str, Any]:
             named = join_filled(first[1], *(format_named(*each) for each in others))
             warnings.append(f"{named}: {warning}")
     per = trials["lr_chosen_per"].iloc[0].replace(", ", " and each ")
+    unit = " (nats per image)" if counts_images(trials) else ""
     caption = (
         f"Each {per} has a base rate of its own, chosen from one grid with as many trials for "
-        "each: the rate with the lowest mean validation loss after the last epoch (nats per "
-        "image). A rate at which a trial diverged or failed is left out. The seeds of the trials, "
+        f"each: the rate with the lowest mean validation loss after the last epoch{unit}. "
+        "A rate at which a trial diverged or failed is left out. The seeds of the trials, "
         f"{format_values(axis_values(trials, 'seed'))}, are not those of the comparison."
     )
     columns = [*axes, *(f"lr {to_text(rate)}" for rate in rates)]

@@ -142,8 +142,8 @@ class Sweep(Strict):
 
     @property
     def declared(self) -> tuple[Metric, ...]:
-        """The metrics of the user's own."""
-        return declare_metrics(self.metrics or {})
+        """The metrics of the user's own, and others that are something else of a loop of theirs."""
+        return declare_metrics(self.metrics or {}, own_loop=self.trainer is not None)
 
     @property
     def subject(self) -> str:

@@ -153,3 +153,21 @@ def test_a_sweep_file_s_text_says_what_is_declared():
     assert declare_metrics({"a_b": MetricSpec(higher_is_better=True)})[0].title == "a b"
     with pytest.raises(InputError, match="unknown metric 'joules'"):
         read_criteria(TEXT.replace("metric: energy", "metric: joules"))
+
+
+def test_metrics_of_a_loop_of_ones_own_are_of_no_images_and_its_losses_of_no_unit():
+    known = analysis.METRICS_COMPARED
+    for text in ("trainer: script\n", "trainer: {name: mine}\n" + TEXT):
+        found = {each.name: each for each in read_criteria(text).declared}
+        assert {name: found[name].unit for name in found if name in known} == {
+            **dict.fromkeys(("test_loss", "val_loss"), "own"),
+            **dict.fromkeys(("val_accuracy", "gap"), "points"),
+        }
+        assert found["val_accuracy"].images == found["val_loss"].images == "this validation set"
+        assert found["test_loss"].images == "this test set"
+        assert found["gap"].images == "these data"
+    assert read_criteria(TEXT).compared == read_criteria("trainer: script\n" + TEXT).compared
+    # what runs lack is made a column, but for what is computed
+    declared = read_criteria("trainer: script").declared
+    runs = with_metrics(pd.DataFrame({"run_id": ["a"]}), long([]), declared)
+    assert [*runs] == ["run_id", "test_loss", "val_accuracy", "val_loss"]

@@ -146,3 +146,20 @@ def test_the_same_values_in_another_kind_are_as_good(tables, convert):
     found = analysis.compare(convert(tables[0].copy()))
     for column in ("n", "mean", "low", "high", "verdict"):
         assert found[column].tolist() == expected[column].tolist()
+
+
+def test_rates_of_a_program_may_be_unknown_in_part_or_in_all(tables):
+    runs, epochs = tables
+    told = runs.assign(engine="command", trainer="command")
+    lost = epochs.assign(learning_rate_first=np.nan, learning_rate_last=np.nan)
+    curves = analysis.learning_rate_curves(told, lost)
+    assert curves["learning_rate"].tolist() == [0.001, 0.001, 0.001, 0.0005]
+    assert curves["n_runs"].tolist() == [SEEDS] * 4
+    unknown = lost.assign(learning_rate=np.nan)
+    assert analysis.learning_rate_curves(told, unknown)["learning_rate"].isna().all()
+    means = analysis.learning_curves(told, unknown, "accuracy")
+    assert means["mean"].equals(analysis.learning_curves(*tables, "accuracy")["mean"])
+    # of lrdecay's own runs all are known
+    assert refused(analysis.learning_curves, runs, unknown).startswith(
+        "learning_rate is nothing in row 0 from 0"
+    )

@@ -256,3 +256,34 @@ def test_accuracy_by_rate_draws_means_and_deviations_over_a_log_scale() -> None:
     two = make_tables(lr=[0.1, 0.01], n_epochs=2)[0]
     with pytest.raises(InputError, match=r"one dropout and the table has 0.0, 0.3"):
         plots.plot_accuracy_by_rate(two)
+
+
+def test_a_rate_that_was_told_for_an_epoch_is_level_in_it() -> None:
+    """A program tells one rate an epoch, or none: such runs are left out."""
+    runs = DRY.assign(engine="command", trainer="command")
+    lost = dict.fromkeys(["learning_rate_first", "learning_rate_last"], np.nan)
+    told = EPOCHS["learning_rate"].where(EPOCHS["scheduler"] != "plateau")
+    ax = plots.plot_learning_rates(runs, EPOCHS.assign(learning_rate=told, **lost))
+    constant, cosine = ax.lines
+    rates = EPOCHS[EPOCHS["scheduler"] == "cosine"].drop_duplicates("epoch")["learning_rate"]
+    assert np.asarray(constant.get_ydata()).tolist() == [0.001] * 16
+    assert np.asarray(cosine.get_ydata()).tolist() == np.repeat(rates, 2).tolist()
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["constant", "cosine"]
+
+
+def test_a_loss_of_another_loop_has_no_unit() -> None:
+    runs = DRY.assign(engine="own", trainer="mine")
+    assert plots.plot_curves(runs, EPOCHS, "loss", "val").get_ylabel() == "val loss"
+    assert plots.plot_curves(runs, EPOCHS).get_ylabel() == "test accuracy (%)"
+    nothing = EPOCHS.assign(accuracy=np.nan)
+    assert np.isfinite(plots.plot_curves(runs, nothing).get_ylim()).all()
+
+
+def test_a_spread_without_bitmaps_has_marks_of_seeds_alone() -> None:
+    bare = DRY.assign(engine="own", trainer="mine", test_correct=None, test_images=None)
+    assert len(plots.plot_spread(DRY).lines) == 9
+    sds = (100 * DRY.groupby("scheduler", sort=False)["test_accuracy"].std()).tolist()
+    drawn = [float(np.asarray(line.get_xdata())[0]) for line in plots.plot_spread(bare).lines]
+    assert drawn == pytest.approx(sds)

@@ -3,11 +3,14 @@ them, and nothing that is true of lrdecay's own loop alone."""
 
 from html import unescape
 
+import numpy as np
 import pytest
 from helpers.frames import make_tables, write_folder
 from helpers.html_page import Page
 
+from lrdecay.report import provenance
 from lrdecay.report.page import write_report
+from lrdecay.report.tables import tabulate_rates
 
 pytestmark = pytest.mark.usefixtures("empty_figures")
 
@@ -100,3 +103,61 @@ def test_lrdecays_own_runs_are_told_of_as_before(tmp_path):
     assert "<h2>Test accuracy by cell</h2>" in page.source
     assert "Percent of test images right after the last epoch" in page.source
     assert "same initial weights, batches and dropout masks" in page.source
+
+
+RATES = ["learning_rate", "learning_rate_first", "learning_rate_last"]
+
+
+def test_a_program_that_told_no_rates_is_said_to_have_told_none(tmp_path):
+    runs, epochs, *_ = make_tables(("constant", "step"), (0.0,), seeds=8)
+    runs = runs.assign(trainer="command", engine="command", **NO_IMAGES)
+    lost = epochs.assign(**dict.fromkeys(RATES, np.nan))
+    page = Page(write_report(write_folder(tmp_path / "mine", (runs, lost), "name: mine\n")))
+    assert (
+        "A program trained these runs: all numbers are as told by the program; device and versions "
+        "are those of the process that started it. It told no learning rates, so nothing shows "
+        "that it followed the schedules. Runs of one seed"
+    ) in find_section(page, "made")
+
+
+def test_a_script_is_run_again_by_itself():
+    runs, _ = make_tables(("constant",), (0.0,), seeds=1)
+    assert provenance.write_commands("my runs", runs.assign(trainer="script")) == (
+        "python SCRIPT   # which asks for its trials of 'my runs.yaml', the sweep file below\n"
+        "lrdecay report 'results/my runs'\n"
+        "lrdecay verify 'results/my runs'"
+    )
+    assert provenance.write_commands("a", runs).startswith("lrdecay sweep a.yaml   # the sweep")
+
+
+def test_what_trained_is_called_a_training_loop():
+    runs, _ = make_tables(("constant",), (0.0,), seeds=1)
+    own = runs.assign(trainer="mine", dataset="mine")
+    for name, table in (("training loop", own), ("dataset", runs)):
+        facts = dict(provenance.provenance_facts(table, runs.iloc[:0]))
+        assert facts[name] == table["dataset"].item()
+        assert provenance.provenance_matrix(table)[0] == (name, table["dataset"].item(), 1)
+
+
+def test_trials_of_another_loop_are_chosen_by_a_loss_without_a_unit():
+    trials, _ = make_tables(("constant",), (0.3,), seeds=2, lr=[0.1, 0.2])
+    trials = trials.assign(phase="choose", lr_chosen_per="scheduler")
+    for engine, words in (("reference", " (nats per image). A rate"), ("own", ". A rate")):
+        caption = tabulate_rates(trials.assign(engine=engine))["listing"].caption
+        assert f"the lowest mean validation loss after the last epoch{words}" in caption
+
+
+def test_runs_that_are_not_judged_are_paired_by_nothing(tmp_path):
+    """All of one scheduler failed: the others are paired as their digests say."""
+    runs, epochs = make_tables(
+        ("constant", "step", "cosine"),
+        (0.0,),
+        seeds=8,
+        status=lambda scheduler, *_: "failed" if scheduler == "cosine" else "completed",
+    )
+    runs = runs.assign(trainer="mine", engine="own", **NO_IMAGES)
+    page = Page(write_report(write_folder(tmp_path / "mine", (runs, epochs), "name: mine\n")))
+    made = find_section(page, "made")
+    assert f"A training loop of the user's own trained these runs. {VERIFIED}" in made
+    assert "by the number of their seed alone" not in made
+    assert "Not evaluated, since 8 of 8 seeds" in page.source

@@ -16,6 +16,7 @@ from lrdecay.analysis import (
 )
 from lrdecay.analysis.axes import has_dropout
 from lrdecay.core.text import spell_count
+from lrdecay.plots.common import counts_images
 from lrdecay.plots.outcomes import SPREADS
 from lrdecay.report.figures import panels
 from lrdecay.report.figures.panels import Chart, Setting
@@ -61,9 +62,10 @@ def draw_gap_by_dropout(setting: Setting) -> Chart | None:
     ax = plots.plot_gap_by_dropout(
         setting.runs, setting.epochs, ax=panels.make_panel(), **setting.options
     )
+    sample = "a fixed sample of training images (dropout off)"
     what = (
-        "Accuracy on a fixed sample of training images (dropout off) minus test accuracy, "
-        "after the last epoch of the same run, in percentage points"
+        f"Accuracy on {sample if counts_images(setting.runs) else 'the split train_eval'} minus "
+        f"test accuracy, after the last epoch of the same run, in percentage points"
     )
     return _by_dropout(setting, ax, "gap", what, cells)
 
@@ -118,16 +120,25 @@ def draw_spread(repeats: pd.DataFrame | None, setting: Setting) -> Chart | None:
     ax = panels.make_panel((panels.SINGLE_INCHES[0], 0.8 + 0.2 * (len(cells) + groups)))
     hardware, noise = _noise(setting.runs, repeats)
     ax = plots.plot_spread(setting.runs, styles=setting.styles, hardware_sd=hardware, ax=ax)
-    images = setting.runs["test_images"].dropna()
-    of_images = "that size" if images.empty else f"{int(images.max()):,} images"
     caption = (
-        "Standard deviations of test accuracy, a row per cell. Coloured: between seeds. Bar: what "
-        "it would be if each run erred on each image independently, at that image's own rate "
-        "(after Jordan, 2023). Cross: of one run's accuracy over test sets of "
-        f"{of_images}, which more seeds do not shrink. "
+        f"Standard deviations of test accuracy, a row per cell. Coloured: between seeds. "
+        f"{_describe_yardsticks(setting.runs, cells)}"
         f"{panels.format_counts(cells['n'])} runs per cell.{noise}"
     )
     return panels.make_single(setting, ax, "spread", "standard deviations by cell", caption)
+
+
+def _describe_yardsticks(runs: pd.DataFrame, cells: pd.DataFrame) -> str:
+    """Return what else is drawn beside the spread between seeds, if anything is."""
+    if cells[["independent_sd", "sampling_sd"]].isna().all(axis=None) and not counts_images(runs):
+        return ""
+    images = runs["test_images"].dropna()
+    of_images = "that size" if images.empty else f"{int(images.max()):,} images"
+    return (
+        f"Bar: what it would be if each run erred on each image independently, at that image's own "
+        f"rate (after Jordan, 2023). Cross: of one run's accuracy over test sets of {of_images}, "
+        f"which more seeds do not shrink. "
+    )
 
 
 def _noise(runs: pd.DataFrame, repeats: pd.DataFrame | None) -> tuple[float | None, str]:

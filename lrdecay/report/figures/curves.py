@@ -3,25 +3,25 @@
 from dataclasses import replace
 from functools import partial
 
+import pandas as pd
 from matplotlib.axes import Axes
 
 from lrdecay import plots
 from lrdecay.analysis import axis_values, learning_rate_curves
 from lrdecay.analysis.axes import select_rows
+from lrdecay.plots.common import counts_images
 from lrdecay.plots.curves import EARLY
 from lrdecay.report.figures import panels
 from lrdecay.report.figures.panels import Chart, Row, Setting
 from lrdecay.report.own_loops import AS_TOLD, has_program
 
-SPLIT_TITLES = {"train": "Training images", "val": "Validation images", "test": "Test images"}
+SPLIT_TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
 
 
 def draw_rates(setting: Setting) -> Chart | None:
     """Learning rates as applied; None without a completed run, as for all charts here, and where
     none is known."""
-    if setting.epochs["learning_rate"].isna().all():
-        return None
-    curves = learning_rate_curves(setting.runs, setting.epochs)
+    curves = learning_rate_curves(setting.runs, setting.epochs).dropna(subset="learning_rate")
     if curves.empty:
         return None
     ax = plots.plot_learning_rates(
@@ -45,12 +45,14 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
     learning rate."""
     completed = setting.runs[setting.runs["status"] == "completed"]
     epochs = setting.epochs[setting.epochs["run_id"].isin(completed["run_id"])]
-    epochs = epochs[epochs["split"].isin(list(SPLIT_TITLES))]
-    if epochs.empty:
-        return None
     dropouts = axis_values(completed, "dropout")
-    own = {split: part for split in SPLIT_TITLES if len(part := epochs[epochs["split"] == split])}
-    *_, last = own.values()  # rates are those of the run, so one split has them all
+    parts = {split: epochs[epochs["split"] == split] for split in SPLIT_TITLES}
+    last = 1 if epochs.empty else int(epochs["epoch"].max())
+    own = {split: part for split, part in parts.items() if _has_curve(part, metric, last)}
+    if not own:
+        return None
+    rated = epochs.drop_duplicates(["run_id", "epoch"])  # rates are those of the run
+    of_images = counts_images(setting.runs)
     name = f"{metric}-{setting.number}"
 
     def draw(split: str, dropout: object, ax: Axes) -> Axes:
@@ -58,7 +60,7 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
         return plots.plot_curves(runs, part, metric, split, ax=ax, **setting.options)
 
     def draw_rate(dropout: object, ax: Axes) -> Axes:
-        runs, part = (select_rows(each, "dropout", dropout) for each in (completed, last))
+        runs, part = (select_rows(each, "dropout", dropout) for each in (completed, rated))
         return plots.plot_learning_rates(runs, part, ax=ax, **setting.options)
 
     rows = [
@@ -67,14 +69,14 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
             partial(draw, split),
             f"{name}-{split}",
             f"{split} {metric} by epoch",
-            SPLIT_TITLES[split],
+            f"{SPLIT_TITLES[split]} {'images' if of_images else 'split'}",
         )
         for split in own
     ]
     width, height = panels.PANEL_INCHES
     inches = width, (0.6 * height if len(dropouts) > 1 else height)
     what = "learning rate by epoch"
-    knows_rates = last["learning_rate"].notna().any()
+    knows_rates = rated["learning_rate"].notna().any()
     if knows_rates:
         rows.append(
             panels.draw_row(dropouts, draw_rate, f"{name}-rate", what, "Learning rate", inches)
@@ -82,15 +84,23 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
     if len(dropouts) == 1:  # side by side
         rows = [Row("", [replace(row.panels[0], title=row.title) for row in rows])]
     counts = completed.groupby(["scheduler", "dropout"], dropna=False)["run_id"].size()
-    unit = "nats per image, log scale" if metric == "loss" else "percent"
+    unit = "percent"
+    if metric == "loss":
+        unit = "nats per image, log scale" if of_images else "log scale"
     caption = (
         f"{metric.capitalize()} ({unit}) by epoch, mean over seeds{panels.describe_band(counts)}."
     )
-    if "train" in own:
+    if "train" in own and of_images:
         caption += " On training images: the running mean over the epoch's batches, dropout on."
-    if metric == "accuracy" and int(epochs["epoch"].max()) > 1 / EARLY:
+    if metric == "accuracy" and last > 1 / EARLY:
         caption += " The first epochs may lie below the axis."
     how = AS_TOLD if has_program(setting.runs) else "the one that was applied"
     caption += f" The learning rate is {how}." if knows_rates else ""
     caption += panels.describe_left_out(dropouts)
     return Chart(setting, rows, caption, setting.list_keys(completed["scheduler"]))
+
+
+def _has_curve(part: pd.DataFrame, metric: str, last: int) -> bool:
+    """Return whether a split has a metric, and at more than one of the epochs up to the `last`: a
+    loop of the user's own may measure what it likes, and that once."""
+    return bool(part.loc[part[metric].notna(), "epoch"].nunique() >= min(2, last))

@@ -230,6 +230,34 @@ def test_a_program_that_stops_early_or_is_not_there_has_failed():
     )
 
 
+RATE = 'out.write(\'{"epoch": EPOCH, "learning_rate": 0.5}\\n\')\n'
+
+
+@pytest.mark.parametrize("told", [(1,), (3,), (1, 3)])
+def test_rates_are_told_for_all_epochs_or_for_none(told):
+    of = make_run(epochs=3, trainer="command")
+    logged = [GOOD.replace("1", str(epoch), 1) for epoch in (1, 2, 3)]
+    rates = [RATE.replace("EPOCH", str(epoch)) for epoch in told]
+    record, _ = start("".join([*logged, *rates]), of)
+    assert record.run["status"] == "failed"
+    assert record.is_final
+    assert record.run["error"] == (
+        f"learning_rate is there for {len(told)} of 3 epochs; give it for all of them, or for none"
+    )
+
+
+@pytest.mark.parametrize("told", [(), (1, 2)])
+def test_the_rates_of_every_epoch_are_kept_or_none_are(told):
+    of = make_run(epochs=2, trainer="command")
+    logged = [
+        GOOD.replace("1", str(epoch), 1).replace('"f1"', '"loss": 1, "f1"') for epoch in (1, 2)
+    ]
+    rates = [RATE.replace("EPOCH", str(epoch)) for epoch in told]
+    record, _ = start("".join([*logged, *rates]), of)
+    assert record.run["status"] == "completed"
+    assert [row["learning_rate"] for row in record.epochs] == [0.5 if told else None] * 2
+
+
 def test_a_loss_that_is_not_finite_ends_the_program():
     begun = time.monotonic()
     record, _ = start(
