@@ -14,7 +14,6 @@ from statsmodels.stats.proportion import proportion_confint
 from lrdecay import analysis
 from lrdecay.analysis.conclusions import conclude
 from lrdecay.analysis.crossed_effects import Bitmaps, crossed_variance
-from lrdecay.analysis.estimates import compute_paired_statistics
 from lrdecay.analysis.intervals import (
     detectable_effect,
     hall_interval,
@@ -24,6 +23,7 @@ from lrdecay.analysis.intervals import (
 )
 from lrdecay.analysis.looks import list_looks
 from lrdecay.analysis.metrics import find_metric, find_steps
+from lrdecay.analysis.paired_statistics import compute_paired_statistics
 from lrdecay.analysis.seed_blocks import build_seed_blocks
 from lrdecay.analysis.settings import Criteria
 from lrdecay.analysis.verdicts import judge_looks, judge_on_images

@@ -11,8 +11,9 @@ import pandas as pd
 from helpers.frames import make_tables
 
 from lrdecay import analysis
-from lrdecay.analysis.estimates import COUNTS, NUMBERS
+from lrdecay.analysis.estimates import COUNTS
 from lrdecay.analysis.looks import Look, list_looks
+from lrdecay.analysis.paired_statistics import NUMBERS
 from lrdecay.analysis.verdicts import judge_looks
 
 ALPHA = 0.05

@@ -1,0 +1,108 @@
+"""Statistics of pairs: their differences, how these vary, and which side wins."""
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import stats
+
+from lrdecay.analysis.intervals import Numbers
+
+NUMBERS = (
+    *("mean", "sd", "effect", "skew", "correlation", "unpaired_sd"),
+    *("wins", "wins_low", "wins_high", "p_signflip"),
+)
+
+SAME = 1e-9
+"""What differs by less does so by rounding."""
+
+_ELEMENTS = 4_000_000  # at once
+_FLIPS = 9999
+_FEWEST_FLIPS = 999
+_FLIPPED = 100_000_000  # numbers that are flipped at most, for one number of pairs
+_MOST_FLIPPED_SEEDS = 64
+
+
+def compute_paired_statistics(
+    a: np.ndarray,
+    b: np.ndarray,
+    higher_is_better: bool | None = True,
+    sign_flips: bool = True,
+    least: Numbers = SAME,
+) -> dict[str, np.ndarray]:
+    """Return the statistics of paired values (contrasts x seeds), named as `estimate_contrasts`
+    has them.
+
+    What differs by less than `least`, one number or one for each contrast, does so by rounding.
+    """
+    differences = a - b
+    k, n = differences.shape
+    least = np.broadcast_to(least, k)
+    near = abs(differences) < least[:, None]
+    better = np.where(near, 0.0, -differences if higher_is_better is False else differences)
+    found = {name: np.full(k, np.nan) for name in NUMBERS} | describe_differences(
+        differences, least
+    )
+    doubled = ((better > 0) * 2 + (better == 0)).sum(axis=1)
+    found["wins"] = doubled / (2 * n)
+    # with half a win left over the interval is that of both neighbours
+    found["wins_low"] = np.array([_wilson(int(twice) // 2, n)[0] for twice in doubled])
+    found["wins_high"] = np.array([_wilson((int(twice) + 1) // 2, n)[1] for twice in doubled])
+    if n < 2:
+        return found
+    vary = found["sd"] > 0
+    found["effect"][vary] = found["mean"][vary] / found["sd"][vary]
+    variances = a.var(axis=1, ddof=1), b.var(axis=1, ddof=1)
+    found["unpaired_sd"] = np.sqrt(variances[0] + variances[1])
+    both = (np.ptp(a, axis=1) >= least) & (np.ptp(b, axis=1) >= least)
+    centred = (side[both] - side[both].mean(axis=1, keepdims=True) for side in (a, b))
+    spread = (n - 1) * np.sqrt(variances[0] * variances[1])[both]
+    found["correlation"][both] = np.prod(list(centred), axis=0).sum(axis=1) / spread
+    if sign_flips:
+        found["p_signflip"][~vary & (found["mean"] == 0)] = 1.0
+        if vary.any():
+            found["p_signflip"][vary] = _sign_flips(differences[vary])
+    return found
+
+
+def _sign_flips(differences: np.ndarray) -> np.ndarray:
+    """Two-sided p-values of the sign-flip test of each row, by `scipy.stats.permutation_test`.
+
+    Exact where all flips are at most 9,999, else from as many random ones, fewer where there are
+    thousands of contrasts; the same ones every time.
+    """
+    k, n = differences.shape
+    if n > _MOST_FLIPPED_SEEDS:
+        return np.full(k, np.nan)
+    flips = max(_FEWEST_FLIPS, min(_FLIPS, _FLIPPED // differences.size))
+    result = stats.permutation_test(
+        (differences,),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=flips,
+        batch=max(1, _ELEMENTS // (2 * differences.size)),
+        axis=1,
+        rng=np.random.default_rng(0),
+    )
+    p: np.ndarray = result.pvalue
+    return p
+
+
+@lru_cache(maxsize=10_000)
+def _wilson(wins: int, n: int) -> tuple[float, float]:
+    interval = stats.binomtest(wins, n).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def describe_differences(differences: np.ndarray, least: np.ndarray) -> dict[str, np.ndarray]:
+    """Return mean, sd and skewness of each row of differences, which are rounded in place: what
+    differs by less than `least` is one number, and what is below it nothing."""
+    vary = np.ptp(differences, axis=1) >= least
+    near = (abs(differences) < least[:, None]).all(axis=1)
+    differences[abs(differences) < SAME] = 0.0
+    differences[~vary & near] = 0.0
+    skew = np.full(len(differences), np.nan)
+    if vary.any():
+        skew[vary] = stats.skew(differences[vary], axis=1)
+    sd = np.where(vary, differences.std(axis=1, ddof=1), 0.0) if differences.shape[1] > 1 else skew
+    return {"mean": differences.mean(axis=1), "sd": sd, "skew": skew}
