@@ -14,7 +14,7 @@ from lrdecay.cli.console import out, program_name
 from lrdecay.cli.exits import report_errors
 from lrdecay.core.errors import InputError
 from lrdecay.core.sanitize import sanitize_line
-from lrdecay.core.text import spell_count
+from lrdecay.core.text import join_words, spell_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,10 +139,14 @@ def import_results(
     if columns:
         _list_columns(source, table)
         return
-    if scheduler is None or seed is None or not metric or into is None:
-        raise InputError(
-            "--scheduler, --seed, --metric and --into are needed; --columns lists what there is"
-        )
+    needed = {"--scheduler": scheduler, "--seed": seed, "--metric": metric, "--into": into}
+    if missing := [option for option, given in needed.items() if not given]:
+        are = "is" if len(missing) == 1 else "are"
+        raise InputError(f"{join_words(missing)} {are} missing; --columns lists what there is")
+    assert scheduler is not None
+    assert seed is not None
+    assert metric is not None
+    assert into is not None
     better = _split_directions(higher or (), lower or ())
     asked = Columns(
         scheduler,
@@ -200,7 +204,10 @@ def _list_columns(source: str, table: pd.DataFrame) -> None:
     wide = max(len(str(name)) for name, _, _ in rows)
     for name, distinct, values in rows:
         out.say(sanitize_line(f"{name:<{wide}}  {distinct:>8}  {values}").rstrip())
-    guesses = " ".join(filter(None, found["guess"]))
+    options = list(filter(None, found["guess"]))
+    known = {word for option in options for word in option.split()}
+    options += [f"{each} COLUMN" for each in ("--scheduler", "--seed") if each not in known]
+    guesses = " ".join([*options, *([] if "--metric" in known else ["--metric NAME=COLUMN"])])
     command = f"{program_name()} import {shlex.quote(source)} {guesses} --into results/NAME"
     out.say(sanitize_line(f"A guess:  {command}"))
 

@@ -175,7 +175,9 @@ def _require_types(parameters: Sequence[inspect.Parameter]) -> Sequence[inspect.
         if each.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
             raise ValueError(f"takes {each}; name the arguments that a sweep file may give")
         if each.annotation is inspect.Parameter.empty:
-            raise ValueError(f"its argument {each.name} has no type; give it one, such as float")
+            has_default = each.default not in (inspect.Parameter.empty, None)
+            such = type(each.default).__name__ if has_default else "float"
+            raise ValueError(f"its argument {each.name} has no type; give it one, such as {such}")
     return parameters
 
 

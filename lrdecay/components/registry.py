@@ -116,6 +116,8 @@ def suggest_registered(kind: str, name: str) -> str:
     """Say that a name is none of a kind, with what to write for it; of one with dots, as Python
     has it, the last part counts."""
     hint = HINTS[kind].get(name.rpartition(".")[2])
+    if kind == "trainer" and not any(REGISTRIES[kind].values()):
+        hint = "name the file of your loop with --plugin, or leave the name out in a script"
     return suggest_name(name, list_names(kind), hint)
 
 

@@ -141,7 +141,9 @@ def render_report(
         facts=list_import_facts(origin, runs)
         if origin is not None
         else provenance.provenance_facts(runs, trials),
-        loading=provenance.write_loading(name, trials=not trials.empty),
+        loading=provenance.write_loading(
+            name, trials=not trials.empty, has_epochs=not epochs.empty
+        ),
         commands=provenance.write_commands(name, runs),
     )
 

@@ -8,6 +8,7 @@ import pandas as pd
 from lrdecay.analysis import applied_rates, describe_matrix, made_with, rates_chosen
 from lrdecay.core.text import format_values, join_words, spell_time, to_text
 from lrdecay.report.figures.panels import Setting
+from lrdecay.report.own_loops import has_own_loop
 
 
 def provenance_matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
@@ -28,7 +29,7 @@ def provenance_matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
 
 def _name_subject(runs: pd.DataFrame) -> str:
     """Return what the column `dataset` names: of a loop of the user's own that loop."""
-    return "training loop" if "trainer" in runs and runs["trainer"].notna().all() else "dataset"
+    return "training loop" if has_own_loop(runs) else "dataset"
 
 
 def find_mixed(runs: pd.DataFrame) -> list[str]:
@@ -90,17 +91,15 @@ def provenance_facts(runs: pd.DataFrame, trials: pd.DataFrame) -> list[tuple[str
     return [(name, text) for name, text in found.items() if text]
 
 
-def write_loading(name: str, trials: bool) -> str:
-    """Return the lines of Python that load the tables."""
+def write_loading(name: str, trials: bool, has_epochs: bool) -> str:
+    """Return the lines of Python that load the tables that have rows."""
     runs, epochs = (
         json.dumps(f"results/{name}/{table}.parquet", ensure_ascii=False)
         for table in ("runs", "epochs")
     )
     note = "  # phase: choose, compare" if trials else ""
-    return (
-        f"import pandas as pd\n\nruns = pd.read_parquet({runs}){note}\n"
-        f"epochs = pd.read_parquet({epochs})"
-    )
+    lines = ["import pandas as pd", "", f"runs = pd.read_parquet({runs}){note}"]
+    return "\n".join([*lines, *([f"epochs = pd.read_parquet({epochs})"] if has_epochs else [])])
 
 
 def write_commands(name: str, runs: pd.DataFrame) -> str:

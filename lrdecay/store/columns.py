@@ -186,8 +186,8 @@ ENDED = (
     ),
     _dropout(
         "applied_dropout",
-        "the dropout rate as read from the live network",
-        f"{_FAILED}, or {_OWN_RATES}",
+        "the dropout rate as read from the live network's dropout layers",
+        f"{_FAILED}, {_OWN_RATES}, or a loop of the user's own has no such layers of one rate",
     ),
     _text(
         "init_digest",

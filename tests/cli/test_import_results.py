@@ -69,7 +69,8 @@ def test_a_folder_of_the_trainer_is_compared(tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ((), "--scheduler, --seed, --metric and --into are needed; --columns lists what there is"),
+        ((), "--scheduler, --seed, --metric and --into are missing; --columns lists what there is"),
+        (("--seed", ""), "--seed is missing; --columns lists what there is"),
         (("--where", "model=x"), "no such run; choose from"),
         (("--where", "model"), "--where model: expected AXIS=VALUE"),
         (("--unit", "=x"), "--unit =x: expected NAME=VALUE"),

@@ -484,7 +484,7 @@ def test_models_that_are_none(tmp_path, text, message):
         ),
         (
             "    def __init__(self, params, lr, rho=1): ...",
-            "its argument rho has no type; give it one, such as float",
+            "its argument rho has no type; give it one, such as int",
         ),
         (
             "    def __init__(self, params, lr, epochs: int = 3): ...",

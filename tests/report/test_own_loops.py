@@ -132,8 +132,9 @@ def test_a_script_is_run_again_by_itself():
 
 def test_what_trained_is_called_a_training_loop():
     runs, _ = make_tables(("constant",), (0.0,), seeds=1)
-    own = runs.assign(trainer="mine", dataset="mine")
-    for name, table in (("training loop", own), ("dataset", runs)):
+    own = runs.assign(trainer="mine", dataset="mine", engine="own")
+    imported = own.assign(trainer="imported", dataset="cifar10", engine="imported")
+    for name, table in (("training loop", own), ("dataset", runs), ("dataset", imported)):
         facts = dict(provenance.provenance_facts(table, runs.iloc[:0]))
         assert facts[name] == table["dataset"].item()
         assert provenance.provenance_matrix(table)[0] == (name, table["dataset"].item(), 1)

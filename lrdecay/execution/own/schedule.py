@@ -55,6 +55,7 @@ class Schedule:
             stepper,
             self.rates,
             name=self._name,
+            epochs=run.epochs,
             steps_per_epoch=steps_per_epoch,
             monitored=self._monitored,
             needs_loss="loss" in self._needs,

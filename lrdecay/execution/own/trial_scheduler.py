@@ -29,6 +29,7 @@ class TrialScheduler(LRScheduler):
         rates: AppliedRates,
         *,
         name: str,
+        epochs: int,
         steps_per_epoch: int | None,
         monitored: Callable[[int], float | None] | None,
         needs_loss: bool,
@@ -40,6 +41,7 @@ class TrialScheduler(LRScheduler):
         """How often it was stepped."""
         self.epochs_ended = 0
         self.steps_per_epoch = steps_per_epoch
+        self._most = None if steps_per_epoch is None else steps_per_epoch * epochs
         self._stepper, self._rates, self._name = stepper, rates, name
         self._monitored, self._needs_loss = monitored, needs_loss
         self._losses: list[float] = []
@@ -55,8 +57,14 @@ class TrialScheduler(LRScheduler):
                 is steered by that is steered by validation, unless it was logged.
 
         Raises:
-            TrialError: a loss is missing that has a say.
+            TrialError: a loss is missing that has a say, or it was stepped to its end already.
         """
+        if self._most is not None and self.last_epoch == self._most:
+            raise TrialError(
+                f"the scheduler is stepped more than {self._most} times, which is what "
+                f"steps_per_epoch={self.steps_per_epoch} means: give the number of optimizer steps "
+                f"in an epoch"
+            )
         if self._waits:
             raise TrialError(
                 f"{self._name} is steered by validation: trial.log(epoch, 'val', loss=...) must "

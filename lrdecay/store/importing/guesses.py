@@ -12,9 +12,9 @@ from lrdecay.core.text import join_some
 from lrdecay.store.importing.status import STATUS
 from lrdecay.store.importing.units import is_known_metric
 
-_SCHEDULER = re.compile(r"scheduler|schedule|optimi[sz]er|method|model|strategy|label|name")
+_SCHEDULER = re.compile(r"sched|optimi[sz]er|method|model|strategy|label|name")
 _AXES = re.compile(r"^(dataset|task|problem|lr|learning_rate|batch_size|width|depth|model)$")
-_PROBLEM = re.compile(r"((?:test|val)_(?:acc|accuracy|loss))_(.+)")
+_PROBLEM = re.compile(r"((?:test_|val_)?(?:acc|accuracy|loss))_(?!mean|std|sd|top)(.+)")
 _SHOWN = 3
 
 

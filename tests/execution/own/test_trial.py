@@ -515,6 +515,23 @@ def test_a_schedule_that_was_left_before_its_end_is_told(per_epoch, left_out, ou
         assert notes == ([says] if outcome == "noted" else [])
 
 
+@pytest.mark.parametrize("name", ["constant", "OneCycleLR"])
+def test_a_schedule_that_is_stepped_beyond_its_end_is_told(name):
+    of = {"max_lr": 1.0, "total_steps": "steps", "cycle_momentum": False}
+    trial = Trial(run(name, epochs=2, arguments=of if name == "OneCycleLR" else {}))
+    optimizer = torch.optim.SGD(network(trial).parameters(), lr=trial.lr)
+    scheduler = trial.scheduler(optimizer, steps_per_epoch=2)
+    for _ in range(4):
+        optimizer.step()
+        scheduler.step()
+    with pytest.raises(TrialError) as caught:
+        scheduler.step()
+    assert str(caught.value) == (
+        "the scheduler is stepped more than 4 times, which is what steps_per_epoch=2 means: give "
+        "the number of optimizer steps in an epoch"
+    )
+
+
 def test_dropout_that_the_loop_has_not_set_is_told():
     trial = Trial(run(dropout=0.5))
     train(trial)

@@ -188,6 +188,15 @@ def test_a_state_that_no_trainer_wrote_is_said(tmp_path):
         read_source(str(tmp_path))
 
 
+def test_columns_of_one_metric_on_several_problems_are_guessed_as_such():
+    table = pd.DataFrame({"sched": ["a", "b"], "acc_cifar10": [90, 91.5], "acc_mean": [1, 2.0]})
+    assert guess_options(table)["guess"].tolist() == [
+        "--scheduler sched",
+        "--metric 'test_accuracy[cifar10]=acc_cifar10'",
+        "--metric acc_mean=acc_mean",
+    ]
+
+
 def test_each_column_has_a_guess_of_its_option():
     table = pd.DataFrame(
         {
