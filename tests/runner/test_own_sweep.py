@@ -412,7 +412,7 @@ def test_whoever_reads_results_reads_these(whole, tmp_path):
         result = call(command, folder)
         assert result.exit_code == 0, result.output
     compared = call("compare", folder).output
-    assert all(f"width {width}" in compared for width in (8, 16))
+    assert all(f"width {width}, " in compared for width in (8, 16))
     page = (folder / "report.html").read_text()
     assert "test f1" in page
     assert "None" not in page
