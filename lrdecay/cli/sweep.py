@@ -12,8 +12,7 @@ from rich.table import Table
 from lrdecay.cli import options
 from lrdecay.cli.console import err, out, program_name
 from lrdecay.cli.exits import RUN_FAILED, exit_on_signal, report_errors
-from lrdecay.core.sanitize import sanitize_line
-from lrdecay.core.text import format_dropout, join_filled, join_some, spell_count, spell_seconds
+from lrdecay.core.text import join_some, spell_count, spell_seconds
 
 if TYPE_CHECKING:
     from lrdecay.runner.loop import Summary
@@ -133,14 +132,12 @@ def print_outcome(summary: Summary) -> bool:
 
 def print_failures(folder: Path) -> None:
     """Print the runs of a results folder that an error ended, and the errors."""
+    from lrdecay.runner.run_names import describe_failure
     from lrdecay.store.reader import read_runs
 
     runs = read_runs(folder)
-    for row in runs[runs.status == "failed"].itertuples():
-        cell = join_filled(row.scheduler, format_dropout(row.dropout), f"seed {row.seed}")
-        if row.phase == "choose":
-            cell += f", base rate {row.lr:g}"
-        err.say(sanitize_line(f"failed: {cell}: {row.error}"))
+    for row in runs[runs.status == "failed"].to_dict("records"):
+        err.say(describe_failure(row))
 
 
 def print_noise(folder: Path, repeats: Path) -> None:

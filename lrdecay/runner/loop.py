@@ -16,16 +16,18 @@ from typing import Protocol
 from lrdecay.analysis.lr_selection import list_without_rate
 from lrdecay.core import signals
 from lrdecay.core.data_facts import DataFacts
-from lrdecay.core.errors import InputError
+from lrdecay.core.errors import WorkerError
 from lrdecay.core.run import Run
+from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import spell_count
-from lrdecay.engine.stacked.kinds import find_kinds
 from lrdecay.execution.executor import Executor, Site
 from lrdecay.execution.grouping import Plan
 from lrdecay.execution.messages import EpochDone, Message, Note, Training
 from lrdecay.execution.own.trainer import plan_trials
 from lrdecay.execution.trainer import Setup
 from lrdecay.runner.agenda import Agenda, AgendaSource
+from lrdecay.runner.loop_check import FAILED_ALIKE, LoopCheck
+from lrdecay.runner.mixtures import refuse_engines, refuse_mixture
 from lrdecay.runner.options import SweepOptions
 from lrdecay.runner.planned_rates import PlannedRates
 from lrdecay.store.lock import Hold
@@ -104,6 +106,7 @@ class SweepLoop:
         self._rates = PlannedRates(0 if data is None else data.train_count - self.setup.validation)
         self._tried: set[str] = set()  # in this call: what failed is tried once
         self._told: set[str] = set()
+        self._loop_check = LoopCheck()
         self._plan = Plan(())
         self.agenda = Agenda([], [], [], {})
         """What is asked for so far."""
@@ -112,6 +115,10 @@ class SweepLoop:
         """Train what is asked for, and what is asked for then.
 
         Progress gets `notes` first, and each line about what is asked for once.
+
+        Raises:
+            WorkerError: nothing can train, or a loop of the user's own fails with one error in run
+                after run.
         """
         started = time.monotonic()
         self._build_agenda()
@@ -120,7 +127,8 @@ class SweepLoop:
         # at once, so that a reader of an unfinished sweep knows what is still to come
         self._write_tables()
         self._start_progress()
-        self._tell_notes([*_kept_apart(self.store, self.agenda), *notes])
+        doubts = self._loop_check.add_earlier(self.store, self.agenda.runs)
+        self._tell_notes([*_kept_apart(self.store, self.agenda), *notes, *doubts])
         while self._plan.groups:
             planned_before = len(self.agenda.whole)
             self._train_round()
@@ -147,7 +155,7 @@ class SweepLoop:
                 plan = self.executor.plan
                 self._plan = plan(pending, data, options.engine, options.group_size)
             if not options.allow_mixed:
-                _refuse_engines(self.store, self.agenda, self._plan)
+                refuse_engines(self.store, self.agenda, self._plan)
 
     def _train_round(self) -> None:
         """Train what is planned; whatever ends it, what has finished is on the disk then, and soon:
@@ -208,6 +216,27 @@ class SweepLoop:
             case Note():
                 self._told.update([message.text] if message.once else ())
                 self.progress.note(message.text)
+        if isinstance(message, Record):
+            self._check_loop(message)
+
+    def _check_loop(self, ended: Record) -> None:
+        """Raise `WorkerError` if a loop of the user's own fails whatever it trains; what else it
+        does wrong is told."""
+        for text in self._loop_check.add(ended):
+            self._tell(Note(text))
+        error = self._loop_check.find_common_error()
+        if error is not None and (left := self._count_untrained()):
+            raise WorkerError(
+                f"{FAILED_ALIKE} runs failed with the same error and none has completed, so "
+                f"{spell_count(left, 'run')} {'was' if left == 1 else 'were'} left untrained; fix "
+                f"the loop and start the sweep again. The error: {sanitize_line(error)}"
+            )
+
+    def _count_untrained(self) -> int:
+        self._finished.commit()
+        done = self.store.done()
+        waiting = sum(run.run_id not in done for run in self.agenda.here(self.agenda.whole))
+        return waiting - self._finished.outcomes["failed"]
 
     def _summarize(self, seconds: float) -> Summary:
         agenda, outcomes = self.agenda, self._finished.outcomes
@@ -258,39 +287,3 @@ def _kept_apart(store: Store, agenda: Agenda) -> list[str]:
     runs = f"{spell_count(count, 'run')} that this sweep does not ask for"
     kept = f"{'are' if count > 1 else 'is'} kept in {store.folder / 'earlier'}"
     return [f"{runs} {kept}"] if count else []
-
-
-def refuse_mixture(store: Store, agenda: Agenda, ours: tuple[str, ...]) -> None:
-    """Raise `InputError` if the comparison would have runs of several devices or torch versions."""
-    waiting = {run.run_id for run in agenda.pending}
-    made_with = store.made_with([run for run in agenda.runs if run.run_id not in waiting])
-    if len({*made_with, *([ours] if waiting else [])}) > 1:
-        counts = made_with.items()
-        there = " and ".join(f"{n} with torch {torch} on {name}" for (name, torch), n in counts)
-        raise InputError(
-            f"{store.folder}: of the runs that this sweep asks for there are {there}; "
-            f"here is torch {ours[1]} on {ours[0]}. Such numbers are not compared unless you ask "
-            f"for it: --allow-mixed goes on, and the report says so; --results DIR starts "
-            f"again elsewhere"
-        )
-
-
-def _refuse_engines(store: Store, agenda: Agenda, plan: Plan) -> None:
-    """Raise `InputError` if runs of one kind would be compared that two engines trained."""
-    kinds = find_kinds([group.runs[0] for group in plan.groups])
-    now = dict(zip(kinds, (group.engine for group in plan.groups), strict=True))
-    waiting = {run.run_id for run in agenda.pending}
-    engines = store.find_engines([run for run in agenda.runs if run.run_id not in waiting])
-    there = [run for run in agenda.runs if run.run_id in engines]
-    differ = Counter(
-        (engines[run.run_id], ours)
-        for run, kind in zip(there, find_kinds(there), strict=True)
-        if (ours := now.get(kind)) not in (None, engines[run.run_id])
-    )
-    for (theirs, ours), count in differ.most_common(1):
-        raise InputError(
-            f"{store.folder}: {spell_count(count, 'run')} of this sweep trained on the {theirs} "
-            f"engine, and those like them would train on the {ours} one now: their numbers agree "
-            f"but for rounding, which training magnifies. --engine {theirs} goes on as before; "
-            f"--allow-mixed mixes them, and the report names both"
-        )

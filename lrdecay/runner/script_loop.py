@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,12 +16,16 @@ from lrdecay.components import plugins as own_plugins
 from lrdecay.components.trainers.signature import COMMAND
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
+from lrdecay.core.sanitize import sanitize_line
 from lrdecay.engine.devices import describe_device, find_device
+from lrdecay.execution.messages import Message, Note, Tell
 from lrdecay.execution.own import Trial, TrialError
 from lrdecay.execution.own.generators import keep_generators
 from lrdecay.runner.agenda import Agenda, AgendaSource
 from lrdecay.runner.first_plan import propose_first_plan, settle_first_plan
-from lrdecay.runner.loop import refuse_mixture
+from lrdecay.runner.loop_check import LoopCheck
+from lrdecay.runner.mixtures import refuse_mixture
+from lrdecay.runner.run_names import describe_failure
 from lrdecay.runner.workload import find_terms, lint_own_schedules
 from lrdecay.store.lock import hold_folder
 from lrdecay.store.schema import Record
@@ -49,8 +54,9 @@ def trials(
     A trial is committed, whole, when the next one is asked for. A loop that ends before, by `break`
     or by an error, has its trial committed if all epochs were logged; else that run comes first
     next time. `with trial:` around its body records an error as the failure of that run, and goes
-    on. Each trial begins with `seed_everything`; random, numpy and torch are afterwards as they
-    were. While trials are asked for, no other process can write to the folder.
+    on. What fails is told on stderr. Each trial begins with `seed_everything`; random, numpy and
+    torch are afterwards as they were. While trials are asked for, no other process can write to the
+    folder.
 
     Args:
         sweep: a sweep with a `trainer`, or the path or name of its file.
@@ -104,12 +110,38 @@ class _Script:
         folder.mkdir(parents=True, exist_ok=True)
         terms = find_terms(self.sweep)
         with hold_folder(folder):
-            tables = _Tables(self, Store(folder))
-            make_trial = partial(Trial, device=self.device, terms=terms)
+            tables, tell = _Tables(self, Store(folder)), _Lines().tell
+            make_trial = partial(Trial, device=self.device, tell=tell, terms=terms)
             try:
-                yield from iterate_trials(tables.store, tables.find_pending, make_trial)
+                yield from iterate_trials(tables.store, tables.find_pending, make_trial, tell)
             finally:
                 tables.write()
+
+
+class _Lines:
+    """Lines on stderr: the trials that failed, and what a user should know of the others."""
+
+    def __init__(self) -> None:
+        self._check = LoopCheck()
+        self._told: set[str] = set()
+
+    def tell(self, message: Message) -> None:
+        """Print what a message says, if anything."""
+        match message:
+            case Record():
+                if message.run["status"] == "failed":
+                    _print_line(describe_failure(message.run))
+                for text in self._check.add(message):
+                    _print_line(text)
+            case Note(once=True) if message.text in self._told:
+                pass
+            case Note():
+                self._told.add(message.text)
+                _print_line(message.text)
+
+
+def _print_line(text: str) -> None:
+    print(sanitize_line(text), file=sys.stderr)
 
 
 class _Tables:
@@ -145,6 +177,7 @@ def iterate_trials(
     store: Store,
     find_pending: Callable[[set[str]], Sequence[Run]],
     make_trial: Callable[[Run], Trial] = Trial,
+    tell: Tell = lambda message: None,
 ) -> Iterator[Trial]:
     """Yield a trial of each run that has no result yet; it is committed when the next one is asked
     for, or left out where it is not whole.
@@ -154,7 +187,13 @@ def iterate_trials(
         find_pending: returns the runs to train, in order, given what the store has by then, and the
             ids of those that have failed since.
         make_trial: makes the trial of a run.
+        tell: is told of each trial that is committed.
     """
+
+    def commit(record: Record) -> None:
+        store.commit([record])
+        tell(record)
+
     failed: set[str] = set()
     while pending := find_pending(failed):
         trial = make_trial(pending[0])
@@ -164,10 +203,10 @@ def iterate_trials(
                 yield trial
             except GeneratorExit:
                 with suppress(TrialError):  # it has not come to its end: no result
-                    store.commit([trial.record or trial.finish()])
+                    commit(trial.record or trial.finish())
                 raise
         record = end_trial(trial)
-        store.commit([record])
+        commit(record)
         if record.run["status"] == "failed":
             failed.add(trial.run_id)
 

@@ -177,25 +177,156 @@ def test_an_error_in_the_loop_is_told_with_its_file_and_line(tmp_path):
     ]
 
 
-def test_a_mistake_is_told_with_its_line_and_not_tried_again(tmp_path):
-    told = []
+class Progress:
+    """Remembers what is noted."""
 
-    class Progress:
-        def note(self, text):
-            told.append(text)
+    def __init__(self):
+        self.notes = []
 
-        start = grow = epoch = finished = lambda self, *given: None
+    def note(self, text):
+        self.notes.append(text)
 
-    text = sweep_text(trainer="forgetful", steps_per_epoch="", dropout="")
-    summary = sweep(tmp_path, text, workers=1, progress=Progress())
-    assert summary.failed == 4
-    errors = read_runs(summary.folder)["error"].unique().tolist()
-    line = write_plugin(tmp_path).read_text().split("los=1.0")[0].count("\n") + 1
-    assert errors == [
-        "TrialError: the loop never asked for trial.scheduler(optimizer): its rates would not be "
-        "the schedule's"
-    ], line
-    assert not any("trying again" in text for text in told)
+    start = grow = epoch = finished = lambda self, *given: None
+
+
+NEVER_ASKED = (
+    "TrialError: the loop never asked for trial.scheduler(optimizer): its rates would not be the "
+    "schedule's"
+)
+FORGETFUL = {"trainer": "forgetful", "steps_per_epoch": "", "dropout": ""}
+
+
+def test_a_mistake_is_told_and_not_tried_again(tmp_path):
+    progress = Progress()
+    schedulers = "{constant: {class: constant}}"
+    text = sweep_text(schedulers=schedulers, **FORGETFUL)
+    summary = sweep(tmp_path, text, workers=1, progress=progress)
+    assert summary.failed == 2
+    assert read_runs(summary.folder)["error"].tolist() == [NEVER_ASKED] * 2
+    assert progress.notes == []
+
+
+@pytest.mark.parametrize("options", [{"workers": 0}, {"workers": 1}, {"shard": Shard(1, 2)}])
+def test_a_mistake_that_all_runs_share_ends_the_sweep_early(tmp_path, options):
+    shards = options.get("shard", Shard(1, 1)).of
+    text = sweep_text(seeds=str(4 * shards), **FORGETFUL)
+    for _ in range(2):  # the next call tries again
+        with pytest.raises(lrdecay.WorkerError) as caught:
+            sweep(tmp_path, text, **options)
+        assert str(caught.value) == (
+            "3 runs failed with the same error and none has completed, so 5 runs were left "
+            f"untrained; fix the loop and start the sweep again. The error: {NEVER_ASKED}"
+        )
+        (folder,) = {file.parent for file in (tmp_path / "results").rglob("runs.parquet")}
+        assert read_runs(folder)["error"].tolist() == [NEVER_ASKED] * 3
+
+
+def test_a_mistake_in_the_last_runs_needs_no_further_words(tmp_path):
+    text = sweep_text(seeds="3", schedulers="{constant: {class: constant}}", **FORGETFUL)
+    assert sweep(tmp_path, text).failed == 3
+
+
+def edited(old, new):
+    assert PLUGIN.count(old) == 1
+    return PLUGIN.replace(old, new)
+
+
+WRONG_AT_SOME = edited(
+    "    trial.seed_everything()\n",
+    "    if trial.seed in fail_at:\n        trial.log(0, 'val', loss=1.0)\n",
+)
+
+
+def train_edited(folder, plugin, text, **options):
+    file = folder / "own.yaml"
+    file.write_text(text)
+    with as_in_a_new_process():
+        plugins = [write_plugin(folder, plugin)]
+        return run_sweep(file, folder / "results", workers=0, plugins=plugins, **options)
+
+
+def test_once_a_run_has_completed_all_are_tried(tmp_path):
+    text = sweep_text(trainer="{name: mine, fail_at: [1, 2]}", seeds="[0]")
+    assert train_edited(tmp_path, WRONG_AT_SOME, text).completed == 4
+    # what has completed before counts too
+    more = sweep_text(trainer="{name: mine, fail_at: [1, 2]}", seeds="[1, 2, 0]")
+    summary = train_edited(tmp_path, WRONG_AT_SOME, more)
+    assert (summary.reused, summary.failed) == (4, 8)
+    errors = read_runs(summary.folder).dropna(subset="error")["error"]
+    assert errors.nunique() == 1
+    assert errors.iloc[0].startswith("TrialError: trial.log: epoch 0 after epoch 0 of 2; epochs ")
+
+
+def test_errors_that_differ_end_no_sweep(tmp_path):
+    plugin = edited('trial.log(1, "val", los=1.0)', 'trial.log(-trial.seed, "val", loss=1.0)')
+    assert train_edited(tmp_path, plugin, sweep_text(seeds="4", **FORGETFUL)).failed == 8
+
+
+UNLIKE = {
+    "order": (
+        "generator=trial.generator()",
+        "generator=torch.Generator().manual_seed(ord(trial.label[0]) + trial.seed)",
+        "saw different batches, so they are no pair: give the DataLoader "
+        "generator=trial.generator(), or draw the order from it",
+    ),
+    "init": (
+        "    trial.seed_everything()\n",
+        "    trial.seed_everything()\n    torch.rand(ord(trial.label[0]))\n",
+        "began with different weights, so they are no pair: build the same layers in the same "
+        "order right after trial.seed_everything()",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNLIKE)
+def test_runs_of_one_seed_that_are_no_pair_are_told_of_at_once_and_once(tmp_path, what):
+    old, new, message = UNLIKE[what]
+    progress = Progress()
+    expected = (
+        f"warning: the runs constant, dropout 0, seed 0 and onecycle, dropout 0, seed 0 {message}"
+    )
+    plugin = edited(old, new)
+    text = sweep_text(trainer="{name: mine, width: [8, 16]}")
+    ended = []
+    progress.finished = lambda record: ended.append((record.run["scheduler"], list(progress.notes)))
+    summary = train_edited(tmp_path, plugin, text, progress=progress)
+    assert progress.notes == [expected]
+    first = next(n for n, (label, _) in enumerate(ended) if label == "onecycle")
+    assert [bool(notes) for _, notes in ended] == [n > first for n in range(16)]
+    runs = read_runs(summary.folder)
+    assert runs.groupby(["seed", "trainer_args"])[f"{what}_digest"].nunique().tolist() == [2] * 4
+    # it is as true of what has completed before
+    progress.notes.clear()
+    assert train_edited(tmp_path, plugin, text, progress=progress).reused == 16
+    assert progress.notes == [expected]
+
+
+def test_runs_that_no_comparison_pairs_may_differ(tmp_path):
+    """Other widths, rates and lengths are other strata; a run may also say nothing."""
+    text = sweep_text(
+        trainer="{name: mine, width: [8, 16]}", optimizer="{lr: [0.1, 0.2]}", epochs="[1, 2]"
+    )
+    by_stratum = "manual_seed(trial['width'] * trial.epochs + int(100 * trial.lr) + trial.seed)"
+    plugin = edited("generator=trial.generator()", f"generator=torch.Generator().{by_stratum}")
+    train_edited(tmp_path, plugin, text, progress=(progress := Progress()))
+    assert progress.notes == []
+    silent = edited(
+        "    trial.watch(model)\n", "    if trial.label == 'constant': trial.watch(model)\n"
+    )
+    train_edited(tmp_path, silent, sweep_text(name="silent"), progress=progress)
+    assert progress.notes == []
+
+
+def test_runs_whose_base_rates_were_chosen_are_pairs_all_the_same(tmp_path):
+    schedulers = "{constant: {class: constant}, off: {class: ConstantLR, factor: 0.001}}"
+    choose = "{lr: {choose: [0.01, 10.0], seeds: 2}}"
+    text = sweep_text(optimizer=choose, schedulers=schedulers, dropout="")
+    plugin = edited(*UNLIKE["order"][:2])
+    summary = train_edited(tmp_path, plugin, text, progress=(progress := Progress()))
+    runs = read_runs(summary.folder)
+    assert runs[runs["phase"] == "compare"].groupby("scheduler")["lr"].first().nunique() == 2
+    warnings = [text for text in progress.notes if text.startswith("warning: the runs")]
+    assert warnings == [f"warning: the runs constant, seed 0 and off, seed 0 {UNLIKE['order'][2]}"]
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(tmp_path):
@@ -267,9 +398,9 @@ def test_schedules_are_foreseen_where_the_file_says_how_many_steps_there_are(tmp
 
 
 def test_a_loop_whose_epochs_have_other_steps_than_the_file_says_fails(tmp_path):
-    summary = sweep(tmp_path, sweep_text(steps_per_epoch="5"))
-    errors = read_runs(summary.folder)["error"].unique()
-    (error,) = errors
+    with pytest.raises(lrdecay.WorkerError):
+        sweep(tmp_path, sweep_text(steps_per_epoch="5"))
+    (error,) = read_runs(tmp_path / "results" / "own")["error"].unique()
     assert error.startswith("TrialError: steps_per_epoch is 3 here and 5 in the sweep file (line ")
 
 

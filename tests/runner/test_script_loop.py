@@ -14,6 +14,7 @@ from helpers.own_loops import run, train
 from helpers.paths import HOME
 
 import lrdecay
+from lrdecay.execution.messages import Note
 from lrdecay.runner.script_loop import iterate_trials
 from lrdecay.store.lock import hold_folder
 from lrdecay.store.reader import read_epochs, read_metrics, read_plan, read_runs
@@ -246,3 +247,51 @@ def test_an_error_is_told_with_the_line_of_the_script(file, tmp_path):
         "TrialError: trial.log: split must be one of train, train_eval, val, test, not "
         f"'validation' (line {line} of test_script_loop.py)"
     ]
+
+
+def test_what_fails_is_told_on_stderr_as_it_does(file, tmp_path, capsys):
+    told = []
+    for trial in lrdecay.trials(file, tmp_path / "results"):
+        told.append(capsys.readouterr().err)
+        with trial:
+            if (trial.seed, trial.label) == (0, "step"):
+                raise RuntimeError("no\x1bdata")
+            if (trial.seed, trial.label) != (1, "constant"):
+                train(trial)
+    told.append(capsys.readouterr().err)
+    line = Path(__file__).read_text().split("no\\x1bdata")[0].count("\n") + 1
+    assert told == [
+        "",
+        "",
+        f"failed: step, seed 0: RuntimeError: no\\x1bdata (line {line} of test_script_loop.py)\n",
+        "failed: constant, seed 1: TrialError: the loop never asked for trial.scheduler("
+        "optimizer): its rates would not be the schedule's\n",
+        "",
+    ]
+
+
+def test_a_failure_after_which_the_loop_is_left_is_told_too(file, tmp_path, capsys):
+    trials = lrdecay.trials(file, tmp_path / "results")
+    for trial in trials:
+        with trial:
+            raise RuntimeError("no data")
+        break
+    trials.close()
+    assert capsys.readouterr().err.startswith("failed: constant, seed 0: RuntimeError: no data (")
+
+
+def test_notes_are_told_once_where_they_are_true_of_all(file, tmp_path, capsys):
+    for trial in lrdecay.trials(file, tmp_path / "results"):
+        train(trial)
+        trial._tell(Note(f"a note on seed {trial.seed}", once=True))
+    assert capsys.readouterr().err == "a note on seed 0\na note on seed 1\n"
+
+
+def test_runs_of_one_seed_that_are_no_pair_are_told_of_in_a_script_too(file, tmp_path, capsys):
+    for trial in lrdecay.trials(file, tmp_path / "results"):
+        train(trial)
+        trial.saw(len(trial.label))
+    assert capsys.readouterr().err == (
+        "warning: the runs constant, seed 0 and step, seed 0 saw different batches, so they are no "
+        "pair: give the DataLoader generator=trial.generator(), or draw the order from it\n"
+    )
