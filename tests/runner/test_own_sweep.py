@@ -221,6 +221,12 @@ def test_a_mistake_that_all_runs_share_ends_the_sweep_early(tmp_path, options):
         assert read_runs(folder)["error"].tolist() == [NEVER_ASKED] * 3
 
 
+def test_so_does_an_error_that_all_runs_share(tmp_path):
+    text = sweep_text(trainer="{name: mine, fail_at: [0, 1]}")
+    with pytest.raises(lrdecay.WorkerError, match=r"so 5 runs were .*: disk on fire \(line \d+ of"):
+        sweep(tmp_path, text)
+
+
 def test_a_mistake_in_the_last_runs_needs_no_further_words(tmp_path):
     text = sweep_text(seeds="3", schedulers="{constant: {class: constant}}", **FORGETFUL)
     assert sweep(tmp_path, text).failed == 3
