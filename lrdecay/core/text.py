@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from lrdecay.core.sanitize import sanitize_line
+
 
 def to_text(value: object) -> str:
     """Return a value of an axis as text; nothing for one that is null.
@@ -136,8 +138,10 @@ def suggest_name(given: str, choices: Iterable[str], hint: str | None = None) ->
     "'StepLr' is unknown; did you mean StepLR? (choices: StepLR, constant)"
     >>> suggest_name("verbose", ["gamma"], "leave it out")
     "'verbose' is unknown; leave it out (choices: gamma)"
+
+    Choices may be somebody else's text, as labels are; they are harmless in what is returned.
     """
-    choices = list(choices)
+    choices = list(map(sanitize_line, choices))
     near = find_nearest(given, choices)
     if hint is None and near is not None:
         hint = f"did you mean {near}?"

@@ -152,8 +152,9 @@ def _check_file(home: Path, is_part: bool) -> _Home:
     for name, check in checks.items():
         path = home / f"{name}.parquet"
         if not path.exists():
-            # a kill while they are written for the first time leaves the epochs alone
-            if name in RESULTS and (is_part or name == "epochs"):
+            # a kill while they are written for the first time leaves the others without the runs
+            is_due = is_part or (name == "epochs" and (home / "runs.parquet").exists())
+            if name in RESULTS and is_due:
                 found.report(path.name, "it is missing")
             continue
         for sealed, group in _sound_groups(path, found):

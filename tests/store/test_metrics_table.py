@@ -147,6 +147,16 @@ def test_all_of_them_are_verified(tmp_path):
     assert (found.files, found.runs, found.epochs, found.findings) == (3, 3, 6, ())
 
 
+@pytest.mark.parametrize("in_place", [("metrics",), ("metrics", "epochs")])
+def test_what_a_kill_leaves_of_tables_that_were_never_whole_is_no_damage(tmp_path, in_place):
+    store = filled(tmp_path)
+    store.compact(SIX[:1], TEXT)
+    for name in {"runs", "epochs", "metrics"} - set(in_place):
+        (tmp_path / "earlier" / f"{name}.parquet").unlink()
+    assert verify_results(tmp_path).findings == ()
+    assert_read(tmp_path, SIX[:1])
+
+
 def lose_rows(path) -> None:
     rows = pa.Table.from_pandas(pd.read_parquet(path).iloc[:-1], METRICS, preserve_index=False)
     write_table(rows, path)
