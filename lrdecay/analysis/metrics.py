@@ -86,17 +86,13 @@ def describe_images(name: str) -> str:
     return of_split.get(name.partition("_")[0], "these data")
 
 
+def _of_own_loop(metric: Metric) -> Metric:
+    unit = OWN if metric.unit == NATS else metric.unit
+    return replace(metric, unit=unit, images=describe_images(metric.name.removeprefix("best_")))
+
+
 OF_OWN_LOOPS = tuple(
-    own
-    for name, metric in METRICS_COMPARED.items()
-    if metric
-    != (
-        own := replace(
-            metric,
-            unit=OWN if metric.unit == NATS else metric.unit,
-            images=describe_images(name.removeprefix("best_")),
-        )
-    )
+    own for metric in METRICS_COMPARED.values() if (own := _of_own_loop(metric)) != metric
 )
 """Those that are something else of a loop of the user's own: its data may be no images, and its
 loss is in whatever unit it has there."""
