@@ -10,6 +10,7 @@ from lrdecay.analysis.contrasts import Contrast
 from lrdecay.analysis.crossed_effects import Bitmaps
 from lrdecay.analysis.looks import Look
 from lrdecay.analysis.paired_statistics import (
+    ELEMENTS,
     NUMBERS,
     SAME,
     compute_paired_statistics,
@@ -24,8 +25,6 @@ FAULTS = (
 )
 """Counts of seeds of which any that is not 0 leaves a contrast without pairs."""
 COUNTS = ("n", "n_asked", "n_waiting", *FAULTS, "n_same_rates")
-
-_ELEMENTS = 4_000_000  # at once
 
 
 def estimate_contrasts(
@@ -153,7 +152,7 @@ def _alike(
     lengths = np.array([len(contrast.cells) for contrast in contrasts], int)
     for terms in np.unique(lengths):
         places = np.flatnonzero(lengths == terms)
-        at_once = max(1, _ELEMENTS // (int(terms) * len(blocks.seeds)))
+        at_once = max(1, ELEMENTS // (int(terms) * len(blocks.seeds)))
         for start in range(0, len(places), at_once):
             some = places[start : start + at_once]
             cells = np.array([contrasts[place].cells for place in some])

@@ -52,11 +52,10 @@ def _may_be_null(table: pd.DataFrame, column: Column) -> Any:
     loop trained some may, or of one that is planned for it; where neither is known, lrdecay's own
     counts. Of epochs it is known where they are `with_engines`, else any may: a loop may measure
     one of loss and accuracy, and a program may tell no rates."""
-    knows_loop = bool({"engine", "trainer"} & set(table))
-    if "split" in table and not knows_loop:
-        return bool(column.null) or column.loop
-    if column.null or not column.loop or not knows_loop:
+    if column.null or not column.loop:
         return bool(column.null)
+    if not {"engine", "trainer"} & set(table):
+        return "split" in table
     foreign = table["engine"].isin(FOREIGN) if "engine" in table else table["trainer"].notna()
     return foreign.to_numpy(dtype=bool)
 

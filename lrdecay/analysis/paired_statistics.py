@@ -15,7 +15,8 @@ NUMBERS = (
 SAME = 1e-9
 """What differs by less does so by rounding."""
 
-_ELEMENTS = 4_000_000  # at once
+ELEMENTS = 4_000_000
+"""Numbers that are held at once."""
 _FLIPS = 9999
 _FEWEST_FLIPS = 999
 _FLIPPED = 100_000_000  # numbers that are flipped at most, for one number of pairs
@@ -80,7 +81,7 @@ def _sign_flips(differences: np.ndarray) -> np.ndarray:
         permutation_type="samples",
         vectorized=True,
         n_resamples=flips,
-        batch=max(1, _ELEMENTS // (2 * differences.size)),
+        batch=max(1, ELEMENTS // (2 * differences.size)),
         axis=1,
         rng=np.random.default_rng(0),
     )

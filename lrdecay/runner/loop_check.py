@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
 from lrdecay.components.trainers.signature import COMMAND
 from lrdecay.core.run import Run
 from lrdecay.runner.run_names import name_run
-from lrdecay.store.schema import AXES, Record
+from lrdecay.store.schema import AXES, Record, list_rows
 from lrdecay.store.writer import Store
 
 FAILED_ALIKE = 3
@@ -37,10 +35,8 @@ class LoopCheck:
         """Take what a folder has of the runs already, and return warnings; those that failed are
         tried again, perhaps by a loop that is mended."""
         own = [run for run in runs if run.trainer is not None]
-        found = store.outcomes(own).astype(object) if own else pd.DataFrame()
-        rows = found.where(found.notna(), None).to_dict("records")
-        whole = [row for row in rows if row["status"] != "failed"]
-        ended = [Record({str(name): value for name, value in row.items()}, []) for row in whole]
+        rows = list_rows(store.outcomes(own)) if own else []
+        ended = [Record(row, []) for row in rows if row["status"] != "failed"]
         return [text for record in ended for text in self.add(record)]
 
     def add(self, record: Record) -> list[str]:

@@ -1,7 +1,10 @@
 """The tables: one versioned schema for every write."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -9,6 +12,9 @@ from lrdecay.core.run import Run
 from lrdecay.store.columns import OF_TABLE
 from lrdecay.store.columns import SPLITS as SPLITS
 from lrdecay.store.columns import STATUSES as STATUSES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AXES = (
     "dataset",
@@ -84,3 +90,10 @@ def make_table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Ta
             odd = sorted(row.keys() ^ set(schema.names))
             raise ValueError(f"a row's columns are not the schema's: {', '.join(odd)}")
     return pa.Table.from_pylist(list(rows), schema=schema)
+
+
+def list_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as Python has them; null is None."""
+    whole = table.astype(object)
+    found = whole.where(whole.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in found]

@@ -93,13 +93,12 @@ class Schedule:
         Raises:
             TrialError: it was left long before.
         """
-        per_epoch, stepped = self.scheduler.steps_per_epoch, self.scheduler.last_epoch
-        meant = (per_epoch or 0) * self._run.epochs
-        if stepped >= meant - 1:  # after the very last step it may be left out
+        meant, stepped = self.scheduler.most_steps, self.scheduler.last_epoch
+        if meant is None or stepped >= meant - 1:  # after the very last step it may be left out
             return ""
         found = (
             f"the scheduler was stepped {stepped} times in {self._run.epochs} epochs, and "
-            f"steps_per_epoch={per_epoch} means {meant}"
+            f"steps_per_epoch={self.scheduler.steps_per_epoch} means {meant}"
         )
         if stepped < (1 - _LEFT_OUT) * meant:
             raise TrialError(found)

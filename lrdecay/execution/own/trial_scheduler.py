@@ -41,7 +41,8 @@ class TrialScheduler(LRScheduler):
         """How often it was stepped."""
         self.epochs_ended = 0
         self.steps_per_epoch = steps_per_epoch
-        self._most = None if steps_per_epoch is None else steps_per_epoch * epochs
+        self.most_steps = None if steps_per_epoch is None else steps_per_epoch * epochs
+        """Those of the whole schedule; None where it goes by epochs."""
         self._stepper, self._rates, self._name = stepper, rates, name
         self._monitored, self._needs_loss = monitored, needs_loss
         self._losses: list[float] = []
@@ -59,9 +60,9 @@ class TrialScheduler(LRScheduler):
         Raises:
             TrialError: a loss is missing that has a say, or it was stepped to its end already.
         """
-        if self._most is not None and self.last_epoch == self._most:
+        if self.most_steps is not None and self.last_epoch == self.most_steps:
             raise TrialError(
-                f"the scheduler is stepped more than {self._most} times, which is what "
+                f"the scheduler is stepped more than {self.most_steps} times, which is what "
                 f"steps_per_epoch={self.steps_per_epoch} means: give the number of optimizer steps "
                 f"in an epoch"
             )

@@ -16,7 +16,7 @@ from lrdecay.core.text import quote
 from lrdecay.store.columns import BY_NAME, SPLITS
 from lrdecay.store.importing.columns import IN_RUNS
 from lrdecay.store.importing.frame import ImportedRows
-from lrdecay.store.schema import AXES, EPOCHS, METRICS, RUNS
+from lrdecay.store.schema import AXES, EPOCHS, METRICS, RUNS, list_rows
 
 ENGINE = "imported"
 """What the column `engine` says of such runs."""
@@ -179,10 +179,3 @@ def _identify(digest: str, cell: Mapping[Any, Any], dataset: str) -> str:
     and the problem they keep runs apart that are called alike in another import."""
     content = {"imported": digest[:16], "label": cell["scheduler"], "dataset": dataset}
     return json.dumps(content, sort_keys=True)
-
-
-def list_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return rows as Python has them; null is None."""
-    whole = table.astype(object)
-    found = whole.where(whole.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in found]

@@ -14,11 +14,11 @@ import yaml
 from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.yaml import YamlError, parse_yaml
-from lrdecay.store.importing.rows import list_rows, make_run
+from lrdecay.store.importing.rows import make_run
 from lrdecay.store.layout import has_results
 from lrdecay.store.lock import hold_folder
 from lrdecay.store.reader import read_plan, read_runs
-from lrdecay.store.schema import RUNS, Record
+from lrdecay.store.schema import RUNS, Record, list_rows
 from lrdecay.store.writer import Store
 
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
