@@ -17,7 +17,9 @@ help:  ## show this list
 
 setup: $(VENV)/.complete  ## make .venv and install everything into it
 
-$(VENV)/.complete: requirements.lock pyproject.toml
+KERNEL := $(wildcard lrdecay/engine/native/kernel/*)
+
+$(VENV)/.complete: requirements.lock pyproject.toml setup.py $(KERNEL)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock

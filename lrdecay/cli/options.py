@@ -52,8 +52,11 @@ Workers = Annotated[
     ),
 ]
 Engine = Annotated[
-    Literal["auto", "reference", "stacked"],
-    typer.Option(help="reference trains one run at a time, stacked many; auto: the faster one."),
+    Literal["auto", "reference", "stacked", "native"],
+    typer.Option(
+        help="reference trains one run at a time, stacked many, native one in C++ on a CPU; "
+        "auto: the fastest one."
+    ),
 ]
 GroupSize = Annotated[
     int | None,

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import torch
 
-from lrdecay.components.datasets.dataset import Dataset
-from lrdecay.engine import reference
+from lrdecay.components.datasets.dataset import Data, Dataset
+from lrdecay.engine import native, reference
+from lrdecay.engine.native.train import time_native
 from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked import train
-from lrdecay.execution.grouping import Plan, find_network, measure_group_bytes
+from lrdecay.execution.grouping import Group, Plan, find_network, measure_group_bytes
 
 
 def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> list[float]:
@@ -26,15 +27,20 @@ def estimate_seconds(plan: Plan, dataset: Dataset, device: torch.device) -> list
             first = group.runs[0]
             alike = group.engine, len(group.runs), find_network(first), first.dropout != 0
             if alike not in rates:
-                rates[alike] = (
-                    train.time_stacked(group.runs, whole, device)
-                    if group.engine == train.NAME
-                    else reference.time_reference(first, whole, device)
-                )
+                rates[alike] = _time_group(group, whole, device)
             training, evaluation = rates[alike]
             of_epoch = training * len(whole.train) + evaluation * evaluated
             seconds.append(len(group.runs) * first.epochs * of_epoch)
     return seconds
+
+
+def _time_group(group: Group, data: Data, device: torch.device) -> tuple[float, float]:
+    """Return how long an image of one run takes to train on and to evaluate."""
+    if group.engine == train.NAME:
+        return train.time_stacked(group.runs, data, device)
+    if group.engine == native.NAME:
+        return time_native(group.runs[0], data)
+    return reference.time_reference(group.runs[0], data, device)
 
 
 def schedule_groups(seconds: Sequence[float], workers: int) -> float:

@@ -15,10 +15,13 @@ from torch import Tensor
 
 from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.dataset import Dataset
+from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import join_words
-from lrdecay.engine import reference
+from lrdecay.engine import native, reference
 from lrdecay.engine.measured import EVALUATION_BATCH
+from lrdecay.engine.native.coverage import find_obstacle, measure_native_bytes
+from lrdecay.engine.native.library import explain_absence
 from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked import lockstep, train
 from lrdecay.engine.stacked.kernel_check import check_kernels
@@ -27,7 +30,7 @@ from lrdecay.engine.stacked.stack_check import CannotStackError, check_same_resu
 from lrdecay.execution.cost import count_images, estimate_flops
 from lrdecay.execution.memory import build_two, find_free_memory, measure_run_bytes
 
-ENGINES = ("auto", reference.NAME, train.NAME)
+ENGINES = ("auto", reference.NAME, train.NAME, native.NAME)
 
 # On a CPU runs gain from company while the images of a step (batch x height x width) are few, and
 # while those of all runs stay near the core; measured in bench/RESULTS.md.
@@ -44,7 +47,7 @@ the time of a step rests on."""
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that one worker trains: all at once with the stacked engine, else one by one."""
+    """Runs that one worker trains: all at once on the stacked engine, else one by one."""
 
     engine: str
     runs: tuple[Run, ...]
@@ -69,9 +72,9 @@ def plan_groups(
 ) -> Plan:
     """Return the groups in which runs train, those of the longest runs first.
 
-    `engine` is auto, reference or stacked; auto is the one that is faster for the run. `group_size`
-    is the most runs that train at once (None: as many as is fastest and fits into memory);
-    `sharing` is how many workers share that memory (None: all workers).
+    `engine` is one of `ENGINES`; auto is the one that is fastest for the run.
+    `group_size` is the most runs that train at once (None: as many as is fastest and fits into
+    memory); `sharing` is how many workers share that memory (None: all workers).
 
     An error of the device is raised as it is: it says nothing of a network.
     """
@@ -122,8 +125,34 @@ def _try_company(
     sharing: int,
 ) -> _Company:
     """Return what is best for all runs of the same network, optimizer and batch size."""
+    notes: tuple[str, ...] = ()
+    if engine == native.NAME and device.type != "cpu":
+        raise InputError("engine: native trains on a CPU; give --device cpu with it")
+    if engine in ("auto", native.NAME) and device.type == "cpu":
+        obstacle = find_obstacle(run, dataset.shape, dataset.classes)
+        absence = None if obstacle else explain_absence()
+        if not (obstacle or absence):
+            return _Company(native.NAME, 1)
+        if engine == native.NAME and absence:
+            raise InputError(f"engine: native has no kernel here: {absence}")
+        if engine == native.NAME:
+            notes = (f"{run.model}: not on the native engine, since {obstacle}",)
+        elif absence:
+            notes = (f"{run.model}: trains several times slower than it could: {absence}",)
+    company = _try_stacking(run, dataset, device, engine, group_size, sharing)
+    return replace(company, notes=notes + company.notes)
+
+
+def _try_stacking(
+    run: Run,
+    dataset: Dataset,
+    device: torch.device,
+    engine: str,
+    group_size: int | None,
+    sharing: int,
+) -> _Company:
     images = _some_images(dataset, run, device)
-    if engine == "auto" and not _gains(run, images):
+    if engine != train.NAME and not _gains(run, images):
         return _ALONE
     try:
         with use_training_settings():  # as in a worker, whatever the calling program has set
@@ -148,6 +177,8 @@ def measure_group_bytes(group: Group, dataset: Dataset, device: torch.device) ->
     """Return about how much memory the runs of a group take that train at once; 0 where that is
     unknown, for a network that cannot be stacked."""
     first = group.runs[0]
+    if group.engine == native.NAME:
+        return measure_native_bytes(first, dataset.shape, dataset.classes)
     try:
         images = _some_images(dataset, first, device)
         each = measure_run_bytes(first, images, dataset.classes)

@@ -18,9 +18,10 @@ from lrdecay.core import signals
 from lrdecay.core.errors import DeviceLostError, InputError
 from lrdecay.core.run import Run
 from lrdecay.core.text import describe_error, first_line
-from lrdecay.engine import record, reference
+from lrdecay.engine import native, record, reference
 from lrdecay.engine.device_errors import is_device_lost, is_out_of_memory
 from lrdecay.engine.measured import Epoch, OnEpoch
+from lrdecay.engine.native.train import train_native
 from lrdecay.engine.stacked import train
 from lrdecay.engine.stacked.lockstep import OnNote
 from lrdecay.execution.grouping import Group
@@ -77,11 +78,11 @@ class Trainer:
         Raises `DeviceLostError` where this process can train no more; runs without a record are
         left to another one.
         """
-        if group.engine == reference.NAME:
-            for run in group.runs:
-                self._train_alone(run, tell)
-        else:
+        if group.engine == train.NAME:
             self._train_in_parts(group.runs, len(group.runs), tell)
+        else:
+            for run in group.runs:
+                self._train_alone(group.engine, run, tell)
 
     def _train_in_parts(self, runs: tuple[Run, ...], size: int, tell: Tell) -> None:
         start = 0
@@ -91,12 +92,17 @@ class Trainer:
             self._train_together(runs[start:end], tell)
             start = end
 
-    def _train_alone(self, run: Run, tell: Tell) -> None:
+    def _train_alone(self, engine: str, run: Run, tell: Tell) -> None:
+        on_epoch = _report_epochs(tell)
         try:
-            done = reference.train_one(run, self.data, self.device, _report_epochs(tell))
+            done = (
+                train_native(run, self.data, on_epoch)
+                if engine == native.NAME
+                else reference.train_one(run, self.data, self.device, on_epoch)
+            )
         except BaseException as error:
             raise_if_no_run_s(error)
-            done = record.record_failed(run, describe_error(error), reference.NAME, self.device)
+            done = record.record_failed(run, describe_error(error), engine, self.device)
         tell(done)
 
     def _train_together(self, runs: tuple[Run, ...], tell: Tell) -> None:

@@ -1,0 +1,283 @@
+// The whole network for one run on one thread: forward, backward, update; and its evaluation.
+#pragma once
+
+namespace {
+
+constexpr int kEvaluated = 64;      // images of an evaluation that pass the linear layers together
+constexpr int kNearNumbers = 6144;  // of the first layer's maps: as many as stay in the near cache
+
+// Hands out parts of one piece of memory, each at the start of a cache line; with no memory yet it
+// only counts.
+class Arena {
+ public:
+  explicit Arena(char* start) : start_(start) {}
+  template <class T> void take(T*& part, int64_t count) {
+    part = reinterpret_cast<T*>(start_ ? start_ + used_ : nullptr);
+    used_ += (count * (int64_t)sizeof(T) + 127) / 64 * 64;
+  }
+  int64_t used() const { return used_; }
+
+ private:
+  char* start_;
+  int64_t used_ = 0;
+};
+
+struct Network {
+  Shape shape;
+  Layout at;
+  int batch;   // the most images of a step
+  int nearby;  // images whose winners are gathered before they are summed
+
+  Real* image;             // framed, of the image at hand
+  Real* turned;            // the second convolution's weights as its forward pass reads them
+  Real* maps1;             // [batch][framed1]
+  int8_t* places1;         // [batch][positions1][kFirst]
+  Real* maps2;             // [batch][features], after dropout
+  int8_t* places2;         // [batch][features]
+  Real* hidden;            // [batch][kHidden], after ReLU and dropout
+  Real* passes;            // [batch][kHidden], what a hidden gradient is multiplied by
+  Real* logits;            // [batch][outputs]
+  Real* exponentials;      // [outputs]
+  Real* of_logits;         // gradients, of the same shapes
+  Real* of_hidden;
+  Real* of_maps2;
+  Real* of_map1;           // of one image
+  Real* block;             // 16 features' weights of the hidden layer, or the last layer's, turned
+  uint64_t* bits;          // the uniforms of a layer
+  Winners winners;
+
+  Network(int channels, int height, int width, int classes, int batch)
+      : shape(channels, height, width, classes), at(shape),
+        batch(batch > kEvaluated ? batch : kEvaluated) {
+    nearby = kNearNumbers / shape.framed1() > 1 ? kNearNumbers / shape.framed1() : 1;
+    winners.capacity = nearby * shape.positions2();
+  }
+
+  // Lays out the memory for everything; returns how many bytes it takes.
+  int64_t lay_out(char* memory) {
+    Arena arena(memory);
+    const int64_t n = batch;
+    arena.take(image, shape.channels * shape.framed_plane());
+    arena.take(turned, kSecond * kSecondTaps);
+    arena.take(maps1, n * shape.framed1());
+    arena.take(places1, n * shape.positions1() * kFirst);
+    arena.take(maps2, n * shape.features);
+    arena.take(places2, n * shape.features);
+    arena.take(hidden, n * kHidden);
+    arena.take(passes, n * kHidden);
+    arena.take(logits, n * shape.outputs);
+    arena.take(exponentials, shape.outputs);
+    arena.take(of_logits, n * shape.outputs);
+    arena.take(of_hidden, n * kHidden);
+    arena.take(of_maps2, n * shape.features);
+    arena.take(of_map1, shape.framed1());
+    arena.take(block, kHidden * shape.outputs);
+    arena.take(bits, (n * (shape.features > kHidden ? shape.features : kHidden) + 1) / 2);
+    arena.take(winners.counts, kSecond);
+    arena.take(winners.corners, kSecond * winners.capacity);
+    arena.take(winners.gradients, kSecond * winners.capacity);
+    return arena.used();
+  }
+};
+
+struct Images {
+  const Real* pixels;     // [n][channels][height][width]
+  const int64_t* labels;  // [n]
+};
+
+// Copies an image into its frame, whose border stays zero.
+const Real* frame_image(Network& net, const Images& images, int64_t number) {
+  const Shape& shape = net.shape;
+  const Real* from = images.pixels + number * shape.channels * shape.height * shape.width;
+  for (int channel = 0; channel < shape.channels; channel++)
+    for (int y = 0; y < shape.height; y++, from += shape.width)
+      __builtin_memcpy(net.image + channel * shape.framed_plane() + (y + 1) * shape.framed_row() + 1,
+                       from, sizeof(Real) * shape.width);
+  return net.image;
+}
+
+// Drops elements of the pooled maps; no gradient passes where one is dropped. The stream counts
+// channel by channel, as torch flattens, and memory goes position by position.
+void drop_maps(Network& net, int images, const Dropout& dropout) {
+  const int positions = net.shape.positions2(), features = net.shape.features;
+  dropout.draw(0, (int64_t)images * features, net.bits);
+  const int32_t* uniforms = reinterpret_cast<const int32_t*>(net.bits);
+  for (int n = 0; n < images; n++) {
+    Real* map = net.maps2 + (int64_t)n * features;
+    int8_t* places = net.places2 + (int64_t)n * features;
+    const int32_t* of_image = uniforms + (int64_t)n * features;
+    for (int position = 0; position < positions; position++)
+      for (int channel = 0; channel < kSecond; channel++) {
+        const int i = position * kSecond + channel;
+        const bool kept = of_image[channel * positions + position] >= dropout.threshold;
+        map[i] *= kept ? dropout.scale : 0;
+        places[i] = kept ? places[i] : kNowhere;
+      }
+  }
+}
+
+// ReLU and dropout of the hidden layer, in place. As in torch, what is not a number passes.
+void activate_hidden(Network& net, int images, const Dropout& dropout) {
+  const int64_t count = (int64_t)images * kHidden;
+  if (dropout.active) dropout.draw(1, count, net.bits);
+  const int32_t* uniforms = reinterpret_cast<const int32_t*>(net.bits);
+  for (int64_t i = 0; i < count; i++) {
+    const Real factor =
+        !dropout.active ? 1 : uniforms[i] >= dropout.threshold ? dropout.scale : (Real)0;
+    const bool passes = !(net.hidden[i] <= 0);
+    net.passes[i] = passes ? factor : 0;
+    net.hidden[i] = (passes ? net.hidden[i] : 0) * factor;
+  }
+}
+
+struct Outcome {
+  double loss;  // the mean of the images'
+  int64_t right;
+};
+
+// Everything up to the gradient of the logits; `order` says which images.
+Outcome forward(Network& net, const Real* parameters, const Images& images, const int64_t* order,
+                int count, const Dropout& dropout) {
+  const Shape& shape = net.shape;
+  for (int n = 0; n < count; n++) {
+    const Real* image = frame_image(net, images, order[n]);
+    Real* map = net.maps1 + (int64_t)n * shape.framed1();
+    convolve_first<true>(shape, net.at, parameters, image, map,
+                         net.places1 + (int64_t)n * shape.positions1() * kFirst);
+    convolve_second<true>(shape, net.at, parameters, net.turned, map,
+                          net.maps2 + (int64_t)n * shape.features,
+                          net.places2 + (int64_t)n * shape.features);
+  }
+  if (dropout.active) drop_maps(net, count, dropout);
+  apply_hidden(shape, net.at, parameters, net.maps2, count, net.hidden);
+  activate_hidden(net, count, dropout);
+  apply_last(shape, net.at, parameters, net.hidden, count, net.logits);
+  double total = 0;
+  int64_t right = 0;
+  for (int n = 0; n < count; n++) {
+    const int64_t to = (int64_t)n * shape.outputs;
+    const Judged judged = judge(net.logits + to, shape.classes, images.labels[order[n]],
+                                (Real)1 / count, net.of_logits + to, net.exponentials);
+    total += judged.loss;
+    right += judged.right;
+  }
+  return {total / count, right};
+}
+
+// Gradients of the last layer and, through it, of the hidden one.
+void backward_last(Network& net, const Weights& of, int count) {
+  const Shape& shape = net.shape;
+  const int outputs = shape.outputs;
+  transpose(of.parameters + net.at.last, outputs, kHidden, outputs, net.block);
+  for (int block = 0; block < kHidden; block += kBlock)
+    multiply(net.of_hidden + block, kHidden, false, {net.of_logits, outputs, 1}, net.block + block,
+             kHidden, count, shape.classes);
+  for (int64_t i = 0; i < (int64_t)count * kHidden; i++) net.of_hidden[i] *= net.passes[i];
+  for (int block = 0; block < outputs; block += kBlock)
+    multiply(of.gradients + net.at.last + block, outputs, false, {net.hidden, 1, kHidden},
+             net.of_logits + block, outputs, kHidden, count);
+  for (int n = 0; n < count; n++) {
+    for (int i = 0; i < outputs; i++)
+      of.gradients[net.at.last_bias + i] += net.of_logits[n * outputs + i];
+    for (int i = 0; i < kHidden; i++)
+      of.gradients[net.at.hidden_bias + i] += net.of_hidden[n * kHidden + i];
+  }
+}
+
+// Sums the gradients of `rows` features' weights to 16 hidden units and hands them on.
+template <int rows, class Update>
+INLINE void update_rows(const Network& net, const Weights& of, const Update& update, int count,
+                        int block, int feature) {
+  Block sums[rows];
+  UNROLL
+  for (int i = 0; i < rows; i++) sums[i] = Block{};
+  add_products<rows>(sums, {net.maps2 + feature, 1, net.shape.features},
+                     net.of_hidden + block * kBlock, kHidden, count);
+  const int64_t to = net.at.hidden + ((int64_t)block * net.shape.features + feature) * kBlock;
+  UNROLL
+  for (int i = 0; i < rows; i++)
+    UNROLL
+    for (int v = 0; v < kVectors; v++)
+      update.move(of, to + i * kBlock + v * kLanes, sums[i].part[v], false);
+}
+
+// The hidden layer, which has most of the parameters, 16 features at a time: the gradient of its
+// input needs the weights as they were, and their own gradients never leave the registers.
+template <class Update>
+void backward_hidden(Network& net, const Weights& of, const Update& update, int count) {
+  const int features = net.shape.features;
+  for (int k = 0; k < features; k += kBlock) {
+    for (int block = 0; block < kHiddenBlocks; block++)
+      transpose(of.parameters + net.at.hidden + ((int64_t)block * features + k) * kBlock, kBlock,
+                kBlock, kBlock, net.block + block * kBlock * kBlock);
+    multiply(net.of_maps2 + k, features, false, {net.of_hidden, kHidden, 1}, net.block, kBlock,
+             count, kHidden);
+    for (int block = 0; block < kHiddenBlocks; block++) {
+      int row = 0;
+      for (; row + kRowsAtOnce <= kBlock; row += kRowsAtOnce)
+        update_rows<kRowsAtOnce>(net, of, update, count, block, k + row);
+      for (; row < kBlock; row += 2) update_rows<2>(net, of, update, count, block, k + row);
+    }
+  }
+}
+
+void backward_convolutions(Network& net, const Weights& of, const Images& images,
+                           const int64_t* order, int count, Real scale) {
+  const Shape& shape = net.shape;
+  for (int n = 0; n < count; n++) {
+    const int64_t base = (int64_t)(n % net.nearby) * shape.framed1();
+    spread_second(shape, net.at, of.parameters, net.of_maps2 + (int64_t)n * shape.features,
+                  net.places2 + (int64_t)n * shape.features, scale, (int)base, net.of_map1,
+                  net.winners);
+    sum_first(shape, net.at, frame_image(net, images, order[n]),
+              net.places1 + (int64_t)n * shape.positions1() * kFirst, net.of_map1, of.gradients);
+    if (n % net.nearby == net.nearby - 1 || n == count - 1)
+      sum_second(shape, net.at, net.maps1 + (int64_t)(n - n % net.nearby) * shape.framed1(),
+                 net.winners, of.gradients);
+  }
+}
+
+// One step on the images of `order`.
+template <class Update>
+Outcome take_step(Network& net, const Weights& of, const Images& images, const int64_t* order,
+                  int count, const Dropout& dropout, const Update& update) {
+  turn_second_weights(net.at, of.parameters, net.turned);
+  const Outcome outcome = forward(net, of.parameters, images, order, count, dropout);
+  // all but the hidden layer's gradients are summed in memory
+  const int apart = net.at.first;
+  __builtin_memset(of.gradients + apart, 0, sizeof(Real) * (net.at.total - apart));
+  backward_last(net, of, count);
+  backward_hidden(net, of, update, count);
+  backward_convolutions(net, of, images, order, count, dropout.active ? dropout.scale : 1);
+  for (int i = apart; i < net.at.total; i += kLanes)
+    update.move(of, i, load(of.gradients + i), i >= net.at.biases);
+  return outcome;
+}
+
+// Judges images with dropout off, in order.
+void evaluate(Network& net, const Real* parameters, const Images& images, int64_t count,
+              double* losses, uint8_t* right) {
+  const Shape& shape = net.shape;
+  turn_second_weights(net.at, parameters, net.turned);
+  for (int64_t start = 0; start < count; start += kEvaluated) {
+    const int some = count - start < kEvaluated ? (int)(count - start) : kEvaluated;
+    for (int n = 0; n < some; n++) {
+      const Real* image = frame_image(net, images, start + n);
+      convolve_first<false>(shape, net.at, parameters, image, net.maps1, nullptr);
+      convolve_second<false>(shape, net.at, parameters, net.turned, net.maps1,
+                             net.maps2 + (int64_t)n * shape.features, nullptr);
+    }
+    apply_hidden(shape, net.at, parameters, net.maps2, some, net.hidden);
+    activate_hidden(net, some, Dropout{});
+    apply_last(shape, net.at, parameters, net.hidden, some, net.logits);
+    for (int n = 0; n < some; n++) {
+      const Judged judged =
+          judge(net.logits + (int64_t)n * shape.outputs, shape.classes, images.labels[start + n],
+                0, nullptr, net.exponentials);
+      losses[start + n] = judged.loss;
+      right[start + n] = judged.right;
+    }
+  }
+}
+
+}  // namespace
