@@ -106,9 +106,10 @@ class Network:
         right = torch.empty(steps, dtype=torch.int64)
         if self._state and rows.shape != (steps, _NUMBERS):
             raise ValueError(f"{tuple(rows.shape)} coefficients for {steps} steps")
+        states: list[int | None] = [state.data_ptr() for state in self._state] or [None, None]
         taken = self._kernel.train(
             *(self._memory, self.weights.data_ptr(), self.gradients.data_ptr()),
-            *([state.data_ptr() for state in self._state] or [None, None]),
+            *states,
             *(images.images.data_ptr(), images.labels.data_ptr()),
             *(order.data_ptr(), len(order), size),
             *(self._key, first, rate > 0, rng.mask_threshold(rate), 1 / (1 - rate)),
