@@ -228,7 +228,10 @@ MADE = (
         _NOT_COMPLETED,
         unit="images per second",
     ),
-    _text("engine", f"what trained it: reference or stacked of lrdecay; {', '.join(FOREIGN)} else"),
+    _text(
+        "engine",
+        f"what trained it: reference, stacked or native of lrdecay; {', '.join(FOREIGN)} else",
+    ),
     _positive(
         "group_size",
         "how many runs trained at once",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import generate
 import pytest
-from helpers import pages
+from helpers import arithmetic, pages
 from helpers.tiers import slow_but
 
 from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE
@@ -77,7 +77,7 @@ def test_every_block_of_a_page_is_true(page, tmp_path, monkeypatch):
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_block_that_is_not_true_is_found(what, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pages, "same_arithmetic", lambda: True)
+    monkeypatch.setattr(arithmetic, "is_alike", lambda in_torch: True)
     (tmp_path / "page.md").write_text(BROKEN[what])
     with pytest.raises((AssertionError, SystemExit, Exception)) as caught:
         pages.check(tmp_path / "page.md", tmp_path)
