@@ -70,6 +70,12 @@ def digits_sweep(tmp_path_factory: pytest.TempPathFactory) -> DigitsSweep:
 
 
 @pytest.fixture
+def torch_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU `auto` chooses among the engines in torch, whether a kernel was compiled or not."""
+    monkeypatch.setattr("lrdecay.execution.grouping.find_obstacle", lambda *_: "it is left out")
+
+
+@pytest.fixture
 def empty_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages are written with empty figures: for tests of their words."""
     from helpers.empty_figures import leave_figures_empty

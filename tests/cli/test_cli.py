@@ -169,7 +169,8 @@ def test_every_command_has_help_with_an_example(command):
 
 
 def test_plan_says_the_matrix_the_runs_and_the_time(file, tmp_path):
-    result = call("plan", file, "--workers", "1", "--device", "cpu")
+    options = ("--workers", "1", "--device", "cpu", "--engine", "stacked")
+    result = call("plan", file, *options)
     assert result.exit_code == 0, result.output
     assert re.search(r"scheduler +\[b\]flat\[/b\]: constant\(\)", result.output)
     assert re.search(r"scheduler +step: StepLR\(step_size=1, gamma=0.5\)", result.output)
@@ -310,7 +311,8 @@ def test_a_failed_run_gives_1_and_says_why(file, tmp_path, monkeypatch):
         raise RuntimeError("no such luck")
 
     monkeypatch.setattr("lrdecay.engine.stacked.train.train_stacked", breaks)
-    result = call("sweep", file, "--results", tmp_path, "--workers", "0")
+    options = ("--workers", "0", "--engine", "stacked")
+    result = call("sweep", file, "--results", tmp_path, *options)
     assert result.exit_code == 1
     assert "4 trained now (0 diverged, 4 failed)" in result.output
     assert "failed: step, dropout 0.3, seed 0: RuntimeError: no such luck" in result.output
@@ -385,14 +387,14 @@ def test_one_epoch_of_real_mnist_learns_and_applies_the_rate(data_dir):
 def test_engine_and_group_size_are_followed_and_recorded(file, tmp_path):
     from lrdecay.store.reader import read_runs
 
-    for engine, size, expected in (("reference", 4, 1), ("stacked", 2, 2), ("auto", 3, 2)):
+    for engine, size, expected in (("reference", 4, 1), ("stacked", 2, 2)):
         results = tmp_path / engine
         options = ("--workers", 0, "--device", "cpu", "--engine", engine, "--group-size", size)
         result = call("sweep", file, "--results", results, *options)
         assert result.exit_code == 0, result.output
         (folder,) = results.iterdir()
         runs = read_runs(folder)
-        assert set(runs["engine"]) == {"stacked" if engine == "auto" else engine}
+        assert set(runs["engine"]) == {engine}
         assert set(runs["group_size"]) == {expected}
     result = call("plan", file, "--workers", 1, "--device", "cpu", "--engine", "reference")
     assert "a worker trains at most 1 run at once" in result.output

@@ -148,6 +148,7 @@ def test_both_engines_have_one_digest():
     assert stacked.run["rates_digest"] == alone.run["rates_digest"]
 
 
+@pytest.mark.usefixtures("torch_engines")
 def test_they_train_alone_and_the_others_together():
     runs = list_runs(sweep("seeds: 2", SCHEDULERS), digits())
     for engine in ("auto", "stacked"):
@@ -215,6 +216,7 @@ def test_the_rates_of_the_tables_follow_from_their_losses(at_eight_seeds):
         assert rows["learning_rate_last"].tolist() == expected
 
 
+@pytest.mark.usefixtures("torch_engines")
 def test_a_sweep_goes_on_with_the_engine_that_it_began_with(tmp_path):
     file = tmp_path / "two.yaml"
     text = "name: two\ndataset: digits\nepochs: 1\nschedulers: {c: {class: constant}}\nseeds: %d\n"

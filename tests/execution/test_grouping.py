@@ -24,6 +24,8 @@ from lrdecay.execution.cost import estimate_flops
 from lrdecay.execution.memory import find_free_memory, measure_run_bytes
 from lrdecay.sweep.matrix import list_runs
 
+pytestmark = pytest.mark.usefixtures("torch_engines")  # the native one: test_native_groups.py
+
 MANY = 2**40
 CONSTANT = "schedulers: {c: {class: constant}}\n"
 

@@ -323,7 +323,7 @@ def test_what_is_true_of_all_that_trains_is_told_once(monkeypatch, tmp_path):
     monkeypatch.setattr("lrdecay.engine.stacked.train.train_stacked", train)
     text = "name: small\ndataset: digits\nepochs: 1\nschedulers: {c: {class: constant}}\nseeds: 4\n"
     seen = Notes()
-    run_sweep(parse_sweep(text), tmp_path, workers=0, group_size=2, progress=seen)
+    run_sweep(parse_sweep(text), tmp_path, workers=0, engine="stacked", group_size=2, progress=seen)
     assert seen.told.count("cnn: trains without CUDA graphs") == 1
     _, notes, _ = trained(list_runs(parse_sweep(text), digits()))
     assert notes == ["cnn: trains without CUDA graphs"]

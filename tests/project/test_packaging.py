@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from helpers import kernels
 from helpers.paths import HOME
 from helpers.shared import make_once
 
@@ -26,7 +27,7 @@ def built(tmp_path_factory) -> Path:
     return make_once(tmp_path_factory, "built", build)
 
 
-def build(folder: Path) -> None:
+def build(folder: Path, **environment: str) -> None:
     """Build both from a copy of the files that git tracks, and decoys beside them: data, results
     and what tests leave."""
     with tempfile.TemporaryDirectory() as home:
@@ -45,7 +46,14 @@ def build(folder: Path) -> None:
             # each in a process of its own, as the standard asks, and without isolation: no network
             code = f"import sys; from setuptools import build_meta as b; b.{hook}(sys.argv[1])"
             command = [sys.executable, "-W", "ignore", "-c", code, str(folder)]
-            done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                command,
+                cwd=source,
+                env=os.environ | environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -56,13 +64,19 @@ def sources() -> set[str]:
     return {name for name in listed.stdout.splitlines() if (HOME / name).is_file()}
 
 
+KERNEL = "lrdecay/engine/native/_kernel.abi3.so"
+
+
 @pytest.mark.slow
 def test_the_wheel_has_the_package_and_nothing_else(built):
     (wheel,) = built.glob("*.whl")
-    assert wheel.name == f"lrdecay-{PROJECT['version']}-py3-none-any.whl"
+    # one library for all versions of Python from 3.11 on
+    assert wheel.name.startswith(f"lrdecay-{PROJECT['version']}-cp311-abi3-")
     names = zipfile.ZipFile(wheel).namelist()
     ours = {name for name in names if ".dist-info/" not in name}
-    assert ours == sources()
+    of_kernel = {name for name in sources() if "/native/kernel/" in name}
+    assert ours - {KERNEL} == sources() - of_kernel
+    assert (KERNEL in ours) == kernels.has_compiler()
     assert {"lrdecay/py.typed", "lrdecay/report/templates/report.html.j2"} <= ours
     assert {f"lrdecay/sweep/shipped/{name}.yaml" for name in list_shipped()} <= ours
     info = f"lrdecay-{PROJECT['version']}.dist-info"
@@ -71,22 +85,53 @@ def test_the_wheel_has_the_package_and_nothing_else(built):
     assert points.strip() == "[console_scripts]\nlrdecay = lrdecay.cli:main"
 
 
+def call_unpacked(wheel: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Call lrdecay as a wheel has it, from an empty folder."""
+    zipfile.ZipFile(wheel).extractall(folder / "unpacked")
+    (folder / "empty").mkdir()
+    return subprocess.run(
+        [sys.executable, "-m", "lrdecay", *words],
+        cwd=folder / "empty",
+        env=os.environ | {"PYTHONPATH": str(folder / "unpacked")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.slow
 def test_the_wheel_alone_plans_a_sweep_that_comes_with_it(built, tmp_path):
     (wheel,) = built.glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(tmp_path / "unpacked")
-    (tmp_path / "empty").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-m", "lrdecay", "plan", "digits", "--workers", "1"],
-        cwd=tmp_path / "empty",
-        env=os.environ | {"PYTHONPATH": str(tmp_path / "unpacked")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = call_unpacked(wheel, tmp_path, "plan", "digits", "--workers", "1", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
     found = tmp_path / "unpacked" / "lrdecay" / "sweep" / "shipped" / "digits.yaml"
     assert done.stderr == f"Sweep file: {found}\n"
     assert "12 cells x 12 seeds = 144 runs" in done.stdout
+    assert (SLOWER in done.stdout) == (not kernels.has_compiler())
+
+
+SLOWER = "cnn: trains several times slower than it could"
+
+
+@pytest.mark.slow
+def test_without_a_compiler_it_installs_says_so_and_trains(tmp_path):
+    (tmp_path / "built").mkdir()
+    build(tmp_path / "built", CC="false", CXX="false")
+    (wheel,) = (tmp_path / "built").glob("*.whl")
+    assert KERNEL not in zipfile.ZipFile(wheel).namelist()
+    file = tmp_path / "small.yaml"
+    file.write_text("dataset: digits\nepochs: 1\nseeds: 2\nschedulers: {c: {class: constant}}\n")
+    options = ("--workers", "0", "--device", "cpu")
+    done = call_unpacked(wheel, tmp_path, "sweep", str(file), *options)
+    assert done.returncode == 0, done.stderr
+    assert SLOWER in done.stdout + done.stderr
+    assert "install a C++ compiler (such as g++)" in done.stdout + done.stderr
+    assert "2 trained now (0 diverged, 0 failed)" in done.stdout
+    native = ("sweep", str(file), *options, "--engine", "native")
+    (tmp_path / "asked").mkdir()
+    done = call_unpacked(wheel, tmp_path / "asked", *native)
+    assert done.returncode == 2
+    assert "lrdecay: engine: native has no kernel here: it was not compiled" in done.stderr
 
 
 @pytest.mark.slow
@@ -95,6 +140,7 @@ def test_the_source_distribution_has_neither_data_nor_results(built):
     with tarfile.open(sdist) as file:
         names = {name.partition("/")[2] for name in file.getnames()}
     assert sources() <= names
+    assert {"setup.py", "lrdecay/engine/native/kernel/network.hpp"} <= names
     assert {"README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "docs/tutorial.md"} <= names
     for folder in ("data", "results", "lrdecay/data"):
         assert not [name for name in names if name.startswith(f"{folder}/")], folder

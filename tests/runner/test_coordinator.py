@@ -215,14 +215,14 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(file, tmp_path, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr("lrdecay.engine.stacked.train.train_stacked", breaks_on_step)
-        summary = run_sweep(file, tmp_path, workers=0)
+        summary = run_sweep(file, tmp_path, workers=0, engine="stacked")
     assert (summary.completed, summary.failed) == (14, 2)
     runs = read_runs(summary.folder)
     failed = runs[runs["status"] == "failed"]
     assert set(failed["error"]) == {"RuntimeError: no such luck"}
     assert list(failed["scheduler"]) == ["step", "step"]
     assert failed["test_accuracy"].isna().all()
-    again = run_sweep(file, tmp_path, workers=0)
+    again = run_sweep(file, tmp_path, workers=0, engine="stacked")
     assert (again.reused, again.completed, again.failed) == (14, 2, 0)
     assert set(read_runs(again.folder)["status"]) == {"completed"}
 

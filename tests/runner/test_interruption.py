@@ -152,14 +152,16 @@ def test_before_anything_has_ended_there_is_nothing_to_write(file, tmp_path, cal
 
 def test_what_has_ended_is_in_the_tables_and_what_follows_from_it_waits(file, tmp_path, calls):
     file.write_text(TEXT + "seeds: 3\n")
+    options = {"engine": "stacked", "group_size": 2}
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(file, tmp_path, executor=Interrupted(1, tmp_path / "small"), group_size=2)
+        run_sweep(file, tmp_path, executor=Interrupted(1, tmp_path / "small"), **options)
     assert calls == {"build": 1, "compact": 2}
     assert len(pq.read_table(tmp_path / "small" / "runs.parquet")) == 2
     assert not list((tmp_path / "small" / "parts").iterdir())
-    summary = run_sweep(file, tmp_path, workers=0)
+    summary = run_sweep(file, tmp_path, workers=0, **options)
     assert (summary.reused, summary.completed) == (2, 4)
-    assert_same(summary.folder, run_sweep(file, tmp_path / "fresh", workers=0).folder)
+    fresh = run_sweep(file, tmp_path / "fresh", workers=0, **options)
+    assert_same(summary.folder, fresh.folder)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ TEXT = "dataset: digits\nepochs: 1\nschedulers: {c: {class: constant}}\nseeds: 1
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"engine": "fast"}, "engine: must be one of auto, reference, stacked, not fast"),
+        ({"engine": "fast"}, "engine: must be one of auto, reference, stacked, native, not fast"),
         ({"group_size": 0}, "group_size: must be at least 1, not 0"),
         ({"workers": -1}, "workers: must be at least 0, not -1"),
         ({"workers": 0, "time_limit": 5.0}, "time_limit: with 0 workers nothing can end a run"),

@@ -191,7 +191,7 @@ def test_a_gpu_that_cannot_plan_says_so_and_what_helps(monkeypatch, error, messa
         raise error
 
     monkeypatch.setattr(grouping, place, fail)
-    asked = [runs()["constant"]], digits(), "auto", None
+    asked = [runs()["constant"]], digits(), "stacked", None
     with pretend_gpu():
         with pytest.raises(WorkerError) as raised:
             plan_site(replace(HERE, device="cuda"), *asked)
