@@ -1,18 +1,17 @@
 """A figure to a small `<svg>` element for the inside of an HTML page."""
 
-import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl, urlencode
 from xml.etree import ElementTree
 
-import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, YAxis
 
 from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import to_text
+from lrdecay.plots.canvas import draw_svg
 
 
 def figure_to_svg(ax: Axes, name: str, label: str) -> str:
@@ -30,10 +29,7 @@ def figure_to_svg(ax: Axes, name: str, label: str) -> str:
     figure = ax.get_figure(root=True)
     if figure is None:
         raise ValueError("these axes were removed from their figure")
-    written = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lrdecay"}):
-        figure.savefig(written, format="svg", transparent=True)
-    svg = ElementTree.fromstring(written.getvalue())
+    svg = ElementTree.fromstring(draw_svg(figure))
     view = svg.attrib["viewBox"]
     for element in list(svg.iter()):
         if element.tag.endswith("}g"):
