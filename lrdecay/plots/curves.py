@@ -142,9 +142,11 @@ def draw_mean_curves(
     scale = 100.0 if metric == "accuracy" else 1.0
     for scheduler, curve in curves.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
+        epoch = curve["epoch"].to_numpy(float)
+        mean, low, high = (scale * curve[name].to_numpy(float) for name in ("mean", "low", "high"))
         line = ax.plot(
-            curve["epoch"],
-            scale * curve["mean"],
+            epoch,
+            mean,
             **style.stroke,
             marker=style.marker,
             markersize=3.5,
@@ -153,9 +155,8 @@ def draw_mean_curves(
         )
         mark_scheduler(line, str(scheduler))
         if curve["sd"].notna().any():
-            low, high = scale * curve["low"], scale * curve["high"]
             band = ax.fill_between(
-                curve["epoch"], low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0
+                epoch, low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0
             )
             words = f"{scheduler}, mean \N{PLUS-MINUS SIGN} 1 sd"
             mark_scheduler([band], str(scheduler), words)

@@ -49,6 +49,10 @@ def figure_to_svg(ax: Axes, name: str, label: str) -> str:
     return ElementTree.tostring(svg, encoding="unicode")
 
 
+_DECIMALS = re.compile(r"-?\d+\.\d+")
+_NUMERIC = ("d", "x", "y", "transform", "style", "width", "height")
+
+
 def _simplify(element: ElementTree.Element, name: str) -> None:
     """Drop what inline HTML does not need and make ids the page's own; see `figure_to_svg`."""
     element.tag = element.tag.rpartition("}")[2]
@@ -60,17 +64,18 @@ def _simplify(element: ElementTree.Element, name: str) -> None:
     if "style" in attributes:
         style = re.sub(r"font-family: [^;]*;? ?", "", attributes["style"])
         attributes["style"] = style.replace("#000000", "currentColor")
-    for key in attributes.keys() & {"d", "x", "y", "transform", "style", "width", "height"}:
-        plain = re.sub(r"-?\d+\.\d+", lambda number: _short(number[0]), attributes[key])
-        attributes[key] = " ".join(plain.split())
+    for key in _NUMERIC:
+        if key in attributes:
+            plain = _DECIMALS.sub(_round, attributes[key])
+            attributes[key] = " ".join(plain.split())
     element.attrib = attributes
     if element.tag not in ("text", "title"):
         element.text = None
     element.tail = None
 
 
-def _short(number: str) -> str:
-    return f"{round(float(number), 2) + 0.0:g}"
+def _round(number: re.Match[str]) -> str:
+    return f"{round(float(number[0]), 2) + 0.0:g}"
 
 
 MAX_POINTS = 2000
