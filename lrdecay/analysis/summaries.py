@@ -115,20 +115,25 @@ def learning_curves(
     return ordered[[*by, "mean", "sd", "low", "high", "n"]]
 
 
-def learning_rate_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
-    """The distinct curves of the learning rate under each scheduler.
+def learning_rate_curves(
+    runs: pd.DataFrame, epochs: pd.DataFrame, by_dropout: bool = False
+) -> pd.DataFrame:
+    """The distinct curves of the learning rate under each scheduler, or at each of its dropouts.
 
     Most schedulers have one curve for all seeds and dropouts; one that reacts to validation loss
     may have as many as runs. Two curves are one if equal in single precision.
 
     Returns:
-        One row per curve and epoch: the extra axes, `scheduler`, `curve` (from 0 within its
-        scheduler), `epoch`, `learning_rate` (mean over the epoch's steps),
-        `learning_rate_first`, `learning_rate_last`, and `n_runs` that have the curve.
+        One row per curve and epoch: the extra axes, `scheduler`, `dropout` if it is by dropout,
+        `curve` (from 0 within its scheduler, and dropout), `epoch`, `learning_rate` (mean over the
+        epoch's steps), `learning_rate_first`, `learning_rate_last`, and `n_runs` that have the
+        curve.
     """
-    by = [*extra_axes(runs), "scheduler"]
+    runs = complete_axes(runs)
+    by = [*extra_axes(runs), "scheduler", *(["dropout"] if by_dropout else [])]
+    then = [column for column in ("dropout", "seed", "epoch") if column not in by]
     rows = _completed_epochs(runs, epochs).drop_duplicates(["run_id", "epoch"])
-    rows = sort_by_axes(rows, runs, by, then=["dropout", "seed", "epoch"])
+    rows = sort_by_axes(rows, runs, by, then)
     own = rows.drop_duplicates("run_id")[["run_id", *by]]
     own = own.assign(shape=own["run_id"].map(applied_rates(rows)))
     own["n_runs"] = own.groupby([*by, "shape"], dropna=False)["run_id"].transform("size")

@@ -186,14 +186,22 @@ Format = Annotated[
 def read_sweep(given: Path | None, plugin: list[str] | None) -> Sweep:
     """Return the sweep that is meant, once the plug-ins that it may use are loaded; say which file
     that is, if it was not given."""
-    from lrdecay.components.plugins import load_plugins
-    from lrdecay.sweep.config import load_sweep
+    return _load_sweep(_find_file(given), plugin)
 
+
+def _find_file(given: Path | None) -> Path:
     file = find_sweep_file(given)
     if given is None and file != Path(DEFAULT_FILE):
         err.say(f"No {DEFAULT_FILE} in {Path.cwd()}, so {DEFAULT_NAME}, which comes with lrdecay")
     if file != given:
         err.say(f"Sweep file: {file}")
+    return file
+
+
+def _load_sweep(file: Path, plugin: list[str] | None) -> Sweep:
+    from lrdecay.components.plugins import load_plugins
+    from lrdecay.sweep.config import load_sweep
+
     load_plugins(plugin or ())
     return load_sweep(file)
 
@@ -204,7 +212,14 @@ def find_results(given: Path | None, results: Path, plugin: list[str] | None) ->
         is_file = given.suffix in SUFFIXES and not given.is_dir()
         if not is_file and (given.exists() or find_by_name(given) is None):
             return given
-    return results / read_sweep(given, plugin).name
+    file = _find_file(given)
+    # to check the whole file imports torch, which who only reads results need not wait for
+    from lrdecay.sweep.sweep_name import read_name
+
+    name = None if plugin else read_name(file)
+    if name is not None and (results / name).is_dir():
+        return results / name
+    return results / _load_sweep(file, plugin).name
 
 
 def make_executor(

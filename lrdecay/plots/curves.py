@@ -49,7 +49,14 @@ def plot_learning_rates(
     """
     require_one_value(runs, extra_axes(runs))
     styles, ax = prepare_axes(runs, styles, ax)
-    curves = learning_rate_curves(runs, epochs).dropna(subset="learning_rate")
+    return draw_rate_curves(learning_rate_curves(runs, epochs), styles, legend, ax)
+
+
+def draw_rate_curves(
+    curves: pd.DataFrame, styles: Mapping[str, Style], legend: bool, ax: Axes
+) -> Axes:
+    """Draw rows of `lrdecay.analysis.learning_rate_curves` as `plot_learning_rates` does."""
+    curves = curves.dropna(subset="learning_rate")
     for scheduler, own in curves.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
         thin = own["curve"].nunique() > 1
@@ -112,14 +119,34 @@ def plot_curves(
     require_choice("split", split, SPLITS)
     require_one_value(runs, [*extra_axes(runs), "dropout"])
     styles, ax = prepare_axes(runs, styles, ax)
-    scale = 100.0 if metric == "accuracy" else 1.0
     curves = learning_curves(runs, epochs, metric)
     curves = curves[curves["split"] == split]
+    ylabel = name_values(metric, split, counts_images(runs))
+    return draw_mean_curves(curves, metric, ylabel, styles, legend, ax)
+
+
+def name_values(metric: str, split: str, of_images: bool) -> str:
+    """Return what an axis of a metric of a split is called; an accuracy is one in any case."""
+    return f"{split} {UNITS[metric] if of_images or metric == 'accuracy' else metric}"
+
+
+def draw_mean_curves(
+    curves: pd.DataFrame,
+    metric: str,
+    ylabel: str,
+    styles: Mapping[str, Style],
+    legend: bool,
+    ax: Axes,
+) -> Axes:
+    """Draw rows of `lrdecay.analysis.learning_curves` of one split as `plot_curves` does."""
+    scale = 100.0 if metric == "accuracy" else 1.0
     for scheduler, curve in curves.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
+        epoch = curve["epoch"].to_numpy(float)
+        mean, low, high = (scale * curve[name].to_numpy(float) for name in ("mean", "low", "high"))
         line = ax.plot(
-            curve["epoch"],
-            scale * curve["mean"],
+            epoch,
+            mean,
             **style.stroke,
             marker=style.marker,
             markersize=3.5,
@@ -128,14 +155,12 @@ def plot_curves(
         )
         mark_scheduler(line, str(scheduler))
         if curve["sd"].notna().any():
-            low, high = scale * curve["low"], scale * curve["high"]
             band = ax.fill_between(
-                curve["epoch"], low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0
+                epoch, low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0
             )
             words = f"{scheduler}, mean \N{PLUS-MINUS SIGN} 1 sd"
             mark_scheduler([band], str(scheduler), words)
-    of_images = metric == "accuracy" or counts_images(runs)
-    ax.set(xlabel="epoch", ylabel=f"{split} {UNITS[metric] if of_images else metric}")
+    ax.set(xlabel="epoch", ylabel=ylabel)
     if curves["mean"].notna().any():
         ax.set_ylim(*_limits(curves, metric, scale))
     if metric == "loss":

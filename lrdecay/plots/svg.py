@@ -1,18 +1,17 @@
 """A figure to a small `<svg>` element for the inside of an HTML page."""
 
-import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl, urlencode
 from xml.etree import ElementTree
 
-import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, YAxis
 
 from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import to_text
+from lrdecay.plots.canvas import draw_svg
 
 
 def figure_to_svg(ax: Axes, name: str, label: str) -> str:
@@ -30,10 +29,7 @@ def figure_to_svg(ax: Axes, name: str, label: str) -> str:
     figure = ax.get_figure(root=True)
     if figure is None:
         raise ValueError("these axes were removed from their figure")
-    written = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lrdecay"}):
-        figure.savefig(written, format="svg", transparent=True)
-    svg = ElementTree.fromstring(written.getvalue())
+    svg = ElementTree.fromstring(draw_svg(figure))
     view = svg.attrib["viewBox"]
     for element in list(svg.iter()):
         if element.tag.endswith("}g"):
@@ -53,6 +49,10 @@ def figure_to_svg(ax: Axes, name: str, label: str) -> str:
     return ElementTree.tostring(svg, encoding="unicode")
 
 
+_DECIMALS = re.compile(r"-?\d+\.\d+")
+_NUMERIC = ("d", "x", "y", "transform", "style", "width", "height")
+
+
 def _simplify(element: ElementTree.Element, name: str) -> None:
     """Drop what inline HTML does not need and make ids the page's own; see `figure_to_svg`."""
     element.tag = element.tag.rpartition("}")[2]
@@ -64,17 +64,18 @@ def _simplify(element: ElementTree.Element, name: str) -> None:
     if "style" in attributes:
         style = re.sub(r"font-family: [^;]*;? ?", "", attributes["style"])
         attributes["style"] = style.replace("#000000", "currentColor")
-    for key in attributes.keys() & {"d", "x", "y", "transform", "style", "width", "height"}:
-        plain = re.sub(r"-?\d+\.\d+", lambda number: _short(number[0]), attributes[key])
-        attributes[key] = " ".join(plain.split())
+    for key in _NUMERIC:
+        if key in attributes:
+            plain = _DECIMALS.sub(_round, attributes[key])
+            attributes[key] = " ".join(plain.split())
     element.attrib = attributes
     if element.tag not in ("text", "title"):
         element.text = None
     element.tail = None
 
 
-def _short(number: str) -> str:
-    return f"{round(float(number), 2) + 0.0:g}"
+def _round(number: re.Match[str]) -> str:
+    return f"{round(float(number[0]), 2) + 0.0:g}"
 
 
 MAX_POINTS = 2000

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +24,7 @@ from lrdecay.sweep import checks
 from lrdecay.sweep.diagnostics import SweepFileError, describe_missing, translate_errors
 from lrdecay.sweep.scheduler_axes import expand_axes
 from lrdecay.sweep.sweep_file import find_sweep_file, suggest_shipped
+from lrdecay.sweep.sweep_name import NAME_PATTERN, make_name
 
 MAX_RUNS = 1_000_000
 
@@ -76,7 +76,7 @@ class Sweep(Strict):
     """A matrix of runs, as a sweep file states it. Only schedulers, and dataset or trainer, have no
     default; the other defaults are the tutorial's values."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "sweep"
+    name: Annotated[str, Field(pattern=NAME_PATTERN)] = "sweep"
     """The results go to `results/NAME`; the file's own name unless given. 64 letters, digits, `.`,
     `_` and `-` at most, the first a letter or digit."""
     dataset: Annotated[DatasetSpec | None, BeforeValidator(_shorthand)] = None
@@ -285,11 +285,10 @@ def check_sweep(document: Document, source: str) -> Sweep:
     expanded = expand_axes(document)
     document, value = expanded.document, expanded.document.value
     problems = [*expanded.problems, *checks.find_problems(document, expanded.families)]
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(source).stem).lstrip("_.-")[:64] or "sweep"
     if "dataset" not in value and "trainer" not in value:
         problems += describe_missing("dataset", (), document, Sweep)
     try:
-        sweep = Sweep.model_validate({"name": name, **value})
+        sweep = Sweep.model_validate({"name": make_name(source), **value})
     except ValidationError as error:
         problems += translate_errors(error, document, _list_models(document))
         raise SweepFileError(source, problems) from None

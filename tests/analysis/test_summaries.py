@@ -102,6 +102,15 @@ def test_learning_rate_curves_lists_each_course_once() -> None:
     assert got.groupby("scheduler")["curve"].nunique().to_dict() == {"step": 1, "plateau": 3}
 
 
+def test_learning_rate_curves_by_dropout_are_those_of_each() -> None:
+    runs, epochs = make_tables(("step", "plateau"), (0.0, 0.5), seeds=4, n_epochs=8)
+    got = analysis.learning_rate_curves(runs, epochs, by_dropout=True)
+    assert got["dropout"].drop_duplicates().tolist() == [0.0, 0.5]
+    for dropout, own in got.groupby("dropout"):
+        alone = analysis.learning_rate_curves(runs[runs["dropout"] == dropout], epochs)
+        assert_frame_equal(own.drop(columns="dropout").reset_index(drop=True), alone)
+
+
 def test_train_test_gap_is_paired_at_the_last_epoch() -> None:
     runs, epochs = make_tables(("step",), (0.0,), seeds=2, n_epochs=2)
     at = epochs.set_index(["seed", "epoch", "split"]).index

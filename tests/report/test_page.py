@@ -2,7 +2,10 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -11,11 +14,13 @@ import pytest
 from helpers.empty_figures import leave_figures_empty
 from helpers.frames import Tables, make_tables, write_folder
 from helpers.html_page import Page
+from matplotlib.backend_bases import RendererBase
+from matplotlib.figure import Figure
 
 from lrdecay import analysis
 from lrdecay.core.errors import InputError
 from lrdecay.report import sections
-from lrdecay.report.figures import panels
+from lrdecay.report.figures import curves, panels
 from lrdecay.report.html import load_assets
 from lrdecay.report.page import write_report
 from lrdecay.store.parquet import write_table
@@ -60,6 +65,46 @@ def test_the_mean_table_states_what_pandas_computes(page: Page, tables: Tables) 
         ended = ["1", "1"] if (scheduler, dropout) == ("step", 0.3) else ["0", "0"]
         numbers = [f"{own.mean():.2f}", f"{own.std(ddof=1):.2f}", str(len(own)), *ended]
         assert row == [[text] for text in (scheduler, f"{dropout:g}", *numbers)]
+
+
+def test_each_figure_of_a_page_is_drawn_once(
+    tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: Counter[int] = Counter()
+    figures, draw = [], Figure.draw
+
+    def count(figure: Figure, renderer: RendererBase) -> None:
+        figures.append(figure)  # kept, or another could take its id
+        drawn[id(figure)] += 1
+        draw(figure, renderer)
+
+    monkeypatch.setattr(Figure, "draw", count)
+    page = build(tmp_path, tables)
+    shown = re.findall(r"<svg [^>]*class=\"plot\"", page.source)
+    assert len(shown) > 20
+    assert (len(drawn), set(drawn.values())) == (len(shown), {1})
+
+
+def test_what_panels_have_in_common_is_computed_once(
+    tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: Counter[str] = Counter()
+
+    def count(module: ModuleType, name: str) -> None:
+        compute = getattr(module, name)
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            computed[name] += 1
+            return compute(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, counted)
+
+    count(curves, "learning_curves")
+    count(panels, "learning_rate_curves")
+    leave_figures_empty(monkeypatch)
+    build(tmp_path, tables)
+    # of the loss and of the accuracy
+    assert computed == {"learning_curves": 2, "learning_rate_curves": 1}
 
 
 def test_the_page_says_how_far_and_what(page: Page) -> None:

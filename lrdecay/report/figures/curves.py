@@ -6,11 +6,10 @@ from functools import partial
 import pandas as pd
 from matplotlib.axes import Axes
 
-from lrdecay import plots
-from lrdecay.analysis import axis_values, learning_rate_curves
+from lrdecay.analysis import axis_values, learning_curves, learning_rate_curves
 from lrdecay.analysis.axes import select_rows
 from lrdecay.plots.common import counts_images
-from lrdecay.plots.curves import EARLY
+from lrdecay.plots.curves import EARLY, draw_mean_curves, draw_rate_curves, name_values
 from lrdecay.report.figures import panels
 from lrdecay.report.figures.panels import Chart, Row, Setting
 from lrdecay.report.own_loops import AS_TOLD, has_program
@@ -24,9 +23,7 @@ def draw_rates(setting: Setting) -> Chart | None:
     curves = learning_rate_curves(setting.runs, setting.epochs).dropna(subset="learning_rate")
     if curves.empty:
         return None
-    ax = plots.plot_learning_rates(
-        setting.runs, setting.epochs, ax=panels.make_panel(), **setting.options
-    )
+    ax = draw_rate_curves(curves, ax=panels.make_panel(), **setting.options)
     counts = curves.groupby("scheduler", sort=False)["curve"].nunique()
     several = [f"{name} ({n} courses)" for name, n in counts.items() if n > 1]
     how = AS_TOLD if has_program(setting.runs) else "as applied"
@@ -48,20 +45,20 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
     dropouts = axis_values(completed, "dropout")
     parts = {split: epochs[epochs["split"] == split] for split in SPLIT_TITLES}
     last = 1 if epochs.empty else int(epochs["epoch"].max())
-    own = {split: part for split, part in parts.items() if _has_curve(part, metric, last)}
+    own = [split for split, part in parts.items() if _has_curve(part, metric, last)]
     if not own:
         return None
-    rated = epochs.drop_duplicates(["run_id", "epoch"])  # rates are those of the run
     of_images = counts_images(setting.runs)
     name = f"{metric}-{setting.number}"
+    curves, rates = learning_curves(completed, epochs, metric), setting.rates_by_dropout
 
     def draw(split: str, dropout: object, ax: Axes) -> Axes:
-        runs, part = (select_rows(each, "dropout", dropout) for each in (completed, own[split]))
-        return plots.plot_curves(runs, part, metric, split, ax=ax, **setting.options)
+        shown = select_rows(select_rows(curves, "split", split), "dropout", dropout)
+        ylabel = name_values(metric, split, of_images)
+        return draw_mean_curves(shown, metric, ylabel, ax=ax, **setting.options)
 
     def draw_rate(dropout: object, ax: Axes) -> Axes:
-        runs, part = (select_rows(each, "dropout", dropout) for each in (completed, rated))
-        return plots.plot_learning_rates(runs, part, ax=ax, **setting.options)
+        return draw_rate_curves(select_rows(rates, "dropout", dropout), ax=ax, **setting.options)
 
     rows = [
         panels.draw_row(
@@ -76,7 +73,7 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
     width, height = panels.PANEL_INCHES
     inches = width, (0.6 * height if len(dropouts) > 1 else height)
     what = "learning rate by epoch"
-    knows_rates = rated["learning_rate"].notna().any()
+    knows_rates = rates["learning_rate"].notna().any()
     if knows_rates:
         rows.append(
             panels.draw_row(dropouts, draw_rate, f"{name}-rate", what, "Learning rate", inches)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -12,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrdecay import plots
-from lrdecay.analysis import axis_values, cell_summary, extra_axes
+from lrdecay.analysis import axis_values, cell_summary, extra_axes, learning_rate_curves
 from lrdecay.analysis.axes import list_strata, select_rows
 from lrdecay.core.text import format_dropout, format_named, join_filled, to_text
+from lrdecay.plots.canvas import make_canvas
 from lrdecay.plots.style import Style
 from lrdecay.plots.svg import figure_to_svg
 
@@ -68,10 +70,15 @@ class Setting:
         """How figures of a page are drawn: in its styles, and without a legend of their own."""
         return {"styles": self.styles, "legend": False}
 
-    @property
+    @cached_property
     def completed(self) -> pd.DataFrame:
         """The cells with a completed run, and their test accuracy."""
         return cell_summary(self.runs, "test_accuracy").query("n > 0")
+
+    @cached_property
+    def rates_by_dropout(self) -> pd.DataFrame:
+        """The curves of the learning rate at each dropout."""
+        return learning_rate_curves(self.runs, self.epochs, by_dropout=True)
 
     def list_keys(self, schedulers: Iterable[Any]) -> list[tuple[str, str]]:
         """The legend of these schedulers: the id of each one's picture, and its name."""
@@ -124,7 +131,7 @@ def split_settings(
 
 def make_panel(inches: tuple[float, float] = SINGLE_INCHES) -> Axes:
     """Return axes for one picture."""
-    return Figure(figsize=inches, layout="constrained").subplots()
+    return make_canvas(inches)
 
 
 def draw_row(
