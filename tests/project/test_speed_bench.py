@@ -154,7 +154,7 @@ def test_dropout_in_jax_keeps_seven_in_ten():
     from bench import jax_loop
 
     dropped = jax_loop._drop(jax.numpy.ones(100_000), 0.3, jax.random.key(0))
-    assert set(dropped.tolist()) == {0.0, pytest.approx(1 / 0.7)}
+    assert sorted(set(dropped.tolist())) == pytest.approx([0.0, 1 / 0.7])
     assert float((dropped > 0).mean()) == pytest.approx(0.7, abs=0.01)
 
 
