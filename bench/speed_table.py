@@ -63,16 +63,18 @@ def make_table(
                 f"{rate * count_flops(case.side) / peak:.0%}",
             ]
         )
+    rounds = len(rates[PLAIN])
     where = "GPU" if device == "cuda" else "core" if processes == 1 else "cores"
     parts = [
         f"{case.images:,} training images of {case.side}x{case.side}, batch 64, Adam, "
-        f"{case.epochs} epoch{'s' if case.epochs > 1 else ''}; {len(rates[PLAIN])} rounds. Images "
+        f"{case.epochs} epoch{'s' if case.epochs > 1 else ''}; "
+        f"{rounds} round{'s' if rounds > 1 else ''}. Images "
         "are training images, those of each run counted. The ratio is the median of the rounds' "
         "ratios, with the range.",
         f"Plain loops: one process per core with one thread, the dataset in memory, a DataLoader; "
-        f"{TUTORIAL} is one process with torch's own threads, which measures the test set alone "
-        "after each epoch, where all others measure validation and training images too. Where runs "
-        "train together, it is the number of them that was fastest in a trial.",
+        f"the {TUTORIAL} is one process with torch's own threads, which measures the test set "
+        "alone after each epoch, where all others measure validation and training images too. "
+        "Where runs train together, it is the number of them that was fastest in a trial.",
     ]
     if device == "cpu" and JAX not in rates:
         parts.append(NO_JAX)
