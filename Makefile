@@ -48,7 +48,7 @@ faults: setup  ## kills, damage, full disks: each as often as stated, and what s
 	LRDECAY_FAULTS=full $(TESTS) -m "faults or soak"
 
 bench: setup  ## time things against each other
-	$(BIN)/python -m pytest bench --benchmark-only --quiet --override-ini=addopts=
+	$(BIN)/python -m pytest bench --benchmark-only --quiet --override-ini=addopts= $(ARGS)
 
 # on a machine without a network too: where there is no .venv, by the Python there is
 gpu:  ## measure what a GPU does, in eight minutes; without one, say what was skipped

@@ -10,14 +10,26 @@ from pathlib import Path
 
 import pytest
 import torch
-from tables import CORES, RESULTS, Tables
 
+from bench.crew import Crew
+from bench.tables import CORES, RESULTS, Tables
 from lrdecay.execution.local.process import training_environment
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 PROCESSES = 1 if DEVICE == "cuda" else CORES
 
+USERS_ENVIRONMENT = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "NPROC": "1",
+    "JAX_PLATFORMS": "cpu",  # XLA's threads
+}
+
 _TABLES = Tables()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rounds", type=int, default=5, help="rounds of the benchmark of speed")
+    parser.addoption("--results", type=Path, default=RESULTS, help="the file to write tables into")
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +38,14 @@ def tables() -> Tables:
 
 
 @pytest.fixture(scope="session")
-def processes() -> Iterator[ProcessPoolExecutor]:
-    """As many processes as `lrdecay sweep` would use here, with one thread each."""
-    os.environ.update(training_environment())
-    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
-        yield pool
+def crews() -> Iterator[dict[str, Crew]]:
+    """As many processes as `lrdecay sweep` would use here, with one thread each: started as a user
+    would, and as lrdecay starts them."""
+    with (
+        Crew(PROCESSES, USERS_ENVIRONMENT) as users,
+        Crew(PROCESSES, training_environment()) as ours,
+    ):
+        yield {"user's": users, "lrdecay's": ours}
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +64,8 @@ def pytest_benchmark_group_stats(config, benchmarks, group_by):  # type: ignore[
 def pytest_terminal_summary(terminalreporter) -> None:  # type: ignore[no-untyped-def]
     if not _TABLES.sections:
         return
-    text = _TABLES.write(torch.device(DEVICE))
+    file = terminalreporter.config.getoption("results")
+    text = _TABLES.write(torch.device(DEVICE), file)
     terminalreporter.write_line("")
     terminalreporter.write(text)
-    terminalreporter.write_line(f"\nwritten to {RESULTS.relative_to(Path.cwd())}")
+    terminalreporter.write_line(f"\nwritten to {file}")

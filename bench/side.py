@@ -1,4 +1,4 @@
-"""What one process of lrdecay does in the benchmarks: train K runs for some epochs."""
+"""What one process does in the benchmarks: train runs for some epochs, take steps, multiply."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.dataset import Data, Split
@@ -18,7 +17,6 @@ from lrdecay.core.run import Run
 from lrdecay.engine import reference
 from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked.lockstep import Lockstep
-from lrdecay.engine.stacked.train import train_stacked
 from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
 
@@ -31,14 +29,20 @@ schedulers: {{step: {{class: StepLR, step_size: 5, gamma: 0.5}}}}
 
 @dataclass(frozen=True)
 class Task:
-    """A piece of training. `count` runs (0: one by one with the reference engine)."""
+    """What a process trains: `runs` at once, and that `times` one after the other."""
 
     dataset: str
     folder: str | None
     images: int
     epochs: int
-    count: int
     device: str = "cpu"
+    runs: int = 1
+    times: int = 1
+
+    @property
+    def trained(self) -> int:
+        """Training images that the process sees, those of each run counted."""
+        return self.images * self.epochs * self.runs * self.times
 
 
 @cache
@@ -59,21 +63,16 @@ def prepared(dataset: str, folder: str | None, images: int, device: str) -> tupl
     return run, Data(*map(cut, parts), data.classes)
 
 
-def prepare(task: Task) -> None:
-    prepared(task.dataset, task.folder, task.images, task.device)
-
-
-def train(task: Task) -> None:
+def prepare(task: Task) -> tuple[Run, Data]:
+    """Return what the task is about, read once."""
     run, data = prepared(task.dataset, task.folder, task.images, task.device)
-    run = replace(run, epochs=task.epochs)
-    device = torch.device(task.device)
-    with use_training_settings():
-        if task.count == 0:
-            reference.train_one(run, data, device)
-        else:
-            train_stacked([replace(run, seed=n) for n in range(task.count)], data, device)
-        if task.device == "cuda":
-            torch.cuda.synchronize()
+    return replace(run, epochs=task.epochs), data
+
+
+def finish(task: Task) -> None:
+    """Wait for what a GPU still computes."""
+    if task.device == "cuda":
+        torch.cuda.synchronize()
 
 
 def multiply(device: str) -> float:
@@ -88,13 +87,16 @@ def multiply(device: str) -> float:
     return 2.0 * size**3 * times
 
 
-def flops_per_image(side: int) -> float:
-    """The floating-point operations of training on one image, forward and backward."""
-    model = build_model("cnn", (1, side, side), 10, seed=0, dropout=0.0, batch_norm=False)
-    images = torch.zeros(64, 1, side, side)
-    with FlopCounterMode(display=False) as counter:
-        model(images).sum().backward()
-    return counter.get_total_flops() / 64
+def count_flops(side: int) -> int:
+    """Return the floating-point operations of training the tutorial's network on one image.
+
+    Two for each weight and place, thrice: forward, the gradient of the weights and that of the
+    inputs, which the first layer needs not. Counted densely: gradients that a pool or a ReLU makes
+    zero count too. Biases, pools, dropout and the optimizer do not.
+    """
+    conv1, conv2 = 9 * 1 * 16 * side**2, 9 * 16 * 32 * (side // 2) ** 2
+    linear1, linear2 = 32 * (side // 4) ** 2 * 128, 128 * 10
+    return 2 * (2 * conv1 + 3 * (conv2 + linear1 + linear2))
 
 
 def random_split(size: int, count: int, device: str) -> Split:

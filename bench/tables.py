@@ -45,10 +45,11 @@ class Tables:
             parts += [f"## {title}", section]
         return "\n\n".join(parts) + "\n"
 
-    def write(self, device: torch.device) -> str:
-        """Write them to the results; return what these say now."""
-        text = self.markdown(device, RESULTS.read_text() if RESULTS.exists() else "")
-        RESULTS.write_text(text)
+    def write(self, device: torch.device, file: Path | None = None) -> str:
+        """Write them to the results, or into another file; return what it says now."""
+        file = file or RESULTS
+        text = self.markdown(device, file.read_text() if file.exists() else "")
+        file.write_text(text)
         return text
 
 

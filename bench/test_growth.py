@@ -7,9 +7,9 @@ from multiprocessing import get_context
 from statistics import median
 
 import pytest
-import side
 from conftest import DEVICE
 
+from bench import side
 from lrdecay.engine.stacked import lockstep
 from lrdecay.execution.memory import measure_run_bytes
 

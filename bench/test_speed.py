@@ -1,57 +1,47 @@
-"""The tutorial's loop, the reference engine and the stacked engine, interleaved.
+"""Plain loops, the tutorial's loop, JAX and lrdecay's engines, interleaved.
 
-Both sides use the whole machine as they would: the loop one process with torch's threads, lrdecay
-one process per core with one thread each (one process on a GPU). A call trains from the initial
-weights and measures the test set after each epoch; lrdecay measures validation and train_eval too.
+All use the whole machine: one process per core with one thread each (one process on a GPU); the
+tutorial's loop is one process with torch's own threads. A task is whole runs from the initial
+weights. All but the tutorial's loop, which measures the test set alone, measure three splits after
+each epoch: a sample of the training images, the validation images and the test set.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from statistics import median
 
 import pytest
-import side
-import tutorial
 from conftest import DEVICE, PROCESSES
-from side import Task
 
+from bench import side, speed_table
+from bench.contestants import Contestant, list_contestants
+from bench.crew import Crew
+from bench.side import Task
 from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.spec import DatasetSpec
 
-ROUNDS = 5
-
-
-@dataclass(frozen=True)
-class Case:
-    """What both sides train on, and how long: images and epochs of a call, and of a whole run."""
-
-    images: int
-    test: int
-    epochs: int
-    side: int
-    run: str
-    images_of_run: int
-
-
+SECONDS = 1.0  # a call takes about as long, with as many runs one after the other as that takes
 CASES = {
-    "digits": Case(1198, 360, 5, 8, "20 epochs", 20 * 1198),
-    # a tenth of the training images
-    "mnist": Case(5500, 1000, 1, 28, "10 epochs", 10 * 55_000),
+    "digits": speed_table.Case("digits", 1198, 5, side=8, run_epochs=20, run_images=1198),
+    "mnist": speed_table.Case("mnist", 6400, 1, side=28, run_epochs=10, run_images=55_000),
 }
-LOOP = "tutorial's loop"
-CONTENDERS = {
-    LOOP: None,
-    "reference engine": 0,
-    **{
-        f"stacked, {count} runs": count
-        for count in ((4, 16, 64) if DEVICE == "cpu" else (16, 64, 256))
-    },
-}
-_TIMES: dict[tuple[str, str], list[float]] = {}
-_PEAKS: list[float] = []
+TRIED = {"digits": 1198, "mnist": 640}  # training images on which numbers of runs at once are tried
+CONTESTANTS = {each.name: each for each in list_contestants(DEVICE)}
+PEAK = "peak"
+
+_RATES: dict[str, dict[str, list[float]]] = {name: {} for name in CASES}
+_PEAKS: dict[str, list[float]] = {name: [] for name in CASES}
+_TASKS: dict[tuple[str, str], Task] = {}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Everyone once in each round."""
+    metafunc.parametrize("dataset", CASES)
+    metafunc.parametrize("round_", range(metafunc.config.getoption("rounds")))
+    metafunc.parametrize("name", [*CONTESTANTS, PEAK])
 
 
 def folder() -> str:
@@ -69,69 +59,56 @@ def present(dataset: str) -> bool:
 @pytest.fixture(scope="module", autouse=True)
 def _report(tables):
     yield
-    peak = median(_PEAKS)
     for dataset, case in CASES.items():
-        if (dataset, LOOP) not in _TIMES:
+        if not _PEAKS[dataset]:
             continue
-        loop = median(_TIMES[dataset, LOOP])
-        rows = [["", "samples/s", f"runs/h ({case.run})", "ratio to the loop", "share of peak"]]
-        for contender, count in CONTENDERS.items():
-            if (dataset, contender) not in _TIMES:
-                continue
-            times = _TIMES[dataset, contender]
-            done = case.images * case.epochs
-            done *= 1 if count is None else PROCESSES * max(count, 1)
-            base = case.images * case.epochs
-            ratios = [
-                done / mine / (base / theirs)
-                for mine, theirs in zip(times, _TIMES[dataset, LOOP], strict=True)
-            ]
-            rate = done / median(times)
-            share = rate * side.flops_per_image(case.side) / peak
-            rows.append(
-                [
-                    contender,
-                    f"{rate:,.0f}",
-                    f"{3600 * rate / case.images_of_run:,.0f}",
-                    f"{median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})",
-                    f"{share:.0%}",
-                ]
-            )
-        text = (
-            f"{case.images:,} training images of {case.side}x{case.side}, batch 64, Adam; "
-            f"{ROUNDS} rounds, the loop {loop:.2f} s a call. A sample is one training image of one "
-            f"run. The ratio is the median of the rounds' ratios, with the range. Peak: "
-            f"{peak / 1e9:,.0f} GFLOP/s float32, measured in the same rounds as a product of "
-            f"matrices on {PROCESSES} {'core' if DEVICE == 'cpu' else 'GPU'}"
-            f"{'s' if PROCESSES > 1 else ''}."
+        runs = {name: task.runs for (of, name), task in _TASKS.items() if of == dataset}
+        text, rows = speed_table.make_table(
+            case, _RATES[dataset], runs, median(_PEAKS[dataset]), PROCESSES, DEVICE
         )
         tables.add(f"Training on {dataset}", text, rows)
 
 
-@pytest.mark.parametrize("contender", CONTENDERS)
-@pytest.mark.parametrize("round_", range(ROUNDS))
-@pytest.mark.parametrize("dataset", CASES)
-def test_training(benchmark, processes, dataset, round_, contender):
-    case, count = CASES[dataset], CONTENDERS[contender]
-    if dataset != "digits" and not present(dataset):
+def test_training(benchmark, crews, dataset, round_, name):
+    if not present(dataset):
         pytest.skip(f"{dataset} is not in {folder()}; set LRDECAY_DATA")
-    if dataset == "mnist" and DEVICE == "cpu" and (count or 0) > 4:
-        pytest.skip("takes long and says nothing more")
-    if count is None:
-        sets = getattr(tutorial, dataset)(case.images, case.test, folder())
+    if name == PEAK:
+        crew = crews["lrdecay's"]
+        done = benchmark.pedantic(lambda: sum(crew.do(side.multiply, DEVICE)), rounds=1)
+        _PEAKS[dataset].append(done / benchmark.stats.stats.median)
+        return
+    contestant = CONTESTANTS[name]
+    crew = crews.get(contestant.processes)
+    if (dataset, name) not in _TASKS:
+        _TASKS[dataset, name] = choose_task(contestant, crew, CASES[dataset])
+    task = _TASKS[dataset, name]
+    benchmark.pedantic(lambda: do(contestant, crew, task), rounds=1)
+    trained = task.trained * (PROCESSES if crew else 1)
+    _RATES[dataset].setdefault(name, []).append(trained / benchmark.stats.stats.median)
 
-        def call() -> None:
-            tutorial.train(*sets, case.side, case.epochs, DEVICE)
+
+def do(contestant: Contestant, crew: Crew | None, task: Task) -> float:
+    """Return the seconds that a task takes in all processes at once."""
+    started = time.perf_counter()
+    if crew is None:
+        contestant.train(task)
     else:
-        task = Task(dataset, folder(), case.images, case.epochs, count, DEVICE)
-        list(processes.map(side.prepare, [task] * PROCESSES))
+        crew.do(contestant.train, task)
+    return time.perf_counter() - started
 
-        def call() -> None:
-            list(processes.map(side.train, [task] * PROCESSES))
 
-    benchmark.pedantic(call, rounds=1)
-    _TIMES.setdefault((dataset, contender), []).append(benchmark.stats.stats.median)
-    if count == 0:
-        started = time.perf_counter()
-        done = sum(processes.map(side.multiply, [DEVICE] * PROCESSES))
-        _PEAKS.append(done / (time.perf_counter() - started))
+def choose_task(contestant: Contestant, crew: Crew | None, case: speed_table.Case) -> Task:
+    """Return the task at the fastest number of runs at once, about `SECONDS` long.
+
+    Every task is done once before it is timed: first steps pay for what later ones find ready.
+    """
+    task = Task(case.dataset, folder(), case.images, case.epochs, DEVICE)
+    if len(contestant.at_once) > 1:
+        tried = [replace(task, images=TRIED[case.dataset], runs=n) for n in contestant.at_once]
+        for each in tried:
+            do(contestant, crew, each)
+        rates = [each.trained / do(contestant, crew, each) for each in tried]
+        task = replace(task, runs=tried[rates.index(max(rates))].runs)
+    do(contestant, crew, task)
+    seconds = do(contestant, crew, task)
+    return replace(task, times=max(1, round(SECONDS / seconds)))
