@@ -160,15 +160,14 @@ class Lockstep:
         (the batch's mean), and how many of its images were right."""
         labels = self._train.labels[batch]
         logits = self._stack.logits(self._train.images[batch], keys, in_row=True)
-        losses = _losses(logits, labels)
+        losses = _losses(logits, labels).mean(1)
         parameters = self._stack.parameters
-        # of the sum of the runs' means
-        shares = torch.full_like(losses, 1 / losses.shape[1])
-        gradients = torch.autograd.grad(losses, parameters, shares, allow_unused=True)
+        # of one number: torch checks the shape of other gradients with sympy, and imports it
+        gradients = torch.autograd.grad(losses.sum(), parameters, allow_unused=True)
         with torch.no_grad():
             moved = self._stack.list_moved(self._apart)
             self._update.apply(moved, self._stack.line_up(gradients, self._apart), row)
-            return losses.detach().mean(1), (logits.argmax(2) == labels).sum(1)
+            return losses.detach(), (logits.argmax(2) == labels).sum(1)
 
     def _step_for(self, *inputs: Tensor) -> cuda_graph.Step:
         if self._device.type != "cuda":
