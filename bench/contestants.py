@@ -13,10 +13,11 @@ import torch
 from bench import plain, side, tutorial
 from bench.side import Task
 from lrdecay import engine
+from lrdecay.engine.native.library import explain_absence
 from lrdecay.engine.precision import use_training_settings
 
 ENGINES = {"reference": "train_one", "stacked": "train_stacked", "native": "train_native"}
-"""Engine -> the function that trains with it. The one that `lrdecay.engine` lacks is left out."""
+"""Engine -> the function of `lrdecay.engine` that trains with it."""
 
 TUTORIAL, PLAIN, JAX = "tutorial's loop", "plain loops", "JAX"
 NO_JAX = "JAX is not installed here, so its row is left out; `pip install 'jax>=0.6'` adds it."
@@ -54,9 +55,9 @@ def list_contestants(device: str) -> list[Contestant]:
 
 
 def list_engines(device: str) -> list[str]:
-    """Return the engines that lrdecay has for a device."""
-    there = [name for name, function in ENGINES.items() if function in engine.__all__]
-    return [name for name in there if device == "cpu" or name != "native"]
+    """Return the engines that lrdecay has for a device here."""
+    has_native = device == "cpu" and explain_absence() is None
+    return [name for name in ENGINES if name != "native" or has_native]
 
 
 def _train_tutorial(task: Task) -> None:

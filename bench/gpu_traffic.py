@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,7 +131,15 @@ def use_gpu_form() -> Iterator[None]:
     def choose(device: torch.device, *how: str) -> ensemble.Form:
         return ensemble.choose_form(torch.device("cuda"), *how)
 
-    with patch.object(lockstep, "choose_form", choose):
+    differentiate = lockstep.differentiate_losses
+
+    def derive(losses: Tensor, parameters: Sequence[Tensor], device: torch.device) -> Any:
+        return differentiate(losses, parameters, torch.device("cuda"))
+
+    with (
+        patch.object(lockstep, "choose_form", choose),
+        patch.object(lockstep, "differentiate_losses", derive),
+    ):
         yield
 
 

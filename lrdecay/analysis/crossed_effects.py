@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lrdecay.analysis.intervals import Numbers
+from lrdecay.analysis.distributions import Numbers
 from lrdecay.analysis.seed_blocks import Blocks
 
 _ROWS = 255

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from lrdecay.analysis.contrasts import Contrast
-from lrdecay.analysis.intervals import Numbers, t_radius, upper_sd
+from lrdecay.analysis.distributions import Numbers, t_isf, t_sf
+from lrdecay.analysis.intervals import t_radius, upper_sd
 from lrdecay.analysis.looks import Look
 from lrdecay.analysis.pairing import NOT_PAIRED
 from lrdecay.analysis.seed_blocks import Blocks, State
@@ -55,9 +55,9 @@ def welch_interval(
     error = np.sqrt(a.var(axis=-1, ddof=1) / n + b.var(axis=-1, ddof=1) / m)
     varies = (np.ptp(a, axis=-1) > 0) | (np.ptp(b, axis=-1) > 0)
     freedom = min(n, m) - 1
-    radius = np.where(varies, stats.t.isf(level / 2.0, freedom) * error, np.inf)
+    radius = np.where(varies, t_isf(level / 2.0, freedom) * error, np.inf)
     t = np.divide(abs(mean), error, out=np.zeros_like(mean), where=varies)
-    p = np.where(varies, 2.0 * stats.t.sf(t, freedom), np.nan)
+    p = np.where(varies, 2.0 * t_sf(t, freedom), np.nan)
     return mean - radius, mean + radius, p
 
 

@@ -4,18 +4,16 @@ All of these are functions of the number of pairs n, their mean and their sd (dd
 or arrays of them. `level` is the error rate of one interval.
 """
 
-from typing import Any
-
 import numpy as np
-from scipy import optimize, stats
+
+from lrdecay.analysis.distributions import Numbers, chi2_ppf, nct_sf, t_isf
 
 SD_CONFIDENCE = 0.8
 """Of the upper limit of the sd that planning uses."""
 POWER = 0.8
 """The probability with which planning wants a difference resolved."""
 
-Numbers = Any
-"""A number or an array of them."""
+_HALVINGS = 50
 
 
 def t_radius(n: Numbers, sd: Numbers, level: Numbers) -> np.ndarray:
@@ -28,7 +26,7 @@ def t_radius(n: Numbers, sd: Numbers, level: Numbers) -> np.ndarray:
     """
     n, sd, level = np.asarray(n, float), np.asarray(sd, float), np.asarray(level, float)
     pairs = np.maximum(n, 2.0)
-    radius = stats.t.isf(level / 2.0, pairs - 1.0) * sd / np.sqrt(pairs)
+    radius = t_isf(level / 2.0, pairs - 1.0) * sd / np.sqrt(pairs)
     wide: np.ndarray = np.where(n >= 2, radius, np.inf)
     return wide
 
@@ -65,7 +63,7 @@ def share_that_may_differ(n: Numbers, level: Numbers) -> np.ndarray:
 def upper_sd(n: Numbers, sd: Numbers, confidence: float = SD_CONFIDENCE) -> np.ndarray:
     """Return the upper confidence limit of a normal sd that n >= 2 pairs gave."""
     freedom = np.maximum(np.asarray(n, float), 2.0) - 1.0
-    limit: np.ndarray = np.asarray(sd) * np.sqrt(freedom / stats.chi2.ppf(1 - confidence, freedom))
+    limit: np.ndarray = np.asarray(sd) * np.sqrt(freedom / chi2_ppf(1 - confidence, freedom))
     return limit
 
 
@@ -75,9 +73,9 @@ def detectable_effect(n: int, level: float, power: float = POWER) -> float:
     >>> round(detectable_effect(8, 0.8 * 0.05 / 9), 2)
     1.84
     """
-    freedom, critical = n - 1, stats.t.isf(level / 2.0, n - 1)
-
-    def lack(effect: float) -> float:
-        return float(stats.nct.sf(critical, freedom, effect * np.sqrt(n))) - power
-
-    return float(optimize.brentq(lack, 1e-9, 2.0 * critical / np.sqrt(n) + 20.0 / np.sqrt(n)))
+    freedom, critical = n - 1, float(t_isf(level / 2.0, n - 1))
+    low, high = 0.0, 2.0 * critical + 20.0
+    for _ in range(_HALVINGS):  # of the shift of t; scipy.optimize takes long to import
+        middle = (low + high) / 2.0
+        low, high = (low, middle) if nct_sf(critical, freedom, middle) > power else (middle, high)
+    return high / float(np.sqrt(n))

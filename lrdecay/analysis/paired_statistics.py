@@ -1,11 +1,12 @@
 """Statistics of pairs: their differences, how these vary, and which side wins."""
 
+import math
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri
 
-from lrdecay.analysis.intervals import Numbers
+from lrdecay.analysis.distributions import Numbers
 
 NUMBERS = (
     *("mean", "sd", "effect", "skew", "correlation", "unpaired_sd"),
@@ -71,6 +72,8 @@ def _sign_flips(differences: np.ndarray) -> np.ndarray:
     Exact where all flips are at most 9,999, else from as many random ones, fewer where there are
     thousands of contrasts; the same ones every time.
     """
+    from scipy import stats  # which takes long to import
+
     k, n = differences.shape
     if n > _MOST_FLIPPED_SEEDS:
         return np.full(k, np.nan)
@@ -91,8 +94,12 @@ def _sign_flips(differences: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=10_000)
 def _wilson(wins: int, n: int) -> tuple[float, float]:
-    interval = stats.binomtest(wins, n).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
+    """Return the ends of Wilson's 95% interval of a share, as `scipy.stats.binomtest` has them."""
+    share, z = wins / n, float(ndtri(0.975))
+    twice = 2 * (n + z**2)
+    centre = (2 * n * share + z**2) / twice
+    radius = z / twice * math.sqrt(4 * n * share * (1 - share) + z**2)
+    return (0.0 if wins == 0 else centre - radius, 1.0 if wins == n else centre + radius)
 
 
 def describe_differences(differences: np.ndarray, least: np.ndarray) -> dict[str, np.ndarray]:
@@ -104,6 +111,14 @@ def describe_differences(differences: np.ndarray, least: np.ndarray) -> dict[str
     differences[~vary & near] = 0.0
     skew = np.full(len(differences), np.nan)
     if vary.any():
-        skew[vary] = stats.skew(differences[vary], axis=1)
+        skew[vary] = _compute_skew(differences[vary])
     sd = np.where(vary, differences.std(axis=1, ddof=1), 0.0) if differences.shape[1] > 1 else skew
     return {"mean": differences.mean(axis=1), "sd": sd, "skew": skew}
+
+
+def _compute_skew(values: np.ndarray) -> np.ndarray:
+    """Return the third standardized moment of each row, as `scipy.stats.skew` has it."""
+    centred = values - values.mean(axis=1, keepdims=True)
+    squares = centred**2
+    skew: np.ndarray = (squares * centred).mean(axis=1) / squares.mean(axis=1) ** 1.5
+    return skew

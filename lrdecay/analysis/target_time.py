@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from lrdecay.analysis.axes import compared, list_cells, number_cells, require_columns
 from lrdecay.core.errors import InputError
@@ -63,6 +62,8 @@ def _curve(epochs: np.ndarray, last: np.ndarray, confidence: float) -> dict[str,
     start = {"epoch": [0.0], "share": [0.0], "low": [np.nan], "high": [np.nan]}
     if not reached.any():
         return start | counts
+    from scipy import stats  # which takes long to import
+
     data = stats.CensoredData(uncensored=epochs[reached], right=last[~reached])
     share = stats.ecdf(data).cdf
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):

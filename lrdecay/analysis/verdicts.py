@@ -16,11 +16,10 @@ margin fixed beforehand:
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from lrdecay.analysis.distributions import Numbers, t_sf
 from lrdecay.analysis.estimates import FAULTS
 from lrdecay.analysis.intervals import (
-    Numbers,
     hall_interval,
     share_that_may_differ,
     t_radius,
@@ -72,7 +71,7 @@ def judge_looks(
         found_at = table["n"].where(own).groupby(contrast).ffill()
         table[f"{name}_look"] = found_at.fillna(0).astype(int)
     t = np.divide(abs(mean), sd, out=np.zeros_like(sd), where=varies) * np.sqrt(n)
-    p = np.where(varies, 2.0 * stats.t.sf(t, n - 1.0) / table["share"], np.inf)
+    p = np.where(varies, 2.0 * t_sf(t, n - 1.0) / table["share"], np.inf)
     table["p"] = pd.Series(p, table.index).groupby(contrast).cummin()
     same = ~varies & (mean == 0)
     table["may_differ"] = np.where(same, share_that_may_differ(n, level), np.nan)

@@ -51,27 +51,6 @@ print("heavy:", sorted(heavy))
     assert "heavy: []" in python(code).stdout
 
 
-@pytest.mark.slow
-def test_planning_and_training_together_do_not_import_torch_s_compiler(tmp_path):
-    """It takes seconds, in every process."""
-    (tmp_path / "two.yaml").write_text(
-        "dataset: digits\nepochs: 1\nschedulers: {c: {class: constant}, o: {class: OneCycleLR, "
-        "max_lr: 0.01, total_steps: steps}}\n"
-    )
-    code = f"""
-import sys
-from lrdecay import run_sweep
-from lrdecay.cli.app import app
-app(["plan", {str(tmp_path / "two.yaml")!r}], standalone_mode=False)
-print("compiler:", "torch._dynamo" in sys.modules)
-done = run_sweep({str(tmp_path / "two.yaml")!r}, {str(tmp_path)!r}, workers=0)
-print("trained:", done.completed, "compiler:", "torch._dynamo" in sys.modules)
-"""
-    printed = python(code).stdout
-    assert "compiler: False\n" in printed
-    assert printed.endswith("trained: 2 compiler: False\n")
-
-
 def test_importing_the_package_imports_nothing_heavy():
     code = "import lrdecay, sys; print({'torch', 'pandas'} & sys.modules.keys())"
     assert python(code).stdout == "set()\n"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -58,13 +59,26 @@ def find_data_folder(data_dir: Path | str | None = None) -> Path:
 
 def _digits(name: str, root: Path, download: bool) -> Dataset:
     """Return scikit-learn's 1,797 real 8x8 digits, a fixed 360 of them for testing."""
+    rows = torch.from_numpy(_read_digits())
+    pixels, classes = rows[:, :-1].reshape(-1, 1, 8, 8), rows[:, -1].long()
+    train, test = hold_out(pixels, classes, _DIGITS_TEST, "digits test")
+    return make_dataset(name, train, test, full_scale=16)
+
+
+def _read_digits() -> np.ndarray:
+    """Return scikit-learn's digits, the 64 pixels of each and its class in a row.
+
+    They are read from its file: to import scikit-learn takes longer than to train on them.
+    """
+    found = find_spec("sklearn")
+    for folder in (found and found.submodule_search_locations) or ():
+        file = Path(folder, "datasets", "data", "digits.csv.gz")
+        if file.is_file():
+            return np.loadtxt(file, dtype=np.uint8, delimiter=",")
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
-    pixels = torch.from_numpy(images.astype(np.uint8)).view(-1, 1, 8, 8)
-    classes = torch.from_numpy(labels).long()
-    train, test = hold_out(pixels, classes, _DIGITS_TEST, "digits test")
-    return make_dataset(name, train, test, full_scale=16)
+    return np.column_stack([images, labels]).astype(np.uint8)
 
 
 def _torchvision(name: str, root: Path, download: bool) -> Dataset:

@@ -161,10 +161,7 @@ class Lockstep:
         labels = self._train.labels[batch]
         logits = self._stack.logits(self._train.images[batch], keys, in_row=True)
         losses = _losses(logits, labels)
-        parameters = self._stack.parameters
-        # of the sum of the runs' means
-        shares = torch.full_like(losses, 1 / losses.shape[1])
-        gradients = torch.autograd.grad(losses, parameters, shares, allow_unused=True)
+        gradients = differentiate_losses(losses, self._stack.parameters, self._device)
         with torch.no_grad():
             moved = self._stack.list_moved(self._apart)
             self._update.apply(moved, self._stack.line_up(gradients, self._apart), row)
@@ -209,6 +206,17 @@ def build_networks(runs: Sequence[Run], train: Split, classes: int) -> list[nn.M
         for key, run in alike.items()
     }
     return [networks[run.seed, run.dropout] for run in runs]
+
+
+def differentiate_losses(
+    losses: Tensor, parameters: Sequence[Tensor], device: torch.device
+) -> tuple[Tensor | None, ...]:
+    """Return the gradients of the sum of the runs' mean losses, from losses (runs, b)."""
+    if device.type == "cuda":  # two launches fewer
+        shares = torch.full_like(losses, 1 / losses.shape[1])
+        return torch.autograd.grad(losses, parameters, shares, allow_unused=True)
+    # torch checks the shape of gradients that it is given with sympy, which it imports for that
+    return torch.autograd.grad(losses.mean(1).sum(), parameters, allow_unused=True)
 
 
 def _losses(logits: Tensor, labels: Tensor) -> Tensor:

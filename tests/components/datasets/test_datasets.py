@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from urllib.error import URLError
 
@@ -197,6 +198,30 @@ def test_digits_are_scikit_learns_and_every_class_is_in_both_parts():
     assert mine == theirs
     assert dataset.test_labels.bincount().min() >= 25
     assert dataset.test_labels.bincount().max() <= 50
+
+
+def test_digits_are_read_from_scikit_learns_file_and_without_it_by_scikit_learn(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    from sklearn import datasets
+
+    images, labels = datasets.load_digits(return_X_y=True)
+    expected = np.column_stack([images, labels])
+    with monkeypatch.context() as patched:
+        patched.setattr(datasets, "load_digits", None)  # would be an error
+        found = sources._read_digits()
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, expected)
+    elsewhere = ModuleSpec("sklearn", None)
+    elsewhere.submodule_search_locations = [str(tmp_path)]
+    for missing in (None, elsewhere):
+        monkeypatch.setattr(sources, "find_spec", lambda name, missing=missing: missing)
+        assert np.array_equal(sources._read_digits(), expected)
+        dataset = sources.load_dataset(DatasetSpec(name="digits"))
+        assert dataset.digest == "2d78fbfd28ecef06"
+    monkeypatch.setattr(datasets, "load_digits", None)
+    with pytest.raises(TypeError):
+        sources._read_digits()
 
 
 def test_digits_are_normalised_to_mean_0_and_deviation_1():
