@@ -81,18 +81,21 @@ struct Network {
 };
 
 struct Images {
-  const Real* pixels;     // [n][channels][height][width]
+  const Real* pixels;     // [n][height][width][channels]
   const int64_t* labels;  // [n]
 };
 
-// Copies an image into its frame, whose border stays zero.
+// Copies an image into its frame, plane by plane; the frame's border stays zero.
 const Real* frame_image(Network& net, const Images& images, int64_t number) {
   const Shape& shape = net.shape;
-  const Real* from = images.pixels + number * shape.channels * shape.height * shape.width;
-  for (int channel = 0; channel < shape.channels; channel++)
-    for (int y = 0; y < shape.height; y++, from += shape.width)
-      __builtin_memcpy(net.image + channel * shape.framed_plane() + (y + 1) * shape.framed_row() + 1,
-                       from, sizeof(Real) * shape.width);
+  const int channels = shape.channels;
+  const Real* from = images.pixels + number * channels * shape.height * shape.width;
+  for (int channel = 0; channel < channels; channel++) {
+    Real* plane = net.image + channel * shape.framed_plane() + shape.framed_row() + 1;
+    for (int y = 0; y < shape.height; y++)
+      for (int x = 0; x < shape.width; x++)
+        plane[y * shape.framed_row() + x] = from[(y * shape.width + x) * channels + channel];
+  }
   return net.image;
 }
 
