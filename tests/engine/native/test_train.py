@@ -74,9 +74,11 @@ def test_whole_runs_end_where_the_reference_s_end():
 
 @pytest.mark.slow
 def test_the_default_sweep_ends_where_the_reference_s_ends():
-    """On average over seeds, within three test images, where the rate falls. At the sweep's constant
-    rate momentum makes noise of any rounding, between the stacked engine and the reference as here;
-    in float64 every image is the same (test_gradients.py)."""
+    """On average over seeds, within three test images, where the rate falls.
+
+    At the sweep's constant rate, momentum makes noise of any rounding, between the stacked engine
+    and the reference as here; in float64 every image is the same (test_gradients.py).
+    """
     apart = defaultdict(list)
     for run in list_runs(load_sweep("digits"), digits()):
         if run.seed < 4 and run.scheduler in ("step", "cosine"):
