@@ -69,6 +69,14 @@ def digits_sweep(tmp_path_factory: pytest.TempPathFactory) -> DigitsSweep:
     return DigitsSweep(home / "small.yaml", home / "small")
 
 
+@pytest.fixture(scope="session")
+def needs_kernel() -> None:
+    """For tests of the compiled kernel; without a compiler they are skipped."""
+    from helpers.kernels import need_kernel
+
+    need_kernel()
+
+
 @pytest.fixture
 def torch_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a CPU `auto` chooses among the engines in torch, whether a kernel was compiled or not."""

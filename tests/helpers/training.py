@@ -54,7 +54,11 @@ def split(validation: int = 239, few: bool = False) -> Data:
 
 def data_of(run: Run) -> Data:
     """The digits, or few of them for batches of 16, in the precision that is set."""
-    data = split(run.validation, few=run.batch_size == FEW_BATCH)
+    return in_precision(split(run.validation, few=run.batch_size == FEW_BATCH))
+
+
+def in_precision(data: Data) -> Data:
+    """The same images in the precision that is set."""
     parts = {name: getattr(data, name) for name in ("train", "train_eval", "validation", "test")}
     dtype = torch.get_default_dtype()
     return replace(data, **{n: Split(p.images.to(dtype), p.labels) for n, p in parts.items()})

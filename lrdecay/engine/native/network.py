@@ -106,11 +106,12 @@ class Network:
         right = torch.empty(steps, dtype=torch.int64)
         if self._state and rows.shape != (steps, _NUMBERS):
             raise ValueError(f"{tuple(rows.shape)} coefficients for {steps} steps")
+        pixels = _lay_out(images.images)
         states: list[int | None] = [state.data_ptr() for state in self._state] or [None, None]
         taken = self._kernel.train(
             *(self._memory, self.weights.data_ptr(), self.gradients.data_ptr()),
             *states,
-            *(images.images.data_ptr(), images.labels.data_ptr()),
+            *(pixels.data_ptr(), images.labels.data_ptr()),
             *(order.data_ptr(), len(order), size),
             *(self._key, first, rate > 0, rng.mask_threshold(rate), 1 / (1 - rate)),
             *(_FUSED[self._run.optimizer] if self._state else _NOT_FUSED, rows.data_ptr()),
@@ -137,7 +138,7 @@ class Network:
         losses = torch.empty(len(split), dtype=torch.float64)
         right = torch.empty(len(split), dtype=torch.bool)
         at_once = self._steps_per_call * self._run.batch_size
-        parts = (split.images, split.labels, losses, right)
+        parts = (_lay_out(split.images), split.labels, losses, right)
         for images, labels, some_losses, some_right in zip(
             *(each.split(at_once) for each in parts), strict=True
         ):
@@ -146,3 +147,8 @@ class Network:
                 *(len(labels), some_losses.data_ptr(), some_right.data_ptr()),
             )
         return Metrics(float(losses.mean()), int(right.sum()) / len(split)), right
+
+
+def _lay_out(images: Tensor) -> Tensor:
+    """Return the images with channels last in memory, as a dataset has them already."""
+    return images.contiguous(memory_format=torch.channels_last)

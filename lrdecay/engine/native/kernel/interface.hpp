@@ -1,6 +1,6 @@
 // What the rest of lrdecay calls, by ctypes (lrdecay/engine/native/library.py): a table of
 // functions, one table for each kind of processor. Pointers to numbers are to float32, and in a
-// build for tests to float64.
+// build for tests to float64; pixels are [images][height][width][channels].
 #pragma once
 
 #include <cstdint>

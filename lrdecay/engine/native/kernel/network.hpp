@@ -1,19 +1,27 @@
 // The whole network for one run on one thread: forward, backward, update; and its evaluation.
 #pragma once
 
+#if defined(__SANITIZE_ADDRESS__)
+extern "C" void __asan_poison_memory_region(const volatile void* start, size_t bytes);
+#endif
+
 namespace {
 
 constexpr int kEvaluated = 64;      // images of an evaluation that pass the linear layers together
 constexpr int kNearNumbers = 6144;  // of the first layer's maps: as many as stay in the near cache
 
 // Hands out parts of one piece of memory, each at the start of a cache line; with no memory yet it
-// only counts.
+// only counts. The gaps between parts are at least a cache line, which the address sanitizer guards.
 class Arena {
  public:
   explicit Arena(char* start) : start_(start) {}
   template <class T> void take(T*& part, int64_t count) {
     part = reinterpret_cast<T*>(start_ ? start_ + used_ : nullptr);
-    used_ += (count * (int64_t)sizeof(T) + 127) / 64 * 64;
+    const int64_t taken = (count * (int64_t)sizeof(T) + 127) / 64 * 64;
+#if defined(__SANITIZE_ADDRESS__)
+    if (start_) __asan_poison_memory_region(part + count, taken - count * sizeof(T));
+#endif
+    used_ += taken;
   }
   int64_t used() const { return used_; }
 
@@ -81,18 +89,21 @@ struct Network {
 };
 
 struct Images {
-  const Real* pixels;     // [n][channels][height][width]
+  const Real* pixels;     // [n][height][width][channels]
   const int64_t* labels;  // [n]
 };
 
-// Copies an image into its frame, whose border stays zero.
+// Copies an image into its frame, plane by plane; the frame's border stays zero.
 const Real* frame_image(Network& net, const Images& images, int64_t number) {
   const Shape& shape = net.shape;
-  const Real* from = images.pixels + number * shape.channels * shape.height * shape.width;
-  for (int channel = 0; channel < shape.channels; channel++)
-    for (int y = 0; y < shape.height; y++, from += shape.width)
-      __builtin_memcpy(net.image + channel * shape.framed_plane() + (y + 1) * shape.framed_row() + 1,
-                       from, sizeof(Real) * shape.width);
+  const int channels = shape.channels;
+  const Real* from = images.pixels + number * channels * shape.height * shape.width;
+  for (int channel = 0; channel < channels; channel++) {
+    Real* plane = net.image + channel * shape.framed_plane() + shape.framed_row() + 1;
+    for (int y = 0; y < shape.height; y++)
+      for (int x = 0; x < shape.width; x++)
+        plane[y * shape.framed_row() + x] = from[(y * shape.width + x) * channels + channel];
+  }
   return net.image;
 }
 
