@@ -134,11 +134,11 @@ def _try_company(
         if not (obstacle or absence):
             return _Company(native.NAME, 1)
         if engine == native.NAME and absence:
-            raise InputError(f"engine: native has no kernel here: {absence}")
+            raise InputError(f"engine: native cannot be used here, since {absence}")
         if engine == native.NAME:
             notes = (f"{run.model}: not on the native engine, since {obstacle}",)
         elif absence:
-            notes = (f"{run.model}: trains several times slower than it could: {absence}",)
+            notes = (f"{run.model}: trains several times slower than it could, since {absence}",)
     company = _try_stacking(run, dataset, device, engine, group_size, sharing)
     return replace(company, notes=notes + company.notes)
 

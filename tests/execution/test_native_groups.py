@@ -68,12 +68,12 @@ def test_where_no_kernel_was_compiled_it_is_said_once_and_torch_trains(monkeypat
     found = plan(pending)
     assert set(list_engines(found).values()) == {"stacked", "reference"}
     assert found.notes == (
-        "cnn: trains several times slower than it could: it was not compiled; do compile it",
+        "cnn: trains several times slower than it could, since it was not compiled; do compile it",
     )
     with pytest.raises(InputError) as raised:
         plan(pending, "native")
     assert str(raised.value) == (
-        "engine: native has no kernel here: it was not compiled; do compile it"
+        "engine: native cannot be used here, since it was not compiled; do compile it"
     )
     # where the kernel would not be used, its absence is nobody's matter
     assert plan([run for run in pending if run.batch_norm]).notes == ()

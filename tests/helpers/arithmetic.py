@@ -13,9 +13,10 @@ from helpers.training import digits, sweep
 
 from lrdecay.engine.native.library import explain_absence
 from lrdecay.engine.native.train import train_native
+from lrdecay.engine.precision import use_training_settings
 from lrdecay.sweep.matrix import list_runs
 
-_OF_TORCH = "010679a0a8777294"
+_OF_TORCH = "77940c007c125ab2"
 _OF_KERNEL = "8ea7b2d3e8aadae0"  # of any x86 processor with AVX2 and FMA, or more
 
 
@@ -56,8 +57,9 @@ def is_alike(in_torch: bool) -> bool:
 
 @cache
 def _is_torch_alike() -> bool:
-    """Return whether torch alone, without lrdecay, gives the bits that it gave there."""
-    return _probe_torch() == _OF_TORCH
+    """Return whether torch gives the bits that it gave there, on one thread as in a sweep."""
+    with use_training_settings():
+        return _probe_torch() == _OF_TORCH
 
 
 @cache

@@ -13,7 +13,7 @@ VARIANTS = ("avx512", "avx2", "portable")
 
 _FOLDER = Path(__file__).parent
 _SHAPE = (c_int,) * 4
-_INSTALL = "install a C++ compiler (such as g++), then lrdecay again, from its sources"
+_INSTALL = "install a C++ compiler (such as g++), and lrdecay again from its sources"
 
 
 class _Table(ctypes.Structure):
@@ -61,7 +61,7 @@ def load_kernel(variant: str | None = None, path: Path | None = None) -> Any:
     """
     found = path or _find_library()
     if found is None:
-        raise KernelError(f"it was not compiled when lrdecay was installed; {_INSTALL}")
+        raise KernelError(f"its kernel was not compiled when lrdecay was installed; {_INSTALL}")
     try:
         find = ctypes.CDLL(os.fspath(found)).lrdecay_find_kernel
     except (OSError, AttributeError) as error:
