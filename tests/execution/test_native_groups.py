@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers.kernels import needs_kernel
 from helpers.pretended_gpu import pretend_gpu
 from helpers.training import CPU, digits, sweep
 
@@ -25,7 +24,7 @@ def list_engines(found):
     return {run.run_id: group.engine for group in found.groups for run in group.runs}
 
 
-@needs_kernel
+@pytest.mark.usefixtures("needs_kernel")
 @pytest.mark.parametrize("engine", ["auto", "native"])
 def test_what_the_kernel_is_for_trains_on_it_one_by_one(engine):
     pending = list_runs(sweep(TEXT, SCHEDULERS), digits())
@@ -44,7 +43,7 @@ def test_what_the_kernel_is_for_trains_on_it_one_by_one(engine):
     assert all(len(group.runs) == 1 for group in found.groups if group.engine == "native")
 
 
-@needs_kernel
+@pytest.mark.usefixtures("needs_kernel")
 def test_the_native_engine_where_it_cannot_train_says_why():
     pending = list_runs(sweep(TEXT, "schedulers: {c: {class: constant}}\n"), digits())
     note = "cnn: not on the native engine, since its kernel has no batch normalisation"
@@ -53,7 +52,7 @@ def test_the_native_engine_where_it_cannot_train_says_why():
     assert plan([run for run in pending if not run.batch_norm], "native").notes == ()
 
 
-@needs_kernel
+@pytest.mark.usefixtures("needs_kernel")
 def test_the_engine_of_a_run_depends_on_no_other_run():
     pending = list_runs(sweep(TEXT, SCHEDULERS), digits())
     together = list_engines(plan(pending))
@@ -88,7 +87,7 @@ def test_a_gpu_has_engines_of_its_own():
     assert str(raised.value) == "engine: native trains on a CPU; give --device cpu with it"
 
 
-@needs_kernel
+@pytest.mark.usefixtures("needs_kernel")
 def test_its_time_and_memory_are_estimated():
     pending = list_runs(sweep("seeds: 2", "schedulers: {c: {class: constant}}\n"), digits())
     found = plan(pending)
