@@ -33,12 +33,11 @@ CONSTANT = "schedulers: {constant: {class: constant}}\n"
 
 
 def find_compiler() -> str | None:
-    """Return the C++ compiler that there is; the one of a machine without is called `false`."""
-    named = [shlex.split(os.environ.get(name, ""))[:1] for name in ("CXX", "CC")]
-    if ["false"] in named:
+    """Return the C++ compiler that there is; CXX=false stands for a machine without."""
+    named = shlex.split(os.environ.get("CXX", ""))[:1]
+    if named == ["false"]:
         return None
-    known = [*named[0], "g++", "c++", "clang++", *named[1]]
-    return next(filter(None, map(shutil.which, known)), None)
+    return next(filter(None, map(shutil.which, [*named, "g++", "c++", "clang++"])), None)
 
 
 def need_compiler() -> str:
