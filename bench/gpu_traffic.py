@@ -150,13 +150,15 @@ def count_step(
     optimizer: str = "{name: Adam, lr: 0.001}",
     seeds: int | None = None,
     kernels: str = "torch",
+    more: str = "",
 ) -> Counts:
     """Return the counts of one step of the cnn: batches of 64, so many runs, each with a seed of
-    its own unless there are fewer `seeds`. Kernels in Triton, which have to be noted instead of
-    launched, are not counted: they are no operations of torch."""
+    its own unless there are fewer `seeds`; `more` are further lines of the sweep file. Kernels in
+    Triton, which have to be noted instead of launched, are not counted: they are no operations of
+    torch."""
     dataset = sources.load_dataset(DatasetSpec(name="digits"))
     text = f"dataset: digits\nmodel: {{batch_norm: {str(batch_norm).lower()}}}\n"
-    text += f"kernels: {kernels}\noptimizer: {optimizer}\nseeds: {seeds or runs}\n"
+    text += f"kernels: {kernels}\noptimizer: {optimizer}\nseeds: {seeds or runs}\n{more}"
     text += f"dropout: {[0.3 + 0.01 * place for place in range(runs // (seeds or runs))]}\n"
     together = list_runs(parse_sweep(f"{text}schedulers: {{c: {{class: constant}}}}\n"), dataset)
     assert len(together) == runs

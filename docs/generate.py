@@ -20,6 +20,7 @@ from sweep_schema import list_names, make_schema
 from lrdecay.analysis import settings
 from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.spec import DatasetSpec
+from lrdecay.components.losses.spec import LossSpec
 from lrdecay.components.models.spec import ModelSpec
 from lrdecay.components.optimizers.build import CLASSES, DECAY_BIASES
 from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, pair
@@ -36,6 +37,7 @@ _PARTS: dict[type[BaseModel], str] = {
     DatasetSpec: "dataset",
     TrainerSpec: "trainer",
     ModelSpec: "model",
+    LossSpec: "loss",
     OptimizerSpec: "optimizer",
     RateChoice: "optimizer.lr",
     SchedulerSpec: "schedulers",
@@ -316,9 +318,9 @@ _MADE = (
 )
 _EPOCHS = (
     "`epochs.parquet` has one row per run, epoch and split: `train` is the running mean over the "
-    "epoch's batches, with dropout; `train_eval` a fixed sample of training images, as many as are "
-    "held out, without dropout; `val` the images held out; `test` the test images. A run that "
-    "diverged has the epochs that it finished."
+    "epoch's batches of what training minimises, with dropout and label smoothing; `train_eval` a "
+    "fixed sample of training images, as many as are held out, without either; `val` the images "
+    "held out; `test` the test images. A run that diverged has the epochs that it finished."
 )
 _METRICS = (
     "`metrics.parquet` has one row per run and value of a metric of your own: after an epoch or of "

@@ -16,6 +16,7 @@ from lrdecay.analysis.axes import (
 )
 from lrdecay.analysis.frame_check import with_engines
 from lrdecay.core.errors import InputError
+from lrdecay.core.run import ADDED
 from lrdecay.store.schema import AXES, MADE_WITH, STATUSES
 
 METRICS = ("loss", "accuracy", "learning_rate")
@@ -23,12 +24,14 @@ RATES = ("learning_rate", "learning_rate_first", "learning_rate_last")
 
 
 def describe_matrix(runs: pd.DataFrame) -> pd.DataFrame:
-    """The axes and seeds of a sweep and their values; axes of which nothing is known are left out.
+    """The axes and seeds of a sweep and their values; left out are axes of which nothing is known,
+    and those that came later where all runs are as runs were before.
 
     Returns:
         One row per axis, then one for the seeds: `axis`, `values` (a list), `n_values`.
     """
-    known = [axis for axis in (*AXES, "seed") if axis in runs and runs[axis].notna().any()]
+    there = [axis for axis in (*AXES, "seed") if axis in runs and runs[axis].notna().any()]
+    known = [axis for axis in there if axis not in ADDED or (runs[axis] != ADDED[axis]).any()]
     values = {axis: axis_values(runs, axis) for axis in known}
     return pd.DataFrame(
         {

@@ -47,7 +47,10 @@ Part = tuple[Tensor, Tensor]
 
 _PROBED = 500  # steps of a scheduler that are tried as its plug-in loads
 _NEVER_GIVEN = ("last_epoch", "verbose")
-_AXES = {"name", "model", "batch_norm", "optimizer", "batch_size", "epochs", "scheduler", "dropout"}
+_AXES = {
+    *("name", "model", "batch_norm", "optimizer", "batch_size", "epochs", "scheduler", "dropout"),
+    *("label_smoothing", "clip_grad_norm"),
+}
 
 
 def wrap_thing(kind: str, thing: Any) -> Any:

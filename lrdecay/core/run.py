@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
@@ -52,6 +53,10 @@ class Run:
     lr_chosen_per: str | None = None
     kernels: str = "torch"
     """What computes where many runs train at once on a GPU: torch's own kernels, or `triton`."""
+    label_smoothing: float = 0.0
+    """That of the loss that training minimises."""
+    clip_grad_norm: float = math.inf
+    """The largest norm that all gradients together may have: infinite where nothing is clipped."""
     trainer: str | None = None
     trainer_args: str | None = None
 
@@ -64,7 +69,7 @@ class Run:
         value that all runs had before.
         """
         counted = {name: getattr(self, name) for name in _COUNTED} | {"semantics": SEMANTICS}
-        for name, before in _ADDED.items():
+        for name, before in ADDED.items():
             if counted[name] == before:
                 del counted[name]
         return hashlib.sha256(to_canonical_json(counted).encode()).hexdigest()[:16]
@@ -80,6 +85,11 @@ class Run:
         return parse_arguments(self.scheduler_args)
 
     @property
+    def clips(self) -> bool:
+        """Whether its gradients are clipped."""
+        return self.clip_grad_norm < math.inf
+
+    @property
     def schedule(self) -> tuple[str, str, str, str, float]:
         """All that its rates and momenta depend on, beside its length and what it monitors."""
         scheduler = self.scheduler_class, self.scheduler_args
@@ -90,7 +100,13 @@ class Run:
         return replace(self, scheduler_class="constant", scheduler_args='{"interval":"epoch"}')
 
 
-_ADDED = {"kernels": "torch", "trainer": None, "trainer_args": None}
+ADDED: Mapping[str, Any] = {
+    "kernels": "torch",
+    "label_smoothing": 0.0,
+    "clip_grad_norm": math.inf,
+    "trainer": None,
+    "trainer_args": None,
+}
 """Fields that were added without raising `SEMANTICS`, and their value in all runs before."""
 _COUNTED = tuple(field.name for field in fields(Run) if field.name not in ROLES)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -126,9 +126,11 @@ def _fit(
             dropout.set_dropout_step(model, run.seed, step)
             rates.append(_read_rate(groups))
             logits = model(images)
-            loss = F.cross_entropy(logits, labels)
+            loss = F.cross_entropy(logits, labels, label_smoothing=run.label_smoothing)
             optimizer.zero_grad()
             loss.backward()
+            if run.clips:
+                nn.utils.clip_grad_norm_(model.parameters(), run.clip_grad_norm)
             optimizer.step()
             step += 1
             losses.append(loss.detach())

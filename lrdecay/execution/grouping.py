@@ -40,9 +40,7 @@ _SAME_BITS = ("cnn",)  # on a CPU, in whatever company; others only on demand
 _MOST_ON_CPU, _MOST_ON_GPU = 64, 256
 _SHARE_OF_MEMORY = 0.9
 
-find_network = attrgetter("model", "batch_norm", "optimizer", "batch_size", "precision", "kernels")
-"""Of a run: what decides how many train at once, and beside that number and whether any drops what
-the time of a step rests on."""
+_read_network = attrgetter("model", "batch_norm", "optimizer", "batch_size", "precision", "kernels")
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,12 @@ class Plan:
 
     groups: tuple[Group, ...]
     notes: tuple[str, ...] = ()
+
+
+def find_network(run: Run) -> tuple[object, ...]:
+    """Return what decides how many runs train at once, and beside that number and whether any drops
+    what the time of a step rests on."""
+    return (*_read_network(run), run.label_smoothing > 0, run.clips)
 
 
 def plan_groups(

@@ -117,6 +117,16 @@ ASKED = (
     _dropout("dropout", "the dropout rate", _OWN_RATES),
     _text("precision", "float32, tf32, tf32x3 or bfloat16", loop=True),
     _text("kernels", "what computes where many train at once on a GPU: torch or triton"),
+    _float(
+        "label_smoothing",
+        "label smoothing of the loss that lrdecay's own loop minimises; 0 of any other loop",
+        range=Range("at least 0 and less than 1", least=0, below=1),
+    ),
+    _float(
+        "clip_grad_norm",
+        "the largest norm that all gradients together may have; inf where lrdecay clips nothing",
+        range=Range("above 0", above=0),
+    ),
     _text("trainer", "the name of the user's own loop that trains it", _BUILT_IN),
     _text("trainer_args", "the loop's own values as JSON", _BUILT_IN),
     _long("seed", "of initial weights, batches and dropout"),

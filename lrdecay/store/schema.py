@@ -25,6 +25,8 @@ AXES = (
     "lr",
     "batch_size",
     "epochs",
+    "label_smoothing",
+    "clip_grad_norm",
     "scheduler",
     "dropout",
     "trainer_args",

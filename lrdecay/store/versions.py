@@ -1,6 +1,7 @@
 """How tables of any version are read."""
 
 from collections.abc import Iterable, Sequence
+from math import inf
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +23,8 @@ _ADDED = {
     "trainer": (7, None),
     "trainer_args": (7, None),
     "metric_values": (7, None),
+    "label_smoothing": (8, 0.0),
+    "clip_grad_norm": (8, inf),
 }
 
 

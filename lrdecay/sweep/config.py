@@ -12,12 +12,14 @@ from lrdecay.analysis.metrics import Metric
 from lrdecay.analysis.settings import Comparison, MetricSpec, SeedsUntil, declare_metrics
 from lrdecay.components import plugins
 from lrdecay.components.datasets.spec import DatasetSpec
+from lrdecay.components.losses.spec import LossSpec
 from lrdecay.components.models.spec import ModelSpec
 from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, build_optimizer_spec
 from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.components.trainers.spec import TrainerSpec, build_trainer_spec
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Axis, Fraction, Strict, require_distinct
+from lrdecay.core.run import ADDED
 from lrdecay.core.text import quote
 from lrdecay.core.yaml import MAX_BYTES, Document, Problem, YamlError, parse_yaml
 from lrdecay.sweep import checks
@@ -65,6 +67,13 @@ def _is_seed_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_RUNS
 
 
+def _limit(value: Any) -> Any:
+    if value != "none" and (isinstance(value, bool) or not isinstance(value, int | float)):
+        message = "must be a number above 0, or none where nothing is to be clipped"
+        raise ValueError(f"{message}, not {quote(value)}")
+    return value
+
+
 def _until(value: Any) -> Any:
     return value if isinstance(value, dict | SeedsUntil) else None
 
@@ -98,6 +107,13 @@ class Sweep(Strict):
         OptimizerSpec, BeforeValidator(_optimizer), BeforeValidator(_shorthand)
     ] = OptimizerSpec()
     """The optimizer, and the base rate."""
+    loss: Annotated[LossSpec, BeforeValidator(_shorthand)] = LossSpec()
+    """What training minimises."""
+    clip_grad_norm: Axis[
+        Annotated[Annotated[float, Field(gt=0)] | Literal["none"], BeforeValidator(_limit)]
+    ] = ("none",)
+    """The largest norm that all gradients of a step together may have, clipped as torch's
+    `clip_grad_norm_` does before the optimizer's step; `none` clips nothing."""
     batch_size: Axis[Positive] = (64,)
     """Images in a step."""
     epochs: Axis[Annotated[int, Field(ge=1, le=100_000)]] = (10,)
@@ -209,10 +225,18 @@ class Sweep(Strict):
             **self.optimizer.arguments(),
             "batch_size": list(self.batch_size),
             "epochs": list(self.epochs),
+            **self._list_recipe(),
             "scheduler": list(self.schedulers),
             "dropout": [None] if self.model.own_dropout else list(self.dropout),
             **(rates if chosen else {}),
         }
+
+    def _list_recipe(self) -> dict[str, list[Any]]:
+        """Return the axes that are there only where the file gives more than the one value that all
+        runs had before there were such keys."""
+        limits = [math.inf if limit == "none" else limit for limit in self.clip_grad_norm]
+        found = {"label_smoothing": list(self.loss.label_smoothing), "clip_grad_norm": limits}
+        return {name: values for name, values in found.items() if values != [ADDED[name]]}
 
 
 def load_sweep(path: str | Path) -> Sweep:
@@ -339,6 +363,7 @@ def _list_models(document: Document) -> dict[tuple[str | int, ...], type[BaseMod
         (): Sweep,
         ("dataset",): DatasetSpec,
         ("model",): ModelSpec,
+        ("loss",): LossSpec,
         ("optimizer",): build_optimizer_spec(),
         ("optimizer", "lr"): RateChoice,
         ("trainer",): build_trainer_spec(_keys_of(document, "trainer")),

@@ -7,7 +7,10 @@ from lrdecay.components.trainers.signature import COMMAND, RESERVED
 from lrdecay.core.yaml import Document, Problem
 from lrdecay.sweep.diagnostics import locate_problem
 
-OF_LOOP = ("dataset", "model", "validation", "batch_size", "precision", "kernels")
+OF_LOOP = (
+    *("dataset", "model", "validation", "batch_size", "precision", "kernels"),
+    *("loss", "clip_grad_norm"),
+)
 """Keys of a sweep file that are the business of the loop, where it is the user's."""
 
 

@@ -137,8 +137,12 @@ def test_train_test_gap_of_an_unfinished_run_is_null() -> None:
 def test_describe_matrix_and_status_counts() -> None:
     runs, _ = make_tables(seeds=2, status=two_diverged, batch_size=[64, 32])
     matrix = analysis.describe_matrix(runs).set_index("axis")
-    known = [axis for axis in analysis.AXES if axis != "trainer_args"]  # which no run has
+    # which no run has, or all as runs had before there were such columns
+    unsaid = ("trainer_args", "label_smoothing", "clip_grad_norm")
+    known = [axis for axis in analysis.AXES if axis not in unsaid]
     assert matrix.index.tolist() == [*known, "seed"]
+    clipped = analysis.describe_matrix(runs.assign(clip_grad_norm=1.0)).set_index("axis")
+    assert clipped.loc["clip_grad_norm", "values"] == [1.0]
     assert matrix.loc["batch_size", "values"] == [32, 64]
     assert matrix.loc["scheduler", "values"] == ["constant", "step", "cosine"]
     assert matrix.loc["dropout", "values"] == [0.0, 0.3]

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import math
 import pickle
 from dataclasses import asdict, replace
 
@@ -54,19 +55,36 @@ def test_reading_them_leaves_the_run_as_it_is():
         {"dropout": None, "epochs": 1, "lr": 1.0, "lr_chosen_per": "scheduler", "phase": "choose"},
         {"plugins": '{"model mine":"0123456789abcdef"}', "model": "caf\u00e9 \U0001f600"},
         {"kernels": "triton", "precision": "tf32x3"},
+        {"label_smoothing": 0.1},
+        {"label_smoothing": 0.1, "clip_grad_norm": 1.0},
+        {"clip_grad_norm": 5e-324},
         {"trainer": "mine", "trainer_args": '{"width":64}'},
         {"trainer": "script", "model": None, "optimizer": None, "dataset_digest": None},
     ],
 )
 def test_the_id_is_the_hash_of_all_that_counts(changed):
     run = replace(a_run(), **changed)
-    before = {"kernels": "torch", "trainer": None, "trainer_args": None}
+    before = {
+        "kernels": "torch",
+        "trainer": None,
+        "trainer_args": None,
+        "label_smoothing": 0.0,
+        "clip_grad_norm": math.inf,
+    }
     uncounted = {*ROLES, *(name for name in before if getattr(run, name) == before[name])}
     counted = {name: value for name, value in asdict(run).items() if name not in uncounted}
     text = json.dumps(
         counted | {"semantics": SEMANTICS}, sort_keys=True, separators=(",", ":"), allow_nan=False
     )
     assert run.run_id == hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def test_a_run_without_what_came_later_has_the_id_that_it_had():
+    assert RUN.run_id == "ddd13e7288fce55d"
+    assert not RUN.clips
+    assert replace(RUN, clip_grad_norm=1e308).clips
+    others = ({"label_smoothing": 0.1}, {"clip_grad_norm": 1.0}, {"clip_grad_norm": 2.0})
+    assert len({RUN.run_id, *(replace(RUN, **other).run_id for other in others)}) == 4
 
 
 def test_what_is_not_finite_has_no_canonical_text():

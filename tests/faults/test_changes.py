@@ -152,6 +152,14 @@ CHANGES = [
     Change("precision", "float32", "bfloat16", all_of_them),
     Change("precision", "tf32", "tf32x3", all_of_them, (("kernels", "triton"),)),
     Change("kernels", "torch", "triton", all_of_them),
+    Change("loss.name", None, "cross_entropy", none_of_them, (("loss", {}),)),
+    Change(
+        "loss.label_smoothing", 0, [0, 0.1], lambda run: run.label_smoothing > 0, (("loss", {}),)
+    ),
+    Change("loss.label_smoothing", 0.2, 0.1, all_of_them, (("loss", {}),)),
+    Change("clip_grad_norm", "none", None, none_of_them),
+    Change("clip_grad_norm", "none", ["none", 1.0], lambda run: run.clips),
+    Change("clip_grad_norm", 2, 1.0, all_of_them),
     Change("seeds", [0, 1], [2, 1], lambda run: run.seed == 2),
     Change("target", None, 0.6, none_of_them),
     Change("target", 0.6, 0.99, none_of_them),

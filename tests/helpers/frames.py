@@ -96,6 +96,8 @@ def _configuration(
         "dropout": dropout,
         "precision": "float32",
         "kernels": "torch",
+        "label_smoothing": 0.0,
+        "clip_grad_norm": math.inf,
         "seed": seed,
         "plugins": "{}",
         "phase": "compare",

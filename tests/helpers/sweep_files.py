@@ -66,6 +66,10 @@ epochs: 6
 dropout: [0.0, 0.2, 0.5]
 precision: bfloat16
 kernels: torch
+loss: cross_entropy
+loss: {name: cross_entropy, label_smoothing: [0, 0.1]}
+clip_grad_norm: 0.5
+clip_grad_norm: [none, 1.0, 2]
 seeds: 3
 seeds: [1, 5, 9223372036854775807]
 target: 0.98
@@ -172,7 +176,7 @@ def every_valid() -> list[str]:
 def examples() -> list[str]:
     """Return the sweep files that come with the program, and those of two documents."""
     files = [path.read_text() for path in sorted(SWEEPS.glob("*.yaml"))]
-    whole_file, chosen_rates = _yaml_in("sweeps.md")
+    whole_file, *of_settings = _yaml_in("sweeps.md")
     nested_schedulers, lengths, grid, *_ = _yaml_in("schedulers.md")
     rest = {
         "dataset": "dataset: digits\n",
@@ -180,7 +184,7 @@ def examples() -> list[str]:
     }
     whole = [
         block + "".join(line for key, line in rest.items() if f"{key}:" not in block)
-        for block in (whole_file, nested_schedulers, lengths, grid, chosen_rates)
+        for block in (whole_file, nested_schedulers, lengths, grid, *of_settings)
     ]
     return files + whole
 

@@ -548,6 +548,8 @@ def changed(value: object) -> object:
         return not value
     if value is None:
         return "scheduler"
+    if value == math.inf:
+        return 1.0
     return value + "x" if isinstance(value, str) else value + 1  # type: ignore[operator]
 
 

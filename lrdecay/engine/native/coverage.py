@@ -21,6 +21,10 @@ def find_obstacle(run: Run, shape: tuple[int, int, int], classes: int) -> str | 
         return "its kernel is for the network cnn"
     if run.batch_norm:
         return "its kernel has no batch normalisation"
+    if run.label_smoothing:
+        return "its kernel has no label smoothing"
+    if run.clips:
+        return "its kernel has no gradient clipping"
     if run.precision != "float32":
         return f"its kernel computes in float32, not in {run.precision}"
     if registry.find_plugin("optimizer", run.optimizer):

@@ -10,7 +10,10 @@ _SHARED = (
     *("model", "batch_norm", "optimizer", "batch_size", "epochs", "validation"),
     *("precision", "kernels"),
 )
-_read_settings = attrgetter(*_SHARED, "optimizer_args", "scheduler_class", "scheduler_args")
+_read_settings = attrgetter(
+    *(*_SHARED, "label_smoothing", "clip_grad_norm"),
+    *("optimizer_args", "scheduler_class", "scheduler_args"),
+)
 
 
 def lockstep_kind(run: Run) -> tuple[object, ...]:
@@ -23,6 +26,8 @@ def lockstep_kind(run: Run) -> tuple[object, ...]:
         arguments.get("weight_decay", 0) > 0,
         arguments.get("momentum", 0) > 0,
         arguments.get("centered", False),
+        run.label_smoothing > 0,
+        run.clips,
     )
     return (*(getattr(run, name) for name in _SHARED), *parts, bool(steered))
 

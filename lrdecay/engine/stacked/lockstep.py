@@ -21,8 +21,10 @@ from lrdecay.components.optimizers.build import DECAY_BIASES
 from lrdecay.core.run import Run
 from lrdecay.engine.measured import EVALUATION_BATCH, Metrics
 from lrdecay.engine.stacked import cuda_graph, optimizers
+from lrdecay.engine.stacked.clipping import Clipping
 from lrdecay.engine.stacked.ensemble import Stack, choose_form
 from lrdecay.engine.stacked.rates import Rates
+from lrdecay.engine.stacked.smoothing import LabelSmoothing
 
 T = TypeVar("T")
 OnNote = Callable[[str], None]
@@ -63,6 +65,7 @@ class Lockstep:
         self._runs = runs
         self._train = train
         self._device = device
+        self._set_recipe()
         self._stack = Stack(
             networks, device, choose_form(device, runs[0].kernels, runs[0].precision)
         )
@@ -124,11 +127,18 @@ class Lockstep:
         """Go on with the runs at these places."""
         places = _in_company(places)
         self._runs = [self._runs[place] for place in places]
+        self._set_recipe()
         self._stack.keep(places)
         self._update.keep(places)
         self._rates.keep(places)
         self._of_training = [tensor[places] for tensor in self._of_training]
         self._graphs.clear()
+
+    def _set_recipe(self) -> None:
+        """Take what the runs smooth and clip, which all of a kind do or none."""
+        runs, like = self._runs, self._train.images
+        self._smoothing = LabelSmoothing(runs, like) if runs[0].label_smoothing else None
+        self._clipping = Clipping(runs, like) if runs[0].clips else None
 
     @torch.no_grad()
     def _to_evaluation(self) -> None:
@@ -160,11 +170,15 @@ class Lockstep:
         (the batch's mean), and how many of its images were right."""
         labels = self._train.labels[batch]
         logits = self._stack.logits(self._train.images[batch], keys, in_row=True)
-        losses = _losses(logits, labels)
+        find_losses = _losses if self._smoothing is None else self._smoothing.find_losses
+        losses = find_losses(logits, labels)
         gradients = differentiate_losses(losses, self._stack.parameters, self._device)
         with torch.no_grad():
             moved = self._stack.list_moved(self._apart)
-            self._update.apply(moved, self._stack.line_up(gradients, self._apart), row)
+            lined_up = self._stack.line_up(gradients, self._apart)
+            if self._clipping is not None:
+                lined_up = self._clipping.clip(lined_up)
+            self._update.apply(moved, lined_up, row)
             return losses.detach().mean(1), (logits.argmax(2) == labels).sum(1)
 
     def _step_for(self, *inputs: Tensor) -> cuda_graph.Step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -43,6 +44,8 @@ def make_runs(rows: ImportedRows, name: str, digest: str, version: str) -> pd.Da
         completed = cell["status"] == "completed"
         row: dict[str, Any] = {
             "dataset": name,
+            "label_smoothing": 0.0,
+            "clip_grad_norm": math.inf,
             **_read_axes({axis: cell[axis] for axis in rows.axes}),
             **{each: cell[each] for each in ("scheduler", "seed", "status")},
             **digests,

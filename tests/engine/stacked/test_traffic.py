@@ -48,3 +48,17 @@ def test_a_step_of_the_cnn_moves_no_more_than_is_said(batch_norm, launches, mega
     assert counts.megabytes <= megabytes
     # what any form of it must move: images under the kernels, weights and their averages
     assert counts.megabytes > 40
+
+
+@pytest.mark.parametrize(
+    ("more", "launches", "megabytes"),
+    [
+        ("loss: {label_smoothing: 0.1}\n", 10, 0.1),
+        ("clip_grad_norm: 1.0\n", 8, 2.6),
+        ("loss: {label_smoothing: 0.1}\nclip_grad_norm: 1.0\n", 18, 2.7),
+    ],
+)
+def test_smoothing_and_clipping_add_little(more, launches, megabytes):
+    plain, counts = gpu_traffic.count_step(runs=4), gpu_traffic.count_step(runs=4, more=more)
+    assert 0 < counts.total_launches - plain.total_launches <= launches
+    assert 0 < counts.megabytes - plain.megabytes <= megabytes

@@ -1,0 +1,1 @@
+"""The loss that training minimises, as a sweep file names it."""
