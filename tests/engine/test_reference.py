@@ -471,7 +471,7 @@ def test_the_step_of_divergence_is_exact_and_finished_epochs_stay(monkeypatch, s
     def sometimes_infinite(logits, labels, **kwargs):
         nonlocal steps
         loss = real(logits, labels, **kwargs)
-        if kwargs:  # an evaluation
+        if "reduction" in kwargs:  # an evaluation
             return loss
         steps += 1
         return loss * (math.inf if steps == step + 1 else 1.0)

@@ -41,6 +41,15 @@ def test_a_network_under_vmap_trains_with_them(monkeypatch, optimizer):
     assert_same_training(runs, rtol=1e-4)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_gradients_are_clipped_before_their_step(monkeypatch, optimizer):
+    found = own(monkeypatch, Residual, f"optimizer: {optimizer}", epochs=1)
+    runs = [replace(run, label_smoothing=0.1, clip_grad_norm=0.05) for run in found]
+    assert_same_training(runs, rtol=1e-4)
+    (clipped, _), (free, _) = train_briefly(runs), train_briefly(found)
+    assert all((one != other).any() for one, other in zip(clipped, free, strict=True))
+
+
 @pytest.mark.slow
 def test_the_cnn_trains_with_them():
     text = "optimizer: {name: SGD, lr: 0.1, momentum: 0.9}\nseeds: 2"
