@@ -9,7 +9,7 @@ from helpers.kernels import compile_kernel, find_compiler, is_there, need_kernel
 from lrdecay.engine.native import library
 from lrdecay.engine.native.library import VARIANTS, KernelError, explain_absence, load_kernel
 
-HELP = "install a C++ compiler (such as g++), then lrdecay again, from its sources"
+HELP = "install a C++ compiler (such as g++), and lrdecay again from its sources"
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_variant_that_is_not_there_is_an_error():
 @pytest.mark.usefixtures("_forgotten")
 def test_a_library_that_was_not_compiled_is_said(monkeypatch, tmp_path):
     monkeypatch.setattr(library, "_FOLDER", tmp_path)
-    expected = f"it was not compiled when lrdecay was installed; {HELP}"
+    expected = f"its kernel was not compiled when lrdecay was installed; {HELP}"
     with pytest.raises(KernelError, match=f"^{re.escape(expected)}$"):
         load_kernel()
     assert explain_absence() == expected
