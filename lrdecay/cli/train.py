@@ -11,12 +11,14 @@ from lrdecay.cli import options
 from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import RUN_FAILED, report_errors
 from lrdecay.core.errors import InputError
+from lrdecay.plots.figure_file import check_figure_name, save_figure
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from lrdecay.core.run import Run
     from lrdecay.engine.measured import Epoch
+    from lrdecay.store.schema import Record
     from lrdecay.sweep.config import Sweep
 
 commands = typer.Typer()
@@ -24,7 +26,7 @@ commands = typer.Typer()
 
 @commands.command(
     epilog="Example:  lrdecay train --dataset mnist --scheduler StepLR --set step_size=5 "
-    "--set gamma=0.5 --dropout 0.3 --epochs 10"
+    "--set gamma=0.5 --dropout 0.3 --epochs 10 --plot curves.svg"
 )
 @report_errors()
 def train(
@@ -56,17 +58,26 @@ def train(
     data: options.DataDir = None,
     device: options.Device = "auto",
     plugin: options.Plugin = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw loss, accuracy and learning rate by epoch into a .svg, .png or .pdf file.",
+        ),
+    ] = None,
 ) -> None:
     """Train one run and print how it goes: the tutorial as one command.
 
     Without --set, StepLR, CosineAnnealingLR and ReduceLROnPlateau take the tutorial's arguments.
-    Nothing is stored.
+    Nothing is stored, but for the figure of --plot.
     """
     from lrdecay.components import plugins
     from lrdecay.components.models.build import MODELS, has_own_dropout
     from lrdecay.core.yaml import Document
     from lrdecay.sweep.config import check_sweep
 
+    if plot is not None:
+        check_figure_name(plot, "--plot")  # before anything trains
     plugins.load_plugins(plugin or ())
     document: dict[str, Any] = {
         "dataset": dataset,
@@ -81,7 +92,7 @@ def train(
     plugins.load_named([("model", model)])
     if dropout is not None or not (model in MODELS and has_own_dropout(model)):
         document["dropout"] = 0.3 if dropout is None else dropout
-    if not train_and_print(check_sweep(Document(document), source=""), data, device):
+    if not train_and_print(check_sweep(Document(document), source=""), data, device, plot):
         raise typer.Exit(RUN_FAILED)
 
 
@@ -106,8 +117,11 @@ def _parse_arguments(scheduler: str, given: list[str] | None) -> dict[str, Any]:
     return arguments
 
 
-def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
-    """Train the one run of a sweep, print its losses as it goes, and say whether it completed."""
+def train_and_print(
+    sweep: Sweep, data_dir: Path | None, device: str, plot: Path | None = None
+) -> bool:
+    """Train the one run of a sweep, print its losses as it goes, draw its curves into a file if one
+    is given, and say whether it completed."""
     from lrdecay.components.datasets import sources
     from lrdecay.engine import reference
     from lrdecay.engine.devices import explain_choice, find_device
@@ -129,11 +143,32 @@ def train_and_print(sweep: Sweep, data_dir: Path | None, device: str) -> bool:
     )
     with use_training_settings():
         record = reference.train_one(run, split, chosen, _print_epoch, _print_batch)
+    if plot is not None:
+        _draw_curves(record, plot)
     if record.run["status"] == "diverged":
         err.print(f"lrdecay: the loss was not finite at step {record.run['diverged_at_step']}")
         return False
+    if record.run["status"] == "failed":
+        err.print(f"lrdecay: {record.run['error']}")
+        return False
     out.print(f"test accuracy {record.run['test_accuracy']:.2%}")
     return True
+
+
+def _draw_curves(record: Record, file: Path) -> None:
+    """Draw the epochs that a run has finished."""
+    if not record.epochs:
+        err.say(f"No epoch was finished, so {file} is not written.")
+        return
+    import matplotlib.style
+    import pandas as pd
+
+    from lrdecay.plots.one_run import draw_run
+    from lrdecay.plots.style import MATPLOTLIB_STYLE
+
+    with matplotlib.style.context(MATPLOTLIB_STYLE):
+        save_figure(draw_run(record.run, pd.DataFrame(list(record.epochs))), file)
+    out.say(f"The curves are drawn in {file}.")
 
 
 def _print_batch(epoch: int, batches: int, losses: list[Tensor]) -> None:
