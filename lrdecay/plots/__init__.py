@@ -1,4 +1,4 @@
-"""Frames to figures: each function draws on one matplotlib axes and returns it.
+"""Frames to figures: each function `plot_...` draws on one matplotlib axes and returns it.
 
 Pass `ax` to draw into a figure of your own; without it a new figure is made (`ax.figure`), never
 through pyplot, so nothing global changes and no display is needed. A figure shows one value of
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from lrdecay.plots.differences import plot_slopes as plot_slopes
     from lrdecay.plots.figure_file import save_figure as save_figure
     from lrdecay.plots.figure_file import write_figure as write_figure
+    from lrdecay.plots.one_run import draw_run as draw_run
+    from lrdecay.plots.one_run import plot_splits as plot_splits
     from lrdecay.plots.outcomes import plot_expected_best as plot_expected_best
     from lrdecay.plots.outcomes import plot_spread as plot_spread
     from lrdecay.plots.outcomes import plot_time_to_target as plot_time_to_target
@@ -41,6 +43,7 @@ else:
             "curves": "plot_curves plot_learning_rates plot_schedules",
             "differences": "plot_closing plot_differences plot_gain_by_dropout plot_slopes",
             "figure_file": "save_figure write_figure",
+            "one_run": "draw_run plot_splits",
             "outcomes": "plot_expected_best plot_spread plot_time_to_target",
             "power": "plot_power",
         },

@@ -91,14 +91,24 @@ def expand_matrix(sweep: Sweep, dataset: Dataset) -> Matrix:
     Raises `InputError` where the dataset does not allow what the sweep asks for, and where a
     schedule cannot be run to its end.
     """
-    for name in sweep.model.name:
-        try:
-            check_shape(name, dataset.shape, dataset.classes)
-        except ValueError as error:
-            raise InputError(f"{dataset.name}: {error}") from error
-    cells = tuple(_expand_cells(sweep, dataset, _count_validation(sweep, dataset)))
+    cells = tuple(_expand_cells(sweep, dataset, sweep.axes()))
     refuse_twins(cells)
     return Matrix(cells, sweep.seeds, sweep.trial_seeds)
+
+
+def make_run(sweep: Sweep, dataset: Dataset, cell: Mapping[str, Any]) -> Run:
+    """Return the run of one cell at the sweep's first seed, as the sweep would train it.
+
+    Args:
+        sweep: what its file says.
+        dataset: its dataset.
+        cell: a value of each of its axes.
+
+    Raises `InputError` as `expand_matrix` does.
+    """
+    axes = {name: [cell[name]] for name in sweep.axes()}
+    (run,) = _expand_cells(sweep, dataset, axes)
+    return replace(run, seed=sweep.seeds[0])
 
 
 def refuse_twins(cells: Sequence[Run]) -> None:
@@ -153,9 +163,16 @@ def _count_validation(sweep: Sweep, dataset: Dataset) -> int:
     return validation
 
 
-def _expand_cells(sweep: Sweep, dataset: Dataset, validation: int) -> Iterator[Run]:
-    """Yield one run for each combination of the axes, all of seed 0."""
-    axes = sweep.axes()
+def _expand_cells(
+    sweep: Sweep, dataset: Dataset, axes: Mapping[str, Sequence[Any]]
+) -> Iterator[Run]:
+    """Yield one run for each combination of the axes' values, all of seed 0."""
+    for name in axes["model"]:
+        try:
+            check_shape(name, dataset.shape, dataset.classes)
+        except ValueError as error:
+            raise InputError(f"{dataset.name}: {error}") from error
+    validation = _count_validation(sweep, dataset)
     arguments = sweep.optimizer.arguments()
     choice = sweep.optimizer.choice
 

@@ -25,6 +25,8 @@ DATASETS = {
     "fashion_mnist": StarterData("70,000 pieces of clothing of 28x28 pixels", 0.001, 10, 0.2),
     "kmnist": StarterData("70,000 Japanese characters of 28x28 pixels", 0.001, 10, 0.2),
     "cifar10": StarterData("60,000 colour photos of 32x32 pixels", 0.001, 10, 0.5),
+    "cifar100": StarterData("60,000 colour photos of 100 kinds, 32x32 pixels", 0.001, 10, 0.5),
+    "svhn": StarterData("99,289 digits of house numbers, in colour, 32x32", 0.001, 10, 0.2),
 }
 """Datasets by their names in a sweep file."""
 

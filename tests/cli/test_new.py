@@ -26,7 +26,7 @@ SETS = [
     tuple(SCHEDULERS),
 ]
 SHAPES = {"mnist": (60_000, 1, 28), "fashion_mnist": (60_000, 1, 28), "kmnist": (60_000, 1, 28)}
-SHAPES["cifar10"] = (50_000, 3, 32)
+SHAPES |= {"cifar10": (50_000, 3, 32), "cifar100": (50_000, 3, 32), "svhn": (73_257, 3, 32)}
 
 
 @pytest.fixture(autouse=True)

@@ -472,7 +472,7 @@ def test_names_are_those_of_the_parts() -> None:
 
 def test_dataset_names_are_those_that_load(monkeypatch: pytest.MonkeyPatch) -> None:
     names = set(sources.DATASETS)
-    assert names == {"digits", "mnist", "fashion_mnist", "kmnist", "cifar10"}
+    assert names == {"digits", "mnist", "fashion_mnist", "kmnist", "cifar10", "cifar100", "svhn"}
     opened = set()
 
     def fake(name: str) -> Callable[..., None]:
@@ -482,7 +482,7 @@ def test_dataset_names_are_those_that_load(monkeypatch: pytest.MonkeyPatch) -> N
 
         return open_dataset
 
-    classes = {"MNIST", "FashionMNIST", "KMNIST", "CIFAR10"}
+    classes = {"MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "SVHN"}
     for name in classes:
         monkeypatch.setattr(f"torchvision.datasets.{name}", fake(name))
     for name in names - {"digits"}:

@@ -23,8 +23,9 @@ _UNPACKED = {
     },
 }
 """The MD5 of unpacked files: torchvision knows those of the archives alone (`MNIST.resources`), and
-of CIFAR-10's files, which it checks itself. MNIST's, and those of Fashion-MNIST's labels, were
-computed from the originals; those of its images stand beside these in tables of several projects.
+of the files of CIFAR and SVHN, which it checks itself. MNIST's, and those of Fashion-MNIST's
+labels, were computed from the originals; those of its images stand beside these in tables of
+several projects.
 """
 
 
@@ -39,7 +40,7 @@ def list_differences(kind: Any, root: Path) -> tuple[str, ...]:
         kind: the class of torchvision that reads it.
         root: the folder that holds it.
     """
-    packed = getattr(kind, "resources", ())  # CIFAR10 has none
+    packed = getattr(kind, "resources", ())  # CIFAR and SVHN have none
     return tuple(_compare_files(root, kind.__name__, packed))
 
 
@@ -71,14 +72,24 @@ def _compare_files(root: Path, name: str, packed: Sequence[tuple[str, str]]) -> 
             )
 
 
-def find_broken_batch(kind: Any, root: Path) -> str:
-    """Return what is wrong with the first file of CIFAR-10 that is there and damaged, which
+def find_broken_file(kind: Any, root: Path) -> str:
+    """Return what is wrong with the first file of CIFAR or SVHN that is there and damaged, which
     torchvision takes for absent; nothing where none is, or for another dataset."""
-    for name, md5 in (*getattr(kind, "train_list", ()), *getattr(kind, "test_list", ())):
-        path = root / kind.base_folder / name
+    for path, md5 in _list_checked(kind, root):
         if path.is_file() and _digest(path.read_bytes()) != md5:
             return f"{path.name} is not the published file"
     return ""
+
+
+def _list_checked(kind: Any, root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the path and the MD5 of each file that torchvision compares with its own table."""
+    for name, md5 in (*getattr(kind, "train_list", ()), *getattr(kind, "test_list", ())):
+        yield root / kind.base_folder / name, md5
+    if meta := getattr(kind, "meta", None):
+        yield root / kind.base_folder / meta["filename"], meta["md5"]
+    for part, (_, name, md5) in getattr(kind, "split_list", {}).items():
+        if part in ("train", "test"):
+            yield root / name, md5
 
 
 def _digest(content: bytes) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,8 +28,10 @@ _TORCHVISION = {
     "fashion_mnist": "FashionMNIST",
     "kmnist": "KMNIST",
     "cifar10": "CIFAR10",
+    "cifar100": "CIFAR100",
+    "svhn": "SVHN",
 }
-_CLASSES = 10  # of each of torchvision's
+_CLASSES = {"cifar100": 100}  # of each other of torchvision's: 10
 _TIMEOUT_SECONDS = 60.0
 
 
@@ -90,15 +93,20 @@ def _torchvision(name: str, root: Path, download: bool) -> Dataset:
     from torchvision import datasets
 
     kind = getattr(datasets, _TORCHVISION[name])
+    classes = _CLASSES.get(name, 10)
 
     def part(train: bool) -> tuple[Tensor, Tensor]:
-        read = partial(kind, root=str(root), train=train)
+        # SVHN's `extra` is left out: comparisons are made without its easier images
+        which: dict[str, Any] = (
+            {"split": "train" if train else "test"} if name == "svhn" else {"train": train}
+        )
+        read = partial(kind, root=str(root), **which)
         try:
             dataset = read(download=False)
         except Exception as error:  # files may hold anything; torchvision asserts, among others
             if _ABSENT not in str(error):
                 raise _damaged(name, root, error) from error
-            if broken := known_files.find_broken_batch(kind, root):
+            if broken := known_files.find_broken_file(kind, root):
                 raise _damaged(name, root, ValueError(broken)) from error
             if not download:
                 raise AbsentError(f"{name} is not in {root.absolute()}.\n{_ADVICE}") from error
@@ -112,20 +120,29 @@ def _torchvision(name: str, root: Path, download: bool) -> Dataset:
                     f"{name} is not in {root.absolute()}, and it could not be downloaded "
                     f"({_one_line(failure)}).\n{_ADVICE}"
                 ) from failure
-        images, labels = torch.as_tensor(dataset.data), torch.as_tensor(dataset.targets).long()
+        images, labels = _to_tensors(dataset, name)
         if len(images) != len(labels):
             mismatch = ValueError(f"{len(images)} images have {len(labels)} labels")
             raise _damaged(name, root, mismatch)
-        if len(labels) and not 0 <= labels.min() <= labels.max() < _CLASSES:
-            beyond = f"its labels go from {labels.min()} to {labels.max()}, not from 0 to 9"
+        if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+            found = f"its labels go from {labels.min()} to {labels.max()}"
+            beyond = f"{found}, not from 0 to {classes - 1}"
             raise _damaged(name, root, ValueError(beyond))
-        # (n, h, w) grey or (n, h, w, 3) colour -> (n, channels, h, w)
-        images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
-        return images.contiguous(), labels
+        return images, labels
 
     dataset = make_dataset(name, part(train=True), part(train=False))
     odd = known_files.list_differences(kind, root)
     return replace(dataset, warnings=tuple(f"{name}: {text}" for text in odd))
+
+
+def _to_tensors(dataset: Any, name: str) -> tuple[Tensor, Tensor]:
+    """Return the images (n, channels, height, width) and labels (n) of a dataset of torchvision."""
+    images = torch.as_tensor(dataset.data)
+    if name == "svhn":  # has its channels first, and another word for labels
+        return images.contiguous(), torch.as_tensor(dataset.labels).long()
+    # (n, h, w) grey or (n, h, w, 3) colour
+    images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+    return images.contiguous(), torch.as_tensor(dataset.targets).long()
 
 
 DATASETS: dict[str, Callable[[str, Path, bool], Dataset]] = REGISTRIES["dataset"]

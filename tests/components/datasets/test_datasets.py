@@ -326,7 +326,7 @@ def no_network(monkeypatch) -> list[str]:
     return asked
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist", "cifar10"])
+@pytest.mark.parametrize("name", sources._TORCHVISION)
 def test_without_data_and_network_one_error_says_what_to_do(name, tmp_path, no_network, capfd):
     with pytest.raises(InputError) as caught:
         sources.load_dataset(DatasetSpec(name=name), tmp_path)

@@ -9,7 +9,7 @@ from helpers.kernels import compile_kernel, find_compiler, is_there, need_kernel
 from lrdecay.engine.native import library
 from lrdecay.engine.native.library import VARIANTS, KernelError, explain_absence, load_kernel
 
-HELP = "install a C++ compiler (such as g++), then lrdecay again, from its sources"
+HELP = "install a C++ compiler (such as g++), and lrdecay again from its sources"
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_variant_that_is_not_there_is_an_error():
 @pytest.mark.usefixtures("_forgotten")
 def test_a_library_that_was_not_compiled_is_said(monkeypatch, tmp_path):
     monkeypatch.setattr(library, "_FOLDER", tmp_path)
-    expected = f"it was not compiled when lrdecay was installed; {HELP}"
+    expected = f"its kernel was not compiled when lrdecay was installed; {HELP}"
     with pytest.raises(KernelError, match=f"^{re.escape(expected)}$"):
         load_kernel()
     assert explain_absence() == expected
@@ -104,14 +104,12 @@ def test_a_compiler_called_false_is_none(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     for given, found in [
         ({}, "g++"),
-        ({"CC": "false"}, None),
         ({"CXX": "false"}, None),
         ({"CXX": "cc+ -m64"}, "cc+"),
         ({"CXX": "not_there"}, "g++"),
     ]:
         with monkeypatch.context() as patch:
-            for name in ("CC", "CXX"):
-                patch.delenv(name, raising=False)
+            patch.delenv("CXX", raising=False)
             for name, value in given.items():
                 patch.setenv(name, value)
             assert find_compiler() == (found and str(tmp_path / found))
