@@ -200,6 +200,16 @@ def test_images_in_another_memory_layout_are_the_same_images(variant):
     assert one.loss == other.loss
 
 
+def test_labels_that_are_a_column_of_a_table_are_the_same_labels(variant):
+    run, images = make_run(), make_images((1, 8, 8), 10, 100)
+    table = torch.stack([torch.zeros_like(images.labels), images.labels], dim=1)
+    column = replace(images, labels=table[:, 1])
+    one, other = (train_in_kernel(run, each, 10, 6, variant=variant) for each in (images, column))
+    assert one.losses.equal(other.losses)
+    assert one.loss == other.loss
+    assert one.judged.equal(other.judged)
+
+
 @pytest.mark.parametrize("optimizer", ["{name: Adam, lr: 0.001}", OTHERS["free"]])
 def test_a_call_s_length_changes_no_bit(monkeypatch, optimizer, variant):
     run, images = make_run(optimizer, dropout=0.5), few_digits().split(239).train
