@@ -53,6 +53,8 @@ class Network:
         sizes = Shape(*shape, classes)
         layout = Layout(self._kernel, sizes)
         self.weights = layout.pack(model.parameters())
+        if self.weights.itemsize != self._kernel.number_bytes:
+            raise TypeError(f"the kernel does not compute in {self.weights.dtype}")
         """All parameters (n,), to be changed in place only."""
         self.gradients = torch.zeros_like(self.weights)
         weights, biases = self.weights[: layout.biases], self.weights[layout.biases :]
@@ -106,7 +108,7 @@ class Network:
         right = torch.empty(steps, dtype=torch.int64)
         if self._state and rows.shape != (steps, _NUMBERS):
             raise ValueError(f"{tuple(rows.shape)} coefficients for {steps} steps")
-        images = _lay_out(images)
+        images = self._lay_out(images)
         states: list[int | None] = [state.data_ptr() for state in self._state] or [None, None]
         taken = self._kernel.train(
             *(self._memory, self.weights.data_ptr(), self.gradients.data_ptr()),
@@ -138,7 +140,7 @@ class Network:
         losses = torch.empty(len(split), dtype=torch.float64)
         right = torch.empty(len(split), dtype=torch.bool)
         at_once = self._steps_per_call * self._run.batch_size
-        split = _lay_out(split)
+        split = self._lay_out(split)
         parts = (split.images, split.labels, losses, right)
         for images, labels, some_losses, some_right in zip(
             *(each.split(at_once) for each in parts), strict=True
@@ -149,9 +151,11 @@ class Network:
             )
         return Metrics(float(losses.mean()), int(right.sum()) / len(split)), right
 
-
-def _lay_out(split: Split) -> Split:
-    """Return the images with channels last in memory and the labels side by side, as a dataset has
-    them but for labels that are a column of a table."""
-    images = split.images.contiguous(memory_format=torch.channels_last)
-    return Split(images, split.labels.contiguous())
+    def _lay_out(self, split: Split) -> Split:
+        """Return the images with channels last in memory and the labels side by side, as a dataset
+        has them but for labels that are a column of a table."""
+        images = split.images.contiguous(memory_format=torch.channels_last)
+        kept = images.dtype, images.device
+        if kept != (self.weights.dtype, self.weights.device):
+            raise TypeError(f"images are {kept[0]} on {kept[1]}, and weights {self.weights.dtype}")
+        return Split(images, split.labels.contiguous())
