@@ -182,6 +182,8 @@ def measure_group_bytes(group: Group, dataset: Dataset, device: torch.device) ->
     unknown, for a network that cannot be stacked."""
     first = group.runs[0]
     if group.engine == native.NAME:
+        trained = dataset.train_count - first.validation
+        first = replace(first, batch_size=min(first.batch_size, trained))
         return measure_native_bytes(first, dataset.shape, dataset.classes)
     try:
         images = _some_images(dataset, first, device)

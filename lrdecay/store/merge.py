@@ -12,6 +12,7 @@ from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import join_first_plans
 from lrdecay.core.run import ROLES, Run
 from lrdecay.core.text import join_words
+from lrdecay.store.columns import FOREIGN
 from lrdecay.store.layout import KEPT, digest_text, has_results, list_files
 from lrdecay.store.lock import hold_folder, share_folder
 from lrdecay.store.reader import Plan, read_plan, read_plan_runs
@@ -20,6 +21,12 @@ from lrdecay.store.schema import HOW_LONG, MADE_WITH
 from lrdecay.store.writer import Store
 
 _AT_ONCE = 2000  # runs whose rows are in memory
+
+_DECIDE_ENGINE = (
+    *("model", "batch_norm", "optimizer", "optimizer_args", "batch_size", "epochs", "validation"),
+    *("precision", "kernels", "scheduler_class", "scheduler_args"),
+)
+"""Runs that agree in these train on one engine, wherever that is chosen in the same way."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ def merge_results(
 
     Raises `InputError` where there are no results, or a sweep is writing; for folders of different
     sweep files; for a run whose numbers differ between two of them; and, unless `allow_mixed`, for
-    runs of several devices or versions of torch.
+    runs of several devices or versions of torch, and runs alike of several engines.
     """
     into = Path(into)
     named = dict.fromkeys(path.resolve() for path in map(Path, folders))
@@ -180,17 +187,31 @@ def _describe_conflict(left: pa.Table, right: pa.Table, name: str) -> tuple[str,
 
 def _refuse_mixture(chosen: Mapping[str, _Source]) -> None:
     made_with: dict[tuple[str, ...], Path] = {}
+    engines: dict[tuple[object, ...], dict[str, Path]] = {}
     with Rows("runs") as rows:
         for some in _chunks(list(chosen)):
             taken = rows.take([chosen[run].runs[run] for run in some])
-            for run, row in zip(some, taken.select(list(MADE_WITH)).to_pylist(), strict=True):
-                made_with.setdefault(tuple(row.values()), chosen[run].folder)
+            columns = [*MADE_WITH, "engine", *_DECIDE_ENGINE]
+            for run, row in zip(some, taken.select(columns).to_pylist(), strict=True):
+                folder = chosen[run].folder
+                made_with.setdefault(tuple(row[name] for name in MADE_WITH), folder)
+                if row["engine"] not in FOREIGN:
+                    alike = engines.setdefault(tuple(row[name] for name in _DECIDE_ENGINE), {})
+                    alike.setdefault(row["engine"], folder)
     if len(made_with) > 1:
         kinds = [f"torch {torch} on {name} in {path}" for (name, torch), path in made_with.items()]
         raise InputError(
             f"there are runs of {join_words(kinds)}. Such numbers are not compared unless you ask "
             f"for it: --allow-mixed merges them, and the report says so"
         )
+    for alike in engines.values():
+        if len(alike) > 1:
+            kinds = [f"the {engine} engine in {path}" for engine, path in alike.items()]
+            raise InputError(
+                f"runs of the same network, optimizer and scheduler trained on "
+                f"{join_words(kinds)}: their numbers agree but for rounding, which training "
+                f"magnifies. --allow-mixed merges them, and the report names both"
+            )
 
 
 def _find_rows(

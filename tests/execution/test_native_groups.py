@@ -95,10 +95,16 @@ def test_its_time_and_memory_are_estimated():
     assert len(seconds) == 2
     assert all(0 < each < 60 for each in seconds)
     few = estimate_bytes(found, digits(), CPU)
-    more = replace(found.groups[0].runs[0], batch_size=1264)
+    more = replace(found.groups[0].runs[0], batch_size=1064)
     many = estimate_bytes(grouping.Plan((grouping.Group("native", (more,)),)), digits(), CPU)
-    # each of 1,200 more images takes its maps (6x6x16 framed and 128 numbers, with a byte for the
+    # each of 1,000 more images takes its maps (6x6x16 framed and 128 numbers, with a byte for the
     # winner in each window), the gradient of the latter, 128 hidden numbers three times, 16 logits
     # twice, and 128 uniforms
     of_image = 4 * (576 + 128 + 128 + 3 * 128 + 2 * 16) + 256 + 128 + 4 * 128
-    assert many - few == 1200 * of_image
+    assert many - few == 1000 * of_image
+    # more images than there are take no more than those
+    whole, larger = (
+        estimate_bytes(grouping.Plan((grouping.Group("native", (run,)),)), digits(), CPU)
+        for run in (replace(more, batch_size=size) for size in (1437 - more.validation, 10**9))
+    )
+    assert whole == larger

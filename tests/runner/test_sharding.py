@@ -217,6 +217,29 @@ def test_results_of_another_device_are_mixed_on_demand_only(whole, tmp_path):
     assert (merged.runs, merged.missing) == (2, 10)
 
 
+def test_runs_alike_of_another_engine_are_mixed_on_demand_only(whole, tmp_path):
+    rows = read_runs(whole)
+    labels = rows["scheduler"].tolist()
+    same, other = (len(labels) - 1 - labels[::-1].index(name) for name in ("constant", "step"))
+    first = altered(whole, tmp_path / "first", "engine", "reference")
+    assert read_runs(first)["scheduler"].tolist() == ["constant"]
+    engine = rows["engine"][0]
+    like, unlike = (
+        altered(whole, tmp_path / str(which), "engine", engine, which=which)
+        for which in (same, other)
+    )
+    with pytest.raises(InputError) as raised:
+        merge_results([first, like], tmp_path / "into")
+    assert str(raised.value) == (
+        f"runs of the same network, optimizer and scheduler trained on the reference engine in "
+        f"{first} and the {engine} engine in {like}: their numbers agree but for rounding, which "
+        f"training magnifies. --allow-mixed merges them, and the report names both"
+    )
+    assert merge_results([first, like], tmp_path / "into", allow_mixed=True).runs == 2
+    # schedulers that need the training's losses have another engine than the rest of their sweep
+    assert merge_results([first, unlike], tmp_path / "others").runs == 2
+
+
 @pytest.mark.slow
 def test_other_sweeps_empty_folders_and_folders_at_work_are_refused(file, whole, tmp_path):
     changed = sweep_file(tmp_path, TEXT.replace("seeds: 3", "seeds: 1"))

@@ -12,6 +12,8 @@ VARIANTS = ("avx512", "avx2", "portable")
 """The kinds of processor that the kernel has machine code for, the fastest first."""
 
 _FOLDER = Path(__file__).parent
+_INTERFACE = 1
+"""kInterface of kernel/interface.hpp."""
 _SHAPE = (c_int,) * 4
 _INSTALL = "install a C++ compiler (such as g++), and lrdecay again from its sources"
 
@@ -20,6 +22,7 @@ class _Table(ctypes.Structure):
     """`LrdecayKernel` of kernel/interface.hpp."""
 
     _fields_ = (
+        ("interface", c_int64),
         ("number_bytes", c_int64),
         ("lanes", c_int64),
         ("describe", ctypes.CFUNCTYPE(None, *_SHAPE, c_void_p)),
@@ -56,8 +59,8 @@ def load_kernel(variant: str | None = None, path: Path | None = None) -> Any:
     `variant` is one of `VARIANTS`; without it, the fastest that this processor has instructions
     for. `path` is another library than the one that was installed.
 
-    Raises `KernelError` where the library is not there, cannot be loaded, or has no such kernel for
-    this processor.
+    Raises `KernelError` where the library is not there, cannot be loaded, is of another version of
+    lrdecay, or has no such kernel for this processor.
     """
     found = path or _find_library()
     if found is None:
@@ -69,6 +72,8 @@ def load_kernel(variant: str | None = None, path: Path | None = None) -> Any:
     find.restype, find.argtypes = ctypes.POINTER(_Table), (c_char_p,)
     for name in [variant] if variant else VARIANTS:
         if table := find(name.encode()):
+            if table.contents.interface != _INTERFACE:
+                raise KernelError(f"{found} is of another version of lrdecay; {_INSTALL}")
             return table.contents
     raise KernelError(f"this processor cannot run its variant {variant}")
 

@@ -53,6 +53,8 @@ class Network:
         sizes = Shape(*shape, classes)
         layout = Layout(self._kernel, sizes)
         self.weights = layout.pack(model.parameters())
+        if self.weights.itemsize != self._kernel.number_bytes:
+            raise TypeError(f"the kernel does not compute in {self.weights.dtype}")
         """All parameters (n,), to be changed in place only."""
         self.gradients = torch.zeros_like(self.weights)
         weights, biases = self.weights[: layout.biases], self.weights[layout.biases :]
@@ -106,12 +108,12 @@ class Network:
         right = torch.empty(steps, dtype=torch.int64)
         if self._state and rows.shape != (steps, _NUMBERS):
             raise ValueError(f"{tuple(rows.shape)} coefficients for {steps} steps")
-        pixels = _lay_out(images.images)
+        images = self._lay_out(images)
         states: list[int | None] = [state.data_ptr() for state in self._state] or [None, None]
         taken = self._kernel.train(
             *(self._memory, self.weights.data_ptr(), self.gradients.data_ptr()),
             *states,
-            *(pixels.data_ptr(), images.labels.data_ptr()),
+            *(images.images.data_ptr(), images.labels.data_ptr()),
             *(order.data_ptr(), len(order), size),
             *(self._key, first, rate > 0, rng.mask_threshold(rate), 1 / (1 - rate)),
             *(_FUSED[self._run.optimizer] if self._state else _NOT_FUSED, rows.data_ptr()),
@@ -138,7 +140,8 @@ class Network:
         losses = torch.empty(len(split), dtype=torch.float64)
         right = torch.empty(len(split), dtype=torch.bool)
         at_once = self._steps_per_call * self._run.batch_size
-        parts = (_lay_out(split.images), split.labels, losses, right)
+        split = self._lay_out(split)
+        parts = (split.images, split.labels, losses, right)
         for images, labels, some_losses, some_right in zip(
             *(each.split(at_once) for each in parts), strict=True
         ):
@@ -148,7 +151,11 @@ class Network:
             )
         return Metrics(float(losses.mean()), int(right.sum()) / len(split)), right
 
-
-def _lay_out(images: Tensor) -> Tensor:
-    """Return the images with channels last in memory, as a dataset has them already."""
-    return images.contiguous(memory_format=torch.channels_last)
+    def _lay_out(self, split: Split) -> Split:
+        """Return the images with channels last in memory and the labels side by side, as a dataset
+        has them but for labels that are a column of a table."""
+        images = split.images.contiguous(memory_format=torch.channels_last)
+        kept = images.dtype, images.device
+        if kept != (self.weights.dtype, self.weights.device):
+            raise TypeError(f"images are {kept[0]} on {kept[1]}, and weights {self.weights.dtype}")
+        return Split(images, split.labels.contiguous())

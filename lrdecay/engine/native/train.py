@@ -1,6 +1,7 @@
 """One run through the kernel: what the reference engine does, several times faster."""
 
 import time
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -26,8 +27,9 @@ def train_native(run: Run, data: Data, on_epoch: OnEpoch | None = None) -> Recor
     """
     started = time.perf_counter()
     model = build.build_network(run, data.shape, data.classes)
-    network = Network(run, model, data.shape, data.classes)
-    count, size = len(data.train), run.batch_size
+    count = len(data.train)
+    size = min(run.batch_size, count)  # the kernel takes memory for whole batches
+    network = Network(replace(run, batch_size=size), model, data.shape, data.classes)
     steps = -(-count // size)
     sizes = torch.tensor([min(size, count - start) for start in range(0, count, size)])
     rates = Rates([run], steps)
@@ -75,7 +77,8 @@ def train_native(run: Run, data: Data, on_epoch: OnEpoch | None = None) -> Recor
 
 def time_native(run: Run, data: Data) -> tuple[float, float]:
     """Return how long one image takes to train on and to evaluate, from a short trial."""
-    run = run.at_constant_rate()
+    size = min(run.batch_size, len(data.train))
+    run = replace(run.at_constant_rate(), batch_size=size)
     few, some = data.train.first(8 * run.batch_size), data.test.first(1000)
     model = build.build_network(run, data.shape, data.classes)
     network = Network(run, model, data.shape, data.classes)

@@ -81,6 +81,19 @@ def test_a_library_of_something_else_is_said(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_library_of_another_version_is_said(tmp_path):
+    old = tmp_path / "old.cpp"
+    old.write_text(
+        "const long long table[] = {4, 16};  // as it began before it had a number\n"
+        'extern "C" const void* lrdecay_find_kernel(const char*) { return table; }\n'
+    )
+    path = kernels._compile(tmp_path / "old.so", old)
+    with pytest.raises(KernelError) as raised:
+        load_kernel(path=path)
+    assert str(raised.value) == f"{path} is of another version of lrdecay; {HELP}"
+
+
+@pytest.mark.slow
 def test_a_library_elsewhere_can_be_named(tmp_path):
     path = compile_kernel(tmp_path, "-O0")
     assert load_kernel("portable", path).lanes == 4

@@ -11,6 +11,7 @@ from helpers.kernels import (
     Course,
     Oracle,
     find_kernel_gradients,
+    in_double,
     is_there,
     make_images,
     make_network,
@@ -200,6 +201,16 @@ def test_images_in_another_memory_layout_are_the_same_images(variant):
     assert one.loss == other.loss
 
 
+def test_labels_that_are_a_column_of_a_table_are_the_same_labels(variant):
+    run, images = make_run(), make_images((1, 8, 8), 10, 100)
+    table = torch.stack([torch.zeros_like(images.labels), images.labels], dim=1)
+    column = replace(images, labels=table[:, 1])
+    one, other = (train_in_kernel(run, each, 10, 6, variant=variant) for each in (images, column))
+    assert one.losses.equal(other.losses)
+    assert one.loss == other.loss
+    assert one.judged.equal(other.judged)
+
+
 @pytest.mark.parametrize("optimizer", ["{name: Adam, lr: 0.001}", OTHERS["free"]])
 def test_a_call_s_length_changes_no_bit(monkeypatch, optimizer, variant):
     run, images = make_run(optimizer, dropout=0.5), few_digits().split(239).train
@@ -283,6 +294,16 @@ def test_coefficients_that_do_not_fit_the_steps_are_refused():
     rates = torch.full((3,), 0.1, dtype=torch.float64)
     with pytest.raises(ValueError, match=r"^\(3, 6\) coefficients for 4 steps$"):
         make_network(run, images, 10).take_steps(images, torch.arange(64), 0, rates, rates)
+
+
+def test_numbers_that_the_kernel_would_misread_are_refused():
+    run, images = make_run(), make_images((1, 8, 8), 10, 20)
+    with pytest.raises(TypeError, match=r"^the kernel does not compute in torch\.float64$"):
+        make_network(run, in_double(images), 10)
+    network = make_network(run, images, 10)
+    expected = r"^images are torch\.float64 on cpu, and weights torch\.float32$"
+    with pytest.raises(TypeError, match=expected):
+        network.evaluate(in_double(images))
 
 
 def test_too_large_a_batch_is_a_lack_of_memory():

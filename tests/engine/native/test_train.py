@@ -291,6 +291,17 @@ def test_a_loss_that_is_not_finite_anywhere_but_on_test_is_divergence(broken, st
     assert record.run["test_correct"] == expected.run["test_correct"]
 
 
+def test_a_batch_of_more_images_than_there_are_takes_memory_for_those():
+    whole = replace(runs("epochs: 2")["constant"], batch_size=len(split().train))
+    larger = replace(whole, batch_size=10**9)  # about five terabytes
+    one, other = train_here(whole), train_here(larger)
+    for name in ALL_SPLITS:
+        assert curve(one, name) == curve(other, name)
+    assert other.run["batch_size"] == 10**9
+    assert other.run["status"] == "completed"
+    assert min(time_native(larger, split())) > 0
+
+
 def test_a_trial_takes_time_and_no_schedule():
     run = runs("epochs: 3")["onecycle"]  # of 57 steps, more than a trial has
     training, evaluation = time_native(run, split())

@@ -5,7 +5,12 @@
 
 #include <cstdint>
 
+// Grows with any change here, in Layout or in what the kernel computes: a library of another version
+// of lrdecay may still stand in its folder.
+constexpr int64_t kInterface = 1;
+
 struct LrdecayKernel {
+  int64_t interface;     // kInterface
   int64_t number_bytes;  // of a number
   int64_t lanes;         // numbers that one instruction works on
 

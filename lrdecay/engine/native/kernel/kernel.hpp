@@ -91,5 +91,5 @@ void evaluate(void* network, const void* parameters, const void* pixels, const i
 
 }  // namespace
 
-const LrdecayKernel LRDECAY_KERNEL = {sizeof(Real), kLanes, describe, create,  destroy,
-                                      count_bytes,  train,  evaluate};
+const LrdecayKernel LRDECAY_KERNEL = {kInterface, sizeof(Real), kLanes, describe, create,
+                                      destroy,    count_bytes,  train,  evaluate};
