@@ -24,7 +24,8 @@ _AT_ONCE = 2000  # runs whose rows are in memory
 
 _DECIDE_ENGINE = (
     *("model", "batch_norm", "optimizer", "optimizer_args", "batch_size", "epochs", "validation"),
-    *("precision", "kernels", "scheduler_class", "scheduler_args"),
+    *("precision", "kernels", "label_smoothing", "clip_grad_norm"),
+    *("scheduler_class", "scheduler_args"),
 )
 """Runs that agree in these train on one engine, wherever that is chosen in the same way."""
 
