@@ -3,10 +3,22 @@
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 KERNEL = Path("lrdecay/engine/native/kernel")
 
+
+class BuildKernel(build_ext):
+    """Compiles the kernel, and leaves none of an earlier time where that fails."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """Compile it."""
+        Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)
+        super().build_extension(ext)
+
+
 setup(
+    cmdclass={"build_ext": BuildKernel},
     ext_modules=[
         Extension(
             # a library that ctypes loads, so one build serves every version of Python

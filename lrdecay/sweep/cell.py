@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -91,6 +92,8 @@ def _write(value: Any) -> str:
         return f"[{', '.join(map(_write, value))}]"
     if value is None:
         return "null"
+    if value == math.inf:  # of `clip_grad_norm`
+        return "none"
     return sanitize_line(value) if isinstance(value, str) else quote(value)
 
 

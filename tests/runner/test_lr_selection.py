@@ -329,7 +329,7 @@ def test_a_failed_trial_is_tried_once_and_again_the_next_time(tmp_path: Path, mo
 
     with monkeypatch.context() as patch:
         patch.setattr("lrdecay.engine.stacked.train.train_stacked", breaks)
-        summary = run_sweep(parse_sweep(text), tmp_path, workers=0)
+        summary = run_sweep(parse_sweep(text), tmp_path, workers=0, engine="stacked")
     assert broken.count(1) == 1
     assert (summary.failed, summary.completed) == (1, 15)
     rates = analysis.compared(read_runs(summary.folder)).groupby("scheduler")["lr"].unique()
@@ -337,7 +337,7 @@ def test_a_failed_trial_is_tried_once_and_again_the_next_time(tmp_path: Path, mo
         "constant": [0.1],
         "step": [0.01],
     }
-    again = run_sweep(parse_sweep(text), tmp_path, workers=0)
+    again = run_sweep(parse_sweep(text), tmp_path, workers=0, engine="stacked")
     assert (again.reused, again.completed) == (13, 1 + 2)  # the trial, and step at its better rate
     assert set(analysis.compared(read_runs(again.folder))["lr"]) == {0.1}
 

@@ -1,5 +1,7 @@
 """One cell of a sweep by its values."""
 
+import math
+
 import pytest
 from helpers.training import digits, sweep
 
@@ -42,6 +44,13 @@ def test_axes_of_one_value_need_no_name_and_may_have_one():
 def test_pairs_may_come_in_one_text_or_in_several_in_any_order():
     texts = [f"{name}={value}" for name, value in reversed(WORDS.items())]
     assert select(*texts) == select(",".join(texts)) == select(", ".join(texts)) == FIRST | ALONE
+
+
+def test_a_limit_that_clips_nothing_is_written_as_in_the_file():
+    axes = {"clip_grad_norm": [math.inf, 1.0]}
+    assert select_cell(axes, ["clip_grad_norm=none"]) == {"clip_grad_norm": math.inf}
+    with pytest.raises(InputError, match=r"clip_grad_norm: none, 1\.0"):
+        select_cell(axes, [])
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,9 @@ class Network:
         sizes = Shape(*shape, classes)
         layout = Layout(self._kernel, sizes)
         self.weights = layout.pack(model.parameters())
+        """All parameters (n,), to be changed in place only."""
         if self.weights.itemsize != self._kernel.number_bytes:
             raise TypeError(f"the kernel does not compute in {self.weights.dtype}")
-        """All parameters (n,), to be changed in place only."""
         self.gradients = torch.zeros_like(self.weights)
         weights, biases = self.weights[: layout.biases], self.weights[layout.biases :]
         # the kinds that weight decay tells apart, with the run axis of the stacked engine
