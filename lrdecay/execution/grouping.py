@@ -155,6 +155,7 @@ def _try_stacking(
     group_size: int | None,
     sharing: int,
 ) -> _Company:
+    """Return what is best on the engines in torch."""
     images = _some_images(dataset, run, device)
     if engine != train.NAME and not _gains(run, images):
         return _ALONE

@@ -1,5 +1,6 @@
 """Small sweeps and runs on the real digits, for tests that train."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
@@ -87,3 +88,14 @@ def train(run: Run) -> Record:
 def curve(record: Record, split: str, column: str = "loss") -> list[object]:
     """A run's values by epoch."""
     return [row[column] for row in record.epochs if row["split"] == split]
+
+
+def follow_plateau(losses: Iterable[float], lr: float, **arguments: float) -> list[float]:
+    """The rate of each epoch that torch's own ReduceLROnPlateau gives, fed with these losses."""
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **arguments)
+    rates = []
+    for loss in losses:
+        rates.append(optimizer.param_groups[0]["lr"])
+        scheduler.step(loss)
+    return rates

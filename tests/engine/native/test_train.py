@@ -10,8 +10,18 @@ import torch
 from helpers.every_kind import OPTIMIZERS
 from helpers.results import assert_same
 from helpers.tiers import slow_but
-from helpers.training import CPU, curve, data_of, digits, few_digits, runs, split, sweep, train
-from torch import nn
+from helpers.training import (
+    CPU,
+    curve,
+    data_of,
+    digits,
+    few_digits,
+    follow_plateau,
+    runs,
+    split,
+    sweep,
+    train,
+)
 
 from lrdecay.components.datasets.dataset import Data, Split, make_dataset
 from lrdecay.core.run import Run
@@ -213,12 +223,7 @@ def test_plateau_listens_to_the_validation_loss():
     courses = set()
     for run in list_runs(sweep(text, plateau), digits()):
         record = train_here(run)
-        optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=0.01)
-        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
-        rates = []
-        for loss in curve(record, "val"):
-            rates.append(optimizer.param_groups[0]["lr"])
-            scheduler.step(loss)
+        rates = follow_plateau(curve(record, "val"), lr=0.01, factor=0.5, patience=0)
         assert curve(record, "train", "learning_rate") == pytest.approx(rates, rel=1e-12)
         courses.add(tuple(rates))
     assert len(courses) > 1

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from helpers.every_kind import OPTIMIZERS, SCHEDULERS, every_scheduler
 from helpers.tiers import slow_but
-from helpers.training import CPU, curve, data_of, digits, runs, split, sweep
+from helpers.training import CPU, curve, data_of, digits, follow_plateau, runs, split, sweep
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -364,12 +364,7 @@ def test_plateau_listens_to_its_own_run_s_validation_loss():
     records = stacked_train(list_runs(sweep(text, plateau), digits()))
     courses = set()
     for record in records:
-        optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=0.01)
-        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
-        rates = []
-        for loss in curve(record, "val"):
-            rates.append(optimizer.param_groups[0]["lr"])
-            scheduler.step(loss)
+        rates = follow_plateau(curve(record, "val"), lr=0.01, factor=0.5, patience=0)
         assert curve(record, "train", "learning_rate") == pytest.approx(rates, rel=1e-12)
         courses.add(tuple(rates))
     assert len(courses) > 1  # or one run's loss could have steered all
