@@ -7,6 +7,7 @@ from pathlib import Path
 import generate
 import pytest
 from helpers import arithmetic, pages
+from helpers.frames import make_tables, write_folder
 from helpers.tiers import slow_but
 
 from lrdecay.store.columns import ASKED, ENDED, EPOCH, MADE
@@ -82,6 +83,16 @@ def test_a_block_that_is_not_true_is_found(what, tmp_path, monkeypatch):
     with pytest.raises((AssertionError, SystemExit, Exception)) as caught:
         pages.check(tmp_path / "page.md", tmp_path)
     assert type(caught.value).__name__ in ("AssertionError", "NoSuchOption")
+
+
+def test_results_that_torch_trained_are_known_and_damaged_ones_are_nobodys(tmp_path):
+    path = write_folder(tmp_path / "results" / "tiny", make_tables()) / "runs.parquet"
+    assert arithmetic.reads_torch("lrdecay report results/tiny", tmp_path)
+    assert not arithmetic.reads_torch("lrdecay report results/other", tmp_path)
+    content = path.read_bytes()
+    for at in range(0, len(content), len(content) // 50):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        assert not arithmetic.reads_torch("lrdecay report results/tiny", tmp_path)
 
 
 def test_a_wrong_sweep_file_is_found(tmp_path, monkeypatch):
