@@ -49,7 +49,7 @@ _PROBED = 500  # steps of a scheduler that are tried as its plug-in loads
 _NEVER_GIVEN = ("last_epoch", "verbose")
 _AXES = {
     *("name", "model", "batch_norm", "optimizer", "batch_size", "epochs", "scheduler", "dropout"),
-    *("label_smoothing", "clip_grad_norm"),
+    *("label_smoothing", "clip_grad_norm", "augment", "loss_function"),
 }
 
 

@@ -57,6 +57,12 @@ class Run:
     """That of the loss that training minimises."""
     clip_grad_norm: float = math.inf
     """The largest norm that all gradients together may have: infinite where nothing is clipped."""
+    model_args: str = "{}"
+    """The network's own arguments as JSON, defaults filled in."""
+    augment: str = "{}"
+    """What training images go through, as JSON: transform -> its argument."""
+    loss_function: str = "cross_entropy"
+    """What training minimises."""
     trainer: str | None = None
     trainer_args: str | None = None
 
@@ -78,6 +84,16 @@ class Run:
     def optimizer_arguments(self) -> Mapping[str, Any]:
         """`optimizer_args`, parsed; read-only. Of a run with a `trainer` none are known."""
         return parse_arguments(self.optimizer_args or "{}")
+
+    @property
+    def model_arguments(self) -> Mapping[str, Any]:
+        """`model_args`, parsed; read-only."""
+        return parse_arguments(self.model_args)
+
+    @property
+    def augmentation(self) -> Mapping[str, Any]:
+        """`augment`, parsed; read-only."""
+        return parse_arguments(self.augment)
 
     @property
     def scheduler_arguments(self) -> Mapping[str, Any]:
@@ -104,6 +120,9 @@ ADDED: Mapping[str, Any] = {
     "kernels": "torch",
     "label_smoothing": 0.0,
     "clip_grad_norm": math.inf,
+    "model_args": "{}",
+    "augment": "{}",
+    "loss_function": "cross_entropy",
     "trainer": None,
     "trainer_args": None,
 }

@@ -36,12 +36,14 @@ def format_named(axis: str, value: object) -> str:
     ('lr 0.1', '')
     >>> format_named("trainer_args", '{"data":"wiki","tied":true,"width":16}')
     'data wiki, tied true, width 16'
+    >>> format_named("augment", '{"random_crop":4}'), format_named("augment", "{}")
+    ('random_crop 4', 'no augment')
     """
     text = to_text(value)
-    if axis.endswith("_args") and text.startswith("{"):
+    if (axis.endswith("_args") or axis == "augment") and text.startswith("{"):
         arguments: dict[str, Any] = json.loads(text)
         shown = {k: v if isinstance(v, str) else json.dumps(v) for k, v in arguments.items()}
-        return ", ".join(f"{name} {each}" for name, each in shown.items()) or axis
+        return ", ".join(f"{name} {each}" for name, each in shown.items()) or f"no {axis}"
     return f"{axis} {text}" if text else ""
 
 

@@ -40,7 +40,10 @@ _SAME_BITS = ("cnn",)  # on a CPU, in whatever company; others only on demand
 _MOST_ON_CPU, _MOST_ON_GPU = 64, 256
 _SHARE_OF_MEMORY = 0.9
 
-_read_network = attrgetter("model", "batch_norm", "optimizer", "batch_size", "precision", "kernels")
+_read_network = attrgetter(
+    *("model", "model_args", "batch_norm", "optimizer", "batch_size", "precision", "kernels"),
+    *("augment", "loss_function"),
+)
 
 
 @dataclass(frozen=True)

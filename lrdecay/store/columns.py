@@ -127,6 +127,15 @@ ASKED = (
         "the largest norm that all gradients together may have; inf where lrdecay clips nothing",
         range=Range("above 0", above=0),
     ),
+    _text("model_args", "the network's own arguments as JSON, defaults filled in"),
+    _text(
+        "augment",
+        "what lrdecay's own loop does to training images, as JSON: transform -> its argument",
+    ),
+    _text(
+        "loss_function",
+        "what lrdecay's own loop minimises; cross_entropy, whatever any other loop does",
+    ),
     _text("trainer", "the name of the user's own loop that trains it", _BUILT_IN),
     _text("trainer_args", "the loop's own values as JSON", _BUILT_IN),
     _long("seed", "of initial weights, batches and dropout"),

@@ -25,6 +25,7 @@ _AT_ONCE = 2000  # runs whose rows are in memory
 _DECIDE_ENGINE = (
     *("model", "batch_norm", "optimizer", "optimizer_args", "batch_size", "epochs", "validation"),
     *("precision", "kernels", "label_smoothing", "clip_grad_norm"),
+    *("model_args", "augment", "loss_function"),
     *("scheduler_class", "scheduler_args"),
 )
 """Runs that agree in these train on one engine, wherever that is chosen in the same way."""

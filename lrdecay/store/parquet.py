@@ -21,7 +21,7 @@ from lrdecay.core.errors import DamagedError, InputError
 from lrdecay.core.text import first_line
 from lrdecay.store.atomic import replace_file
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """Raised whenever a column is added or changed: newer code reads older files, not the reverse."""
 SEALED_SINCE = 4
 

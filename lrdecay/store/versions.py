@@ -25,6 +25,9 @@ _ADDED = {
     "metric_values": (7, None),
     "label_smoothing": (8, 0.0),
     "clip_grad_norm": (8, inf),
+    "model_args": (9, "{}"),
+    "augment": (9, "{}"),
+    "loss_function": (9, "cross_entropy"),
 }
 
 

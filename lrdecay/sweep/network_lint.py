@@ -12,13 +12,13 @@ from lrdecay.components.models.build import build_network
 from lrdecay.core.run import Run
 from lrdecay.core.text import join_words, to_text
 
-_AXES = ("model", "batch_norm", "dropout")
+_AXES = ("model", "model_args", "batch_norm", "dropout")
 _IMAGES = 8
 
 
 def lint_networks(cells: Sequence[Run], dataset: Dataset) -> list[str]:
-    """Return a warning for each of the axes model, batch_norm and dropout and values of it at which
-    networks of one seed compute the same in training: runs would be the same too."""
+    """Return a warning for each axis of networks and values of it at which those of one seed
+    compute the same in training: runs would be the same too."""
     kinds = {_read_axes(cell): cell for cell in cells}
     if len(kinds) == 1:
         return []

@@ -6,6 +6,7 @@ from pandas.testing import assert_frame_equal
 
 from lrdecay import analysis
 from lrdecay.core.errors import InputError
+from lrdecay.core.run import ADDED
 
 
 def two_diverged(scheduler: str, dropout: float, seed: int) -> str:
@@ -138,7 +139,7 @@ def test_describe_matrix_and_status_counts() -> None:
     runs, _ = make_tables(seeds=2, status=two_diverged, batch_size=[64, 32])
     matrix = analysis.describe_matrix(runs).set_index("axis")
     # which no run has, or all as runs had before there were such columns
-    unsaid = ("trainer_args", "label_smoothing", "clip_grad_norm")
+    unsaid = ("trainer_args", *ADDED)
     known = [axis for axis in analysis.AXES if axis not in unsaid]
     assert matrix.index.tolist() == [*known, "seed"]
     clipped = analysis.describe_matrix(runs.assign(clip_grad_norm=1.0)).set_index("axis")

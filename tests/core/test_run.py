@@ -58,6 +58,8 @@ def test_reading_them_leaves_the_run_as_it_is():
         {"label_smoothing": 0.1},
         {"label_smoothing": 0.1, "clip_grad_norm": 1.0},
         {"clip_grad_norm": 5e-324},
+        {"model": "resnet", "model_args": '{"depth":20}', "augment": '{"random_crop":4}'},
+        {"loss_function": "focal"},
         {"trainer": "mine", "trainer_args": '{"width":64}'},
         {"trainer": "script", "model": None, "optimizer": None, "dataset_digest": None},
     ],
@@ -70,6 +72,9 @@ def test_the_id_is_the_hash_of_all_that_counts(changed):
         "trainer_args": None,
         "label_smoothing": 0.0,
         "clip_grad_norm": math.inf,
+        "model_args": "{}",
+        "augment": "{}",
+        "loss_function": "cross_entropy",
     }
     uncounted = {*ROLES, *(name for name in before if getattr(run, name) == before[name])}
     counted = {name: value for name, value in asdict(run).items() if name not in uncounted}

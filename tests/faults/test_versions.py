@@ -115,10 +115,14 @@ FILLED_IN = {
     "kernels": "torch",
     "label_smoothing": 0.0,
     "clip_grad_norm": math.inf,
+    "model_args": "{}",
+    "augment": "{}",
+    "loss_function": "cross_entropy",
 }
 """What every run had before there was a column for it; all else is null."""
 
-SINCE_8 = {"label_smoothing", "clip_grad_norm"}
+SINCE_9 = {"model_args", "augment", "loss_function"}
+SINCE_8 = {"label_smoothing", "clip_grad_norm", *SINCE_9}
 SINCE_7 = {"trainer", "trainer_args", "metric_values", *SINCE_8}
 
 every_version = pytest.mark.parametrize("version", WRITTEN)
@@ -246,7 +250,7 @@ def test_an_old_folder_is_continued(tmp_path, version, monkeypatch):
     assert runs["run_id"].tolist() == [run.run_id for run in asked()]
     assert runs["finished_at"].tolist()[:5] == [each.run["finished_at"] for each in records]
     assert runs["semantics"].isna().tolist() == [True] * 5 + [False]
-    tables = dict.fromkeys(("runs.parquet", "epochs.parquet", "plan.parquet"), 8)
+    tables = dict.fromkeys(("runs.parquet", "epochs.parquet", "plan.parquet"), 9)
     assert {name: n for name, n in versions(folder).items() if "/" not in name} == tables
     found = verify_results(folder)
     assert (found.findings, found.pending) == ((), ())
@@ -268,7 +272,7 @@ def test_runs_of_code_that_gave_other_results_train_again_and_are_kept(
     training = Training(monkeypatch)
     run_sweep(parse_sweep(TEXT), tmp_path, workers=0)
     assert sorted(run.run_id for run in training.runs) == sorted(run.run_id for run in asked())
-    assert set(versions(folder).values()) == {8}
+    assert set(versions(folder).values()) == {9}
     kept = read_runs(folder / "earlier")
     assert sorted(kept["run_id"]) == sorted(each.run["run_id"] for each in (*records, earlier))
     assert (verify_results(folder).findings, verify_results(folder).runs) == ((), 12)
@@ -281,6 +285,7 @@ def test_runs_of_code_that_gave_other_results_train_again_and_are_kept(
         (5, {"kernels", *SINCE_7}),
         (6, SINCE_7),
         (7, SINCE_8),
+        (8, SINCE_9),
     ],
 )
 def test_a_folder_without_the_latest_columns_is_continued(version, lacking, tmp_path, monkeypatch):
@@ -309,7 +314,7 @@ def test_a_folder_without_the_latest_columns_is_continued(version, lacking, tmp_
     after = read_runs(folder)
     assert after["rates_digest"].isna().sum() == (6 if "rates_digest" in lacking else 0)
     assert set(after["kernels"]) == {"torch"}
-    assert set(versions(folder).values()) == {8}
+    assert set(versions(folder).values()) == {9}
 
 
 @pytest.mark.parametrize(
@@ -326,11 +331,11 @@ def test_what_a_newer_lrdecay_wrote_is_refused_and_left_as_it_is(tmp_path, newer
     scratch.rename(scratch.with_name("0123456789abcdef"))
     (path,) = folder.glob(f"{newer}.parquet")
     with open_sealed(path) as sealed:
-        table, facts = sealed.file.read(), dict(sealed.facts) | {"schema": "9"}
+        table, facts = sealed.file.read(), dict(sealed.facts) | {"schema": "10"}
     parquet.write_table(table, path, facts)
     before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
     training.forget()
-    message = rf"{path}: written by a newer lrdecay \(version 9 of the tables; this one reads up"
+    message = rf"{path}: written by a newer lrdecay \(version 10 of the tables; this one reads up"
     changed = parse_sweep(TEXT + "dropout: 0.2\n")
     for command in (
         lambda: run_sweep(changed, tmp_path, workers=0),

@@ -312,7 +312,7 @@ def test_tables_of_another_version_are_refused_by_name(tmp_path):
     path = tmp_path / "runs.parquet"
     plain = RUNS.empty_table().replace_schema_metadata({"lrdecay.schema": "99"})
     pq.write_table(plain, path)
-    with pytest.raises(InputError, match=r"newer lrdecay \(version 99.*reads up to 8\)"):
+    with pytest.raises(InputError, match=r"newer lrdecay \(version 99.*reads up to 9\)"):
         read_runs(tmp_path)
 
 

@@ -21,6 +21,10 @@ def find_obstacle(run: Run, shape: tuple[int, int, int], classes: int) -> str | 
         return "its kernel is for the network cnn"
     if run.batch_norm:
         return "its kernel has no batch normalisation"
+    if run.augmentation:
+        return "its kernel augments no images"
+    if run.loss_function != "cross_entropy":
+        return f"its kernel has the loss cross_entropy, not {run.loss_function}"
     if run.label_smoothing:
         return "its kernel has no label smoothing"
     if run.clips:

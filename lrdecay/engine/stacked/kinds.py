@@ -8,7 +8,7 @@ from lrdecay.core.run import Run
 
 _SHARED = (
     *("model", "batch_norm", "optimizer", "batch_size", "epochs", "validation"),
-    *("precision", "kernels"),
+    *("precision", "kernels", "model_args", "augment", "loss_function"),
 )
 _read_settings = attrgetter(
     *(*_SHARED, "label_smoothing", "clip_grad_norm"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -12,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from lrdecay.core.errors import InputError
-from lrdecay.core.run import Run
+from lrdecay.core.run import ADDED, Run
 from lrdecay.core.text import quote
 from lrdecay.store.columns import BY_NAME, SPLITS
 from lrdecay.store.importing.columns import IN_RUNS
@@ -24,6 +23,7 @@ ENGINE = "imported"
 UNKNOWN_FATE = "it has no value, and whether it diverged is not known"
 """The `error` of a run that says nothing of how it ended."""
 
+_AS_BEFORE = {name: before for name, before in ADDED.items() if before is not None}
 _NUMBERS = ("loss", "accuracy", "learning_rate")
 
 
@@ -44,8 +44,7 @@ def make_runs(rows: ImportedRows, name: str, digest: str, version: str) -> pd.Da
         completed = cell["status"] == "completed"
         row: dict[str, Any] = {
             "dataset": name,
-            "label_smoothing": 0.0,
-            "clip_grad_norm": math.inf,
+            **_AS_BEFORE,
             **_read_axes({axis: cell[axis] for axis in rows.axes}),
             **{each: cell[each] for each in ("scheduler", "seed", "status")},
             **digests,
@@ -56,7 +55,6 @@ def make_runs(rows: ImportedRows, name: str, digest: str, version: str) -> pd.Da
             "trainer": ENGINE,
             "plugins": "{}",
             "phase": "compare",
-            "kernels": "torch",
             "lrdecay_version": version,
         }
         row["scheduler_class"] = ENGINE
