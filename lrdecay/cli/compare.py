@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from lrdecay.cli import options
 from lrdecay.cli.console import out
 from lrdecay.cli.exits import report_errors
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lrdecay.report.compare import Answer
 
 commands = typer.Typer()
+
+Family = Annotated[
+    Literal["primary", "all"],
+    typer.Option(
+        help="primary: the contrasts that the sweep is to decide; all: averages over dropouts, "
+        "dropouts and interactions too."
+    ),
+]
+Sentences = Annotated[
+    bool, typer.Option("--sentences", help="A sentence for each contrast instead of a line.")
+]
+
+_STYLES = {
+    "better": "bold green",
+    "worse": "bold red",
+    "higher": "bold",
+    "lower": "bold",
+    "equivalent": "cyan",
+    "identical": "cyan",
+    "not resolved": "yellow",
+    "not evaluated": "dim",
+}
 
 
 @commands.command(epilog="Example:  lrdecay compare results/digits")
@@ -27,11 +52,13 @@ def compare(
     margin: options.Margin = None,
     confidence: options.Confidence = None,
     pairs: options.Pairs = "reference",
+    family: Family = "primary",
+    sentences: Sentences = False,
     format: options.Format = "text",
     results: options.ResultsDir = Path("results"),
     plugin: options.Plugin = None,
 ) -> None:
-    """Say which differences are real: one sentence per contrast, and a table.
+    """Say which differences are real: the answer in a sentence, and a line for each contrast.
 
     Look as often as you like, also while the sweep trains: the error rate stays the same.
     """
@@ -46,31 +73,56 @@ def compare(
         exploratory=pairs == "all",
     )
     if format == "text":
-        print_answer(answer)
+        print_answer(answer, everything=family == "all", sentences=sentences)
     else:
         typer.echo(FORMATS[format](answer), nl=False)
 
 
-def print_answer(answer: Answer) -> None:
-    """Print the sentences, family by family with a table under each, and which may be best."""
+def print_answer(answer: Answer, everything: bool = False, sentences: bool = False) -> None:
+    """Print the answer, the contrasts of the primary family or of all, and what to know of them."""
+    from lrdecay.analysis import headline
     from lrdecay.report import compare as words
+    from lrdecay.report.conclusions import write_next_step
 
     found = answer.found
-    out.say(words.write_headline(answer))
-    for family, rows in found.table.groupby("family", sort=False):
+    out.print(Text(headline.write_answer(found), style="bold"))
+    out.say(words.write_criteria(answer))
+    for name, rows in words.list_families(found, everything):
         out.print()
-        out.say(f"{words.write_family_title(str(family), rows)}:")
-        for sentence in rows["sentence"].head(words.SHOWN):
-            out.say(f"- {sentence}")
+        if everything or sentences:
+            out.say(f"{words.write_family_title(name, rows)}:")
+        shown = rows.head(words.SHOWN)
+        if sentences:
+            for sentence in shown["sentence"]:
+                out.say(f"- {sentence}")
+        else:
+            out.print(_make_table(shown, answer))
         if len(rows) > words.SHOWN:
-            out.say(f"  ... and {len(rows) - words.SHOWN} more: --format csv")
-        table = Table(words.COLUMNS[0], box=None, pad_edge=False)
-        for name in words.COLUMNS[1:]:
-            table.add_column(name, no_wrap=True)
-        for row in rows.head(words.SHOWN).to_dict("records"):
-            table.add_row(*words.format_row(row))
-        out.print(table)
-    if len(found.table):
-        out.say(f"\n{words.write_legend(found)}")
-    for line in (*words.write_best(found), *words.write_notes(answer)):
+            out.say(f"... and {len(rows) - words.SHOWN} more: --format csv")
+    out.print()
+    for line in (*words.write_best(found), *write_next_step(found), *words.write_notes(answer)):
         out.say(line)
+    if not (everything or sentences) and len(found.table):
+        out.say(f"All {len(found.table)} contrasts: --family all; in sentences: --sentences")
+
+
+def _make_table(rows: pd.DataFrame, answer: Answer) -> Table:
+    """Return a line for each contrast, under the place in the matrix that it is at."""
+    from lrdecay.report import compare as words
+
+    table = Table(box=None, pad_edge=False, header_style="")
+    for name in words.BRIEF_COLUMNS:
+        right = name in ("difference", "seeds")
+        table.add_column(name, no_wrap=name != "", justify="right" if right else "left")
+    before = ""
+    for row in rows.to_dict("records"):
+        if row["where"] != before:
+            table.add_row(f"{row['where']}:")
+            before = row["where"]
+        label, *numbers, verdict = words.format_brief(row, answer.found.metric)
+        table.add_row(f"  {label}" if before else label, *numbers, _colour(verdict))
+    return table
+
+
+def _colour(verdict: str) -> Text:
+    return Text(verdict, style=_STYLES[verdict])

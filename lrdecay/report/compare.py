@@ -4,20 +4,23 @@ Labels are the user's: they are printed as they are, and mean nothing to rich or
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions, compared, conclude
 from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.departures import find_first_plan
+from lrdecay.analysis.headline import name_outcome
 from lrdecay.analysis.identical_runs import describe_identical_runs
-from lrdecay.analysis.metrics import OWN, find_metric, with_metrics
+from lrdecay.analysis.metrics import OWN, Metric, find_metric, with_metrics
 from lrdecay.analysis.number_text import format_interval, format_number
 from lrdecay.analysis.pairing import count_pairs
 from lrdecay.analysis.sentences import list_best, name_contrast
@@ -173,6 +176,7 @@ FORMATS: dict[str, Callable[[Answer], str]] = {
     "markdown": as_markdown,
 }
 
+BRIEF_COLUMNS = ("", "difference", "interval", "seeds", "verdict")
 COLUMNS = ("contrast", "n", "mean", "interval", "wins", "d_z", "r", "skew", "verdict")
 
 
@@ -185,6 +189,40 @@ def format_row(row: dict[Any, Any]) -> tuple[str, ...]:
         "" if pd.isna(row["low"]) else format_interval(row["low"], row["high"]),
         *(format_number(row[name]) for name in ("wins", "effect", "correlation", "skew")),
         row["verdict"],
+    )
+
+
+def format_brief(row: dict[Any, Any], metric: Metric) -> tuple[str, ...]:
+    """Return what a terminal shows of a contrast, one text for each of `BRIEF_COLUMNS`; its place
+    in the matrix is left out."""
+    of_reference = row["family"] == PRIMARY
+    sign = "+" if row["mean"] > 0 else ""
+    return (
+        row["a"] if of_reference else f"{row['a']} - {row['b']}",
+        f"{sign}{format_number(row['mean'])}",
+        "" if not math.isfinite(row["low"]) else format_interval(row["low"], row["high"]),
+        count_pairs(row),
+        name_outcome(row["verdict"], metric),
+    )
+
+
+def list_families(found: Conclusions, everything: bool) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the families of contrasts, each with its rows, place by place: the primary one and
+    pairs that were asked for, or all."""
+    for family, rows in found.table.groupby("family", sort=False):
+        if everything or family in (PRIMARY, EXPLORATORY):
+            places = pd.factorize(rows["where"])[0]
+            yield str(family), rows.iloc[np.argsort(places, kind="stable")]
+
+
+def write_criteria(answer: Answer) -> str:
+    """Return what is compared with what, by what rule and in which folder, in a line."""
+    found, margin = answer.found, answer.found.criteria.margin
+    unit = "" if found.metric.unit == OWN else f" in {found.metric.unit}"
+    within = "" if margin is None else f", margin {margin:g}"
+    return (
+        f"{answer.folder}: {found.metric.title}{unit}, against {found.reference}; confidence "
+        f"{found.criteria.confidence:g} for all together{within}"
     )
 
 

@@ -18,6 +18,7 @@ from lrdecay.analysis import (
     open_questions,
 )
 from lrdecay.analysis.axes import has_dropout, list_strata
+from lrdecay.analysis.headline import describe_resolution
 from lrdecay.analysis.looks import find_next_look, plans_verdicts
 from lrdecay.analysis.sentences import list_best
 from lrdecay.analysis.verdicts import (
@@ -139,6 +140,37 @@ def name_places(found: Conclusions) -> str:
     axes = ["dropout", *list_strata(found.best)]
     several = [axis for axis in axes if found.best[axis].nunique() > 1]
     return join_words(several) if several else ""
+
+
+def write_next_step(found: Conclusions) -> list[str]:
+    """Return from where on differences are resolved, and the fewest seeds that would settle one
+    more; nothing where nothing is open."""
+    still_open = open_questions(found.table)
+    if still_open.empty:
+        return []
+    lines = [describe_resolution(found)]
+    more = still_open["more_seeds"].to_numpy(float)
+    if not np.isfinite(more).any():
+        lines.append(
+            f"What is open may not be resolvable within "
+            f"{spell_count(found.criteria.budget, 'seed')}."
+        )
+        return list(filter(None, lines))
+    nearest = still_open[more == more.min()]
+    begins = (nearest["verdict"] == NOT_EVALUATED).all()
+    verb = "would begin to judge" if begins else "would settle"
+    what, as_is = spell_count(len(nearest), "open difference"), "they stay as they are"
+    if len(nearest) == 1:
+        (row,) = nearest.to_dict("records")
+        where = f" at {row['where']}" if row["where"] else ""
+        what, as_is = f"{row['scheduler']} against {found.reference}{where}", "it stays as it is"
+    per_run, cost = float(found.blocks.runs["seconds"].mean()), ""
+    if math.isfinite(per_run) and not found.blocks.imported:
+        cost = f" (about {spell_seconds(per_run * _more_runs(nearest))} of training)"
+    seeds = f"{int(more.min())} more {'seed' if more.min() == 1 else 'seeds'}"
+    last = "" if begins else f", if {as_is}"
+    lines.append(f"Cheapest next step: {seeds}{cost} {verb} {what}{last}.")
+    return list(filter(None, lines))
 
 
 def write_outlook(found: Conclusions) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib.style
 import pandas as pd
 
-from lrdecay.analysis import Conclusions, compared, conclude, status_counts
+from lrdecay.analysis import Conclusions, compared, conclude, headline, status_counts
 from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.identical_runs import describe_identical_runs
@@ -168,6 +168,8 @@ def _answer(found: Conclusions) -> Mapping[str, Any]:
     shown = conclusions.group_sentences(found, MAX_SENTENCES)
     best = list(conclusions.list_best_sentences(found))
     return {
+        "headline": headline.write_answer(found),
+        "next_step": conclusions.write_next_step(found),
         "departures": found.departures,
         "question": conclusions.write_question(found),
         "summary": conclusions.write_summary(found),

@@ -1,0 +1,132 @@
+"""The answer of a sweep in one sentence."""
+
+import numpy as np
+import pytest
+from helpers.frames import make_tables
+
+from lrdecay import analysis
+from lrdecay.analysis import Conclusions
+from lrdecay.analysis.headline import (
+    describe_largest,
+    describe_resolution,
+    name_outcome,
+    write_answer,
+)
+from lrdecay.analysis.intervals import t_radius
+from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.settings import read_criteria
+
+SEEDS = 10
+NOISE = np.random.default_rng(1).normal(0, 0.001, SEEDS)
+
+
+def conclude(
+    gains: dict[str, tuple[float, ...]], text: str = "comparison: {margin: 0.2}\n", **axes: object
+) -> Conclusions:
+    """Runs in which each scheduler gains so much on `constant`, in points, at each dropout in turn;
+    a gain that is not a number differs from seed to seed too much to be told from 0."""
+    count = len(next(iter(gains.values())))
+    dropouts = [round(0.1 * place, 1) for place in range(count)]
+    runs, epochs = make_tables(("constant", *gains), dropouts, SEEDS, n_epochs=1, **axes)
+    for place, dropout in enumerate(dropouts):
+        for scheduler in ("constant", *gains):
+            of_cell = runs.index[(runs["scheduler"] == scheduler) & (runs["dropout"] == dropout)]
+            gain = gains[scheduler][place] if scheduler in gains else 0.0
+            noise = np.zeros(SEEDS) if gain == 0 else NOISE - NOISE.mean()
+            if np.isnan(gain):
+                gain, noise = 0.0, np.tile([-0.05, 0.05], SEEDS // 2)
+            values = 0.9 + gain / 100 + noise
+            runs.loc[of_cell, "test_accuracy"] = np.resize(values, len(of_cell))
+    return analysis.conclude(runs, epochs, read_criteria(f"name: x\n{text}"))
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("gains", "answer"),
+    [
+        (
+            {"step": (NAN, NAN), "cosine": (2, 3), "plateau": (2.5, 2)},
+            "cosine and plateau beat constant at both dropouts, by 2.00 to 3.00 points; step is "
+            "open.",
+        ),
+        ({"cosine": (2,)}, "cosine beats constant, by 2.00 points."),
+        ({"cosine": (-2, -2, -2)}, "constant beats cosine at all 3 dropouts, by 2.00 points."),
+        (
+            {"cosine": (2, 2, NAN, 2), "step": (NAN, NAN, NAN, NAN)},
+            "cosine beats constant at 3 of 4 dropouts, by 2.00 points; the rest is open.",
+        ),
+        (
+            {"cosine": (2, -2)},
+            "cosine beats constant at dropout 0, by 2.00 points; constant beats cosine at dropout "
+            "0.1, by 2.00 points.",
+        ),
+        (
+            {"cosine": (0, 2), "step": (0.0001, 0.0001)},
+            "cosine beats constant at dropout 0.1, by 2.00 points; cosine is identical to constant "
+            "at dropout 0; step is equivalent to constant at both dropouts.",
+        ),
+        (
+            {"cosine": (NAN, NAN), "step": (NAN, NAN)},
+            "No difference from constant is resolved.",
+        ),
+    ],
+)
+def test_the_answer_names_who_won_where_and_by_how_much(gains, answer):
+    assert write_answer(conclude(gains)) == answer
+
+
+def test_more_schedulers_than_a_sentence_holds_are_counted():
+    gains = {f"a scheduler of number {n}": (2, NAN, -2) for n in range(9)}
+    gains["another"] = (0.0001, NAN, NAN)
+    assert write_answer(conclude(gains)) == (
+        "Of 30 differences from constant: 9 for the better, 9 for the worse, 1 equivalent to none "
+        "and 11 open."
+    )
+
+
+def test_a_loss_is_better_where_it_is_lower_and_a_gap_neither():
+    metric = find_metric("test_loss")
+    assert (name_outcome("lower", metric), name_outcome("higher", metric)) == ("better", "worse")
+    metric = find_metric("test_accuracy")
+    assert (name_outcome("lower", metric), name_outcome("higher", metric)) == ("worse", "better")
+    metric = find_metric("gap")
+    assert (name_outcome("lower", metric), name_outcome("higher", metric)) == ("lower", "higher")
+    assert name_outcome("unresolved", metric) == "not resolved"
+
+
+def test_other_axes_are_places_too():
+    found = conclude({"cosine": (2, 2)}, batch_size=[32, 64])
+    assert write_answer(found) == "cosine beats constant at all 4 settings, by 2.00 points."
+
+
+def test_seeds_that_are_too_few_and_one_scheduler_are_said():
+    runs, epochs = make_tables(("constant", "step"), (0.0,), 3, n_epochs=1)
+    criteria = read_criteria("name: x\n")
+    few = analysis.conclude(runs, epochs, criteria)
+    assert write_answer(few) == "No difference from constant can be judged yet."
+    assert describe_resolution(few) == ""
+    alone = analysis.conclude(runs[runs["scheduler"] == "step"], epochs, criteria)
+    assert write_answer(alone) == "There is one scheduler, step, so nothing to compare it with."
+    assert describe_largest(alone) == ""
+
+
+def test_the_largest_difference_seen_is_called_chance():
+    found = conclude({"step": (NAN, 0.3), "cosine": (-0.2, 0)})
+    assert describe_largest(found) == (
+        "The largest difference seen is that of step at dropout 0.1, +0.30 points in the mean of "
+        "10 seeds, which may be chance."
+    )
+    same = conclude({"step": (0,)})
+    assert describe_largest(same) == "No difference was seen at any seed."
+
+
+def test_what_is_resolved_is_the_radius_of_the_interval():
+    found = conclude({"step": (0.3, NAN)})
+    rows = found.primary
+    radius = t_radius(rows["look"], rows["sd_at_look"], rows["level"])
+    low, high = (f"{x:.2f}" if x >= 0.1 else f"{x:.2g}" for x in (radius.min(), radius.max()))
+    assert describe_resolution(found) == (
+        f"At 8 seeds a difference is resolved from {low} to {high} points on."
+    )
