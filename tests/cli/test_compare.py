@@ -15,6 +15,8 @@ from helpers.paths import HOME
 from typer.testing import CliRunner
 
 from lrdecay import analysis
+from lrdecay.analysis.headline import write_answer
+from lrdecay.analysis.number_text import format_interval, format_number
 from lrdecay.analysis.settings import Comparison
 from lrdecay.cli.app import app
 from lrdecay.report.compare import as_markdown, compare_folder, write_notes
@@ -85,13 +87,43 @@ def test_without_a_comparison_in_the_file_its_defaults_hold(tmp_path):
         assert found["reference"] == "constant"
 
 
-def test_every_sentence_stands_above_a_table(folder):
-    text = call(folder, "--pairs", "all")
-    table = compare_folder(folder, exploratory=True).found.table
-    assert text.startswith(
-        f"{folder}: test accuracy, reference step, margin 0.7 points, confidence 0.9 for each "
-        f"family as a whole\n"
+def test_the_answer_comes_first_and_a_line_for_each_contrast(folder):
+    text = call(folder)
+    found = compare_folder(folder).found
+    lines = text.splitlines()
+    assert lines[0] == write_answer(found)
+    assert lines[1] == (
+        f"{folder}: test accuracy in points, against step; confidence 0.9 for all together, "
+        f"margin 0.7"
     )
+    assert lines[3].split() == ["difference", "interval", "seeds", "verdict"]
+    rows = found.primary
+    expected = []
+    for where in ("dropout 0", "dropout 0.5"):
+        expected.append([f"{where}:"])
+        for row in rows[rows["where"] == where].to_dict("records"):
+            verdict = {"higher": "better", "lower": "worse"}.get(row["verdict"], "not resolved")
+            interval = format_interval(row["low"], row["high"])
+            difference = f"{'+' if row['mean'] > 0 else ''}{format_number(row['mean'])}"
+            expected.append([row["a"], difference, interval, str(row["n"]), verdict])
+    assert [re.split(r"  +", line.strip()) for line in lines[4:10]] == expected
+    assert {row["verdict"] for row in rows.to_dict("records")} > {"higher"}
+    assert re.search(r"Not excluded as best at dropout 0.5: [a-z, ]+\n", text)
+    assert "All 11 contrasts: --family all; in sentences: --sentences" in text
+
+
+def test_the_lines_fit_a_narrow_terminal(folder):
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["compare", str(folder)])
+    lines = result.output.splitlines()
+    table = lines[lines.index("") + 1 :]
+    table = table[: table.index("")]
+    assert len(table) == 1 + 2 + 4  # not one of them broken
+    assert max(map(len, table)) <= 80
+
+
+def test_every_sentence_stands_under_its_family(folder):
+    text = call(folder, "--pairs", "all", "--family", "all", "--sentences")
+    table = compare_folder(folder, exploratory=True).found.table
     titles = [line for line in text.splitlines() if re.search(r"\((primary|second|explor)", line)]
     assert titles == [
         "Each scheduler against the reference, at each dropout (primary, 4 contrasts):",
@@ -101,14 +133,18 @@ def test_every_sentence_stands_above_a_table(folder):
         "2 contrasts):",
         "All pairs of schedulers, at each dropout (exploratory, 6 contrasts):",
     ]
-    assert [line[2:] for line in text.splitlines() if line.startswith("- ")] == table[
-        "sentence"
-    ].tolist()
-    assert re.search(r"contrast +n +mean +interval +wins +d_z +r +skew +verdict", text)
-    row = table.iloc[0]
-    assert re.search(rf"{row['where']}: {row['a']} - step +10 .* {row['verdict']}", text)
-    assert "All pairs" not in call(folder)
-    assert re.search(r"Not excluded as best at dropout 0.5: [a-z, ]+\n", text)
+    said = [line[2:] for line in text.splitlines() if line.startswith("- ")]
+    assert sorted(said) == sorted(table["sentence"])
+    primary = call(folder, "--sentences")
+    assert "secondary" not in primary
+    assert [line[2:] for line in primary.splitlines() if line.startswith("- ")] == [
+        *table.query("family == 'scheduler' and dropout == 0")["sentence"],
+        *table.query("family == 'scheduler' and dropout == 0.5")["sentence"],
+    ]
+    lines = call(folder, "--family", "all")
+    assert "constant - step" in lines
+    assert "constant - cosine" not in lines
+    assert "constant - cosine" in call(folder, "--pairs", "all")
 
 
 def test_csv_and_json_hold_every_column(folder):
@@ -162,8 +198,8 @@ def test_nought_has_no_minus(folder):
 def test_labels_are_inert(tmp_path):
     tables = make_tables(("constant", HOSTILE), (0.0,), 8, n_epochs=1)
     folder = write_folder(tmp_path / "hostile", tables)
-    assert f"dropout 0: {HOSTILE} - constant" in call(folder)
-    assert HOSTILE in call(folder)
+    assert HOSTILE in call(folder).splitlines()[0]
+    assert call(folder).count(HOSTILE) >= 2
     markdown = call(folder, "--format", "markdown")
     assert "\\[red\\]x\\[/red\\]\\|\\*\\`\\<b\\>" in markdown
     assert HOSTILE not in markdown
@@ -222,8 +258,8 @@ def test_runs_that_are_the_same_are_said_in_every_format(tmp_path):
         "(constant; step). A comparison at one of them says nothing new at another."
     )
     assert json.loads(call(folder, "--format", "json"))["notes"] == [note]
-    for form in ("text", "markdown"):
-        said = " ".join(call(folder, "--format", form).split())
+    for options in (["--family", "all", "--sentences"], ["--format", "markdown"]):
+        said = " ".join(call(folder, *options).split())
         assert note in said
         assert "dropout 0.5 against dropout 0: Not evaluated, since dropout changed nothing" in said
 
@@ -253,8 +289,8 @@ def test_one_cell_has_nothing_to_compare(tmp_path):
 
 def test_a_long_family_is_cut_in_the_terminal_alone(tmp_path, monkeypatch, folder):
     monkeypatch.setattr("lrdecay.report.compare.SHOWN", 2)
-    text = call(folder)
-    assert "... and 2 more: --format csv" in text
+    assert "... and 2 more: --format csv" in call(folder)
+    text = call(folder, "--family", "all", "--sentences")
     assert text.count("\n- ") == 2 * 4
     assert call(folder, "--format", "markdown").count("\n- dropout 0") >= 4
 
@@ -289,7 +325,7 @@ print("torch" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("False\n")
-    assert "primary, 4 contrasts" in done.stdout
+    assert "All 11 contrasts: --family all" in done.stdout
 
 
 def test_a_sweep_file_may_ask_for_every_metric_that_can_be_compared():
