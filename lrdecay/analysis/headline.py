@@ -45,6 +45,16 @@ def write_answer(found: Conclusions) -> str:
     return text if len(text) <= LONGEST else _count_outcomes(outcomes, found.reference)
 
 
+def write_confidence(found: Conclusions) -> str:
+    """Return how sure the primary verdicts are, all together; nothing where there is none."""
+    count = int((found.primary["verdict"] != NOT_EVALUATED).sum())
+    chance = f"{100 * found.criteria.confidence:g}%"
+    if not count:
+        return ""
+    verdicts = "The verdict is right" if count == 1 else f"All {count} verdicts are right together"
+    return f"{verdicts} with {chance} confidence."
+
+
 def describe_largest(found: Conclusions) -> str:
     """Return the largest difference from the reference that was seen, as one that may be chance;
     nothing where there is none."""

@@ -66,7 +66,7 @@ def _inert(value: object) -> object:
     return sanitize(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-SCRIPTS = ("tables.js", "figures.js", "report.js")
+SCRIPTS = ("tables.js", "figures.js", "contents.js", "report.js")
 """The parts of the script, in order."""
 
 

@@ -18,6 +18,7 @@ from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.metrics import METRICS_COMPARED, UNIT_TITLES
 from lrdecay.analysis.settings import read_criteria
+from lrdecay.analysis.verdicts import RESOLVED
 from lrdecay.core.data_facts import describe_classes
 from lrdecay.core.errors import InputError
 from lrdecay.plots.style import MATPLOTLIB_STYLE, style_schedulers
@@ -167,9 +168,12 @@ def _find_metric(found: Conclusions | None) -> str:
 def _answer(found: Conclusions) -> Mapping[str, Any]:
     shown = conclusions.group_sentences(found, MAX_SENTENCES)
     best = list(conclusions.list_best_sentences(found))
+    primary, largest = found.primary["verdict"], headline.describe_largest(found)
     return {
         "headline": headline.write_answer(found),
         "next_step": conclusions.write_next_step(found),
+        "sure": headline.write_confidence(found),
+        "seen": [] if primary.isin(RESOLVED).any() else list(filter(None, [largest])),
         "departures": found.departures,
         "question": conclusions.write_question(found),
         "summary": conclusions.write_summary(found),

@@ -11,6 +11,7 @@ from lrdecay.analysis.headline import (
     describe_resolution,
     name_outcome,
     write_answer,
+    write_confidence,
 )
 from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.metrics import find_metric
@@ -96,6 +97,13 @@ def test_a_loss_is_better_where_it_is_lower_and_a_gap_neither():
     assert name_outcome("unresolved", metric) == "not resolved"
 
 
+def test_how_sure_all_verdicts_are_is_said():
+    text = "comparison: {margin: 0.2, confidence: 0.9}\n"
+    found = conclude({"step": (NAN, 2)}, text)
+    assert write_confidence(found) == "All 2 verdicts are right together with 90% confidence."
+    assert write_confidence(conclude({"step": (2,)})) == "The verdict is right with 95% confidence."
+
+
 def test_other_axes_are_places_too():
     found = conclude({"cosine": (2, 2)}, batch_size=[32, 64])
     assert write_answer(found) == "cosine beats constant at all 4 settings, by 2.00 points."
@@ -107,6 +115,7 @@ def test_seeds_that_are_too_few_and_one_scheduler_are_said():
     few = analysis.conclude(runs, epochs, criteria)
     assert write_answer(few) == "No difference from constant can be judged yet."
     assert describe_resolution(few) == ""
+    assert write_confidence(few) == ""
     alone = analysis.conclude(runs[runs["scheduler"] == "step"], epochs, criteria)
     assert write_answer(alone) == "There is one scheduler, step, so nothing to compare it with."
     assert describe_largest(alone) == ""

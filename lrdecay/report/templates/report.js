@@ -213,10 +213,10 @@ function start() {
   const whole = make(
     "p",
     { id: "whole", class: "note" },
-    "Counts in sentences and captions are of all runs, whatever is filtered; rows, verdicts, panels " +
-      "and marks follow the filter.",
+    "The answer above, and counts in sentences and captions, are of all runs, whatever is filtered; " +
+      "rows, verdicts, panels and marks follow the filter.",
   );
-  main.querySelector("#progress").after(whole);
+  (main.querySelector(".headline") ?? main.querySelector("h1")).after(whole);
   const counts = tables.map((table) => tableTools(table, say));
   for (const table of tables) makeSortable(table, sorted);
   nameMarks(main);
@@ -240,6 +240,7 @@ function start() {
     everything.hidden = only.size === 0;
     whole.hidden = only.size === 0;
     say("");
+    fitContents();
     fit();
     if (at) document.getElementById(at)?.scrollIntoView();
   }
@@ -259,6 +260,7 @@ function start() {
     makeScrollable();
     document.documentElement.style.scrollPaddingTop = `${bar.offsetHeight + 8}px`;
   };
+  const fitContents = setUpContents(bar);
   new ResizeObserver(fit).observe(bar);
   window.addEventListener("resize", fit);
   document.addEventListener("toggle", fit, true);
