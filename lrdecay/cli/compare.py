@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +17,7 @@ from lrdecay.cli.exits import report_errors
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lrdecay.analysis import Conclusions
     from lrdecay.report.compare import Answer
 
 commands = typer.Typer()
@@ -100,10 +102,21 @@ def print_answer(answer: Answer, everything: bool = False, sentences: bool = Fal
         if len(rows) > words.SHOWN:
             out.say(f"... and {len(rows) - words.SHOWN} more: --format csv")
     out.print()
-    for line in (*words.write_best(found), *write_next_step(found), *words.write_notes(answer)):
+    said = words.write_new_images(found), words.write_best(found), write_next_step(found)
+    for line in (*chain(*said), *words.write_notes(answer)):
         out.say(line)
-    if not (everything or sentences) and len(found.table):
-        out.say(f"All {len(found.table)} contrasts: --family all; in sentences: --sentences")
+    if hints := _list_hints(found, everything, sentences):
+        out.say("; ".join(hints))
+
+
+def _list_hints(found: Conclusions, everything: bool, sentences: bool) -> list[str]:
+    """Return which options show more than was shown."""
+    hints = []
+    if not everything and len(found.table) > len(found.primary):
+        hints.append(f"All {len(found.table)} contrasts: --family all")
+    if not sentences and len(found.table):
+        hints.append("in sentences: --sentences" if hints else "In sentences: --sentences")
+    return hints
 
 
 def _make_table(rows: pd.DataFrame, answer: Answer) -> Table:

@@ -25,6 +25,7 @@ from lrdecay.analysis.number_text import format_interval, format_number
 from lrdecay.analysis.pairing import count_pairs
 from lrdecay.analysis.sentences import list_best, name_contrast
 from lrdecay.analysis.settings import read_criteria
+from lrdecay.analysis.verdicts import HIGHER, LOWER
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import spell_count
 from lrdecay.report.conclusions import write_engines
@@ -256,6 +257,21 @@ def write_legend(found: Conclusions) -> str:
         f"at 8 seeds a family of nine meant to err in 5% of the cases errs in 8.5% at skew 1, and "
         f"in 22% at skew 2."
     )
+
+
+def write_new_images(found: Conclusions) -> Iterator[str]:
+    """Yield how many of the primary differences that are resolved hold for new images too, where
+    that is known."""
+    rows = found.primary
+    rows = rows[rows["verdict"].isin((HIGHER, LOWER)) & np.isfinite(rows["images_low"])]
+    held = int(rows["new_images"].fillna(False).astype(bool).sum())
+    if len(rows) == 1:
+        yield "It holds for new images too." if held else "For new images it is not resolved."
+    elif len(rows):
+        every = "Both" if len(rows) == 2 else f"All {len(rows)}"
+        some = f"{held or 'None'} of the {len(rows)}"
+        count = every if held == len(rows) else some
+        yield f"{count} differences that are resolved hold for new images too."
 
 
 def write_best(found: Conclusions) -> Iterator[str]:

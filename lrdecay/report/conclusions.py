@@ -149,6 +149,8 @@ def write_next_step(found: Conclusions) -> list[str]:
     if still_open.empty:
         return []
     lines = [describe_resolution(found)]
+    if found.criteria.seeds_fixed:  # more of them would not be what was planned
+        return list(filter(None, lines))
     more = still_open["more_seeds"].to_numpy(float)
     if not np.isfinite(more).any():
         lines.append(

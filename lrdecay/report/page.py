@@ -23,7 +23,7 @@ from lrdecay.core.data_facts import describe_classes
 from lrdecay.core.errors import InputError
 from lrdecay.plots.style import MATPLOTLIB_STYLE, style_schedulers
 from lrdecay.report import conclusions, provenance, sections, tables
-from lrdecay.report.compare import add_declared
+from lrdecay.report.compare import add_declared, write_new_images
 from lrdecay.report.figures import panels
 from lrdecay.report.html import load_assets, render_template, write_page
 from lrdecay.report.origin import describe_import, list_import_facts
@@ -172,7 +172,7 @@ def _answer(found: Conclusions) -> Mapping[str, Any]:
     return {
         "headline": headline.write_answer(found),
         "next_step": conclusions.write_next_step(found),
-        "sure": headline.write_confidence(found),
+        "sure": [*filter(None, [headline.write_confidence(found)]), *write_new_images(found)],
         "seen": [] if primary.isin(RESOLVED).any() else list(filter(None, [largest])),
         "departures": found.departures,
         "question": conclusions.write_question(found),

@@ -19,7 +19,7 @@ from lrdecay.analysis.headline import write_answer
 from lrdecay.analysis.number_text import format_interval, format_number
 from lrdecay.analysis.settings import Comparison
 from lrdecay.cli.app import app
-from lrdecay.report.compare import as_markdown, compare_folder, write_notes
+from lrdecay.report.compare import as_markdown, compare_folder, write_new_images, write_notes
 
 SWEEP = """\
 name: synthetic
@@ -145,6 +145,32 @@ def test_every_sentence_stands_under_its_family(folder):
     assert "constant - step" in lines
     assert "constant - cosine" not in lines
     assert "constant - cosine" in call(folder, "--pairs", "all")
+
+
+def test_how_many_differences_hold_for_new_images_is_counted(folder):
+    found = compare_folder(folder).found
+    shown = found.table.assign(images_low=-1.0, verdict="higher")
+    first = shown["family"] == "scheduler"
+    for held, said in (
+        ([True] * 4, "All 4 differences that are resolved hold for new images too."),
+        (
+            [True, False, True, False],
+            "2 of the 4 differences that are resolved hold",
+        ),
+        ([False] * 4, "None of the 4 differences that are resolved hold for new images too."),
+    ):
+        shown.loc[first, "new_images"] = pd.array(held, "boolean")
+        vars(found)["table"] = shown
+        assert [line[: len(said)] for line in write_new_images(found)] == [said]
+    vars(found)["table"] = shown.assign(images_low=float("nan"))  # another metric
+    assert list(write_new_images(found)) == []
+
+
+def test_what_is_shown_already_is_not_offered(folder):
+    whole = call(folder, "--family", "all", "--sentences")
+    assert "--family all" not in whole
+    assert "--sentences" not in whole
+    assert "In sentences: --sentences" in call(folder, "--family", "all")
 
 
 def test_csv_and_json_hold_every_column(folder):
