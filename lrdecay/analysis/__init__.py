@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from lrdecay.analysis.metrics import METRICS_COMPARED as METRICS_COMPARED
     from lrdecay.analysis.metrics import Metric as Metric
     from lrdecay.analysis.metrics import with_metrics as with_metrics
+    from lrdecay.analysis.paired_curves import late_changes as late_changes
+    from lrdecay.analysis.paired_curves import relative_curves as relative_curves
     from lrdecay.analysis.settings import Comparison as Comparison
     from lrdecay.analysis.settings import Criteria as Criteria
     from lrdecay.analysis.settings import SeedsUntil as SeedsUntil
@@ -63,6 +65,7 @@ else:
             "intervals": "detectable_effect t_radius",
             "looks": "iterate_looks",
             "metrics": "METRICS_COMPARED Metric with_metrics",
+            "paired_curves": "late_changes relative_curves",
             "settings": "Comparison Criteria SeedsUntil",
             "summaries": (
                 "METRICS applied_rates cell_summary describe_matrix learning_curves "

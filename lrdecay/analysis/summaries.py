@@ -106,7 +106,7 @@ def learning_curves(
     if metric not in METRICS:
         raise InputError(f"metric {metric!r} has no curve; choose one of {', '.join(METRICS)}")
     by = [*cell_axes(runs), "split", "epoch"]
-    rows = _completed_epochs(runs, epochs)
+    rows = join_epochs(runs, epochs)
     curves = (
         rows.groupby(by, sort=False, dropna=False)[metric]
         .agg(mean="mean", sd="std", n="count")
@@ -135,7 +135,7 @@ def learning_rate_curves(
     runs = complete_axes(runs)
     by = [*extra_axes(runs), "scheduler", *(["dropout"] if by_dropout else [])]
     then = [column for column in ("dropout", "seed", "epoch") if column not in by]
-    rows = _completed_epochs(runs, epochs).drop_duplicates(["run_id", "epoch"])
+    rows = join_epochs(runs, epochs).drop_duplicates(["run_id", "epoch"])
     rows = sort_by_axes(rows, runs, by, then)
     own = rows.drop_duplicates("run_id")[["run_id", *by]]
     own = own.assign(shape=own["run_id"].map(applied_rates(rows)))
@@ -183,7 +183,7 @@ def train_test_gap(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     return runs.assign(train_test_gap=runs["run_id"].map(gap).astype("float64"))
 
 
-def _completed_epochs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
+def join_epochs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     """The rows of `epochs` that belong to a completed run of `runs`, with that run's axes."""
     runs = complete_axes(runs)
     axes = [axis for axis in AXES if axis in runs]

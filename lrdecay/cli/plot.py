@@ -41,7 +41,15 @@ def plot(
         str | None,
         typer.Option("--split", help="train, train_eval, val or test, where a kind shows one."),
     ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            help="The scheduler that others are compared with, where a kind does. "
+            "[default: constant, else the first]",
+        ),
+    ] = None,
 ) -> None:
     """Draw one figure of a sweep into a file, as for a paper."""
-    shown = {"metric": metric, "split": split}
+    shown = {"metric": metric, "split": split, "reference": reference}
     out.say(str(write_figure(folder, kind, output, where or (), shown)))

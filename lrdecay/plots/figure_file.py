@@ -29,6 +29,15 @@ KINDS: dict[str, tuple[str, str]] = {
         "plot_curves",
         "accuracy or loss (--metric) of a --split by epoch, at one dropout",
     ),
+    "relative-curves": (
+        "plot_relative_curves",
+        "accuracy or loss less the --reference's at the same seed, by epoch, at one dropout",
+    ),
+    "jumps": (
+        "plot_late_changes",
+        "how much accuracy or loss changes per epoch in the last half of a run, at one dropout",
+    ),
+    "ecdf": ("plot_ecdf", "share of runs that ended at or below a test accuracy, at one dropout"),
     "accuracy-by-dropout": (
         "plot_accuracy_by_dropout",
         "test accuracy against dropout",
@@ -61,11 +70,13 @@ KINDS: dict[str, tuple[str, str]] = {
 
 _SHOWN = {
     "learning-rates": ("epochs", "learning_rate"),
-    "curves": ("epochs", "accuracy"),  # or what --metric says
+    # or what --metric says
+    **dict.fromkeys(("curves", "relative-curves", "jumps"), ("epochs", "accuracy")),
     **dict.fromkeys(
         ("accuracy-by-dropout", "accuracy-by-rate", "accuracy-by-epochs", "heat-map", "spread"),
         ("runs", "test_accuracy"),
     ),
+    "ecdf": ("runs", "test_accuracy"),
     "expected-best": ("trials", "val_accuracy"),
     "gap-by-dropout": ("epochs", "accuracy"),
 }

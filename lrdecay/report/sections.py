@@ -9,7 +9,8 @@ import pandas as pd
 from lrdecay.analysis import Conclusions, extra_axes
 from lrdecay.analysis.metrics import METRICS_COMPARED
 from lrdecay.analysis.pairing import NOT_PAIRED
-from lrdecay.report.figures import cells, curves, differences, panels
+from lrdecay.plots.decay import choose_reference
+from lrdecay.report.figures import cells, curves, decay, differences, panels
 from lrdecay.report.figures.panels import Chart, Setting
 from lrdecay.report.own_loops import AS_TOLD, has_program
 
@@ -56,6 +57,7 @@ def list_sections(
             return []
         return draw(chart, panels.split_settings(runs, epochs, styles, but=[axis]))
 
+    reference = choose_reference(runs) if found is None else found.reference
     tried = []
     if len(trials):
         tried = panels.split_settings(trials, epochs.iloc[:0], styles, but=["lr"])
@@ -66,6 +68,9 @@ def list_sections(
     listed = [
         Section("headline", "", decide(differences.draw_differences)),
         Section("map", "", draw(cells.draw_heat_map)),
+        Section("decay", "What decay does", draw(partial(decay.draw_relative, reference))),
+        Section("jumps", "Jumps late in a run", draw(decay.draw_late_changes)),
+        Section("ecdf", "Where runs end", draw(decay.draw_ecdf)),
         Section("slopes", "Seed by seed", decide(differences.draw_slopes)),
         Section("closing", "How the intervals closed", decide(differences.draw_closing)),
         Section("by_dropout", "Test accuracy by dropout", by_dropout),

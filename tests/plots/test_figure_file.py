@@ -66,7 +66,7 @@ def test_every_figure_of_results_has_a_kind_and_every_kind_can_be_drawn() -> Non
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws_its_runs(kind: str) -> None:
     axes = {"accuracy-by-rate": {"lr": [0.001, 0.01]}, "accuracy-by-epochs": {"epochs": [2, 4]}}
-    runs, epochs = make_tables(dropouts=(0.0,), seeds=2, n_epochs=2, **axes.get(kind, {}))
+    runs, epochs = make_tables(dropouts=(0.0,), seeds=2, n_epochs=4, **axes.get(kind, {}))
     runs = runs.assign(target=0.9, epochs_to_target=1.0)
     (ax,) = draw_figure(kind, runs, epochs).axes
     assert isinstance(ax, Axes)
@@ -74,6 +74,9 @@ def test_every_kind_draws_its_runs(kind: str) -> None:
     if kind in ("heat-map", "spread"):  # they name schedulers beside their rows
         named = [text.get_text() for text in ax.get_yticklabels()]
         assert [n for n in named if n in SCHEDULERS] == SCHEDULERS
+        return
+    if kind == "jumps":  # beneath their columns
+        assert [text.get_text() for text in ax.get_xticklabels()] == SCHEDULERS
         return
     legend = ax.get_legend()
     assert legend is not None

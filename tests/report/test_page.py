@@ -126,8 +126,8 @@ def test_runs_that_ended_early_are_listed(page: Page) -> None:
 
 def test_every_figure_and_every_fact_is_there(page: Page) -> None:
     assert page.sections == [
-        *("answer", "contrasts", "means", "slopes", "by_dropout", "gap", "interaction", "spread"),
-        *("rates", "loss", "accuracy", "ended-early", "made", "matrix"),
+        *("answer", "contrasts", "means", "decay", "jumps", "ecdf", "slopes", "by_dropout", "gap"),
+        *("interaction", "spread", "rates", "loss", "accuracy", "ended-early", "made", "matrix"),
     ]
     plots = [attrs["id"] for tag, attrs in page.tags if tag == "svg" and attrs.get("role")]
     curves = [
@@ -138,7 +138,13 @@ def test_every_figure_and_every_fact_is_there(page: Page) -> None:
     ]
     keys = ["key-0", "key-1", "key-2"]
     assert plots == [
-        *(*keys, "differences-0", "heat-map-0", "slopes-0-0", "slopes-0-1"),
+        *(*keys, "differences-0", "heat-map-0"),
+        *(
+            f"{name}-0-{dropout}"
+            for name in ("relative-accuracy", "relative-loss", "relative-rate", "jumps", "ecdf")
+            for dropout in (0, 1)
+        ),
+        *("slopes-0-0", "slopes-0-1"),
         *("by-dropout-0", "gap-0", "gain-0", "spread-0", "rates-0", *curves),
     ]
     for fact in ("2.15.0", "3.12.1", "0.1.0", "d1" * 32, "name: synthetic", "2026-01-02 03:04 UTC"):
@@ -342,13 +348,13 @@ def test_settings_that_cannot_be_read_leave_the_rest_of_the_page(tmp_path: Path)
 def test_one_dropout_has_no_map_and_no_interaction_but_panels_side_by_side(tmp_path: Path) -> None:
     page = build(tmp_path, make_tables(("constant", "step"), (0.3,), seeds=12, n_epochs=2))
     assert page.sections == [
-        *("answer", "contrasts", "means", "slopes", "closing", "by_dropout", "gap", "spread"),
-        *("rates", "loss", "accuracy", "made", "matrix"),
+        *("answer", "contrasts", "means", "ecdf", "slopes", "closing", "by_dropout", "gap"),
+        *("spread", "rates", "loss", "accuracy", "made", "matrix"),
     ]
     assert "heat-map" not in page.source
     titles = re.findall(r'<div class="panel-title">([^<]*)</div>', page.source)
     images = ["Training images", "Validation images", "Test images", "Learning rate"]
-    assert titles == ["dropout 0.3", "dropout 0.3", *images, *images]
+    assert titles == [*["dropout 0.3"] * 3, *images, *images]
 
 
 @pytest.mark.slow

@@ -1,0 +1,177 @@
+"""What decay does: paired curves, jumps at the end of a run, and where runs end."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from lrdecay.analysis import axis_values, extra_axes
+from lrdecay.analysis.paired_curves import late_changes, relative_curves
+from lrdecay.plots.common import mark_scheduler, require_choice, require_one_value
+from lrdecay.plots.curves import BAND_ALPHA, EARLY, MARKERS_PER_LINE
+from lrdecay.plots.style import (
+    Style,
+    finish_axes,
+    format_plain,
+    prepare_axes,
+    select_styles,
+    shorten_name,
+)
+from lrdecay.plots.svg import mark_places
+from lrdecay.store.schema import SPLITS
+
+_UNITS = {"loss": "nats", "accuracy": "points"}
+
+
+def plot_relative_curves(
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    metric: str = "accuracy",
+    split: str = "test",
+    reference: str | None = None,
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Loss or accuracy less the reference's at the same seed, by epoch: mean, and the 95% interval
+    of each epoch alone (`lrdecay.analysis.relative_curves`). The reference is `constant`, else the
+    first scheduler, unless given.
+
+    Raises:
+        InputError: dropout or an extra axis has more than one value in `runs`, or the metric, the
+            split or the reference is unknown.
+    """
+    require_choice("metric", metric, _UNITS)
+    require_choice("split", split, SPLITS)
+    require_one_value(runs, [*extra_axes(runs), "dropout"])
+    styles, ax = prepare_axes(runs, styles, ax)
+    reference = reference or choose_reference(runs)
+    curves = relative_curves(runs, epochs, reference, metric)
+    curves = curves[curves["split"] == split]
+    return draw_relative_curves(curves, reference, metric, styles, legend, ax)
+
+
+def choose_reference(runs: pd.DataFrame) -> str:
+    """Return what schedulers are compared with unless somebody says: constant, else the first."""
+    names = [str(name) for name in axis_values(runs, "scheduler")]
+    return "constant" if "constant" in names else names[0]
+
+
+def draw_relative_curves(
+    curves: pd.DataFrame,
+    reference: str,
+    metric: str,
+    styles: Mapping[str, Style],
+    legend: bool,
+    ax: Axes,
+) -> Axes:
+    """Draw rows of `lrdecay.analysis.relative_curves` of one split as `plot_relative_curves`
+    does."""
+    scale = 100.0 if metric == "accuracy" else 1.0
+    ax.axhline(0, color=styles[reference].color, linewidth=1.2, zorder=0)
+    for scheduler, curve in curves.groupby("scheduler", sort=False):
+        style = styles[str(scheduler)]
+        epoch = curve["epoch"].to_numpy(float)
+        mean, low, high = (scale * curve[name].to_numpy(float) for name in ("mean", "low", "high"))
+        every = max(1, len(curve) // MARKERS_PER_LINE)
+        line = ax.plot(epoch, mean, **style.stroke, marker=style.marker, linewidth=1.4)
+        line[0].set(markersize=3.5, markevery=every)
+        mark_scheduler(line, str(scheduler))
+        if np.isfinite(high).any():
+            band = ax.fill_between(
+                epoch, low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0
+            )
+            mark_scheduler([band], str(scheduler), f"{scheduler}, 95% interval of each epoch")
+    late = curves[curves["epoch"] > EARLY * curves["epoch"].max()]
+    if len(late):  # the first epochs may lie beyond the axis, as their differences are the largest
+        ends = scale * np.r_[late["mean"], 0.0]
+        pad = max(0.25 * (ends.max() - ends.min()), 1e-3)
+        ax.set_ylim(ends.min() - pad, ends.max() + pad)
+    ax.set(xlabel="epoch", ylabel=f"{metric} difference ({_UNITS[metric]})")
+    ax.yaxis.set_major_formatter(FuncFormatter(format_plain))
+    drawn = {reference, *curves["scheduler"]}
+    used = {scheduler: style for scheduler, style in styles.items() if scheduler in drawn}
+    return finish_axes(ax, used, legend)
+
+
+def plot_late_changes(
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    metric: str = "accuracy",
+    split: str = "test",
+    *,
+    styles: Mapping[str, Style] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """How much loss or accuracy changes from epoch to epoch in the last half of a run
+    (`lrdecay.analysis.late_changes`): a dot for each run, a bar for the scheduler's mean.
+
+    Raises:
+        InputError: as `plot_relative_curves`.
+    """
+    require_choice("metric", metric, _UNITS)
+    require_choice("split", split, SPLITS)
+    require_one_value(runs, [*extra_axes(runs), "dropout"])
+    styles, ax = prepare_axes(runs, styles, ax)
+    scale = 100.0 if metric == "accuracy" else 1.0
+    rows = late_changes(runs, epochs, metric, split).dropna(subset="late_change")
+    names = [str(name) for name in axis_values(rows, "scheduler")]
+    for place, scheduler in enumerate(names):
+        own = scale * rows.loc[rows["scheduler"] == scheduler, "late_change"]
+        color = styles[scheduler].color
+        before = len(ax.collections)
+        sns.stripplot(
+            x=np.full(len(own), place),
+            y=own.to_numpy(),
+            color=color,
+            alpha=0.6,
+            size=3.5,
+            jitter=False,
+            native_scale=True,
+            ax=ax,
+        )
+        bar = ax.plot([place - 0.25, place + 0.25], [own.mean()] * 2, color=color, linewidth=2.4)
+        words = f"{scheduler}, mean of {len(own)} runs: {own.mean():.3g}"
+        mark_scheduler([*ax.collections[before:]], scheduler)
+        mark_scheduler(bar, scheduler, words)
+    ax.set_xticks(range(len(names)), list(map(shorten_name, names)))
+    for label in ax.get_xticklabels():
+        label.set_parse_math(False)
+        if len(names) > 3:
+            label.set(rotation=30, ha="right", rotation_mode="anchor")
+    mark_places(ax.xaxis, [{"scheduler": name} for name in names])
+    ax.set_xlim(-0.6, max(len(names), 1) - 0.4)
+    ax.set_ylim(bottom=0)
+    ax.set(xlabel="scheduler", ylabel=f"change per epoch ({_UNITS[metric]})")
+    return finish_axes(ax, {}, legend=False)
+
+
+def plot_ecdf(
+    runs: pd.DataFrame,
+    column: str = "test_accuracy",
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """The share of runs (percent) that end at or below an accuracy (percent), a staircase for each
+    scheduler: the empirical distribution over seeds.
+
+    Raises:
+        InputError: dropout or an extra axis has more than one value in `runs`.
+    """
+    require_one_value(runs, [*extra_axes(runs), "dropout"])
+    styles, ax = prepare_axes(runs, styles, ax)
+    rows = runs[runs["status"] == "completed"].dropna(subset=column)
+    for scheduler, own in rows.groupby("scheduler", sort=False):
+        before = len(ax.lines)
+        sns.ecdfplot(x=100 * own[column].to_numpy(), stat="percent", ax=ax)
+        line = ax.lines[before]
+        line.set(**styles[str(scheduler)].stroke, linewidth=1.6)
+        mark_scheduler([line], str(scheduler), f"{scheduler}, {len(own)} runs")
+    ax.set(xlabel=f"{column.replace('_', ' ')} (%)", ylabel="runs (%)", ylim=(0, 102))
+    return finish_axes(ax, select_styles(rows, styles), legend)
