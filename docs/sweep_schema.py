@@ -12,10 +12,11 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonRef, JsonSchemaValue
 
-from lrdecay.analysis.metrics import METRICS_COMPARED
+from lrdecay.analysis.metrics import METRICS_COMPARED, list_class_metrics
 from lrdecay.components import registry
 from lrdecay.components.optimizers.spec import pair
 from lrdecay.core import fields
+from lrdecay.store.columns import CLASS_METRICS
 from lrdecay.sweep import config
 from lrdecay.sweep.trainer_checks import OF_LOOP
 
@@ -29,6 +30,7 @@ class _Generator(GenerateJsonSchema):
     """Adds what pydantic cannot know: the forms that validators bring into the shape of a field."""
 
     seeds: list[JsonSchemaValue]
+    listed_metrics: JsonSchemaValue
 
     def function_before_schema(self, schema: Any) -> JsonSchemaValue:
         found = super().function_before_schema(schema)
@@ -46,6 +48,10 @@ class _Generator(GenerateJsonSchema):
             return {"anyOf": self.seeds}
         if function is config._until:  # the other field that comes from `seeds`
             return {"anyOf": [*self.seeds, found]}
+        if function is config._listed_metrics:
+            self.listed_metrics = found
+        if function is config._own_metrics:  # the other field that comes from `metrics`
+            return {"anyOf": [self.listed_metrics, found]}
         return found
 
     def function_after_schema(self, schema: Any) -> JsonSchemaValue:
@@ -94,6 +100,8 @@ def make_schema() -> dict[str, Any]:
     known = config.Sweep.model_fields
     seeds = schema["properties"]["seeds"]
     seeds["description"] = f"{known['seeds'].description} {known['adding'].description}"
+    metrics = schema["properties"]["metrics"]
+    metrics["description"] = f"{known['measured'].description} {known['metrics'].description}"
     either = [{"required": ["name"]}, {"required": ["folder"]}]
     schema["$defs"]["DatasetSpec"]["oneOf"] = either
     own = schema["$defs"]["OptimizerSpec"]["properties"]
@@ -111,8 +119,9 @@ def make_schema() -> dict[str, Any]:
     own["name"] |= {"anyOf": [name, any_name[1] | {"items": name}]}
     _allow_trainers(schema)
     # names of their own are for those who declare some
-    built_in = {"properties": {"metric": {"enum": list(METRICS_COMPARED)}}}
-    schema["if"] = {"not": {"required": ["metrics"]}}
+    of_classes = [metric.name for metric in list_class_metrics(CLASS_METRICS)]
+    built_in = {"properties": {"metric": {"enum": [*METRICS_COMPARED, *of_classes]}}}
+    schema["if"] = {"properties": {"metrics": {"not": {"type": "object"}}}}
     schema["then"] = {"properties": {"comparison": built_in}}
     written: dict[str, Any] = {"$schema": DIALECT} | _in_lines(schema)
     return written
@@ -125,10 +134,14 @@ def _allow_trainers(schema: dict[str, Any]) -> None:
     schema["$defs"]["TrainerSpec"]["additionalProperties"] = {"anyOf": [value, several]}
     schema["oneOf"] = [{"required": ["dataset"]}, {"required": ["trainer"]}]
     of_loop = [{"required": [key]} for key in OF_LOOP]
-    only_lr = {"properties": {"optimizer": {"type": "object", "propertyNames": {"const": "lr"}}}}
+    only_lr = {"type": "object", "propertyNames": {"const": "lr"}}
     schema["dependencies"] = {
+        "dataset": {"properties": {"metrics": {"not": {"type": "object"}}}},
         "steps_per_epoch": ["trainer"],
-        "trainer": {"not": {"anyOf": of_loop}, **only_lr},
+        "trainer": {
+            "not": {"anyOf": of_loop},
+            "properties": {"optimizer": only_lr, "metrics": {"type": "object"}},
+        },
     }
 
 

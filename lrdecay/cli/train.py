@@ -231,7 +231,8 @@ def train_and_print(
         f"{len(split.test)} test images on {chosen}"
     )
     with use_training_settings():
-        record = reference.train_one(run, split, chosen, _print_epoch, _print_batch)
+        told = _print_epoch, _print_batch
+        record = reference.train_one(run, split, chosen, *told, sweep.class_metrics)
     if plot is not None:
         _draw_curves(record, plot)
     if record.run["status"] == "diverged":
@@ -274,5 +275,7 @@ def _print_epoch(run: Run, epoch: Epoch) -> None:
     for split, word in (("val", "validation"), ("test", "test")):
         if split in epoch.metrics:
             metrics = epoch.metrics[split]
-            parts.append(f"{word} loss {metrics.loss:.4f}, accuracy {metrics.accuracy:.2%}")
+            numbers = [f"loss {metrics.loss:.4f}", f"accuracy {metrics.accuracy:.2%}"]
+            numbers += [f"{name} {value:.2%}" for name, value in metrics.of_classes.items()]
+            parts.append(f"{word} {', '.join(numbers)}")
     out.say(f"epoch {epoch.number} of {run.epochs}: {'; '.join(parts)}")

@@ -17,6 +17,7 @@ from lrdecay.components.models import build, dropout
 from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.core.run import Run
 from lrdecay.engine import record
+from lrdecay.engine.confusion import Names, measure_classes
 from lrdecay.engine.measured import (
     EVALUATION_BATCH,
     Epoch,
@@ -54,11 +55,13 @@ def train_one(
     device: torch.device,
     on_epoch: OnEpoch | None = None,
     on_batch: OnBatch | None = None,
+    class_metrics: Names = (),
 ) -> Record:
     """Train one run from its first step to its last and return its rows.
 
     The test set is measured after every epoch and steers nothing: `_fit`, which trains, is not
     given it. What a network draws from torch's own generator is a function of the seed as well.
+    `class_metrics` are those of `confusion.METRICS` that each evaluation is to have.
     """
     with use_precision(run.precision, device), rng.seed_torch(run.seed, "other", device):
         started = time.perf_counter()
@@ -68,14 +71,15 @@ def train_one(
         epochs: list[Epoch] = []
         diverged_at_step = None
         test_correct = None
-        for trained in _fit(run, model, data.train, data.validation, on_batch):
+        for trained in _fit(run, model, data.train, data.validation, on_batch, class_metrics):
             diverged_at_step = trained.diverged_at_step
             if diverged_at_step is not None:
                 break
-            test, test_correct = evaluate(model, data.test)
+            test, likeliest = evaluate(model, data.test, class_metrics)
+            test_correct = likeliest == data.test.labels
             metrics = {
                 "train": trained.train,
-                "train_eval": evaluate(model, data.train_eval)[0],
+                "train_eval": evaluate(model, data.train_eval, class_metrics)[0],
                 "test": test,
             }
             if trained.validation is not None:
@@ -101,7 +105,12 @@ def train_one(
 
 
 def _fit(
-    run: Run, model: nn.Module, train: Split, validation: Split | None, on_batch: OnBatch | None
+    run: Run,
+    model: nn.Module,
+    train: Split,
+    validation: Split | None,
+    on_batch: OnBatch | None,
+    class_metrics: Names,
 ) -> Iterator[_Trained]:
     """Train, yielding after every epoch; the last one yielded is the epoch it diverged in."""
     optimizer = build_optimizer(run.optimizer, model.parameters(), run.lr, run.optimizer_arguments)
@@ -155,7 +164,7 @@ def _fit(
             yield _Trained(step, rates, step_losses, measured, None, diverged_at_step=first)
             return
         of_training = _to_evaluation(run, model, optimizer, train)
-        held_out = None if validation is None else evaluate(model, validation)[0]
+        held_out = None if validation is None else evaluate(model, validation, class_metrics)[0]
         monitored = None if held_out is None else read_monitored(run, held_out)
         with schedulers.blame_plugins(*of_run):
             scheduler.after_epoch(monitored, measured.loss)
@@ -201,18 +210,22 @@ def _refresh_statistics(run: Run, model: nn.Module, train: Split) -> None:
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, split: Split) -> tuple[Metrics, Tensor]:
-    """Return loss and accuracy on a split with dropout off, and which images were right (n,)."""
+def evaluate(model: nn.Module, split: Split, class_metrics: Names = ()) -> tuple[Metrics, Tensor]:
+    """Return metrics on a split with dropout off, and the class that each image was taken for
+    (n,)."""
     model.eval()
-    losses, correct = [], []
+    losses, taken_for = [], []
     for images, labels in zip(
         split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True
     ):
         logits = model(images.clone())  # a module may work in place
         losses.append(F.cross_entropy(logits, labels, reduction="none"))
-        correct.append(logits.argmax(1) == labels)
-    right = torch.cat(correct)
-    return Metrics(float(torch.cat(losses).double().mean()), int(right.sum()) / len(split)), right
+        taken_for.append(logits.argmax(1))
+    likeliest = torch.cat(taken_for)
+    loss = float(torch.cat(losses).double().mean())
+    right = int((likeliest == split.labels).sum())
+    (further,) = measure_classes(class_metrics, split.labels, likeliest[None], logits.shape[1])
+    return Metrics(loss, right / len(split), further), likeliest
 
 
 def _placed(model: nn.Module, device: torch.device, precision: str) -> nn.Module:

@@ -306,7 +306,10 @@ METRIC_NAME = Range(
     pattern="^[a-z][a-z0-9_]{0,63}$",
     reserved=tuple(sorted(_TAKEN | {n.removeprefix(f"{s}_") for n in _TAKEN for s in SPLITS})),
 )
-"""What a metric of the user's own may be called, so that it can be a column of `runs`."""
+"""What a metric may be called, so that it can be a column of `runs`."""
+
+CLASS_METRICS = ("balanced_accuracy", "macro_f1")
+"""What lrdecay's own training measures beside loss and accuracy where a sweep file asks for it."""
 
 METRIC = (
     _text("run_id", "the run"),
@@ -317,7 +320,7 @@ METRIC = (
     _text("metric", "its name", range=METRIC_NAME),
     _float("value", "the number, in the metric's own unit", range=_FINITE),
 )
-"""One row per run and value of a metric of the user's own."""
+"""One row per run and value of a metric of the user's own, or of `CLASS_METRICS`."""
 
 OF_TABLE = {
     "runs": (*ASKED, *ENDED, *MADE),

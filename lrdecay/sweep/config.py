@@ -9,7 +9,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.settings import Comparison, MetricSpec, SeedsUntil, declare_metrics
+from lrdecay.analysis.settings import (
+    ClassMetric,
+    Comparison,
+    MetricSpec,
+    SeedsUntil,
+    declare_metrics,
+)
 from lrdecay.components import plugins
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.losses.spec import LossSpec
@@ -18,7 +24,7 @@ from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, build_
 from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.components.trainers.spec import TrainerSpec, build_trainer_spec
 from lrdecay.core.errors import InputError
-from lrdecay.core.fields import Axis, Fraction, Strict, require_distinct
+from lrdecay.core.fields import Axis, Fraction, Strict, require_distinct, to_tuple
 from lrdecay.core.run import ADDED
 from lrdecay.core.text import quote
 from lrdecay.core.yaml import MAX_BYTES, Document, Problem, YamlError, parse_yaml
@@ -76,6 +82,14 @@ def _limit(value: Any) -> Any:
 
 def _until(value: Any) -> Any:
     return value if isinstance(value, dict | SeedsUntil) else None
+
+
+def _own_metrics(value: Any) -> Any:
+    return value if isinstance(value, dict) else None
+
+
+def _listed_metrics(value: Any) -> Any:
+    return None if isinstance(value, dict) else to_tuple(value)
 
 
 Positive = Annotated[int, Field(ge=1, le=10**9)]
@@ -145,8 +159,16 @@ class Sweep(Strict):
     """How they are added, if only as many train as it takes to decide."""
     target: Annotated[float, Field(gt=0, le=1)] | None = None
     """A validation accuracy; the first epoch that reaches it is recorded."""
-    metrics: dict[str, MetricSpec] | None = None
-    """Metrics of your own that may be compared, by the names of their columns."""
+    measured: Annotated[
+        Axis[ClassMetric] | None,
+        BeforeValidator(_listed_metrics),
+        Field(validation_alias="metrics"),
+    ] = None
+    """What lrdecay's own training measures beside loss and accuracy, after each epoch on each
+    split: the mean over classes of the share of their images that are right, or of F1."""
+    metrics: Annotated[dict[str, MetricSpec] | None, BeforeValidator(_own_metrics)] = None
+    """Or, with `trainer`, metrics of your own that may be compared, by the names of their
+    columns."""
     comparison: Comparison = Comparison()
     """What the sweep is to decide, fixed before it runs."""
     _text: str = PrivateAttr(default="")
@@ -157,9 +179,16 @@ class Sweep(Strict):
         return self._text
 
     @property
+    def class_metrics(self) -> tuple[str, ...]:
+        """What lrdecay's own training measures beside loss and accuracy."""
+        return self.measured or ()
+
+    @property
     def declared(self) -> tuple[Metric, ...]:
-        """The metrics of the user's own, and others that are something else of a loop of theirs."""
-        return declare_metrics(self.metrics or {}, own_loop=self.trainer is not None)
+        """What can be compared beside what always can: metrics of the user's own, and others that
+        are something else of a loop of theirs, or those that lrdecay's training is asked for."""
+        named = self.metrics or self.class_metrics
+        return declare_metrics(named or {}, own_loop=self.trainer is not None)
 
     @property
     def subject(self) -> str:

@@ -1,7 +1,7 @@
 """Training on a pretended GPU, with graphs and without."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -81,7 +81,12 @@ def watch_steps(gpu: PretendedGPU) -> Iterator[list[Wait]]:
         yield waits
 
 
-def train_there(together: list[Run], data: Data | None = None, eager: bool = False) -> Trained:
+def train_there(
+    together: list[Run],
+    data: Data | None = None,
+    eager: bool = False,
+    class_metrics: Sequence[str] = (),
+) -> Trained:
     """Train runs on the pretended GPU, with graphs or, if `eager`, without."""
     notes: list[str] = []
     few = take_few(data_of(together[0])) if data is None else data
@@ -89,7 +94,8 @@ def train_there(together: list[Run], data: Data | None = None, eager: bool = Fal
         if eager:
             patch.setattr(cuda_graph, "capture_step", lambda step, *given: step)
         with watch_steps(gpu) as waits:
-            records = train.train_stacked(together, to_cuda(few), CUDA, on_note=notes.append)
+            told = None, notes.append, class_metrics
+            records = train.train_stacked(together, to_cuda(few), CUDA, *told)
     return Trained(gpu, records, notes, waits)
 
 

@@ -73,6 +73,9 @@ clip_grad_norm: [none, 1.0, 2]
 seeds: 3
 seeds: [1, 5, 9223372036854775807]
 target: 0.98
+metrics: [macro_f1]
+metrics: [balanced_accuracy, macro_f1]
+metrics: balanced_accuracy
 comparison: {metric: val_loss, margin: 0.05, confidence: 0.9}
 comparison: {reference: a}
 """.splitlines()

@@ -19,6 +19,7 @@ from lrdecay.components.models import build
 from lrdecay.components.models.dropout import read_applied_dropout
 from lrdecay.components.optimizers.build import DECAY_BIASES
 from lrdecay.core.run import Run
+from lrdecay.engine.confusion import Names, measure_classes
 from lrdecay.engine.measured import EVALUATION_BATCH, Metrics
 from lrdecay.engine.stacked import cuda_graph, optimizers
 from lrdecay.engine.stacked.clipping import Clipping
@@ -105,19 +106,22 @@ class Lockstep:
         return Trained(first, rates, by_step, metrics)
 
     @torch.inference_mode()
-    def evaluate(self, split: Split) -> tuple[list[Metrics], Tensor]:
-        """Return each run's metrics with dropout off, and which images were right (runs, n)."""
-        losses, correct = [], []
+    def evaluate(self, split: Split, class_metrics: Names = ()) -> tuple[list[Metrics], Tensor]:
+        """Return each run's metrics with dropout off, and the class that each image was taken for
+        (runs, n)."""
+        losses, taken_for = [], []
         for images, labels in zip(
             split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True
         ):
             logits = self._stack.logits(images, None)
             losses.append(_losses(logits, labels.expand(len(logits), -1)))
-            correct.append(logits.argmax(2) == labels)
+            taken_for.append(logits.argmax(2))
         means = torch.cat(losses, 1).double().mean(1).tolist()
-        right = torch.cat(correct, 1)
-        shares = (right.sum(1).double() / len(split)).tolist()
-        return [Metrics(*each) for each in zip(means, shares, strict=True)], right
+        likeliest = torch.cat(taken_for, 1)
+        right = (likeliest == split.labels).sum(1)
+        shares = (right.double() / len(split)).tolist()
+        further = measure_classes(class_metrics, split.labels, likeliest, logits.shape[2])
+        return [Metrics(*each) for each in zip(means, shares, further, strict=True)], likeliest
 
     def end_epoch(self, monitored: Sequence[float | None]) -> None:
         """Step the schedulers that are stepped every epoch, with what each run's monitors."""

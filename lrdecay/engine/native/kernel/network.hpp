@@ -170,7 +170,7 @@ Outcome forward(Network& net, const Real* parameters, const Images& images, cons
     const Judged judged = judge(net.logits + to, shape.classes, images.labels[order[n]],
                                 (Real)1 / count, net.of_logits + to, net.exponentials);
     total += judged.loss;
-    right += judged.right;
+    right += judged.likeliest == images.labels[order[n]];
   }
   return {total / count, right};
 }
@@ -267,7 +267,7 @@ Outcome take_step(Network& net, const Weights& of, const Images& images, const i
 
 // Judges images with dropout off, in order.
 void evaluate(Network& net, const Real* parameters, const Images& images, int64_t count,
-              double* losses, uint8_t* right) {
+              double* losses, int64_t* likeliest) {
   const Shape& shape = net.shape;
   turn_second_weights(net.at, parameters, net.turned);
   for (int64_t start = 0; start < count; start += kEvaluated) {
@@ -286,7 +286,7 @@ void evaluate(Network& net, const Real* parameters, const Images& images, int64_
           judge(net.logits + (int64_t)n * shape.outputs, shape.classes, images.labels[start + n],
                 0, nullptr, net.exponentials);
       losses[start + n] = judged.loss;
-      right[start + n] = judged.right;
+      likeliest[start + n] = judged.likeliest;
     }
   }
 }
