@@ -299,7 +299,7 @@ def _columns(listed: Sequence[columns.Column], brief: bool = False) -> str:
 
 
 _TABLES = f"""\
-A results folder has three tables in parquet, and a fourth where runs have metrics of your own.
+A results folder has three tables in parquet, and a fourth where runs have further metrics.
 `pandas.read_parquet` reads each; `lrdecay.read_runs`, `lrdecay.read_epochs` and
 `lrdecay.read_metrics` also see what has not been written into them yet, and verify every byte.
 They are version {SCHEMA_VERSION} of the schema, and have exactly these columns in this order. A
@@ -324,7 +324,9 @@ _EPOCHS = (
 )
 _METRICS = (
     "`metrics.parquet` has one row per run and value of a metric of your own: after an epoch or of "
-    "the whole run, on a split or on none. It is there only if a run has any. "
+    "the whole run, on a split or on none. Of runs that lrdecay itself trained it has those that "
+    "the sweep file asks for, `balanced_accuracy` and `macro_f1`, from 0 to 1, of each epoch on "
+    "`train_eval`, `val` and `test`. It is there only if a run has any. "
     "`lrdecay.analysis.with_metrics` makes columns of them."
 )
 _PLAN = (

@@ -135,8 +135,8 @@ def find_metric(name: str, declared: Iterable[Metric] = ()) -> Metric:
 def with_metrics(
     runs: pd.DataFrame, metrics: pd.DataFrame, declared: Iterable[Metric] = ()
 ) -> pd.DataFrame:
-    """Return runs with a column for each metric of the user's own: SPLIT_NAME, or NAME for one of
-    no split, of the run's last epoch or of the whole run, which counts where both are there.
+    """Return runs with a column for each metric of the metrics table: SPLIT_NAME, or NAME for one
+    of no split, of the run's last epoch or of the whole run, which counts where both are there.
 
     Args:
         runs: rows of the runs table.
