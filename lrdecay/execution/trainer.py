@@ -102,7 +102,7 @@ class Trainer:
                 train_native(run, self.data, on_epoch, self._class_metrics)
                 if engine == native.NAME
                 else reference.train_one(
-                    run, self.data, self.device, on_epoch, class_metrics=self._class_metrics
+                    run, self.data, self.device, on_epoch, None, self._class_metrics
                 )
             )
         except BaseException as error:

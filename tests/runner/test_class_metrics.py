@@ -123,6 +123,7 @@ def test_values_that_are_lost_make_a_run_train_again(whole, tmp_path):
     pd.testing.assert_frame_equal(read_metrics(folder), read_metrics(whole))
 
 
+@pytest.mark.slow
 def test_shards_are_merged_with_them(whole, tmp_path):
     from lrdecay.runner.sharding import Shard
 
@@ -160,6 +161,7 @@ def test_verdicts_are_of_the_metric_in_percentage_points(whole):
     assert f"constant beats step by {-row['mean']:.2f} points on this test set" in row["sentence"]
 
 
+@pytest.mark.slow
 def test_compare_and_report_go_by_it(whole):
     mean = by_hand(whole).mean()
     found = json.loads(call("compare", whole, "--format", "json").stdout)
@@ -237,6 +239,7 @@ def test_one_of_two_that_is_new_is_told_alone(whole, tmp_path):
     assert counts == {"macro_f1": 24, "balanced_accuracy": 12}
 
 
+@pytest.mark.slow
 def test_one_run_prints_them(tmp_path):
     file = tmp_path / "asked.yaml"
     file.write_text(TEXT)
