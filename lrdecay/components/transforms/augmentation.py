@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -14,22 +13,21 @@ from lrdecay.components.transforms.draw import Draw, draw_words, scale_words
 from lrdecay.components.transforms.images import crop_images, cut_images, flip_images
 
 TRANSFORMS: dict[str, Callable[..., Tensor]] = REGISTRIES["transform"]
-"""Name in a sweep file -> function. lrdecay's own take images, a key for each image, the argument
-of the sweep file and what black is; a plug-in's, images, a `Draw`, and the argument if it has
-one."""
+"""Name in a sweep file -> function. lrdecay's own take images, two `draw_words` of each image, the
+argument of the sweep file and what black is; a plug-in's, images, a `Draw`, and the argument if it
+has one."""
 
 
-def _crop(images: Tensor, keys: Tensor, padding: int, black: Tensor) -> Tensor:
-    top, left = scale_words(draw_words(keys, 2), 2 * padding + 1).unbind(1)
+def _crop(images: Tensor, words: Tensor, padding: int, black: Tensor) -> Tensor:
+    top, left = scale_words(words, 2 * padding + 1).unbind(1)
     return crop_images(images, top, left, padding, black)
 
 
-def _flip(images: Tensor, keys: Tensor, probability: float, black: Tensor) -> Tensor:
-    return flip_images(images, draw_words(keys, 1)[:, 0] < round(probability * 2**32))
+def _flip(images: Tensor, words: Tensor, probability: float, black: Tensor) -> Tensor:
+    return flip_images(images, words[:, 0] < round(probability * 2**32))
 
 
-def _cut(images: Tensor, keys: Tensor, side: int, black: Tensor) -> Tensor:
-    words = draw_words(keys, 2)
+def _cut(images: Tensor, words: Tensor, side: int, black: Tensor) -> Tensor:
     row = scale_words(words[:, 0], images.shape[2])
     column = scale_words(words[:, 1], images.shape[3])
     return cut_images(images, row, column, side)
@@ -51,15 +49,15 @@ class Augmentation:
     def __init__(self, augment: Mapping[str, Any], black: Sequence[float], like: Tensor) -> None:
         """`augment` is a run's, `black` what a black pixel is in each channel (or in all), where
         images are of the device and dtype of `like`."""
-        own = [name for name in BUILT_IN if name in augment]
-        names = [*own, *sorted(augment.keys() - BUILT_IN.keys())]
+        self._values = dict(augment)
+        self._built_in = [name for name in BUILT_IN if name in augment]
+        self._plugged = sorted(augment.keys() - BUILT_IN.keys())
         self._black = torch.tensor(black, dtype=like.dtype, device=like.device)
-        self._transforms = {name: self._build(name, augment[name]) for name in names}
 
     def make_keys(self, seeds: Sequence[int], epoch: int, device: torch.device) -> Tensor:
         """Return the key of each transform in an epoch (from 0): (transforms, seeds)."""
-        keys = [rng.make_keys(seeds, f"augment/{name}", device) for name in self._transforms]
-        stacked = torch.stack(keys)
+        names = *self._built_in, *self._plugged
+        stacked = torch.stack([rng.make_keys(seeds, f"augment/{name}", device) for name in names])
         return rng.derive_keys(stacked, torch.full_like(stacked, epoch))
 
     @torch.no_grad()
@@ -72,18 +70,15 @@ class Augmentation:
             batch: their places among the training images, (runs, B), or (B,).
             keys: of `make_keys`, (transforms, runs), or (transforms,) of one.
         """
-        of_images = rng.derive_keys(keys[..., None], batch)
-        changed = images.flatten(0, -4)
-        for transform, of_transform in zip(self._transforms.values(), of_images, strict=True):
-            changed = transform(changed, of_transform)
+        keys = rng.derive_keys(keys[..., None], batch)
+        count, changed = len(self._built_in), images.flatten(0, -4)
+        if count:  # all their numbers at once: on a GPU every operation counts
+            words = draw_words(keys[:count].flatten(1), 2)
+            for name, own in zip(self._built_in, words, strict=True):
+                changed = BUILT_IN[name](changed, own, self._values[name], self._black)
+        for name, of_images in zip(self._plugged, keys[count:], strict=True):
+            changed = _apply_plugin(name, self._values[name], changed, of_images)
         return changed.view(*batch.shape, *changed.shape[1:])
-
-    def _build(self, name: str, value: Any) -> Callable[[Tensor, Tensor], Tensor]:
-        """Return a transform of images (n, C, H, W) by keys (..., B), n in all."""
-        if name not in BUILT_IN:
-            return partial(_apply_plugin, name, value)
-        own, black = BUILT_IN[name], self._black
-        return lambda images, keys: own(images, keys.flatten(), value, black)
 
 
 def call_plugin(name: str, value: Any, images: Tensor, keys: Tensor) -> Tensor:

@@ -27,9 +27,9 @@ class Draw:
 
 
 def draw_words(keys: Tensor, count: int) -> Tensor:
-    """Return `count` random whole numbers of each image, from 0 to below 2**32: (B, count)."""
+    """Return `count` random whole numbers of each key, from 0 to below 2**32: (..., count)."""
     # >> on int64 copies the sign bit, so it is masked off
-    return (rng.draw_bits(keys[:, None], count, keys.device) >> 32) & 0xFFFFFFFF
+    return (rng.draw_bits(keys[..., None], count, keys.device) >> 32) & 0xFFFFFFFF
 
 
 def scale_words(words: Tensor, below: int) -> Tensor:

@@ -14,14 +14,11 @@ def crop_images(images: Tensor, top: Tensor, left: Tensor, padding: int, black: 
     height, width = images.shape[2:]
     rows = _count(height, images) + (top[:, None] - padding)
     columns = _count(width, images) + (left[:, None] - padding)
-    places = (
-        _count(len(images), images)[:, None, None],
-        rows.clamp(0, height - 1)[:, :, None],
-        columns.clamp(0, width - 1)[:, None, :],
-    )
+    nearest, beside = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+    places = _count(len(images), images)[:, None, None], nearest[:, :, None], beside[:, None, :]
     # channels last, as a dataset's images lie in memory, and so do these
     picked = images.permute(0, 2, 3, 1)[places]
-    inside = _within(rows, height)[:, :, None] & _within(columns, width)[:, None, :]
+    inside = (rows == nearest)[:, :, None] & (columns == beside)[:, None, :]
     return torch.where(inside[..., None], picked, black).permute(0, 3, 1, 2)
 
 

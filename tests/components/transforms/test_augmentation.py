@@ -101,7 +101,8 @@ def test_the_order_is_crop_flip_cutout_whatever_the_file_s():
     changed, keys = images[batch], {name: key_of(name) for name in ALL}
     for name in ("random_crop", "horizontal_flip", "cutout"):
         of_images = rng.derive_keys(keys[name], batch)
-        changed = BUILT_IN[name](changed, of_images, ALL[name], torch.tensor(black))
+        words = draw_words(of_images, 2)
+        changed = BUILT_IN[name](changed, words, ALL[name], torch.tensor(black))
     for given in (ALL, dict(reversed(ALL.items())), dict(sorted(ALL.items()))):
         assert torch.equal(augment(given, images, batch, black=black), changed)
 
