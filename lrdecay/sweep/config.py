@@ -144,8 +144,8 @@ class Sweep(Strict):
         Field(min_length=1),
         AfterValidator(require_distinct),
     ] = (0,)
-    """Each cell trains once at each seed, which determines initial weights, batches and dropout;
-    the seed 0 alone unless given."""
+    """Each cell trains once at each seed, which determines initial weights, batches, augmentation
+    and dropout; the seed 0 alone unless given."""
     adding: Annotated[
         SeedsUntil | None, BeforeValidator(_until), Field(validation_alias="seeds")
     ] = None
