@@ -26,6 +26,7 @@ from lrdecay.components.optimizers.build import CLASSES, DECAY_BIASES
 from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, pair
 from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.components.trainers.spec import TrainerSpec
+from lrdecay.components.transforms.spec import AugmentSpec
 from lrdecay.core import fields
 from lrdecay.store import columns
 from lrdecay.store.parquet import SCHEMA_VERSION
@@ -37,6 +38,7 @@ _PARTS: dict[type[BaseModel], str] = {
     DatasetSpec: "dataset",
     TrainerSpec: "trainer",
     ModelSpec: "model",
+    AugmentSpec: "augment",
     LossSpec: "loss",
     OptimizerSpec: "optimizer",
     RateChoice: "optimizer.lr",
@@ -318,9 +320,10 @@ _MADE = (
 )
 _EPOCHS = (
     "`epochs.parquet` has one row per run, epoch and split: `train` is the running mean over the "
-    "epoch's batches of what training minimises, with dropout and label smoothing; `train_eval` a "
-    "fixed sample of training images, as many as are held out, without either; `val` the images "
-    "held out; `test` the test images. A run that diverged has the epochs that it finished."
+    "epoch's batches of what training minimises, with augmentation, dropout and label smoothing; "
+    "`train_eval` a fixed sample of training images, as many as are held out, without any; `val` "
+    "the images held out; `test` the test images. A run that diverged has the epochs that it "
+    "finished."
 )
 _METRICS = (
     "`metrics.parquet` has one row per run and value of a metric of your own: after an epoch or of "

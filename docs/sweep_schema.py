@@ -23,6 +23,8 @@ from lrdecay.sweep.trainer_checks import OF_LOOP
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """The version that editors know best; nothing here takes a newer one."""
 
+_VALUE = {"type": ["boolean", "number", "string"]}
+_ANY_AXIS = {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]}
 _NOTES = ("default", "description", "title")
 
 
@@ -116,6 +118,8 @@ def make_schema() -> dict[str, Any]:
             "required": ["name"],
         }
     )
+    # transforms of plug-ins, each with a value of its own
+    schema["$defs"]["AugmentSpec"]["additionalProperties"] = _ANY_AXIS
     own["name"] |= {"anyOf": [name, any_name[1] | {"items": name}]}
     _allow_trainers(schema)
     # names of their own are for those who declare some
@@ -129,9 +133,8 @@ def make_schema() -> dict[str, Any]:
 
 def _allow_trainers(schema: dict[str, Any]) -> None:
     """Let a loop of the user's own have values of its own, and stand in place of a dataset."""
-    value = {"type": ["boolean", "number", "string"]}
-    several = {"type": "array", "items": {"anyOf": [value, {"type": "array", "items": value}]}}
-    schema["$defs"]["TrainerSpec"]["additionalProperties"] = {"anyOf": [value, several]}
+    several = {"type": "array", "items": {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]}}
+    schema["$defs"]["TrainerSpec"]["additionalProperties"] = {"anyOf": [_VALUE, several]}
     schema["oneOf"] = [{"required": ["dataset"]}, {"required": ["trainer"]}]
     of_loop = [{"required": [key]} for key in OF_LOOP]
     only_lr = {"type": "object", "propertyNames": {"const": "lr"}}

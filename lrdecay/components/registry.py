@@ -1,7 +1,7 @@
 """The registries: what a sweep file can name, by kind, and what of it plug-ins gave.
 
-The packages beside this one enter lrdecay's own schedulers, models, datasets and optimizers as they
-are imported; `plugins` enters the user's, and their training loops.
+The packages beside this one enter what is lrdecay's own as they are imported; `plugins` enters what
+is the user's.
 """
 
 import sys
@@ -18,7 +18,7 @@ from pydantic import BeforeValidator
 from lrdecay.core.run import to_canonical_json
 from lrdecay.core.text import describe_error, quote, suggest_name
 
-KINDS = ("scheduler", "model", "dataset", "optimizer", "trainer")
+KINDS = ("scheduler", "model", "dataset", "optimizer", "transform", "loss", "trainer")
 
 REGISTRIES: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
 """Kind -> name in a sweep file -> class or function."""
@@ -61,9 +61,18 @@ def list_plugins(kind: str) -> list[str]:
     return [name for each, name in PLUGGED if each == kind]
 
 
+def plural(kind: str) -> str:
+    """Return what many of a kind are called, in entry points and, in capitals, in a plug-in.
+
+    >>> plural("model"), plural("loss")
+    ('models', 'losses')
+    """
+    return "losses" if kind == "loss" else f"{kind}s"
+
+
 def list_installed(kind: str) -> tuple[EntryPoint, ...]:
     """Return what installed packages offer of a kind; looking for it loads nothing."""
-    return _find_entry_points(f"lrdecay.{kind}s", tuple(sys.path))
+    return _find_entry_points(f"lrdecay.{plural(kind)}", tuple(sys.path))
 
 
 @cache

@@ -138,7 +138,7 @@ ASKED = (
     ),
     _text("trainer", "the name of the user's own loop that trains it", _BUILT_IN),
     _text("trainer_args", "the loop's own values as JSON", _BUILT_IN),
-    _long("seed", "of initial weights, batches and dropout"),
+    _long("seed", "of initial weights, batches, augmentation and dropout"),
     _text("plugins", "what of these a plug-in gave: kind and name -> digest of its code, as JSON"),
     _choice("phase", "choose for a trial of a base rate, compare for all else", PHASES),
     _text(

@@ -23,6 +23,7 @@ from lrdecay.components.models.spec import ModelSpec
 from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, build_optimizer_spec
 from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.components.trainers.spec import TrainerSpec, build_trainer_spec
+from lrdecay.components.transforms.spec import AugmentSpec, build_augment_spec, list_named
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Axis, Fraction, Strict, require_distinct, to_tuple
 from lrdecay.core.run import ADDED
@@ -44,6 +45,10 @@ def _shorthand(value: Any) -> Any:
 def _optimizer(value: Any) -> Any:
     # plug-ins may have added arguments
     return build_optimizer_spec().model_validate(value) if isinstance(value, dict) else value
+
+
+def _augment(value: Any) -> Any:
+    return build_augment_spec().model_validate(value) if isinstance(value, dict) else value
 
 
 def _trainer(value: Any) -> Any:
@@ -121,6 +126,8 @@ class Sweep(Strict):
         OptimizerSpec, BeforeValidator(_optimizer), BeforeValidator(_shorthand)
     ] = OptimizerSpec()
     """The optimizer, and the base rate."""
+    augment: Annotated[AugmentSpec, BeforeValidator(_augment)] = AugmentSpec()
+    """What training images go through."""
     loss: Annotated[LossSpec, BeforeValidator(_shorthand)] = LossSpec()
     """What training minimises."""
     clip_grad_norm: Axis[
@@ -151,8 +158,8 @@ class Sweep(Strict):
         Field(min_length=1),
         AfterValidator(require_distinct),
     ] = (0,)
-    """Each cell trains once at each seed, which determines initial weights, batches and dropout;
-    the seed 0 alone unless given."""
+    """Each cell trains once at each seed, which determines initial weights, batches, augmentation
+    and dropout; the seed 0 alone unless given."""
     adding: Annotated[
         SeedsUntil | None, BeforeValidator(_until), Field(validation_alias="seeds")
     ] = None
@@ -264,8 +271,13 @@ class Sweep(Strict):
         """Return the axes that are there only where the file gives more than the one value that all
         runs had before there were such keys."""
         limits = [math.inf if limit == "none" else limit for limit in self.clip_grad_norm]
-        found = {"label_smoothing": list(self.loss.label_smoothing), "clip_grad_norm": limits}
-        return {name: values for name, values in found.items() if values != [ADDED[name]]}
+        found: dict[str, list[Any]] = {
+            "loss_function": list(self.loss.name),
+            "label_smoothing": list(self.loss.label_smoothing),
+            "clip_grad_norm": limits,
+        }
+        more = {name: values for name, values in found.items() if values != [ADDED[name]]}
+        return {**self.augment.axes(), **more}
 
 
 def load_sweep(path: str | Path) -> Sweep:
@@ -370,12 +382,14 @@ _KINDS = {
     "optimizer": "optimizer",
     "schedulers": "scheduler",
     "trainer": "trainer",
+    "loss": "loss",
 }
 
 
 def _list_named(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the kind and name of each dataset, model, optimizer, scheduler and trainer that a file
-    names: any text where one may be named."""
+    """Yield the kind and name of each dataset, model, optimizer, scheduler, trainer, loss and
+    transform that a file names: any text where one may be named."""
+    yield from (("transform", name) for name in list_named(value.get("augment")))
     for key, kind in _KINDS.items():
         inside = [value.get(key)]
         while inside:
@@ -392,6 +406,7 @@ def _list_models(document: Document) -> dict[tuple[str | int, ...], type[BaseMod
         (): Sweep,
         ("dataset",): DatasetSpec,
         ("model",): ModelSpec,
+        ("augment",): build_augment_spec(),
         ("loss",): LossSpec,
         ("optimizer",): build_optimizer_spec(),
         ("optimizer", "lr"): RateChoice,

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 from lrdecay.analysis import lr_selection
 from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.dataset import Dataset, default_validation
+from lrdecay.components.losses.functions import CROSS_ENTROPY, check_loss
 from lrdecay.components.models.build import check_shape
 from lrdecay.components.optimizers import build as optimizers_build
 from lrdecay.components.schedulers import probe
+from lrdecay.components.transforms.plugin_check import check_augment
+from lrdecay.components.transforms.spec import pop_augment
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run, parse_arguments, to_canonical_json
 from lrdecay.core.text import spell_count
@@ -172,6 +175,11 @@ def _expand_cells(
             check_shape(name, dataset.shape, dataset.classes)
         except ValueError as error:
             raise InputError(f"{dataset.name}: {error}") from error
+    for name in axes.get("loss_function", ()):
+        try:
+            check_loss(name, dataset.classes)
+        except ValueError as error:
+            raise InputError(f"{dataset.name}: {error}") from error
     validation = _count_validation(sweep, dataset)
     arguments = sweep.optimizer.arguments()
     choice = sweep.optimizer.choice
@@ -192,11 +200,20 @@ def _expand_cells(
     def optimizer_args(name: str, given: str) -> tuple[str, str | None, int]:
         return _resolve_optimizer(sweep, name, given)
 
+    @cache
+    def checked(augment: str) -> str:
+        try:
+            check_augment(parse_arguments(augment), dataset.shape)
+        except ValueError as error:
+            raise InputError(f"{dataset.name}: {error}") from error
+        return augment
+
     digests = cache(_digest_plugins)
 
     for values in itertools.product(*axes.values()):
         cell = dict(zip(axes, values, strict=True))
         given = {name: cell.pop(name) for name in arguments}
+        augment = checked(pop_augment(cell))
         label, epochs = cell["scheduler"], cell["epochs"]
         resolved, stays, groups = optimizer_args(cell["optimizer"], to_canonical_json(given))
         steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
@@ -214,7 +231,11 @@ def _expand_cells(
             scheduler_args=scheduler[1],
             precision=sweep.precision,
             kernels=sweep.kernels,
-            plugins=digests(cell["model"], cell["optimizer"], *scheduler),
+            augment=augment,
+            plugins=digests(
+                *(cell["model"], cell["optimizer"], *scheduler),
+                *(augment, cell.get("loss_function", CROSS_ENTROPY)),
+            ),
             seed=0,
             lr_chosen_per=None if choice is None else ", ".join(choice.per),
             **cell,
@@ -304,8 +325,12 @@ def _resolve_optimizer(sweep: Sweep, name: str, given: str) -> tuple[str, str | 
     return arguments, _explain_momentum(name, resolved), optimizers_build.count_groups(resolved)
 
 
-def _digest_plugins(model: str, optimizer: str, scheduler: str, scheduler_args: str) -> str:
+def _digest_plugins(
+    model: str, optimizer: str, scheduler: str, scheduler_args: str, augment: str, loss: str
+) -> str:
     """Return what names the code of the plug-ins that a run uses."""
     nodes = schedulers.walk_tree(scheduler, parse_arguments(scheduler_args))
-    used = [("model", model), ("optimizer", optimizer), *(("scheduler", name) for name, _ in nodes)]
+    used = [("model", model), ("optimizer", optimizer), ("loss", loss)]
+    used += [("scheduler", name) for name, _ in nodes]
+    used += [("transform", name) for name in parse_arguments(augment)]
     return registry.digest_plugins(used)

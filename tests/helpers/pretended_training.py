@@ -14,7 +14,7 @@ from helpers.training import data_of, digits, sweep
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lrdecay.components.datasets.dataset import Data, Split
+from lrdecay.components.datasets.dataset import Data
 from lrdecay.components.models.build import MODELS
 from lrdecay.core.run import Run
 from lrdecay.engine.stacked import cuda_graph, train
@@ -60,7 +60,11 @@ def take_few(data: Data, images: int = IMAGES) -> Data:
 def to_cuda(data: Data) -> Data:
     parts = {name: getattr(data, name) for name in ("train", "train_eval", "validation", "test")}
     return replace(
-        data, **{n: Split(p.images.to(CUDA), p.labels.to(CUDA)) for n, p in parts.items()}
+        data,
+        **{
+            name: replace(part, images=part.images.to(CUDA), labels=part.labels.to(CUDA))
+            for name, part in parts.items()
+        },
     )
 
 

@@ -66,6 +66,8 @@ epochs: 6
 dropout: [0.0, 0.2, 0.5]
 precision: bfloat16
 kernels: torch
+augment: {random_crop: [0, 4], horizontal_flip: 0.5, cutout: none}
+augment: {horizontal_flip: [none, 0.25, 1]}
 loss: cross_entropy
 loss: {name: cross_entropy, label_smoothing: [0, 0.1]}
 clip_grad_norm: 0.5

@@ -73,6 +73,7 @@ MISTAKES = [
     ({"batch_size": "[8, 16]"}, f"batch_size: {OF_LOOP}"),
     ({"precision": "bfloat16"}, f"precision: {OF_LOOP}"),
     ({"kernels": "torch"}, f"kernels: {OF_LOOP}"),
+    ({"augment": "{cutout: 2}"}, f"augment: {OF_LOOP}"),
     ({"loss": "{label_smoothing: 0.1}"}, f"loss: {OF_LOOP}"),
     ({"clip_grad_norm": "1.0"}, f"clip_grad_norm: {OF_LOOP}"),
     ({"optimizer": "SGD"}, f"optimizer: {OF_LOOP}"),

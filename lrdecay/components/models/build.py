@@ -112,7 +112,8 @@ def _try_model(name: str, shape: tuple[int, int, int], classes: int) -> str | No
 
 REFRESHED_BATCHES = 50
 """How many batches renew batch normalisation's statistics before an evaluation at averaged weights:
-those of the first steps of a run (or of its first epoch, if that has fewer), with their masks."""
+those of the first steps of a run (or of its first epoch, if that has fewer), augmented as they were
+then, with their masks."""
 
 
 def has_running_statistics(model: nn.Module) -> bool:

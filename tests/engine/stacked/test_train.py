@@ -85,14 +85,6 @@ def test_no_scheduler_class_is_left_out():
     assert SCHEDULERS.keys() == together
 
 
-@pytest.fixture
-def double_precision():
-    """Both engines in float64, where no rounding hides or feigns a difference."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def assert_first_steps(together: list[Run], tolerance: float) -> None:
     found, held_out = stacked_course(together)
     assert len(found) >= STEPS
