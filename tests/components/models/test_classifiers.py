@@ -133,6 +133,9 @@ def test_masks_are_the_run_s_own_and_of_its_rate(name):
     shape, arguments = DROPPING[name]
     model = build(name, shape, dropout=0.4, **arguments).train()
     assert {layer.p for layer in list_dropout_layers(model)} == {0.4}
+    with torch.no_grad():
+        for weights in model.parameters():  # some of which begin as zeros
+            weights += 0.01 * torch.randn(weights.shape, generator=torch.Generator().manual_seed(2))
     images, logits = draw_images(4, *shape), []
     for seed in (0, 1, 1):
         set_dropout_step(model, seed, step=0)
