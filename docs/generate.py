@@ -21,6 +21,7 @@ from lrdecay.analysis import settings
 from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.losses.spec import LossSpec
+from lrdecay.components.models.arguments import read_model_arguments
 from lrdecay.components.models.spec import ModelSpec
 from lrdecay.components.optimizers.build import CLASSES, DECAY_BIASES
 from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, pair
@@ -117,7 +118,8 @@ def _flat(notes: Iterable[Any]) -> Iterator[Any]:
 def _of_registry(kind: str) -> str:
     if kind == "scheduler":
         return "one of [these classes](#the-classes)"
-    return _either(f"`{name}`" for name in list_names(kind))
+    beside = [registry.CATALOGUES[kind].what] if kind in registry.CATALOGUES else []
+    return _either([*(f"`{name}`" for name in list_names(kind)), *beside])
 
 
 def _either(choices: Iterable[str]) -> str:
@@ -197,6 +199,17 @@ def _optimizers() -> str:
     return _table(("optimizer", "arguments beside lr, each with its default"), rows)
 
 
+def _networks() -> str:
+    rows = []
+    for name in list_names("model"):
+        given = [
+            f"`{key}`: {in_words(hint)}, {_yaml(default)}"
+            for key, (hint, default) in read_model_arguments(name).items()
+        ]
+        rows.append([f"`{name}`", "; ".join(given) or "none"])
+    return _table(("network", "arguments, each with its default"), rows)
+
+
 def _schedulers() -> str:
     rows = []
     for name, known in schedulers.CLASSES.items():
@@ -223,6 +236,7 @@ def _unless(field: FieldInfo, whole: bool) -> str:
 def sweep_file() -> str:
     """Return `docs/sweep-file.md`."""
     after = {
+        ModelSpec: _NETWORKS + _networks(),
         OptimizerSpec: _optimizers(),
         SchedulerSpec: _SCHEDULERS + _schedulers(),
     }
@@ -248,6 +262,12 @@ arguments of their own.
 
 Editors with a YAML language server check and complete a file whose first line is
 `# yaml-language-server: $schema=PATH`, where PATH leads to [sweep.schema.json](sweep.schema.json).
+"""
+
+_NETWORKS = """\
+Arguments of a network stand beside its name, and a list of values is one more axis. Those of
+torchvision's classifiers are [listed in sweeps.md](sweeps.md#networks).
+
 """
 
 _SCHEDULERS = """\

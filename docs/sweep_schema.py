@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonRef, JsonSchemaValue
 
 from lrdecay.analysis.metrics import METRICS_COMPARED, list_class_metrics
 from lrdecay.components import registry
+from lrdecay.components.models.spec import build_model_spec
 from lrdecay.components.optimizers.spec import pair
 from lrdecay.core import fields
 from lrdecay.store.columns import CLASS_METRICS
@@ -121,6 +122,7 @@ def make_schema() -> dict[str, Any]:
     # transforms of plug-ins, each with a value of its own
     schema["$defs"]["AugmentSpec"]["additionalProperties"] = _ANY_AXIS
     own["name"] |= {"anyOf": [name, any_name[1] | {"items": name}]}
+    _allow_models(schema)
     _allow_trainers(schema)
     # names of their own are for those who declare some
     of_classes = [metric.name for metric in list_class_metrics(CLASS_METRICS)]
@@ -131,10 +133,36 @@ def make_schema() -> dict[str, Any]:
     return written
 
 
+def _allow_models(schema: dict[str, Any]) -> None:
+    """Add the arguments of lrdecay's own networks, and let others have arguments of their own."""
+    own = schema["$defs"]["ModelSpec"]
+    name = {"enum": list_names("model")}
+    any_name = own["properties"]["name"]["anyOf"]
+    names = {"anyOf": [name, {"type": "array", "items": name}]}
+    schema["properties"]["model"]["anyOf"].append(
+        {
+            "description": "Another network: of torchvision or a plug-in, with its arguments.",
+            "type": "object",
+            "properties": own["properties"] | {"name": {"anyOf": any_name, "not": names}},
+            "required": ["name"],
+            "additionalProperties": _any_values(),
+        }
+    )
+    known = build_model_spec({"name": list_names("model")})
+    with_arguments = known.model_json_schema(schema_generator=_Generator)["properties"]
+    own["properties"] = {key: {**each} for key, each in with_arguments.items()}
+    own["properties"]["name"] |= {"anyOf": [name, any_name[1] | {"items": name}]}
+
+
+def _any_values() -> dict[str, Any]:
+    """Return the schema of values that a signature knows and this does not, or an axis of them."""
+    several = {"type": "array", "items": {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]}}
+    return {"anyOf": [_VALUE, several]}
+
+
 def _allow_trainers(schema: dict[str, Any]) -> None:
     """Let a loop of the user's own have values of its own, and stand in place of a dataset."""
-    several = {"type": "array", "items": {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]}}
-    schema["$defs"]["TrainerSpec"]["additionalProperties"] = {"anyOf": [_VALUE, several]}
+    schema["$defs"]["TrainerSpec"]["additionalProperties"] = _any_values()
     schema["oneOf"] = [{"required": ["dataset"]}, {"required": ["trainer"]}]
     of_loop = [{"required": [key]} for key in OF_LOOP]
     only_lr = {"type": "object", "propertyNames": {"const": "lr"}}

@@ -12,7 +12,8 @@
 - model: a class or function that takes (shape, classes, dropout), and `batch_norm` if it can, and
   gives an nn.Module from images (n, *shape) to logits (n, classes). Its nn.Dropout layers get the
   run's rate and masks. One with an attribute `own_dropout = True` takes no dropout: its layers keep
-  their own rates, and a sweep file of it gives none.
+  their own rates, and a sweep file of it gives none. Its other arguments with a default and a type,
+  as those of a trainer, are those that a sweep file may give.
 - dataset: a function that takes the folder of the datasets (a Path) and returns ((images, labels),
   (images, labels)) for training and for testing: images uint8 (n, channels, height, width) with 255
   for white, labels int64 (n,) from 0; tensors or numpy arrays.
@@ -44,6 +45,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.dataset import Dataset, make_dataset
+from lrdecay.components.models.arguments import read_arguments
 from lrdecay.components.optimizers.build import read_optimizer_arguments
 from lrdecay.components.schedulers import probe
 from lrdecay.components.trainers.signature import RESERVED, is_plain, read_parameters
@@ -141,6 +143,9 @@ def _check_model(thing: Any) -> None:
         _check_call(thing, "(shape, classes)", (1, 8, 8), 10)
     else:
         _check_call(thing, "(shape, classes, dropout)", (1, 8, 8), 10, 0.5)
+    for key in _read_types(lambda: read_arguments(thing)):
+        if key in _AXES:
+            raise ValueError(f"its argument {key} has a meaning already; name it otherwise")
 
 
 def _check_call(thing: Any, takes: str, *arguments: Any) -> None:

@@ -80,7 +80,7 @@ _share = partial(_float, range=Range("from 0 to 1", least=0, most=1))
 _dropout = partial(_float, range=Range("at least 0 and less than 1", least=0, below=1))
 _amount = partial(_float, range=Range("a finite number of at least 0", least=0, finite=True))
 
-_OWN_RATES = "the network has dropout rates of its own"
+_OWN_RATES = "the network has dropout rates of its own, or none"
 _BUILT_IN = "lrdecay's own loop trains it"
 _NOT_COMPLETED = "the run did not complete"
 _NO_VALIDATION = f"{_NOT_COMPLETED}, or no images are held out"

@@ -9,8 +9,8 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from lrdecay.analysis.metrics import METRICS_COMPARED, list_class_metrics
-from lrdecay.components import schedulers
-from lrdecay.components.models.build import MODELS, has_own_dropout
+from lrdecay.components import registry, schedulers
+from lrdecay.components.models.build import has_own_dropout
 from lrdecay.components.schedulers import Horizon
 from lrdecay.core.text import join_some, quote, suggest_name
 from lrdecay.core.yaml import Document, Problem
@@ -62,13 +62,13 @@ def _dropout_problems(document: Document) -> Iterator[Problem]:
     model = document.value.get("model")
     path = ("model", "name") if isinstance(model, dict) else ("model",)
     listed = _listed(model.get("name") if isinstance(model, dict) else model)
-    names = [name for name in listed if isinstance(name, str) and name in MODELS]
+    names = [n for n in listed if isinstance(n, str) and registry.is_known("model", n)]
     own = [name for name in names if has_own_dropout(name)]
     if not own:
         return
-    why = f"{own[0]} has dropout rates of its own"
+    why = f"{own[0]} has dropout rates of its own, or none"
     if len(own) < len(names):
-        message = f"{why}; give networks that have none a sweep file of their own"
+        message = f"{why}; give networks that take one a sweep file of their own"
         yield locate_problem(document, path, message)
     if "dropout" in document.value:
         message = f"must be left out, since {why}"

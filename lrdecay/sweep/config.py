@@ -19,7 +19,7 @@ from lrdecay.analysis.settings import (
 from lrdecay.components import plugins
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.losses.spec import LossSpec
-from lrdecay.components.models.spec import ModelSpec
+from lrdecay.components.models.spec import ModelSpec, build_model_spec
 from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, build_optimizer_spec
 from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.components.trainers.spec import TrainerSpec, build_trainer_spec
@@ -40,6 +40,11 @@ MAX_RUNS = 1_000_000
 
 def _shorthand(value: Any) -> Any:
     return value if isinstance(value, dict | BaseModel) else {"name": value}
+
+
+def _model(value: Any) -> Any:
+    # which arguments there are, the networks say that it names
+    return build_model_spec(value).model_validate(value) if isinstance(value, dict) else value
 
 
 def _optimizer(value: Any) -> Any:
@@ -120,8 +125,8 @@ class Sweep(Strict):
     validation: Annotated[int, Field(ge=0)] | None = None
     """Training images that are held out, the same in every run; those of a folder's own validation
     split, else 5,000, or a sixth if that is less, unless given. 0 only where nothing needs them."""
-    model: Annotated[ModelSpec, BeforeValidator(_shorthand)] = ModelSpec()
-    """The network."""
+    model: Annotated[ModelSpec, BeforeValidator(_model), BeforeValidator(_shorthand)] = ModelSpec()
+    """The network, and its arguments."""
     optimizer: Annotated[
         OptimizerSpec, BeforeValidator(_optimizer), BeforeValidator(_shorthand)
     ] = OptimizerSpec()
@@ -255,6 +260,7 @@ class Sweep(Strict):
             }
         return {
             "model": list(self.model.name),
+            **self.model.arguments(),
             "batch_norm": list(self.model.batch_norm),
             "optimizer": list(self.optimizer.name),
             **({} if chosen else rates),
@@ -357,6 +363,9 @@ def check_sweep(document: Document, source: str) -> Sweep:
     except ValidationError as error:
         problems += translate_errors(error, document, _list_models(document))
         raise SweepFileError(source, problems) from None
+    for key in sweep.model.arguments().keys() & sweep.optimizer.arguments().keys():
+        message = f"model.{key}: the optimizer has an argument of that name too; give one of them"
+        problems.append(Problem(*document.place(("model", key), key=True), message))
     runs = sweep.cells * len(sweep.seeds) + sweep.trials
     if runs > MAX_RUNS:
         axes = {**{name: len(x) for name, x in sweep.axes().items()}, "seeds": len(sweep.seeds)}
@@ -405,7 +414,7 @@ def _list_models(document: Document) -> dict[tuple[str | int, ...], type[BaseMod
     return {
         (): Sweep,
         ("dataset",): DatasetSpec,
-        ("model",): ModelSpec,
+        ("model",): build_model_spec(_keys_of(document, "model")),
         ("augment",): build_augment_spec(),
         ("loss",): LossSpec,
         ("optimizer",): build_optimizer_spec(),

@@ -6,13 +6,14 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from lrdecay.analysis import lr_selection
 from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.dataset import Dataset, default_validation
 from lrdecay.components.losses.functions import CROSS_ENTROPY, check_loss
+from lrdecay.components.models.arguments import resolve_model_arguments
 from lrdecay.components.models.build import check_shape
 from lrdecay.components.optimizers import build as optimizers_build
 from lrdecay.components.schedulers import probe
@@ -170,11 +171,10 @@ def _expand_cells(
     sweep: Sweep, dataset: Dataset, axes: Mapping[str, Sequence[Any]]
 ) -> Iterator[Run]:
     """Yield one run for each combination of the axes' values, all of seed 0."""
-    for name in axes["model"]:
-        try:
-            check_shape(name, dataset.shape, dataset.classes)
-        except ValueError as error:
-            raise InputError(f"{dataset.name}: {error}") from error
+    of_model = sweep.model.arguments()
+    model_args = cache(partial(_resolve_model, dataset))
+    for name, *own in itertools.product(axes["model"], *(axes[key] for key in of_model)):
+        model_args(name, to_canonical_json(dict(zip(of_model, own, strict=True))))
     for name in axes.get("loss_function", ()):
         try:
             check_loss(name, dataset.classes)
@@ -214,6 +214,7 @@ def _expand_cells(
         cell = dict(zip(axes, values, strict=True))
         given = {name: cell.pop(name) for name in arguments}
         augment = checked(pop_augment(cell))
+        given_model = to_canonical_json({name: cell.pop(name) for name in of_model})
         label, epochs = cell["scheduler"], cell["epochs"]
         resolved, stays, groups = optimizer_args(cell["optimizer"], to_canonical_json(given))
         steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
@@ -226,6 +227,7 @@ def _expand_cells(
             dataset=dataset.name,
             dataset_digest=dataset.digest,
             validation=validation,
+            model_args=model_args(cell["model"], given_model),
             optimizer_args=resolved,
             scheduler_class=scheduler[0],
             scheduler_args=scheduler[1],
@@ -310,6 +312,17 @@ def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:
             f"OneCycleLR ends after {total} {part.every}s, and {whole} has {part.length}; "
             f"give total_steps: {part.every}s"
         )
+
+
+def _resolve_model(dataset: Dataset, name: str, given: str) -> str:
+    """Return a network's arguments, which it was tried with; `given` are those of the sweep file.
+    Both are JSON."""
+    resolved = resolve_model_arguments(name, parse_arguments(given))
+    try:
+        check_shape(name, dataset.shape, dataset.classes, resolved)
+    except ValueError as error:
+        raise InputError(f"{dataset.name}: {error}") from error
+    return to_canonical_json(resolved)
 
 
 def _resolve_optimizer(sweep: Sweep, name: str, given: str) -> tuple[str, str | None, int]:

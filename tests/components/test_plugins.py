@@ -468,6 +468,19 @@ def test_a_plateau_that_takes_the_wrong_way_for_the_better_is_refused(plug, give
             "def X(shape): ...",
             "must take (shape, classes, dropout): too many positional arguments",
         ),
+        (
+            "def X(shape, classes, dropout, epochs: int = 3): ...",
+            "its argument epochs has a meaning already; name it otherwise",
+        ),
+        (
+            "def X(shape, classes, dropout, width: int = 'much'): ...",
+            "a default is not of its argument's type: Input should be a valid integer, unable to "
+            "parse string as an integer",
+        ),
+        (
+            "def X(shape, classes, dropout, width: 'Unknown' = 3): ...",
+            "the types of its arguments are not understood: name 'Unknown' is not defined",
+        ),
     ],
 )
 def test_models_that_are_none(tmp_path, text, message):

@@ -53,6 +53,7 @@ validation: 100
 model: cnn
 model: {name: [cnn], batch_norm: false}
 model: {name: cnn, batch_norm: [true, false]}
+model: {name: resnet, depth: [20, 110], shortcut: B}
 optimizer: SGD
 optimizer: {name: Adam, lr: 1e-3, betas: [0.9, 0.99], eps: 1e-7, weight_decay: 0.01}
 optimizer: {name: SGD, lr: [0.1, 0.01], momentum: [0.8, 0.9], nesterov: true}

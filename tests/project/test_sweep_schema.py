@@ -100,6 +100,11 @@ def test_lrdecay_s_own_training_takes_a_list_of_metrics(validator):
 
 def test_names_of_plug_ins_are_free_and_so_are_arguments_of_their_optimizers(validator):
     theirs = "dataset: theirs\nmodel: theirs\nschedulers: {a: {class: TheirsLR, gain: 2}}\n"
+    own = theirs.replace("model: theirs", "model: {name: resnet18, stem: [small, standard]}")
+    assert mistakes(validator, own) == []
+    for wrong in ("{name: resnet, stem: small}", "{name: resnet, depth: 21}"):
+        model = theirs.replace("model: theirs", f"model: {wrong}")
+        assert mistakes(validator, model) == ["$.model"], wrong
     assert mistakes(validator, theirs + "optimizer: {name: Theirs, lr: 0.1, gain: 2}\n") == []
     assert mistakes(validator, theirs + "optimizer: {name: [Theirs, Adam], gain: 2}\n") == []
     assert mistakes(validator, theirs + "optimizer: {name: Theirs, lr: fast}\n") == ["$.optimizer"]

@@ -458,7 +458,8 @@ def test_frozen() -> None:
 
 def test_names_are_those_of_the_parts() -> None:
     for name in MODELS:
-        assert parse_sweep(MINIMAL + f"model: {name}\n").model == ModelSpec(name=(name,))
+        model = parse_sweep(MINIMAL + f"model: {name}\n").model
+        assert (model.name, model.batch_norm, model.arguments()) == ((name,), (False,), {})
     for name in CLASSES:
         spec = parse_sweep(MINIMAL + f"optimizer: {name}\n").optimizer
         assert spec == OptimizerSpec(name=(name,))
