@@ -13,6 +13,7 @@ from helpers.recipes import assert_first_steps, make_runs, read_losses, same_bit
 from helpers.training import CPU, curve, data_of, digits, split
 
 from lrdecay.components import rng
+from lrdecay.components.losses.functions import LOSSES
 from lrdecay.components.models import build
 from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.core.errors import InputError
@@ -182,6 +183,18 @@ def test_a_run_is_the_same_to_the_bit_alone_and_in_any_company(plug):
         for place, record in zip(places, found, strict=True):
             assert same_bits(record, whole[place])
     assert len({json.dumps(record.epochs) for record in whole}) == 4
+
+
+def test_on_a_cpu_it_is_given_the_images_of_one_run(plug):
+    """So that its bits are those of the reference engine whatever it computes."""
+    plug(
+        "seen = set()\ndef f(logits, labels):\n    seen.add(len(logits))\n"
+        '    return logits.sum(1)\nLOSSES = {"f": f}\n'
+    )
+    runs = make_runs("adam", batch_norm=False, seeds=4, epochs=1)
+    train.train_stacked([replace(run, loss_function="f") for run in runs], split(239), CPU)
+    images = len(split(239).train)
+    assert LOSSES["f"].__globals__["seen"] == {16, images % 16 or 16}
 
 
 @pytest.mark.parametrize("loss", ["focal", "costly"])

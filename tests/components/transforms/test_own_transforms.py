@@ -11,7 +11,7 @@ from helpers.recipes import assert_first_steps, make_runs, same_bits
 from helpers.training import CPU, digits, split
 
 from lrdecay.components import rng
-from lrdecay.components.transforms.augmentation import Augmentation
+from lrdecay.components.transforms.augmentation import TRANSFORMS, Augmentation
 from lrdecay.components.transforms.draw import Draw
 from lrdecay.core.errors import InputError
 from lrdecay.engine.stacked import train
@@ -201,6 +201,18 @@ def test_a_run_is_the_same_to_the_bit_alone_and_in_any_company(plug):
         for place, record in zip(places, found, strict=True):
             assert same_bits(record, whole[place])
     assert len({json.dumps(record.epochs) for record in whole}) == 4
+
+
+def test_on_a_cpu_it_is_given_the_images_of_one_run(plug):
+    """So that its bits are those of the reference engine whatever it computes."""
+    plug(
+        "seen = set()\ndef t(images, draw):\n    seen.add(len(images))\n    return images\n"
+        'TRANSFORMS = {"t": t}\n'
+    )
+    runs = make_runs("adam", batch_norm=False, seeds=4, epochs=1)
+    train.train_stacked([replace(run, augment='{"t":true}') for run in runs], split(239), CPU)
+    images = len(split(239).train)
+    assert TRANSFORMS["t"].__globals__["seen"] == {16, images % 16 or 16}
 
 
 def test_a_step_is_a_graph(plug):
