@@ -124,7 +124,7 @@ def check_shape(
         network = build()
         known = find_model(name)
         if isinstance(known, classifiers.Classifier):
-            known.check_images(network, shape)
+            known.check_images(network, shape, (arguments or {}).get("stem", "standard"))
         return
     try:
         problem = _try_model(build, shape, classes)

@@ -28,6 +28,11 @@ from lrdecay.components.models.families import (
 from lrdecay.core.text import first_line
 
 _POSITIONAL = Parameter.POSITIONAL_OR_KEYWORD
+_REFUSALS = (
+    *(ArithmeticError, AssertionError, LookupError),
+    *(RuntimeError, TypeError, ValueError),
+)
+"""What torchvision raises for arguments and images that a network cannot take."""
 
 
 @cache
@@ -119,14 +124,7 @@ class Classifier:
         try:
             given |= self.family.sized(shape)
             network = self.builder(weights=None, num_classes=classes, **given)
-        except (
-            ArithmeticError,
-            AssertionError,
-            LookupError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ) as error:
+        except _REFUSALS as error:
             raise ValueError(f"{self.name} cannot be built: {first_line(error)}") from error
         if stem == "small" and self.family.shrink is not None:
             self.family.shrink(network)
@@ -135,13 +133,14 @@ class Classifier:
         return network if channels == 3 else nn.Sequential(_Colour(), network)
 
     @torch.no_grad()
-    def check_images(self, network: nn.Module, shape: Shape) -> None:
-        """Raise `ValueError` unless the network takes images of this shape."""
+    def check_images(self, network: nn.Module, shape: Shape, stem: Stem) -> None:
+        """Raise `ValueError` unless the network, of this stem, takes images of this shape."""
         try:
             network.eval()(torch.zeros(2, *shape))
-        except (AssertionError, RuntimeError, ValueError) as error:
+        except _REFUSALS as error:
             size = f"{shape[1]}x{shape[2]}"
-            smaller = "" if self.family.shrink is None else ", or stem: small"
+            can_shrink = self.family.shrink is not None and stem == "standard"
+            smaller = ", or stem: small" if can_shrink else ""
             raise ValueError(
                 f"{self.name} cannot take images of {size} pixels: {first_line(error)}; "
                 f"take larger images or another network{smaller}"

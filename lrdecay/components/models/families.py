@@ -39,8 +39,7 @@ def _read_side(shape: Shape) -> Mapping[str, Any]:
     return {"image_size": height}
 
 
-# Small stems: those that reduce images to a quarter of their sides keep their size, others halve
-# them no more.
+# Small stems: the first convolution has stride 1, and no pooling follows it
 
 
 def _shrink_resnet(network: Any) -> None:

@@ -195,6 +195,7 @@ def test_a_new_first_convolution_has_the_weights_of_its_family():
         ),
         ("vit_b_16", (3, 28, 28), "vit_b_16 cannot be built: Input shape indivisible by patch"),
         ("vit_b_16", (3, 32, 48), "vit_b_16 cannot be built: needs square images, not 32x48"),
+        ("densenet121", (3, 28, 28), "densenet121 cannot .* another network, or stem: small$"),
         ("inception_v3", (3, 32, 32), "inception_v3 cannot take images of 32x32 pixels: "),
     ],
 )
