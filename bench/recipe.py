@@ -84,4 +84,4 @@ def train_lrdecay(work: Work) -> float:
     nothing = data.test.first(1)
     few = Data(data.train.first(work.images), nothing, None, nothing, data.classes)
     record = train_one(replace(run, epochs=1, validation=0), few, torch.device("cpu"))
-    return float(record.run["train_loss"])
+    return float(next(row["loss"] for row in record.epochs if row["split"] == "train"))

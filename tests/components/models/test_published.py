@@ -42,7 +42,9 @@ from lrdecay.sweep.diagnostics import SweepFileError
 from lrdecay.sweep.matrix import list_runs
 
 CPU = torch.device("cpu")
-PUBLISHED = sorted((SWEEPS / "published").glob("*.yaml"))
+PUBLISHED = sorted(
+    path for path in (SWEEPS / "published").glob("*.yaml") if "mls_bench" not in path.name
+)
 FEW = ["mnist_example", "cifar10_3c3d"]
 SHAPES = {"mnist_example": (1, 28, 28), "fmnist_2c2d": (1, 28, 28), "cifar10_3c3d": (3, 32, 32)}
 PARAMETERS = {"mnist_example": 1_199_882, "fmnist_2c2d": 3_274_634, "cifar10_3c3d": 895_210}
