@@ -7,7 +7,7 @@
 
 // Grows with any change here, in Layout or in what the kernel computes: a library of another version
 // of lrdecay may still stand in its folder.
-constexpr int64_t kInterface = 1;
+constexpr int64_t kInterface = 2;
 
 struct LrdecayKernel {
   int64_t interface;     // kInterface
