@@ -11,7 +11,9 @@
 #include "loss.hpp"
 #include "optimizers.hpp"
 #include "streams.hpp"
+#include "winograd.hpp"
 
+#include "memory.hpp"
 #include "network.hpp"
 
 namespace {
