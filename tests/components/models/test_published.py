@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.bright_squares import make_squares
 from helpers.frames import make_tables, write_folder
 from helpers.paths import SWEEPS
 from helpers.tiers import slow_but
@@ -23,7 +24,7 @@ from lrdecay import analysis, read_epochs, read_metrics, read_runs, run_sweep, w
 from lrdecay.cli.app import app
 from lrdecay.components import contracts
 from lrdecay.components.datasets import sources
-from lrdecay.components.datasets.dataset import Dataset, make_dataset
+from lrdecay.components.datasets.dataset import make_dataset
 from lrdecay.components.models import dropout
 from lrdecay.components.models.build import (
     MODELS,
@@ -72,22 +73,6 @@ def network(name: str, seed: int = 0) -> nn.Sequential:
     made = build_model(name, SHAPES[name], 10, seed=seed, dropout=None, batch_norm=False)
     assert isinstance(made, nn.Sequential)
     return made
-
-
-def made_up(shape: tuple[int, int, int], train: int, test: int, classes: int = 10) -> Dataset:
-    """Images of a bright square each, whose place tells the class, among noise."""
-    generator = torch.Generator().manual_seed(5)
-
-    def part(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        labels = torch.arange(count) % classes
-        images = torch.randint(0, 120, (count, *shape), generator=generator, dtype=torch.uint8)
-        side = shape[1] // 4
-        for image, label in zip(images, labels.tolist(), strict=True):
-            row, column = divmod(label, 4)
-            image[:, row * side : (row + 1) * side, column * side : (column + 1) * side] = 255
-        return images, labels
-
-    return make_dataset("made up", part(train), part(test))
 
 
 # The networks
@@ -189,7 +174,7 @@ def test_both_engines_train_the_same(name):
     text = TEXT.replace("mnist_example", name).replace("seeds: 8", "seeds: 2")
     optimizer = "{name: SGD, lr: 0.05, weight_decay: 0.002, decay_biases: false}"
     text = text.replace("{name: Adadelta, lr: 0.5}", optimizer) + "batch_size: 8\n"
-    dataset = made_up((1, 16, 16), 40, 10)
+    dataset = make_squares((1, 16, 16), 40, 10)
     together = list_runs(parse_sweep(text), dataset)
     torch.set_default_dtype(torch.float64)
     try:
@@ -269,7 +254,7 @@ def test_each_trains_to_above_chance(name, data_dir):
     path = SWEEPS / "published" / f"{name}.yaml"
     sweep = load_sweep(path).model_copy(update={"epochs": (5,)})
     if sweep.dataset.name == "cifar10":
-        dataset = made_up((3, 32, 32), 512, 200)
+        dataset = make_squares((3, 32, 32), 512, 200)
     else:
         whole = sources.load_dataset(sweep.dataset, data_dir)
         dataset = make_dataset(
@@ -335,7 +320,7 @@ def test_ids_of_runs_with_a_dropout_are_as_ever():
 
 
 def test_decay_of_biases_is_in_the_identity_only_where_it_is_off():
-    dataset = made_up((1, 12, 12), 40, 10)
+    dataset = make_squares((1, 12, 12), 40, 10)
 
     def first(optimizer: str):
         return list_runs(
