@@ -172,7 +172,7 @@ def count_step(
         row = group._update.coefficients(rates, momenta, 1)[0].float()
         batch, keys = group._order(1), group._keys(1)[0]
         with Traffic(counts):
-            group._step(batch, row, keys)
+            group._step(batch, row, keys, *group._augment_keys(1))
     return counts
 
 

@@ -21,11 +21,13 @@ from lrdecay.analysis import settings
 from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.losses.spec import LossSpec
+from lrdecay.components.models.arguments import read_model_arguments
 from lrdecay.components.models.spec import ModelSpec
 from lrdecay.components.optimizers.build import CLASSES, DECAY_BIASES
 from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, pair
 from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.components.trainers.spec import TrainerSpec
+from lrdecay.components.transforms.spec import AugmentSpec
 from lrdecay.core import fields
 from lrdecay.store import columns
 from lrdecay.store.parquet import SCHEMA_VERSION
@@ -37,6 +39,7 @@ _PARTS: dict[type[BaseModel], str] = {
     DatasetSpec: "dataset",
     TrainerSpec: "trainer",
     ModelSpec: "model",
+    AugmentSpec: "augment",
     LossSpec: "loss",
     OptimizerSpec: "optimizer",
     RateChoice: "optimizer.lr",
@@ -115,7 +118,8 @@ def _flat(notes: Iterable[Any]) -> Iterator[Any]:
 def _of_registry(kind: str) -> str:
     if kind == "scheduler":
         return "one of [these classes](#the-classes)"
-    return _either(f"`{name}`" for name in list_names(kind))
+    beside = [registry.CATALOGUES[kind].what] if kind in registry.CATALOGUES else []
+    return _either([*(f"`{name}`" for name in list_names(kind)), *beside])
 
 
 def _either(choices: Iterable[str]) -> str:
@@ -195,6 +199,17 @@ def _optimizers() -> str:
     return _table(("optimizer", "arguments beside lr, each with its default"), rows)
 
 
+def _networks() -> str:
+    rows = []
+    for name in list_names("model"):
+        given = [
+            f"`{key}`: {in_words(hint)}, {_yaml(default)}"
+            for key, (hint, default) in read_model_arguments(name).items()
+        ]
+        rows.append([f"`{name}`", "; ".join(given) or "none"])
+    return _table(("network", "arguments, each with its default"), rows)
+
+
 def _schedulers() -> str:
     rows = []
     for name, known in schedulers.CLASSES.items():
@@ -221,6 +236,7 @@ def _unless(field: FieldInfo, whole: bool) -> str:
 def sweep_file() -> str:
     """Return `docs/sweep-file.md`."""
     after = {
+        ModelSpec: _NETWORKS + _networks(),
         OptimizerSpec: _optimizers(),
         SchedulerSpec: _SCHEDULERS + _schedulers(),
     }
@@ -246,6 +262,12 @@ arguments of their own.
 
 Editors with a YAML language server check and complete a file whose first line is
 `# yaml-language-server: $schema=PATH`, where PATH leads to [sweep.schema.json](sweep.schema.json).
+"""
+
+_NETWORKS = """\
+Arguments of a network stand beside its name, and a list of values is one more axis. Those of
+torchvision's classifiers are [listed in sweeps.md](sweeps.md#networks).
+
 """
 
 _SCHEDULERS = """\
@@ -299,7 +321,7 @@ def _columns(listed: Sequence[columns.Column], brief: bool = False) -> str:
 
 
 _TABLES = f"""\
-A results folder has three tables in parquet, and a fourth where runs have metrics of your own.
+A results folder has three tables in parquet, and a fourth where runs have further metrics.
 `pandas.read_parquet` reads each; `lrdecay.read_runs`, `lrdecay.read_epochs` and
 `lrdecay.read_metrics` also see what has not been written into them yet, and verify every byte.
 They are version {SCHEMA_VERSION} of the schema, and have exactly these columns in this order. A
@@ -318,13 +340,16 @@ _MADE = (
 )
 _EPOCHS = (
     "`epochs.parquet` has one row per run, epoch and split: `train` is the running mean over the "
-    "epoch's batches of what training minimises, with dropout and label smoothing; `train_eval` a "
-    "fixed sample of training images, as many as are held out, without either; `val` the images "
-    "held out; `test` the test images. A run that diverged has the epochs that it finished."
+    "epoch's batches of what training minimises, with augmentation, dropout and label smoothing; "
+    "`train_eval` a fixed sample of training images, as many as are held out, without any; `val` "
+    "the images held out; `test` the test images. A run that diverged has the epochs that it "
+    "finished."
 )
 _METRICS = (
     "`metrics.parquet` has one row per run and value of a metric of your own: after an epoch or of "
-    "the whole run, on a split or on none. It is there only if a run has any. "
+    "the whole run, on a split or on none. Of runs that lrdecay itself trained it has those that "
+    "the sweep file asks for, `balanced_accuracy` and `macro_f1`, from 0 to 1, of each epoch on "
+    "`train_eval`, `val` and `test`. It is there only if a run has any. "
     "`lrdecay.analysis.with_metrics` makes columns of them."
 )
 _PLAN = (

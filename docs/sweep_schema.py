@@ -12,16 +12,20 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonRef, JsonSchemaValue
 
-from lrdecay.analysis.metrics import METRICS_COMPARED
+from lrdecay.analysis.metrics import METRICS_COMPARED, list_class_metrics
 from lrdecay.components import registry
+from lrdecay.components.models.spec import build_model_spec
 from lrdecay.components.optimizers.spec import pair
 from lrdecay.core import fields
+from lrdecay.store.columns import CLASS_METRICS
 from lrdecay.sweep import config
 from lrdecay.sweep.trainer_checks import OF_LOOP
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """The version that editors know best; nothing here takes a newer one."""
 
+_VALUE = {"type": ["boolean", "number", "string"]}
+_ANY_AXIS = {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]}
 _NOTES = ("default", "description", "title")
 
 
@@ -29,6 +33,7 @@ class _Generator(GenerateJsonSchema):
     """Adds what pydantic cannot know: the forms that validators bring into the shape of a field."""
 
     seeds: list[JsonSchemaValue]
+    listed_metrics: JsonSchemaValue
 
     def function_before_schema(self, schema: Any) -> JsonSchemaValue:
         found = super().function_before_schema(schema)
@@ -46,6 +51,10 @@ class _Generator(GenerateJsonSchema):
             return {"anyOf": self.seeds}
         if function is config._until:  # the other field that comes from `seeds`
             return {"anyOf": [*self.seeds, found]}
+        if function is config._listed_metrics:
+            self.listed_metrics = found
+        if function is config._own_metrics:  # the other field that comes from `metrics`
+            return {"anyOf": [self.listed_metrics, found]}
         return found
 
     def function_after_schema(self, schema: Any) -> JsonSchemaValue:
@@ -94,6 +103,8 @@ def make_schema() -> dict[str, Any]:
     known = config.Sweep.model_fields
     seeds = schema["properties"]["seeds"]
     seeds["description"] = f"{known['seeds'].description} {known['adding'].description}"
+    metrics = schema["properties"]["metrics"]
+    metrics["description"] = f"{known['measured'].description} {known['metrics'].description}"
     either = [{"required": ["name"]}, {"required": ["folder"]}]
     schema["$defs"]["DatasetSpec"]["oneOf"] = either
     own = schema["$defs"]["OptimizerSpec"]["properties"]
@@ -108,27 +119,60 @@ def make_schema() -> dict[str, Any]:
             "required": ["name"],
         }
     )
+    # transforms of plug-ins, each with a value of its own
+    schema["$defs"]["AugmentSpec"]["additionalProperties"] = _ANY_AXIS
     own["name"] |= {"anyOf": [name, any_name[1] | {"items": name}]}
+    _allow_models(schema)
     _allow_trainers(schema)
     # names of their own are for those who declare some
-    built_in = {"properties": {"metric": {"enum": list(METRICS_COMPARED)}}}
-    schema["if"] = {"not": {"required": ["metrics"]}}
+    of_classes = [metric.name for metric in list_class_metrics(CLASS_METRICS)]
+    built_in = {"properties": {"metric": {"enum": [*METRICS_COMPARED, *of_classes]}}}
+    schema["if"] = {"properties": {"metrics": {"not": {"type": "object"}}}}
     schema["then"] = {"properties": {"comparison": built_in}}
     written: dict[str, Any] = {"$schema": DIALECT} | _in_lines(schema)
     return written
 
 
+def _allow_models(schema: dict[str, Any]) -> None:
+    """Add the arguments of lrdecay's own networks, and let others have arguments of their own."""
+    own = schema["$defs"]["ModelSpec"]
+    name = {"enum": list_names("model")}
+    any_name = own["properties"]["name"]["anyOf"]
+    names = {"anyOf": [name, {"type": "array", "items": name}]}
+    schema["properties"]["model"]["anyOf"].append(
+        {
+            "description": "Another network: of torchvision or a plug-in, with its arguments.",
+            "type": "object",
+            "properties": own["properties"] | {"name": {"anyOf": any_name, "not": names}},
+            "required": ["name"],
+            "additionalProperties": _any_values(),
+        }
+    )
+    known = build_model_spec({"name": list_names("model")})
+    with_arguments = known.model_json_schema(schema_generator=_Generator)["properties"]
+    own["properties"] = {key: {**each} for key, each in with_arguments.items()}
+    own["properties"]["name"] |= {"anyOf": [name, any_name[1] | {"items": name}]}
+
+
+def _any_values() -> dict[str, Any]:
+    """Return the schema of values that a signature knows and this does not, or an axis of them."""
+    several = {"type": "array", "items": {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]}}
+    return {"anyOf": [_VALUE, several]}
+
+
 def _allow_trainers(schema: dict[str, Any]) -> None:
     """Let a loop of the user's own have values of its own, and stand in place of a dataset."""
-    value = {"type": ["boolean", "number", "string"]}
-    several = {"type": "array", "items": {"anyOf": [value, {"type": "array", "items": value}]}}
-    schema["$defs"]["TrainerSpec"]["additionalProperties"] = {"anyOf": [value, several]}
+    schema["$defs"]["TrainerSpec"]["additionalProperties"] = _any_values()
     schema["oneOf"] = [{"required": ["dataset"]}, {"required": ["trainer"]}]
     of_loop = [{"required": [key]} for key in OF_LOOP]
-    only_lr = {"properties": {"optimizer": {"type": "object", "propertyNames": {"const": "lr"}}}}
+    only_lr = {"type": "object", "propertyNames": {"const": "lr"}}
     schema["dependencies"] = {
+        "dataset": {"properties": {"metrics": {"not": {"type": "object"}}}},
         "steps_per_epoch": ["trainer"],
-        "trainer": {"not": {"anyOf": of_loop}, **only_lr},
+        "trainer": {
+            "not": {"anyOf": of_loop},
+            "properties": {"optimizer": only_lr, "metrics": {"type": "object"}},
+        },
     }
 
 

@@ -91,6 +91,16 @@ def empty_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     leave_figures_empty(monkeypatch)
 
 
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    """Engines in torch compute in float64, where no rounding hides or feigns a difference."""
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
     """Float32 sums on the CPU depend on the number of threads."""

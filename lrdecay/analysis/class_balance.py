@@ -50,7 +50,8 @@ def describe_imbalance(facts: DataFacts, metric: str) -> list[str]:
         f"The classes are uneven: of {total:,} {split} images {counts[most]:,} are of {most} and "
         f"{counts[least]:,} of {least}. To always answer {most} is right for "
         f"{counts[most] / total:.1%}, and {METRICS_COMPARED[metric].title} says little of the "
-        f"rarer classes"
+        f"rarer classes; {'val' if split == 'validation' else split}_macro_f1 weighs all alike "
+        f"(metrics: [macro_f1] in the sweep file)"
     ]
 
 

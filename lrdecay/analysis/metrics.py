@@ -80,6 +80,28 @@ METRICS_COMPARED = {
 """By name, the default first."""
 
 
+_CLASS_TITLES = {"balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1"}
+
+
+def list_class_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
+    """Return what can be compared of some of `CLASS_METRICS`: each on test and validation images,
+    a share from 0 to 1.
+
+    >>> [metric.name for metric in list_class_metrics(["macro_f1"])]
+    ['test_macro_f1', 'val_macro_f1']
+    """
+    accuracies = [METRICS_COMPARED["test_accuracy"], METRICS_COMPARED["val_accuracy"]]
+    return tuple(
+        replace(
+            like,
+            name=like.name.replace("accuracy", name),
+            title=like.title.replace("accuracy", _CLASS_TITLES[name]),
+        )
+        for name in names
+        for like in accuracies
+    )
+
+
 def describe_images(name: str) -> str:
     """Return what a metric of somebody else's was measured on, as far as its name says."""
     of_split = {"test": "this test set", "val": "this validation set", "train": "this training set"}
@@ -113,8 +135,8 @@ def find_metric(name: str, declared: Iterable[Metric] = ()) -> Metric:
 def with_metrics(
     runs: pd.DataFrame, metrics: pd.DataFrame, declared: Iterable[Metric] = ()
 ) -> pd.DataFrame:
-    """Return runs with a column for each metric of the user's own: SPLIT_NAME, or NAME for one of
-    no split, of the run's last epoch or of the whole run, which counts where both are there.
+    """Return runs with a column for each metric of the metrics table: SPLIT_NAME, or NAME for one
+    of no split, of the run's last epoch or of the whole run, which counts where both are there.
 
     Args:
         runs: rows of the runs table.

@@ -1,7 +1,7 @@
 """What a comparison is to decide, and by what rule: as the sweep file states it, or a caller."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -13,10 +13,11 @@ from lrdecay.analysis.metrics import (
     Metric,
     describe_images,
     find_metric,
+    list_class_metrics,
 )
 from lrdecay.analysis.verdicts import DEFAULT_BUDGET
 from lrdecay.core.errors import InputError
-from lrdecay.core.fields import Count, Strict
+from lrdecay.core.fields import Count, Strict, to_tuple
 from lrdecay.core.yaml import YamlError, parse_yaml
 
 
@@ -54,9 +55,14 @@ class MetricSpec(Strict):
     """What it is called in sentences; its name unless given."""
 
 
-def declare_metrics(specs: Mapping[str, MetricSpec], own_loop: bool = False) -> tuple[Metric, ...]:
-    """Return the metrics that a sweep file declares, and those of `METRICS_COMPARED` that are
-    something else of a loop of the user's own, which a file with a `trainer` has."""
+def declare_metrics(
+    specs: Mapping[str, MetricSpec] | Sequence[str], own_loop: bool = False
+) -> tuple[Metric, ...]:
+    """Return the metrics that a sweep file declares, or those that follow from the names that it
+    asks lrdecay's own training for; and those of `METRICS_COMPARED` that are something else of a
+    loop of the user's own, which a file with a `trainer` has."""
+    if not isinstance(specs, Mapping):
+        return list_class_metrics(specs)
     declared = tuple(
         Metric(
             name=name,
@@ -83,7 +89,8 @@ class Comparison(Strict):
         | str
     ) = "test_accuracy"
     """What is compared, after the last epoch; `best_test_accuracy` is that of the epoch with the
-    lowest validation loss, `gap` is train minus test accuracy; or one of `metrics`."""
+    lowest validation loss, `gap` is train minus test accuracy; or one of `metrics`, of which
+    those in a list have a split before their name: `test_macro_f1`, `val_macro_f1`."""
     margin: Count = 0.05
     """A difference smaller than this counts as none."""
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
@@ -101,7 +108,10 @@ class _ImportedComparison(Strict):
     common_seeds: bool = False
 
 
+ClassMetric = Literal["balanced_accuracy", "macro_f1"]
+"""One of `CLASS_METRICS`."""
 _METRICS = TypeAdapter(dict[str, MetricSpec])
+_CLASS_METRICS = TypeAdapter(list[ClassMetric])
 
 
 @dataclass(frozen=True)
@@ -157,7 +167,12 @@ def read_criteria(sweep_text: str) -> Criteria:
         seeds = given.get("seeds")
         budget = SeedsUntil.model_validate(seeds).max if isinstance(seeds, dict) else DEFAULT_BUDGET
         comparison = Comparison.model_validate(given.get("comparison") or {})
-        metrics = _METRICS.validate_python(given.get("metrics") or {})
+        named = given.get("metrics") or {}
+        metrics: Mapping[str, MetricSpec] | Sequence[str] = (
+            _METRICS.validate_python(named)
+            if isinstance(named, dict)
+            else _CLASS_METRICS.validate_python(list(to_tuple(named)))
+        )
         declared = declare_metrics(metrics, own_loop=given.get("trainer") is not None)
         return Criteria(**dict(comparison), budget=budget, declared=declared)
     except (YamlError, ValidationError, InputError) as error:

@@ -56,7 +56,18 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="An argument of the scheduler; repeat it."),
     ] = None,
-    model: Annotated[str, typer.Option(help="cnn, or a network of --plugin.")] = "cnn",
+    model: Annotated[
+        str,
+        typer.Option(help="cnn, resnet, a classifier of torchvision, or a network of --plugin."),
+    ] = "cnn",
+    model_argument: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model-arg",
+            metavar="KEY=VALUE",
+            help="An argument of the network, such as depth=20; repeat it.",
+        ),
+    ] = None,
     dropout: Annotated[
         float | None, typer.Option(help="Dropout rate, from 0 to below 1. [default: 0.3]")
     ] = None,
@@ -94,8 +105,8 @@ def train(
     Without --set, StepLR, CosineAnnealingLR and ReduceLROnPlateau take the tutorial's arguments.
     Nothing is stored but for the figure of --plot.
     """
-    from lrdecay.components import plugins
-    from lrdecay.components.models.build import MODELS, has_own_dropout
+    from lrdecay.components import plugins, registry
+    from lrdecay.components.models.build import has_own_dropout
     from lrdecay.core.yaml import Document
     from lrdecay.sweep.cell import select_cell
     from lrdecay.sweep.config import check_sweep
@@ -118,7 +129,11 @@ def train(
     document: dict[str, Any] = {
         "dataset": dataset,
         **({} if validation is None else {"validation": validation}),
-        "model": {"name": model, "batch_norm": batch_norm},
+        "model": {
+            "name": model,
+            "batch_norm": batch_norm,
+            **_parse_pairs(model_argument, "--model-arg depth=20"),
+        },
         "optimizer": {"name": optimizer, "lr": lr},
         "batch_size": batch_size,
         "epochs": epochs,
@@ -126,15 +141,16 @@ def train(
         "seeds": [seed or 0],
     }
     plugins.load_named([("model", model)])
-    if dropout is not None or not (model in MODELS and has_own_dropout(model)):
+    known = registry.is_known("model", model)
+    if dropout is not None or not (known and has_own_dropout(model)):
         document["dropout"] = 0.3 if dropout is None else dropout
     if not train_and_print(check_sweep(Document(document), source=""), data, device, plot):
         raise typer.Exit(RUN_FAILED)
 
 
 _OF_FILE = (
-    *("dataset", "scheduler", "argument", "model", "dropout", "epochs", "lr", "optimizer"),
-    *("batch_size", "batch_norm", "validation"),
+    *("dataset", "scheduler", "argument", "model", "model_argument", "dropout", "epochs", "lr"),
+    *("optimizer", "batch_size", "batch_norm", "validation"),
 )
 """Parameters that say what a sweep file says."""
 
@@ -181,15 +197,21 @@ _TUTORIAL_ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 def _parse_arguments(scheduler: str, given: list[str] | None) -> dict[str, Any]:
-    from lrdecay.core.yaml import parse_scalar
-
     if not given:
         return _TUTORIAL_ARGUMENTS.get(scheduler, {})
+    return _parse_pairs(given, "--set gamma=0.5")
+
+
+def _parse_pairs(given: list[str] | None, example: str) -> dict[str, Any]:
+    """Return what KEY=VALUE says, each time that an option is given."""
+    from lrdecay.core.yaml import parse_scalar
+
     arguments = {}
-    for pair in given:
+    for pair in given or ():
         key, equals, value = pair.partition("=")
         if not equals:
-            raise InputError(f"--set {pair}: expected KEY=VALUE, such as --set gamma=0.5")
+            option = example.partition(" ")[0]
+            raise InputError(f"{option} {pair}: expected KEY=VALUE, such as {example}")
         arguments[key] = parse_scalar(value)
     return arguments
 
@@ -231,7 +253,8 @@ def train_and_print(
         f"{len(split.test)} test images on {chosen}"
     )
     with use_training_settings():
-        record = reference.train_one(run, split, chosen, _print_epoch, _print_batch)
+        told = _print_epoch, _print_batch
+        record = reference.train_one(run, split, chosen, *told, sweep.class_metrics)
     if plot is not None:
         _draw_curves(record, plot)
     if record.run["status"] == "diverged":
@@ -274,5 +297,7 @@ def _print_epoch(run: Run, epoch: Epoch) -> None:
     for split, word in (("val", "validation"), ("test", "test")):
         if split in epoch.metrics:
             metrics = epoch.metrics[split]
-            parts.append(f"{word} loss {metrics.loss:.4f}, accuracy {metrics.accuracy:.2%}")
+            numbers = [f"loss {metrics.loss:.4f}", f"accuracy {metrics.accuracy:.2%}"]
+            numbers += [f"{name} {value:.2%}" for name, value in metrics.of_classes.items()]
+            parts.append(f"{word} {', '.join(numbers)}")
     out.say(f"epoch {epoch.number} of {run.epochs}: {'; '.join(parts)}")

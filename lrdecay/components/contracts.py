@@ -1,4 +1,4 @@
-"""What a plug-in's scheduler, model, dataset, optimizer or training loop must be.
+"""What a plug-in's scheduler, model, dataset, optimizer, transform, loss or training loop must be.
 
 - scheduler: a subclass of torch's LRScheduler, or a function that returns one. It takes `optimizer`
   first; its other arguments, each with a type, are those that a sweep file may give. It is stepped
@@ -12,12 +12,19 @@
 - model: a class or function that takes (shape, classes, dropout), and `batch_norm` if it can, and
   gives an nn.Module from images (n, *shape) to logits (n, classes). Its nn.Dropout layers get the
   run's rate and masks. One with an attribute `own_dropout = True` takes no dropout: its layers keep
-  their own rates, and a sweep file of it gives none.
+  their own rates, and a sweep file of it gives none. Its other arguments with a default and a type,
+  as those of a trainer, are those that a sweep file may give.
 - dataset: a function that takes the folder of the datasets (a Path) and returns ((images, labels),
   (images, labels)) for training and for testing: images uint8 (n, channels, height, width) with 255
   for white, labels int64 (n,) from 0; tensors or numpy arrays.
 - optimizer: a subclass of torch's Optimizer that takes parameters and `lr`; its other arguments,
   each with a type and a default, are those that a sweep file may give.
+- transform: a function that takes normalised images (B, channels, height, width), a
+  `transforms.draw.Draw` and, if it likes, one argument with a type (bool, int, float, str or a
+  Literal), which is its value in a sweep file, and gives images of that shape and dtype. It changes
+  each image by itself, and what it draws comes from `draw(count)`: uniforms (B, count).
+- loss: a function that takes logits (B, classes) and labels (B,), and gives the loss of each image
+  (B,), each by itself; the mean is taken later.
 - trainer: a function that takes a trial (`execution.own.Trial`) and trains the network of one run;
   its other arguments, each with a type, are those that a sweep file may give: bool, int, float, str
   or a Literal of them, or lists.
@@ -38,9 +45,11 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.dataset import Dataset, make_dataset
+from lrdecay.components.models.arguments import read_arguments
 from lrdecay.components.optimizers.build import read_optimizer_arguments
 from lrdecay.components.schedulers import probe
 from lrdecay.components.trainers.signature import RESERVED, is_plain, read_parameters
+from lrdecay.components.transforms.signature import is_scalar, read_argument
 from lrdecay.core.errors import InputError
 
 Part = tuple[Tensor, Tensor]
@@ -71,6 +80,11 @@ def check_contract(kind: str, name: str, thing: Any) -> None:
             _check_call(thing, "the folder of the datasets", "folder")
         case "optimizer":
             _check_optimizer(name, thing)
+        case "transform":
+            _check_transform(name, thing)
+        case "loss":
+            _require_function(thing)
+            _check_call(thing, "(logits, labels)", None, None)
         case "trainer":
             _check_trainer(name, thing)
 
@@ -129,6 +143,9 @@ def _check_model(thing: Any) -> None:
         _check_call(thing, "(shape, classes)", (1, 8, 8), 10)
     else:
         _check_call(thing, "(shape, classes, dropout)", (1, 8, 8), 10, 0.5)
+    for key in _read_types(lambda: read_arguments(thing)):
+        if key in _AXES:
+            raise ValueError(f"its argument {key} has a meaning already; name it otherwise")
 
 
 def _check_call(thing: Any, takes: str, *arguments: Any) -> None:
@@ -154,9 +171,26 @@ def _check_optimizer(name: str, thing: Any) -> None:
     _read_types(lambda: read_optimizer_arguments(name))
 
 
-def _check_trainer(name: str, thing: Any) -> None:
+def _check_transform(name: str, thing: Any) -> None:
+    _require_function(thing)
+    parameters = list(inspect.signature(thing).parameters.values())
+    if [each.name for each in parameters[:2]] != ["images", "draw"] or len(parameters) > 3:
+        raise ValueError("must take (images, draw), and one argument more at most")
+    for each in _require_types(parameters[2:]):
+        if not is_scalar(_read_types(lambda: read_argument(name))):
+            raise ValueError(
+                f"its argument {each.name} is of a type that no sweep file can give; use bool, "
+                f"int, float, str or a Literal"
+            )
+
+
+def _require_function(thing: Any) -> None:
     if inspect.isclass(thing):
         raise ValueError("must be a function, not a class")
+
+
+def _check_trainer(name: str, thing: Any) -> None:
+    _require_function(thing)
     parameters = list(inspect.signature(thing).parameters.values())
     if not parameters or parameters[0].name != "trial":
         raise ValueError("its first argument must be trial")

@@ -1,10 +1,10 @@
-"""Schedulers, models, datasets, optimizers and training loops of the user's own.
+"""Schedulers, models, datasets and whatever else a sweep file names, of the user's own.
 
 A plug-in is a Python file or a module with any of the dicts SCHEDULERS, MODELS, DATASETS,
-OPTIMIZERS and TRAINERS (name -> class or function), or an installed package that gives the same
-objects one by one, as entry points of the groups `lrdecay.schedulers` and so on, which are loaded
-when they are named. `load_plugins` checks them and enters them into the registries, beside
-lrdecay's own. What each must be: `contracts`.
+OPTIMIZERS, TRANSFORMS, LOSSES and TRAINERS (name -> class or function), or an installed package
+that gives the same objects one by one, as entry points of the groups `lrdecay.schedulers` and so
+on, which are loaded when they are named. `load_plugins` checks them and enters them into the
+registries, beside lrdecay's own. What each must be: `contracts`.
 """
 
 import hashlib
@@ -97,7 +97,8 @@ def _load_entry_point(kind: str, entry: EntryPoint) -> None:
         thing = entry.load()
     except (Exception, SystemExit) as error:
         what = registry.describe_cause(error, "")
-        raise InputError(f"{origin} (lrdecay.{kind}s): cannot be loaded: {what}") from error
+        group = f"lrdecay.{registry.plural(kind)}"
+        raise InputError(f"{origin} ({group}): cannot be loaded: {what}") from error
     own = find_plugin(kind, entry.name)
     if own is None or own.origin != origin:
         module = sys.modules[entry.module]
@@ -156,7 +157,7 @@ def _read_source(module: ModuleType | None) -> bytes:
 def _things(module: ModuleType, given: str) -> dict[tuple[str, str], Any]:
     """Return what a module's dicts hold, by kind and name."""
     things: dict[tuple[str, str], Any] = {}
-    variables = {kind: f"{kind.upper()}S" for kind in KINDS}
+    variables = {kind: registry.plural(kind).upper() for kind in KINDS}
     for kind, variable in variables.items():
         held = getattr(module, variable, {})
         if not isinstance(held, Mapping) or not all(isinstance(name, str) for name in held):

@@ -1,12 +1,12 @@
 """The registries: what a sweep file can name, by kind, and what of it plug-ins gave.
 
-The packages beside this one enter lrdecay's own schedulers, models, datasets and optimizers as they
-are imported; `plugins` enters the user's, and their training loops.
+The packages beside this one enter what is lrdecay's own as they are imported; `plugins` enters what
+is the user's.
 """
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
@@ -16,15 +16,32 @@ from typing import Any
 from pydantic import BeforeValidator
 
 from lrdecay.core.run import to_canonical_json
-from lrdecay.core.text import describe_error, quote, suggest_name
+from lrdecay.core.text import describe_error, find_nearest, quote, suggest_name
 
-KINDS = ("scheduler", "model", "dataset", "optimizer", "trainer")
+KINDS = ("scheduler", "model", "dataset", "optimizer", "transform", "loss", "trainer")
 
 REGISTRIES: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
 """Kind -> name in a sweep file -> class or function."""
 
 HINTS: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
 """Kind -> name that has a meaning elsewhere -> what to write for it."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Things of another package, which is imported only as one of them is looked up.
+
+    `find` returns the thing of a name, or None; `list_names` all names; `what` is what messages
+    call them.
+    """
+
+    what: str
+    find: Callable[[str], Any]
+    list_names: Callable[[], Sequence[str]]
+
+
+CATALOGUES: dict[str, Catalogue] = {}
+"""Kind -> what there is of it beside the registry, such as networks of torchvision."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +68,27 @@ PLUGGED: dict[tuple[str, str], Plugged] = {}
 """What plug-ins gave, by kind and name."""
 
 
+def find_thing(kind: str, name: str) -> Any:
+    """Return what a name is of a kind.
+
+    Raises `KeyError` for one that neither the registry nor a catalogue has.
+    """
+    if name not in REGISTRIES[kind] and kind in CATALOGUES:
+        found = CATALOGUES[kind].find(name)
+        if found is not None:
+            return found
+    return REGISTRIES[kind][name]
+
+
+def is_known(kind: str, name: str) -> bool:
+    """Return whether a name is one of a kind."""
+    try:
+        find_thing(kind, name)
+    except KeyError:
+        return False
+    return True
+
+
 def find_plugin(kind: str, name: str) -> Plugged | None:
     """Return what is known of a name, if a plug-in gave it."""
     return PLUGGED.get((kind, name))
@@ -61,9 +99,18 @@ def list_plugins(kind: str) -> list[str]:
     return [name for each, name in PLUGGED if each == kind]
 
 
+def plural(kind: str) -> str:
+    """Return what many of a kind are called, in entry points and, in capitals, in a plug-in.
+
+    >>> plural("model"), plural("loss")
+    ('models', 'losses')
+    """
+    return "losses" if kind == "loss" else f"{kind}s"
+
+
 def list_installed(kind: str) -> tuple[EntryPoint, ...]:
     """Return what installed packages offer of a kind; looking for it loads nothing."""
-    return _find_entry_points(f"lrdecay.{kind}s", tuple(sys.path))
+    return _find_entry_points(f"lrdecay.{plural(kind)}", tuple(sys.path))
 
 
 @cache
@@ -104,10 +151,10 @@ def describe_cause(error: BaseException, file: str) -> str:
 
 
 def require_registered(kind: str, value: Any) -> str:
-    """Refuse a name that the registry of a kind does not have; plug-ins add to it."""
+    """Refuse a name that is none of a kind; plug-ins add to them."""
     if not isinstance(value, str):
-        raise ValueError(f"must be one of {', '.join(list_names(kind))}, not {quote(value)}")
-    if value not in REGISTRIES[kind]:
+        raise ValueError(f"must be one of {', '.join(_list_choices(kind))}, not {quote(value)}")
+    if not is_known(kind, value):
         raise ValueError(suggest_registered(kind, value))
     return value
 
@@ -118,7 +165,15 @@ def suggest_registered(kind: str, name: str) -> str:
     hint = HINTS[kind].get(name.rpartition(".")[2])
     if kind == "trainer" and not any(REGISTRIES[kind].values()):
         hint = "name the file of your loop with --plugin, or leave the name out in a script"
-    return suggest_name(name, list_names(kind), hint)
+    if hint is None and kind in CATALOGUES:  # of which not all are listed
+        near = find_nearest(name, [*list_names(kind), *CATALOGUES[kind].list_names()])
+        hint = None if near is None else f"did you mean {near}?"
+    return suggest_name(name, _list_choices(kind), hint)
+
+
+def _list_choices(kind: str) -> list[str]:
+    beside = [CATALOGUES[kind].what] if kind in CATALOGUES else []
+    return [*list_names(kind), *beside]
 
 
 def registered(kind: str) -> BeforeValidator:

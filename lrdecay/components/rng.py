@@ -1,6 +1,7 @@
 """Counter-based randomness: (seed, purpose, counters) -> bits, the same on every device.
 
-A run's seed names one stream per purpose (`init`, `order`, `dropout`, `other`). A stream depends on
+A run's seed names one stream per purpose (`init`, `order`, `dropout`, `augment/NAME` of each
+transform, `other`). A stream depends on
 the seed and the purpose alone, so two runs that share a seed start from the same weights, see the
 same batches and draw the same dropout uniforms, whatever else differs between them.
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -15,10 +15,12 @@ EVALUATION_BATCH = 250
 
 @dataclass(frozen=True)
 class Metrics:
-    """Loss (mean per image, nats) and accuracy (0..1) on one split."""
+    """Loss (mean per image, nats) and accuracy (0..1) on one split, and by name what else of its
+    classes the sweep file asks for (`confusion`)."""
 
     loss: float
     accuracy: float
+    of_classes: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_monitored(run: Run, validation: Metrics) -> float:

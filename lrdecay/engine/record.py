@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -46,7 +46,8 @@ def record_finished(run: Run, measured: Measured, engine: str, device: torch.dev
         if measured.test_correct is not None:
             results["test_images"] = len(measured.test_correct)
             results["test_correct"] = np.packbits(measured.test_correct.cpu().numpy()).tobytes()
-    return Record(make_row(run, results, engine, device), _epoch_rows(run, measured.epochs))
+    row, epochs = make_row(run, results, engine, device), measured.epochs
+    return Record(row, _epoch_rows(run, epochs), list(_metric_rows(run, epochs)))
 
 
 def record_failed(run: Run, error: str, engine: str, device: torch.device) -> Record:
@@ -123,6 +124,16 @@ def _epoch_rows(run: Run, epochs: Sequence[Epoch]) -> list[dict[str, object]]:
         }
         for split in SPLITS:
             if split in epoch.metrics:
-                found = asdict(epoch.metrics[split])
-                rows.append({**of_run, "epoch": epoch.number, "split": split, **found, **rates})
+                found = epoch.metrics[split]
+                numbers = {"loss": found.loss, "accuracy": found.accuracy, **rates}
+                rows.append({**of_run, "epoch": epoch.number, "split": split, **numbers})
     return rows
+
+
+def _metric_rows(run: Run, epochs: Sequence[Epoch]) -> Iterator[dict[str, object]]:
+    for epoch in epochs:
+        place = {"run_id": run.run_id, "epoch": epoch.number}
+        for split in SPLITS:
+            of_classes = epoch.metrics[split].of_classes if split in epoch.metrics else {}
+            for name, value in of_classes.items():
+                yield {**place, "split": split, "metric": name, "value": value}

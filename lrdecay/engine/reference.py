@@ -13,10 +13,13 @@ from torch.optim import Optimizer
 
 from lrdecay.components import registry, rng, schedulers
 from lrdecay.components.datasets.dataset import Data, Split
+from lrdecay.components.losses.functions import find_mean_loss
 from lrdecay.components.models import build, dropout
 from lrdecay.components.optimizers.build import build_optimizer
+from lrdecay.components.transforms.augmentation import Augmentation
 from lrdecay.core.run import Run
 from lrdecay.engine import record
+from lrdecay.engine.confusion import Names, measure_classes
 from lrdecay.engine.measured import (
     EVALUATION_BATCH,
     Epoch,
@@ -34,6 +37,8 @@ NAME = "reference"
 
 OnBatch = Callable[[int, int, list[Tensor]], None]
 """Called with an epoch (from 1), its number of batches, and the mean losses of those done."""
+TakeImages = Callable[[Tensor, int], Tensor]
+"""Gives the images of a batch, by their places, as training sees them in an epoch (from 0)."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,13 @@ def train_one(
     device: torch.device,
     on_epoch: OnEpoch | None = None,
     on_batch: OnBatch | None = None,
+    class_metrics: Names = (),
 ) -> Record:
     """Train one run from its first step to its last and return its rows.
 
     The test set is measured after every epoch and steers nothing: `_fit`, which trains, is not
     given it. What a network draws from torch's own generator is a function of the seed as well.
+    `class_metrics` are those of `confusion.METRICS` that each evaluation is to have.
     """
     with use_precision(run.precision, device), rng.seed_torch(run.seed, "other", device):
         started = time.perf_counter()
@@ -68,14 +75,15 @@ def train_one(
         epochs: list[Epoch] = []
         diverged_at_step = None
         test_correct = None
-        for trained in _fit(run, model, data.train, data.validation, on_batch):
+        for trained in _fit(run, model, data.train, data.validation, on_batch, class_metrics):
             diverged_at_step = trained.diverged_at_step
             if diverged_at_step is not None:
                 break
-            test, test_correct = evaluate(model, data.test)
+            test, likeliest = evaluate(model, data.test, class_metrics)
+            test_correct = likeliest == data.test.labels
             metrics = {
                 "train": trained.train,
-                "train_eval": evaluate(model, data.train_eval)[0],
+                "train_eval": evaluate(model, data.train_eval, class_metrics)[0],
                 "test": test,
             }
             if trained.validation is not None:
@@ -101,7 +109,12 @@ def train_one(
 
 
 def _fit(
-    run: Run, model: nn.Module, train: Split, validation: Split | None, on_batch: OnBatch | None
+    run: Run,
+    model: nn.Module,
+    train: Split,
+    validation: Split | None,
+    on_batch: OnBatch | None,
+    class_metrics: Names,
 ) -> Iterator[_Trained]:
     """Train, yielding after every epoch; the last one yielded is the epoch it diverged in."""
     optimizer = build_optimizer(run.optimizer, model.parameters(), run.lr, run.optimizer_arguments)
@@ -111,6 +124,7 @@ def _fit(
     if registry.find_plugin("optimizer", run.optimizer):
         groups = groups[:1]  # it may have groups with rates of their own
     needs_loss = "loss" in schedulers.list_needs(*of_run)
+    take_images = _augment(run, train)
     step = 0
     of_training: dict[str, Tensor] = {}
     for epoch in range(run.epochs):
@@ -122,11 +136,11 @@ def _fit(
         step_losses: list[float] = []
         losses, correct = [], []
         for batch in batches:
-            images, labels = train.images[batch], train.labels[batch]
+            images, labels = take_images(batch, epoch), train.labels[batch]
             dropout.set_dropout_step(model, run.seed, step)
             rates.append(_read_rate(groups))
             logits = model(images)
-            loss = F.cross_entropy(logits, labels, label_smoothing=run.label_smoothing)
+            loss = find_mean_loss(run, logits, labels)
             optimizer.zero_grad()
             loss.backward()
             if run.clips:
@@ -154,12 +168,25 @@ def _fit(
             first = step - len(losses) + int(finite.int().argmin())
             yield _Trained(step, rates, step_losses, measured, None, diverged_at_step=first)
             return
-        of_training = _to_evaluation(run, model, optimizer, train)
-        held_out = None if validation is None else evaluate(model, validation)[0]
+        of_training = _to_evaluation(run, model, optimizer, train.labels, take_images)
+        held_out = None if validation is None else evaluate(model, validation, class_metrics)[0]
         monitored = None if held_out is None else read_monitored(run, held_out)
         with schedulers.blame_plugins(*of_run):
             scheduler.after_epoch(monitored, measured.loss)
         yield _Trained(step, rates, step_losses, measured, held_out, diverged_at_step=None)
+
+
+def _augment(run: Run, train: Split) -> TakeImages:
+    """Return what gives the images of a batch as training sees them."""
+    if not run.augmentation:
+        return lambda batch, epoch: train.images[batch]
+    augmentation = Augmentation(run.augmentation, train.black, train.images)
+
+    def take_images(batch: Tensor, epoch: int) -> Tensor:
+        keys = augmentation.make_keys([run.seed], epoch, batch.device)[:, 0]
+        return augmentation.apply(train.images[batch], batch, keys)
+
+    return take_images
 
 
 def _read_rate(groups: schedulers.Groups) -> float:
@@ -170,7 +197,7 @@ def _read_rate(groups: schedulers.Groups) -> float:
 
 
 def _to_evaluation(
-    run: Run, model: nn.Module, optimizer: Optimizer, train: Split
+    run: Run, model: nn.Module, optimizer: Optimizer, labels: Tensor, take_images: TakeImages
 ) -> dict[str, Tensor]:
     """Move to the weights that evaluations are at, and return those that training goes on from,
     where they are others."""
@@ -179,7 +206,7 @@ def _to_evaluation(
     of_training = {name: value.clone() for name, value in model.state_dict().items()}
     optimizer.eval()
     if build.has_running_statistics(model):
-        _refresh_statistics(run, model, train)
+        _refresh_statistics(run, model, labels, take_images)
     return of_training
 
 
@@ -191,28 +218,34 @@ def _to_training(model: nn.Module, optimizer: Optimizer, of_training: dict[str, 
 
 
 @torch.no_grad()
-def _refresh_statistics(run: Run, model: nn.Module, train: Split) -> None:
+def _refresh_statistics(
+    run: Run, model: nn.Module, labels: Tensor, take_images: TakeImages
+) -> None:
     """Renew batch normalisation's running statistics at the weights as they are."""
     model.train()
-    order = rng.draw_order(run.seed, 0, len(train), train.labels.device)
+    order = rng.draw_order(run.seed, 0, len(labels), labels.device)
     for step, batch in enumerate(order.split(run.batch_size)[: build.REFRESHED_BATCHES]):
         dropout.set_dropout_step(model, run.seed, step)
-        model(train.images[batch])
+        model(take_images(batch, 0))
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, split: Split) -> tuple[Metrics, Tensor]:
-    """Return loss and accuracy on a split with dropout off, and which images were right (n,)."""
+def evaluate(model: nn.Module, split: Split, class_metrics: Names = ()) -> tuple[Metrics, Tensor]:
+    """Return metrics on a split with dropout off, and the class that each image was taken for
+    (n,)."""
     model.eval()
-    losses, correct = [], []
+    losses, taken_for = [], []
     for images, labels in zip(
         split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True
     ):
         logits = model(images.clone())  # a module may work in place
         losses.append(F.cross_entropy(logits, labels, reduction="none"))
-        correct.append(logits.argmax(1) == labels)
-    right = torch.cat(correct)
-    return Metrics(float(torch.cat(losses).double().mean()), int(right.sum()) / len(split)), right
+        taken_for.append(logits.argmax(1))
+    likeliest = torch.cat(taken_for)
+    loss = float(torch.cat(losses).double().mean())
+    right = int((likeliest == split.labels).sum())
+    (further,) = measure_classes(class_metrics, split.labels, likeliest[None], logits.shape[1])
+    return Metrics(loss, right / len(split), further), likeliest
 
 
 def _placed(model: nn.Module, device: torch.device, precision: str) -> nn.Module:

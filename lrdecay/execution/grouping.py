@@ -175,7 +175,7 @@ def _try_stacking(
 def _order_groups(groups: list[Group], dataset: Dataset) -> list[Group]:
     """Return groups of long runs first, so that none begins one when the others have ended."""
     firsts = [group.runs[0] for group in groups]
-    if len({(run.model, run.batch_norm) for run in firsts}) == 1:
+    if len({(run.model, run.model_args, run.batch_norm) for run in firsts}) == 1:
         # counting operations takes torch's compiler, which takes seconds to import
         return sorted(groups, key=lambda group: -count_images(group.runs[0], dataset))
     return sorted(groups, key=lambda group: -estimate_flops(group.runs[0], dataset))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -40,7 +40,8 @@ class Setup:
     """What a worker needs before its first run.
 
     `data` is the dataset itself, for a worker that cannot read it where the coordinator did. Where
-    a loop of the user's own trains, there is no dataset.
+    a loop of the user's own trains, there is no dataset. `class_metrics` are those of
+    `confusion.METRICS` that runs are to have.
     """
 
     dataset: DatasetSpec | None
@@ -50,6 +51,7 @@ class Setup:
     device: str
     plugins: Loaded = field(default_factory=Loaded)
     data: Dataset | None = None
+    class_metrics: Sequence[str] = ()
     trainer: Callable[[Setup], Trains] = field(default_factory=lambda: Trainer)
 
 
@@ -67,6 +69,7 @@ class Trainer:
                 f"they were, or end the sweep and start it again, which trains on the new data"
             )
         self.data = dataset.split(setup.validation, self.device)
+        self._class_metrics = setup.class_metrics
         self._at_most: int | None = None  # runs at once, once memory was too small for more
 
     def train(self, group: Group, tell: Tell) -> None:
@@ -96,9 +99,11 @@ class Trainer:
         on_epoch = _report_epochs(tell)
         try:
             done = (
-                train_native(run, self.data, on_epoch)
+                train_native(run, self.data, on_epoch, self._class_metrics)
                 if engine == native.NAME
-                else reference.train_one(run, self.data, self.device, on_epoch)
+                else reference.train_one(
+                    run, self.data, self.device, on_epoch, None, self._class_metrics
+                )
             )
         except BaseException as error:
             raise_if_no_run_s(error)
@@ -107,8 +112,8 @@ class Trainer:
 
     def _train_together(self, runs: tuple[Run, ...], tell: Tell) -> None:
         try:
-            told = _report_epochs(tell), _report_note(tell)
-            records = train.train_stacked(runs, self.data, self.device, *told)
+            how = _report_epochs(tell), _report_note(tell), self._class_metrics
+            records = train.train_stacked(runs, self.data, self.device, *how)
         except BaseException as error:
             raise_if_no_run_s(error)
             failure = describe_error(error)

@@ -26,6 +26,7 @@ from lrdecay.execution.messages import EpochDone, Message, Note, Training
 from lrdecay.execution.own.trainer import plan_trials
 from lrdecay.execution.trainer import Setup
 from lrdecay.runner.agenda import Agenda, AgendaSource
+from lrdecay.runner.lacking_metrics import describe_lacking_metrics
 from lrdecay.runner.loop_check import FAILED_ALIKE, LoopCheck
 from lrdecay.runner.mixtures import refuse_engines, refuse_mixture
 from lrdecay.runner.options import SweepOptions
@@ -108,6 +109,7 @@ class SweepLoop:
         self._told: set[str] = set()
         self._loop_check = LoopCheck()
         self._plan = Plan(())
+        self._lacking: list[str] = []
         self.agenda = Agenda([], [], [], {})
         """What is asked for so far."""
 
@@ -145,6 +147,7 @@ class SweepLoop:
     def _plan_round(self) -> None:
         options, data, pending = self.options, self.setup.data, self.agenda.pending
         self._rates.add(self.agenda.runs)
+        self._lacking = [*describe_lacking_metrics(self.store, self.agenda, self.source.sweep)]
         if not options.allow_mixed:
             refuse_mixture(self.store, self.agenda, self.site.made_with)
         self._plan = Plan(())
@@ -192,7 +195,8 @@ class SweepLoop:
 
     def _tell_notes(self, first: Sequence[str] = ()) -> None:
         """Report what is new about what is asked for and planned."""
-        for text in (*first, *self.source.describe(self.agenda), *self._plan.notes):
+        about = self.source.describe(self.agenda)
+        for text in (*first, *self._lacking, *about, *self._plan.notes):
             if text not in self._told:
                 self._told.add(text)
                 self._tell(Note(text))

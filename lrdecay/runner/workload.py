@@ -80,6 +80,7 @@ def _prepare_built_in(
         device=device,
         plugins=plugins.list_loaded(),
         data=dataset,
+        class_metrics=sweep.class_metrics,
     )
     return Workload(
         matrix,

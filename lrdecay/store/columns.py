@@ -80,7 +80,7 @@ _share = partial(_float, range=Range("from 0 to 1", least=0, most=1))
 _dropout = partial(_float, range=Range("at least 0 and less than 1", least=0, below=1))
 _amount = partial(_float, range=Range("a finite number of at least 0", least=0, finite=True))
 
-_OWN_RATES = "the network has dropout rates of its own"
+_OWN_RATES = "the network has dropout rates of its own, or none"
 _BUILT_IN = "lrdecay's own loop trains it"
 _NOT_COMPLETED = "the run did not complete"
 _NO_VALIDATION = f"{_NOT_COMPLETED}, or no images are held out"
@@ -138,7 +138,7 @@ ASKED = (
     ),
     _text("trainer", "the name of the user's own loop that trains it", _BUILT_IN),
     _text("trainer_args", "the loop's own values as JSON", _BUILT_IN),
-    _long("seed", "of initial weights, batches and dropout"),
+    _long("seed", "of initial weights, batches, augmentation and dropout"),
     _text("plugins", "what of these a plug-in gave: kind and name -> digest of its code, as JSON"),
     _choice("phase", "choose for a trial of a base rate, compare for all else", PHASES),
     _text(
@@ -306,7 +306,10 @@ METRIC_NAME = Range(
     pattern="^[a-z][a-z0-9_]{0,63}$",
     reserved=tuple(sorted(_TAKEN | {n.removeprefix(f"{s}_") for n in _TAKEN for s in SPLITS})),
 )
-"""What a metric of the user's own may be called, so that it can be a column of `runs`."""
+"""What a metric may be called, so that it can be a column of `runs`."""
+
+CLASS_METRICS = ("balanced_accuracy", "macro_f1")
+"""What lrdecay's own training measures beside loss and accuracy where a sweep file asks for it."""
 
 METRIC = (
     _text("run_id", "the run"),
@@ -317,7 +320,7 @@ METRIC = (
     _text("metric", "its name", range=METRIC_NAME),
     _float("value", "the number, in the metric's own unit", range=_FINITE),
 )
-"""One row per run and value of a metric of the user's own."""
+"""One row per run and value of a metric of the user's own, or of `CLASS_METRICS`."""
 
 OF_TABLE = {
     "runs": (*ASKED, *ENDED, *MADE),

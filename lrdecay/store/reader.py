@@ -65,7 +65,7 @@ def read_epochs(folder: str | Path) -> pd.DataFrame:
 
 def read_metrics(folder: str | Path) -> pd.DataFrame:
     """Return the metrics table of a results folder, one row per run and value of a metric of the
-    user's own; no rows where there are none.
+    user's own, or of those that lrdecay was asked to measure; no rows where there are none.
 
     Raises `InputError` where there are no results, or they cannot be true (`constraints`).
     """

@@ -146,6 +146,19 @@ class Store:
         rows = self._read_columns(runs, ("rates_digest",))
         return {row["run_id"]: row["rates_digest"] for row in rows}
 
+    def find_metrics(self, runs: Sequence[Run]) -> dict[str, set[str]]:
+        """Return which metrics each of the given runs has in the table of metrics, by run_id, of
+        those that have completed."""
+        rows = self._read_columns(runs, ())
+        found: dict[str, set[str]] = {
+            row["run_id"]: set() for row in rows if row["status"] == "completed"
+        }
+        for path in self._files("metrics") if found else ():
+            named = read_table(path, ["run_id", "metric"]).group_by(["run_id", "metric"])
+            for row in named.aggregate([]).to_pylist():
+                found.get(row["run_id"], set()).add(row["metric"])
+        return found
+
     def _read_columns(self, runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, Any]]:
         """Return columns, with run_id and status, of those of the given runs that are there."""
         files = self._files("runs")

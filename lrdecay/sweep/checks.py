@@ -8,13 +8,13 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
-from lrdecay.analysis.metrics import METRICS_COMPARED
-from lrdecay.components import schedulers
-from lrdecay.components.models.build import MODELS, has_own_dropout
+from lrdecay.analysis.metrics import METRICS_COMPARED, list_class_metrics
+from lrdecay.components import registry, schedulers
+from lrdecay.components.models.build import has_own_dropout
 from lrdecay.components.schedulers import Horizon
 from lrdecay.core.text import join_some, quote, suggest_name
 from lrdecay.core.yaml import Document, Problem
-from lrdecay.store.columns import METRIC_NAME, SPLITS
+from lrdecay.store.columns import CLASS_METRICS, METRIC_NAME, SPLITS
 from lrdecay.store.constraints import is_within
 from lrdecay.sweep.diagnostics import locate_problem, translate_errors
 from lrdecay.sweep.trainer_checks import find_trainer_problems
@@ -62,13 +62,13 @@ def _dropout_problems(document: Document) -> Iterator[Problem]:
     model = document.value.get("model")
     path = ("model", "name") if isinstance(model, dict) else ("model",)
     listed = _listed(model.get("name") if isinstance(model, dict) else model)
-    names = [name for name in listed if isinstance(name, str) and name in MODELS]
+    names = [n for n in listed if isinstance(n, str) and registry.is_known("model", n)]
     own = [name for name in names if has_own_dropout(name)]
     if not own:
         return
-    why = f"{own[0]} has dropout rates of its own"
+    why = f"{own[0]} has dropout rates of its own, or none"
     if len(own) < len(names):
-        message = f"{why}; give networks that have none a sweep file of their own"
+        message = f"{why}; give networks that take one a sweep file of their own"
         yield locate_problem(document, path, message)
     if "dropout" in document.value:
         message = f"must be left out, since {why}"
@@ -190,8 +190,11 @@ def _reference_problems(
 
 
 def _metric_problems(document: Document) -> Iterator[Problem]:
-    """Refuse names that no metric can have, and a comparison by one that is not declared."""
-    declared = _mapping(document.value.get("metrics"))
+    """Refuse names that no metric can have, metrics that whoever trains does not measure, and a
+    comparison by one that is not there."""
+    given = document.value.get("metrics")
+    yield from _measurer_problems(document, given)
+    declared = _mapping(given)
     for name in declared:
         split = next((s for s in SPLITS if str(name).startswith(f"{s}_")), "")
         bare = str(name).removeprefix(f"{split}_")
@@ -206,9 +209,36 @@ def _metric_problems(document: Document) -> Iterator[Problem]:
             continue
         yield Problem(*document.place(("metrics", name), key=True), message)
     compared = _mapping(document.value.get("comparison")).get("metric")
-    known = [*METRICS_COMPARED, *map(str, declared)]
+    asked = [name for name in _listed(given) if name in CLASS_METRICS]
+    known = [*METRICS_COMPARED, *map(str, declared), *(m.name for m in list_class_metrics(asked))]
     if isinstance(compared, str) and compared not in known:
-        yield locate_problem(document, ("comparison", "metric"), suggest_name(compared, known))
+        message = suggest_name(compared, known)
+        bare = compared.removeprefix("test_").removeprefix("val_")
+        if bare in CLASS_METRICS and bare not in asked and "trainer" not in document.value:
+            name = compared if bare != compared else f"test_{bare}"
+            message = f"{quote(compared)} is not measured; add metrics: [{bare}] for {name}"
+        elif compared in asked:
+            message = f"needs the images that {compared} is of: test_{compared} or val_{compared}"
+        yield locate_problem(document, ("comparison", "metric"), message)
+
+
+def _measurer_problems(document: Document, given: Any) -> Iterator[Problem]:
+    """Refuse a list of metrics with a trainer, and metrics of the user's own without one."""
+    own = "trainer" in document.value
+    if own and "metrics" in document.value and not isinstance(given, dict):
+        message = (
+            "a list asks lrdecay's own training for metrics; those that a loop of your own logs "
+            "are keys, such as metrics: {test_macro_f1: {higher_is_better: true}}"
+        )
+    elif not own and "dataset" in document.value and isinstance(given, dict):
+        message = (
+            "keys declare what a loop of your own logs, which takes trainer; lrdecay's own "
+            f"training takes a list of {' and '.join(CLASS_METRICS)}, such as "
+            f"metrics: [{CLASS_METRICS[-1]}]"
+        )
+    else:
+        return
+    yield locate_problem(document, ("metrics",), message, key=True)
 
 
 def _validation_problems(document: Document) -> Iterator[Problem]:
@@ -240,7 +270,7 @@ def find_validation_reasons(
         for label, (name, given) in specs.items()
         if (monitor := schedulers.find_monitor(name, given))
     ]
-    if metric in ("val_accuracy", "val_loss", "best_test_accuracy"):
+    if metric == "best_test_accuracy" or str(metric).startswith("val_"):
         reasons.append(f"comparison.metric is {metric}")
     if target is not None:
         reasons.append("target is a validation accuracy")

@@ -9,16 +9,23 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.settings import Comparison, MetricSpec, SeedsUntil, declare_metrics
+from lrdecay.analysis.settings import (
+    ClassMetric,
+    Comparison,
+    MetricSpec,
+    SeedsUntil,
+    declare_metrics,
+)
 from lrdecay.components import plugins
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.losses.spec import LossSpec
-from lrdecay.components.models.spec import ModelSpec
+from lrdecay.components.models.spec import ModelSpec, build_model_spec
 from lrdecay.components.optimizers.spec import OptimizerSpec, RateChoice, build_optimizer_spec
 from lrdecay.components.schedulers.spec import SchedulerSpec
 from lrdecay.components.trainers.spec import TrainerSpec, build_trainer_spec
+from lrdecay.components.transforms.spec import AugmentSpec, build_augment_spec, list_named
 from lrdecay.core.errors import InputError
-from lrdecay.core.fields import Axis, Fraction, Strict, require_distinct
+from lrdecay.core.fields import Axis, Fraction, Strict, require_distinct, to_tuple
 from lrdecay.core.run import ADDED
 from lrdecay.core.text import quote
 from lrdecay.core.yaml import MAX_BYTES, Document, Problem, YamlError, parse_yaml
@@ -35,9 +42,18 @@ def _shorthand(value: Any) -> Any:
     return value if isinstance(value, dict | BaseModel) else {"name": value}
 
 
+def _model(value: Any) -> Any:
+    # which arguments there are, the networks say that it names
+    return build_model_spec(value).model_validate(value) if isinstance(value, dict) else value
+
+
 def _optimizer(value: Any) -> Any:
     # plug-ins may have added arguments
     return build_optimizer_spec().model_validate(value) if isinstance(value, dict) else value
+
+
+def _augment(value: Any) -> Any:
+    return build_augment_spec().model_validate(value) if isinstance(value, dict) else value
 
 
 def _trainer(value: Any) -> Any:
@@ -78,6 +94,14 @@ def _until(value: Any) -> Any:
     return value if isinstance(value, dict | SeedsUntil) else None
 
 
+def _own_metrics(value: Any) -> Any:
+    return value if isinstance(value, dict) else None
+
+
+def _listed_metrics(value: Any) -> Any:
+    return None if isinstance(value, dict) else to_tuple(value)
+
+
 Positive = Annotated[int, Field(ge=1, le=10**9)]
 
 
@@ -101,12 +125,14 @@ class Sweep(Strict):
     validation: Annotated[int, Field(ge=0)] | None = None
     """Training images that are held out, the same in every run; those of a folder's own validation
     split, else 5,000, or a sixth if that is less, unless given. 0 only where nothing needs them."""
-    model: Annotated[ModelSpec, BeforeValidator(_shorthand)] = ModelSpec()
-    """The network."""
+    model: Annotated[ModelSpec, BeforeValidator(_model), BeforeValidator(_shorthand)] = ModelSpec()
+    """The network, and its arguments."""
     optimizer: Annotated[
         OptimizerSpec, BeforeValidator(_optimizer), BeforeValidator(_shorthand)
     ] = OptimizerSpec()
     """The optimizer, and the base rate."""
+    augment: Annotated[AugmentSpec, BeforeValidator(_augment)] = AugmentSpec()
+    """What training images go through."""
     loss: Annotated[LossSpec, BeforeValidator(_shorthand)] = LossSpec()
     """What training minimises."""
     clip_grad_norm: Axis[
@@ -137,16 +163,24 @@ class Sweep(Strict):
         Field(min_length=1),
         AfterValidator(require_distinct),
     ] = (0,)
-    """Each cell trains once at each seed, which determines initial weights, batches and dropout;
-    the seed 0 alone unless given."""
+    """Each cell trains once at each seed, which determines initial weights, batches, augmentation
+    and dropout; the seed 0 alone unless given."""
     adding: Annotated[
         SeedsUntil | None, BeforeValidator(_until), Field(validation_alias="seeds")
     ] = None
     """How they are added, if only as many train as it takes to decide."""
     target: Annotated[float, Field(gt=0, le=1)] | None = None
     """A validation accuracy; the first epoch that reaches it is recorded."""
-    metrics: dict[str, MetricSpec] | None = None
-    """Metrics of your own that may be compared, by the names of their columns."""
+    measured: Annotated[
+        Axis[ClassMetric] | None,
+        BeforeValidator(_listed_metrics),
+        Field(validation_alias="metrics"),
+    ] = None
+    """What lrdecay's own training measures beside loss and accuracy, after each epoch on each
+    split: the mean over classes of the share of their images that are right, or of F1."""
+    metrics: Annotated[dict[str, MetricSpec] | None, BeforeValidator(_own_metrics)] = None
+    """Or, with `trainer`, metrics of your own that may be compared, by the names of their
+    columns."""
     comparison: Comparison = Comparison()
     """What the sweep is to decide, fixed before it runs."""
     _text: str = PrivateAttr(default="")
@@ -157,9 +191,16 @@ class Sweep(Strict):
         return self._text
 
     @property
+    def class_metrics(self) -> tuple[str, ...]:
+        """What lrdecay's own training measures beside loss and accuracy."""
+        return self.measured or ()
+
+    @property
     def declared(self) -> tuple[Metric, ...]:
-        """The metrics of the user's own, and others that are something else of a loop of theirs."""
-        return declare_metrics(self.metrics or {}, own_loop=self.trainer is not None)
+        """What can be compared beside what always can: metrics of the user's own, and others that
+        are something else of a loop of theirs, or those that lrdecay's training is asked for."""
+        named = self.metrics or self.class_metrics
+        return declare_metrics(named or {}, own_loop=self.trainer is not None)
 
     @property
     def subject(self) -> str:
@@ -219,6 +260,7 @@ class Sweep(Strict):
             }
         return {
             "model": list(self.model.name),
+            **self.model.arguments(),
             "batch_norm": list(self.model.batch_norm),
             "optimizer": list(self.optimizer.name),
             **({} if chosen else rates),
@@ -235,8 +277,13 @@ class Sweep(Strict):
         """Return the axes that are there only where the file gives more than the one value that all
         runs had before there were such keys."""
         limits = [math.inf if limit == "none" else limit for limit in self.clip_grad_norm]
-        found = {"label_smoothing": list(self.loss.label_smoothing), "clip_grad_norm": limits}
-        return {name: values for name, values in found.items() if values != [ADDED[name]]}
+        found: dict[str, list[Any]] = {
+            "loss_function": list(self.loss.name),
+            "label_smoothing": list(self.loss.label_smoothing),
+            "clip_grad_norm": limits,
+        }
+        more = {name: values for name, values in found.items() if values != [ADDED[name]]}
+        return {**self.augment.axes(), **more}
 
 
 def load_sweep(path: str | Path) -> Sweep:
@@ -316,6 +363,9 @@ def check_sweep(document: Document, source: str) -> Sweep:
     except ValidationError as error:
         problems += translate_errors(error, document, _list_models(document))
         raise SweepFileError(source, problems) from None
+    for key in sweep.model.arguments().keys() & sweep.optimizer.arguments().keys():
+        message = f"model.{key}: the optimizer has an argument of that name too; give one of them"
+        problems.append(Problem(*document.place(("model", key), key=True), message))
     runs = sweep.cells * len(sweep.seeds) + sweep.trials
     if runs > MAX_RUNS:
         axes = {**{name: len(x) for name, x in sweep.axes().items()}, "seeds": len(sweep.seeds)}
@@ -341,12 +391,14 @@ _KINDS = {
     "optimizer": "optimizer",
     "schedulers": "scheduler",
     "trainer": "trainer",
+    "loss": "loss",
 }
 
 
 def _list_named(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the kind and name of each dataset, model, optimizer, scheduler and trainer that a file
-    names: any text where one may be named."""
+    """Yield the kind and name of each dataset, model, optimizer, scheduler, trainer, loss and
+    transform that a file names: any text where one may be named."""
+    yield from (("transform", name) for name in list_named(value.get("augment")))
     for key, kind in _KINDS.items():
         inside = [value.get(key)]
         while inside:
@@ -362,7 +414,8 @@ def _list_models(document: Document) -> dict[tuple[str | int, ...], type[BaseMod
     return {
         (): Sweep,
         ("dataset",): DatasetSpec,
-        ("model",): ModelSpec,
+        ("model",): build_model_spec(_keys_of(document, "model")),
+        ("augment",): build_augment_spec(),
         ("loss",): LossSpec,
         ("optimizer",): build_optimizer_spec(),
         ("optimizer", "lr"): RateChoice,

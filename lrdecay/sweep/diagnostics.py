@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lrdecay.components import schedulers
+from lrdecay.components.models.spec import ARGUMENT_HINTS as MODEL_HINTS
 from lrdecay.components.optimizers.spec import ARGUMENT_HINTS as OPTIMIZER_HINTS
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import find_nearest, quote, suggest_name
@@ -101,7 +102,11 @@ _BOUNDS = {
     "less_than": ("below", "lt"),
     "less_than_equal": ("at most", "le"),
 }
-_HINTS = {"optimizer": OPTIMIZER_HINTS, "schedulers": schedulers.ARGUMENT_HINTS}
+_HINTS = {
+    "model": MODEL_HINTS,
+    "optimizer": OPTIMIZER_HINTS,
+    "schedulers": schedulers.ARGUMENT_HINTS,
+}
 """Part of the file -> key that has a meaning elsewhere -> what to do about it."""
 
 

@@ -6,15 +6,19 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from lrdecay.analysis import lr_selection
 from lrdecay.components import registry, schedulers
 from lrdecay.components.datasets.dataset import Dataset, default_validation
+from lrdecay.components.losses.functions import CROSS_ENTROPY, check_loss
+from lrdecay.components.models.arguments import resolve_model_arguments
 from lrdecay.components.models.build import check_shape
 from lrdecay.components.optimizers import build as optimizers_build
 from lrdecay.components.schedulers import probe
+from lrdecay.components.transforms.plugin_check import check_augment
+from lrdecay.components.transforms.spec import pop_augment
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run, parse_arguments, to_canonical_json
 from lrdecay.core.text import spell_count
@@ -167,9 +171,13 @@ def _expand_cells(
     sweep: Sweep, dataset: Dataset, axes: Mapping[str, Sequence[Any]]
 ) -> Iterator[Run]:
     """Yield one run for each combination of the axes' values, all of seed 0."""
-    for name in axes["model"]:
+    of_model = sweep.model.arguments()
+    model_args = cache(partial(_resolve_model, dataset))
+    for name, *own in itertools.product(axes["model"], *(axes[key] for key in of_model)):
+        model_args(name, to_canonical_json(dict(zip(of_model, own, strict=True))))
+    for name in axes.get("loss_function", ()):
         try:
-            check_shape(name, dataset.shape, dataset.classes)
+            check_loss(name, dataset.classes)
         except ValueError as error:
             raise InputError(f"{dataset.name}: {error}") from error
     validation = _count_validation(sweep, dataset)
@@ -192,11 +200,21 @@ def _expand_cells(
     def optimizer_args(name: str, given: str) -> tuple[str, str | None, int]:
         return _resolve_optimizer(sweep, name, given)
 
+    @cache
+    def checked(augment: str) -> str:
+        try:
+            check_augment(parse_arguments(augment), dataset.shape)
+        except ValueError as error:
+            raise InputError(f"{dataset.name}: {error}") from error
+        return augment
+
     digests = cache(_digest_plugins)
 
     for values in itertools.product(*axes.values()):
         cell = dict(zip(axes, values, strict=True))
         given = {name: cell.pop(name) for name in arguments}
+        augment = checked(pop_augment(cell))
+        given_model = to_canonical_json({name: cell.pop(name) for name in of_model})
         label, epochs = cell["scheduler"], cell["epochs"]
         resolved, stays, groups = optimizer_args(cell["optimizer"], to_canonical_json(given))
         steps = math.ceil((dataset.train_count - validation) / cell["batch_size"])
@@ -209,12 +227,17 @@ def _expand_cells(
             dataset=dataset.name,
             dataset_digest=dataset.digest,
             validation=validation,
+            model_args=model_args(cell["model"], given_model),
             optimizer_args=resolved,
             scheduler_class=scheduler[0],
             scheduler_args=scheduler[1],
             precision=sweep.precision,
             kernels=sweep.kernels,
-            plugins=digests(cell["model"], cell["optimizer"], *scheduler),
+            augment=augment,
+            plugins=digests(
+                *(cell["model"], cell["optimizer"], *scheduler),
+                *(augment, cell.get("loss_function", CROSS_ENTROPY)),
+            ),
             seed=0,
             lr_chosen_per=None if choice is None else ", ".join(choice.per),
             **cell,
@@ -291,6 +314,17 @@ def _check_cycle(part: schedulers.Part, horizon: schedulers.Horizon) -> None:
         )
 
 
+def _resolve_model(dataset: Dataset, name: str, given: str) -> str:
+    """Return a network's arguments, which it was tried with; `given` are those of the sweep file.
+    Both are JSON."""
+    resolved = resolve_model_arguments(name, parse_arguments(given))
+    try:
+        check_shape(name, dataset.shape, dataset.classes, resolved)
+    except ValueError as error:
+        raise InputError(f"{dataset.name}: {error}") from error
+    return to_canonical_json(resolved)
+
+
 def _resolve_optimizer(sweep: Sweep, name: str, given: str) -> tuple[str, str | None, int]:
     """Return an optimizer's arguments, which were tried if a plug-in gave it, what
     `_explain_momentum` says of them, and how many groups of parameters they make; `given` are those
@@ -304,8 +338,12 @@ def _resolve_optimizer(sweep: Sweep, name: str, given: str) -> tuple[str, str | 
     return arguments, _explain_momentum(name, resolved), optimizers_build.count_groups(resolved)
 
 
-def _digest_plugins(model: str, optimizer: str, scheduler: str, scheduler_args: str) -> str:
+def _digest_plugins(
+    model: str, optimizer: str, scheduler: str, scheduler_args: str, augment: str, loss: str
+) -> str:
     """Return what names the code of the plug-ins that a run uses."""
     nodes = schedulers.walk_tree(scheduler, parse_arguments(scheduler_args))
-    used = [("model", model), ("optimizer", optimizer), *(("scheduler", name) for name, _ in nodes)]
+    used = [("model", model), ("optimizer", optimizer), ("loss", loss)]
+    used += [("scheduler", name) for name, _ in nodes]
+    used += [("transform", name) for name in parse_arguments(augment)]
     return registry.digest_plugins(used)

@@ -9,7 +9,7 @@ from lrdecay.sweep.diagnostics import locate_problem
 
 OF_LOOP = (
     *("dataset", "model", "validation", "batch_size", "precision", "kernels"),
-    *("loss", "clip_grad_norm"),
+    *("augment", "loss", "clip_grad_norm"),
 )
 """Keys of a sweep file that are the business of the loop, where it is the user's."""
 

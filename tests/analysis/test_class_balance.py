@@ -29,7 +29,8 @@ def test_the_sentence_names_both_classes_and_the_share_of_the_larger():
     assert describe_imbalance(facts(30, 10, 20), "best_test_accuracy") == [
         "The classes are uneven: of 60 test images 30 are of a and 10 of b. To always answer a is "
         "right for 50.0%, and test accuracy at the epoch with the lowest validation loss says "
-        "little of the rarer classes"
+        "little of the rarer classes; test_macro_f1 weighs all alike (metrics: [macro_f1] in the "
+        "sweep file)"
     ]
 
 
@@ -43,6 +44,7 @@ def test_a_metric_goes_by_the_images_that_it_is_measured_on():
     assert describe_imbalance(uneven, "test_accuracy") == []
     (sentence,) = describe_imbalance(uneven, "val_accuracy")
     assert sentence.startswith("The classes are uneven: of 10 validation images 9 are of a and 1")
+    assert "; val_macro_f1 weighs all alike (" in sentence
     assert describe_imbalance(facts(1, 9, validation=(0, 0)), "val_accuracy") == []
 
 

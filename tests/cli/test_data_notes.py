@@ -26,7 +26,8 @@ DRAWN = (
 SKIPPED = "mine: skipped 1 file without an image's ending: 1 .txt"
 UNEVEN = (
     "The classes are uneven: of 10 test images 7 are of dog and 3 of cat. To always answer dog is "
-    "right for 70.0%, and test accuracy says little of the rarer classes"
+    "right for 70.0%, and test accuracy says little of the rarer classes; test_macro_f1 weighs "
+    "all alike (metrics: [macro_f1] in the sweep file)"
 )
 
 

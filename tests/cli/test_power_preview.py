@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from helpers.commands import call
 from helpers.frames import make_tables, write_folder
-from helpers.paths import HOME
+from helpers.paths import SWEEPS
 
 from lrdecay.analysis.settings import Criteria
 from lrdecay.cli import power_preview
@@ -323,7 +323,9 @@ def test_a_forecast_in_words():
 
 
 def test_shipped_sweeps_of_schedulers_have_a_plan_that_says_what_it_resolves():
-    for path in sorted((HOME / "bench" / "sweeps").glob("*.yaml")):
+    paths = sorted(SWEEPS.glob("*.yaml"))
+    assert paths
+    for path in paths:
         sweep = parse_sweep(path.read_text(), str(path))
         design, notes = power_preview.read_design(sweep, None, Path("none"))
         assert notes == []

@@ -280,7 +280,9 @@ def test_a_broken_entry_point_is_one_clear_error(tmp_path, monkeypatch, line, te
 @pytest.mark.parametrize("breaks", ["1 / 0", "raise SystemExit(3)", "import time; time.sleep(600)"])
 def test_an_entry_point_that_nobody_names_is_not_loaded(tmp_path, monkeypatch, breaks):
     (tmp_path / "own_package.py").write_text(f"{breaks}\n")
-    things = "".join(f"[lrdecay.{kind}s]\nMine = own_package:Mine\n" for kind in registry.KINDS)
+    things = "".join(
+        f"[lrdecay.{registry.plural(kind)}]\nMine = own_package:Mine\n" for kind in registry.KINDS
+    )
     install(tmp_path, things)
     monkeypatch.syspath_prepend(tmp_path)
     text = "dataset: digits\nepochs: 1\nschedulers: {Mine: {class: constant}, s: {class: RexLR}}\n"
@@ -332,7 +334,7 @@ NO_SCHEDULER = "must be a subclass of torch.optim.lr_scheduler.LRScheduler, or a
         (
             "x = 1\n",
             "gives nothing; it needs one of the dicts SCHEDULERS, MODELS, DATASETS, OPTIMIZERS, "
-            'TRAINERS, such as SCHEDULERS = {"MyLR": MyLR}',
+            'TRANSFORMS, LOSSES, TRAINERS, such as SCHEDULERS = {"MyLR": MyLR}',
         ),
         ("MODELS = [1]\n", "MODELS must be a dict of names"),
         ("MODELS = {1: 1}\n", "MODELS must be a dict of names"),
@@ -465,6 +467,19 @@ def test_a_plateau_that_takes_the_wrong_way_for_the_better_is_refused(plug, give
         (
             "def X(shape): ...",
             "must take (shape, classes, dropout): too many positional arguments",
+        ),
+        (
+            "def X(shape, classes, dropout, epochs: int = 3): ...",
+            "its argument epochs has a meaning already; name it otherwise",
+        ),
+        (
+            "def X(shape, classes, dropout, width: int = 'much'): ...",
+            "a default is not of its argument's type: Input should be a valid integer, unable to "
+            "parse string as an integer",
+        ),
+        (
+            "def X(shape, classes, dropout, width: 'Unknown' = 3): ...",
+            "the types of its arguments are not understood: name 'Unknown' is not defined",
         ),
     ],
 )

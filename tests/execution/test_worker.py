@@ -316,9 +316,9 @@ def test_what_is_true_of_all_that_trains_is_told_once(monkeypatch, tmp_path):
     """However many groups of however many workers say so."""
     real = train_stacked
 
-    def train(some, data, device, on_epoch, on_note):
+    def train(some, data, device, on_epoch, on_note, class_metrics):
         on_note("cnn: trains without CUDA graphs")
-        return real(some, data, device, on_epoch)
+        return real(some, data, device, on_epoch, None, class_metrics)
 
     monkeypatch.setattr("lrdecay.engine.stacked.train.train_stacked", train)
     text = "name: small\ndataset: digits\nepochs: 1\nschedulers: {c: {class: constant}}\nseeds: 4\n"

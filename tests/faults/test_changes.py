@@ -65,6 +65,10 @@ def all_of_them(run: Run) -> bool:
     return True
 
 
+def augmented(run: Run) -> bool:
+    return bool(run.augmentation)
+
+
 def of_optimizer(name: str, before: Any, after: Any, optimizer: str, **needs: Any) -> Change:
     """Change an argument of an optimizer; one that is no list becomes one more value."""
 
@@ -152,6 +156,12 @@ CHANGES = [
     Change("precision", "float32", "bfloat16", all_of_them),
     Change("precision", "tf32", "tf32x3", all_of_them, (("kernels", "triton"),)),
     Change("kernels", "torch", "triton", all_of_them),
+    Change("augment.random_crop", 0, None, none_of_them, (("augment", {}),)),
+    Change("augment.random_crop", "none", [0, 4], augmented, (("augment", {}),)),
+    Change("augment.horizontal_flip", 0.5, 0.25, all_of_them, (("augment", {}),)),
+    Change("augment.horizontal_flip", 0, ["none", 1], augmented, (("augment", {}),)),
+    Change("augment.cutout", 0, "none", none_of_them, (("augment", {"horizontal_flip": 0.5}),)),
+    Change("augment.cutout", 3, 2, all_of_them, (("augment", {"horizontal_flip": 0.5}),)),
     Change("loss.name", None, "cross_entropy", none_of_them, (("loss", {}),)),
     Change(
         "loss.label_smoothing", 0, [0, 0.1], lambda run: run.label_smoothing > 0, (("loss", {}),)

@@ -292,7 +292,7 @@ def _said() -> str:
 def _check_entry_points(block: Block, where: str) -> None:
     groups = tomllib.loads(block.text)["project"]["entry-points"]
     assert groups, where
-    assert set(groups) <= {f"lrdecay.{kind}s" for kind in registry.KINDS}, where
+    assert set(groups) <= {f"lrdecay.{registry.plural(kind)}" for kind in registry.KINDS}, where
 
 
 def _check_layout(block: Block, where: str) -> None:

@@ -1,7 +1,7 @@
 """Training on a pretended GPU, with graphs and without."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from helpers.training import data_of, digits, sweep
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lrdecay.components.datasets.dataset import Data, Split
+from lrdecay.components.datasets.dataset import Data
 from lrdecay.components.models.build import MODELS
 from lrdecay.core.run import Run
 from lrdecay.engine.stacked import cuda_graph, train
@@ -60,7 +60,11 @@ def take_few(data: Data, images: int = IMAGES) -> Data:
 def to_cuda(data: Data) -> Data:
     parts = {name: getattr(data, name) for name in ("train", "train_eval", "validation", "test")}
     return replace(
-        data, **{n: Split(p.images.to(CUDA), p.labels.to(CUDA)) for n, p in parts.items()}
+        data,
+        **{
+            name: replace(part, images=part.images.to(CUDA), labels=part.labels.to(CUDA))
+            for name, part in parts.items()
+        },
     )
 
 
@@ -81,7 +85,12 @@ def watch_steps(gpu: PretendedGPU) -> Iterator[list[Wait]]:
         yield waits
 
 
-def train_there(together: list[Run], data: Data | None = None, eager: bool = False) -> Trained:
+def train_there(
+    together: list[Run],
+    data: Data | None = None,
+    eager: bool = False,
+    class_metrics: Sequence[str] = (),
+) -> Trained:
     """Train runs on the pretended GPU, with graphs or, if `eager`, without."""
     notes: list[str] = []
     few = take_few(data_of(together[0])) if data is None else data
@@ -89,7 +98,8 @@ def train_there(together: list[Run], data: Data | None = None, eager: bool = Fal
         if eager:
             patch.setattr(cuda_graph, "capture_step", lambda step, *given: step)
         with watch_steps(gpu) as waits:
-            records = train.train_stacked(together, to_cuda(few), CUDA, on_note=notes.append)
+            told = None, notes.append, class_metrics
+            records = train.train_stacked(together, to_cuda(few), CUDA, *told)
     return Trained(gpu, records, notes, waits)
 
 

@@ -63,10 +63,10 @@ def overrun_losses(variant: str, path: Path) -> None:
     """An evaluation's losses go to memory for one fewer."""
     images = guard(make_images((1, 8, 8), 10, 20))
     mine = make_network(make_run(), images, 10, variant=variant, path=path)
-    losses, right = torch.empty(19, dtype=torch.float64), torch.empty(20, dtype=torch.bool)
+    losses, taken = torch.empty(19, dtype=torch.float64), torch.empty(20, dtype=torch.int64)
     mine._kernel.evaluate(
         *(mine._memory, mine.weights.data_ptr(), images.images.data_ptr()),
-        *(images.labels.data_ptr(), 20, losses.data_ptr(), right.data_ptr()),
+        *(images.labels.data_ptr(), 20, losses.data_ptr(), taken.data_ptr()),
     )
 
 

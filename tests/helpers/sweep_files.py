@@ -53,6 +53,7 @@ validation: 100
 model: cnn
 model: {name: [cnn], batch_norm: false}
 model: {name: cnn, batch_norm: [true, false]}
+model: {name: resnet, depth: [20, 110], shortcut: B}
 optimizer: SGD
 optimizer: {name: Adam, lr: 1e-3, betas: [0.9, 0.99], eps: 1e-7, weight_decay: 0.01}
 optimizer: {name: SGD, lr: [0.1, 0.01], momentum: [0.8, 0.9], nesterov: true}
@@ -66,6 +67,8 @@ epochs: 6
 dropout: [0.0, 0.2, 0.5]
 precision: bfloat16
 kernels: torch
+augment: {random_crop: [0, 4], horizontal_flip: 0.5, cutout: none}
+augment: {horizontal_flip: [none, 0.25, 1]}
 loss: cross_entropy
 loss: {name: cross_entropy, label_smoothing: [0, 0.1]}
 clip_grad_norm: 0.5
@@ -73,6 +76,9 @@ clip_grad_norm: [none, 1.0, 2]
 seeds: 3
 seeds: [1, 5, 9223372036854775807]
 target: 0.98
+metrics: [macro_f1]
+metrics: [balanced_accuracy, macro_f1]
+metrics: balanced_accuracy
 comparison: {metric: val_loss, margin: 0.05, confidence: 0.9}
 comparison: {reference: a}
 """.splitlines()

@@ -7,7 +7,7 @@ from functools import cache
 import torch
 
 from lrdecay.components.datasets import sources
-from lrdecay.components.datasets.dataset import Data, Dataset, Split
+from lrdecay.components.datasets.dataset import Data, Dataset
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.core.run import Run
 from lrdecay.engine import reference
@@ -62,7 +62,7 @@ def in_precision(data: Data) -> Data:
     """The same images in the precision that is set."""
     parts = {name: getattr(data, name) for name in ("train", "train_eval", "validation", "test")}
     dtype = torch.get_default_dtype()
-    return replace(data, **{n: Split(p.images.to(dtype), p.labels) for n, p in parts.items()})
+    return replace(data, **{n: replace(p, images=p.images.to(dtype)) for n, p in parts.items()})
 
 
 def sweep(text: str = "", schedulers: str = SCHEDULERS) -> Sweep:

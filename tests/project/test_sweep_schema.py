@@ -82,14 +82,29 @@ def test_a_trainer_stands_in_place_of_a_dataset_and_has_values_of_its_own(valida
 def test_a_metric_of_one_s_own_is_for_those_who_declare_some(validator):
     compared = FIRST + "comparison: {metric: test_f1}\n"
     assert mistakes(validator, compared) == ["$.comparison.metric"]
-    declared = compared + "metrics: {test_f1: {higher_is_better: true}}\n"
+    own = compared.replace("dataset: digits", "trainer: script")
+    declared = own + "metrics: {test_f1: {higher_is_better: true}}\n"
     assert mistakes(validator, declared) == []
     assert mistakes(validator, declared.replace("true", "yes")) != []
     assert mistakes(validator, declared.replace("higher_is_better: true", "")) != []
 
 
+def test_lrdecay_s_own_training_takes_a_list_of_metrics(validator):
+    compared = "comparison: {metric: test_macro_f1}\n"
+    assert mistakes(validator, FIRST + "metrics: [macro_f1]\n" + compared) == []
+    for wrong in ("[f1]", "[]", "[macro_f1, macro_f1]", "{f1: {higher_is_better: true}}"):
+        assert mistakes(validator, FIRST + f"metrics: {wrong}\n") != [], wrong
+    own = FIRST.replace("dataset: digits", "trainer: script")
+    assert mistakes(validator, own + "metrics: [macro_f1]\n") == ["$.metrics"]
+
+
 def test_names_of_plug_ins_are_free_and_so_are_arguments_of_their_optimizers(validator):
     theirs = "dataset: theirs\nmodel: theirs\nschedulers: {a: {class: TheirsLR, gain: 2}}\n"
+    own = theirs.replace("model: theirs", "model: {name: resnet18, stem: [small, standard]}")
+    assert mistakes(validator, own) == []
+    for wrong in ("{name: resnet, stem: small}", "{name: resnet, depth: 21}"):
+        model = theirs.replace("model: theirs", f"model: {wrong}")
+        assert mistakes(validator, model) == ["$.model"], wrong
     assert mistakes(validator, theirs + "optimizer: {name: Theirs, lr: 0.1, gain: 2}\n") == []
     assert mistakes(validator, theirs + "optimizer: {name: [Theirs, Adam], gain: 2}\n") == []
     assert mistakes(validator, theirs + "optimizer: {name: Theirs, lr: fast}\n") == ["$.optimizer"]

@@ -119,8 +119,8 @@ def test_only_what_is_open_gets_more_seeds():
     assert found.rounds[0].still_open[0] == "near against constant at dropout 0.3"
 
 
-def test_a_metric_of_one_s_own_decides_as_an_accuracy_of_its_values_does():
-    declared = "metrics: {score: {higher_is_better: true}}\ncomparison: {metric: score, "
+def test_a_metric_that_is_asked_for_decides_as_an_accuracy_of_its_values_does():
+    declared = "metrics: [macro_f1]\ncomparison: {metric: test_macro_f1, "
     sweep = parse_sweep(TEXT.replace("comparison: {", declared))
     matrix = expand_matrix(sweep, digits())
 
@@ -129,9 +129,9 @@ def test_a_metric_of_one_s_own_decides_as_an_accuracy_of_its_values_does():
             return pd.DataFrame(columns=["run_id"])
         if name == "runs":
             return rows(runs, test_accuracy=0.5)
-        values = [points(run.scheduler, run.dropout, run.seed) for run in runs]
+        values = [points(run.scheduler, run.dropout, run.seed) / 100 for run in runs]
         frame = pd.DataFrame({"run_id": [run.run_id for run in runs], "value": values})
-        return frame.assign(epoch=np.nan, split=None, metric="score")
+        return frame.assign(epoch=10, split="test", metric="macro_f1")
 
     done = {run.run_id for run in RUNS}
     agenda = build_agenda(sweep, matrix, PLANNED, outcomes, done)

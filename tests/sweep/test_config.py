@@ -40,8 +40,8 @@ GOOD_SWEEPS = sorted(SWEEPS.glob("*.yaml"))
 MINIMAL = "dataset: digits\nschedulers: {constant: {class: constant}}\n"
 
 
-def dataset(count: int = 100, digest: str = "0123456789abcdef") -> Dataset:
-    images = torch.zeros(count, 1, 4, 4, dtype=torch.uint8)
+def dataset(count: int = 100, digest: str = "0123456789abcdef", side: int = 4) -> Dataset:
+    images = torch.zeros(count, 1, side, side, dtype=torch.uint8)
     labels = torch.arange(count) % 3
     return Dataset("fake", images, labels, images[:10], labels[:10], 255, digest)
 
@@ -328,7 +328,7 @@ def test_the_benchmarks_own_sweeps_are_valid(path: Path) -> None:
     assert result.name == path.stem
     known = result.trials or result.cells * len(result.seeds)
     # as many steps as any file needs: each schedule is walked through at every base rate
-    assert len(list_runs(result, dataset(count=12_000))) == known > 0
+    assert len(list_runs(result, dataset(count=12_000, side=8))) == known > 0
 
 
 @pytest.mark.parametrize(
@@ -458,7 +458,8 @@ def test_frozen() -> None:
 
 def test_names_are_those_of_the_parts() -> None:
     for name in MODELS:
-        assert parse_sweep(MINIMAL + f"model: {name}\n").model == ModelSpec(name=(name,))
+        model = parse_sweep(MINIMAL + f"model: {name}\n").model
+        assert (model.name, model.batch_norm, model.arguments()) == ((name,), (False,), {})
     for name in CLASSES:
         spec = parse_sweep(MINIMAL + f"optimizer: {name}\n").optimizer
         assert spec == OptimizerSpec(name=(name,))

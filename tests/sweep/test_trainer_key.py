@@ -73,6 +73,7 @@ MISTAKES = [
     ({"batch_size": "[8, 16]"}, f"batch_size: {OF_LOOP}"),
     ({"precision": "bfloat16"}, f"precision: {OF_LOOP}"),
     ({"kernels": "torch"}, f"kernels: {OF_LOOP}"),
+    ({"augment": "{cutout: 2}"}, f"augment: {OF_LOOP}"),
     ({"loss": "{label_smoothing: 0.1}"}, f"loss: {OF_LOOP}"),
     ({"clip_grad_norm": "1.0"}, f"clip_grad_norm: {OF_LOOP}"),
     ({"optimizer": "SGD"}, f"optimizer: {OF_LOOP}"),
@@ -97,7 +98,14 @@ MISTAKES = [
     ({"trainer": "3"}, "trainer: must be one of script, command, mine, forgetful, not 3"),
     ({"trainer": "null"}, "trainer: must be one of script, command, mine, forgetful, not nothing"),
     ({"steps_per_epoch": "0"}, "steps_per_epoch: must be at least 1, not 0"),
-    ({"trainer": "", "dataset": "digits"}, "steps_per_epoch: is for a trainer; lrdecay's own loop"),
+    (
+        {"trainer": "", "dataset": "digits", "metrics": "", "comparison": ""},
+        "steps_per_epoch: is for a trainer; lrdecay's own loop",
+    ),
+    (
+        {"metrics": "[macro_f1]", "comparison": ""},
+        "metrics: a list asks lrdecay's own training for metrics; those that a loop of your own",
+    ),
     ({"trainer": "", "steps_per_epoch": ""}, "the key dataset is missing (keys: name, dataset, "),
 ]
 

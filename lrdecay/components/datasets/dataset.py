@@ -1,7 +1,7 @@
 """Datasets as tensors: loaded once, normalised, split; a batch is then an index into them."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -14,17 +14,19 @@ from lrdecay.core.data_facts import DataFacts
 
 @dataclass(frozen=True)
 class Split:
-    """Images (n, channels, height, width) float32, normalised, and labels (n,) int64."""
+    """Images (n, channels, height, width) float32, normalised, and labels (n,) int64; `black` is
+    what a black pixel is in each channel, or in all."""
 
     images: Tensor
     labels: Tensor
+    black: tuple[float, ...] = (0.0,)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def first(self, count: int) -> Self:
         """Return the first so many, or all where there are fewer."""
-        return type(self)(self.images[:count], self.labels[:count])
+        return replace(self, images=self.images[:count], labels=self.labels[:count])
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,13 @@ class Dataset:
         kept = left.sort().values
         whole = self.train_images if self.validation_count is None else self.train_images[kept]
         mean, deviation = measure_channels(whole, self.full_scale)
+        black = tuple(((0 - mean) / deviation).flatten().tolist())
 
         def split_of(images: Tensor, labels: Tensor) -> Split:
             scaled = ((images.float() / self.full_scale - mean) / deviation).to(device)
             # channels_last is the layout in which CPU convolutions run twice as fast
-            return Split(scaled.contiguous(memory_format=torch.channels_last), labels.to(device))
+            images = scaled.contiguous(memory_format=torch.channels_last)
+            return Split(images, labels.to(device), black)
 
         sample = left[: validation or default_validation(self.train_count) or None]
 

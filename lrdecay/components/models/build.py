@@ -2,25 +2,41 @@
 
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lrdecay.components import registry, rng
-from lrdecay.components.models import published
+from lrdecay.components.models import classifiers, published
+from lrdecay.components.models.arguments import BATCH_NORM
 from lrdecay.components.models.cnn import CNN
 from lrdecay.components.models.dropout import StreamDropout
+from lrdecay.components.models.resnet import ResNet
 from lrdecay.core.run import Run
 
 MODELS: dict[str, Callable[..., nn.Module]] = registry.REGISTRIES["model"]
-"""Name in a sweep file -> class, or a function that takes what a class would."""
-MODELS.update({"cnn": CNN, **published.NETWORKS})
+"""Name in a sweep file -> class, or a function that takes what a class would. Those of torchvision
+are beside it: `find_model` knows them too."""
+MODELS.update({"cnn": CNN, **published.NETWORKS, "resnet": ResNet})
+
+registry.CATALOGUES["model"] = registry.Catalogue(
+    "a classifier of torchvision", classifiers.find_classifier, classifiers.list_classifiers
+)
+
+
+def find_model(name: str) -> Callable[..., nn.Module]:
+    """Return the class of the network `name`, or a function that takes what a class would."""
+    found: Callable[..., nn.Module] = registry.find_thing("model", name)
+    return found
 
 
 def has_own_dropout(name: str) -> bool:
-    """Return whether the network `name` has dropout rates of its own: a sweep gives it none."""
-    return bool(getattr(MODELS[name], "own_dropout", False))
+    """Return whether the network `name` has dropout rates of its own, or no dropout: a sweep gives
+    it none."""
+    return bool(getattr(find_model(name), "own_dropout", False))
 
 
 def allow_dropout(name: str, rate: float) -> float | None:
@@ -31,7 +47,7 @@ def allow_dropout(name: str, rate: float) -> float | None:
 
 def takes_batch_norm(name: str) -> bool:
     """Return whether the network `name` can be had with batch normalisation."""
-    return "batch_norm" in inspect.signature(MODELS[name]).parameters
+    return BATCH_NORM in inspect.signature(find_model(name)).parameters
 
 
 def build_model(
@@ -42,17 +58,20 @@ def build_model(
     seed: int,
     dropout: float | None,
     batch_norm: bool,
+    arguments: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """Return the network `name` with initial weights that depend on the seed and the shape alone.
+
+    `arguments` are its own ones; its defaults unless given.
 
     It is built on the CPU, whatever device it goes to, so that the weights are the same there.
     Each nn.Dropout in it becomes a `StreamDropout` of the run's rate, or of its own rate where the
     run has none.
     """
     with rng.seed_torch(seed, "init"):
-        options = {"batch_norm": batch_norm} if takes_batch_norm(name) else {}
+        options = {BATCH_NORM: batch_norm} if takes_batch_norm(name) else {}
         rate = () if dropout is None else (dropout,)
-        network = MODELS[name](shape, classes, *rate, **options)
+        network = find_model(name)(shape, classes, *rate, **options, **(arguments or {}))
     if not isinstance(network, nn.Module):
         raise TypeError(f"gives a {type(network).__name__}, and must give a torch.nn.Module")
     return _with_streams(network, dropout)
@@ -60,8 +79,15 @@ def build_model(
 
 def build_network(run: Run, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """Return the network of a run, before its first step."""
-    seed, dropout, batch_norm = run.seed, run.dropout, run.batch_norm
-    return build_model(run.model, shape, classes, seed=seed, dropout=dropout, batch_norm=batch_norm)
+    return build_model(
+        run.model,
+        shape,
+        classes,
+        seed=run.seed,
+        dropout=run.dropout,
+        batch_norm=run.batch_norm,
+        arguments=run.model_arguments,
+    )
 
 
 def _with_streams(network: nn.Module, dropout: float | None) -> nn.Module:
@@ -75,16 +101,33 @@ def _with_streams(network: nn.Module, dropout: float | None) -> nn.Module:
     return network
 
 
-def check_shape(name: str, shape: tuple[int, int, int], classes: int = 2) -> None:
-    """Raise `ValueError` if the network `name` cannot be built for images of this shape, and if a
-    plug-in's does not make logits of them, or not from the seed's weights."""
+def check_shape(
+    name: str,
+    shape: tuple[int, int, int],
+    classes: int = 2,
+    arguments: Mapping[str, Any] | None = None,
+) -> None:
+    """Raise `ValueError` if the network `name` cannot be built with these arguments for images of
+    this shape, and if a plug-in's does not make logits of them, or not from the seed's weights."""
     own = registry.find_plugin("model", name)
+    build = partial(
+        build_model,
+        name,
+        shape,
+        classes,
+        seed=0,
+        dropout=allow_dropout(name, 0.5),
+        batch_norm=False,
+        arguments=arguments,
+    )
     if own is None:
-        rate = allow_dropout(name, 0.5)
-        build_model(name, shape, classes, seed=0, dropout=rate, batch_norm=False)
+        network = build()
+        known = find_model(name)
+        if isinstance(known, classifiers.Classifier):
+            known.check_images(network, shape, (arguments or {}).get("stem", "standard"))
         return
     try:
-        problem = _try_model(name, shape, classes)
+        problem = _try_model(build, shape, classes)
     except (Exception, SystemExit) as error:  # it may raise anything
         raise ValueError(registry.blame_plugin(own, error)) from error
     if problem is not None:
@@ -92,14 +135,15 @@ def check_shape(name: str, shape: tuple[int, int, int], classes: int = 2) -> Non
 
 
 @torch.no_grad()
-def _try_model(name: str, shape: tuple[int, int, int], classes: int) -> str | None:
+def _try_model(
+    build: Callable[[], nn.Module], shape: tuple[int, int, int], classes: int
+) -> str | None:
     """Say what is wrong with a network that was built twice and saw a few images."""
     with torch.random.fork_rng(devices=[]):
         weights = set()
         for seed in (1, 2):
             torch.manual_seed(seed)
-            rate = allow_dropout(name, 0.5)
-            network = build_model(name, shape, classes, seed=0, dropout=rate, batch_norm=False)
+            network = build()
             weights.add(digest_weights(network))
         logits = network.train()(torch.rand(4, *shape))
     if len(weights) > 1:
@@ -112,7 +156,8 @@ def _try_model(name: str, shape: tuple[int, int, int], classes: int) -> str | No
 
 REFRESHED_BATCHES = 50
 """How many batches renew batch normalisation's statistics before an evaluation at averaged weights:
-those of the first steps of a run (or of its first epoch, if that has fewer), with their masks."""
+those of the first steps of a run (or of its first epoch, if that has fewer), augmented as they were
+then, with their masks."""
 
 
 def has_running_statistics(model: nn.Module) -> bool:

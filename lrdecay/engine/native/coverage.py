@@ -17,7 +17,7 @@ def find_obstacle(run: Run, shape: tuple[int, int, int], classes: int) -> str | 
     Whether a kernel was compiled is another question: see `library.explain_absence`.
     """
     channels, *sides = shape
-    if build.MODELS[run.model] is not CNN:
+    if build.find_model(run.model) is not CNN:
         return "its kernel is for the network cnn"
     if run.batch_norm:
         return "its kernel has no batch normalisation"

@@ -12,7 +12,7 @@ VARIANTS = ("avx512", "avx2", "portable")
 """The kinds of processor that the kernel has machine code for, the fastest first."""
 
 _FOLDER = Path(__file__).parent
-_INTERFACE = 1
+_INTERFACE = 2
 """kInterface of kernel/interface.hpp."""
 _SHAPE = (c_int,) * 4
 _INSTALL = "install a C++ compiler (such as g++), and lrdecay again from its sources"

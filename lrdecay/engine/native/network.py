@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Split
 from lrdecay.core.run import Run
+from lrdecay.engine.confusion import Names, measure_classes
 from lrdecay.engine.measured import Metrics
 from lrdecay.engine.native.library import load_kernel
 from lrdecay.engine.native.weights import Layout, Shape
@@ -50,6 +51,7 @@ class Network:
         """
         self._kernel = load_kernel(**which)
         self._run = run
+        self._classes = classes
         sizes = Shape(*shape, classes)
         layout = Layout(self._kernel, sizes)
         self.weights = layout.pack(model.parameters())
@@ -135,21 +137,24 @@ class Network:
         yield
         self.weights.copy_(of_training)
 
-    def evaluate(self, split: Split) -> tuple[Metrics, Tensor]:
-        """Return metrics on a split with dropout off, and which images were right (n,)."""
+    def evaluate(self, split: Split, class_metrics: Names = ()) -> tuple[Metrics, Tensor]:
+        """Return metrics on a split with dropout off, and the class that each image was taken for
+        (n,)."""
         losses = torch.empty(len(split), dtype=torch.float64)
-        right = torch.empty(len(split), dtype=torch.bool)
+        likeliest = torch.empty(len(split), dtype=torch.int64)
         at_once = self._steps_per_call * self._run.batch_size
         split = self._lay_out(split)
-        parts = (split.images, split.labels, losses, right)
-        for images, labels, some_losses, some_right in zip(
+        parts = (split.images, split.labels, losses, likeliest)
+        for images, labels, some_losses, some_likeliest in zip(
             *(each.split(at_once) for each in parts), strict=True
         ):
             self._kernel.evaluate(
                 *(self._memory, self.weights.data_ptr(), images.data_ptr(), labels.data_ptr()),
-                *(len(labels), some_losses.data_ptr(), some_right.data_ptr()),
+                *(len(labels), some_losses.data_ptr(), some_likeliest.data_ptr()),
             )
-        return Metrics(float(losses.mean()), int(right.sum()) / len(split)), right
+        right = int((likeliest == split.labels).sum())
+        (further,) = measure_classes(class_metrics, split.labels, likeliest[None], self._classes)
+        return Metrics(float(losses.mean()), right / len(split), further), likeliest
 
     def _lay_out(self, split: Split) -> Split:
         """Return the images with channels last in memory and the labels side by side, as a dataset

@@ -11,6 +11,7 @@ from lrdecay.components.datasets.dataset import Data
 from lrdecay.components.models import build, dropout
 from lrdecay.core.run import Run
 from lrdecay.engine import record
+from lrdecay.engine.confusion import Names
 from lrdecay.engine.measured import Epoch, Measured, Metrics, OnEpoch, is_finite, read_monitored
 from lrdecay.engine.native import NAME
 from lrdecay.engine.native.network import Network
@@ -20,7 +21,9 @@ from lrdecay.store.schema import Record
 _CPU = torch.device("cpu")
 
 
-def train_native(run: Run, data: Data, on_epoch: OnEpoch | None = None) -> Record:
+def train_native(
+    run: Run, data: Data, on_epoch: OnEpoch | None = None, class_metrics: Names = ()
+) -> Record:
     """Train one run that `find_obstacle` has nothing against, and return its rows.
 
     The test set is measured after every epoch and steers nothing.
@@ -49,10 +52,11 @@ def train_native(run: Run, data: Data, on_epoch: OnEpoch | None = None) -> Recor
             )
         }
         with network.average_weights():
-            metrics["test"], test_correct = network.evaluate(data.test)
-            metrics["train_eval"], _ = network.evaluate(data.train_eval)
+            metrics["test"], likeliest = network.evaluate(data.test, class_metrics)
+            metrics["train_eval"], _ = network.evaluate(data.train_eval, class_metrics)
             if data.validation is not None:
-                metrics["val"], _ = network.evaluate(data.validation)
+                metrics["val"], _ = network.evaluate(data.validation, class_metrics)
+        test_correct = likeliest == data.test.labels
         if not is_finite(metrics):
             diverged_at_step = (number + 1) * steps - 1
             break

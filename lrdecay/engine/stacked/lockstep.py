@@ -15,18 +15,24 @@ from torch import Tensor, nn
 
 from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Split
+from lrdecay.components.losses.functions import CROSS_ENTROPY
 from lrdecay.components.models import build
 from lrdecay.components.models.dropout import read_applied_dropout
 from lrdecay.components.optimizers.build import DECAY_BIASES
+from lrdecay.components.transforms.augmentation import Augmentation
 from lrdecay.core.run import Run
+from lrdecay.engine.confusion import Names, measure_classes
 from lrdecay.engine.measured import EVALUATION_BATCH, Metrics
 from lrdecay.engine.stacked import cuda_graph, optimizers
 from lrdecay.engine.stacked.clipping import Clipping
 from lrdecay.engine.stacked.ensemble import Stack, choose_form
+from lrdecay.engine.stacked.own_loss import OwnLoss
 from lrdecay.engine.stacked.rates import Rates
 from lrdecay.engine.stacked.smoothing import LabelSmoothing
 
 T = TypeVar("T")
+FindLosses = Callable[[Tensor, Tensor], Tensor]
+"""Gives the loss of each image (runs, b), from logits (runs, b, classes) and labels (runs, b)."""
 OnNote = Callable[[str], None]
 """Called with what a user should know of how runs train."""
 
@@ -89,11 +95,12 @@ class Lockstep:
         rows = self._update.coefficients(rates, momenta, self._done)
         rows = rows.to(self._device, self._train.images.dtype)
         keys, order = self._keys(self._done), self._order(epoch)
+        more = self._augment_keys(epoch)
         losses = rows.new_empty(len(rows), len(self._runs))
         correct = torch.zeros(len(self._runs), dtype=torch.int64, device=self._device)
         for number, batch in enumerate(order.split(self._sizes, dim=1)):
-            step = self._step_for(batch, rows[number], keys[number])
-            losses[number], right = step(batch, rows[number], keys[number])
+            inputs = batch, rows[number], keys[number], *more
+            losses[number], right = self._step_for(*inputs)(*inputs)
             correct += right
         first, self._done = self._done, self._done + len(self._sizes)
         self._to_evaluation()
@@ -105,19 +112,22 @@ class Lockstep:
         return Trained(first, rates, by_step, metrics)
 
     @torch.inference_mode()
-    def evaluate(self, split: Split) -> tuple[list[Metrics], Tensor]:
-        """Return each run's metrics with dropout off, and which images were right (runs, n)."""
-        losses, correct = [], []
+    def evaluate(self, split: Split, class_metrics: Names = ()) -> tuple[list[Metrics], Tensor]:
+        """Return each run's metrics with dropout off, and the class that each image was taken for
+        (runs, n)."""
+        losses, taken_for = [], []
         for images, labels in zip(
             split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True
         ):
             logits = self._stack.logits(images, None)
             losses.append(_losses(logits, labels.expand(len(logits), -1)))
-            correct.append(logits.argmax(2) == labels)
+            taken_for.append(logits.argmax(2))
         means = torch.cat(losses, 1).double().mean(1).tolist()
-        right = torch.cat(correct, 1)
-        shares = (right.sum(1).double() / len(split)).tolist()
-        return [Metrics(*each) for each in zip(means, shares, strict=True)], right
+        likeliest = torch.cat(taken_for, 1)
+        right = (likeliest == split.labels).sum(1)
+        shares = (right.double() / len(split)).tolist()
+        further = measure_classes(class_metrics, split.labels, likeliest, logits.shape[2])
+        return [Metrics(*each) for each in zip(means, shares, further, strict=True)], likeliest
 
     def end_epoch(self, monitored: Sequence[float | None]) -> None:
         """Step the schedulers that are stepped every epoch, with what each run's monitors."""
@@ -135,10 +145,18 @@ class Lockstep:
         self._graphs.clear()
 
     def _set_recipe(self) -> None:
-        """Take what the runs smooth and clip, which all of a kind do or none."""
-        runs, like = self._runs, self._train.images
-        self._smoothing = LabelSmoothing(runs, like) if runs[0].label_smoothing else None
-        self._clipping = Clipping(runs, like) if runs[0].clips else None
+        """Take how the runs augment, what they minimise and what they clip: all of a kind have the
+        same transforms and the same loss, and smooth and clip or do not."""
+        runs, like, first = self._runs, self._train.images, self._runs[0]
+        self._augmentation: Augmentation | None = None
+        if first.augmentation:
+            self._augmentation = Augmentation(first.augmentation, self._train.black, like)
+        self._find_losses: FindLosses = _losses
+        if first.label_smoothing:
+            self._find_losses = LabelSmoothing(runs, like).find_losses
+        elif first.loss_function != CROSS_ENTROPY:
+            self._find_losses = OwnLoss(first.loss_function).find_losses
+        self._clipping = Clipping(runs, like) if first.clips else None
 
     @torch.no_grad()
     def _to_evaluation(self) -> None:
@@ -153,8 +171,9 @@ class Lockstep:
         if not self._refreshes:
             return
         keys, batches = self._keys(0), self._order(0).split(self._sizes, dim=1)
+        more = self._augment_keys(0)
         for number, batch in enumerate(batches[: build.REFRESHED_BATCHES]):
-            self._stack.logits(self._train.images[batch], keys[number])
+            self._stack.logits(self._take_images(batch, *more), keys[number])
 
     @torch.no_grad()
     def _to_training(self) -> None:
@@ -165,13 +184,14 @@ class Lockstep:
                 tensor.copy_(value)
             self._of_training = []
 
-    def _step(self, batch: Tensor, row: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    def _step(
+        self, batch: Tensor, row: Tensor, keys: Tensor, *augment: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Train every run on its batch, images given by index (runs, b); return the loss of each
         (the batch's mean), and how many of its images were right."""
         labels = self._train.labels[batch]
-        logits = self._stack.logits(self._train.images[batch], keys, in_row=True)
-        find_losses = _losses if self._smoothing is None else self._smoothing.find_losses
-        losses = find_losses(logits, labels)
+        logits = self._stack.logits(self._take_images(batch, *augment), keys, in_row=True)
+        losses = self._find_losses(logits, labels)
         gradients = differentiate_losses(losses, self._stack.parameters, self._device)
         with torch.no_grad():
             moved = self._stack.list_moved(self._apart)
@@ -180,6 +200,14 @@ class Lockstep:
                 lined_up = self._clipping.clip(lined_up)
             self._update.apply(moved, lined_up, row)
             return losses.detach().mean(1), (logits.argmax(2) == labels).sum(1)
+
+    def _take_images(self, batch: Tensor, *augment: Tensor) -> Tensor:
+        """Return each run's images as training sees them, (runs, b, channels, height, width);
+        `augment` are the keys of the transforms, where there are any."""
+        images = self._train.images[batch]
+        if self._augmentation is None:
+            return images
+        return self._augmentation.apply(images, batch, *augment)
 
     def _step_for(self, *inputs: Tensor) -> cuda_graph.Step:
         if self._device.type != "cuda":
@@ -191,6 +219,13 @@ class Lockstep:
         count, device = len(self._train), self._device
         of_seed = cache(lambda seed: rng.draw_order(seed, epoch, count, device))
         return torch.stack([of_seed(run.seed) for run in self._runs])
+
+    def _augment_keys(self, epoch: int) -> tuple[Tensor, ...]:
+        """Return the keys of an epoch's transforms (transforms, runs), where there are any."""
+        if self._augmentation is None:
+            return ()
+        seeds = [run.seed for run in self._runs]
+        return (self._augmentation.make_keys(seeds, epoch, self._device),)
 
     def _keys(self, first: int) -> Tensor:
         """Return the keys of the dropout masks of an epoch that begins with step `first`, (steps,

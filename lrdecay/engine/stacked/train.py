@@ -12,6 +12,7 @@ from lrdecay.components import rng
 from lrdecay.components.datasets.dataset import Data
 from lrdecay.core.run import Run
 from lrdecay.engine import record
+from lrdecay.engine.confusion import Names
 from lrdecay.engine.measured import Epoch, Measured, Metrics, OnEpoch, is_finite, read_monitored
 from lrdecay.engine.precision import use_precision
 from lrdecay.engine.stacked.lockstep import Lockstep, OnNote, Trained
@@ -38,6 +39,7 @@ def train_stacked(
     device: torch.device,
     on_epoch: OnEpoch | None = None,
     on_note: OnNote | None = None,
+    class_metrics: Names = (),
 ) -> list[Record]:
     """Train runs of one kind together and return their rows, in the same order.
 
@@ -52,17 +54,17 @@ def train_stacked(
         alive = members
         for number in range(1, runs[0].epochs + 1):
             trained = group.train_epoch()
-            test, right = group.evaluate(data.test)
+            test, likeliest = group.evaluate(data.test, class_metrics)
             metrics = {
                 "train": trained.metrics,
-                "train_eval": group.evaluate(data.train_eval)[0],
+                "train_eval": group.evaluate(data.train_eval, class_metrics)[0],
                 "test": test,
             }
             if data.validation is not None:
-                metrics["val"] = group.evaluate(data.validation)[0]
+                metrics["val"] = group.evaluate(data.validation, class_metrics)[0]
             seconds = (time.perf_counter() - started) / len(alive)
             started += seconds * len(alive)
-            rates, test_correct = trained.rates.T.tolist(), right.cpu()
+            rates, test_correct = trained.rates.T.tolist(), (likeliest == data.test.labels).cpu()
             for place, member in enumerate(alive):
                 of_run = {split: of_runs[place] for split, of_runs in metrics.items()}
                 member.seconds += seconds

@@ -38,6 +38,8 @@ def test_images_up_to_the_limits_are_covered(channels, sides, classes):
     [
         ({"model": "mnist_example"}, "its kernel is for the network cnn"),
         ({"batch_norm": True}, "its kernel has no batch normalisation"),
+        ({"augment": '{"cutout":2}'}, "its kernel augments no images"),
+        ({"loss_function": "focal"}, "its kernel has the loss cross_entropy, not focal"),
         ({"label_smoothing": 0.1}, "its kernel has no label smoothing"),
         ({"clip_grad_norm": 1e6}, "its kernel has no gradient clipping"),
         ({"precision": "bfloat16"}, "its kernel computes in float32, not in bfloat16"),

@@ -104,7 +104,9 @@ def test_gradients_are_central_differences(double_kernel, shape, classes, dropou
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
-@pytest.mark.parametrize(("shape", "classes"), [*SHAPES, ((1, 28, 28), 10), ((3, 64, 63), 33)])
+@pytest.mark.parametrize(
+    ("shape", "classes"), [*SHAPES, ((1, 12, 15), 10), ((1, 28, 28), 10), ((3, 64, 63), 33)]
+)
 def test_gradients_are_torch_s(double_kernel, shape, classes, dropout):
     run = make_run(NOT_FUSED, dropout=dropout, batch_size=8)
     images = in_double(make_images(shape, classes, 7))

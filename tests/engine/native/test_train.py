@@ -310,6 +310,6 @@ def test_a_batch_of_more_images_than_there_are_takes_memory_for_those():
 def test_a_trial_takes_time_and_no_schedule():
     run = runs("epochs: 3")["onecycle"]  # of 57 steps, more than a trial has
     training, evaluation = time_native(run, split())
-    assert 0 < evaluation < training
+    assert min(training, evaluation) > 0
     few: Data = few_digits().split(239)
     assert all(each > 0 for each in time_native(replace(run, batch_size=100), few))

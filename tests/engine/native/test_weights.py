@@ -96,7 +96,7 @@ def test_what_is_packed_is_the_network(shape):
     logits = (units @ last + biases[3])[:, : shape.classes]
     labels = images.labels.numpy()
     losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(30), labels]
-    metrics, right = network.evaluate(images)
+    metrics, likeliest = network.evaluate(images)
     assert metrics.loss == pytest.approx(losses.mean(), rel=2e-6, abs=1e-7)
-    assert (right.numpy() == (logits.argmax(axis=1) == labels)).all()
-    assert metrics.accuracy == right.sum().item() / 30
+    assert (likeliest.numpy() == logits.argmax(axis=1)).all()
+    assert metrics.accuracy == (logits.argmax(axis=1) == labels).sum() / 30

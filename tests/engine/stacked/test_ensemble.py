@@ -132,14 +132,6 @@ def assert_as_alone(build: Build, shape, rtol: float, atol: float) -> None:
             assert_close(found[name][place], value, rtol=rtol, atol=atol, msg=name)
 
 
-@pytest.fixture
-def double_precision():
-    """Float64, where no rounding hides or feigns a difference."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 @pytest.fixture(params=["InChannels", "InBatch", "vmap"])
 def form(request, monkeypatch):
     """The form in which a sequence of known layers is computed on the CPU."""

@@ -62,7 +62,7 @@ def noise(shape: tuple[int, int, int]) -> Data:
 
 
 OF_MODELS = {"cnn": (3, 13, 10), "mnist_example": (1, 8, 8), "fmnist_2c2d": (1, 9, 8)}
-OF_MODELS["cifar10_3c3d"] = (3, 16, 16)
+OF_MODELS |= {"cifar10_3c3d": (3, 16, 16), "resnet": (1, 8, 8)}
 
 
 def test_no_model_is_left_out():

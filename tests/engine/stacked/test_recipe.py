@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from helpers.every_kind import OPTIMIZERS
 from helpers.pretended_training import Residual, assert_graphs_hold, own, some
-from helpers.results import TIMES
+from helpers.recipes import assert_first_steps, make_runs, read_losses, same_bits
 from helpers.tiers import slow_but
-from helpers.training import CPU, curve, data_of, digits, split, sweep
+from helpers.training import CPU, curve, data_of, split
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -20,65 +20,15 @@ from torch import nn
 from lrdecay.components import rng
 from lrdecay.components.models import build
 from lrdecay.components.optimizers.build import build_optimizer
-from lrdecay.core.run import Run
 from lrdecay.engine import reference
 from lrdecay.engine.stacked import train
 from lrdecay.engine.stacked.kinds import find_kinds, lockstep_kind
-from lrdecay.engine.stacked.lockstep import Lockstep
-from lrdecay.sweep.matrix import list_runs
 
-STEPS = 20
-CONSTANT = "schedulers: {c: {class: constant}}\n"
 RECIPES = {
     "smoothing": {"label_smoothing": 0.1},
     "clipping": {"clip_grad_norm": 0.5},
     "both": {"label_smoothing": 0.2, "clip_grad_norm": 0.3},
 }
-
-
-def make_runs(optimizer: str, batch_norm: bool, seeds: int = 2, epochs: int = 2) -> list[Run]:
-    """Runs of few digits, 19 steps an epoch."""
-    text = f"optimizer: {OPTIMIZERS[optimizer]}\nmodel: {{batch_norm: {str(batch_norm).lower()}}}\n"
-    text += f"validation: 239\nbatch_size: 16\nepochs: {epochs}\ndropout: 0.3\nseeds: {seeds}\n"
-    return list_runs(sweep(text, CONSTANT), digits())
-
-
-def read_losses(run: Run) -> np.ndarray:
-    """The loss of each step of the reference engine."""
-    losses: list[float] = []
-
-    def remember(epoch, batches, of_epoch):
-        if len(of_epoch) == batches:
-            losses.extend(loss.item() for loss in of_epoch)
-
-    reference.train_one(run, data_of(run), CPU, on_batch=remember)
-    return np.array(losses)
-
-
-def stack_losses(together: list[Run]) -> np.ndarray:
-    """The loss of each step of the stacked engine, a column a run."""
-    data = data_of(together[0])
-    group = Lockstep(together, data.train, data.classes, CPU)
-    losses = []
-    for _ in range(together[0].epochs):
-        losses.append(group.train_epoch().losses.numpy()[:, : len(together)])
-        group.end_epoch([None] * len(together))
-    return np.concatenate(losses)
-
-
-@pytest.fixture
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def assert_first_steps(together: list[Run]) -> None:
-    found = stack_losses(together)
-    for place, run in enumerate(together):
-        expected = read_losses(run)
-        assert len(expected) >= STEPS
-        np.testing.assert_allclose(found[:STEPS, place], expected[:STEPS], rtol=1e-9)
 
 
 @pytest.mark.parametrize("recipe", slow_but(["both"], RECIPES))
@@ -154,11 +104,6 @@ def test_the_reference_is_a_plain_loop(recipe):
     with torch.no_grad():
         plain = F.cross_entropy(model(data.test.images), data.test.labels).item()
     assert curve(record, "test") == pytest.approx([plain], rel=1e-3)
-
-
-def same_bits(one, other) -> bool:
-    rows = [{k: v for k, v in record.run.items() if k not in TIMES} for record in (one, other)]
-    return rows[0] == rows[1] and one.epochs == other.epochs
 
 
 @pytest.mark.parametrize(

@@ -62,3 +62,10 @@ def test_smoothing_and_clipping_add_little(more, launches, megabytes):
     plain, counts = gpu_traffic.count_step(runs=4), gpu_traffic.count_step(runs=4, more=more)
     assert 0 < counts.total_launches - plain.total_launches <= launches
     assert 0 < counts.megabytes - plain.megabytes <= megabytes
+
+
+def test_augmentation_moves_little():
+    more = "augment: {random_crop: 2, horizontal_flip: 0.5, cutout: 3}\n"
+    plain, counts = gpu_traffic.count_step(runs=4), gpu_traffic.count_step(runs=4, more=more)
+    assert 0 < counts.total_launches - plain.total_launches <= 81
+    assert 0 < counts.megabytes - plain.megabytes <= 2.9

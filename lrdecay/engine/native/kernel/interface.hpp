@@ -7,7 +7,7 @@
 
 // Grows with any change here, in Layout or in what the kernel computes: a library of another version
 // of lrdecay may still stand in its folder.
-constexpr int64_t kInterface = 1;
+constexpr int64_t kInterface = 2;
 
 struct LrdecayKernel {
   int64_t interface;     // kInterface
@@ -34,9 +34,10 @@ struct LrdecayKernel {
                    int32_t threshold, double scale, int optimizer, const double* rows,
                    double* losses, int64_t* right);
 
-  // Judges `count` images with dropout off.
+  // Judges `count` images with dropout off: the loss of each, and the class that is likeliest.
   void (*evaluate)(void* network, const void* parameters, const void* pixels,
-                   const int64_t* labels, int64_t count, double* losses, uint8_t* right);
+                   const int64_t* labels, int64_t count, double* losses,
+                   int64_t* likeliest);
 };
 
 extern const LrdecayKernel lrdecay_portable;

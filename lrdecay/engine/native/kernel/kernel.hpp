@@ -11,7 +11,9 @@
 #include "loss.hpp"
 #include "optimizers.hpp"
 #include "streams.hpp"
+#include "winograd.hpp"
 
+#include "memory.hpp"
 #include "network.hpp"
 
 namespace {
@@ -84,9 +86,9 @@ int64_t train(void* network, void* parameters, void* gradients, void* first, voi
 }
 
 void evaluate(void* network, const void* parameters, const void* pixels, const int64_t* labels,
-              int64_t count, double* losses, uint8_t* right) {
+              int64_t count, double* losses, int64_t* likeliest) {
   evaluate(*static_cast<Network*>(network), static_cast<const Real*>(parameters),
-           Images{static_cast<const Real*>(pixels), labels}, count, losses, right);
+           Images{static_cast<const Real*>(pixels), labels}, count, losses, likeliest);
 }
 
 }  // namespace

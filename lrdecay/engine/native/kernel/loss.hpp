@@ -5,7 +5,7 @@ namespace {
 
 struct Judged {
   double loss;  // nats
-  bool right;
+  int likeliest;
 };
 
 // Judges an image's logits. `gradient`, where it is given, gets that of the loss, times `share`.
@@ -24,7 +24,7 @@ Judged judge(const Real* logits, int classes, int64_t label, Real share, Real* g
     for (int c = 0; c < classes; c++)
       gradient[c] = (exponentials[c] / sum - (c == label ? 1 : 0)) * share;
   const double loss = (double)std::log(sum) + (double)largest - (double)logits[label];
-  return {loss, likeliest == label};
+  return {loss, likeliest};
 }
 
 }  // namespace

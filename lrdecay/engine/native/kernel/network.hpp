@@ -1,92 +1,7 @@
 // The whole network for one run on one thread: forward, backward, update; and its evaluation.
 #pragma once
 
-#if defined(__SANITIZE_ADDRESS__)
-extern "C" void __asan_poison_memory_region(const volatile void* start, size_t bytes);
-#endif
-
 namespace {
-
-constexpr int kEvaluated = 64;      // images of an evaluation that pass the linear layers together
-constexpr int kNearNumbers = 6144;  // of the first layer's maps: as many as stay in the near cache
-
-// Hands out parts of one piece of memory, each at the start of a cache line; with no memory yet it
-// only counts. The gaps between parts are at least a cache line, which the address sanitizer guards.
-class Arena {
- public:
-  explicit Arena(char* start) : start_(start) {}
-  template <class T> void take(T*& part, int64_t count) {
-    part = reinterpret_cast<T*>(start_ ? start_ + used_ : nullptr);
-    const int64_t taken = (count * (int64_t)sizeof(T) + 127) / 64 * 64;
-#if defined(__SANITIZE_ADDRESS__)
-    if (start_) __asan_poison_memory_region(part + count, taken - count * sizeof(T));
-#endif
-    used_ += taken;
-  }
-  int64_t used() const { return used_; }
-
- private:
-  char* start_;
-  int64_t used_ = 0;
-};
-
-struct Network {
-  Shape shape;
-  Layout at;
-  int batch;   // the most images of a step
-  int nearby;  // images whose winners are gathered before they are summed
-
-  Real* image;             // framed, of the image at hand
-  Real* turned;            // the second convolution's weights as its forward pass reads them
-  Real* maps1;             // [batch][framed1]
-  int8_t* places1;         // [batch][positions1][kFirst]
-  Real* maps2;             // [batch][features], after dropout
-  int8_t* places2;         // [batch][features]
-  Real* hidden;            // [batch][kHidden], after ReLU and dropout
-  Real* passes;            // [batch][kHidden], what a hidden gradient is multiplied by
-  Real* logits;            // [batch][outputs]
-  Real* exponentials;      // [outputs]
-  Real* of_logits;         // gradients, of the same shapes
-  Real* of_hidden;
-  Real* of_maps2;
-  Real* of_map1;           // of one image
-  Real* block;             // 16 features' weights of the hidden layer, or the last layer's, turned
-  uint64_t* bits;          // the uniforms of a layer
-  Winners winners;
-
-  Network(int channels, int height, int width, int classes, int batch)
-      : shape(channels, height, width, classes), at(shape),
-        batch(batch > kEvaluated ? batch : kEvaluated) {
-    nearby = kNearNumbers / shape.framed1() > 1 ? kNearNumbers / shape.framed1() : 1;
-    winners.capacity = nearby * shape.positions2();
-  }
-
-  // Lays out the memory for everything; returns how many bytes it takes.
-  int64_t lay_out(char* memory) {
-    Arena arena(memory);
-    const int64_t n = batch;
-    arena.take(image, shape.channels * shape.framed_plane());
-    arena.take(turned, kSecond * kSecondTaps);
-    arena.take(maps1, n * shape.framed1());
-    arena.take(places1, n * shape.positions1() * kFirst);
-    arena.take(maps2, n * shape.features);
-    arena.take(places2, n * shape.features);
-    arena.take(hidden, n * kHidden);
-    arena.take(passes, n * kHidden);
-    arena.take(logits, n * shape.outputs);
-    arena.take(exponentials, shape.outputs);
-    arena.take(of_logits, n * shape.outputs);
-    arena.take(of_hidden, n * kHidden);
-    arena.take(of_maps2, n * shape.features);
-    arena.take(of_map1, shape.framed1());
-    arena.take(block, kHidden * shape.outputs);
-    arena.take(bits, (n * (shape.features > kHidden ? shape.features : kHidden) + 1) / 2);
-    arena.take(winners.counts, kSecond);
-    arena.take(winners.corners, kSecond * winners.capacity);
-    arena.take(winners.gradients, kSecond * winners.capacity);
-    return arena.used();
-  }
-};
 
 struct Images {
   const Real* pixels;     // [n][height][width][channels]
@@ -100,11 +15,37 @@ const Real* frame_image(Network& net, const Images& images, int64_t number) {
   const Real* from = images.pixels + number * channels * shape.height * shape.width;
   for (int channel = 0; channel < channels; channel++) {
     Real* plane = net.image + channel * shape.framed_plane() + shape.framed_row() + 1;
-    for (int y = 0; y < shape.height; y++)
-      for (int x = 0; x < shape.width; x++)
-        plane[y * shape.framed_row() + x] = from[(y * shape.width + x) * channels + channel];
+    for (int y = 0; y < shape.height; y++) {
+      Real* to = plane + y * shape.framed_row();
+      const Real* row = from + y * shape.width * channels + channel;
+      if (channels == 1)
+        __builtin_memcpy(to, row, sizeof(Real) * shape.width);
+      else
+        for (int x = 0; x < shape.width; x++) to[x] = row[x * channels];
+    }
   }
   return net.image;
+}
+
+// Before images pass the second convolution.
+void prepare_second(Network& net, const Real* parameters) {
+  if (has_winograd(net.shape))
+    transform_weights(net.at, parameters, net.turned);
+  else
+    turn_second_weights(net.at, parameters, net.turned);
+}
+
+// An image's two convolutions.
+template <bool with_places>
+void convolve(Network& net, const Real* parameters, const Real* image, Real* map1, int8_t* places1,
+              Real* map2, int8_t* places2) {
+  const Shape& shape = net.shape;
+  convolve_first<with_places>(shape, net.at, parameters, image, map1, places1);
+  if (has_winograd(shape))
+    convolve_by_winograd<with_places>(shape, net.at, parameters, net.turned, map1, net.strip, map2,
+                                      places2);
+  else
+    convolve_second<with_places>(shape, net.at, parameters, net.turned, map1, map2, places2);
 }
 
 // Drops elements of the pooled maps; no gradient passes where one is dropped. The stream counts
@@ -152,12 +93,10 @@ Outcome forward(Network& net, const Real* parameters, const Images& images, cons
   const Shape& shape = net.shape;
   for (int n = 0; n < count; n++) {
     const Real* image = frame_image(net, images, order[n]);
-    Real* map = net.maps1 + (int64_t)n * shape.framed1();
-    convolve_first<true>(shape, net.at, parameters, image, map,
-                         net.places1 + (int64_t)n * shape.positions1() * kFirst);
-    convolve_second<true>(shape, net.at, parameters, net.turned, map,
-                          net.maps2 + (int64_t)n * shape.features,
-                          net.places2 + (int64_t)n * shape.features);
+    convolve<true>(net, parameters, image, net.maps1 + (int64_t)n * shape.framed1(),
+                   net.places1 + (int64_t)n * shape.positions1() * kFirst,
+                   net.maps2 + (int64_t)n * shape.features,
+                   net.places2 + (int64_t)n * shape.features);
   }
   if (dropout.active) drop_maps(net, count, dropout);
   apply_hidden(shape, net.at, parameters, net.maps2, count, net.hidden);
@@ -170,7 +109,7 @@ Outcome forward(Network& net, const Real* parameters, const Images& images, cons
     const Judged judged = judge(net.logits + to, shape.classes, images.labels[order[n]],
                                 (Real)1 / count, net.of_logits + to, net.exponentials);
     total += judged.loss;
-    right += judged.right;
+    right += judged.likeliest == images.labels[order[n]];
   }
   return {total / count, right};
 }
@@ -252,7 +191,7 @@ void backward_convolutions(Network& net, const Weights& of, const Images& images
 template <class Update>
 Outcome take_step(Network& net, const Weights& of, const Images& images, const int64_t* order,
                   int count, const Dropout& dropout, const Update& update) {
-  turn_second_weights(net.at, of.parameters, net.turned);
+  prepare_second(net, of.parameters);
   const Outcome outcome = forward(net, of.parameters, images, order, count, dropout);
   // all but the hidden layer's gradients are summed in memory
   const int apart = net.at.first;
@@ -267,16 +206,15 @@ Outcome take_step(Network& net, const Weights& of, const Images& images, const i
 
 // Judges images with dropout off, in order.
 void evaluate(Network& net, const Real* parameters, const Images& images, int64_t count,
-              double* losses, uint8_t* right) {
+              double* losses, int64_t* likeliest) {
   const Shape& shape = net.shape;
-  turn_second_weights(net.at, parameters, net.turned);
+  prepare_second(net, parameters);
   for (int64_t start = 0; start < count; start += kEvaluated) {
     const int some = count - start < kEvaluated ? (int)(count - start) : kEvaluated;
     for (int n = 0; n < some; n++) {
       const Real* image = frame_image(net, images, start + n);
-      convolve_first<false>(shape, net.at, parameters, image, net.maps1, nullptr);
-      convolve_second<false>(shape, net.at, parameters, net.turned, net.maps1,
-                             net.maps2 + (int64_t)n * shape.features, nullptr);
+      convolve<false>(net, parameters, image, net.maps1, nullptr,
+                      net.maps2 + (int64_t)n * shape.features, nullptr);
     }
     apply_hidden(shape, net.at, parameters, net.maps2, some, net.hidden);
     activate_hidden(net, some, Dropout{});
@@ -286,7 +224,7 @@ void evaluate(Network& net, const Real* parameters, const Images& images, int64_
           judge(net.logits + (int64_t)n * shape.outputs, shape.classes, images.labels[start + n],
                 0, nullptr, net.exponentials);
       losses[start + n] = judged.loss;
-      right[start + n] = judged.right;
+      likeliest[start + n] = judged.likeliest;
     }
   }
 }

@@ -28,6 +28,7 @@ constexpr int kVectors = kBlock / kLanes;
 
 typedef Real Vector __attribute__((vector_size(kLanes * sizeof(Real))));
 typedef Whole Mask __attribute__((vector_size(kLanes * sizeof(Whole))));
+typedef int16_t Halves __attribute__((vector_size(2 * kLanes)));
 typedef int8_t Bytes __attribute__((vector_size(kLanes)));
 
 INLINE Vector load(const Real* from) {
@@ -42,14 +43,15 @@ INLINE Vector fill(Real value) { return value - Vector{}; }
 
 INLINE Mask fill_places(Whole value) { return value - Mask{}; }
 
+// Between bytes and a mask's numbers by way of 16 bits: GCC converts at once number by number.
 INLINE Mask load_bytes(const int8_t* from) {
   Bytes loaded;
   __builtin_memcpy(&loaded, from, sizeof loaded);
-  return __builtin_convertvector(loaded, Mask);
+  return __builtin_convertvector(__builtin_convertvector(loaded, Halves), Mask);
 }
 
 INLINE void store_bytes(int8_t* to, Mask values) {
-  const Bytes narrow = __builtin_convertvector(values, Bytes);
+  const Bytes narrow = __builtin_convertvector(__builtin_convertvector(values, Halves), Bytes);
   __builtin_memcpy(to, &narrow, sizeof narrow);
 }
 

@@ -50,6 +50,14 @@ def test_gradients_are_clipped_before_their_step(monkeypatch, optimizer):
     assert all((one != other).any() for one, other in zip(clipped, free, strict=True))
 
 
+def test_images_are_augmented_before_they_come_to_them(monkeypatch):
+    found = own(monkeypatch, Residual, epochs=1)
+    runs = [replace(run, augment='{"cutout":3,"random_crop":2}') for run in found]
+    assert_same_training(runs, rtol=1e-4)
+    (_, augmented), (_, plain) = train_briefly(runs), train_briefly(found)
+    assert (augmented != plain).all()
+
+
 @pytest.mark.slow
 def test_the_cnn_trains_with_them():
     text = "optimizer: {name: SGD, lr: 0.1, momentum: 0.9}\nseeds: 2"
