@@ -102,7 +102,8 @@ def print_answer(answer: Answer, everything: bool = False, sentences: bool = Fal
         if len(rows) > words.SHOWN:
             out.say(f"... and {len(rows) - words.SHOWN} more: --format csv")
     out.print()
-    said = words.write_new_images(found), words.write_best(found), write_next_step(found)
+    pairs = () if sentences else words.write_pairing(found)
+    said = pairs, words.write_new_images(found), words.write_best(found), write_next_step(found)
     for line in (*chain(*said), *words.write_notes(answer)):
         out.say(line)
     if hints := _list_hints(found, everything, sentences):

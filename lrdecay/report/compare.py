@@ -22,12 +22,12 @@ from lrdecay.analysis.headline import name_outcome
 from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.metrics import OWN, Metric, find_metric, with_metrics
 from lrdecay.analysis.number_text import format_interval, format_number
-from lrdecay.analysis.pairing import count_pairs
+from lrdecay.analysis.pairing import count_pairs, describe_pairing
 from lrdecay.analysis.sentences import list_best, name_contrast
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.analysis.verdicts import HIGHER, LOWER
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import spell_count
+from lrdecay.core.text import join_some, spell_count
 from lrdecay.report.conclusions import write_engines
 from lrdecay.store import reader
 from lrdecay.store.export.csv import disarm_formulas
@@ -257,6 +257,13 @@ def write_legend(found: Conclusions) -> str:
         f"at 8 seeds a family of nine meant to err in 5% of the cases errs in 8.5% at skew 1, and "
         f"in 22% at skew 2."
     )
+
+
+def write_pairing(found: Conclusions) -> Iterator[str]:
+    """Yield how runs were paired, where that is not by digests that were verified."""
+    described = map(describe_pairing, found.primary.to_dict("records"))
+    if told := list(dict.fromkeys(filter(None, described))):
+        yield f"{join_some(told, 3)}."
 
 
 def write_new_images(found: Conclusions) -> Iterator[str]:

@@ -60,8 +60,11 @@ def test_a_folder_of_the_trainer_is_compared(tmp_path):
     )
     assert done.exit_code == 0, done.output
     done = call("compare", tmp_path / "got")
-    assert "cosine beats linear by 0.0" in done.output
-    assert "8 pairs by seed, not verified" in done.output
+    assert done.output.startswith("cosine beats linear, by 0.0")
+    assert "\n8 pairs by seed, not verified.\n" in done.output
+    assert (
+        "8 pairs by seed, not verified" in call("compare", tmp_path / "got", "--sentences").output
+    )
     origin = read_origin(read_plan(tmp_path / "got").sweep_text)
     assert origin.columns["extract"] == r"(?P<scheduler>\w+)-s(?P<seed>\d+)"
 
@@ -134,6 +137,8 @@ def test_an_import_stands_beside_another_without_a_margin(tmp_path):
 NOT_DRAWN = {
     "learning-rates": "nothing to draw: learning-rates shows learning_rate, and no run has any",
     "curves": "nothing to draw: curves shows accuracy, and no run has any",
+    "relative-curves": "nothing to draw: relative-curves shows accuracy, and no run has any",
+    "jumps": "nothing to draw: jumps shows accuracy, and no run has any",
     "accuracy-by-dropout": "no axis dropout to draw against: that of the runs is not known; choose",
     "accuracy-by-rate": "no axis lr to draw against",
     "accuracy-by-epochs": "no axis epochs to draw against",

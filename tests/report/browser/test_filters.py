@@ -296,6 +296,8 @@ def test_verdicts_follow_the_filter_and_the_page_says_what_does_not(
     whole = make_tables(SCHEDULERS, (0.0, 0.3), seeds=8, n_epochs=1)
     page = open_page(write_page(tmp_path, whole))
     verdicts, best = page.locator(".verdicts li:visible"), page.locator(".answer li:visible")
+    assert (verdicts.count(), best.count()) == (0, 2)  # sentences are folded away
+    page.get_by_text("Every verdict in a sentence").click()
     assert (verdicts.count(), best.count()) == (6, 2)
     expect(page.locator("#whole")).to_be_hidden()
     tick(page, "dropout", "0.3")
