@@ -221,9 +221,10 @@ def write_criteria(answer: Answer) -> str:
     found, margin = answer.found, answer.found.criteria.margin
     unit = "" if found.metric.unit == OWN else f" in {found.metric.unit}"
     within = "" if margin is None else f", margin {margin:g}"
+    planned = "; not as planned: exploratory" if found.departures else ""
     return (
         f"{answer.folder}: {found.metric.title}{unit}, against {found.reference}; confidence "
-        f"{found.criteria.confidence:g} for all together{within}"
+        f"{found.criteria.confidence:g} for all together{within}{planned}"
     )
 
 

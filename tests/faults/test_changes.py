@@ -39,7 +39,6 @@ BASE = {
     "comparison": {"reference": "constant", "metric": "val_loss", "margin": 1, "confidence": 0.9},
 }
 PICTURES = {"folder": "pictures", "size": 8, "channels": 1}
-DECLARED = {"test_f1": {"higher_is_better": True, "unit": "own", "title": "F1"}}
 CHOICE = {"choose": [0.1, 0.2], "per": "scheduler", "seeds": 1}
 
 Affected = Callable[[Run], bool]
@@ -173,9 +172,8 @@ CHANGES = [
     Change("seeds", [0, 1], [2, 1], lambda run: run.seed == 2),
     Change("target", None, 0.6, none_of_them),
     Change("target", 0.6, 0.99, none_of_them),
-    Change("metrics.test_f1.higher_is_better", True, False, none_of_them, (("metrics", DECLARED),)),
-    Change("metrics.test_f1.unit", "own", "points", none_of_them, (("metrics", DECLARED),)),
-    Change("metrics.test_f1.title", "F1", None, none_of_them, (("metrics", DECLARED),)),
+    Change("metrics", None, ["macro_f1"], none_of_them),
+    Change("metrics", ["macro_f1"], ["macro_f1", "balanced_accuracy"], none_of_them),
     Change("comparison.reference", "constant", "step", none_of_them),
     Change("comparison.metric", "val_loss", "test_accuracy", none_of_them),
     Change("comparison.margin", 1, 2, none_of_them),
@@ -202,14 +200,12 @@ def parts_of(hint: Any) -> Iterator[type[BaseModel]]:
 
 
 def test_there_is_a_change_for_every_field():
-    found = {
-        change.field.replace("schedulers.step.", "schedulers.").replace(".test_f1.", ".")
-        for change in CHANGES
-    }
+    found = {change.field.replace("schedulers.step.", "schedulers.") for change in CHANGES}
     asked = set(keys(Sweep))
     assert {"dataset.channels", "optimizer.lr.per", "schedulers.class", "seeds"} < asked
     # another name is another folder; seeds that are added and trainers have tests of their own
     elsewhere = {"seeds.min", "seeds.max", "seeds.until", "trainer.name", "steps_per_epoch"}
+    elsewhere |= {f"metrics.{key}" for key in ("title", "unit", "higher_is_better")}  # of trainers
     assert asked - found == {"name", *elsewhere}
 
 

@@ -91,7 +91,7 @@ def test_what_is_not_as_planned_is_exploratory_everywhere(tmp_path, training, sw
     assert [name for name, said in found.items() if "exploratory" not in said] == []
     assert found["headline"].endswith(", not as planned: exploratory")
     said, reasons = " ".join(found["text"].split()), f"Not as planned, so exploratory: {why}."
-    assert "(primary, but not as planned: exploratory, 2 contrasts)" in said
+    assert found["text"].splitlines()[1].endswith("; not as planned: exploratory")
     assert reasons in said
     assert found["notes"].startswith(reasons)
     assert f"<strong>Not as planned, so exploratory</strong>: {why}." in found["page"]

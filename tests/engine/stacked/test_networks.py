@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers.results import TIMES
+from helpers.recipes import same_bits
 from helpers.tiers import slow_but
 from helpers.training import CPU, digits, in_precision, sweep
 
@@ -49,13 +49,6 @@ def make_runs(network: str, seeds: int) -> tuple[list[Run], Data]:
     return runs, dataset.split(held_out)
 
 
-@pytest.fixture
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 @pytest.mark.parametrize("network", slow_but(["resnet A"], NETWORKS, soak=["resnet18"]))
 @pytest.mark.usefixtures("double_precision")
 def test_the_first_steps_are_those_of_the_reference(network):
@@ -78,11 +71,6 @@ def test_the_first_steps_are_those_of_the_reference(network):
             continue
         held_out = next(e["loss"] for e in record.epochs if e["split"] == "val")
         assert metrics[place].loss == pytest.approx(held_out, rel=1e-9)
-
-
-def same_bits(one, other) -> bool:
-    rows = [{k: v for k, v in record.run.items() if k not in TIMES} for record in (one, other)]
-    return rows[0] == rows[1] and one.epochs == other.epochs
 
 
 @pytest.mark.parametrize("network", slow_but(["resnet A"], ["resnet A", "resnet B"]))
