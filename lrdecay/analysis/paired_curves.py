@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.axes import axis_values, extra_axes, sort_by_axes
+from lrdecay.analysis.axes import extra_axes, sort_by_axes
+from lrdecay.analysis.contrasts import find_reference
 from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.summaries import join_epochs
 from lrdecay.core.errors import InputError
@@ -28,8 +29,7 @@ def relative_curves(
         InputError: the metric has no such curve, a column is missing, or there is no reference.
     """
     _require_curve(metric)
-    if reference not in axis_values(runs, "scheduler"):
-        raise InputError(f"no run of the reference {reference!r}")
+    find_reference(runs, reference)
     others = [*extra_axes(runs), "dropout"]
     place = [*others, "seed", "split", "epoch"]
     rows = join_epochs(runs, epochs)[["scheduler", *place, metric]].dropna(subset=metric)

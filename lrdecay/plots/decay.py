@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import axis_values, extra_axes
+from lrdecay.analysis.contrasts import find_reference
 from lrdecay.analysis.paired_curves import late_changes, relative_curves
 from lrdecay.plots.common import mark_scheduler, require_choice, require_one_value
 from lrdecay.plots.curves import BAND_ALPHA, EARLY, MARKERS_PER_LINE
@@ -49,16 +50,10 @@ def plot_relative_curves(
     require_choice("split", split, SPLITS)
     require_one_value(runs, [*extra_axes(runs), "dropout"])
     styles, ax = prepare_axes(runs, styles, ax)
-    reference = reference or choose_reference(runs)
+    reference = find_reference(runs, reference)
     curves = relative_curves(runs, epochs, reference, metric)
     curves = curves[curves["split"] == split]
     return draw_relative_curves(curves, reference, metric, styles, legend, ax)
-
-
-def choose_reference(runs: pd.DataFrame) -> str:
-    """Return what schedulers are compared with unless somebody says: constant, else the first."""
-    names = [str(name) for name in axis_values(runs, "scheduler")]
-    return "constant" if "constant" in names else names[0]
 
 
 def draw_relative_curves(
@@ -117,8 +112,13 @@ def plot_late_changes(
     require_choice("split", split, SPLITS)
     require_one_value(runs, [*extra_axes(runs), "dropout"])
     styles, ax = prepare_axes(runs, styles, ax)
-    scale = 100.0 if metric == "accuracy" else 1.0
     rows = late_changes(runs, epochs, metric, split).dropna(subset="late_change")
+    return draw_changes(rows, metric, styles, ax)
+
+
+def draw_changes(rows: pd.DataFrame, metric: str, styles: Mapping[str, Style], ax: Axes) -> Axes:
+    """Draw rows of `lrdecay.analysis.late_changes` as `plot_late_changes` does."""
+    scale = 100.0 if metric == "accuracy" else 1.0
     names = [str(name) for name in axis_values(rows, "scheduler")]
     for place, scheduler in enumerate(names):
         own = scale * rows.loc[rows["scheduler"] == scheduler, "late_change"]

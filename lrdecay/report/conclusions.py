@@ -142,22 +142,21 @@ def name_places(found: Conclusions) -> str:
     return join_words(several) if several else ""
 
 
-def write_next_step(found: Conclusions) -> list[str]:
-    """Return from where on differences are resolved, and the fewest seeds that would settle one
+def write_next_step(found: Conclusions) -> Iterator[str]:
+    """Yield from where on differences are resolved, and the fewest seeds that would settle one
     more; nothing where nothing is open."""
     still_open = open_questions(found.table)
     if still_open.empty:
-        return []
-    lines = [describe_resolution(found)]
+        return
+    if resolved := describe_resolution(found):
+        yield resolved
     if found.criteria.seeds_fixed:  # more of them would not be what was planned
-        return list(filter(None, lines))
+        return
     more = still_open["more_seeds"].to_numpy(float)
     if not np.isfinite(more).any():
-        lines.append(
-            f"What is open may not be resolvable within "
-            f"{spell_count(found.criteria.budget, 'seed')}."
-        )
-        return list(filter(None, lines))
+        budget = spell_count(found.criteria.budget, "seed")
+        yield f"What is open may not be resolvable within {budget}."
+        return
     nearest = still_open[more == more.min()]
     begins = (nearest["verdict"] == NOT_EVALUATED).all()
     verb = "would begin to judge" if begins else "would settle"
@@ -171,8 +170,7 @@ def write_next_step(found: Conclusions) -> list[str]:
         cost = f" (about {spell_seconds(per_run * _more_runs(nearest))} of training)"
     seeds = f"{int(more.min())} more {'seed' if more.min() == 1 else 'seeds'}"
     last = "" if begins else f", if {as_is}"
-    lines.append(f"Cheapest next step: {seeds}{cost} {verb} {what}{last}.")
-    return list(filter(None, lines))
+    yield f"Cheapest next step: {seeds}{cost} {verb} {what}{last}."
 
 
 def write_outlook(found: Conclusions) -> list[str]:

@@ -171,7 +171,7 @@ def _answer(found: Conclusions) -> Mapping[str, Any]:
     primary, largest = found.primary["verdict"], headline.describe_largest(found)
     return {
         "headline": headline.write_answer(found),
-        "next_step": conclusions.write_next_step(found),
+        "next_step": list(conclusions.write_next_step(found)),
         "sure": [*filter(None, [headline.write_confidence(found)]), *write_new_images(found)],
         "seen": [] if primary.isin(RESOLVED).any() else list(filter(None, [largest])),
         "departures": found.departures,

@@ -7,9 +7,9 @@ from functools import partial
 import pandas as pd
 
 from lrdecay.analysis import Conclusions, extra_axes
+from lrdecay.analysis.contrasts import find_reference
 from lrdecay.analysis.metrics import METRICS_COMPARED
 from lrdecay.analysis.pairing import NOT_PAIRED
-from lrdecay.plots.decay import choose_reference
 from lrdecay.report.figures import cells, curves, decay, differences, panels
 from lrdecay.report.figures.panels import Chart, Setting
 from lrdecay.report.own_loops import AS_TOLD, has_program
@@ -57,7 +57,7 @@ def list_sections(
             return []
         return draw(chart, panels.split_settings(runs, epochs, styles, but=[axis]))
 
-    reference = choose_reference(runs) if found is None else found.reference
+    reference = find_reference(runs) if found is None else found.reference
     tried = []
     if len(trials):
         tried = panels.split_settings(trials, epochs.iloc[:0], styles, but=["lr"])

@@ -1,5 +1,6 @@
 """Charts of what happens over a run."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -50,15 +51,12 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
         return None
     of_images = counts_images(setting.runs)
     name = f"{metric}-{setting.number}"
-    curves, rates = learning_curves(completed, epochs, metric), setting.rates_by_dropout
+    curves = learning_curves(completed, epochs, metric)
 
     def draw(split: str, dropout: object, ax: Axes) -> Axes:
         shown = select_rows(select_rows(curves, "split", split), "dropout", dropout)
         ylabel = name_values(metric, split, of_images)
         return draw_mean_curves(shown, metric, ylabel, ax=ax, **setting.options)
-
-    def draw_rate(dropout: object, ax: Axes) -> Axes:
-        return draw_rate_curves(select_rows(rates, "dropout", dropout), ax=ax, **setting.options)
 
     rows = [
         panels.draw_row(
@@ -70,16 +68,8 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
         )
         for split in own
     ]
-    width, height = panels.PANEL_INCHES
-    inches = width, (0.6 * height if len(dropouts) > 1 else height)
-    what = "learning rate by epoch"
-    knows_rates = rates["learning_rate"].notna().any()
-    if knows_rates:
-        rows.append(
-            panels.draw_row(dropouts, draw_rate, f"{name}-rate", what, "Learning rate", inches)
-        )
-    if len(dropouts) == 1:  # side by side
-        rows = [Row("", [replace(row.panels[0], title=row.title) for row in rows])]
+    rates = draw_rate_rows(setting, dropouts, f"{name}-rate")
+    rows = stand_side_by_side([*rows, *rates]) if len(dropouts) == 1 else [*rows, *rates]
     counts = completed.groupby(["scheduler", "dropout"], dropna=False)["run_id"].size()
     unit = "percent"
     if metric == "loss":
@@ -92,9 +82,30 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
     if metric == "accuracy" and last > 1 / EARLY:
         caption += " The first epochs may lie below the axis."
     how = AS_TOLD if has_program(setting.runs) else "the one that was applied"
-    caption += f" The learning rate is {how}." if knows_rates else ""
+    caption += f" The learning rate is {how}." if rates else ""
     caption += panels.describe_left_out(dropouts)
     return Chart(setting, rows, caption, setting.list_keys(completed["scheduler"]))
+
+
+def draw_rate_rows(setting: Setting, dropouts: Sequence[object], name: str) -> list[Row]:
+    """Return a row of the learning rate by epoch, a panel per dropout, to stand below others; none
+    where no rate is known."""
+    rates = setting.rates_by_dropout
+    if not rates["learning_rate"].notna().any():
+        return []
+
+    def draw(dropout: object, ax: Axes) -> Axes:
+        return draw_rate_curves(select_rows(rates, "dropout", dropout), ax=ax, **setting.options)
+
+    width, height = panels.PANEL_INCHES
+    inches = width, (0.6 * height if len(dropouts) > 1 else height)
+    what = "learning rate by epoch"
+    return [panels.draw_row(dropouts, draw, name, what, "Learning rate", inches)]
+
+
+def stand_side_by_side(rows: Sequence[Row]) -> list[Row]:
+    """Return rows of one panel each as one row, whose panels have the rows' titles."""
+    return [Row("", [replace(row.panels[0], title=row.title) for row in rows])]
 
 
 def _has_curve(part: pd.DataFrame, metric: str, last: int) -> bool:

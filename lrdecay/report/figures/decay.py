@@ -1,6 +1,5 @@
 """Charts of what decay does."""
 
-from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -10,10 +9,11 @@ from lrdecay import plots
 from lrdecay.analysis import axis_values, relative_curves
 from lrdecay.analysis.axes import select_rows
 from lrdecay.analysis.paired_curves import late_changes
-from lrdecay.plots.curves import EARLY, draw_rate_curves
-from lrdecay.plots.decay import draw_relative_curves
+from lrdecay.plots.curves import EARLY
+from lrdecay.plots.decay import draw_changes, draw_relative_curves
 from lrdecay.report.figures import panels
-from lrdecay.report.figures.panels import Chart, Row, Setting
+from lrdecay.report.figures.curves import draw_rate_rows, stand_side_by_side
+from lrdecay.report.figures.panels import Chart, Setting
 
 _FEWEST_EPOCHS = 3
 
@@ -27,9 +27,9 @@ def draw_relative(reference: str, setting: Setting) -> Chart | None:
     dropouts = axis_values(runs, "dropout")
     rows = []
     last = pd.DataFrame()
+    of_test = epochs[epochs["split"] == "test"]
     for metric in ("accuracy", "loss"):
-        curves = relative_curves(runs, epochs, reference, metric)
-        curves = curves[curves["split"] == "test"]
+        curves = relative_curves(runs, of_test, reference, metric)
         if curves.empty:
             continue
         last = curves
@@ -44,19 +44,9 @@ def draw_relative(reference: str, setting: Setting) -> Chart | None:
         rows.append(panels.draw_row(dropouts, partial(draw, curves, metric), name, what, title))
     if not rows:
         return None
-    rates = setting.rates_by_dropout
-    if rates["learning_rate"].notna().any():
-        width, height = panels.PANEL_INCHES
-
-        def draw_rate(dropout: object, ax: Axes) -> Axes:
-            own = select_rows(rates, "dropout", dropout)
-            return draw_rate_curves(own, ax=ax, **setting.options)
-
-        name, what = f"relative-rate-{setting.number}", "learning rate by epoch"
-        inches = width, 0.6 * height
-        rows.append(panels.draw_row(dropouts, draw_rate, name, what, "Learning rate", inches))
-    if len(dropouts) == 1:  # side by side
-        rows = [Row("", [replace(row.panels[0], title=row.title) for row in rows])]
+    rows += draw_rate_rows(setting, dropouts, f"relative-rate-{setting.number}")
+    if len(dropouts) == 1:
+        rows = stand_side_by_side(rows)
     caption = (
         f"Each run less the run of {reference} at the same seed, epoch by epoch: mean over seeds, "
         f"and a band with the 95% interval of each epoch alone, which is no verdict. Above 0 a "
@@ -82,7 +72,7 @@ def draw_late_changes(setting: Setting) -> Chart | None:
     )
 
     def draw(shown: pd.DataFrame, ax: Axes) -> Axes:
-        return plots.plot_late_changes(shown, epochs, styles=setting.styles, ax=ax)
+        return draw_changes(shown, "accuracy", setting.styles, ax)
 
     what = "change of test accuracy per epoch, late in a run"
     return panels.draw_by_dropout(setting, own, draw, "jumps", what, caption)
