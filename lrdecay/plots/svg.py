@@ -1,6 +1,5 @@
 """A figure to a small `<svg>` element for the inside of an HTML page."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl, urlencode
 from xml.etree import ElementTree
@@ -12,14 +11,15 @@ from matplotlib.axis import Axis, YAxis
 from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import to_text
 from lrdecay.plots.canvas import draw_svg
+from lrdecay.plots.compact_svg import compact_svg
 
 
 def figure_to_svg(ax: Axes, name: str, label: str) -> str:
     """The figure of `ax` as a small `<svg>` element to put inside an HTML page.
 
-    Black becomes `currentColor`, text stays text in the page's own font, numbers keep two
-    decimals, every id starts with `name`, and marks say what they show (`mark_artists`), as do rows
-    and columns (`mark_places`). The same figure gives the same text.
+    It is as short as `compact_svg` makes it, every id starts with `name`, and marks say what they
+    show (`mark_artists`), as do rows and columns (`mark_places`). The same figure gives the same
+    text.
 
     Args:
         ax: the axes whose figure is written.
@@ -31,11 +31,13 @@ def figure_to_svg(ax: Axes, name: str, label: str) -> str:
         raise ValueError("these axes were removed from their figure")
     svg = ElementTree.fromstring(draw_svg(figure))
     view = svg.attrib["viewBox"]
+    for child in list(svg):
+        if child.tag.endswith("}metadata") or child.find("{*}style") is not None:
+            svg.remove(child)
     for element in list(svg.iter()):
         if element.tag.endswith("}g"):
             read_mark(element)
-    for element in svg.iter():
-        _simplify(element, name)
+    compact_svg(svg, name)
     svg.attrib = {
         "id": name,
         "class": "plot",
@@ -43,39 +45,7 @@ def figure_to_svg(ax: Axes, name: str, label: str) -> str:
         "role": "img",
         "aria-label": sanitize_line(label),
     }
-    for child in svg.findall("metadata") + svg.findall("defs"):
-        if child.find("style") is not None or child.tag == "metadata":
-            svg.remove(child)
     return ElementTree.tostring(svg, encoding="unicode")
-
-
-_DECIMALS = re.compile(r"-?\d+\.\d+")
-_NUMERIC = ("d", "x", "y", "transform", "style", "width", "height")
-
-
-def _simplify(element: ElementTree.Element, name: str) -> None:
-    """Drop what inline HTML does not need and make ids the page's own; see `figure_to_svg`."""
-    element.tag = element.tag.rpartition("}")[2]
-    attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
-    if "id" in attributes:
-        attributes["id"] = f"{name}-{attributes['id']}"
-    for key in attributes.keys() & {"href", "clip-path"}:
-        attributes[key] = attributes[key].replace("#", f"#{name}-")
-    if "style" in attributes:
-        style = re.sub(r"font-family: [^;]*;? ?", "", attributes["style"])
-        attributes["style"] = style.replace("#000000", "currentColor")
-    for key in _NUMERIC:
-        if key in attributes:
-            plain = _DECIMALS.sub(_round, attributes[key])
-            attributes[key] = " ".join(plain.split())
-    element.attrib = attributes
-    if element.tag not in ("text", "title"):
-        element.text = None
-    element.tail = None
-
-
-def _round(number: re.Match[str]) -> str:
-    return f"{round(float(number[0]), 2) + 0.0:g}"
 
 
 MAX_POINTS = 2000
