@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lrdecay.plots.cells import plot_gap_by_dropout as plot_gap_by_dropout
     from lrdecay.plots.cells import plot_heat_map as plot_heat_map
     from lrdecay.plots.curves import plot_curves as plot_curves
+    from lrdecay.plots.curves import plot_late_curves as plot_late_curves
     from lrdecay.plots.curves import plot_learning_rates as plot_learning_rates
     from lrdecay.plots.curves import plot_schedules as plot_schedules
     from lrdecay.plots.decay import plot_ecdf as plot_ecdf
@@ -43,7 +44,7 @@ else:
                 "MOST_DOTS plot_accuracy_by_dropout plot_accuracy_by_epochs plot_accuracy_by_rate "
                 "plot_gap_by_dropout plot_heat_map"
             ),
-            "curves": "plot_curves plot_learning_rates plot_schedules",
+            "curves": "plot_curves plot_late_curves plot_learning_rates plot_schedules",
             "decay": "plot_ecdf plot_late_changes plot_relative_curves",
             "differences": "plot_closing plot_differences plot_gain_by_dropout plot_slopes",
             "figure_file": "save_figure write_figure",

@@ -99,8 +99,10 @@ def _share_styles(svg: Element) -> None:
     for group in svg.iter("g"):
         points = [child for child in group if child.tag != "title"]
         styles = {child.get("style") if child.tag == "use" else None for child in points}
-        if len(points) > 1 and len(styles) == 1 and None not in styles and "style" not in group.attrib:
-            group.set("style", styles.pop() or "")
+        if len(points) < 2 or len(styles) > 1 or "style" in group.attrib:
+            continue
+        if (shared := styles.pop()) is not None:
+            group.set("style", shared)
             for point in points:
                 del point.attrib["style"]
 

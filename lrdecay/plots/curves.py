@@ -125,6 +125,31 @@ def plot_curves(
     return draw_mean_curves(curves, metric, ylabel, styles, legend, ax)
 
 
+def plot_late_curves(
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    metric: str = "accuracy",
+    split: str = "test",
+    *,
+    styles: Mapping[str, Style] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """The last half of what `plot_curves` draws, on the range of its own means: where schedulers
+    part that lie on each other on the range of a whole run.
+
+    Raises:
+        InputError: as `plot_curves`.
+    """
+    late = epochs[epochs["epoch"] >= find_late(epochs)]
+    return plot_curves(runs, late, metric, split, styles=styles, legend=legend, ax=ax)
+
+
+def find_late(epochs: pd.DataFrame) -> float:
+    """Return the epoch at which the last half of a run begins, in a table that has `epoch`."""
+    return 0.5 * float(epochs["epoch"].max())
+
+
 def name_values(metric: str, split: str, of_images: bool) -> str:
     """Return what an axis of a metric of a split is called; an accuracy is one in any case."""
     return f"{split} {UNITS[metric] if of_images or metric == 'accuracy' else metric}"

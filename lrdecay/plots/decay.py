@@ -120,23 +120,26 @@ def draw_changes(rows: pd.DataFrame, metric: str, styles: Mapping[str, Style], a
     """Draw rows of `lrdecay.analysis.late_changes` as `plot_late_changes` does."""
     scale = 100.0 if metric == "accuracy" else 1.0
     names = [str(name) for name in axis_values(rows, "scheduler")]
-    for place, scheduler in enumerate(names):
+    colors = [styles[name].color for name in names]
+    places = rows["scheduler"].map(names.index).to_numpy()
+    sns.stripplot(
+        x=places,
+        y=scale * rows["late_change"].to_numpy(),
+        hue=places,
+        palette=colors,
+        alpha=0.6,
+        size=3.5,
+        jitter=False,
+        native_scale=True,
+        legend=False,
+        ax=ax,
+    )
+    for place, (scheduler, dots) in enumerate(zip(names, ax.collections, strict=True)):
         own = scale * rows.loc[rows["scheduler"] == scheduler, "late_change"]
-        color = styles[scheduler].color
-        before = len(ax.collections)
-        sns.stripplot(
-            x=np.full(len(own), place),
-            y=own.to_numpy(),
-            color=color,
-            alpha=0.6,
-            size=3.5,
-            jitter=False,
-            native_scale=True,
-            ax=ax,
-        )
-        bar = ax.plot([place - 0.25, place + 0.25], [own.mean()] * 2, color=color, linewidth=2.4)
+        ends = [place - 0.25, place + 0.25]
+        bar = ax.plot(ends, [own.mean()] * 2, color=colors[place], linewidth=2.4)
         words = f"{scheduler}, mean of {len(own)} runs: {own.mean():.3g}"
-        mark_scheduler([*ax.collections[before:]], scheduler)
+        mark_scheduler([dots], scheduler)
         mark_scheduler(bar, scheduler, words)
     ax.set_xticks(range(len(names)), list(map(shorten_name, names)))
     for label in ax.get_xticklabels():
@@ -167,11 +170,21 @@ def plot_ecdf(
     require_one_value(runs, [*extra_axes(runs), "dropout"])
     styles, ax = prepare_axes(runs, styles, ax)
     rows = runs[runs["status"] == "completed"].dropna(subset=column)
-    for scheduler, own in rows.groupby("scheduler", sort=False):
-        before = len(ax.lines)
-        sns.ecdfplot(x=100 * own[column].to_numpy(), stat="percent", ax=ax)
-        line = ax.lines[before]
-        line.set(**styles[str(scheduler)].stroke, linewidth=1.6)
-        mark_scheduler([line], str(scheduler), f"{scheduler}, {len(own)} runs")
+    names = [str(name) for name in axis_values(rows, "scheduler")]
+    places = rows["scheduler"].map(names.index).to_numpy()
+    before = len(ax.lines)
+    sns.ecdfplot(
+        x=100 * rows[column].to_numpy(),
+        hue=places,
+        palette=[styles[name].color for name in names],
+        stat="percent",
+        legend=False,
+        ax=ax,
+    )
+    counts = rows["scheduler"].value_counts()
+    # seaborn draws the last first
+    for scheduler, line in zip(reversed(names), ax.lines[before:], strict=True):
+        line.set(**styles[scheduler].stroke, linewidth=1.6)
+        mark_scheduler([line], scheduler, f"{scheduler}, {counts[scheduler]} runs")
     ax.set(xlabel=f"{column.replace('_', ' ')} (%)", ylabel="runs (%)", ylim=(0, 102))
     return finish_axes(ax, select_styles(rows, styles), legend)

@@ -29,6 +29,10 @@ KINDS: dict[str, tuple[str, str]] = {
         "plot_curves",
         "accuracy or loss (--metric) of a --split by epoch, at one dropout",
     ),
+    "late-curves": (
+        "plot_late_curves",
+        "the last half of a run's curves, on a range of their own, at one dropout",
+    ),
     "relative-curves": (
         "plot_relative_curves",
         "accuracy or loss less the --reference's at the same seed, by epoch, at one dropout",
@@ -71,7 +75,7 @@ KINDS: dict[str, tuple[str, str]] = {
 _SHOWN = {
     "learning-rates": ("epochs", "learning_rate"),
     # or what --metric says
-    **dict.fromkeys(("curves", "relative-curves", "jumps"), ("epochs", "accuracy")),
+    **dict.fromkeys(("curves", "late-curves", "relative-curves", "jumps"), ("epochs", "accuracy")),
     **dict.fromkeys(
         ("accuracy-by-dropout", "accuracy-by-rate", "accuracy-by-epochs", "heat-map", "spread"),
         ("runs", "test_accuracy"),

@@ -65,10 +65,16 @@ def list_sections(
     by_dropout = draw(cells.draw_accuracy_by_dropout)
     spread = draw(partial(cells.draw_spread, repeats))
     by_epochs = vary("epochs", cells.draw_accuracy_by_epochs)
+    relative = draw(partial(decay.draw_relative, reference))
+
+    def draw_curves(metric: str) -> list[Chart]:
+        # learning rates stand below curves once
+        return draw(partial(curves.draw_curves, metric, not relative))
+
     listed = [
         Section("headline", "", decide(differences.draw_differences)),
         Section("map", "", draw(cells.draw_heat_map)),
-        Section("decay", "What decay does", draw(partial(decay.draw_relative, reference))),
+        Section("decay", "What decay does", relative),
         Section("jumps", "Jumps late in a run", draw(decay.draw_late_changes)),
         Section("ecdf", "Where runs end", draw(decay.draw_ecdf)),
         Section("slopes", "Seed by seed", decide(differences.draw_slopes)),
@@ -82,8 +88,8 @@ def list_sections(
         Section("by_rate", "Sensitivity to the base rate", vary("lr", cells.draw_accuracy_by_rate)),
         Section("by_epochs", "Test accuracy by length of the run", by_epochs),
         Section("target", "Time to the target", draw(cells.draw_target)),
-        Section("loss", "Loss by epoch", draw(partial(curves.draw_curves, "loss"))),
-        Section("accuracy", "Accuracy by epoch", draw(partial(curves.draw_curves, "accuracy"))),
+        Section("loss", "Loss by epoch", draw_curves("loss")),
+        Section("accuracy", "Accuracy by epoch", draw_curves("accuracy")),
     ]
     return {section.id: section for section in listed}
 
@@ -116,6 +122,6 @@ def list_import_sections(
         listed = [section for section in listed if section.id != "closing"]
     for name in ("loss", "accuracy"):
         if len(epochs) and epochs[name].notna().any():
-            charts = draw(partial(curves.draw_curves, name))
+            charts = draw(partial(curves.draw_curves, name, True))
             listed.append(Section(name, f"{name.capitalize()} by epoch", charts))
     return {section.id: section for section in listed}

@@ -10,11 +10,18 @@ from matplotlib.axes import Axes
 from lrdecay.analysis import axis_values, learning_curves, learning_rate_curves
 from lrdecay.analysis.axes import select_rows
 from lrdecay.plots.common import counts_images
-from lrdecay.plots.curves import EARLY, draw_mean_curves, draw_rate_curves, name_values
+from lrdecay.plots.curves import (
+    EARLY,
+    draw_mean_curves,
+    draw_rate_curves,
+    find_late,
+    name_values,
+)
 from lrdecay.report.figures import panels
 from lrdecay.report.figures.panels import Chart, Row, Setting
 from lrdecay.report.own_loops import AS_TOLD, has_program
 
+_FEWEST_LATE = 4  # epochs, or its last half is but a stroke
 SPLIT_TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
 
 
@@ -38,9 +45,9 @@ def draw_rates(setting: Setting) -> Chart | None:
     return panels.make_single(setting, ax, "rates", label, caption, curves["scheduler"])
 
 
-def draw_curves(metric: str, setting: Setting) -> Chart | None:
-    """Loss or accuracy by epoch: a row of panels per split, a panel per dropout, and below them the
-    learning rate."""
+def draw_curves(metric: str, with_rates: bool, setting: Setting) -> Chart | None:
+    """Loss or accuracy by epoch: a row of panels per split, a panel per dropout, the late part of
+    test curves on a range of its own, and below them the learning rate, if asked for."""
     completed = setting.runs[setting.runs["status"] == "completed"]
     epochs = setting.epochs[setting.epochs["run_id"].isin(completed["run_id"])]
     dropouts = axis_values(completed, "dropout")
@@ -53,22 +60,33 @@ def draw_curves(metric: str, setting: Setting) -> Chart | None:
     name = f"{metric}-{setting.number}"
     curves = learning_curves(completed, epochs, metric)
 
-    def draw(split: str, dropout: object, ax: Axes) -> Axes:
+    def draw(split: str, since: float, dropout: object, ax: Axes) -> Axes:
         shown = select_rows(select_rows(curves, "split", split), "dropout", dropout)
+        shown = shown[shown["epoch"] >= since]
         ylabel = name_values(metric, split, of_images)
         return draw_mean_curves(shown, metric, ylabel, ax=ax, **setting.options)
 
     rows = [
         panels.draw_row(
             dropouts,
-            partial(draw, split),
+            partial(draw, split, 0.0),
             f"{name}-{split}",
             f"{split} {metric} by epoch",
             f"{SPLIT_TITLES[split]} {'images' if of_images else 'split'}",
         )
         for split in own
     ]
-    rates = draw_rate_rows(setting, dropouts, f"{name}-rate")
+    if "test" in own and last >= _FEWEST_LATE:
+        rows.append(
+            panels.draw_row(
+                dropouts,
+                partial(draw, "test", find_late(curves)),
+                f"{name}-late",
+                f"test {metric} by epoch, the last half",
+                f"Test {'images' if of_images else 'split'}, the last half of the run",
+            )
+        )
+    rates = draw_rate_rows(setting, dropouts, f"{name}-rate") if with_rates else []
     rows = stand_side_by_side([*rows, *rates]) if len(dropouts) == 1 else [*rows, *rates]
     counts = completed.groupby(["scheduler", "dropout"], dropna=False)["run_id"].size()
     unit = "percent"
