@@ -34,11 +34,18 @@ class Best:
     about: Mapping[str, object]
     left: Sequence[str]
     not_evaluated: Sequence[str]
+    excluded: Sequence[str] = ()
 
     @property
     def where(self) -> str:
         """What they are of, in words; nothing where there is only one such place."""
         return join_filled(*(format_named(axis, value) for axis, value in self.about.items()))
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """Whether each scheduler may be best, in a word or two."""
+        words = {"yes": self.left, "no": self.excluded, "not evaluated": self.not_evaluated}
+        return {name: answer for answer, names in words.items() for name in names}
 
 
 def list_best(table: pd.DataFrame | None) -> Iterator[Best]:
@@ -54,6 +61,7 @@ def list_best(table: pd.DataFrame | None) -> Iterator[Best]:
                 dict(zip(axes, values, strict=True)),
                 rows.loc[evaluated & rows["in_set"], "scheduler"].tolist(),
                 rows.loc[~evaluated, "scheduler"].tolist(),
+                rows.loc[evaluated & ~rows["in_set"], "scheduler"].tolist(),
             )
 
 

@@ -31,6 +31,8 @@ from lrdecay.plots.svg import About, mark_artists, mark_places
 MOST_DOTS = 50
 """Runs of a cell, by ascending seed, that get a dot each."""
 MOST_TICKS = 10
+COLOUR_SDS = 4.0
+"""Standard deviations over seeds that the colours of a map span at least."""
 LOG_AXES = {"lr": "base learning rate", "epochs": "length of the run (epochs)"}
 """Axes whose values are a row of factors, and what they are called."""
 
@@ -187,6 +189,9 @@ def _draw_by_axis(
 def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Mean test accuracy (percent) of each cell as a colour, with mean, sd and n written on it.
 
+    The colours span the means, and four times the median sd of a cell at least (`COLOUR_SDS`), so
+    that means which differ by less than seeds do look alike.
+
     A row per scheduler, a column per dropout; a cell without a completed run stays empty.
 
     Raises:
@@ -205,8 +210,11 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         return table.reindex(index=order[0], columns=order[1])
 
     means = 100.0 * spread("mean")
+    low, high = _find_colour_range(cells)
     sns.heatmap(
         means,
+        vmin=low,
+        vmax=high,
         annot=spread("words").fillna(""),
         fmt="",
         cmap="crest",
@@ -231,6 +239,16 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     mark_places(ax.xaxis, [{"dropout": dropout} for dropout in order[1]])
     ax.set(xlabel="dropout", ylabel="")
     return ax
+
+
+def _find_colour_range(cells: pd.DataFrame) -> tuple[float, float]:
+    """Return the percentages at which the colours of a map end: `COLOUR_SDS` of a cell apart at
+    least, or noise would look like a difference."""
+    means = 100.0 * cells["mean"]
+    middle = (means.min() + means.max()) / 2
+    sd = 100.0 * cells["sd"].median()
+    half = max((means.max() - means.min()) / 2, COLOUR_SDS / 2 * (0.0 if math.isnan(sd) else sd))
+    return middle - half, middle + half
 
 
 def _in_words(cell: Mapping[Hashable, Any]) -> str:

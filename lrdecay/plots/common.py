@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter
 from lrdecay.analysis import axis_values
 from lrdecay.core.errors import InputError
 from lrdecay.plots.style import Style, format_plain
-from lrdecay.plots.svg import About, mark_artists, mark_places
+from lrdecay.plots.svg import About, Readings, mark_artists, mark_places
 from lrdecay.store.columns import FOREIGN
 
 SPREAD = 0.4  # of the smallest step on the axis: how far the schedulers of a value are spread out
@@ -51,9 +51,11 @@ def mark_scheduler(
     name: str = "",
     points: Sequence[tuple[About, str]] = (),
     about: About | None = None,
+    readings: Readings | None = None,
 ) -> None:
     """Mark artists as showing a scheduler, for readers of the SVG; see `svg.mark_artists`."""
-    mark_artists(artists, {"scheduler": scheduler, **(about or {})}, name or scheduler, points)
+    about = {"scheduler": scheduler, **(about or {})}
+    mark_artists(artists, about, name or scheduler, points, readings)
 
 
 def draw_means(

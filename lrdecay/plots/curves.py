@@ -1,5 +1,7 @@
 """What happens over a run: learning rates, loss and accuracy by epoch."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import extra_axes, learning_curves, learning_rate_curves
+from lrdecay.core.text import format_mean
 from lrdecay.plots.common import (
     counts_images,
     mark_scheduler,
@@ -22,6 +25,7 @@ from lrdecay.plots.style import (
     select_styles,
     use_log_scale,
 )
+from lrdecay.plots.svg import Readings
 from lrdecay.store.schema import SPLITS
 
 UNITS = {"loss": "loss (nats per image)", "accuracy": "accuracy (%)"}
@@ -66,10 +70,19 @@ def draw_rate_curves(
             trained = [epoch - before for epoch in curve["epoch"] for before in (1.0, 0.0)]
             width, alpha = (0.8, 0.6) if thin else (1.6, 1.0)
             line = ax.plot(trained, rates, **style.stroke, linewidth=width, alpha=alpha)
-            mark_scheduler(line, str(scheduler))
+            mark_scheduler(line, str(scheduler), readings=_read_rates(curve["epoch"], rates))
     if ax.dataLim.y0 >= 0:
         ax.set_ylim(bottom=0)
     return _finish_rates(ax, select_styles(curves, styles), legend)
+
+
+def _read_rates(epochs: pd.Series[int], rates: np.ndarray) -> Readings:
+    """Say each epoch's first and last rate, in the middle of the epoch."""
+    words = {
+        int(epoch): f"{first:.3g}" if first == last else f"{first:.3g} to {last:.3g}"
+        for epoch, (first, last) in zip(epochs, rates.reshape(-1, 2), strict=True)
+    }
+    return Readings(words, (min(words) - 0.5, max(words) + 0.5))
 
 
 def plot_schedules(
@@ -178,7 +191,7 @@ def draw_mean_curves(
             markevery=max(1, len(curve) // MARKERS_PER_LINE),
             linewidth=1.4,
         )
-        mark_scheduler(line, str(scheduler))
+        mark_scheduler(line, str(scheduler), readings=_read_means(curve, metric))
         if curve["sd"].notna().any():
             band = ax.fill_between(
                 epoch, low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0
@@ -191,6 +204,19 @@ def draw_mean_curves(
     if metric == "loss":
         use_log_scale(ax)
     return finish_axes(ax, select_styles(curves, styles), legend)
+
+
+def _read_means(curve: pd.DataFrame, metric: str) -> Readings:
+    known = curve.dropna(subset="mean")
+    said = zip(known["epoch"], known["mean"], known["sd"], strict=True)
+    if metric == "accuracy":
+        return Readings({int(epoch): format_mean(mean, sd) for epoch, mean, sd in said})
+    return Readings(
+        {
+            int(epoch): f"{mean:.3g}" + ("" if np.isnan(sd) else f" \N{PLUS-MINUS SIGN} {sd:.2g}")
+            for epoch, mean, sd in said
+        }
+    )
 
 
 def _limits(curves: pd.DataFrame, metric: str, scale: float) -> tuple[float, float]:

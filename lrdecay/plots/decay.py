@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from lrdecay.analysis import axis_values, extra_axes
 from lrdecay.analysis.contrasts import find_reference
+from lrdecay.analysis.number_text import format_interval, format_number
 from lrdecay.analysis.paired_curves import late_changes, relative_curves
 from lrdecay.plots.common import mark_scheduler, require_choice, require_one_value
 from lrdecay.plots.curves import BAND_ALPHA, EARLY, MARKERS_PER_LINE
@@ -21,7 +22,7 @@ from lrdecay.plots.style import (
     select_styles,
     shorten_name,
 )
-from lrdecay.plots.svg import mark_places
+from lrdecay.plots.svg import Readings, mark_places
 from lrdecay.store.schema import SPLITS
 
 _UNITS = {"loss": "nats", "accuracy": "points"}
@@ -75,7 +76,9 @@ def draw_relative_curves(
         every = max(1, len(curve) // MARKERS_PER_LINE)
         line = ax.plot(epoch, mean, **style.stroke, marker=style.marker, linewidth=1.4)
         line[0].set(markersize=3.5, markevery=every)
-        mark_scheduler(line, str(scheduler))
+        words = map(_word_interval, mean, low, high)
+        readings = Readings(dict(zip(map(int, epoch), words, strict=True)))
+        mark_scheduler(line, str(scheduler), readings=readings)
         if np.isfinite(high).any():
             band = ax.fill_between(
                 epoch, low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0
@@ -91,6 +94,11 @@ def draw_relative_curves(
     drawn = {reference, *curves["scheduler"]}
     used = {scheduler: style for scheduler, style in styles.items() if scheduler in drawn}
     return finish_axes(ax, used, legend)
+
+
+def _word_interval(mean: float, low: float, high: float) -> str:
+    said = format_number(mean)
+    return f"{said} ({format_interval(low, high)})" if np.isfinite(high - low) else said
 
 
 def plot_late_changes(

@@ -1,6 +1,7 @@
 """A figure to a small `<svg>` element for the inside of an HTML page."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 from xml.etree import ElementTree
 
@@ -55,19 +56,42 @@ About = Mapping[str, object]
 """Axis -> value."""
 
 _PREFIX = "mark:"
-_NAME, _POINT, _CLASS = "-name", "-point", "-class"  # no axis begins with a dash
+_NAME, _POINT, _CLASS, _READINGS = "-name", "-point", "-class", "-readings"  # axes have no dash
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What a curve says epoch by epoch: epoch -> words; `span` is which epochs its two ends are at,
+    the first and the last of them unless given."""
+
+    words: Mapping[int, str]
+    span: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        if not self.words:
+            return ""
+        first, last = self.span or (min(self.words), max(self.words))
+        said = (f"{epoch}:{words}" for epoch, words in self.words.items())
+        return "|".join((f"{first:g}:{last:g}", *said))
 
 
 def mark_artists(
-    artists: Iterable[Artist], about: About, name: str, points: Sequence[tuple[About, str]] = ()
+    artists: Iterable[Artist],
+    about: About,
+    name: str,
+    points: Sequence[tuple[About, str]] = (),
+    readings: Readings | None = None,
 ) -> None:
     """Say what artists show, and each of their points.
 
     In SVG an artist becomes a group with an attribute `data-AXIS` for each axis of `about`, and
     `name`, if it has one, as its title. So do its points, or the paths of a collection, if all of
-    them are within the figure.
+    them are within the figure. What a curve says epoch by epoch is in an attribute too,
+    `data--readings`: FIRST:LAST|EPOCH:WORDS|...
     """
     pairs = _list_pairs(about, name)
+    if readings is not None and readings.words:
+        pairs.append((_READINGS, str(readings)))
     if len(points) <= MAX_POINTS:
         pairs += [(_POINT, urlencode(_list_pairs(*point))) for point in points]
     _set_mark(artists, pairs)

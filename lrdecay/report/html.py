@@ -66,7 +66,15 @@ def _inert(value: object) -> object:
     return sanitize(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-SCRIPTS = ("tables.js", "figures.js", "contents.js", "report.js")
+SCRIPTS = (
+    "tables.js",
+    "figures.js",
+    "readouts.js",
+    "legends.js",
+    "pictures.js",
+    "contents.js",
+    "report.js",
+)
 """The parts of the script, in order."""
 
 
@@ -74,7 +82,8 @@ def load_assets() -> dict[str, Markup]:
     """Return what the template needs: `style`, `script` and `policy`.
 
     The policy forbids every request and any script but this one, which it knows by its digest.
-    Style attributes are allowed, since figures have them.
+    Style attributes are allowed, since figures have them, and pictures that the page itself holds,
+    since it makes a PNG of one.
     """
     script = "\n".join(map(_text, SCRIPTS))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -82,6 +91,7 @@ def load_assets() -> dict[str, Markup]:
         "default-src": "'none'",
         "script-src": f"'sha256-{digest}'",
         "style-src": "'unsafe-inline'",
+        "img-src": "blob:",
         "base-uri": "'none'",
         "form-action": "'none'",
     }

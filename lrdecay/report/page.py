@@ -123,7 +123,9 @@ def render_report(
         contrasts=[] if found is None else tables.tabulate_contrasts(found),
         unit="" if metric is None else UNIT_TITLES[metric.unit],
         shares=[] if found is None else conclusions.list_shares(found),
-        cells=tables.tabulate_cells(runs, None if built_in else metric, of_images=built_in),
+        cells=tables.tabulate_cells(
+            runs, None if built_in else metric, of_images=built_in, found=found
+        ),
         map=shown.pop("map").charts,
         # neighbours that fill half of a wide page stand side by side
         groups=[

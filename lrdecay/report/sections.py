@@ -69,7 +69,7 @@ def list_sections(
 
     def draw_curves(metric: str) -> list[Chart]:
         # learning rates stand below curves once
-        return draw(partial(curves.draw_curves, metric, not relative))
+        return draw(partial(curves.draw_curves, metric, with_rates=not relative))
 
     listed = [
         Section("headline", "", decide(differences.draw_differences)),
@@ -122,6 +122,6 @@ def list_import_sections(
         listed = [section for section in listed if section.id != "closing"]
     for name in ("loss", "accuracy"):
         if len(epochs) and epochs[name].notna().any():
-            charts = draw(partial(curves.draw_curves, name, True))
+            charts = draw(partial(curves.draw_curves, name))
             listed.append(Section(name, f"{name.capitalize()} by epoch", charts))
     return {section.id: section for section in listed}

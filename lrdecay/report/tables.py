@@ -21,7 +21,7 @@ from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.metrics import METRICS_COMPARED, POINTS, UNIT_TITLES, Metric
 from lrdecay.analysis.number_text import DECIMALS, format_interval, format_number
 from lrdecay.analysis.pairing import count_pairs
-from lrdecay.analysis.sentences import name_contrast
+from lrdecay.analysis.sentences import list_best, name_contrast
 from lrdecay.core.text import format_named, format_values, join_filled, to_text
 from lrdecay.plots.common import counts_images
 from lrdecay.report.conclusions import find_axes
@@ -66,24 +66,31 @@ class Listing:
 
 
 def tabulate_cells(
-    runs: pd.DataFrame, metric: Metric | None = None, of_images: bool = True
+    runs: pd.DataFrame,
+    metric: Metric | None = None,
+    of_images: bool = True,
+    found: Conclusions | None = None,
 ) -> Listing:
     """A metric in its unit, a row per cell; test accuracy in percent unless one is given.
-    `of_images`: whether it is of images that lrdecay's own loop has counted."""
+    `of_images`: whether it is of images that lrdecay's own loop has counted. What `found` says of
+    the best by this metric is a column more."""
     axes = drop_own_dropout(cell_axes(runs), runs)
     metric = METRICS_COMPARED["test_accuracy"] if metric is None else metric
     table = cell_summary(runs, metric.name)
     digits = 2 if metric.unit == POINTS else 4
     lines = []
+    best = {} if found is None or found.metric != metric else _find_best(found, axes)
     for cell in table.head(MAX_LINES).to_dict("records"):
         about = {axis: to_text(cell[axis]) for axis in axes}
+        may_be_best = [Cell(best.get(tuple(about.values()), ""))] if best else []
         mean = (
             "no mean" if math.isnan(cell["mean"]) else f"{metric.scale * cell['mean']:.{digits}f}"
         )
         sd = "" if math.isnan(cell["sd"]) else f"{metric.scale * cell['sd']:.{digits}f}"
         counts = [str(int(cell[name])) for name in ("n", "n_diverged", "n_failed")]
         numbers = [Cell(text, number=True) for text in (mean, sd, *counts)]
-        lines.append(Line(about, [*(Cell(text) for text in about.values()), *numbers]))
+        texts = [Cell(text) for text in about.values()]
+        lines.append(Line(about, [*texts, *numbers, *may_be_best]))
     unit = UNIT_TITLES[metric.unit]
     what = f"{metric.title[0].upper()}{metric.title[1:]}, in {unit}"
     if metric == METRICS_COMPARED["test_accuracy"] and of_images:
@@ -91,10 +98,30 @@ def tabulate_cells(
     return Listing(
         "table-cells",
         f"{what}: mean and standard deviation (sd, n \N{MINUS SIGN} 1 in the denominator) over n "
-        f"completed runs, which differ in seed alone.",
-        [*axes, "mean", "sd", "n", "diverged", "failed"],
+        f"completed runs, which differ in seed alone.{_describe_best(found) if best else ''}",
+        [*axes, "mean", "sd", "n", "diverged", "failed", *(["may be best"] if best else [])],
         lines,
         _left_out(len(table) - len(lines), "in runs.parquet"),
+    )
+
+
+def _find_best(found: Conclusions, axes: Sequence[str]) -> dict[tuple[str, ...], str]:
+    """Return whether each cell is one of those not excluded as best, by its values of the axes;
+    nothing where none is evaluated."""
+    answers = {
+        tuple(to_text({**best.about, "scheduler": name}[axis]) for axis in axes): answer
+        for best in list_best(found.best)
+        for name, answer in best.answers.items()
+        if set(axes) <= {*best.about, "scheduler"}
+    }
+    return answers if "yes" in answers.values() else {}
+
+
+def _describe_best(found: Conclusions | None) -> str:
+    confidence = 0 if found is None else found.criteria.confidence
+    return (
+        f" May be best: no other one at the same place is shown to be better; the best one is "
+        f"among them with {100 * confidence:g}% confidence."
     )
 
 
@@ -126,9 +153,9 @@ def _contrasts(name: str, caption: str, table: pd.DataFrame, of_images: bool) ->
     rows = table.head(MAX_LINES).to_dict("records")
     lines = [Line(find_axes(row, strata), _contrast(row, of_images)) for row in rows]
     columns = [
-        *("contrast", "n", "difference", "interval"),
+        *("contrast", "verdict", "n", "difference", "interval"),
         *(["on new images"] if of_images else []),
-        *("wins", "d_z", "r", "skew", "verdict"),
+        *("wins", "d_z", "r", "skew"),
     ]
     left_out = _left_out(len(table) - len(lines), "left out: lrdecay.analysis.compare has all")
     return Listing(name, caption, columns, lines, left_out)
@@ -147,7 +174,7 @@ def _contrast(row: Row, of_images: bool) -> list[Cell]:
     on_images = Cell(images, number=True, sort=_exact(row["images_low"]))
     named, count = Cell(name_contrast(row)), Cell(count_pairs(row), number=True)
     images_too = [on_images] if of_images else []
-    return [named, count, mean, within, *images_too, *others, Cell(row["verdict"])]
+    return [named, Cell(row["verdict"]), count, mean, within, *images_too, *others]
 
 
 def _exact(value: float) -> str:

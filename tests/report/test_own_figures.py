@@ -26,7 +26,8 @@ def list_titles(chart) -> list[str]:
 def test_figures_of_another_loop_speak_of_splits_and_of_a_loss_without_a_unit():
     chart = curves.draw_curves("loss", make_setting())
     assert list_titles(chart) == [
-        *("Training split", "Validation split", "Test split", "Learning rate")
+        *("Training split", "Validation split", "Test split"),
+        *("Test split, the last half of the run", "Learning rate"),
     ]
     assert chart.caption == (
         "Loss (log scale) by epoch, mean over seeds (band: mean \N{PLUS-MINUS SIGN} 1 sd, n = 2 "
@@ -60,7 +61,7 @@ def test_a_split_has_a_curve_where_it_was_measured_more_than_once():
     assert curves.draw_curves("loss", once) is None
     no_loss = make_setting(change=lambda epochs: epochs.assign(loss=None).astype({"loss": float}))
     assert curves.draw_curves("loss", no_loss) is None
-    assert len(list_titles(curves.draw_curves("accuracy", no_loss))) == 4
+    assert len(list_titles(curves.draw_curves("accuracy", no_loss))) == 5
 
 
 def test_rates_are_those_of_all_epochs_though_a_split_was_measured_in_some():

@@ -133,7 +133,7 @@ def test_every_figure_and_every_fact_is_there(page: Page) -> None:
     curves = [
         f"{metric}-0-{split}-{dropout}"
         for metric in ("loss", "accuracy")
-        for split in ("train", "val", "test", "rate")
+        for split in ("train", "val", "test", "late")
         for dropout in (0, 1)
     ]
     keys = ["key-0", "key-1", "key-2"]
@@ -309,13 +309,14 @@ def test_the_page_says_each_verdict_as_compare_does_with_the_sweeps_settings(
         assert page.source.count(f">{sentence}</li>") == 1
     for name, rows in (("differences", primary), ("other-differences", others)):
         head, *lines = page.tables[f"table-{name}"]
-        assert [column for (column,) in head][:4] == ["contrast", "n", "difference", "interval"]
+        columns = ["contrast", "verdict", "n", "difference", "interval"]
+        assert [column for (column,) in head][:5] == columns
         assert len(lines) == len(rows)
         for line, row in zip(lines, rows.to_dict("records"), strict=True):
             assert line[0] == [f"{row['where']}: {row['a']} \N{MINUS SIGN} {row['b']}"]
-            assert line[1] == [str(row["n"])]
-            assert float(line[2][0]) == pytest.approx(row["mean"], abs=0.006)
-            assert line[-1] == [row["verdict"]]
+            assert line[1] == [row["verdict"]]
+            assert line[2] == [str(row["n"])]
+            assert float(line[3][0]) == pytest.approx(row["mean"], abs=0.006)
     about = [row for row in page.rows if "data-scheduler" in row][: len(primary)]
     assert [(row["data-scheduler"], row["data-dropout"]) for row in about] == [
         (row["scheduler"], f"{row['dropout']:g}") for row in primary.to_dict("records")

@@ -35,7 +35,8 @@ def draw_heat_map(setting: Setting) -> Chart | None:
     inches = max(5.1, 1.2 + 0.95 * dropouts), 0.8 + 0.5 * schedulers
     ax = plots.plot_heat_map(setting.runs, ax=panels.make_panel(inches))
     caption = (
-        "Test accuracy after the last epoch, in percent, the darker the higher: mean "
+        "Test accuracy after the last epoch, in percent, the darker the higher (the colours span "
+        "four sd at least, so what differs by less than seeds do looks alike): mean "
         f"\N{PLUS-MINUS SIGN} sd over the seeds of a cell, and how many completed "
         f"({panels.format_counts(cells['n'])}). A cell without a completed run is empty."
     )

@@ -45,7 +45,7 @@ def draw_rates(setting: Setting) -> Chart | None:
     return panels.make_single(setting, ax, "rates", label, caption, curves["scheduler"])
 
 
-def draw_curves(metric: str, with_rates: bool, setting: Setting) -> Chart | None:
+def draw_curves(metric: str, setting: Setting, with_rates: bool = True) -> Chart | None:
     """Loss or accuracy by epoch: a row of panels per split, a panel per dropout, the late part of
     test curves on a range of its own, and below them the learning rate, if asked for."""
     completed = setting.runs[setting.runs["status"] == "completed"]

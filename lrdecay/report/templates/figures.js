@@ -78,11 +78,6 @@ function arrangeFigures(main, figures) {
     panels.className = `panels n${[...panels.children].filter(visible).length}`;
   }
   const shown = figures.filter(({ plot }) => visible(plot));
-  for (const entry of main.querySelectorAll(".legend li")) {
-    const own = shown.filter(({ plot }) => entry.closest("figure").contains(plot));
-    const drawn = own.flatMap(({ marks }) => marks).filter(visible);
-    entry.hidden ||= !drawn.some(({ dataset }) => dataset.scheduler === entry.dataset.scheduler);
-  }
   for (const figure of shown) {
     figure.marks.forEach(joinPoints);
     closeUp(figure);

@@ -1,10 +1,10 @@
-/* The report page at work: filters, sorting, names of marks, copies of tables, colours.
+/* The report page at work: filters, sorting, colours; what its other parts do is put together here.
 
 The page is whole without this script; all controls are made here. What is filtered and sorted stands
 in the URL's fragment alone, e.g. #scheduler=cosine&scheduler=step&dropout=0.3&sort-runs=-4, so a
 link or the back button brings it back. Every element of <main> that carries data-AXIS is about that
-value and is hidden while the filter excludes it; `figures.js` then closes the gaps. All text reaches
-the page as text, never as HTML. */
+value and is hidden while the filter excludes it, but for entries of legends, which bring it back;
+`figures.js` then closes the gaps. All text reaches the page as text, never as HTML. */
 const THEME = "lrdecay-colours";
 
 /* ---- the state: { only: Map axis -> Set of values, sorts: Map table id -> column, at: id } ---- */
@@ -64,76 +64,6 @@ function filterGroup(axis, values, changed) {
   return make("fieldset", {}, make("legend", {}, axis), ...boxes);
 }
 
-/* ---- names of marks: on hover, and by arrow keys in a focused figure ---- */
-
-const NEAR = 8; // pixels
-
-/* The points of a figure next to a place: those that lie on one another, if one is near. */
-function pointsAt(marks, x, y) {
-  const measured = marks
-    .filter((mark) => mark.localName === "use" && visible(mark))
-    .map((mark) => {
-      const { left, right, top, bottom } = mark.getBoundingClientRect();
-      return { mark, distance: Math.hypot((left + right) / 2 - x, (top + bottom) / 2 - y) };
-    });
-  const least = Math.min(NEAR, ...measured.map(({ distance }) => distance));
-  const near = measured.filter(({ distance }) => distance < NEAR && distance < least + 0.5);
-  return near.map(({ mark }) => mark);
-}
-
-function nameMarks(main) {
-  const names = new Map();
-  const tip = make("div", { id: "tip", role: "status" });
-  let current = [];
-  document.body.append(tip);
-
-  function place() {
-    if (!current.length) return;
-    const { left, right, top, bottom } = current[0].getBoundingClientRect();
-    const below = top < tip.offsetHeight + 16;
-    const wanted = (left + right - tip.offsetWidth) / 2;
-    const most = document.documentElement.clientWidth - tip.offsetWidth - 8;
-    tip.style.left = `${Math.max(8, Math.min(wanted, most))}px`;
-    tip.style.top = `${below ? bottom + 8 : top - tip.offsetHeight - 8}px`;
-  }
-
-  function show(...marks) {
-    for (const mark of current) mark.classList.remove("named");
-    for (const mark of marks) mark.classList.add("named");
-    current = marks;
-    tip.textContent = marks.map((mark) => names.get(mark)).join("\n");
-    place();
-  }
-
-  for (const title of main.querySelectorAll("svg.plot title")) {
-    names.set(title.parentNode, title.textContent);
-    title.remove(); // or the browser would show it too
-  }
-  for (const plot of main.querySelectorAll("svg.plot")) {
-    const marks = [...plot.querySelectorAll("*")].filter((element) => names.has(element));
-    if (!marks.length) continue;
-    plot.setAttribute("tabindex", "0");
-    plot.setAttribute("aria-description", "Left and right arrow keys name its marks.");
-    plot.addEventListener("pointermove", ({ target, clientX, clientY }) => {
-      const points = pointsAt(marks, clientX, clientY);
-      const under = marks.filter((mark) => mark.contains(target)).slice(-1);
-      show(...(points.length ? points : under));
-    });
-    plot.addEventListener("pointerleave", () => show());
-    plot.addEventListener("blur", () => show());
-    plot.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      const shown = marks.filter(visible);
-      if (!step || !shown.length) return;
-      event.preventDefault();
-      const at = shown.indexOf(current[0]);
-      show(shown.at(at < 0 && step < 0 ? -1 : (at + step) % shown.length));
-    });
-  }
-  document.addEventListener("keydown", ({ key }) => key === "Escape" && show());
-  document.addEventListener("scroll", place, { passive: true });
-}
-
 /* ---- colours ---- */
 
 function remembered() {
@@ -171,7 +101,9 @@ function themeChoice() {
 function start() {
   const main = document.querySelector("main");
   const tables = [...main.querySelectorAll("table.listing[id]")];
-  const about = [...main.querySelectorAll("*")].filter((element) => attributesOf(element).length);
+  const about = [...main.querySelectorAll("*:not(.legend > li)")].filter(
+    (element) => attributesOf(element).length,
+  );
   const figures = [...main.querySelectorAll("svg.plot")].map(measureFigure);
   const rows = tables.flatMap((table) => [...table.tBodies[0].rows]);
   const axes = findAxes(rows, [...document.querySelectorAll(".keys > *"), ...about]);
@@ -219,7 +151,18 @@ function start() {
   (main.querySelector(".headline") ?? main.querySelector("h1")).after(whole);
   const counts = tables.map((table) => tableTools(table, say));
   for (const table of tables) makeSortable(table, sorted);
-  nameMarks(main);
+  readOutFigures(main);
+  const toggle = (scheduler) => {
+    const state = readState();
+    const all = axes.get("scheduler");
+    const shown = new Set(state.only.get("scheduler") ?? all);
+    if (!shown.delete(scheduler)) shown.add(scheduler);
+    if (shown.size && shown.size < all.length) state.only.set("scheduler", shown);
+    else state.only.delete("scheduler");
+    go({ ...state, at: null });
+  };
+  const legends = axes.has("scheduler") ? setUpLegends(main, toggle) : [];
+  offerPictures(main, say);
 
   function apply({ only, sorts, at }) {
     for (const box of panel.querySelectorAll("input")) {
@@ -228,6 +171,7 @@ function start() {
     for (const element of main.querySelectorAll("[hidden]")) element.removeAttribute("hidden");
     for (const element of about) element.toggleAttribute("hidden", excluded(element, only));
     arrangeFigures(main, figures);
+    markLegends(legends, only.get("scheduler"));
     tables.forEach((table, i) => {
       sortTable(table, sorts.get(table.id));
       const shown = table.originalRows.filter(visible).length;

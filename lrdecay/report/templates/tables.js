@@ -102,9 +102,8 @@ async function copy(text) {
   }
 }
 
-function download(text, name) {
-  // the mark at its start tells spreadsheets that it is UTF-8
-  const url = URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" }));
+function download(blob, name) {
+  const url = URL.createObjectURL(blob);
   make("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
@@ -130,7 +129,9 @@ function tableTools(table, say) {
     button("Copy as CSV", {}, copier("CSV", toCsv)),
     button("Copy as Markdown", {}, copier("Markdown", toMarkdown)),
     button("Download CSV", {}, () => {
-      download(toCsv(shownCells(table)), `${name}.csv`);
+      // the mark at its start tells spreadsheets that it is UTF-8
+      const written = ["\ufeff", toCsv(shownCells(table))];
+      download(new Blob(written, { type: "text/csv" }), `${name}.csv`);
       say(`Downloaded ${rows()} as CSV.`);
     }),
   );
