@@ -19,7 +19,7 @@ from matplotlib.transforms import Bbox
 
 _PAD = 3.0  # points around everything
 _TICK_LABELS = (30.0, 18.0, 6.0, 5.0)  # points they usually take: near enough for as many ticks
-_POINTS = 72  # per inch, as in SVG
+POINTS = 72  # per inch, as in SVG
 
 
 def make_canvas(inches: tuple[float, float]) -> Axes:
@@ -34,7 +34,7 @@ def draw_svg(figure: Figure) -> str:
     figures with a layout that is what counts.
     """
     written = io.StringIO()
-    dpi, figure.dpi = figure.dpi, _POINTS
+    dpi, figure.dpi = figure.dpi, POINTS
     patches = [figure.patch, *(ax.patch for ax in figure.axes)]
     shown = [patch.get_visible() for patch in patches]
     try:

@@ -82,7 +82,7 @@ def _read_rates(epochs: pd.Series[int], rates: np.ndarray) -> Readings:
         int(epoch): f"{first:.3g}" if first == last else f"{first:.3g} to {last:.3g}"
         for epoch, (first, last) in zip(epochs, rates.reshape(-1, 2), strict=True)
     }
-    return Readings(words, (min(words) - 0.5, max(words) + 0.5))
+    return Readings(words, shift=-0.5)
 
 
 def plot_schedules(

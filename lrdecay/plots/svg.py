@@ -11,7 +11,7 @@ from matplotlib.axis import Axis, YAxis
 
 from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import to_text
-from lrdecay.plots.canvas import draw_svg
+from lrdecay.plots.canvas import POINTS, draw_svg
 from lrdecay.plots.compact_svg import compact_svg
 
 
@@ -46,7 +46,15 @@ def figure_to_svg(ax: Axes, name: str, label: str) -> str:
         "role": "img",
         "aria-label": sanitize_line(label),
     }
+    if svg.find(f".//g[@data-{_READINGS}]") is not None:
+        svg.set("data--x", _find_scale(ax, figure.dpi))
     return ElementTree.tostring(svg, encoding="unicode")
+
+
+def _find_scale(ax: Axes, dpi: float) -> str:
+    """Return where 0 is on a linear x-axis, and how long 1 is, in units of the picture."""
+    (zero, _), (one, _) = ax.transData.transform([(0.0, 0.0), (1.0, 0.0)]) * POINTS / dpi
+    return f"{zero:.2f} {one - zero:.3f}"
 
 
 MAX_POINTS = 2000
@@ -61,18 +69,15 @@ _NAME, _POINT, _CLASS, _READINGS = "-name", "-point", "-class", "-readings"  # a
 
 @dataclass(frozen=True)
 class Readings:
-    """What a curve says epoch by epoch: epoch -> words; `span` is which epochs its two ends are at,
-    the first and the last of them unless given."""
+    """What a curve says epoch by epoch: epoch -> words. On the x-axis an epoch is at its number and
+    `shift`."""
 
     words: Mapping[int, str]
-    span: tuple[float, float] | None = None
+    shift: float = 0.0
 
     def __str__(self) -> str:
-        if not self.words:
-            return ""
-        first, last = self.span or (min(self.words), max(self.words))
         said = (f"{epoch}:{words}" for epoch, words in self.words.items())
-        return "|".join((f"{first:g}:{last:g}", *said))
+        return "|".join((f"{self.shift:g}", *said))
 
 
 def mark_artists(
@@ -87,7 +92,7 @@ def mark_artists(
     In SVG an artist becomes a group with an attribute `data-AXIS` for each axis of `about`, and
     `name`, if it has one, as its title. So do its points, or the paths of a collection, if all of
     them are within the figure. What a curve says epoch by epoch is in an attribute too,
-    `data--readings`: FIRST:LAST|EPOCH:WORDS|...
+    `data--readings`: SHIFT|EPOCH:WORDS|...
     """
     pairs = _list_pairs(about, name)
     if readings is not None and readings.words:

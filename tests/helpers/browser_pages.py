@@ -102,3 +102,14 @@ def tick(page: Page, axis: str, *values: str) -> None:
         page.locator("#bar summary").click()
     for value in values:
         page.get_by_role("group", name=axis, exact=True).get_by_label(value, exact=True).click()
+
+
+def marks(page: Page, figure: str, axis: str) -> set[str]:
+    """The values of an axis whose marks are drawn in a figure."""
+    drawn = (
+        "e => { while (e && getComputedStyle(e).display != 'none') e = e.parentElement; return !e }"
+    )
+    shown = page.locator(f"#{figure} [data-{axis}]").evaluate_all(
+        f"(all, name) => all.filter({drawn}).map(e => e.getAttribute(name))", f"data-{axis}"
+    )
+    return set(shown)

@@ -195,6 +195,21 @@ def test_the_heat_map_colours_and_writes_each_cell() -> None:
         for c in cells[cells["n"] > 0].to_dict("records")
     }
     assert [label.get_text() for label in ax.get_yticklabels()] == list(STYLES)
+    low, high = mesh.get_clim()
+    known = means[np.isfinite(means)]
+    width = max(known.max() - known.min(), 4 * 100 * cells["sd"].median())
+    assert (low, high) == pytest.approx(
+        ((known.min() + known.max() - width) / 2, (known.min() + known.max() + width) / 2)
+    )
+
+
+def test_the_colours_of_a_map_do_not_shout_a_range_below_the_noise() -> None:
+    accuracy = np.where(RUNS["seed"] % 2, 0.9, 0.8) + 0.001 * (RUNS["scheduler"] == "step")
+    ax = plots.plot_heat_map(RUNS.assign(test_accuracy=accuracy))
+    sd = 100 * analysis.cell_summary(RUNS.assign(test_accuracy=accuracy))["sd"].median()
+    low, high = ax.collections[0].get_clim()
+    assert high - low == pytest.approx(4 * sd)
+    assert 0.01 * (high - low) > 0.1
 
 
 def test_accuracy_by_epochs_is_on_the_axis_of_epochs() -> None:

@@ -287,3 +287,15 @@ def test_a_spread_without_bitmaps_has_marks_of_seeds_alone() -> None:
     sds = (100 * DRY.groupby("scheduler", sort=False)["test_accuracy"].std()).tolist()
     drawn = [float(np.asarray(line.get_xdata())[0]) for line in plots.plot_spread(bare).lines]
     assert drawn == pytest.approx(sds)
+
+
+@pytest.mark.parametrize(("metric", "scale"), [("loss", 1.0), ("accuracy", 100.0)])
+def test_late_curves_are_the_last_half_on_a_range_of_its_own(metric: str, scale: float) -> None:
+    ax = plots.plot_late_curves(DRY, EPOCHS, metric)
+    curves = analysis.learning_curves(DRY, EPOCHS, metric).query("split == 'test' and epoch >= 4")
+    for line, scheduler in zip(ax.lines, analysis.axis_values(DRY, "scheduler"), strict=True):
+        curve = curves[curves["scheduler"] == scheduler]
+        assert curve["epoch"].tolist() == [4, 5, 6, 7, 8]
+        assert points(line) == curve[["epoch"]].assign(y=scale * curve["mean"]).values.tolist()
+    whole = np.diff(plots.plot_curves(DRY, EPOCHS, metric).get_ylim())
+    assert np.diff(ax.get_ylim()) < 0.8 * whole

@@ -2,7 +2,7 @@
 
 /* What an element is about, as pairs of axis and value. */
 function attributesOf(element) {
-  const named = [...element.attributes].filter(({ name }) => /^data-(?!sort$)/.test(name));
+  const named = [...element.attributes].filter(({ name }) => /^data-(?!sort$|-)/.test(name));
   return named.map(({ name, value }) => [name.slice(5), value]);
 }
 

@@ -23,7 +23,6 @@ function markLegends(entries, only) {
     const marks = entry.closest("figure").querySelectorAll("svg.plot [data-scheduler]");
     const drawn = [...marks].some((mark) => mark.dataset.scheduler === scheduler && visible(mark));
     entry.hidden = !off && !drawn;
-    entry.classList.toggle("off", off);
     entry.firstElementChild.setAttribute("aria-pressed", String(!off));
   }
 }

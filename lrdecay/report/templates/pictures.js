@@ -27,7 +27,7 @@ function copyPanel(plot, x, y) {
 }
 
 function drawLegend(figure, width) {
-  const entries = [...figure.querySelectorAll(".legend > li:not(.off)")].filter(visible);
+  const entries = [...figure.querySelectorAll(".legend > li:not(:has([aria-pressed=false]))")].filter(visible);
   const group = makeSvg("g");
   let [x, y] = [0, 0];
   for (const { dataset } of entries) {

@@ -16,18 +16,13 @@ function pointsAt(marks, x, y) {
   return near.map(({ mark }) => mark);
 }
 
-/* A curve: its scheduler, its words by epoch, and where an epoch is in the figure. Written as
-FIRST:LAST|EPOCH:WORDS|..., FIRST and LAST being the epochs at its two ends. */
+/* A curve: its scheduler, its words by epoch, and how far from an epoch's number these stand. Written
+as SHIFT|EPOCH:WORDS|... */
 function readCurve(mark) {
-  const pairs = mark.getAttribute("data--readings").split("|").map((part) => part.split(/:(.*)/));
-  const [[first, last], ...said] = pairs;
-  const span = Number(last) - Number(first) || 1;
-  const place = (epoch) => {
-    const { x, width } = mark.querySelector(":scope > path").getBBox();
-    return x + (width * (epoch - Number(first))) / span;
-  };
-  const words = new Map(said.map(([epoch, text]) => [Number(epoch), text]));
-  return { mark, scheduler: mark.dataset.scheduler, words, place };
+  const [shift, ...said] = mark.getAttribute("data--readings").split("|");
+  const pairs = said.map((part) => part.split(":"));
+  const words = new Map(pairs.map(([epoch, text]) => [Number(epoch), text]));
+  return { mark, scheduler: mark.dataset.scheduler, words, shift: Number(shift) };
 }
 
 /* What all curves that are shown say at an epoch: a row for each scheduler. */
@@ -84,7 +79,8 @@ function readOutCurves(plot, tell) {
   const shown = () => curves.filter(({ mark }) => visible(mark));
   const listEpochs = () =>
     [...new Set(shown().flatMap(({ words }) => [...words.keys()]))].sort((a, b) => a - b);
-  const placeOf = (epoch) => shown().find(({ words }) => words.has(epoch)).place(epoch);
+  const [zero, unit] = plot.getAttribute("data--x").split(" ").map(Number);
+  const placeOf = (epoch) => zero + unit * (epoch + curves[0].shift);
 
   function show(epoch) {
     if (epoch === current) return;

@@ -257,7 +257,7 @@ def test_panels_and_legends_close_up(open_page: OpenPage, judged: Path) -> None:
         )
         return found
 
-    legend = page.locator("#loss .legend li:visible")
+    legend = page.locator("#loss .legend [aria-pressed=true]:visible")
     assert legend.all_inner_texts() == list(SCHEDULERS)
     third = widths()
     assert len(third) == 3

@@ -11,6 +11,7 @@ from helpers.browser_pages import (
     SCHEDULERS,
     OpenPage,
     ended,
+    marks,
     table_rows,
     tick,
     write_page,
@@ -21,17 +22,6 @@ from playwright.sync_api import Page, expect
 
 def ended_rows(page: Page) -> list[list[str]]:
     return [row[:4] for row in table_rows(page, "table-ended-early")]
-
-
-def marks(page: Page, figure: str, axis: str) -> set[str]:
-    """The values of an axis whose marks are drawn in a figure."""
-    drawn = (
-        "e => { while (e && getComputedStyle(e).display != 'none') e = e.parentElement; return !e }"
-    )
-    shown = page.locator(f"#{figure} [data-{axis}]").evaluate_all(
-        f"(all, name) => all.filter({drawn}).map(e => e.getAttribute(name))", f"data-{axis}"
-    )
-    return set(shown)
 
 
 @pytest.mark.slow
@@ -111,7 +101,8 @@ def test_marks_follow_the_filter(open_page: OpenPage, path: Path) -> None:
     tick(page, "scheduler", "step")
     for figure in ("rates-0", "by-dropout-0", "loss-0-test-1", "accuracy-1-val-0", "gap-1"):
         assert marks(page, figure, "scheduler") == {"step"}, figure
-    assert set(page.locator("#rates .legend li:visible").all_inner_texts()) == {"step"}
+    pressed = page.locator("#rates .legend [aria-pressed=true]:visible")
+    assert set(pressed.all_inner_texts()) == {"step"}
     tick(page, "dropout", "0.3")
     assert marks(page, "by-dropout-0", "dropout") == {"0.3"}
     assert marks(page, "heat-map-0", "scheduler") == {"step"}
@@ -169,8 +160,8 @@ def test_differences_sort_by_what_they_are_and_not_by_how_they_look(
     open_page: OpenPage, tmp_path: Path
 ) -> None:
     whole = make_tables(SCHEDULERS, (0.0, 0.3), seeds=8, n_epochs=1)
-    page = open_page(write_page(tmp_path, whole), "#sort-table-differences=3")
-    exact = page.locator("#table-differences tbody td:nth-child(3)").evaluate_all(
+    page = open_page(write_page(tmp_path, whole), "#sort-table-differences=4")
+    exact = page.locator("#table-differences tbody td:nth-child(4)").evaluate_all(
         "all => all.map(e => e.dataset.sort).filter(Boolean).map(Number)"
     )
     assert len(exact) == 6
