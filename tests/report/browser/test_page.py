@@ -189,6 +189,18 @@ def test_print_is_black_on_white_without_controls_and_says_the_filter(
 
 
 @pytest.mark.slow
+def test_four_schedulers_at_three_dropouts_are_printed_on_seven_pages(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    whole = make_tables(SCHEDULERS, (0.0, 0.3, 0.5), seeds=12, n_epochs=6)
+    page = open_page(write_page(tmp_path / "whole", whole))
+    printed = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) <= 7
+    (size,) = set(re.findall(rb"/MediaBox \[0 0 ([\d.]+ [\d.]+)\]", printed))
+    assert [round(float(points)) for points in size.split()] == [595, 842]  # A4
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "scheme"), [("wide", "light"), ("narrow", "dark")])
 def test_axe_finds_no_fault(open_page: OpenPage, path: Path, size: str, scheme: str) -> None:
     page = open_page(path, viewport=WIDTHS[size], color_scheme=scheme)
