@@ -48,7 +48,7 @@ def write_dataset_answer(averages: DatasetAverages) -> str:
     if len(text) <= LONGEST:
         return text
     counts = count_outcomes(outcome, reference).removesuffix(".")
-    return f"{counts}, on {spell_count(len(datasets), noun)}."
+    return f"{counts}, {'on' if noun == 'dataset' else 'in'} {spell_count(len(datasets), noun)}."
 
 
 def _list_clauses(
@@ -86,9 +86,10 @@ def _say_places(own: pd.DataFrame, outcome: str, datasets: Sequence[str], noun: 
     there = own[own["outcome"] == outcome]
     names = [name for name in datasets if name in set(there["dataset"])]
     possible = own[own["dataset"].isin(names)]
-    where = f"only on {join_words(names)}"
+    at = "on" if noun == "dataset" else "in"
+    where = f"only {at} {join_words(names)}"
     if len(names) == len(datasets):
-        where = f"on both {noun}s" if len(names) == 2 else f"on all {len(names)} {noun}s"
+        where = f"{at} both {noun}s" if len(names) == 2 else f"{at} all {len(names)} {noun}s"
     if len(possible) == len(names):
         return where
     return f"{where} ({len(there)} of {len(possible)})"

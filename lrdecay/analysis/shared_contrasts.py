@@ -74,7 +74,9 @@ def find_shared_contrasts(
     whole = {name: f for name, f in sweeps.items() if not [*_find_several(name, f)]}
     parts = _list_parts(whole, sweep_texts or {})
     if len(parts) < 2:
-        return SharedContrasts(parts, apart=apart, incomparable="There is only one to compare.")
+        return SharedContrasts(
+            parts, apart=apart, incomparable="Fewer than two are left to compare."
+        )
     if why := _find_unlike(parts):
         return SharedContrasts(parts, apart=apart, incomparable=why)
     places = [p for p in _list_places(parts[0]) if all(p in _list_places(q) for q in parts[1:])]

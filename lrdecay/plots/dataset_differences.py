@@ -105,9 +105,9 @@ def _draw_difference(
     mean, low, high = (float(row[name]) for name in ("mean", "low", "high"))
     name = f"{row['dataset']}, {row['a']} \N{MINUS SIGN} {row['b']}"
     if math.isnan(mean):
-        words = ax.text(0.5, place, f"{shorten_name(row['dataset'])}: not evaluated")
+        words = ax.text(1.0, place, f"{shorten_name(row['dataset'])}: not evaluated")
         words.set(transform=ax.get_yaxis_transform(), parse_math=False)
-        words.set(color="0.5", fontsize=7, ha="center", va="center")
+        words.set(color="0.5", fontsize=7, ha="right", va="center")
         mark_artists([words], about, "")
         return
     drawn: list[Artist] = []

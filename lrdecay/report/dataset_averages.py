@@ -15,7 +15,7 @@ from lrdecay.analysis.dataset_headline import write_dataset_answer
 from lrdecay.analysis.headline import name_outcome, say_outcome
 from lrdecay.analysis.metrics import UNIT_TITLES
 from lrdecay.analysis.number_text import format_interval, format_number
-from lrdecay.analysis.verdicts import EQUIVALENT, UNRESOLVED
+from lrdecay.analysis.verdicts import EQUIVALENT, NOT_EVALUATED, UNRESOLVED
 from lrdecay.core.text import format_dropout, join_filled, join_words, spell_count
 from lrdecay.plots.style import MATPLOTLIB_STYLE
 from lrdecay.report.figures.datasets import DatasetChart, draw_dataset_differences
@@ -55,7 +55,7 @@ def describe_datasets(
         return None
     averages = average_datasets(sweeps, sweep_texts)
     shared = averages.shared
-    if len(shared.parts) < 2 and not shared.apart:
+    if len(shared.parts) < 2 and len(sweeps) < 2:
         return None
     notes = [*_list_notes(averages)]
     if shared.incomparable:
@@ -90,15 +90,15 @@ def _list_notes(averages: DatasetAverages) -> Iterator[str]:
 
 def _list_meanings(averages: DatasetAverages) -> Iterator[tuple[str, str]]:
     """Yield what each of the two averages means: its name, and two sentences."""
-    names, size = averages.datasets, len(averages.table)
-    each = {1: "the verdict is right", 2: "both verdicts are right together"}
-    several = f"all {size} verdicts are right together"
-    sure = f"{each.get(size, several)} with {100 * averages.confidence:g}% confidence"
+    names = averages.datasets
+    sure, likewise = (_say_sure(averages, name) for name in ("verdict", "like_verdict"))
     yield (
         "On these datasets",
         f"The effect on {join_words(names)}, each counting the same, however many seeds it has. It "
-        f"says nothing of other datasets; {sure}, if seeds of different "
-        f"datasets are independent.",
+        f"says nothing of other datasets; {sure}, if seeds of different datasets are independent."
+        if sure
+        else f"The effect on {join_words(names)}, each counting the same, however many seeds it "
+        f"has. It says nothing of other datasets, and there is no verdict yet.",
     )
     like = (
         "The effect to expect on another dataset of this kind: each dataset is one block, and only "
@@ -110,11 +110,17 @@ def _list_meanings(averages: DatasetAverages) -> Iterator[tuple[str, str]]:
             f"datasets differ takes {FEWEST_DATASETS} at least."
         )
     else:
-        like += (
-            f"It supposes that these {len(names)} are a random sample of such datasets; then "
-            f"{sure}."
-        )
+        like += f"It supposes that these {len(names)} are a random sample of such datasets; "
+        like += f"then {likewise}." if likewise else "there is no verdict yet."
     yield "For datasets like these", like
+
+
+def _say_sure(averages: DatasetAverages, verdict: str) -> str:
+    """Return how sure the verdicts of one meaning are together; nothing where there is none."""
+    size = int((averages.table[verdict] != NOT_EVALUATED).sum())
+    each = {0: "", 1: "the verdict is right", 2: "both verdicts are right together"}
+    right = each.get(size, f"all {size} verdicts are right together")
+    return f"{right} with {100 * averages.confidence:g}% confidence" if size else ""
 
 
 def _tabulate(row: Row, averages: DatasetAverages) -> AverageLine:

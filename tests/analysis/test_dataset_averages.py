@@ -235,7 +235,7 @@ def test_what_cannot_stand_on_one_axis_is_not_compared():
     runs, _ = make_tables(("constant", "step"), (0.0,), 8, 1, lr=[0.1, 0.2], dataset=["b"])
     found = average_datasets({"a": a, "b": conclude(runs, None, Criteria())})
     assert found.shared.apart == ["b has several values of lr"]
-    assert found.shared.incomparable == "There is only one to compare."
+    assert found.shared.incomparable == "Fewer than two are left to compare."
 
 
 def test_an_average_needs_all_of_its_datasets():

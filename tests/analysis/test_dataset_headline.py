@@ -80,9 +80,9 @@ def test_sweeps_of_one_dataset_are_called_sweeps():
     a = conclude_effects("mnist", {("a", 0.0): BETTER})
     b = conclude_effects("mnist", {("a", 0.0): OPEN})
     found = average_datasets({"one": a, "two": b})
-    assert write_dataset_answer(found) == "a beats constant only on one; the rest is open."
+    assert write_dataset_answer(found) == "a beats constant only in one; the rest is open."
     found = average_datasets({"one": a, "two": a})
-    assert write_dataset_answer(found) == "a beats constant on both sweeps."
+    assert write_dataset_answer(found) == "a beats constant in both sweeps."
 
 
 def test_of_too_many_it_says_how_many():

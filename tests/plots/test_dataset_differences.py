@@ -117,7 +117,7 @@ def test_without_an_interval_marks_are_hollow_and_what_is_not_evaluated_says_so(
     table.loc[(table["dataset"] == "digits") & (table["dropout"] == 0.3), ["mean", "low"]] = np.nan
     ax = plots.plot_differences_by_dataset(table)
     assert [text.get_text() for text in ax.texts] == ["digits: not evaluated"]
-    assert ax.texts[0].get_position() == (0.5, pytest.approx(4.18))
+    assert ax.texts[0].get_position() == (1.0, pytest.approx(4.18))
 
 
 def test_marks_say_what_they_are() -> None:

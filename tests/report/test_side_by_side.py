@@ -193,6 +193,18 @@ def test_what_is_not_averaged_is_said_in_a_line(tmp_path: Path) -> None:
     assert [attrs for tag, attrs in page.tags if tag == "details"] == [{"open": None}] * 2
 
 
+def test_without_a_look_there_is_no_verdict_to_be_sure_of(tmp_path: Path) -> None:
+    runs, epochs = make_dataset("svhn")
+    few = write_folder(tmp_path / "few", (runs[runs["seed"] < 5], epochs))
+    page = Page(write_comparison([*write_datasets(tmp_path, "mnist"), few]))
+    assert {tuple(row[2]) for row in page.tables["averages"][1:]} == {
+        ("Not enough seeds yet on svhn.",)
+    }
+    assert "says nothing of other datasets, and there is no verdict yet." in page.text
+    assert "right together with 95% confidence" not in page.text.split("The sweeps")[0]
+    assert "Hollow: no interval, as seeds are too few" in page.text
+
+
 def test_a_sweep_that_cannot_be_shown_with_the_others_is_named(tmp_path: Path) -> None:
     folders = write_datasets(tmp_path, "mnist", "svhn")
     rates = make_dataset("digits", lr=[0.1, 0.2])

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from lrdecay import plots
@@ -61,9 +63,10 @@ def _write_caption(averages: DatasetAverages) -> str:
     noun = "dataset" if averages.shared.are_datasets else "sweep"
     text = (
         f"Difference to {averages.reference} in {averages.metric.title}: mean over pairs of runs "
-        f"with the same seed, and the interval that its own sweep gives it. Hollow: no interval, "
-        f"as there are too few seeds or all differences are one number."
+        f"with the same seed, and the interval that its own sweep gives it."
     )
+    if any(map(_has_hollow, (averages.by_dataset, averages.table))):
+        text += " Hollow: no interval, as seeds are too few or all differences are one number."
     if averages.table["mean"].notna().any():
         text += f" Diamond: the average over {noun}s, as wide as its interval on these {noun}s."
         if len(averages.datasets) >= FEWEST_DATASETS:
@@ -72,3 +75,8 @@ def _write_caption(averages: DatasetAverages) -> str:
                 "beyond the axis."
             )
     return text
+
+
+def _has_hollow(table: pd.DataFrame) -> bool:
+    bounded = np.isfinite(table["low"].astype(float))
+    return bool((table["mean"].notna() & ~bounded).any())
