@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from lrdecay.analysis.contrasts import EXPLORATORY as EXPLORATORY
     from lrdecay.analysis.contrasts import FAMILIES as FAMILIES
     from lrdecay.analysis.contrasts import PRIMARY as PRIMARY
+    from lrdecay.analysis.dataset_averages import DatasetAverages as DatasetAverages
+    from lrdecay.analysis.dataset_averages import average_datasets as average_datasets
     from lrdecay.analysis.intervals import detectable_effect as detectable_effect
     from lrdecay.analysis.intervals import t_radius as t_radius
     from lrdecay.analysis.looks import iterate_looks as iterate_looks
@@ -62,6 +64,7 @@ else:
             "comparison": "best_set compare open_questions verdicts_by_look",
             "conclusions": "Conclusions conclude",
             "contrasts": "EXPLORATORY FAMILIES PRIMARY",
+            "dataset_averages": "DatasetAverages average_datasets",
             "intervals": "detectable_effect t_radius",
             "looks": "iterate_looks",
             "metrics": "METRICS_COMPARED Metric with_metrics",

@@ -26,7 +26,7 @@ LONGEST = 220
 """Characters of an answer that names schedulers; a longer one counts them."""
 
 BETTER, WORSE, OPEN = "better", "worse", "not resolved"
-_ORDER = (BETTER, WORSE, HIGHER, LOWER, IDENTICAL, EQUIVALENT, OPEN, NOT_EVALUATED)
+ORDER = (BETTER, WORSE, HIGHER, LOWER, IDENTICAL, EQUIVALENT, OPEN, NOT_EVALUATED)
 _MOST_NAMED = 2  # places that are named; of more it is said how many
 
 
@@ -42,7 +42,7 @@ def write_answer(found: Conclusions) -> str:
         return f"No difference from {found.reference} is resolved."
     clauses = list(_list_clauses(rows, outcomes, found.reference, found.metric))
     text = "; ".join(clauses) + "."
-    return text if len(text) <= LONGEST else _count_outcomes(outcomes, found.reference)
+    return text if len(text) <= LONGEST else count_outcomes(outcomes, found.reference)
 
 
 def write_confidence(found: Conclusions) -> str:
@@ -113,7 +113,7 @@ def _list_clauses(
             sizes = f", by {_say_sizes(own['mean'], metric)}"
         whole = rows[rows["scheduler"] == names[0]]
         where = _say_places(own[own["scheduler"] == names[0]], whole)
-        yield f"{_say(outcome, names, reference)}{where}{sizes}"
+        yield f"{say_outcome(outcome, names, reference)}{where}{sizes}"
     rest = list(_group_alike(rows.drop(decided.index), outcomes))
     if len(rest) > 1 and len(decided):
         kinds = dict.fromkeys(outcome for outcome, _, _ in rest)
@@ -124,7 +124,7 @@ def _list_clauses(
         whole = rows[rows["scheduler"] == names[0]]
         part = own[own["scheduler"] == names[0]]
         where = "" if len(part) == len(whole) else _say_places(part, whole)
-        yield f"{_say(outcome, names, reference)}{where}"
+        yield f"{say_outcome(outcome, names, reference)}{where}"
 
 
 def _group_alike(
@@ -133,7 +133,7 @@ def _group_alike(
     """Yield, outcome by outcome, schedulers that have it at the same places, with their rows."""
     axes = _list_axes(rows)
     own = outcomes[rows.index]
-    for outcome in _ORDER:
+    for outcome in ORDER:
         alike: dict[tuple[str, ...], list[str]] = {}
         for scheduler, of_one in rows[own == outcome].groupby("scheduler", sort=False):
             places = tuple(_name_place(row, axes) for row in of_one.to_dict("records"))
@@ -142,7 +142,8 @@ def _group_alike(
             yield outcome, names, rows[(own == outcome) & rows["scheduler"].isin(names)]
 
 
-def _say(outcome: str, names: Sequence[str], reference: str) -> str:
+def say_outcome(outcome: str, names: Sequence[str], reference: str) -> str:
+    """Return how schedulers came out against the reference, as a clause."""
     listed, one = join_words(names), len(names) == 1
     be = "is" if one else "are"
     said = {
@@ -189,7 +190,7 @@ def _name_place(row: Mapping[Hashable, Any] | pd.Series[Any], axes: Sequence[str
     return join_filled(*(format_named(axis, row[axis]) for axis in axes))
 
 
-def _count_outcomes(outcomes: pd.Series[str], reference: str) -> str:
+def count_outcomes(outcomes: pd.Series[str], reference: str) -> str:
     """Return how many contrasts came out how, where there are too many to name."""
     said = {
         BETTER: "for the better",

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from lrdecay.plots.curves import plot_late_curves as plot_late_curves
     from lrdecay.plots.curves import plot_learning_rates as plot_learning_rates
     from lrdecay.plots.curves import plot_schedules as plot_schedules
+    from lrdecay.plots.dataset_differences import (
+        plot_differences_by_dataset as plot_differences_by_dataset,
+    )
     from lrdecay.plots.decay import plot_ecdf as plot_ecdf
     from lrdecay.plots.decay import plot_late_changes as plot_late_changes
     from lrdecay.plots.decay import plot_relative_curves as plot_relative_curves
@@ -45,6 +48,7 @@ else:
                 "plot_gap_by_dropout plot_heat_map"
             ),
             "curves": "plot_curves plot_late_curves plot_learning_rates plot_schedules",
+            "dataset_differences": "plot_differences_by_dataset",
             "decay": "plot_ecdf plot_late_changes plot_relative_curves",
             "differences": "plot_closing plot_differences plot_gain_by_dropout plot_slopes",
             "figure_file": "save_figure write_figure",

@@ -1,7 +1,7 @@
 """Several results folders to one page that shows them side by side.
 
 Each sweep keeps its own verdicts: runs of different sweeps are never paired, since they may differ
-in more than the page can name.
+in more than the page can name. What they share is averaged over their datasets.
 """
 
 import os
@@ -14,6 +14,7 @@ import pandas as pd
 
 from lrdecay.analysis import (
     AXES,
+    Conclusions,
     axis_values,
     cell_summary,
     compared,
@@ -27,6 +28,7 @@ from lrdecay.analysis.settings import read_criteria
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import format_mean, format_named, join_filled, join_some
 from lrdecay.report import index
+from lrdecay.report.dataset_averages import describe_datasets
 from lrdecay.report.html import make_link, render_template, write_page
 from lrdecay.store import reader
 from lrdecay.store.reader import Plan
@@ -36,12 +38,15 @@ _LISTED = 8
 
 @dataclass(frozen=True)
 class Side:
-    """What the page says of one sweep. `runs` are those of the comparison."""
+    """What the page says of one sweep. `runs` are those of the comparison; `found` is what they
+    decide, None where that cannot be said."""
 
     label: str
     link: str | None
     overview: index.Overview
     runs: pd.DataFrame
+    sweep_text: str
+    found: Conclusions | None
     asked: str
     verdicts: Sequence[str]
 
@@ -64,8 +69,18 @@ def write_comparison(folders: Sequence[Path], output: Path | None = None) -> Pat
 
 def render_comparison(sweeps: Sequence[Side]) -> str:
     """Return the page as text."""
-    differing, rows = _differing(sweeps), _rows(sweeps)
-    return render_template("compared.html.j2", sweeps=sweeps, differing=differing, rows=rows)
+    together = describe_datasets(
+        {sweep.label: sweep.found for sweep in sweeps if sweep.found is not None},
+        {sweep.label: sweep.sweep_text for sweep in sweeps},
+    )
+    return render_template(
+        "compared.html.j2",
+        sweeps=sweeps,
+        together=together,
+        without=[sweep.label for sweep in sweeps if sweep.found is None],
+        differing=_differing(sweeps),
+        rows=_rows(sweeps),
+    )
 
 
 def _labels(folders: Sequence[Path]) -> list[str]:
@@ -89,13 +104,16 @@ def _read(folder: Path, label: str, home: Path) -> Side:
     if report.is_file():
         link = make_link(Path(os.path.relpath(report.resolve(), home.resolve())).parts)
     plan = reader.read_plan(folder)
-    asked, verdicts = _verdicts(folder, plan, runs)
+    found, asked, verdicts = _verdicts(folder, plan, runs)
     overview = index.make_overview(folder.resolve().name, runs, plan)
-    return Side(label, link, overview, runs, asked, verdicts)
+    return Side(label, link, overview, runs, plan.sweep_text, found, asked, verdicts)
 
 
-def _verdicts(folder: Path, plan: Plan, runs: pd.DataFrame) -> tuple[str, list[str]]:
-    """What the sweep asks, and the sentences of its primary family or why there are none."""
+def _verdicts(
+    folder: Path, plan: Plan, runs: pd.DataFrame
+) -> tuple[Conclusions | None, str, list[str]]:
+    """What the sweep decides and asks, and the sentences of its primary family or why there are
+    none."""
     try:
         criteria = read_criteria(plan.sweep_text)
         metric = criteria.compared
@@ -108,7 +126,7 @@ def _verdicts(folder: Path, plan: Plan, runs: pd.DataFrame) -> tuple[str, list[s
             first_plan=find_first_plan(plan.first_plan, criteria),
         )
     except InputError as error:
-        return "", [f"There are no verdicts: {error}."]
+        return None, "", [f"There are no verdicts: {error}."]
     unit = "" if metric.unit == OWN else f" {UNIT_TITLES[metric.unit]}"
     margin = "no margin" if criteria.margin is None else f"margin {criteria.margin:g}{unit}"
     asked = (
@@ -117,7 +135,7 @@ def _verdicts(folder: Path, plan: Plan, runs: pd.DataFrame) -> tuple[str, list[s
         f"{'; not as planned, so exploratory' if found.departures else ''}"
     )
     sentences = found.primary["sentence"].tolist()
-    return asked, sentences or ["There is one scheduler only, so nothing to compare."]
+    return found, asked, sentences or ["There is one scheduler only, so nothing to compare."]
 
 
 def _differing(sweeps: Sequence[Side]) -> list[tuple[str, list[str]]]:

@@ -1,15 +1,20 @@
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from helpers.frames import make_tables, write_folder
+from helpers.frames import Tables, make_tables, write_folder
 from helpers.html_page import Page
 from helpers.rights import open_folder, without_root
 
 from lrdecay import analysis
+from lrdecay.analysis.dataset_headline import write_dataset_answer
+from lrdecay.analysis.number_text import format_interval
 from lrdecay.core.errors import InputError
 from lrdecay.report.html import add_reload
 from lrdecay.report.index import write_index
 from lrdecay.report.side_by_side import write_comparison
+from lrdecay.store import reader
 
 HOSTILE = '<script>alert(1)</script>"\u202e'
 SHOWN = '<script>alert(1)</script>"\\u202e'
@@ -73,6 +78,142 @@ def test_each_sweep_has_the_sentences_of_its_own_question(home: Path) -> None:
     assert "test loss, margin 0.01 nats per image" in page.text
     assert "probability 0.9." in page.text
     assert f"1 of 2 seeds diverged for {SHOWN}" in page.text
+
+
+DATASETS = ("mnist", "svhn", "digits")
+
+
+def make_dataset(name: str, **options: Sequence[object]) -> Tables:
+    """Of three schedulers the first is the best: on svhn another one."""
+    order = ("constant", "step", "cosine")
+    best = order[::-1] if name == "svhn" else order
+    runs, epochs = make_tables(best, (0.0, 0.3), 8, 1, dataset=DATASETS, **options)
+    return runs[runs["dataset"] == name].assign(dataset_digest=f"digest of {name}"), epochs
+
+
+def write_datasets(home: Path, *names: str, **asks: str) -> list[Path]:
+    folders = []
+    for name in names:
+        margin = asks.get(name, "0.3")
+        text = f"dataset: {name}\ncomparison: {{reference: constant, margin: {margin}}}\n"
+        folders.append(write_folder(home / name, make_dataset(name), text))
+    return folders
+
+
+def conclude_folder(folder: Path, margin: float) -> analysis.Conclusions:
+    criteria = analysis.Criteria("constant", margin=margin)
+    return analysis.conclude(reader.read_runs(folder), None, criteria)
+
+
+def test_it_begins_with_one_sentence_and_ends_no_list_of_them(tmp_path: Path) -> None:
+    folders = write_datasets(tmp_path, "mnist", "svhn")
+    page = Page(write_comparison(folders))
+    founds = {folder.name: conclude_folder(folder, 0.3) for folder in folders}
+    averages = analysis.average_datasets(founds)
+    said = write_dataset_answer(averages)
+    assert said == (
+        "step and cosine beat constant only on svhn (2 of 2 differences each); "
+        "constant beats step and cosine only on mnist (2 of 2 each)."
+    )
+    begin = page.source[page.source.index("<h1>") :]
+    assert begin.index(f'<h2 class="headline">{said}</h2>') < begin.index("<figure>")
+    # each sweep's sentences are folded, and all there
+    folded = [attrs for tag, attrs in page.tags if tag == "details"]
+    assert folded == [{}, {}]
+    assert page.text.count(": 4 sentences") == 2
+    for found in founds.values():
+        for sentence in found.primary["sentence"]:
+            assert sentence in page.text
+    assert page.sections == ["together", "sweeps", "verdicts", "cells", "differing"]
+
+
+def test_averages_stand_in_both_meanings(tmp_path: Path) -> None:
+    folders = write_datasets(tmp_path, "mnist", "svhn", "digits")
+    page = Page(write_comparison(folders))
+    averages = analysis.average_datasets({f.name: conclude_folder(f, 0.3) for f in folders})
+    rows = page.tables["averages"]
+    heads = ["scheduler", "average", "on these datasets", "for datasets like these"]
+    assert rows[0] == [[head] for head in heads]
+    at = "at 8 seeds each."
+    for line, row in zip(rows[1:], averages.table.to_dict("records"), strict=True):
+        assert line[0] == [f"{row['scheduler']}, dropout {row['dropout']:g}"]
+        assert line[1] == [f"{row['mean']:.2f}"]
+        for cell, name in zip(line[2:], ("", "like_"), strict=True):
+            ends = format_interval(row[f"{name}low"], row[f"{name}high"], 0.3)
+            verdict = row[f"{name}verdict"]
+            words = {
+                "lower": f"constant beats {row['scheduler']}, {at}",
+                "unresolved": f"Not resolved {at}",
+            }
+            assert cell == [ends, words[verdict]]
+    assert set(averages.table["like_verdict"]) == {"unresolved"} != set(averages.table["verdict"])
+    assert "On these datasets. The effect on mnist, svhn and digits, each counting" in page.text
+    assert "each dataset is one block" in page.text
+    assert "all 4 verdicts are right together with 95% confidence" in page.text
+
+
+def test_two_datasets_cannot_tell_of_others_and_margins_that_differ_are_none(
+    tmp_path: Path,
+) -> None:
+    page = Page(write_comparison(write_datasets(tmp_path, "mnist", "svhn", svhn="0.4")))
+    assert {row[3][0] for row in page.tables["averages"][1:]} == {"2 datasets cannot tell it."}
+    assert "From 2 datasets that cannot be told" in page.text
+    assert "The sweeps have different margins, so no average is called equivalent." in page.text
+
+
+def test_the_forest_plot_has_each_dataset_and_the_average(tmp_path: Path) -> None:
+    page = Page(write_comparison(write_datasets(tmp_path, "mnist", "svhn")))
+    svg = page.source[page.source.index('<svg id="datasets-forest"') :].split("</svg>")[0]
+    for name, sign in (("mnist", "-"), ("svhn", "")):
+        marks = re.findall(rf'data-dropout="(\S+)" data-dataset="{name}"', svg)
+        assert sorted(set(marks)) == ["0", "0.3"]
+        assert f"<title>{name}, step \N{MINUS SIGN} constant: {sign}0." in svg
+    assert svg.count("<title>average, ") == 4
+    assert "average over datasets" in page.text
+    assert "Diamond: the average over datasets" in page.text
+
+
+def test_what_is_not_averaged_is_said_in_a_line(tmp_path: Path) -> None:
+    """The plot of each dataset stays."""
+    first, second = write_datasets(tmp_path, "mnist", "svhn")
+    tables = make_dataset("mnist")
+    write_folder(tmp_path / "again", tables)
+    page = Page(write_comparison([first, tmp_path / "again"]))
+    assert (
+        "Nothing is averaged: mnist and again are of one dataset, mnist, so they share their "
+        "images, and two such are not two datasets."
+    ) in page.text
+    assert "averages" not in page.tables
+    assert '<svg id="datasets-forest"' in page.source
+    assert "Diamond" not in page.text
+    write_folder(tmp_path / "loss", tables, "comparison: {metric: test_loss}\n")
+    page = Page(write_comparison([second, tmp_path / "loss"]))
+    assert "They have different metrics: test accuracy, test loss." in page.text
+    assert "<svg" not in page.source
+    assert [attrs for tag, attrs in page.tags if tag == "details"] == [{"open": None}] * 2
+
+
+def test_without_a_look_there_is_no_verdict_to_be_sure_of(tmp_path: Path) -> None:
+    runs, epochs = make_dataset("svhn")
+    few = write_folder(tmp_path / "few", (runs[runs["seed"] < 5], epochs))
+    page = Page(write_comparison([*write_datasets(tmp_path, "mnist"), few]))
+    assert {tuple(row[2]) for row in page.tables["averages"][1:]} == {
+        ("Not enough seeds yet on svhn.",)
+    }
+    assert "says nothing of other datasets, and there is no verdict yet." in page.text
+    assert "right together with 95% confidence" not in page.text.split("The sweeps")[0]
+    assert "Hollow: no interval, as seeds are too few" in page.text
+
+
+def test_a_sweep_that_cannot_be_shown_with_the_others_is_named(tmp_path: Path) -> None:
+    folders = write_datasets(tmp_path, "mnist", "svhn")
+    rates = make_dataset("digits", lr=[0.1, 0.2])
+    folders.append(write_folder(tmp_path / "rates", rates))
+    gone = write_folder(tmp_path / "gone", rates, ASKS.replace("step", "gone"))
+    page = Page(write_comparison([*folders, gone]))
+    assert "gone has no verdicts, so it is not shown here beside the others." in page.text
+    assert "rates has several values of lr, so it is not shown here beside the others." in page.text
+    assert "The effect on mnist and svhn, each" in page.text
 
 
 def test_what_else_differs_is_listed(home: Path) -> None:

@@ -37,9 +37,20 @@ def write_pages(home: Path) -> None:
             write_report(folder)
     write_comparison(folders)
     write_index(home)
+    write_averages(home)
 
 
-@pytest.mark.parametrize("name", slow_but(["index"], PAGES))
+def write_averages(home: Path) -> None:
+    """Sweeps of three datasets, averaged."""
+    folders = []
+    for name in ("mnist", HOSTILE[0], "digits"):
+        labels = ("constant", "step", HOSTILE[1])
+        tables = make_tables(labels, (0.0, 0.3), 8, 1, dataset=[name], dataset_digest=[name])
+        folders.append(write_folder(home / "datasets" / str(len(folders)), tables))
+    write_comparison(folders, home / "averaged.html")
+
+
+@pytest.mark.parametrize("name", slow_but(["index", "averaged"], [*PAGES, "averaged"]))
 @pytest.mark.parametrize(("size", "scheme"), slow_but([WIDE], [WIDE, ("narrow", "dark")]))
 def test_it_asks_for_nothing_fits_the_window_and_axe_finds_no_fault(
     open_page: OpenPage, home: Path, name: str, size: str, scheme: str
@@ -97,3 +108,27 @@ def test_sweeps_side_by_side_have_a_column_each(open_page: OpenPage, home: Path)
     assert all("n = 4" in row[2] for row in rows[:2])
     assert rows[2][1:] == ["not in this sweep"] * 2
     assert page.locator("img, script").count() == 0
+
+
+def test_datasets_are_drawn_and_averaged_and_sentences_fold(
+    open_page: OpenPage, home: Path
+) -> None:
+    page = open_page(home / "averaged.html", java_script_enabled=False)
+    assert page.locator("svg#datasets-forest").is_visible()
+    assert page.locator(".legend li").all_inner_texts() == [
+        *("mnist", HOSTILE[0], "digits", "average over datasets"),
+    ]
+    assert page.locator("#averages tbody tr").count() == 4
+    sentences = page.locator("#verdicts li")
+    assert (sentences.count(), sentences.first.is_visible()) == (12, False)
+    page.locator("summary").first.click()
+    assert sentences.first.is_visible()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_diamond_is_seen_on_any_page(open_page: OpenPage, home: Path, scheme: str) -> None:
+    page = open_page(home / "averaged.html", color_scheme=scheme)
+    diamond = "#datasets-forest g:has(> title):not([data-dataset]) path"
+    behind = colour(page, "body", "backgroundColor")
+    assert contrast(colour(page, diamond, "fill"), behind) > 4.5
