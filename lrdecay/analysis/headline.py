@@ -110,7 +110,7 @@ def _list_clauses(
     for outcome, names, own in _group_alike(decided, outcomes):
         sizes = ""
         if outcome in (BETTER, WORSE, HIGHER, LOWER):
-            sizes = f", by {_say_sizes(own['mean'], metric)}"
+            sizes = _say_sizes(own["mean"], metric)
         whole = rows[rows["scheduler"] == names[0]]
         where = _say_places(own[own["scheduler"] == names[0]], whole)
         yield f"{say_outcome(outcome, names, reference)}{where}{sizes}"
@@ -160,10 +160,13 @@ def say_outcome(outcome: str, names: Sequence[str], reference: str) -> str:
 
 
 def _say_sizes(means: pd.Series[float], metric: Metric) -> str:
-    """Return the least and the most of some differences, one where they read alike."""
+    """Return how large some differences are, as what follows a clause: of several that they are
+    means, as two numbers after "by" would be taken for an interval."""
     sizes = means.abs()
     least, most = format_number(sizes.min()), format_number(sizes.max())
-    return metric.spell(most if least == most else f"{least} to {most}")
+    if least == most:
+        return f", by {metric.spell(most)}"
+    return f" (mean differences {metric.spell(f'{least} to {most}')})"
 
 
 def _say_places(rows: pd.DataFrame, whole: pd.DataFrame) -> str:

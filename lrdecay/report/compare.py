@@ -27,11 +27,12 @@ from lrdecay.analysis.sentences import list_best, name_contrast
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.analysis.verdicts import HIGHER, LOWER
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import join_some, spell_count
+from lrdecay.core.text import join_some, join_words, spell_count
 from lrdecay.report.conclusions import write_engines
 from lrdecay.store import reader
 from lrdecay.store.export.csv import disarm_formulas
 
+_NAMED = 3  # differences that do not hold for new images
 SHOWN = 100  # sentences of a family; all of them are in the machines' formats
 
 
@@ -272,14 +273,20 @@ def write_new_images(found: Conclusions) -> Iterator[str]:
     that is known."""
     rows = found.primary
     rows = rows[rows["verdict"].isin((HIGHER, LOWER)) & np.isfinite(rows["images_low"])]
-    held = int(rows["new_images"].fillna(False).astype(bool).sum())
+    holds = rows["new_images"].fillna(False).astype(bool)
+    held = int(holds.sum())
     if len(rows) == 1:
         yield "It holds for new images too." if held else "For new images it is not resolved."
     elif len(rows):
         every = "Both" if len(rows) == 2 else f"All {len(rows)}"
         some = f"{held or 'None'} of the {len(rows)}"
         count = every if held == len(rows) else some
-        yield f"{count} differences that are resolved hold for new images too."
+        others = [
+            row["a"] + (f" at {row['where']}" if row["where"] else "")
+            for row in rows[~holds].to_dict("records")
+        ]
+        but = f", but not {join_words(others)}" if held and 0 < len(others) <= _NAMED else ""
+        yield f"{count} differences that are resolved hold for new images too{but}."
 
 
 def write_best(found: Conclusions) -> Iterator[str]:

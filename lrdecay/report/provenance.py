@@ -5,10 +5,11 @@ import shlex
 
 import pandas as pd
 
-from lrdecay.analysis import applied_rates, describe_matrix, made_with, rates_chosen
-from lrdecay.core.text import format_values, join_words, spell_time, to_text
+from lrdecay.analysis import applied_rates, describe_matrix, extra_axes, made_with, rates_chosen
+from lrdecay.core.text import format_values, join_words, spell_count, spell_time, to_text
 from lrdecay.report.figures.panels import Setting
 from lrdecay.report.own_loops import has_own_loop
+from lrdecay.store.schema import MADE_WITH
 
 
 def provenance_matrix(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
@@ -40,6 +41,24 @@ def find_mixed(runs: pd.DataFrame) -> list[str]:
         for row in rows
     ]
     return texts if len(texts) > 1 else []
+
+
+def describe_mixed_pairs(runs: pd.DataFrame) -> str:
+    """Say whether differences between runs of one seed can be between machines or versions of
+    torch, where not all runs were made alike."""
+    completed = runs[runs["status"] == "completed"]
+    by = [*extra_axes(runs), "dropout", "seed"]
+    made = completed.groupby(by, dropna=False)[list(MADE_WITH)].nunique(dropna=False)
+    mixed = int((made > 1).any(axis=1).sum())
+    if not mixed:
+        return (
+            "All runs of one seed were made alike, so no difference between them is one between "
+            "machines or versions of torch."
+        )
+    return (
+        f"At {mixed} of {spell_count(len(made), 'seed')} (of a dropout) runs to compare were made "
+        f"differently, so part of a difference may be one between machines or versions of torch."
+    )
 
 
 def find_alike(setting: Setting) -> list[str]:

@@ -88,9 +88,11 @@ def tabulate_cells(
         )
         sd = "" if math.isnan(cell["sd"]) else f"{metric.scale * cell['sd']:.{digits}f}"
         counts = [str(int(cell[name])) for name in ("n", "n_diverged", "n_failed")]
-        numbers = [Cell(text, number=True) for text in (mean, sd, *counts)]
         texts = [Cell(text) for text in about.values()]
-        lines.append(Line(about, [*texts, *numbers, *may_be_best]))
+        mean_and_sd, others = (
+            [Cell(text, number=True) for text in part] for part in ((mean, sd), counts)
+        )
+        lines.append(Line(about, [*texts, *mean_and_sd, *may_be_best, *others]))
     unit = UNIT_TITLES[metric.unit]
     what = f"{metric.title[0].upper()}{metric.title[1:]}, in {unit}"
     if metric == METRICS_COMPARED["test_accuracy"] and of_images:
@@ -99,7 +101,7 @@ def tabulate_cells(
         "table-cells",
         f"{what}: mean and standard deviation (sd, n \N{MINUS SIGN} 1 in the denominator) over n "
         f"completed runs, which differ in seed alone.{_describe_best(found) if best else ''}",
-        [*axes, "mean", "sd", "n", "diverged", "failed", *(["may be best"] if best else [])],
+        [*axes, "mean", "sd", *(["may be best"] if best else []), "n", "diverged", "failed"],
         lines,
         _left_out(len(table) - len(lines), "in runs.parquet"),
     )

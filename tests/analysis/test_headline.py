@@ -49,8 +49,8 @@ NAN = float("nan")
     [
         (
             {"step": (NAN, NAN), "cosine": (2, 3), "plateau": (2.5, 2)},
-            "cosine and plateau beat constant at both dropouts, by 2.00 to 3.00 points; step is "
-            "open.",
+            "cosine and plateau beat constant at both dropouts (mean differences 2.00 to 3.00 "
+            "points); step is open.",
         ),
         ({"cosine": (2,)}, "cosine beats constant, by 2.00 points."),
         ({"cosine": (-2, -2, -2)}, "constant beats cosine at all 3 dropouts, by 2.00 points."),

@@ -23,6 +23,7 @@ from lrdecay.report import sections
 from lrdecay.report.figures import curves, panels
 from lrdecay.report.html import load_assets
 from lrdecay.report.page import write_report
+from lrdecay.report.provenance import describe_mixed_pairs
 from lrdecay.store.parquet import write_table
 from lrdecay.store.reader import read_plan
 from lrdecay.store.schema import PLAN
@@ -168,6 +169,23 @@ def test_nothing_is_fetched_and_nothing_runs(page: Page) -> None:
     assert re.findall(r"url\((?!#)", page.source) == []
     assert "@import" not in page.source
     assert re.findall(r"https?:", page.source) == []
+
+
+def test_runs_that_were_not_made_alike_say_whether_a_seed_is_concerned(tmp_path: Path) -> None:
+    runs, epochs = make_tables(("constant", "step"), (0.0, 0.3), seeds=4, n_epochs=1)
+    by_seed = runs.assign(device=runs["seed"].map({0: "one", 1: "one", 2: "two", 3: "two"}))
+    assert describe_mixed_pairs(by_seed) == (
+        "All runs of one seed were made alike, so no difference between them is one between "
+        "machines or versions of torch."
+    )
+    odd = (by_seed["scheduler"] == "step") & (by_seed["seed"] == 3)
+    torn = by_seed.assign(torch_version=by_seed["torch_version"].where(~odd, "9.9.9"))
+    said = (
+        "At 2 of 8 seeds (of a dropout) runs to compare were made differently, so part of a "
+        "difference may be one between machines or versions of torch."
+    )
+    assert describe_mixed_pairs(torn) == said
+    assert said in build(tmp_path, (torn, epochs)).text
 
 
 def test_the_wording_names_no_winner(page: Page) -> None:

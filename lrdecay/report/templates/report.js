@@ -178,7 +178,7 @@ function start() {
       counts[i].textContent = `${shown} of ${table.originalRows.length} rows`;
     });
     const chosen = [...only].map(([axis, values]) => `${axis} ${[...values].join(" or ")}`);
-    const shown = `${rows.filter(visible).length} of ${rows.length} rows shown`;
+    const shown = `${rows.filter(visible).length} of ${rows.length} table rows shown`;
     status.textContent = only.size ? `${chosen.join(", ")}: ${shown}` : shown;
     bar.classList.toggle("filtered", only.size > 0);
     everything.hidden = only.size === 0;

@@ -82,7 +82,7 @@ def test_rows_follow_the_filter_as_they_do_in_pandas(
 
     chosen = "scheduler step or cosine, dropout 0.5, lr 0.01"
     expect(page.locator("#shown")).to_have_text(
-        re.compile(rf"^{chosen}: (\d+) of (\d+) rows shown$")
+        re.compile(rf"^{chosen}: (\d+) of (\d+) table rows shown$")
     )
     counts = [page.locator(f".listing tbody tr{which}").count() for which in (":not([hidden])", "")]
     assert re.findall(r"\d+", page.locator("#shown").inner_text())[-2:] == list(map(str, counts))
@@ -241,7 +241,7 @@ def test_what_a_fragment_says_that_the_page_does_not_know_is_ignored(
 ) -> None:
     page = open_page(path, fragment)
     assert ended_rows(page) == ended(tables[0])
-    expect(page.locator("#shown")).to_have_text(re.compile(r"^(\d+) of \1 rows shown$"))
+    expect(page.locator("#shown")).to_have_text(re.compile(r"^(\d+) of \1 table rows shown$"))
 
 
 @pytest.mark.slow
@@ -265,7 +265,7 @@ def test_a_link_within_the_page_keeps_the_filter(open_page: OpenPage, path: Path
 def test_an_axis_of_one_value_has_no_filter(open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page(write_page(tmp_path, make_tables(("step",), (0.3,), 1, 1)))
     assert page.locator("#bar details").count() == 0
-    expect(page.locator("#shown")).to_have_text("1 of 1 rows shown")
+    expect(page.locator("#shown")).to_have_text("1 of 1 table rows shown")
 
 
 @pytest.mark.slow
