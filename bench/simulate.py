@@ -109,11 +109,14 @@ def simulate(runs: int, on: str, folder: Path) -> float:
         print_plan(sweep, None, executor, "auto", None)
     elif on == "shards":
         parts = [Shard(number, SHARDS) for number in range(1, SHARDS + 1)]
-        done = [run_sweep(sweep, folder, executor=Simulated(executor), shard=s) for s in parts]
+        done = [
+            run_sweep(sweep, folder, executor=Simulated(executor), shard=s, progress=None)
+            for s in parts
+        ]
         merged = merge_results([each.folder for each in done], folder / sweep.name)
         assert (merged.runs, merged.missing) == (runs, 0)
     else:
-        summary = run_sweep(sweep, folder, executor=Simulated(executor))
+        summary = run_sweep(sweep, folder, executor=Simulated(executor), progress=None)
         assert summary.completed == runs
     return time.monotonic() - started
 

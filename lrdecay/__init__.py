@@ -3,6 +3,7 @@
 >>> import lrdecay
 >>> sweep = lrdecay.load_sweep("digits")  # doctest: +SKIP
 >>> lrdecay.run_sweep(sweep)  # doctest: +SKIP
+>>> lrdecay.compare_folder("results/digits")  # doctest: +SKIP
 >>> lrdecay.write_report("results/digits")  # doctest: +SKIP
 >>> lrdecay.read_runs("results/digits").groupby("scheduler").test_accuracy.mean()  # doctest: +SKIP
 """
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lrdecay.core import WorkerError as WorkerError
     from lrdecay.execution import Trial as Trial
     from lrdecay.execution import TrialError as TrialError
+    from lrdecay.report import compare_folder as compare_folder
     from lrdecay.report import from_frame as from_frame
     from lrdecay.report import write_report as write_report
     from lrdecay.runner import SweepOptions as SweepOptions
@@ -39,7 +41,7 @@ else:
             "core": "InputError WorkerError",
             "execution": "Trial TrialError",
             "plots": "",
-            "report": "from_frame write_report",
+            "report": "compare_folder from_frame write_report",
             "runner": "SweepOptions run_sweep trials",
             "store": "merge_results read_epochs read_metrics read_runs",
             "sweep": "load_sweep",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +12,7 @@ from rich.text import Text
 from lrdecay.cli import options
 from lrdecay.cli.console import out
 from lrdecay.cli.exits import report_errors
+from lrdecay.core.sanitize import sanitize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,10 +84,9 @@ def print_answer(answer: Answer, everything: bool = False, sentences: bool = Fal
     """Print the answer, the contrasts of the primary family or of all, and what to know of them."""
     from lrdecay.analysis import headline
     from lrdecay.report import compare as words
-    from lrdecay.report.conclusions import write_next_step
 
     found = answer.found
-    out.print(Text(headline.write_answer(found), style="bold"))
+    out.print(Text(sanitize(headline.write_answer(found)), style="bold"))
     out.say(words.write_criteria(answer))
     for name, rows in words.list_families(found, everything):
         out.print()
@@ -102,9 +101,7 @@ def print_answer(answer: Answer, everything: bool = False, sentences: bool = Fal
         if len(rows) > words.SHOWN:
             out.say(f"... and {len(rows) - words.SHOWN} more: --format csv")
     out.print()
-    pairs = () if sentences else words.write_pairing(found)
-    said = pairs, words.write_new_images(found), words.write_best(found), write_next_step(found)
-    for line in (*chain(*said), *words.write_notes(answer)):
+    for line in words.write_remarks(answer, pairing=not sentences):
         out.say(line)
     if hints := _list_hints(found, everything, sentences):
         out.say("; ".join(hints))

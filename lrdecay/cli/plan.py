@@ -15,7 +15,7 @@ from lrdecay.cli import options
 from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import report_errors
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import format_call, spell_count, spell_seconds
+from lrdecay.core.text import spell_count, spell_seconds
 
 if TYPE_CHECKING:
     from lrdecay.components.datasets.dataset import Dataset
@@ -59,33 +59,11 @@ class Outlook:
 def print_matrix(sweep: Sweep) -> None:
     """Print the axes of a sweep, its schedulers, and how many runs that makes."""
     table = Table("axis", "values", box=None, pad_edge=False)
-    table.add_row("trainer" if sweep.trainer else "dataset", sweep.subject)
-    choice = sweep.optimizer.choice
-    for axis, values in sweep.axes().items():
-        if axis != "scheduler" and (axis != "batch_norm" or sweep.model.takes_batch_norm):
-            listed = ", ".join(str(value) for value in values)
-            if axis == "lr" and choice is not None:
-                listed += f" (chosen per {' and '.join(choice.per)})"
-            table.add_row(axis, listed)
-    for label, spec in sweep.schedulers.items():
-        called = format_call({"class": spec.class_, **spec.arguments})
-        table.add_row("scheduler", f"{label}: {called}")
-    adding = sweep.adding
-    listed = f"{len(sweep.seeds)}, from {min(sweep.seeds)} to {max(sweep.seeds)}"
-    if adding is not None:
-        listed = f"{adding.min} to {adding.max}, until each difference is resolved"
-    table.add_row("seeds", listed)
-    table.add_row("reference", sweep.reference)
+    for row in (*sweep.list_matrix(), ("reference", sweep.reference)):
+        table.add_row(*row)
     out.print(table)
-    fewest = len(sweep.seeds) if adding is None else adding.min
-    cells, seeds = spell_count(sweep.cells, "cell"), spell_count(fewest, "seed")
-    if choice is not None:
-        rates, own = spell_count(len(choice.choose), "rate"), spell_count(choice.seeds, "seed")
-        trials = spell_count(sweep.trials, "trial")
-        out.print(f"To choose base rates: {cells} x {rates} x {own} of their own = {trials}")
-    prefix = "" if choice is None else "To compare: "
-    at_most = "" if adding is None else f" to {spell_count(sweep.cells * adding.max, 'run')}"
-    out.print(f"{prefix}{cells} x {seeds} = {spell_count(sweep.cells * fewest, 'run')}{at_most}")
+    for line in sweep.count_runs():
+        out.print(line)
 
 
 def print_plan(

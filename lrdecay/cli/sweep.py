@@ -12,10 +12,10 @@ from rich.table import Table
 from lrdecay.cli import options
 from lrdecay.cli.console import err, out, program_name
 from lrdecay.cli.exits import RUN_FAILED, exit_on_signal, report_errors
-from lrdecay.core.text import join_some, spell_count, spell_seconds
+from lrdecay.core.text import join_some, spell_count
 
 if TYPE_CHECKING:
-    from lrdecay.runner.loop import Summary
+    from lrdecay.runner import Summary
 
 commands = typer.Typer()
 
@@ -52,8 +52,9 @@ def sweep(
         print_shipped()
         return
     with exit_on_signal() as place:
-        from lrdecay.cli.progress import SweepProgress
         from lrdecay.runner import Shard, SweepOptions, run_sweep
+        from lrdecay.runner.progress import SweepProgress
+        from lrdecay.runner.renderers import find_renderer
 
         loaded = options.read_sweep(file, plugin)
         chosen = SweepOptions(
@@ -71,12 +72,12 @@ def sweep(
         where = options.make_executor(
             executor, address, device, workers, gpus, time_limit, allow_mixed
         )
-        progress = SweepProgress(out)
+        progress = SweepProgress(find_renderer(out))
         try:
             summary = run_sweep(loaded, chosen, progress=progress, executor=where)
         finally:
             progress.stop()
-        print_summary(summary, chosen.home(loaded))
+        print_summary(summary)
         if not print_outcome(summary):
             raise typer.Exit(RUN_FAILED)
 
@@ -97,19 +98,13 @@ def print_shipped() -> None:
     out.say(f"Next:  {program_name()} plan NAME, or {program_name()} new FILE for one of your own")
 
 
-def print_summary(summary: Summary, sweep_folder: Path) -> None:
+def print_summary(summary: Summary) -> None:
     """Print how a sweep ended, and what to do next."""
-    trained = summary.completed + summary.diverged + summary.failed
-    elsewhere = f", {summary.elsewhere} left to other shards" if summary.elsewhere else ""
-    out.say(
-        f"{summary.folder}: {spell_count(summary.total, 'run')}, {trained} trained now "
-        f"({summary.diverged} diverged, {summary.failed} failed) in "
-        f"{spell_seconds(summary.seconds)}, {summary.reused} from before{elsewhere}"
-    )
-    if summary.folder == sweep_folder:
+    out.say(f"{summary.folder}: {summary.spell_runs()}")
+    if summary.folder == summary.sweep_folder:
         out.say(f"Next:  {program_name()} report {quote(str(summary.folder))}")
         return
-    shards, into = quote(str(summary.folder.parent)), quote(str(sweep_folder))
+    shards, into = quote(str(summary.folder.parent)), quote(str(summary.sweep_folder))
     out.say(f"When all shards have ended:  {program_name()} merge {shards}/* --into {into}")
     if summary.more_to_come:
         out.print("Then run the shards again: what comes next depends on all results so far.")

@@ -18,7 +18,7 @@ from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions, compared, conclu
 from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.departures import find_first_plan
-from lrdecay.analysis.headline import name_outcome
+from lrdecay.analysis.headline import name_outcome, write_answer
 from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.metrics import OWN, Metric, find_metric, with_metrics
 from lrdecay.analysis.number_text import format_interval, format_number
@@ -28,7 +28,8 @@ from lrdecay.analysis.settings import read_criteria
 from lrdecay.analysis.verdicts import HIGHER, LOWER
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import join_some, join_words, spell_count
-from lrdecay.report.conclusions import write_engines
+from lrdecay.report.conclusions import write_engines, write_next_step
+from lrdecay.report.html import render_template
 from lrdecay.store import reader
 from lrdecay.store.export.csv import disarm_formulas
 
@@ -38,11 +39,29 @@ SHOWN = 100  # sentences of a family; all of them are in the machines' formats
 
 @dataclass(frozen=True)
 class Answer:
-    """What the runs of a results folder say, and what to doubt of it."""
+    """What the runs of a results folder say, and what to doubt of it; in a notebook it shows what
+    `lrdecay compare` prints."""
 
     folder: str
     found: Conclusions
     doubts: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Answer of {self.folder}: {write_answer(self.found)}>"
+
+    def _repr_html_(self) -> str:
+        families = [(*each, each[1].head(SHOWN)) for each in list_families(self.found, False)]
+        return render_template(
+            "answer.html.j2",
+            headline=write_answer(self.found),
+            criteria=write_criteria(self),
+            columns=BRIEF_COLUMNS,
+            families=[
+                (name, len(rows) - len(shown), list(_list_lines(shown, self.found.metric)))
+                for name, rows, shown in families
+            ],
+            remarks=list(write_remarks(self)),
+        )
 
 
 def add_declared(runs: pd.DataFrame, folder: Path, sweep_text: str) -> pd.DataFrame:
@@ -56,7 +75,7 @@ def add_declared(runs: pd.DataFrame, folder: Path, sweep_text: str) -> pd.DataFr
 
 
 def compare_folder(
-    folder: Path,
+    folder: str | Path,
     reference: str | None = None,
     metric: str | None = None,
     margin: float | None = None,
@@ -68,6 +87,7 @@ def compare_folder(
     Raises:
         InputError: there are no results, or as `analysis.compare`.
     """
+    folder = Path(folder)
     plan, runs = reader.read_plan(folder), reader.read_runs(folder)
     try:
         stated = read_criteria(plan.sweep_text)
@@ -94,6 +114,17 @@ def compare_folder(
     )
     doubts = list_doubts(compared(runs), plan.data, chosen.name)
     return Answer(str(folder), found, tuple(doubts))
+
+
+def write_remarks(answer: Answer, pairing: bool = True) -> Iterator[str]:
+    """Yield what is said after the verdicts: which schedulers may be best, what it would take to
+    settle what is open, and what a reader should know."""
+    found = answer.found
+    yield from write_pairing(found) if pairing else ()
+    yield from write_new_images(found)
+    yield from write_best(found)
+    yield from write_next_step(found)
+    yield from write_notes(answer)
 
 
 def write_notes(answer: Answer) -> Iterator[str]:
@@ -206,6 +237,15 @@ def format_brief(row: dict[Any, Any], metric: Metric) -> tuple[str, ...]:
         count_pairs(row),
         name_outcome(row["verdict"], metric),
     )
+
+
+def _list_lines(rows: pd.DataFrame, metric: Metric) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each contrast's place in the matrix, empty where the one before is at the same, and
+    what `format_brief` returns."""
+    before = ""
+    for row in rows.to_dict("records"):
+        yield "" if row["where"] == before else row["where"], format_brief(row, metric)
+        before = row["where"]
 
 
 def list_families(found: Conclusions, everything: bool) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from lrdecay.core.sanitize import sanitize
 from lrdecay.core.text import spell_count
+from lrdecay.report.page_file import PageFile
 from lrdecay.store.atomic import write_text
 
 _HEAD = "<head>"
@@ -33,11 +34,11 @@ def render_template(template: str, **values: object) -> str:
     return environment.get_template(template).render(**values)
 
 
-def write_page(page: str, path: Path) -> Path:
+def write_page(page: str, path: Path) -> PageFile:
     """Write a page, completely or not at all, and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(page, path)
-    return path
+    return PageFile(path)
 
 
 def add_reload(page: str, seconds: int) -> str:

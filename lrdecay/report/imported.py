@@ -18,6 +18,7 @@ from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.text import suggest_name
 from lrdecay.plots.figure_file import find_function, require_numbers, select_where
 from lrdecay.report.page import write_report
+from lrdecay.report.page_file import PageFile
 from lrdecay.store.importing.save import Origin, save_import
 
 UNPLANNED = FirstPlan(first=1)
@@ -169,8 +170,9 @@ class Imported:
         save_import(home, tables, self.origin, declared, comparison, UNPLANNED, replace)
         return home
 
-    def write_report(self, path: str | Path, **question: Any) -> Path:
-        """Write the report to a file; `question` is as for `save`."""
+    def write_report(self, path: str | Path, **question: Any) -> PageFile:
+        """Write the report to a file and return its path, which in a notebook shows it; `question`
+        is as for `save`."""
         with TemporaryDirectory() as scratch:
             home = self.save(Path(scratch) / self.name, **question)
             return write_report(home, path)

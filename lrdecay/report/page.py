@@ -28,6 +28,7 @@ from lrdecay.report.figures import panels
 from lrdecay.report.html import load_assets, render_template, write_page
 from lrdecay.report.origin import describe_import, list_import_facts
 from lrdecay.report.own_loops import describe_loop
+from lrdecay.report.page_file import PageFile
 from lrdecay.store import reader
 from lrdecay.store.importing.save import read_origin
 from lrdecay.store.reader import Plan
@@ -38,8 +39,8 @@ MAX_NAMED = 20
 """Combinations without figures that are named."""
 
 
-def write_report(folder: str | Path, output: str | Path | None = None) -> Path:
-    """Write the report of a results folder and return its path.
+def write_report(folder: str | Path, output: str | Path | None = None) -> PageFile:
+    """Write the report of a results folder and return its path, which in a notebook shows it.
 
     Args:
         folder: a results folder, as `lrdecay sweep` leaves it, finished or not.

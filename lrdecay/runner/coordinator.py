@@ -6,7 +6,7 @@ chosen, the trials come first, and with their results what the sweep asks for gr
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lrdecay.components import plugins
 from lrdecay.runner.agenda import AgendaSource
@@ -15,8 +15,10 @@ from lrdecay.runner.first_plan import (
     propose_first_plan,
     settle_first_plan,
 )
-from lrdecay.runner.loop import Progress, Summary, SweepLoop
+from lrdecay.runner.loop import Progress, SweepLoop
 from lrdecay.runner.options import SweepOptions, change_options
+from lrdecay.runner.progress import show_progress
+from lrdecay.runner.summary import Summary
 from lrdecay.runner.workload import prepare_workload
 from lrdecay.store.layout import REPEATS, refuse_link
 from lrdecay.store.lock import hold_folder
@@ -28,7 +30,7 @@ def run_sweep(
     sweep: Sweep | str | Path,
     options: SweepOptions | str | Path | None = None,
     *,
-    progress: Progress | None = None,
+    progress: Progress | Literal["auto"] | None = "auto",
     **changes: Any,
 ) -> Summary:
     """Train what a sweep asks for and the results folder does not have yet.
@@ -42,7 +44,10 @@ def run_sweep(
     Args:
         sweep: A sweep, or the path or name of its file.
         options: How it trains, and where its results go; a path alone is the `results` folder.
-        progress: Is notified of how it goes, and of warnings about schedules and networks.
+        progress: Is notified of how it goes, and of warnings about schedules and networks. `auto`
+            shows both: on stderr, as a bar in a terminal and else as a line every few seconds, or
+            in a notebook as one line under the cell. It shows nothing in a process that Python's
+            multiprocessing started; None shows nothing anywhere.
         **changes: Any of the `SweepOptions` by name, such as ``workers=2``.
 
     Raises `InputError` for a sweep, option, plug-in, data or device that cannot be used, for a
@@ -52,7 +57,8 @@ def run_sweep(
     plugins.load_plugins(options.plugins)
     if not isinstance(sweep, Sweep):
         sweep = load_sweep(sweep)
-    return _train_sweep(sweep, options, progress)
+    with show_progress(progress) as notified:
+        return _train_sweep(sweep, options, notified)
 
 
 def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None) -> Summary:
@@ -91,5 +97,5 @@ def _train_sweep(sweep: Sweep, options: SweepOptions, progress: Progress | None)
             )
             with hold_folder(folder / REPEATS):
                 repeats = replace(loop, source=again, store=Store(folder / REPEATS)).run()
-            summary = replace(summary, repeats=repeats)
+            summary = replace(summary, repeats=replace(repeats, sweep_folder=repeats.folder))
         return summary

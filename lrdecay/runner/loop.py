@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from lrdecay.analysis.lr_selection import list_without_rate
@@ -31,6 +30,7 @@ from lrdecay.runner.loop_check import FAILED_ALIKE, LoopCheck
 from lrdecay.runner.mixtures import refuse_engines, refuse_mixture
 from lrdecay.runner.options import SweepOptions
 from lrdecay.runner.planned_rates import PlannedRates
+from lrdecay.runner.summary import Summary
 from lrdecay.store.lock import Hold
 from lrdecay.store.schema import Record
 from lrdecay.store.writer import Store
@@ -58,28 +58,6 @@ class Progress(Protocol):
 
     def finished(self, record: Record) -> None:
         """One more run has ended."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How a sweep ended: where its results are, and how many runs of each outcome it trained.
-
-    `without_rate` names what is not in the comparison, since no base rate could be chosen for it;
-    `repeats` is how the runs that were to train once more ended; `elsewhere` counts those left to
-    other shards, and with `more_to_come` what is asked for after them depends on their results.
-    """
-
-    folder: Path
-    total: int
-    reused: int
-    completed: int
-    diverged: int
-    failed: int
-    seconds: float
-    elsewhere: int = 0
-    more_to_come: bool = False
-    without_rate: tuple[str, ...] = ()
-    repeats: Summary | None = None
 
 
 @dataclass
@@ -247,6 +225,7 @@ class SweepLoop:
         total = len(agenda.here(agenda.runs))
         return Summary(
             folder=self.store.folder,
+            sweep_folder=self.options.home(self.source.sweep),
             total=total,
             reused=total - outcomes.total(),
             completed=outcomes["completed"],

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
-from lrdecay.analysis.metrics import Metric
+from lrdecay.analysis.metrics import Metric, find_metric
 from lrdecay.analysis.settings import (
     ClassMetric,
     Comparison,
@@ -26,10 +26,11 @@ from lrdecay.components.trainers.spec import TrainerSpec, build_trainer_spec
 from lrdecay.components.transforms.spec import AugmentSpec, build_augment_spec, list_named
 from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Axis, Fraction, Strict, require_distinct, to_tuple
+from lrdecay.core.notebook import make_table
 from lrdecay.core.run import ADDED
 from lrdecay.core.text import quote
 from lrdecay.core.yaml import MAX_BYTES, Document, Problem, YamlError, parse_yaml
-from lrdecay.sweep import checks
+from lrdecay.sweep import checks, overview
 from lrdecay.sweep.diagnostics import SweepFileError, describe_missing, translate_errors
 from lrdecay.sweep.scheduler_axes import expand_axes
 from lrdecay.sweep.sweep_file import find_sweep_file, suggest_shipped
@@ -241,6 +242,30 @@ class Sweep(Strict):
         """How many runs choose base rates."""
         choice = self.optimizer.choice
         return 0 if choice is None else self.cells * len(choice.choose) * choice.seeds
+
+    def list_matrix(self) -> list[tuple[str, str]]:
+        """Return what there is one of each, or several, in words, each with its name."""
+        axes = self.axes()
+        del axes["scheduler"]
+        if not self.model.takes_batch_norm:
+            axes.pop("batch_norm", None)
+        return [
+            ("trainer" if self.trainer else "dataset", self.subject),
+            *overview.list_axes(axes, self.optimizer.choice),
+            *overview.list_schedulers(self.schedulers),
+            ("seeds", overview.describe_seeds(self.seeds, self.adding)),
+        ]
+
+    def count_runs(self) -> list[str]:
+        """Return in words how many runs the comparison takes; before it, if any, the trials."""
+        choice = self.optimizer.choice
+        return list(overview.count_runs(self.cells, self.seeds, self.adding, choice))
+
+    def _repr_html_(self) -> str:
+        metric = find_metric(self.comparison.metric, self.declared)
+        asked = overview.describe_comparison(self.comparison, metric, self.reference)
+        rows = [("comparison", asked), ("runs", "\n".join(self.count_runs()))]
+        return make_table(self.name, [*self.list_matrix(), *rows])
 
     def axes(self) -> dict[str, list[Any]]:
         """Return every axis beside the seeds, by name, with its values.

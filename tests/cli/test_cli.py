@@ -99,12 +99,12 @@ def test_the_bar_fits_80_columns_and_tells_the_time_left_first():
     from helpers.training import digits, sweep
     from rich.console import Console
 
-    from lrdecay.cli import progress
     from lrdecay.execution.messages import EpochDone
+    from lrdecay.runner import progress, renderers
 
     runs = list_runs(sweep("epochs: 2"), digits())
     console = Console(width=80, force_terminal=True, record=True)
-    bar = progress.SweepProgress(console)
+    bar = progress.SweepProgress(renderers.find_renderer(console))
     bar.start(runs, 1, 2)
     for epoch in (1, 2):
         bar.epoch(EpochDone(runs[-1], epoch, "val", 0.8765))
@@ -118,12 +118,12 @@ def test_the_bar_begins_anew_for_repeats():
     from helpers.training import digits, sweep
     from rich.console import Console
 
-    from lrdecay.cli import progress
     from lrdecay.execution.messages import EpochDone
+    from lrdecay.runner import progress, renderers
 
     runs = list_runs(sweep("epochs: 2"), digits())
     console = Console(width=80, force_terminal=True, record=True)
-    bar = progress.SweepProgress(console)
+    bar = progress.SweepProgress(renderers.find_renderer(console))
     bar.start(runs, 0, 1)
     for run in runs:
         for epoch in (1, 2):

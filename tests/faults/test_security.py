@@ -32,7 +32,7 @@ from PIL import Image
 from rich.console import Console
 
 import lrdecay
-from lrdecay.cli import console, main, progress, sweep
+from lrdecay.cli import console, main, sweep
 from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.core.errors import InputError
@@ -43,6 +43,8 @@ from lrdecay.plots.style import shorten_name
 from lrdecay.plots.svg import figure_to_svg
 from lrdecay.report.html import load_assets
 from lrdecay.report.page import write_report
+from lrdecay.runner.progress import SweepProgress
+from lrdecay.runner.renderers import find_renderer
 from lrdecay.store import atomic, parquet
 from lrdecay.store.lock import hold_folder
 from lrdecay.store.reader import read_runs
@@ -321,7 +323,8 @@ def test_failures_and_findings_are_one_line_each(theirs, capsys):
 def test_the_bar_obeys_nothing():
     run = replace(runs()["constant"], scheduler="\x1b]0;title\x07")
     file = io.StringIO()
-    bar = progress.SweepProgress(Console(width=120, force_terminal=True, file=file))
+    terminal = Console(width=120, force_terminal=True, file=file)
+    bar = SweepProgress(find_renderer(terminal))
     bar.start([run], 0, 1)
     bar.epoch(EpochDone(run, 1, "val", 0.5))
     bar.stop()

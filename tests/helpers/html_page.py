@@ -43,3 +43,39 @@ class Page(HTMLParser):
         self.text += data
         if self._cell is not None and data.strip():
             self._cell.append(data.strip())
+
+
+class Fragment(HTMLParser):
+    """What an object shows of itself in a notebook: its tags, and its text line by line.
+
+    A row of a table is one line.
+    """
+
+    INLINE = ("strong", "code", "td", "th", "a")
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.lines: list[str] = [""]
+        self.feed(source)
+        self.lines = [" ".join(line.split()) for line in self.lines if line.strip()]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.lines += [] if tag in self.INLINE else [""]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.lines[-1] += " "
+
+    def handle_data(self, data: str) -> None:
+        self.lines[-1] += "" if self.cdata_elem else data
+
+    @property
+    def names(self) -> set[str]:
+        """Which tags there are."""
+        return {tag for tag, _ in self.tags}
+
+    @property
+    def attributes(self) -> set[str]:
+        """Which attributes there are."""
+        return {name for _, given in self.tags for name in given}
