@@ -137,6 +137,7 @@ def test_an_import_stands_beside_another_without_a_margin(tmp_path):
 NOT_DRAWN = {
     "learning-rates": "nothing to draw: learning-rates shows learning_rate, and no run has any",
     "curves": "nothing to draw: curves shows accuracy, and no run has any",
+    "late-curves": "nothing to draw: late-curves shows accuracy, and no run has any",
     "relative-curves": "nothing to draw: relative-curves shows accuracy, and no run has any",
     "jumps": "nothing to draw: jumps shows accuracy, and no run has any",
     "accuracy-by-dropout": "no axis dropout to draw against: that of the runs is not known; choose",
