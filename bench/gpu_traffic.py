@@ -30,8 +30,8 @@ from lrdecay.components.datasets.dataset import Split
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.engine.precision import use_precision, use_training_settings
 from lrdecay.engine.stacked import ensemble, lockstep
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 _ALLOCATE = ("empty", "new_empty", "empty_like", "empty_strided", "new_empty_strided")
 _FREE = (*_ALLOCATE, "resize_", "lift_fresh", "_local_scalar_dense", "scalar_tensor")

@@ -19,8 +19,8 @@ from lrdecay.components.datasets.dataset import Data
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.components.models.resnet import ResNet
 from lrdecay.engine.reference import train_one
-from lrdecay.sweep.config import load_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import load_sweep
 
 SWEEP = "fmnist_resnet20"
 BATCH = 128

@@ -17,8 +17,8 @@ from lrdecay.core.run import Run
 from lrdecay.engine import reference
 from lrdecay.engine.precision import use_training_settings
 from lrdecay.engine.stacked.lockstep import Lockstep
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 SWEEP = """
 dataset: {name}

@@ -32,7 +32,7 @@ from lrdecay.execution.trainer import Setup
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.runner.sharding import Shard
 from lrdecay.store.merge import merge_results
-from lrdecay.sweep.config import parse_sweep
+from lrdecay.sweep.reading import parse_sweep
 
 CELLS, SHARDS, WORKERS = 20, 3, 2
 SWEEP = """

@@ -10,8 +10,8 @@ import torch
 
 from lrdecay.components.datasets.dataset import Data, Dataset, make_dataset
 from lrdecay.core.run import Run
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 BATCH = 64
 SIDE = 28

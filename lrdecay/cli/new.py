@@ -39,7 +39,7 @@ def new(
         raise InputError(f"{file}: a sweep file's name ends in .yaml, such as {file.stem}.yaml")
     asked = [name.strip() for name in schedulers.split(",")]
     text = write_starter(dataset, asked, str(file))
-    from lrdecay.sweep.config import parse_sweep
+    from lrdecay.sweep.reading import parse_sweep
 
     sweep = parse_sweep(text, source=str(file))
     try:

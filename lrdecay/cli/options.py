@@ -200,7 +200,7 @@ def _find_file(given: Path | None) -> Path:
 
 def _load_sweep(file: Path, plugin: list[str] | None) -> Sweep:
     from lrdecay.components.plugins import load_plugins
-    from lrdecay.sweep.config import load_sweep
+    from lrdecay.sweep.reading import load_sweep
 
     load_plugins(plugin or ())
     return load_sweep(file)

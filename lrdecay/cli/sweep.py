@@ -84,7 +84,7 @@ def sweep(
 
 def print_shipped() -> None:
     """Print the sweeps that come with lrdecay, what each compares, and how many runs that takes."""
-    from lrdecay.sweep.config import load_sweep
+    from lrdecay.sweep.reading import load_sweep
     from lrdecay.sweep.sweep_file import SHIPPED, list_shipped
 
     table = Table("name", "dataset", "schedulers", box=None, pad_edge=False)

@@ -109,7 +109,7 @@ def train(
     from lrdecay.components.models.build import has_own_dropout
     from lrdecay.core.yaml import Document
     from lrdecay.sweep.cell import select_cell
-    from lrdecay.sweep.config import check_sweep
+    from lrdecay.sweep.reading import check_sweep
 
     if plot is not None:
         check_figure_name(plot, "--plot")  # before anything trains

@@ -23,7 +23,8 @@ from lrdecay.runner.workload import prepare_workload
 from lrdecay.store.layout import REPEATS, refuse_link
 from lrdecay.store.lock import hold_folder
 from lrdecay.store.writer import Store
-from lrdecay.sweep.config import Sweep, load_sweep
+from lrdecay.sweep.config import Sweep
+from lrdecay.sweep.reading import load_sweep
 
 
 def run_sweep(

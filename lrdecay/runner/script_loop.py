@@ -30,9 +30,10 @@ from lrdecay.runner.workload import find_terms, lint_own_schedules
 from lrdecay.store.lock import hold_folder
 from lrdecay.store.schema import Record
 from lrdecay.store.writer import Store
-from lrdecay.sweep.config import Sweep, load_sweep
+from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.matrix import Matrix
 from lrdecay.sweep.own_matrix import expand_own_matrix
+from lrdecay.sweep.reading import load_sweep
 
 _open: WeakValueDictionary[Path, Generator[Trial]] = WeakValueDictionary()
 """By folder, the trials that this process was asked for last. A notebook keeps what an error has

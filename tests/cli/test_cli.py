@@ -81,7 +81,7 @@ def test_what_the_package_offers_is_listed_and_there():
     import lrdecay
 
     assert set(lrdecay.__all__) <= set(dir(lrdecay))
-    assert lrdecay.load_sweep.__module__ == "lrdecay.sweep.config"
+    assert lrdecay.load_sweep.__module__ == "lrdecay.sweep.reading"
     code = "import lrdecay; print(lrdecay.analysis.compare, lrdecay.plots.plot_curves)"
     assert "<function compare" in python(code).stdout
     with pytest.raises(AttributeError, match="no attribute 'load_swep'"):

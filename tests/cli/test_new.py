@@ -13,9 +13,9 @@ from helpers.training import digits
 from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.dataset import Dataset, make_dataset
 from lrdecay.sweep import schedule_lint
-from lrdecay.sweep.config import load_sweep, parse_sweep
 from lrdecay.sweep.matrix import expand_matrix
 from lrdecay.sweep.network_lint import lint_networks
+from lrdecay.sweep.reading import load_sweep, parse_sweep
 from lrdecay.sweep.starter_file import DATASETS, DEFAULT_SCHEDULERS, SCHEDULERS, write_starter
 
 SETS = [

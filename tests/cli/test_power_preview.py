@@ -19,8 +19,8 @@ from lrdecay.core.first_plan import FirstPlan
 from lrdecay.report.compare import compare_folder
 from lrdecay.runner.first_plan import ReadOnlyStore, propose_first_plan, settle_first_plan
 from lrdecay.store.writer import Store
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import expand_matrix
+from lrdecay.sweep.reading import parse_sweep
 
 SWEEP = """\
 name: nine

@@ -8,7 +8,7 @@ from helpers.frames import make_tables, write_folder
 from helpers.paths import SWEEPS
 
 from lrdecay.core.errors import InputError
-from lrdecay.sweep.config import load_sweep
+from lrdecay.sweep.reading import load_sweep
 from lrdecay.sweep.sweep_file import find_sweep_file, list_shipped
 
 TINY = "dataset: digits\nepochs: 1\nschedulers: {a: {class: constant}}\nseeds: 1\n"

@@ -11,8 +11,8 @@ from helpers.training import train as train_run
 from matplotlib.figure import Figure
 
 from lrdecay.cli import train as command
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 FEW = ("--epochs", 2, "--device", "cpu")
 

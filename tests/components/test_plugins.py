@@ -28,9 +28,9 @@ from lrdecay.engine.stacked import train
 from lrdecay.execution import grouping
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_epochs, read_runs
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.diagnostics import SweepFileError
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 EXAMPLE = HOME / "examples" / "plugin"
 POWERS = (EXAMPLE / "powers.py").read_text()

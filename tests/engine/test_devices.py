@@ -8,7 +8,7 @@ from lrdecay.core.errors import InputError
 from lrdecay.engine import devices, driver
 from lrdecay.execution.local.executor import Local
 from lrdecay.runner.coordinator import run_sweep
-from lrdecay.sweep.config import parse_sweep
+from lrdecay.sweep.reading import parse_sweep
 
 OPEN = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {}  Release Build  (dvs-builder)\n"
 CLOSED = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  {}  Thu Oct 19 18:56:32 UTC 2023\n"

@@ -16,8 +16,8 @@ from lrdecay.execution.local.executor import Local
 from lrdecay.execution.messages import Beat, Lost, Note, Ready
 from lrdecay.execution.pool import Pool, Worker
 from lrdecay.store.schema import Record
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 RUNS = list_runs(
     parse_sweep("dataset: digits\nschedulers: {constant: {class: constant}}\nseeds: 4"), digits()

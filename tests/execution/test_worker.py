@@ -25,8 +25,8 @@ from lrdecay.execution.trainer import Setup, Trainer
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_runs
 from lrdecay.store.schema import Record
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 SETUP = Setup(DatasetSpec(name="digits"), None, digits().digest, 239, "cpu")
 

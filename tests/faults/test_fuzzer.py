@@ -19,9 +19,10 @@ from lrdecay.cli import schedule_preview
 from lrdecay.components.schedulers import CLASSES
 from lrdecay.core.errors import InputError
 from lrdecay.sweep import schedule_lint
-from lrdecay.sweep.config import Sweep, load_sweep
+from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.matrix import expand_matrix
 from lrdecay.sweep.own_matrix import expand_own_matrix, foresee_runs
+from lrdecay.sweep.reading import load_sweep
 
 LONGEST_LINE = 1500  # characters: 30 choices of 40 at most, and what was given
 LONGEST_TIME = 10  # seconds of the processor for one file

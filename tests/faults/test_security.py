@@ -50,8 +50,8 @@ from lrdecay.store.lock import hold_folder
 from lrdecay.store.reader import read_runs
 from lrdecay.store.schema import RUNS
 from lrdecay.store.versions import read_table
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.diagnostics import SweepFileError
+from lrdecay.sweep.reading import parse_sweep
 
 PACKAGE = Path(lrdecay.__file__).parent
 SHOWN = [

@@ -26,8 +26,8 @@ from lrdecay.store.reader import Plan, read_epochs, read_plan, read_plan_runs, r
 from lrdecay.store.schema import EPOCHS, RUNS
 from lrdecay.store.status import read_status
 from lrdecay.store.verify import verify_results
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 TEXT = """\
 name: old

@@ -8,7 +8,7 @@ from lrdecay.core.first_plan import FirstPlan
 from lrdecay.report.compare import compare_folder
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_plan
-from lrdecay.sweep.config import parse_sweep
+from lrdecay.sweep.reading import parse_sweep
 
 SCHEDULERS = """
   constant: {class: constant}

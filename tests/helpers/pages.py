@@ -43,8 +43,8 @@ from typer.testing import CliRunner
 from lrdecay.cli.app import app
 from lrdecay.components import plugins, registry
 from lrdecay.components.datasets.sources import DATA_VARIABLE
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.diagnostics import SweepFileError
+from lrdecay.sweep.reading import parse_sweep
 
 EVERY = [*sorted(HOME.glob("README*.md")), *sorted((HOME / "docs").glob("*.md"))]
 PAGES = [page for page in EVERY if not page.stem.endswith(".zh")]

@@ -12,8 +12,9 @@ from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.core.run import Run
 from lrdecay.engine import reference
 from lrdecay.store.schema import Record
-from lrdecay.sweep.config import Sweep, parse_sweep
+from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 CPU = torch.device("cpu")
 FEW_BATCH = 16

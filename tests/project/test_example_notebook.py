@@ -18,7 +18,7 @@ from lrdecay.analysis import conclude
 from lrdecay.analysis.headline import write_answer
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.store.reader import read_plan, read_runs
-from lrdecay.sweep.config import load_sweep
+from lrdecay.sweep.reading import load_sweep
 
 NOTEBOOK = HOME / "examples" / "notebook.ipynb"
 Outputs = dict[str, list[dict[str, Any]]]

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import lrdecay
 from lrdecay.cli.app import app
-from lrdecay.sweep.config import load_sweep
+from lrdecay.sweep.reading import load_sweep
 
 HEADINGS = {"mnist": "## MNIST\n", "fashion_mnist": "## Fashion-MNIST\n"}
 FILES = ("runs.parquet", "epochs.parquet", "plan.parquet", "sweep.yaml", "report.html")

@@ -16,8 +16,8 @@ from lrdecay.runner.adaptive_seeds import SeedPlan, SeedRound, plan_seeds
 from lrdecay.runner.agenda import build_agenda
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_plan, read_runs
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import expand_matrix
+from lrdecay.sweep.reading import parse_sweep
 
 TEXT = """\
 name: grows

@@ -18,7 +18,7 @@ from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.merge import merge_results
 from lrdecay.store.reader import read_epochs, read_metrics, read_plan, read_runs
 from lrdecay.store.verify import verify_results
-from lrdecay.sweep.config import parse_sweep
+from lrdecay.sweep.reading import parse_sweep
 
 TEXT = """\
 name: asked

@@ -42,8 +42,8 @@ from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import Plan, read_plan, read_runs
 from lrdecay.store.schema import Record
 from lrdecay.store.writer import Store
-from lrdecay.sweep.config import load_sweep, parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import load_sweep, parse_sweep
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from lrdecay.store.reader import read_plan, read_runs
 from lrdecay.store.verify import verify_results
 from lrdecay.store.versions import read_table
 from lrdecay.store.writer import Store
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import expand_matrix
+from lrdecay.sweep.reading import parse_sweep
 
 
 @pytest.fixture

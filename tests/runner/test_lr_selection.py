@@ -23,8 +23,8 @@ from lrdecay.runner import loop
 from lrdecay.runner.agenda import build_agenda
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_epochs, read_plan, read_runs
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import expand_matrix, list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 TEXT = """\
 name: chosen

@@ -13,8 +13,8 @@ from lrdecay.core.errors import InputError
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.runner.planned_rates import PlannedRates
 from lrdecay.store.reader import read_epochs, read_runs
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 OWN = """\
 import os

@@ -12,7 +12,7 @@ from rich.console import Console
 from lrdecay.core.errors import InputError
 from lrdecay.runner import renderers, run_sweep
 from lrdecay.runner.progress import SweepProgress, make_default
-from lrdecay.sweep.config import parse_sweep
+from lrdecay.sweep.reading import parse_sweep
 
 
 class Terminal(io.StringIO):

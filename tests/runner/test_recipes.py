@@ -16,8 +16,8 @@ from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_epochs, read_plan_runs, read_runs
 from lrdecay.store.schema import make_plan
 from lrdecay.store.verify import verify_results
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 PLAIN = """\
 name: recipes

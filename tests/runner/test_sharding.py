@@ -29,8 +29,8 @@ from lrdecay.store.status import read_status
 from lrdecay.store.verify import verify_results
 from lrdecay.store.versions import read_table
 from lrdecay.store.writer import Store
-from lrdecay.sweep.config import load_sweep
 from lrdecay.sweep.matrix import expand_matrix, list_runs
+from lrdecay.sweep.reading import load_sweep
 
 TEXT = """\
 name: small

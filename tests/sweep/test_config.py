@@ -30,9 +30,10 @@ from lrdecay.core import run
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run, to_canonical_json
 from lrdecay.core.yaml import Document
-from lrdecay.sweep.config import Sweep, check_sweep, load_sweep, parse_sweep
+from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.diagnostics import SweepFileError
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import check_sweep, load_sweep, parse_sweep
 
 HERE = Path(__file__).parent
 BAD_SWEEPS = sorted((HERE / "bad_sweeps").glob("*.yaml"))

@@ -5,8 +5,9 @@ import pytest
 from helpers.training import digits
 
 from lrdecay.analysis.metrics import OF_OWN_LOOPS, OWN, POINTS, SECONDS, Metric
-from lrdecay.sweep.config import SweepFileError, parse_sweep
+from lrdecay.sweep.diagnostics import SweepFileError
 from lrdecay.sweep.matrix import expand_matrix
+from lrdecay.sweep.reading import parse_sweep
 
 TEXT = """\
 trainer: script

@@ -12,8 +12,8 @@ from lrdecay.components.datasets import sources
 from lrdecay.components.datasets.dataset import make_dataset
 from lrdecay.components.models.build import build_network
 from lrdecay.engine import reference
-from lrdecay.sweep.config import load_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import load_sweep
 
 PROBLEMS = {
     "resnet20_cifar10": ("cifar10", "resnet", 269_722),

@@ -5,7 +5,8 @@ from helpers.html_page import Fragment
 from rich.console import Console
 
 from lrdecay.cli import plan
-from lrdecay.sweep.config import Sweep, parse_sweep
+from lrdecay.sweep.config import Sweep
+from lrdecay.sweep.reading import parse_sweep
 
 TEXT = """\
 name: rates

@@ -16,8 +16,9 @@ from lrdecay.components.schedulers import Horizon, Part
 from lrdecay.store.reader import read_plan
 from lrdecay.sweep import schedule_lint
 from lrdecay.sweep.argument_lint import lint_floors
-from lrdecay.sweep.config import Sweep, load_sweep
+from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import load_sweep
 
 SHIPPED = sorted(SWEEPS.rglob("*.yaml"))
 EPOCHS, STEPS = 10, 190  # 1,198 images in batches of 64

@@ -10,9 +10,10 @@ from lrdecay.cli.app import app
 from lrdecay.components import schedulers
 from lrdecay.core.yaml import parse_yaml
 from lrdecay.sweep import scheduler_axes
-from lrdecay.sweep.config import Sweep, parse_sweep
+from lrdecay.sweep.config import Sweep
 from lrdecay.sweep.diagnostics import SweepFileError
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 from lrdecay.sweep.scheduler_axes import expand_axes
 
 STEP = "{class: StepLR, step_size: [3, 5], gamma: [0.1, 0.5]}"

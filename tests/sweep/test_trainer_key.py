@@ -7,8 +7,9 @@ from helpers.plugged import as_in_a_new_process
 from lrdecay.components import plugins
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import parse_arguments
-from lrdecay.sweep.config import SweepFileError, parse_sweep
+from lrdecay.sweep.diagnostics import SweepFileError
 from lrdecay.sweep.own_matrix import expand_own_matrix
+from lrdecay.sweep.reading import parse_sweep
 
 
 @pytest.fixture(autouse=True)

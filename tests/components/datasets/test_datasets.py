@@ -26,7 +26,7 @@ from lrdecay.components.datasets.dataset import (
 from lrdecay.components.datasets.image_folder import load_image_folder
 from lrdecay.components.datasets.spec import DatasetSpec
 from lrdecay.core.errors import InputError
-from lrdecay.sweep.config import load_sweep
+from lrdecay.sweep.reading import load_sweep
 
 RNG = np.random.default_rng
 

@@ -13,8 +13,8 @@ from torch.testing import assert_close
 
 from lrdecay.components.datasets.dataset import draw_of_each_class, measure_channels
 from lrdecay.core.errors import InputError
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 
 def refused(folder: Path, **settings: object) -> str:

@@ -19,8 +19,8 @@ from lrdecay.components.optimizers.build import build_optimizer
 from lrdecay.core.errors import InputError
 from lrdecay.engine import reference
 from lrdecay.engine.stacked import train
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 OWN = """\
 import torch

@@ -227,7 +227,7 @@ def test_a_misspelt_name_gets_the_nearest_and_not_all_of_them():
 SCRIPT = """\
 import sys
 from lrdecay.components.datasets import sources
-from lrdecay.sweep.config import parse_sweep
+from lrdecay.sweep.reading import parse_sweep
 from lrdecay.sweep.matrix import list_runs
 text = "dataset: digits\\nschedulers: {c: {class: constant}}\\nmodel: "
 for model in ("cnn", "resnet", "resnet18"):

@@ -38,9 +38,9 @@ from lrdecay.engine.stacked.lockstep import Lockstep
 from lrdecay.store.export.rows import Run as Exported
 from lrdecay.store.export.rows import list_exported
 from lrdecay.store.reader import read_plan_runs
-from lrdecay.sweep.config import load_sweep, parse_sweep
 from lrdecay.sweep.diagnostics import SweepFileError
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import load_sweep, parse_sweep
 
 CPU = torch.device("cpu")
 PUBLISHED = sorted(

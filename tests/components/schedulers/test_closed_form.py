@@ -23,8 +23,8 @@ from lrdecay.engine.measured import Epoch
 from lrdecay.engine.stacked import train
 from lrdecay.engine.stacked.rates import Rates
 from lrdecay.store.schema import Record
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 BASE = 0.04
 STEPS = 3

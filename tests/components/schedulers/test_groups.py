@@ -9,8 +9,8 @@ from lrdecay.core.errors import InputError
 from lrdecay.engine import reference
 from lrdecay.engine.stacked.train import train_stacked
 from lrdecay.sweep import matrix
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 pytestmark = pytest.mark.usefixtures("fresh")
 

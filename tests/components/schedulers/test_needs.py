@@ -8,9 +8,9 @@ from lrdecay.components import schedulers
 from lrdecay.components.schedulers import Horizon, probe
 from lrdecay.components.schedulers.classes import CLASSES
 from lrdecay.core.errors import InputError
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.diagnostics import SweepFileError
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 HEAD = """\
 import random

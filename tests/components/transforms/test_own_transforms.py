@@ -15,8 +15,8 @@ from lrdecay.components.transforms.augmentation import TRANSFORMS, Augmentation
 from lrdecay.components.transforms.draw import Draw
 from lrdecay.core.errors import InputError
 from lrdecay.engine.stacked import train
-from lrdecay.sweep.config import parse_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import parse_sweep
 
 OWN = """\
 import numpy as np

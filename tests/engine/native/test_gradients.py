@@ -28,8 +28,8 @@ from lrdecay.engine import reference
 from lrdecay.engine.native import network
 from lrdecay.engine.native.library import load_kernel
 from lrdecay.engine.native.train import train_native
-from lrdecay.sweep.config import load_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import load_sweep
 
 pytestmark = pytest.mark.usefixtures("needs_kernel")
 

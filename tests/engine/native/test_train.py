@@ -31,8 +31,8 @@ from lrdecay.engine.native.train import time_native, train_native
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_runs
 from lrdecay.store.schema import EPOCHS, RUNS, Record
-from lrdecay.sweep.config import load_sweep
 from lrdecay.sweep.matrix import list_runs
+from lrdecay.sweep.reading import load_sweep
 
 pytestmark = pytest.mark.usefixtures("needs_kernel")
 

@@ -24,7 +24,7 @@ from lrdecay.execution.own.program import ProgramSetup, ProgramTrainer
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_epochs, read_metrics, read_runs
 from lrdecay.store.verify import verify_results
-from lrdecay.sweep.config import parse_sweep
+from lrdecay.sweep.reading import parse_sweep
 
 PROGRAM = """\
 import json, os, sys, time
