@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import compress, pairwise, product
 from typing import Any
 
 import pandas as pd
 import seaborn as sns
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
@@ -31,6 +32,9 @@ from lrdecay.plots.svg import About, mark_artists, mark_places
 MOST_DOTS = 50
 """Runs of a cell, by ascending seed, that get a dot each."""
 MOST_TICKS = 10
+_POINTS = 72  # to an inch
+_LETTER = 0.6  # of a font's size: the width of a letter, rather too much than too little
+_SMALL = 0.83  # of it: the size of small text
 LOG_AXES = {"lr": "base learning rate", "epochs": "length of the run (epochs)"}
 """Axes whose values are a row of factors, and what they are called."""
 
@@ -197,8 +201,12 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     _require_dropouts(runs)
     ax = ax or make_axes()
     cells = cell_summary(runs, "test_accuracy")
-    cells = cells.assign(words=[_words(cell) for cell in cells.to_dict("records")])
     order = axis_values(runs, "scheduler"), axis_values(runs, "dropout")
+    names = list(map(shorten_name, order[0]))
+    words = [_words(cell) for cell in cells.to_dict("records")]
+    if not _has_room(ax, words, names, len(order[1])):
+        words = [each.replace(" \N{PLUS-MINUS SIGN}", "\n\N{PLUS-MINUS SIGN}") for each in words]
+    cells = cells.assign(words=words)
 
     def spread(column: str) -> pd.DataFrame:
         table = cells.pivot(index="scheduler", columns="dropout", values=column)
@@ -213,9 +221,9 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         cbar=False,
         linewidths=1.5,
         linecolor="none",
-        annot_kws={"fontsize": 8.5},
+        annot_kws={"fontsize": "small"},
         xticklabels=[format_plain(float(str(dropout))) for dropout in order[1]],
-        yticklabels=list(map(shorten_name, order[0])),
+        yticklabels=names,
         ax=ax,
     )
     for label in ax.get_yticklabels():
@@ -231,6 +239,14 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     mark_places(ax.xaxis, [{"dropout": dropout} for dropout in order[1]])
     ax.set(xlabel="dropout", ylabel="")
     return ax
+
+
+def _has_room(ax: Axes, words: Sequence[str], names: Sequence[str], columns: int) -> bool:
+    """Return whether a map's cells are about as wide as their longest line, beside the names."""
+    letter = _LETTER * rcParams["font.size"]
+    width = _POINTS * ax.bbox.width / ax.figure.dpi
+    longest = max((len(line) for each in words for line in each.splitlines()), default=0)
+    return bool((width - letter * max(map(len, names))) / columns > _SMALL * letter * longest)
 
 
 def _in_words(cell: Mapping[Hashable, Any]) -> str:
