@@ -29,6 +29,7 @@ from lrdecay.analysis.verdicts import HIGHER, LOWER
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import join_some, spell_count
 from lrdecay.report.conclusions import write_engines
+from lrdecay.report.latex_tables import write_tables
 from lrdecay.store import reader
 from lrdecay.store.export.csv import disarm_formulas
 
@@ -148,10 +149,16 @@ def as_markdown(answer: Answer) -> str:
     return "\n".join(lines) + "\n"
 
 
+def as_latex(answer: Answer) -> str:
+    """Return the means and the primary contrasts as tables for LaTeX, notes as comments."""
+    return write_tables(answer.found, answer.folder, list(write_notes(answer)))
+
+
 FORMATS: dict[str, Callable[[Answer], str]] = {
     "json": as_json,
     "csv": as_csv,
     "markdown": as_markdown,
+    "latex": as_latex,
 }
 
 BRIEF_COLUMNS = ("", "difference", "interval", "seeds", "verdict")
