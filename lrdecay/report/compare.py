@@ -30,8 +30,10 @@ from lrdecay.core.errors import InputError
 from lrdecay.core.text import join_some, spell_count
 from lrdecay.report.conclusions import write_engines
 from lrdecay.report.latex_tables import write_tables
+from lrdecay.report.methods import write_methods
 from lrdecay.store import reader
 from lrdecay.store.export.csv import disarm_formulas
+from lrdecay.store.importing.save import read_origin
 
 SHOWN = 100  # sentences of a family; all of them are in the machines' formats
 
@@ -154,11 +156,20 @@ def as_latex(answer: Answer) -> str:
     return write_tables(answer.found, answer.folder, list(write_notes(answer)))
 
 
+def as_methods(answer: Answer) -> str:
+    """Return what was done, as paragraphs for a paper."""
+    folder = Path(answer.folder)
+    plan, runs = reader.read_plan(folder), reader.read_runs(folder)
+    trials, origin = runs[runs["phase"] == "choose"], read_origin(plan.sweep_text)
+    return "\n\n".join(write_methods(answer.found, trials, plan.data, origin)) + "\n"
+
+
 FORMATS: dict[str, Callable[[Answer], str]] = {
     "json": as_json,
     "csv": as_csv,
     "markdown": as_markdown,
     "latex": as_latex,
+    "methods": as_methods,
 }
 
 BRIEF_COLUMNS = ("", "difference", "interval", "seeds", "verdict")
