@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lrdecay.analysis.metrics import OWN, POINTS, UNIT_TITLES, Metric
 from lrdecay.core.sanitize import sanitize_line
 
 MOST_LINES = 40
@@ -50,6 +51,20 @@ def write_number(value: float, decimals: int, signed: bool = False) -> str:
         return "--"
     value = round(value, decimals) + 0.0  # no minus before 0
     return f"${value:{'+' if signed and value else ''}.{decimals}f}$"
+
+
+def write_title(metric: Metric) -> str:
+    """Return a metric and its unit, as the head of a table."""
+    unit = UNIT_TITLES[metric.unit]
+    if metric.unit == POINTS and metric.name != "gap":
+        unit = "%"
+    return escape(metric.title if metric.unit == OWN else f"{metric.title} ({unit})")
+
+
+def write_label(folder: str, metric: Metric, what: str) -> str:
+    """Return what a table is referred to by, of a results folder's name and a metric's."""
+    name = re.sub(r"[^a-z0-9]+", "-", folder.rstrip("/").rpartition("/")[2].lower()).strip("-")
+    return f"tab:{name or 'lrdecay'}-{metric.name.replace('_', '-')}-{what}"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ best in bold, and the differences to the reference."""
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,10 +13,7 @@ import pandas as pd
 
 from lrdecay.analysis import METRICS_COMPARED, Conclusions, axis_values, cell_summary
 from lrdecay.analysis.axes import select_rows
-from lrdecay.analysis.headline import name_outcome
-from lrdecay.analysis.metrics import NATS, OWN, POINTS, UNIT_TITLES, Metric
-from lrdecay.analysis.number_text import count_decimals
-from lrdecay.analysis.pairing import NOT_PAIRED, count_pairs
+from lrdecay.analysis.metrics import NATS, POINTS, Metric
 from lrdecay.analysis.seed_blocks import State
 from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import (
@@ -30,7 +26,8 @@ from lrdecay.core.text import (
     to_text,
 )
 from lrdecay.report.conclusions import name_places
-from lrdecay.report.latex import Group, Table, escape, write_floats, write_number
+from lrdecay.report.latex import Group, Table, escape, write_floats, write_label, write_title
+from lrdecay.report.latex_differences import tabulate_differences
 
 MOST_COLUMNS = 4
 """Cells side by side; more stand in another block of rows."""
@@ -81,7 +78,7 @@ def tabulate_means(found: Conclusions, folder: str) -> Table:
             groups.append(Group(rf"\emph{{{escape(place)}}}" if place else "", filled))
     head = _head_means(found.metric, across, [] if in_blocks else values, width)
     caption = " ".join(_describe_means(found, cells, count))
-    label = _write_label(folder, found.metric, "means")
+    label = write_label(folder, found.metric, "means")
     return Table(caption, label, "l" + "r" * width, head, groups)
 
 
@@ -90,7 +87,7 @@ def _head_means(
 ) -> list[str]:
     """Return the lines above the means: the values that columns are of, under the axis' name."""
     if across is None or not values:
-        return [rf"scheduler & \multicolumn{{{width}}}{{c@{{}}}}{{{_write_title(metric)}}} \\"]
+        return [rf"scheduler & \multicolumn{{{width}}}{{c@{{}}}}{{{write_title(metric)}}} \\"]
     names = " & ".join(escape(_name_value(across, value)) for value in values)
     lines = [rf"scheduler & {names} \\"]
     if _is_named(across):
@@ -183,19 +180,6 @@ def _write_cell(rows: pd.DataFrame, scheduler: object, decimals: int, usual: int
     return f"${mean}{sd}${n}"
 
 
-def _write_title(metric: Metric) -> str:
-    """Return a metric and its unit, as the head of a table."""
-    unit = UNIT_TITLES[metric.unit]
-    if metric.unit == POINTS and metric.name != "gap":
-        unit = "%"
-    return escape(metric.title if metric.unit == OWN else f"{metric.title} ({unit})")
-
-
-def _write_label(folder: str, metric: Metric, what: str) -> str:
-    name = re.sub(r"[^a-z0-9]+", "-", folder.rstrip("/").rpartition("/")[2].lower()).strip("-")
-    return f"tab:{name or 'lrdecay'}-{metric.name.replace('_', '-')}-{what}"
-
-
 def _describe_means(found: Conclusions, cells: pd.DataFrame, usual: int) -> Iterator[str]:
     """Yield the sentences of a caption."""
     metric = found.metric
@@ -203,7 +187,7 @@ def _describe_means(found: Conclusions, cells: pd.DataFrame, usual: int) -> Iter
     when = " after the last epoch" if found.blocks.is_built_in and own else ""
     dropouts = axis_values(cells, "dropout")
     where = f" at {format_dropout(dropouts[0])}" if len(dropouts) == 1 else ""
-    title = _write_title(metric)
+    title = write_title(metric)
     title, at = title[0].upper() + title[1:], where if where != " at " else ""
     several = (cells["n"] != usual).any()
     count = f"$n = {usual}$ runs per cell" + (", or as in parentheses" if several else "")
@@ -256,66 +240,3 @@ def _name_cell(row: Row, found: Conclusions) -> str:
     axes = (*found.blocks.strata, "dropout")
     several = [axis for axis in axes if found.blocks.cells[axis].nunique(dropna=False) > 1]
     return join_filled(row["scheduler"], *(format_named(axis, row[axis]) for axis in several))
-
-
-def tabulate_differences(found: Conclusions, folder: str) -> Table | None:
-    """Return the differences to the reference with their intervals and verdicts; None where there
-    is nothing to compare."""
-    rows = found.primary
-    if rows.empty:
-        return None
-    count = _find_count(rows)
-    groups = [
-        Group(
-            rf"\emph{{{escape(where)}}}" if where else "",
-            [_write_difference(row, found.metric, not count) for row in own.to_dict("records")],
-        )
-        for where, own in rows.groupby("where", sort=False)
-    ]
-    head = ["scheduler", "difference", "interval", *([] if count else ["$n$"]), "verdict"]
-    caption = " ".join(_describe_differences(found, count))
-    label = _write_label(folder, found.metric, "differences")
-    columns = "lrrl" if count else "lrrrl"
-    return Table(caption, label, columns, [rf"{' & '.join(head)} \\"], groups)
-
-
-def _find_count(rows: pd.DataFrame) -> str:
-    """Return how many pairs every difference is of; nothing where that is not one number."""
-    counts = {count_pairs(row) for row in rows.to_dict("records")}
-    return counts.pop() if len(counts) == 1 else ""
-
-
-def _write_difference(row: Row, metric: Metric, with_count: bool) -> list[str]:
-    low, high, interval = row["low"], row["high"], "--"
-    decimals = 2
-    if math.isfinite(low) and math.isfinite(high):
-        decimals = count_decimals(low, high)
-        ends = (f"{round(end, decimals) + 0.0:.{decimals}f}" for end in (low, high))
-        interval = f"$[{', '.join(ends)}]$"
-    elif math.isfinite(row["mean"]) and row["mean"]:
-        decimals = max(2, 1 - math.floor(math.log10(abs(row["mean"]))))
-    mean = write_number(row["mean"], min(decimals, _MOST_DECIMALS), signed=True)
-    verdict = name_outcome(row["verdict"], metric)
-    count = [escape(count_pairs(row))] if with_count else []
-    return [escape(row["a"]), mean, interval, *count, escape(verdict)]
-
-
-def _describe_differences(found: Conclusions, count: str) -> Iterator[str]:
-    """Yield the sentences of a caption."""
-    rows, metric, margin = found.primary, found.metric, found.spell_margin()
-    unit = "" if metric.unit == OWN else f" ({UNIT_TITLES[metric.unit]})"
-    paired = (rows["pairing"] != NOT_PAIRED).any()
-    n = count or "$n$"
-    over = f"mean over {n} pairs of runs with the same seed" if paired else f"of means of {n} runs"
-    size = len(rows)
-    right = "the interval is right" if size == 1 else f"all {size} intervals are right together"
-    looks = "" if found.criteria.seeds_fixed else ", at all looks together"
-    chance = escape(f"{100 * found.criteria.confidence:g}%")
-    what = escape(f"Difference to {found.reference} in {metric.title}{unit}")
-    yield f"{what}, {over}; {right} with {chance} confidence{looks}."
-    if metric.higher_is_better is not None:
-        yield escape(f"Better or worse: the interval excludes 0, on {metric.images}.")
-    if margin:
-        yield escape(f"Equivalent: it lies within {margin} of 0.")
-    if found.departures:
-        yield "Not as it was planned, so exploratory."
