@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lrdecay.cli import options
-from lrdecay.cli.console import out
+from lrdecay.cli.console import err, out
 from lrdecay.cli.exits import report_errors
 from lrdecay.plots.figure_file import write_figure
 from lrdecay.plots.figure_kinds import ALIASES, KINDS
@@ -88,4 +88,4 @@ def plot(
         "confidence": confidence,
     }
     size = read_size(width, height, font_size)
-    out.say(str(write_figure(folder, kind, output, where or (), shown, size)))
+    out.say(str(write_figure(folder, kind, output, where or (), shown, size, err.say)))

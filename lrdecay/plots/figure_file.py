@@ -4,7 +4,7 @@ for, into a file."""
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +140,7 @@ def write_figure(
     where: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
     size: FigureSize | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Draw one figure of a results folder into a file and return its path.
 
@@ -153,6 +154,7 @@ def write_figure(
         where: "column=value" of the runs that are shown; all unless given.
         options: by name, what the kind's function takes beside tables.
         size: of the figure and its text, as `figure_size.read_size` reads it.
+        tell: is told what to know of the figure beside it, in a line.
 
     Raises:
         InputError: as `draw_figure`, `draw_verdicts`, `select_where` and `check_figure_name`; there
@@ -188,6 +190,8 @@ def write_figure(
     with matplotlib.style.context(look):
         if shows_verdicts(kind):
             verdicts = conclude_folder(folder, **given)
+            if verdicts.departures:
+                tell(f"Not as planned, so exploratory: {'; '.join(verdicts.departures)}")
             figure = draw_verdicts(kind, verdicts, epochs, where, styles, size)
         else:
             trials = select_where(own, where) if "trials" in takes and len(own) else None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.frames import make_tables, write_folder
 from helpers.imports import make_table, take
@@ -177,6 +178,21 @@ def test_other_axes_are_groups_or_columns() -> None:
     assert "after the last epoch at dropout 0.3: mean" in read(rates).captions[0]
     single = read(find(("constant", "step"), (0.3,))).tabulars[0]
     assert single.rows[0] == ["scheduler", r"\multicolumn{1}{c@{}}{test accuracy (\%)}"]
+
+
+def test_rates_of_a_network_s_own_are_not_named() -> None:
+    runs, epochs = make_tables(("constant", "step"), (0.3,), 9, 2, model=["own"])
+    document = read(conclude(runs.assign(dropout=np.nan), epochs, CRITERIA))
+    means, differences = document.tabulars
+    assert [row[0] for row in means.rows] == ["scheduler", "constant", "step"]
+    assert [row[0] for row in differences.rows] == ["scheduler", "step"]
+    assert "dropout" not in "".join(document.captions)
+    assert "no other scheduler is shown to be better; the best of those" in document.captions[0]
+    both = pd.concat(
+        [runs.assign(dropout=np.nan), runs.assign(model="cnn", run_id="b" + runs["run_id"])]
+    )
+    document = read(conclude(both, epochs, CRITERIA))
+    assert document.tabulars[0].rows[1] == ["scheduler", "0.3", "its own"]
 
 
 def test_runs_that_ended_early_are_said_and_enter_no_mean() -> None:
