@@ -34,7 +34,7 @@ MOST_DOTS = 50
 MOST_TICKS = 10
 _POINTS = 72  # to an inch
 _LETTER = 0.6  # of a font's size: the width of a letter, rather too much than too little
-_SMALL = 0.83  # of it: the size of small text
+_SMALL = 0.85  # of it: the size of small text
 LOG_AXES = {"lr": "base learning rate", "epochs": "length of the run (epochs)"}
 """Axes whose values are a row of factors, and what they are called."""
 
@@ -221,7 +221,7 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         cbar=False,
         linewidths=1.5,
         linecolor="none",
-        annot_kws={"fontsize": "small"},
+        annot_kws={"fontsize": _SMALL * rcParams["font.size"]},
         xticklabels=[format_plain(float(str(dropout))) for dropout in order[1]],
         yticklabels=names,
         ax=ax,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -104,7 +105,7 @@ def _difference(
     color = style.color
     if math.isnan(mean):
         words = ax.text(0.5, place, "not evaluated", transform=ax.get_yaxis_transform())
-        words.set(color="0.5", fontsize="small", ha="center", va="center")
+        words.set(color="0.5", fontsize=0.8 * rcParams["font.size"], ha="center", va="center")
         mark_artists([words], about, "")
         return
     bounded = math.isfinite(low) and math.isfinite(high)
