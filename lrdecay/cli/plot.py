@@ -57,25 +57,25 @@ def plot(
         str | None,
         typer.Option(
             "--reference",
-            help="The scheduler that others are compared with, where a kind does. "
-            "[default: sweep file's, else constant, else the first]",
+            help="The scheduler that others are compared with, where a kind does; the sweep "
+            "file's, constant or the first unless given.",
         ),
     ] = None,
     margin: options.Margin = None,
     confidence: options.Confidence = None,
     width: Annotated[
         str | None,
-        typer.Option("--width", metavar="LENGTH", help=f"Width, {_LENGTH}. [default: 4.8in]"),
+        typer.Option("--width", metavar="LENGTH", help=f"Width, {_LENGTH}; 4.8in unless given."),
     ] = None,
     height: Annotated[
         str | None,
         typer.Option(
-            "--height", metavar="LENGTH", help="Height. [default: what suits kind and width]"
+            "--height", metavar="LENGTH", help="Height; what suits kind and width unless given."
         ),
     ] = None,
     font_size: Annotated[
         float | None,
-        typer.Option("--font-size", metavar="POINTS", help="Size of all text. [default: 10]"),
+        typer.Option("--font-size", metavar="POINTS", help="Size of all text; 10 unless given."),
     ] = None,
 ) -> None:
     """Draw one figure of a sweep into a file, as for a paper: fonts are TrueType in a PDF, and each

@@ -198,6 +198,19 @@ def write_figure(
             repeats = reader.read_repeats(folder) if "hardware_sd" in takes else None
             if repeats is not None:
                 given["hardware_sd"] = find_hardware_sd(shown, repeats)
+            if "reference" in takes:
+                given.setdefault("reference", _read_reference(folder))
             figure = draw_figure(kind, shown, epochs, given, styles, trials, size)
         save_figure(figure, output)
     return output
+
+
+def _read_reference(folder: Path) -> str | None:
+    """Return the reference that a sweep file names, if it can be read and names one."""
+    from lrdecay.analysis.settings import read_criteria
+    from lrdecay.store import reader
+
+    try:
+        return read_criteria(reader.read_plan(folder).sweep_text).reference
+    except InputError:
+        return None

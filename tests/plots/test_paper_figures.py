@@ -322,6 +322,15 @@ def test_a_scheduler_has_one_colour_in_library_command_and_page(tmp_path: Path) 
     assert color in key[1]
 
 
+def test_relative_curves_go_by_the_sweep_s_reference_too(folder: Path, tmp_path: Path) -> None:
+    where = ["dropout=0.3"]
+    files = [tmp_path / f"{name}.svg" for name in ("usual", "step", "constant")]
+    for file, reference in zip(files, (None, "step", "constant"), strict=True):
+        write_figure(folder, "paired", file, where, {"reference": reference})
+    usual, step, constant = (file.read_bytes() for file in files)
+    assert usual == step != constant
+
+
 def test_an_alias_is_the_kind_that_it_names(folder: Path) -> None:
     assert ALIASES == {"paired": "relative-curves"}
     assert find_function("paired") is plots.plot_relative_curves
