@@ -38,6 +38,12 @@ def seed_spread(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([blocks.cells, pd.DataFrame(rows)], axis=1)
 
 
+def find_hardware_sd(runs: pd.DataFrame, repeats: pd.DataFrame) -> float | None:
+    """Return the sd of test accuracy that `noise_floor` finds; None where it compares no pair."""
+    floor = noise_floor(runs, repeats).query("metric == 'test_accuracy' and n > 0")["sd"]
+    return None if floor.empty else float(floor.item())
+
+
 def noise_floor(runs: pd.DataFrame, repeats: pd.DataFrame) -> pd.DataFrame:
     """Compare each run with its repeat: with the same settings and seed, only hardware can differ.
 

@@ -129,7 +129,7 @@ def import_results(
 
     How runs are paired, and what they do not say, stands in every sentence about them.
     """
-    from lrdecay.plots.figure_file import select_where
+    from lrdecay.plots.figure_rows import select_where
     from lrdecay.store.importing.columns import Columns
     from lrdecay.store.importing.source import extract_columns, read_source
 

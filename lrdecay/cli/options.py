@@ -178,8 +178,11 @@ Pairs = Annotated[
     typer.Option(help="all compares every two schedulers too: exploratory."),
 ]
 Format = Annotated[
-    Literal["text", "json", "csv", "markdown"],
-    typer.Option(help="json, csv and markdown are for machines and documents."),
+    Literal["text", "json", "csv", "markdown", "latex", "methods"],
+    typer.Option(
+        help="json, csv and markdown are for machines and documents; latex: tables for a paper "
+        "(booktabs); methods: what was done, as a paragraph for one."
+    ),
 ]
 
 

@@ -1,13 +1,11 @@
 """A sweep's schedules before anything trains: as lines in the terminal, and as a picture."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lrdecay.store.atomic import write_bytes
 from lrdecay.sweep.schedule_lint import PlannedCurve
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -83,9 +81,8 @@ def save_curves(planned: Sequence[PlannedCurve], path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    from lrdecay.plots import plot_schedules
+    from lrdecay.plots import plot_schedules, save_figure, style_schedulers
     from lrdecay.plots.figure_file import check_figure_name
-    from lrdecay.plots.style import style_schedulers
 
     check_figure_name(path, "--plot")
     frame = curves_to_frame(planned)
@@ -97,6 +94,4 @@ def save_curves(planned: Sequence[PlannedCurve], path: Path) -> None:
         plot_schedules(panel, styles=styles, legend=number == len(panels), ax=ax)
         if len(panels) > 1:
             ax.set_title(f"{epochs} epochs, batches of {batch_size}")
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format=path.suffix[1:], dpi=150)
-    write_bytes(drawn.getvalue(), path)
+    save_figure(figure, path)

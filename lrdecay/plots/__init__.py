@@ -4,6 +4,12 @@ Pass `ax` to draw into a figure of your own; without it a new figure is made (`a
 through pyplot, so nothing global changes and no display is needed. A figure shows one value of
 every extra axis, and a curve one dropout: filter in pandas first. Labels are drawn as they are
 written; a dollar sign starts no formula.
+
+`style_schedulers(runs)` gives each scheduler its colour, dash and marker, the same ones as in the
+report and of `lrdecay plot`; pass them as `styles` wherever a figure is drawn of a part of the
+runs. Figures that are made here have TrueType fonts in PDF and PostScript, however they are saved;
+of your own figures those that `save_figure` writes, or that are saved within
+`matplotlib.style.context(MATPLOTLIB_STYLE)`.
 """
 
 from typing import TYPE_CHECKING
@@ -39,6 +45,9 @@ if TYPE_CHECKING:
     from lrdecay.plots.outcomes import plot_spread as plot_spread
     from lrdecay.plots.outcomes import plot_time_to_target as plot_time_to_target
     from lrdecay.plots.power import plot_power as plot_power
+    from lrdecay.plots.style import MATPLOTLIB_STYLE as MATPLOTLIB_STYLE
+    from lrdecay.plots.style import Style as Style
+    from lrdecay.plots.style import style_schedulers as style_schedulers
 else:
     __getattr__, __dir__, __all__ = make_lazy(
         __name__,
@@ -55,5 +64,6 @@ else:
             "one_run": "draw_run plot_splits",
             "outcomes": "plot_expected_best plot_spread plot_time_to_target",
             "power": "plot_power",
+            "style": "MATPLOTLIB_STYLE Style style_schedulers",
         },
     )

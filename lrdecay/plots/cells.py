@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import compress, pairwise, product
 from typing import Any
 
 import pandas as pd
 import seaborn as sns
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
@@ -33,6 +34,9 @@ MOST_DOTS = 50
 MOST_TICKS = 10
 COLOUR_SDS = 4.0
 """Standard deviations over seeds that the colours of a map span at least."""
+_POINTS = 72  # to an inch
+_LETTER = 0.6  # of a font's size: the width of a letter, rather too much than too little
+_SMALL = 0.85  # of it: the size of small text
 LOG_AXES = {"lr": "base learning rate", "epochs": "length of the run (epochs)"}
 """Axes whose values are a row of factors, and what they are called."""
 
@@ -202,8 +206,12 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     _require_dropouts(runs)
     ax = ax or make_axes()
     cells = cell_summary(runs, "test_accuracy")
-    cells = cells.assign(words=[_words(cell) for cell in cells.to_dict("records")])
     order = axis_values(runs, "scheduler"), axis_values(runs, "dropout")
+    names = list(map(shorten_name, order[0]))
+    words = [_words(cell) for cell in cells.to_dict("records")]
+    if not _has_room(ax, words, names, len(order[1])):
+        words = [each.replace(" \N{PLUS-MINUS SIGN}", "\n\N{PLUS-MINUS SIGN}") for each in words]
+    cells = cells.assign(words=words)
 
     def spread(column: str) -> pd.DataFrame:
         table = cells.pivot(index="scheduler", columns="dropout", values=column)
@@ -221,9 +229,9 @@ def plot_heat_map(runs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         cbar=False,
         linewidths=1.5,
         linecolor="none",
-        annot_kws={"fontsize": 8.5},
+        annot_kws={"fontsize": _SMALL * rcParams["font.size"]},
         xticklabels=[format_plain(float(str(dropout))) for dropout in order[1]],
-        yticklabels=list(map(shorten_name, order[0])),
+        yticklabels=names,
         ax=ax,
     )
     for label in ax.get_yticklabels():
@@ -249,6 +257,14 @@ def _find_colour_range(cells: pd.DataFrame) -> tuple[float, float]:
     sd = 100.0 * cells["sd"].median()
     half = max((means.max() - means.min()) / 2, COLOUR_SDS / 2 * (0.0 if math.isnan(sd) else sd))
     return middle - half, middle + half
+
+
+def _has_room(ax: Axes, words: Sequence[str], names: Sequence[str], columns: int) -> bool:
+    """Return whether a map's cells are about as wide as their longest line, beside the names."""
+    letter = _LETTER * rcParams["font.size"]
+    width = _POINTS * ax.bbox.width / ax.figure.dpi
+    longest = max((len(line) for each in words for line in each.splitlines()), default=0)
+    return bool((width - letter * max(map(len, names))) / columns > _SMALL * letter * longest)
 
 
 def _in_words(cell: Mapping[Hashable, Any]) -> str:

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lrdecay.analysis import axis_values, extra_axes
-from lrdecay.analysis.axes import list_strata
+from lrdecay.analysis.axes import has_dropout, list_strata
 from lrdecay.analysis.metrics import (
     NATS,
     POINTS,
@@ -25,6 +26,7 @@ from lrdecay.analysis.metrics import (
 from lrdecay.analysis.number_text import format_interval
 from lrdecay.analysis.sentences import name_contrast
 from lrdecay.analysis.verdicts import RESOLVED
+from lrdecay.core.errors import InputError
 from lrdecay.core.text import format_dropout
 from lrdecay.plots.common import (
     SPREAD,
@@ -103,7 +105,7 @@ def _difference(
     color = style.color
     if math.isnan(mean):
         words = ax.text(0.5, place, "not evaluated", transform=ax.get_yaxis_transform())
-        words.set(color="0.5", fontsize=8, ha="center", va="center")
+        words.set(color="0.5", fontsize=0.8 * rcParams["font.size"], ha="center", va="center")
         mark_artists([words], about, "")
         return
     bounded = math.isfinite(low) and math.isfinite(high)
@@ -134,10 +136,17 @@ def plot_gain_by_dropout(
 ) -> Axes:
     """What each scheduler gains on the reference, against dropout, with the same intervals.
 
-    Were there no interaction, each line would be level. Arguments and errors are those of
-    `plot_differences`.
+    Were there no interaction, each line would be level. Arguments are those of `plot_differences`.
+
+    Raises:
+        InputError: as `plot_differences`, or there is a difference at no dropout that is known.
     """
     require_one_value(table, list_strata(table))
+    if not has_dropout(table).all():
+        raise InputError(
+            "no axis dropout to draw against: there are differences at none that is known; choose "
+            "another kind"
+        )
     styles, ax = prepare_axes(table, styles, ax)
     rows = table.dropna(subset=["mean"])
     used = select_styles(rows, styles)

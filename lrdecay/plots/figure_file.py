@@ -1,178 +1,106 @@
-"""One figure of a results folder, for a paper: which kinds there are, and how one is drawn.
-
-Whatever is in `KINDS` can be drawn by `lrdecay plot`: a function of `lrdecay.plots`, by name, so
-that listing the kinds imports nothing.
-"""
+"""One figure of a results folder, for a paper: drawn as its kind says, in the size that is asked
+for, into a file."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrdecay.core.errors import InputError
+from lrdecay.plots.figure_kinds import (
+    find_function,
+    find_kind,
+    list_parameters,
+    require_numbers,
+    shows_verdicts,
+)
+from lrdecay.plots.figure_rows import select_found, select_where
+from lrdecay.plots.figure_size import FigureSize, find_inches, refuse_crowding, set_font
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from lrdecay.analysis import Conclusions
     from lrdecay.plots.style import Style
 
-KINDS: dict[str, tuple[str, str]] = {
-    "learning-rates": (
-        "plot_learning_rates",
-        "learning rates as applied, against epochs trained",
-    ),
-    "curves": (
-        "plot_curves",
-        "accuracy or loss (--metric) of a --split by epoch, at one dropout",
-    ),
-    "late-curves": (
-        "plot_late_curves",
-        "the last half of a run's curves, on a range of their own, at one dropout",
-    ),
-    "relative-curves": (
-        "plot_relative_curves",
-        "accuracy or loss less the --reference's at the same seed, by epoch, at one dropout",
-    ),
-    "jumps": (
-        "plot_late_changes",
-        "how much accuracy or loss changes per epoch in the last half of a run, at one dropout",
-    ),
-    "ecdf": ("plot_ecdf", "share of runs that ended at or below a test accuracy, at one dropout"),
-    "accuracy-by-dropout": (
-        "plot_accuracy_by_dropout",
-        "test accuracy against dropout",
-    ),
-    "accuracy-by-rate": (
-        "plot_accuracy_by_rate",
-        "test accuracy against the base rate, at one dropout",
-    ),
-    "accuracy-by-epochs": (
-        "plot_accuracy_by_epochs",
-        "test accuracy against the length of the run, at one dropout",
-    ),
-    "heat-map": ("plot_heat_map", "test accuracy of each scheduler and dropout"),
-    "spread": ("plot_spread", "how far seeds lie apart, beside two yardsticks"),
-    "time-to-target": (
-        "plot_time_to_target",
-        "share of runs that have reached the sweep's target, by epoch, at one dropout",
-    ),
-    "expected-best": (
-        "plot_expected_best",
-        "validation accuracy to expect of the best of so many base rates tried, at one dropout",
-    ),
-    "gap-by-dropout": (
-        "plot_gap_by_dropout",
-        "training minus test accuracy against dropout",
-    ),
-}
-"""By name: the function of `plots`, and what it shows. A function takes tables of `TABLES`, and
-`ax`; other parameters have defaults."""
-
-_SHOWN = {
-    "learning-rates": ("epochs", "learning_rate"),
-    # or what --metric says
-    **dict.fromkeys(("curves", "late-curves", "relative-curves", "jumps"), ("epochs", "accuracy")),
-    **dict.fromkeys(
-        ("accuracy-by-dropout", "accuracy-by-rate", "accuracy-by-epochs", "heat-map", "spread"),
-        ("runs", "test_accuracy"),
-    ),
-    "ecdf": ("runs", "test_accuracy"),
-    "expected-best": ("trials", "val_accuracy"),
-    "gap-by-dropout": ("epochs", "accuracy"),
-}
-"""The table and the column of which a kind shows the numbers."""
-
 FORMATS = (".svg", ".png", ".pdf")
-TABLES = ("runs", "epochs", "trials")
-"""Runs of the comparison, their epochs, and trials of base rates: the runs, if there are none."""
+OF_VERDICTS = ("reference", "metric", "margin", "confidence")
+"""Options of figures of verdicts: what is compared, and by what rule."""
 
 
 def draw_figure(
     kind: str,
     runs: pd.DataFrame,
     epochs: pd.DataFrame,
-    options: Mapping[str, str | None] | None = None,
+    options: Mapping[str, Any] | None = None,
     styles: Mapping[str, Style] | None = None,
     trials: pd.DataFrame | None = None,
+    size: FigureSize | None = None,
 ) -> Figure:
-    """Return a figure of one kind; where an option is None, the kind's own default holds. Without
-    `trials` of base rates the runs themselves are used.
+    """Return a figure of one kind that shows no verdicts; where an option is None, the kind's own
+    default holds. Without `trials` of base rates the runs themselves are used.
 
     Raises:
         InputError: there is no such kind, it does not take an option, or the runs are not such that
             it can show them.
     """
-    from matplotlib.figure import Figure
-
-    from lrdecay.plots.style import FIGURE_INCHES
-
-    function = find_function(kind)
-    takes = signature(function).parameters
-    given: dict[str, Any] = {k: v for k, v in (options or {}).items() if v is not None}
-    for name in given:
-        if name not in takes:
-            raise InputError(f"--{name}: a figure of the kind {kind} has no {name}")
-    trials = runs if trials is None else trials
-    tables = {"runs": runs, "epochs": epochs, "trials": trials}
+    given = check_options(kind, options)
+    tables = {"runs": runs, "epochs": epochs, "trials": runs if trials is None else trials}
     require_numbers(kind, tables, given.get("metric"))
-    figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
-    ax = figure.subplots()
-    given |= {k: v for k, v in (tables | {"styles": styles}).items() if k in takes}
-    function(**given, ax=ax)
+    return _draw(kind, given | tables | {"styles": styles}, size)
+
+
+def draw_verdicts(
+    kind: str,
+    found: Conclusions,
+    epochs: pd.DataFrame | None = None,
+    where: Sequence[str] = (),
+    styles: Mapping[str, Style] | None = None,
+    size: FigureSize | None = None,
+) -> Figure:
+    """Return a figure of a kind that shows what the comparison `found`.
+
+    Raises:
+        InputError: as `select_found`, or the rows are not such that it can show them.
+    """
+    given = select_found(found, where, list_parameters(kind))
+    return _draw(kind, given | {"epochs": epochs, "styles": styles}, size)
+
+
+def _draw(kind: str, given: Mapping[str, Any], size: FigureSize | None) -> Figure:
+    """Return a figure of what the function of its kind takes of the arguments."""
+    from lrdecay.plots.figure_layout import move_legend, settle_layout
+    from lrdecay.plots.style import FIGURE_INCHES, TextFigure
+
+    takes, size = list_parameters(kind), size or FigureSize()
+    inches = find_inches(find_kind(kind), given, size, FIGURE_INCHES)
+    figure = TextFigure(figsize=inches, layout="constrained")
+    ax: Axes = figure.subplots()
+    find_function(kind)(**{k: v for k, v in given.items() if k in takes}, ax=ax)
+    if size.font is not None:
+        set_font(figure, size.font)
+    move_legend(figure, ax, grow=size.height is None)
+    with refuse_crowding(figure):
+        settle_layout(figure, ax)
     return figure
 
 
-def require_numbers(
-    kind: str, tables: Mapping[str, pd.DataFrame], metric: str | None = None
-) -> None:
-    """Raise `InputError` where no run has what a kind shows, as others' results may lack it.
-
-    Args:
-        kind: one of `KINDS`.
-        tables: by the names of `TABLES`.
-        metric: accuracy or loss, where a kind can show either.
-    """
-    if kind not in _SHOWN:
-        return
-    name, column = _SHOWN[kind]
-    column = metric or column
-    runs, table = tables["runs"], tables[name]
-    own = table if name != "epochs" else table[table["run_id"].isin(runs["run_id"])]
-    if column in own and own[column].isna().all():
-        raise InputError(f"nothing to draw: {kind} shows {column}, and no run has any")
-
-
-def select_where(runs: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
-    """Return the rows that have the values of each "column=value"; equal columns are alternatives.
+def check_options(kind: str, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the options that are given.
 
     Raises:
-        InputError: there is no such column, or it has no such value.
+        InputError: there is no such kind, or it does not take one of them.
     """
-    from lrdecay.core.text import join_words, suggest_name
-
-    wanted: dict[str, list[str]] = {}
-    for pair in where:
-        column, equals, value = pair.partition("=")
-        if not equals:
-            raise InputError(f"--where {pair}: expected AXIS=VALUE, such as --where dropout=0.3")
-        if column not in runs:
-            raise InputError(f"--where {pair}: column {suggest_name(column, runs.columns)}")
-        wanted.setdefault(column, []).append(value)
-    keep = runs
-    for column, texts in wanted.items():
-        values = {_text(value): value for value in runs[column].drop_duplicates()}
-        for text in texts:
-            if _text(text) not in values:
-                there = ", ".join(values)
-                raise InputError(f"--where {column}={text}: no such run; choose from {there}")
-        keep = keep[keep[column].isin([values[_text(text)] for text in texts])]
-    if keep.empty:
-        raise InputError(f"--where: no run has {join_words(list(where))}")
-    return keep
+    takes = [*list_parameters(kind), *(OF_VERDICTS if shows_verdicts(kind) else ())]
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    for name in given:
+        if name not in takes:
+            raise InputError(f"--{name}: a figure of the kind {kind} has no {name}")
+    return given
 
 
 def check_figure_name(path: Path, option: str = "--output") -> None:
@@ -190,6 +118,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     """
     import matplotlib
 
+    from lrdecay.plots.style import FONT_TYPES
     from lrdecay.store.atomic import write_bytes
 
     path = Path(path)
@@ -198,9 +127,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
     written = io.BytesIO()
     # text stays text, to be searched and edited
-    with matplotlib.rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": "lrdecay", "pdf.fonttype": 42}
-    ):
+    with matplotlib.rc_context(FONT_TYPES | {"svg.hashsalt": "lrdecay"}):
         figure.savefig(written, format=kind, dpi=300, metadata=date)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(written.getvalue(), path)
@@ -211,20 +138,36 @@ def write_figure(
     kind: str,
     output: Path,
     where: Sequence[str] = (),
-    options: Mapping[str, str | None] | None = None,
+    options: Mapping[str, Any] | None = None,
+    size: FigureSize | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Draw one figure of a results folder into a file and return its path.
 
+    Verdicts are those of `lrdecay compare` and the report: by the criteria of the sweep file but
+    for what `options` has of `OF_VERDICTS`.
+
+    Args:
+        folder: a results folder.
+        kind: one of `figure_kinds.KINDS`.
+        output: the file, whose name ends with one of `FORMATS`.
+        where: "column=value" of the runs that are shown; all unless given.
+        options: by name, what the kind's function takes beside tables.
+        size: of the figure and its text, as `figure_size.read_size` reads it.
+        tell: is told what to know of the figure beside it, in a line.
+
     Raises:
-        InputError: as `draw_figure`, `select_where` and `check_figure_name`; or there are no
-            results, or none of the runs has completed.
+        InputError: as `draw_figure`, `draw_verdicts`, `select_where` and `check_figure_name`; there
+            are no results, none of the runs has completed, or the size leaves no room.
     """
     check_figure_name(output)
-    takes_trials = "trials" in signature(find_function(kind)).parameters
+    given, takes, size = check_options(kind, options), list_parameters(kind), size or FigureSize()
 
     import matplotlib.style
 
     from lrdecay.analysis import compared
+    from lrdecay.analysis.folder_conclusions import conclude_folder
+    from lrdecay.analysis.variability import find_hardware_sd
     from lrdecay.core.text import spell_count
     from lrdecay.plots.style import MATPLOTLIB_STYLE, style_schedulers
     from lrdecay.store import reader
@@ -241,40 +184,33 @@ def write_figure(
             f"nothing to draw: of {spell_count(len(shown), 'run')} none has completed; "
             f"`lrdecay status {folder}` says how they ended"
         )
-    with matplotlib.style.context(MATPLOTLIB_STYLE):
-        figure = draw_figure(
-            kind,
-            shown,
-            reader.read_epochs(folder),
-            options,
-            style_schedulers(runs),  # the colours of the report, whatever is left out
-            select_where(own, where) if takes_trials and len(own) else None,
-        )
+    styles = style_schedulers(runs)  # those of the report, whatever is left out
+    epochs = reader.read_epochs(folder)
+    look = [*MATPLOTLIB_STYLE, {} if size.font is None else {"font.size": size.font}]
+    with matplotlib.style.context(look):
+        if shows_verdicts(kind):
+            verdicts = conclude_folder(folder, **given)
+            if verdicts.departures:
+                tell(f"Not as planned, so exploratory: {'; '.join(verdicts.departures)}")
+            figure = draw_verdicts(kind, verdicts, epochs, where, styles, size)
+        else:
+            trials = select_where(own, where) if "trials" in takes and len(own) else None
+            repeats = reader.read_repeats(folder) if "hardware_sd" in takes else None
+            if repeats is not None:
+                given["hardware_sd"] = find_hardware_sd(shown, repeats)
+            if "reference" in takes:
+                given.setdefault("reference", _read_reference(folder))
+            figure = draw_figure(kind, shown, epochs, given, styles, trials, size)
         save_figure(figure, output)
     return output
 
 
-def find_function(kind: str) -> Callable[..., Any]:
-    """Return the function that draws a kind.
+def _read_reference(folder: Path) -> str | None:
+    """Return the reference that a sweep file names, if it can be read and names one."""
+    from lrdecay.analysis.settings import read_criteria
+    from lrdecay.store import reader
 
-    Raises:
-        InputError: there is no such kind.
-    """
-    from lrdecay import plots
-    from lrdecay.core.text import suggest_name
-
-    if kind not in KINDS:
-        raise InputError(f"kind of figure {suggest_name(kind, KINDS)}")
-    function: Callable[..., Any] = getattr(plots, KINDS[kind][0])
-    return function
-
-
-def _text(value: object) -> str:
-    """A value as it is compared: numbers in their shortest form, booleans in lower case."""
-    text = str(value)
-    if text in ("True", "False"):
-        return text.lower()
     try:
-        return repr(float(text))
-    except ValueError:
-        return text
+        return read_criteria(reader.read_plan(folder).sweep_text).reference
+    except InputError:
+        return None

@@ -18,6 +18,7 @@ from lrdecay.plots.style import (
     FIGURE_INCHES,
     MARKERS,
     Style,
+    TextFigure,
     finish_axes,
     make_axes,
     shorten_name,
@@ -85,7 +86,7 @@ def draw_run(run: Mapping[str, object], epochs: pd.DataFrame) -> Figure:
     if epochs.empty:
         raise InputError("nothing to draw: the run has finished no epoch")
     width, height = FIGURE_INCHES
-    figure = Figure(figsize=(width, 2.2 * height), layout="constrained")
+    figure = TextFigure(figsize=(width, 2.2 * height), layout="constrained")
     losses, accuracies, rates = figure.subplots(3, sharex=True, height_ratios=(2, 2, 1.2))
     plot_splits(epochs, "loss", ax=losses)
     plot_splits(epochs, "accuracy", legend=False, ax=accuracies)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 import seaborn as sns
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -30,11 +31,30 @@ DASHES: tuple[Dash, ...] = (
 _LONGEST = 28  # characters of a name in a figure
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 FIGURE_INCHES = (4.8, 3.4)
+FONT_TYPES: dict[Any, Any] = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none"}
+"""Settings of matplotlib with which text in a file stays text: TrueType fonts in PDF and PostScript
+(matplotlib's own default are Type 3 fonts, which many journals refuse), and words in SVG."""
+MATPLOTLIB_STYLE: list[str | Path | dict[str, Any]] = [
+    "default",
+    {"font.size": 10.0, "axes.linewidth": 0.7, **FONT_TYPES},
+]
+"""The look of all figures of the page and of `lrdecay plot`, for `matplotlib.style.context`: it
+holds for what is drawn and saved within that."""
+
+
+class TextFigure(Figure):
+    """A figure that `savefig` writes with `FONT_TYPES`, whatever matplotlib's settings are then."""
+
+    def savefig(self, fname: Any, **options: Any) -> None:
+        """Write the figure, as matplotlib does; its text stays text."""
+        with rc_context(FONT_TYPES):
+            super().savefig(fname, **options)
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one scheduler is drawn, in every figure."""
+    """How one scheduler is drawn, in every figure: the colour, dash and marker of its lines, as
+    matplotlib has them."""
 
     color: str
     dash: Dash
@@ -51,10 +71,16 @@ class Style:
 
 
 def style_schedulers(runs: pd.DataFrame) -> dict[str, Style]:
-    """A style for each scheduler, by order of first appearance; in a table of differences the
-    references come first, as `constant` does among runs.
+    """A style for each scheduler, by order of first appearance: of the runs that a folder compares
+    those of its report and of `lrdecay plot`. Every function that draws schedulers takes them as
+    `styles`, so that a scheduler looks the same in all figures, whatever rows each is given.
 
-    Colours, dashes and markers are 8, 5 and 7: the same three never meet twice below 280.
+    In a table of differences the references come first, as `constant` does among runs. Colours,
+    dashes and markers are 8, 5 and 7: the same three never meet twice below 280.
+
+    >>> runs = pd.DataFrame({"scheduler": ["constant", "step", "constant"]})
+    >>> {name: style.color for name, style in style_schedulers(runs).items()}
+    {'constant': '#0072b2', 'step': '#d55e00'}
     """
     columns = [name for name in ("versus_scheduler", "scheduler") if name in runs]
     names = dict.fromkeys(str(label) for name in columns for label in axis_values(runs, name))
@@ -68,7 +94,7 @@ def style_schedulers(runs: pd.DataFrame) -> dict[str, Style]:
 
 def make_axes() -> Axes:
     """Return the axes of a new figure, made without pyplot."""
-    return Figure(figsize=FIGURE_INCHES, layout="constrained").subplots()
+    return TextFigure(figsize=FIGURE_INCHES, layout="constrained").subplots()
 
 
 def prepare_axes(
@@ -125,9 +151,3 @@ def use_log_scale(ax: Axes) -> None:
 def format_plain(value: float, position: int | None = None) -> str:
     """Return a number as short as it can be written."""
     return f"{value:g}"
-
-
-MATPLOTLIB_STYLE: list[str | Path | dict[str, Any]] = [
-    "default",
-    {"font.size": 10.0, "axes.linewidth": 0.7},
-]

@@ -7,20 +7,20 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions, compared, conclude
+from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions
 from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.contrasts import describe_family
-from lrdecay.analysis.departures import find_first_plan
+from lrdecay.analysis.folder_conclusions import conclude_folder
 from lrdecay.analysis.headline import name_outcome, write_answer
 from lrdecay.analysis.identical_runs import describe_identical_runs
-from lrdecay.analysis.metrics import OWN, Metric, find_metric, with_metrics
+from lrdecay.analysis.metrics import OWN, Metric, with_metrics
 from lrdecay.analysis.number_text import format_interval, format_number
 from lrdecay.analysis.pairing import count_pairs, describe_pairing
 from lrdecay.analysis.sentences import list_best, name_contrast
@@ -30,8 +30,11 @@ from lrdecay.core.errors import InputError
 from lrdecay.core.text import join_some, join_words, spell_count
 from lrdecay.report.conclusions import write_engines, write_next_step
 from lrdecay.report.html import render_template
+from lrdecay.report.latex_tables import write_tables
+from lrdecay.report.methods import write_methods
 from lrdecay.store import reader
 from lrdecay.store.export.csv import disarm_formulas
+from lrdecay.store.importing.save import read_origin
 
 _NAMED = 3  # differences that do not hold for new images
 SHOWN = 100  # sentences of a family; all of them are in the machines' formats
@@ -88,31 +91,8 @@ def compare_folder(
         InputError: there are no results, or as `analysis.compare`.
     """
     folder = Path(folder)
-    plan, runs = reader.read_plan(folder), reader.read_runs(folder)
-    try:
-        stated = read_criteria(plan.sweep_text)
-    except InputError as error:
-        raise InputError(f"{folder}: {error}") from error
-    chosen = find_metric(metric or stated.metric, stated.declared)
-    same_unit = chosen.unit == stated.compared.unit and chosen.unit != OWN
-    if margin is None and (same_unit or chosen == stated.compared):
-        margin = stated.margin
-    criteria = replace(
-        stated,
-        reference=reference or stated.reference,
-        metric=chosen.name,
-        margin=margin,
-        confidence=stated.confidence if confidence is None else confidence,
-    )
-    found = conclude(
-        with_metrics(runs, reader.read_metrics(folder), stated.declared),
-        reader.read_epochs(folder) if chosen.needs_epochs else None,
-        criteria,
-        planned=reader.read_plan_rows(folder),
-        first_plan=find_first_plan(plan.first_plan, stated),
-        exploratory=exploratory,
-    )
-    doubts = list_doubts(compared(runs), plan.data, chosen.name)
+    found = conclude_folder(folder, reference, metric, margin, confidence, exploratory)
+    doubts = list_doubts(found.blocks.runs, reader.read_plan(folder).data, found.metric.name)
     return Answer(str(folder), found, tuple(doubts))
 
 
@@ -203,10 +183,25 @@ def as_markdown(answer: Answer) -> str:
     return "\n".join(lines) + "\n"
 
 
+def as_latex(answer: Answer) -> str:
+    """Return the means and the primary contrasts as tables for LaTeX, notes as comments."""
+    return write_tables(answer.found, answer.folder, list(write_notes(answer)))
+
+
+def as_methods(answer: Answer) -> str:
+    """Return what was done, as paragraphs for a paper."""
+    folder = Path(answer.folder)
+    plan, runs = reader.read_plan(folder), reader.read_runs(folder)
+    trials, origin = runs[runs["phase"] == "choose"], read_origin(plan.sweep_text)
+    return "\n\n".join(write_methods(answer.found, trials, plan.data, origin)) + "\n"
+
+
 FORMATS: dict[str, Callable[[Answer], str]] = {
     "json": as_json,
     "csv": as_csv,
     "markdown": as_markdown,
+    "latex": as_latex,
+    "methods": as_methods,
 }
 
 BRIEF_COLUMNS = ("", "difference", "interval", "seeds", "verdict")

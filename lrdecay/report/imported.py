@@ -16,7 +16,9 @@ from lrdecay.analysis.metrics import Metric
 from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.text import suggest_name
-from lrdecay.plots.figure_file import find_function, require_numbers, select_where
+from lrdecay.plots.figure_kinds import find_function, require_numbers, shows_verdicts
+from lrdecay.plots.figure_rows import select_found, select_where
+from lrdecay.plots.style import style_schedulers
 from lrdecay.report.page import write_report
 from lrdecay.report.page_file import PageFile
 from lrdecay.store.importing.save import Origin, save_import
@@ -119,10 +121,11 @@ class Imported:
         return found
 
     def plot(self, kind: str, ax: Axes | None = None, **where: object) -> Axes:
-        """Draw a figure of one kind, as `lrdecay plot` has them.
+        """Draw a figure of one kind, as `lrdecay plot` has them, in the styles of the report.
 
         Args:
-            kind: such as accuracy-by-dropout.
+            kind: such as accuracy-by-dropout; of differences and the like those in the first
+                metric.
             ax: to draw on; a new figure's unless given.
             where: the value of each axis that is shown, such as `dataset="cifar10"`.
 
@@ -130,11 +133,15 @@ class Imported:
             InputError: there is no such kind or run, or the runs are not such that it can show
                 them.
         """
-        function = find_function(kind)
-        runs = select_where(self.runs, [f"{axis}={value}" for axis, value in where.items()])
-        tables = {"runs": runs, "epochs": self.epochs, "trials": runs}
-        require_numbers(kind, tables)
+        function, asked = find_function(kind), [f"{axis}={value}" for axis, value in where.items()]
         takes = signature(function).parameters
+        runs = select_where(self.runs, asked)
+        tables: dict[str, Any] = {"runs": runs, "epochs": self.epochs, "trials": runs}
+        if shows_verdicts(kind):
+            tables |= select_found(self.conclude(), asked, takes)
+        else:
+            require_numbers(kind, tables)
+        tables["styles"] = style_schedulers(self.runs)
         drawn: Axes = function(**{k: v for k, v in tables.items() if k in takes}, ax=ax)
         return drawn
 

@@ -26,6 +26,7 @@ from lrdecay.report import conclusions, provenance, sections, tables
 from lrdecay.report.compare import add_declared, write_new_images
 from lrdecay.report.figures import panels
 from lrdecay.report.html import load_assets, render_template, write_page
+from lrdecay.report.methods import write_methods
 from lrdecay.report.origin import describe_import, list_import_facts
 from lrdecay.report.own_loops import describe_loop
 from lrdecay.report.page_file import PageFile
@@ -150,6 +151,7 @@ def render_report(
             name, trials=not trials.empty, has_epochs=not epochs.empty
         ),
         commands=provenance.write_commands(name, runs),
+        methods=[] if found is None else write_methods(found, trials, plan.data, origin),
     )
 
 

@@ -10,7 +10,7 @@ from helpers.commands import call
 from helpers.imports import CASES, make_table, take, write_state
 
 from lrdecay.core.errors import InputError
-from lrdecay.plots.figure_file import KINDS
+from lrdecay.plots.figure_kinds import KINDS, shows_verdicts
 from lrdecay.store.importing.save import read_origin
 from lrdecay.store.reader import read_plan, read_runs
 
@@ -146,6 +146,7 @@ NOT_DRAWN = {
     "heat-map": "no axis dropout to draw against: that of the runs is not known; choose another",
     "time-to-target": "no run has a target",
     "expected-best": "nothing to draw: expected-best shows val_accuracy, and no run has any",
+    "interaction": "no axis dropout to draw against: there are differences at none that is known",
     "gap-by-dropout": "nothing to draw: gap-by-dropout shows accuracy, and no run has any",
 }
 
@@ -158,13 +159,19 @@ def test_a_figure_shows_what_there_is_or_says_what_there_is_not(tmp_path):
         done = call("plot", bare, kind, "--output", tmp_path / "bare.svg")
         assert done.exit_code == (2 if kind in NOT_DRAWN else 0), done.output
         assert NOT_DRAWN.get(kind, "bare.svg") in done.output
-        assert call("plot", other, kind, "--output", tmp_path / "f1.svg").exit_code == 2
+        drawn = call("plot", other, kind, "--output", tmp_path / "f1.svg").exit_code == 0
+        assert drawn == shows_verdicts(kind)  # of whatever is compared; the others of accuracy
     for kind in ("accuracy-by-dropout", "heat-map", "spread"):
         assert call("plot", whole, kind, "--output", tmp_path / f"{kind}.svg").exit_code == 0
     with pytest.raises(InputError, match="nothing to draw: curves shows accuracy"):
         take(make_table()).plot("curves")
     ax = take(make_table(), dropout=0.1).plot("accuracy-by-dropout")
     assert ax.get_ylabel() == "test accuracy (%)"
+    got = take(make_table(), metric={"test_f1": "acc"})
+    (row,) = got.compare().query("family == 'scheduler'").to_dict("records")
+    (_, bar, dot) = got.plot("differences").lines
+    assert np.asarray(bar.get_xdata()).tolist() == [row["low"], row["high"]]
+    assert np.asarray(dot.get_xdata()).tolist() == [row["mean"]]
 
 
 def test_a_damaged_import_is_said_and_imported_again(tmp_path):

@@ -17,14 +17,9 @@ from typer.testing import CliRunner
 from lrdecay import analysis, plots
 from lrdecay.cli.app import app
 from lrdecay.core.errors import InputError
-from lrdecay.plots.figure_file import (
-    KINDS,
-    TABLES,
-    draw_figure,
-    find_function,
-    select_where,
-    write_figure,
-)
+from lrdecay.plots.figure_file import draw_figure, write_figure
+from lrdecay.plots.figure_kinds import FOUND, KINDS, TABLES, find_function, shows_verdicts
+from lrdecay.plots.figure_rows import select_where
 from lrdecay.plots.style import style_schedulers
 
 RUNS, EPOCHS = make_tables(
@@ -47,28 +42,29 @@ def plot(*arguments: object) -> tuple[int, str]:
 
 
 def is_drawable(function: Callable[..., Any]) -> bool:
-    """Whether `draw_figure` can give a function all that it must have."""
+    """Whether a function can be given all that it must have."""
     takes = signature(function).parameters
     needed = {name for name, p in takes.items() if p.default is Parameter.empty}
-    return "ax" in takes and needed <= set(TABLES)
+    return "ax" in takes and needed <= {*TABLES, *FOUND}
 
 
 def test_every_figure_of_results_has_a_kind_and_every_kind_can_be_drawn() -> None:
     drawn = {place for place, _ in KINDS.values()}
     for name, function in vars(plots).items():
         if name.startswith("plot_") and is_drawable(function):
-            assert name in drawn, f"{name} is not in lrdecay.plots.figure_file.KINDS"
+            assert name in drawn, f"{name} is not in lrdecay.plots.figure_kinds.KINDS"
     for kind in KINDS:
         assert is_drawable(find_function(kind)), kind
     assert not is_drawable(plots.plot_schedules)  # of what is planned, not of results
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not shows_verdicts(kind)])
 def test_every_kind_draws_its_runs(kind: str) -> None:
     axes = {"accuracy-by-rate": {"lr": [0.001, 0.01]}, "accuracy-by-epochs": {"epochs": [2, 4]}}
     runs, epochs = make_tables(dropouts=(0.0,), seeds=2, n_epochs=4, **axes.get(kind, {}))
     runs = runs.assign(target=0.9, epochs_to_target=1.0)
-    (ax,) = draw_figure(kind, runs, epochs).axes
+    figure = draw_figure(kind, runs, epochs)
+    (ax,) = figure.axes
     assert isinstance(ax, Axes)
     assert ax.get_xlabel() != ""
     if kind in ("heat-map", "spread"):  # they name schedulers beside their rows
@@ -78,8 +74,8 @@ def test_every_kind_draws_its_runs(kind: str) -> None:
     if kind == "jumps":  # beneath their columns
         assert [text.get_text() for text in ax.get_xticklabels()] == SCHEDULERS
         return
-    legend = ax.get_legend()
-    assert legend is not None
+    (legend,) = figure.legends
+    assert ax.get_legend() is None
     assert [text.get_text() for text in legend.get_texts()] == SCHEDULERS
 
 

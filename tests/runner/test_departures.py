@@ -29,6 +29,9 @@ def shown(results) -> dict[str, str]:
         "notes": " ".join(write_notes(answer)),
         "text": call("compare", folder).output,
         "markdown": call("compare", folder, "--format", "markdown").output,
+        "latex": call("compare", folder, "--format", "latex").output,
+        "methods": call("compare", folder, "--format", "methods").output,
+        "figure": call("plot", folder, "differences", "--output", results / "x.svg").output,
         "page": write_report(folder).read_text(encoding="utf-8"),
         "side by side": write_comparison([folder]).read_text(encoding="utf-8"),
     }

@@ -562,6 +562,13 @@ def test_plan_warns_draws_and_exits_with_zero(file, tmp_path, suffix):
     assert picture.stat().st_size > 5000
 
 
+def test_a_picture_in_a_pdf_has_truetype_fonts(file, tmp_path):
+    assert invoke("plan", file, "--plot", tmp_path / "schedules.pdf").exit_code == 0
+    written = (tmp_path / "schedules.pdf").read_bytes()
+    assert b"/CIDFontType2" in written
+    assert b"/Type3" not in written
+
+
 def test_a_picture_takes_the_place_of_a_link(file, tmp_path):
     picture, victim = tmp_path / "schedules.png", tmp_path / "thesis.png"
     victim.write_bytes(b"mine")

@@ -1,0 +1,83 @@
+"""The differences to the reference as a table of a paper: with intervals and verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from lrdecay.analysis import Conclusions
+from lrdecay.analysis.headline import name_outcome
+from lrdecay.analysis.metrics import OWN, UNIT_TITLES, Metric
+from lrdecay.analysis.number_text import count_decimals
+from lrdecay.analysis.pairing import NOT_PAIRED, count_pairs
+from lrdecay.report.latex import Group, Table, escape, write_label, write_number
+
+_MOST_DECIMALS = 8
+
+Row = Mapping[Hashable, Any]
+
+
+def tabulate_differences(found: Conclusions, folder: str) -> Table | None:
+    """Return the differences to the reference with their intervals and verdicts; None where there
+    is nothing to compare."""
+    rows = found.primary
+    if rows.empty:
+        return None
+    count = _find_count(rows)
+    groups = [
+        Group(
+            rf"\emph{{{escape(where)}}}" if where else "",
+            [_write_difference(row, found.metric, not count) for row in own.to_dict("records")],
+        )
+        for where, own in rows.groupby("where", sort=False)
+    ]
+    head = ["scheduler", "difference", "interval", *([] if count else ["$n$"]), "verdict"]
+    caption = " ".join(_describe_differences(found, count))
+    label = write_label(folder, found.metric, "differences")
+    columns = "lrrl" if count else "lrrrl"
+    return Table(caption, label, columns, [rf"{' & '.join(head)} \\"], groups)
+
+
+def _find_count(rows: pd.DataFrame) -> str:
+    """Return how many pairs every difference is of; nothing where that is not one number."""
+    counts = {count_pairs(row) for row in rows.to_dict("records")}
+    return counts.pop() if len(counts) == 1 else ""
+
+
+def _write_difference(row: Row, metric: Metric, with_count: bool) -> list[str]:
+    low, high, interval = row["low"], row["high"], "--"
+    decimals = 2
+    if math.isfinite(low) and math.isfinite(high):
+        decimals = count_decimals(low, high)
+        ends = (f"{round(end, decimals) + 0.0:.{decimals}f}" for end in (low, high))
+        interval = f"$[{', '.join(ends)}]$"
+    elif math.isfinite(row["mean"]) and row["mean"]:
+        decimals = max(2, 1 - math.floor(math.log10(abs(row["mean"]))))
+    mean = write_number(row["mean"], min(decimals, _MOST_DECIMALS), signed=True)
+    verdict = name_outcome(row["verdict"], metric)
+    count = [escape(count_pairs(row))] if with_count else []
+    return [escape(row["a"]), mean, interval, *count, escape(verdict)]
+
+
+def _describe_differences(found: Conclusions, count: str) -> Iterator[str]:
+    """Yield the sentences of a caption."""
+    rows, metric, margin = found.primary, found.metric, found.spell_margin()
+    unit = "" if metric.unit == OWN else f" ({UNIT_TITLES[metric.unit]})"
+    paired = (rows["pairing"] != NOT_PAIRED).any()
+    n = count or "$n$"
+    over = f"mean over {n} pairs of runs with the same seed" if paired else f"of means of {n} runs"
+    size = len(rows)
+    right = "the interval is right" if size == 1 else f"all {size} intervals are right together"
+    looks = "" if found.criteria.seeds_fixed else ", at all looks together"
+    chance = escape(f"{100 * found.criteria.confidence:g}%")
+    what = escape(f"Difference to {found.reference} in {metric.title}{unit}")
+    yield f"{what}, {over}; {right} with {chance} confidence{looks}."
+    if metric.higher_is_better is not None:
+        yield escape(f"Better or worse: the interval excludes 0, on {metric.images}.")
+    if margin:
+        yield escape(f"Equivalent: it lies within {margin} of 0.")
+    if found.departures:
+        yield "Not as it was planned, so exploratory."
