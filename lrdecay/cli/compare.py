@@ -83,25 +83,26 @@ def compare(
 def print_answer(answer: Answer, everything: bool = False, sentences: bool = False) -> None:
     """Print the answer, the contrasts of the primary family or of all, and what to know of them."""
     from lrdecay.analysis import headline
-    from lrdecay.report import compare as words
+    from lrdecay.report import contrast_lines
+    from lrdecay.report.compare import write_criteria
 
     found = answer.found
     out.print(Text(sanitize(headline.write_answer(found)), style="bold"))
-    out.say(words.write_criteria(answer))
-    for name, rows in words.list_families(found, everything):
+    out.say(write_criteria(answer))
+    for name, rows in contrast_lines.list_families(found, everything):
         out.print()
         if everything or sentences:
-            out.say(f"{words.write_family_title(name, rows)}:")
-        shown = rows.head(words.SHOWN)
+            out.say(f"{contrast_lines.write_family_title(name, rows)}:")
+        shown = rows.head(contrast_lines.SHOWN)
         if sentences:
             for sentence in shown["sentence"]:
                 out.say(f"- {sentence}")
         else:
             out.print(_make_table(shown, answer))
-        if len(rows) > words.SHOWN:
-            out.say(f"... and {len(rows) - words.SHOWN} more: --format csv")
+        if len(rows) > contrast_lines.SHOWN:
+            out.say(f"... and {len(rows) - contrast_lines.SHOWN} more: --format csv")
     out.print()
-    for line in words.write_remarks(answer, pairing=not sentences):
+    for line in answer.list_remarks(pairing=not sentences):
         out.say(line)
     if hints := _list_hints(found, everything, sentences):
         out.say("; ".join(hints))
@@ -119,10 +120,10 @@ def _list_hints(found: Conclusions, everything: bool, sentences: bool) -> list[s
 
 def _make_table(rows: pd.DataFrame, answer: Answer) -> Table:
     """Return a line for each contrast, under the place in the matrix that it is at."""
-    from lrdecay.report import compare as words
+    from lrdecay.report import contrast_lines
 
     table = Table(box=None, pad_edge=False, header_style="")
-    for name in words.BRIEF_COLUMNS:
+    for name in contrast_lines.BRIEF_COLUMNS:
         right = name in ("difference", "seeds")
         table.add_column(name, no_wrap=name != "", justify="right" if right else "left")
     before = ""
@@ -130,7 +131,7 @@ def _make_table(rows: pd.DataFrame, answer: Answer) -> Table:
         if row["where"] != before:
             table.add_row(f"{row['where']}:")
             before = row["where"]
-        label, *numbers, verdict = words.format_brief(row, answer.found.metric)
+        label, *numbers, verdict = contrast_lines.format_brief(row, answer.found.metric)
         table.add_row(f"  {label}" if before else label, *numbers, _colour(verdict))
     return table
 

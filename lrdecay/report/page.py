@@ -23,13 +23,14 @@ from lrdecay.core.data_facts import describe_classes
 from lrdecay.core.errors import InputError
 from lrdecay.plots.style import MATPLOTLIB_STYLE, style_schedulers
 from lrdecay.report import conclusions, provenance, sections, tables
-from lrdecay.report.compare import add_declared, write_new_images
+from lrdecay.report.compare import add_declared
 from lrdecay.report.figures import panels
 from lrdecay.report.html import load_assets, render_template, write_page
 from lrdecay.report.methods import write_methods
 from lrdecay.report.origin import describe_import, list_import_facts
 from lrdecay.report.own_loops import describe_loop
 from lrdecay.report.page_file import PageFile
+from lrdecay.report.remarks import write_new_images
 from lrdecay.store import reader
 from lrdecay.store.importing.save import read_origin
 from lrdecay.store.reader import Plan

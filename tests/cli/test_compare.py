@@ -19,7 +19,8 @@ from lrdecay.analysis.headline import write_answer
 from lrdecay.analysis.number_text import format_interval, format_number
 from lrdecay.analysis.settings import Comparison
 from lrdecay.cli.app import app
-from lrdecay.report.compare import as_markdown, compare_folder, write_new_images, write_notes
+from lrdecay.report.compare import as_markdown, compare_folder
+from lrdecay.report.remarks import write_new_images
 
 SWEEP = """\
 name: synthetic
@@ -250,9 +251,7 @@ def test_an_unfinished_sweep_may_be_looked_at(tmp_path):
     found = answer.found
     assert found.table["n"].tolist() == [9]
     assert found.table["verdict"].tolist() != ["not evaluated"]
-    assert list(write_notes(answer)) == [
-        "Runs of up to 3 seeds are still to come: these do not count yet."
-    ]
+    assert answer.notes == ["Runs of up to 3 seeds are still to come: these do not count yet."]
 
 
 def test_a_reference_without_a_run_so_far_is_still_the_reference(tmp_path):
@@ -319,7 +318,7 @@ def test_one_cell_has_nothing_to_compare(tmp_path):
 
 
 def test_a_long_family_is_cut_in_the_terminal_alone(tmp_path, monkeypatch, folder):
-    monkeypatch.setattr("lrdecay.report.compare.SHOWN", 2)
+    monkeypatch.setattr("lrdecay.report.contrast_lines.SHOWN", 2)
     assert "... and 2 more: --format csv" in call(folder)
     text = call(folder, "--family", "all", "--sentences")
     assert text.count("\n- ") == 2 * 4

@@ -12,7 +12,7 @@ from lrdecay.analysis import conclude
 from lrdecay.analysis.headline import write_answer
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.cli.app import app
-from lrdecay.report import compare
+from lrdecay.report import compare, remarks
 from lrdecay.report.conclusions import write_next_step
 
 SWEEP = "name: s\ndataset: digits\ncomparison: {reference: step, margin: 0.7, confidence: 0.9}\n"
@@ -50,8 +50,8 @@ def test_it_says_what_is_concluded(tmp_path, seeds):
     said = write_answer(found)
     lines = Fragment(answer._repr_html_()).lines
     assert lines[0] == said
-    after = [*compare.write_new_images(found), *compare.write_best(found)]
-    after += [*write_next_step(found), *compare.write_notes(answer)]
+    after = [*remarks.write_new_images(found), *remarks.write_best(found)]
+    after += [*write_next_step(found), *answer.notes]
     assert lines[-len(after) :] == after
     assert len(after) == 3
     assert repr(answer) == f"<Answer of {folder}: {said}>"

@@ -8,7 +8,7 @@ from helpers.first_plans import FEWER, SCHEDULERS, looks_of, planned, sweep, tex
 from helpers.made_up import Training
 from helpers.tiers import slow_but
 
-from lrdecay.report.compare import as_json, compare_folder, write_headline, write_notes
+from lrdecay.report.compare import as_json, compare_folder, write_headline
 from lrdecay.report.page import write_report
 from lrdecay.report.side_by_side import write_comparison
 
@@ -26,7 +26,7 @@ def shown(results) -> dict[str, str]:
         "table": "planned" if answer.found.table["as_planned"].all() else "exploratory",
         "json": "planned" if json.loads(as_json(answer))["as_planned"] else "exploratory",
         "headline": write_headline(answer),
-        "notes": " ".join(write_notes(answer)),
+        "notes": " ".join(answer.notes),
         "text": call("compare", folder).output,
         "markdown": call("compare", folder, "--format", "markdown").output,
         "latex": call("compare", folder, "--format", "latex").output,
