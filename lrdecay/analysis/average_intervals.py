@@ -37,7 +37,7 @@ def average_radius(n: Numbers, sd: Numbers, level: Numbers) -> np.ndarray:
     tells nothing of their spread. Datasets lie along the last axis; `level` is the error rate.
 
     >>> round(float(average_radius([8, 8], [0.1, 0.4], 0.05)), 3), round(float(t_isf(0.025, 7)), 3)
-    (0.17, 2.365)
+    (0.169, 2.365)
     """
     n, sd = np.asarray(n, float), np.asarray(sd, float)
     varies = (sd > 0).all(axis=-1)
