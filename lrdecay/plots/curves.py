@@ -222,7 +222,7 @@ def _read_means(curve: pd.DataFrame, metric: str) -> Readings:
 def _limits(curves: pd.DataFrame, metric: str, scale: float) -> tuple[float, float]:
     """Fit the axis to the means, not to the bands, whose lower edge may come near zero; and to the
     accuracies after the first epochs, beside whose rise no difference could be seen."""
-    means = scale * curves["mean"]
+    means = scale * curves["mean"].where(np.isfinite(curves["mean"]))
     if metric == "loss":
         shown = means[means > 0]  # the axis is logarithmic
         return (0.8 * float(shown.min()), 1.25 * float(shown.max())) if len(shown) else (0.1, 1.0)

@@ -68,7 +68,8 @@ def draw_relative_curves(
     """Draw rows of `lrdecay.analysis.relative_curves` of one split as `plot_relative_curves`
     does."""
     scale = 100.0 if metric == "accuracy" else 1.0
-    ax.axhline(0, color=styles[reference].color, linewidth=1.2, zorder=0)
+    zero = ax.axhline(0, color=styles[reference].color, linewidth=1.2, zorder=0)
+    mark_scheduler([zero], reference)
     for scheduler, curve in curves.groupby("scheduler", sort=False):
         style = styles[str(scheduler)]
         epoch = curve["epoch"].to_numpy(float)
@@ -85,6 +86,7 @@ def draw_relative_curves(
             )
             mark_scheduler([band], str(scheduler), f"{scheduler}, 95% interval of each epoch")
     late = curves[curves["epoch"] > EARLY * curves["epoch"].max()]
+    late = late[np.isfinite(late["mean"])]
     if len(late):  # the first epochs may lie beyond the axis, as their differences are the largest
         ends = scale * np.r_[late["mean"], 0.0]
         pad = max(0.25 * (ends.max() - ends.min()), 1e-3)
@@ -98,7 +100,7 @@ def draw_relative_curves(
 
 def _word_interval(mean: float, low: float, high: float) -> str:
     said = format_number(mean)
-    return f"{said} ({format_interval(low, high)})" if np.isfinite(high - low) else said
+    return f"{said} ({format_interval(low, high)})" if np.isfinite([low, high]).all() else said
 
 
 def plot_late_changes(

@@ -54,6 +54,8 @@ def plot_spread(
             style = styles[cell["scheduler"]]
             about = {"scheduler": cell["scheduler"], **group}
             for name, (what, marker) in known.items():
+                if pd.isna(cell[name]):
+                    continue
                 mark = ax.plot(
                     [cell[name]],
                     [len(labels)],

@@ -37,6 +37,20 @@ def test_relative_curves_draw_means_and_intervals_around_the_reference(metric, s
     assert ax.get_ylabel() == f"{metric} difference ({unit})"
 
 
+def test_an_infinite_loss_leaves_the_axis_to_the_others():
+    lost = (EPOCHS["scheduler"] == "cosine") & (EPOCHS["seed"] == 1) & (EPOCHS["epoch"] == 8)
+    epochs = EPOCHS.assign(loss=EPOCHS["loss"].mask(lost, np.inf))
+    means = analysis.relative_curves(DRY, epochs, "constant", "loss").query("split == 'test'")
+    assert np.isinf(means["mean"]).sum() == 1
+    late = means.loc[(means["epoch"] > 1.6) & np.isfinite(means["mean"]), "mean"]
+    for draw in (plots.plot_relative_curves, plots.plot_curves, plots.plot_late_curves):
+        limits = draw(DRY, epochs, "loss").get_ylim()
+        assert np.isfinite(limits).all()
+    low, high = plots.plot_relative_curves(DRY, epochs, "loss").get_ylim()
+    assert low < min(late.min(), 0) <= max(late.max(), 0) < high
+    assert np.isfinite(plots.plot_late_changes(DRY, epochs, "loss").get_ylim()).all()
+
+
 def test_another_reference_and_one_that_is_not_there():
     ax = plots.plot_relative_curves(DRY, EPOCHS, reference="cosine")
     mean = analysis.relative_curves(DRY, EPOCHS, "cosine").query(

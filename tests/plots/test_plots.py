@@ -207,6 +207,13 @@ def test_the_spread_has_the_hardware_noise_where_it_is_known() -> None:
     assert np.asarray(dotted.get_xdata()).tolist() == [0.25, 0.25]
 
 
+def test_a_spread_that_is_not_known_has_no_mark() -> None:
+    gone = DRY.assign(status=DRY["status"].where(DRY["scheduler"] != "cosine", "diverged"))
+    whole, drawn = plots.plot_spread(DRY).lines, plots.plot_spread(gone).lines
+    assert len(drawn) == len(whole) - 3
+    assert np.isfinite([np.asarray(line.get_xdata(), float) for line in drawn]).all()
+
+
 def test_the_expected_best_is_that_of_the_analysis() -> None:
     runs, _ = make_tables(("constant", "step"), (0.3,), 2, 2, lr=[0.001, 0.01, 0.1])
     trials = runs.assign(phase="choose", lr_chosen_per="scheduler")
