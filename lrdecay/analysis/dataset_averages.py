@@ -90,6 +90,11 @@ class DatasetAverages:
         columns = ["dataset", *_SHOWN]
         return pd.concat([table[columns] for table in tables], ignore_index=True)
 
+    @property
+    def spoilt(self) -> np.ndarray:
+        """Which rows of `by_dataset` no further seed can fix, as `find_spoilt` has it."""
+        return np.concatenate([find_spoilt(part.rows) for part in self.shared.parts])
+
     @cached_property
     def table(self) -> pd.DataFrame:
         """The averages, a row for each scheduler and dropout that all sweeps have.

@@ -21,12 +21,8 @@ from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER, NOT_
 from lrdecay.core.text import join_words, spell_count
 
 _SIDED, _ALIKE = (BETTER, WORSE, HIGHER, LOWER), (IDENTICAL, EQUIVALENT)
-_REST = {
-    OPEN: "open",
-    IDENTICAL: IDENTICAL,
-    EQUIVALENT: EQUIVALENT,
-    NOT_EVALUATED: "not judged yet",
-}
+_YET = " yet"
+_REST = {OPEN: "open", IDENTICAL: IDENTICAL, EQUIVALENT: EQUIVALENT}
 
 
 def write_dataset_answer(averages: DatasetAverages) -> str:
@@ -40,19 +36,21 @@ def write_dataset_answer(averages: DatasetAverages) -> str:
     reference = averages.reference
     outcome = rows["verdict"].map(lambda verdict: name_outcome(verdict, averages.metric))
     rows = rows.assign(outcome=outcome)
+    # more seeds do not help where runs diverged or are missing
+    yet = "" if averages.spoilt[outcome == NOT_EVALUATED].any() else _YET
     if (outcome == NOT_EVALUATED).all():
-        return f"No difference from {reference} can be judged yet in any of the {noun}s."
+        return f"No difference from {reference} can be judged{yet} in any of the {noun}s."
     if (outcome == OPEN).all():
         return f"No difference from {reference} is resolved in any of the {noun}s."
-    text = "; ".join(_list_clauses(rows, reference, datasets, noun)) + "."
+    text = "; ".join(_list_clauses(rows, reference, datasets, noun, yet)) + "."
     if len(text) <= LONGEST:
         return text
-    counts = count_outcomes(outcome, reference).removesuffix(".")
+    counts = count_outcomes(outcome, reference, yet).removesuffix(".")
     return f"{counts}, {'on' if noun == 'dataset' else 'in'} {spell_count(len(datasets), noun)}."
 
 
 def _list_clauses(
-    rows: pd.DataFrame, reference: str, datasets: Sequence[str], noun: str
+    rows: pd.DataFrame, reference: str, datasets: Sequence[str], noun: str, yet: str
 ) -> Iterator[str]:
     """Yield what is true of which schedulers; after the first that are better, others that are
     need no verb. What has no side comes last, as the rest, unless nothing has one."""
@@ -74,7 +72,8 @@ def _list_clauses(
                 what = ("" if counted else " differences") + (" each" if len(names) > 1 else "")
                 counted, where = True, f"{where[:-1]}{what})"
             yield f"{claim} {where}"
-    rest = [word for each, word in _REST.items() if (rows["outcome"] == each).any()]
+    words = {**_REST, NOT_EVALUATED: f"not judged{yet}"}
+    rest = [word for each, word in words.items() if (rows["outcome"] == each).any()]
     rest = [word for word in rest if word not in named]
     if rest:
         yield f"the rest is {join_words(rest, 'or')}"

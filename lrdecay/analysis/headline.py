@@ -193,8 +193,9 @@ def _name_place(row: Mapping[Hashable, Any] | pd.Series[Any], axes: Sequence[str
     return join_filled(*(format_named(axis, row[axis]) for axis in axes))
 
 
-def count_outcomes(outcomes: pd.Series[str], reference: str) -> str:
-    """Return how many contrasts came out how, where there are too many to name."""
+def count_outcomes(outcomes: pd.Series[str], reference: str, yet: str = " yet") -> str:
+    """Return how many contrasts came out how, where there are too many to name; `yet` follows "not
+    judged"."""
     said = {
         BETTER: "for the better",
         WORSE: "for the worse",
@@ -203,7 +204,7 @@ def count_outcomes(outcomes: pd.Series[str], reference: str) -> str:
         IDENTICAL: "none at any seed",
         EQUIVALENT: "equivalent to none",
         OPEN: "open",
-        NOT_EVALUATED: "not judged yet",
+        NOT_EVALUATED: f"not judged{yet}",
     }
     counts = outcomes.value_counts()
     parts = [f"{counts[each]} {words}" for each, words in said.items() if each in counts]

@@ -43,7 +43,8 @@ def plot_differences_by_dataset(
 
     Args:
         table: rows of `DatasetAverages.by_dataset` (`lrdecay.analysis.average_datasets`).
-        averages: rows of `DatasetAverages.table`; none unless given.
+        averages: rows of `DatasetAverages.table`; none unless given. One without a mean is left
+            out.
         unit: of the metric, `points` or `nats`.
         styles: of the datasets; by their order unless given.
         legend: whether to say which mark is which dataset.
@@ -56,7 +57,7 @@ def plot_differences_by_dataset(
     datasets = list(dict.fromkeys(table["dataset"].astype(str)))
     styles = styles or style_datasets(datasets)
     ax = ax or make_axes()
-    averages = table.iloc[:0] if averages is None else averages
+    averages = table.iloc[:0] if averages is None else averages.dropna(subset=["mean"])
     step = _USED / (len(datasets) + (1 if len(averages) else 0))
     ax.axvline(0, color="0.5", linewidth=0.9)
     labels: list[tuple[str, About]] = []

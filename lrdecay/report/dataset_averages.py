@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.style
+import numpy as np
 
 from lrdecay.analysis import Conclusions, DatasetAverages, average_datasets
 from lrdecay.analysis.average_intervals import FEWEST_DATASETS
@@ -15,7 +16,7 @@ from lrdecay.analysis.dataset_headline import write_dataset_answer
 from lrdecay.analysis.headline import name_outcome, say_outcome
 from lrdecay.analysis.metrics import UNIT_TITLES
 from lrdecay.analysis.number_text import format_interval, format_number
-from lrdecay.analysis.verdicts import EQUIVALENT, NOT_EVALUATED, UNRESOLVED
+from lrdecay.analysis.verdicts import EQUIVALENT, UNRESOLVED
 from lrdecay.core.text import format_dropout, join_filled, join_words, spell_count
 from lrdecay.plots.style import MATPLOTLIB_STYLE
 from lrdecay.report.figures.datasets import DatasetChart, draw_dataset_differences
@@ -91,7 +92,7 @@ def _list_notes(averages: DatasetAverages) -> Iterator[str]:
 def _list_meanings(averages: DatasetAverages) -> Iterator[tuple[str, str]]:
     """Yield what each of the two averages means: its name, and two sentences."""
     names = averages.datasets
-    sure, likewise = (_say_sure(averages, name) for name in ("verdict", "like_verdict"))
+    sure, likewise = (_say_sure(averages, prefix) for prefix in ("", "like_"))
     yield (
         "On these datasets",
         f"The effect on {join_words(names)}, each counting the same, however many seeds it has. It "
@@ -115,9 +116,11 @@ def _list_meanings(averages: DatasetAverages) -> Iterator[tuple[str, str]]:
     yield "For datasets like these", like
 
 
-def _say_sure(averages: DatasetAverages, verdict: str) -> str:
-    """Return how sure the verdicts of one meaning are together; nothing where there is none."""
-    size = int((averages.table[verdict] != NOT_EVALUATED).sum())
+def _say_sure(averages: DatasetAverages, prefix: str) -> str:
+    """Return how sure the verdicts of one meaning are together, of which each has an interval;
+    nothing where there is none."""
+    low, high = (averages.table[f"{prefix}{name}"].astype(float) for name in ("low", "high"))
+    size = int((np.isfinite(low) & np.isfinite(high) & (low <= high)).sum())
     each = {0: "", 1: "the verdict is right", 2: "both verdicts are right together"}
     right = each.get(size, f"all {size} verdicts are right together")
     return f"{right} with {100 * averages.confidence:g}% confidence" if size else ""

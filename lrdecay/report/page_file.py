@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lrdecay.core.sanitize import sanitize
@@ -31,14 +32,41 @@ class PageFile(_Base):
         """Return what is made of this path: its folder, for one, is no page."""
         return Path(*segments)
 
+    if not TYPE_CHECKING and sys.version_info < (3, 12):
+        # there `Path` makes what is derived of the class itself, by two methods of its own
+
+        def __new__(cls, *segments: str | os.PathLike[str]) -> PageFile:
+            """Return the page itself: the one path that is of this class."""
+            return super()._from_parts(segments)
+
+        @classmethod
+        def _from_parts(cls, args: Any) -> Path:
+            return _Base._from_parts(args)
+
+        @classmethod
+        def _from_parsed_parts(cls, drv: str, root: str, parts: list[str]) -> Path:
+            return _Base._from_parsed_parts(drv, root, parts)
+
+        def rename(self, target: str | os.PathLike[str]) -> Path:
+            """Move the page and return where it is then."""
+            return Path(self).rename(target)
+
+        def replace(self, target: str | os.PathLike[str]) -> Path:
+            """Move the page, over what is there, and return where it is then."""
+            return Path(self).replace(target)
+
     def _repr_html_(self) -> str:
         link = _make_link(self)
-        if not self.is_file():
+        try:
+            size = self.stat().st_size
+            if not self.is_file():
+                return link
+            if size > MAX_EMBEDDED:
+                return f"{link}: {size / 1e6:.1f} MB, so it is not shown here"
+            page = self.read_text(encoding="utf-8")
+        except (OSError, ValueError):  # it is gone, out of reach, or not a page any more
             return link
-        size = self.stat().st_size
-        if size > MAX_EMBEDDED:
-            return f"{link}: {size / 1e6:.1f} MB, so it is not shown here"
-        page = self.read_text(encoding="utf-8").replace("<head>", f"<head>{_BASE}", 1)
+        page = page.replace("<head>", f"<head>{_BASE}", 1)
         page = page.replace("&", "&amp;").replace("'", "&#39;")  # of which a page has few
         style = f"width: 100%; height: {_HEIGHT}; border: 1px solid #8888"
         return (
@@ -50,7 +78,10 @@ class PageFile(_Base):
 def _make_link(path: Path) -> str:
     """Return a link that works from the notebook's folder, for a page in or below it."""
     shown = f"<code>{escape(sanitize(str(path)))}</code>"
-    parts = Path(os.path.relpath(path.absolute(), Path.cwd())).parts
+    try:
+        parts = Path(os.path.relpath(path)).parts
+    except (OSError, ValueError):  # the folder is gone, or on another drive
+        return shown
     if os.pardir in parts:
         return shown
     address = "/".join(quote(os.fsencode(part), safe="") for part in parts)

@@ -241,6 +241,8 @@ class Sweep(Strict):
         del axes["scheduler"]
         if not self.model.takes_batch_norm:
             axes.pop("batch_norm", None)
+        if axes["dropout"] == [None]:  # the network's own, or none
+            del axes["dropout"]
         return [
             ("trainer" if self.trainer else "dataset", self.subject),
             *overview.list_axes(axes, self.optimizer.choice),

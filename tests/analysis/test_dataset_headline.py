@@ -1,11 +1,12 @@
 """The answer of several sweeps: what it says of which outcomes, and in how many characters."""
 
 import pytest
-from helpers.datasets import conclude_effects, draw_effects
+from helpers.datasets import conclude_effects, draw_effects, make_runs
 
-from lrdecay.analysis import average_datasets
+from lrdecay.analysis import average_datasets, conclude
 from lrdecay.analysis.dataset_headline import write_dataset_answer
 from lrdecay.analysis.headline import LONGEST
+from lrdecay.analysis.settings import Criteria
 
 BETTER, WORSE = draw_effects(1, 8, 3.0, 0.1), draw_effects(2, 8, -3.0, 0.1)
 OPEN, NONE, CLOSE = draw_effects(3, 8, 0.0, 1.0), [0.0] * 8, draw_effects(4, 8, 0.0, 0.01)
@@ -67,6 +68,31 @@ def answer(*sweeps, **criteria):
 )
 def test_it_says_on_which_datasets(sweeps, text):
     assert answer(*sweeps) == text
+
+
+def conclude_diverged(dataset, diverged, effects=BETTER):
+    """Of a sweep of which all runs of some schedulers diverged."""
+    runs = make_runs(dataset, {("a", 0.0): effects, ("b", 0.0): effects})
+    out = runs["scheduler"].isin(diverged)
+    runs.loc[out, "status"] = "diverged"
+    runs.loc[out, "test_accuracy"] = float("nan")
+    return conclude(runs, None, Criteria())
+
+
+def test_what_more_seeds_cannot_help_is_not_said_to_wait_for_them():
+    whole = conclude_effects("mnist", {("a", 0.0): BETTER, ("b", 0.0): BETTER})
+    out, gone = (conclude_diverged(each, ["constant", "a", "b"]) for each in ("digits", "svhn"))
+    assert write_dataset_answer(average_datasets({"one": whole, "two": out})) == (
+        "a and b beat constant only on mnist; the rest is not judged."
+    )
+    assert write_dataset_answer(average_datasets({"one": out, "two": gone})) == (
+        "No difference from constant can be judged in any of the datasets."
+    )
+    # with others that do wait for seeds, all are not judged
+    few = conclude_diverged("digits", ["a"], OPEN[:3])
+    assert write_dataset_answer(average_datasets({"one": whole, "two": few})) == (
+        "a and b beat constant only on mnist; the rest is not judged."
+    )
 
 
 def test_equivalence_is_named_where_nothing_has_a_side():

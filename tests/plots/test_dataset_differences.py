@@ -113,7 +113,12 @@ def test_without_an_interval_marks_are_hollow_and_what_is_not_evaluated_says_so(
     assert hollow.get_markerfacecolor() == "none"
     assert xy(hollow)[0][0] == pytest.approx(averages.table["mean"].iloc[0])
     assert len(find_diamonds(ax)) == 2
-    table = averages.by_dataset
+    table, unseen = averages.by_dataset, averages.table.assign(mean=np.nan)
+    ax = plots.plot_differences_by_dataset(table, unseen)
+    assert (find_diamonds(ax), of_color(ax, AVERAGE.color)) == ([], [])
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == NAMES[:2]
     table.loc[(table["dataset"] == "digits") & (table["dropout"] == 0.3), ["mean", "low"]] = np.nan
     ax = plots.plot_differences_by_dataset(table)
     assert [text.get_text() for text in ax.texts] == ["digits: not evaluated"]

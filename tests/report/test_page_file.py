@@ -1,5 +1,6 @@
 """A written page: a path to all that takes one, and a page to a notebook."""
 
+import copy
 import os
 import pickle
 import shutil
@@ -34,6 +35,34 @@ def test_it_is_the_path(folder, tmp_path):
     assert written.with_name("other.html").parent == folder
     assert written.resolve() == plain.resolve()
     assert Path(shutil.copy(written, tmp_path)).read_bytes() == plain.read_bytes()
+
+
+def test_what_is_made_of_it_is_a_plain_path(folder, tmp_path, monkeypatch):
+    written = write_report(folder)
+    home = Path(folder)
+    monkeypatch.chdir(home)
+    made = {
+        written.with_name("runs.parquet"): home / "runs.parquet",
+        written.with_suffix(".txt"): home / "report.txt",
+        written.with_stem("a"): home / "a.html",
+        written.parent: home,
+        written.parents[1]: home.parent,
+        written / "x": home / "report.html" / "x",
+        "x" / PageFile("a.html"): Path("x/a.html"),
+        written.joinpath("x", "y"): home / "report.html" / "x" / "y",
+        written.relative_to(home): Path("report.html"),
+        PageFile("report.html").absolute(): home / "report.html",
+        PageFile("report.html").resolve(): (home / "report.html").resolve(),
+        PageFile("~").expanduser(): Path.home(),
+        next(PageFile("..").iterdir()): Path("..", os.listdir("..")[0]),
+        PageFile(shutil.copy(written, tmp_path)).rename(tmp_path / "b"): tmp_path / "b",
+        PageFile(tmp_path / "b").replace(tmp_path / "c"): tmp_path / "c",
+    }
+    assert list(made) == list(made.values())
+    assert {type(path) for path in made} == {type(home)}
+    again = [pickle.loads(pickle.dumps(written)), copy.deepcopy(written), PageFile(written)]
+    assert again == [written] * 3
+    assert {type(path) for path in again} == {type(written)} == {PageFile}
 
 
 def test_a_notebook_gets_the_whole_page_and_a_link(folder, monkeypatch):
@@ -78,6 +107,20 @@ def test_a_page_that_was_removed_is_named(tmp_path, monkeypatch):
     found = Fragment(PageFile("<img src=x>&.html")._repr_html_())
     assert found.lines == ["<img src=x>&.html"]
     assert found.names == {"a", "code"}
+
+
+def test_what_cannot_be_shown_is_named_without_an_error(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert Fragment(PageFile("runs.parquet")._repr_html_()).names == {"a", "code"}
+    assert Fragment(PageFile(folder)._repr_html_()).names == {"a", "code"}
+    assert Fragment(PageFile("a\0b")._repr_html_()).names == {"a", "code"}
+    assert Fragment(PageFile("x" * 5000)._repr_html_()).names == {"a", "code"}
+    written, gone = write_report(folder), tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert Fragment(written._repr_html_()).names == {"code", "br", "iframe"}
+    assert Fragment(PageFile("a.html")._repr_html_()).lines == ["a.html"]
 
 
 def test_the_published_reports_are_small_enough_to_be_shown():

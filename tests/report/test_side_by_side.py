@@ -1,8 +1,10 @@
 import re
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from helpers.datasets import conclude_effects, draw_effects
 from helpers.frames import Tables, make_tables, write_folder
 from helpers.html_page import Page
 from helpers.rights import open_folder, without_root
@@ -11,6 +13,7 @@ from lrdecay import analysis
 from lrdecay.analysis.dataset_headline import write_dataset_answer
 from lrdecay.analysis.number_text import format_interval
 from lrdecay.core.errors import InputError
+from lrdecay.report.dataset_averages import describe_datasets
 from lrdecay.report.html import add_reload
 from lrdecay.report.index import write_index
 from lrdecay.report.side_by_side import write_comparison
@@ -83,7 +86,7 @@ def test_each_sweep_has_the_sentences_of_its_own_question(home: Path) -> None:
 DATASETS = ("mnist", "svhn", "digits")
 
 
-def make_dataset(name: str, **options: Sequence[object]) -> Tables:
+def make_dataset(name: str, **options: Any) -> Tables:
     """Of three schedulers the first is the best: on svhn another one."""
     order = ("constant", "step", "cosine")
     best = order[::-1] if name == "svhn" else order
@@ -203,6 +206,61 @@ def test_without_a_look_there_is_no_verdict_to_be_sure_of(tmp_path: Path) -> Non
     assert "says nothing of other datasets, and there is no verdict yet." in page.text
     assert "right together with 95% confidence" not in page.text.split("The sweeps")[0]
     assert "Hollow: no interval, as seeds are too few" in page.text
+
+
+HOLLOW = "Hollow: no interval, as seeds are too few"
+DIAMOND = "Diamond: the average over datasets"
+LINE = "The thin line through it: the interval for datasets like these"
+
+
+def write_third(home: Path, **options: Any) -> tuple[Path, Page]:
+    """Another sweep, of digits, beside two that are whole; and the page of all three."""
+    seeds = options.pop("seeds", 8)
+    runs, epochs = make_dataset("digits", **options)
+    third = write_folder(home / "third", (runs[runs["seed"] < seeds], epochs))
+    return third, Page(write_comparison([*write_datasets(home, "mnist", "svhn"), third]))
+
+
+def test_a_caption_names_what_is_drawn(tmp_path: Path) -> None:
+    whole = Page(write_comparison(write_datasets(tmp_path, *DATASETS)))
+    assert f"{DIAMOND}, as wide as its interval on these datasets. {LINE}" in whole.text
+    assert HOLLOW not in whole.text
+    two = Page(write_comparison(write_datasets(tmp_path, "mnist", "svhn")))
+    assert f"{DIAMOND}, as wide as its interval on these datasets." in two.text
+    assert LINE not in two.text
+    # where one has a single seed each average is hollow
+    _, page = write_third(tmp_path, seeds=1)
+    assert HOLLOW in page.text
+    assert f"{DIAMOND}." in page.text
+    assert LINE not in page.text
+
+
+def test_an_average_that_is_not_drawn_is_in_no_legend(tmp_path: Path) -> None:
+    _, page = write_third(tmp_path, status=lambda *run: "diverged")
+    assert "<title>average, " not in page.source
+    assert "average over datasets" not in page.text
+    assert DIAMOND not in page.text
+    assert HOLLOW not in page.text
+    assert "the rest is not judged." in page.text
+
+
+def test_verdicts_are_counted_where_there_is_an_interval(tmp_path: Path) -> None:
+    """One average has none for datasets like these, as the three have one mean."""
+    sweeps = {}
+    for place, name in enumerate(DATASETS):
+        shifted = draw_effects(place, 8, 2.0 + place, 0.5)
+        own = draw_effects(10 + place, 8, 0.0, 0.5)
+        alike = (1.0 + np.array(own) - np.mean(own)).tolist()
+        effects = {("a", 0.0): shifted, ("b", 0.0): shifted[::-1], ("c", 0.0): alike}
+        sweeps[name] = conclude_effects(name, effects)
+    table = analysis.average_datasets(sweeps).table
+    assert np.isfinite(table["low"]).tolist() == [True] * 3
+    assert np.isfinite(table["like_low"].astype(float)).tolist() == [True, True, False]
+    section = describe_datasets(sweeps, {})
+    assert section is not None
+    here, like = (text for _, text in section.meanings)
+    assert "all 3 verdicts are right together with 95% confidence" in here
+    assert "then both verdicts are right together with 95% confidence." in like
 
 
 def test_a_sweep_that_cannot_be_shown_with_the_others_is_named(tmp_path: Path) -> None:

@@ -30,6 +30,13 @@ schedulers:
 dropout: [0.0, 0.3]
 seeds: {min: 8, max: 32, until: resolved}
 """
+OWN_LOOP = """\
+name: loop
+trainer: {width: [4, 8]}
+schedulers:
+  constant: {class: constant}
+  step:     {class: StepLR, step_size: 1, gamma: 0.5}
+"""
 
 
 def shown(sweep: Sweep) -> list[str]:
@@ -67,7 +74,28 @@ def test_trials_and_seeds_that_are_added_are_counted_apart():
     ]
 
 
-@pytest.mark.parametrize("text", [TEXT, CHOOSING])
+def list_names(text: str) -> list[str]:
+    return [line.split()[0] for line in shown(parse_sweep(text))]
+
+
+def test_a_loop_of_one_s_own_has_a_line_of_dropout_only_where_the_file_gives_it():
+    axes = ["loop", "trainer", "lr", "epochs", "width"]
+    rest = ["scheduler", "scheduler", "seeds", "comparison", "runs"]
+    assert list_names(OWN_LOOP) == axes + rest
+    given = OWN_LOOP + "dropout: [0.0, 0.3]\n"
+    assert list_names(given) == [*axes, "dropout", *rest]
+    assert "dropout 0.0, 0.3" in shown(parse_sweep(given))
+
+
+def test_a_network_with_rates_of_its_own_has_no_line_of_dropout():
+    own = TEXT.replace("dropout: [0.0, 0.3]", "model: mnist_example")
+    assert list_names(own) == [
+        *(name for name in list_names(TEXT) if name not in ("dropout", "batch_norm")),
+    ]
+    assert "dropout" in list_names(TEXT)
+
+
+@pytest.mark.parametrize("text", [TEXT, CHOOSING, OWN_LOOP])
 def test_plan_has_the_same_words(text, monkeypatch):
     sweep = parse_sweep(text)
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115

@@ -1,5 +1,7 @@
 """The chart of several sweeps: differences on each dataset, and their average."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +11,6 @@ from markupsafe import Markup
 
 from lrdecay import plots
 from lrdecay.analysis import DatasetAverages
-from lrdecay.analysis.average_intervals import FEWEST_DATASETS
 from lrdecay.plots.dataset_differences import AVERAGE, style_datasets
 from lrdecay.plots.svg import figure_to_svg
 from lrdecay.report.figures import panels
@@ -37,46 +38,53 @@ def draw_dataset_differences(averages: DatasetAverages) -> DatasetChart | None:
     if rows["mean"].isna().all():
         return None
     styles = style_datasets(averages.datasets)
-    slots = len(styles) + (1 if len(averages.table) else 0)
-    height = 0.9 + len(shown) * max(0.3, _MARK_INCHES * slots) + 0.25 * shown["dropout"].nunique()
+    averaged = averages.table.dropna(subset=["mean"])
+    if len(averaged):
+        averaged = averaged.merge(shown, on=["scheduler", "dropout"])
+    drawn = {**styles, "average over datasets": AVERAGE} if len(averaged) else styles
+    height = (
+        0.9 + len(shown) * max(0.3, _MARK_INCHES * len(drawn)) + 0.25 * shown["dropout"].nunique()
+    )
     ax = plots.plot_differences_by_dataset(
         rows,
-        averages.table,
+        averaged,
         unit=averages.metric.unit,
         styles=styles,
         legend=False,
         ax=panels.make_panel((panels.SINGLE_INCHES[0], height)),
     )
     label = f"differences to {averages.reference} on each dataset with their intervals"
-    drawn = {**styles, "average over datasets": AVERAGE} if len(averages.table) else styles
     keys = [
         (panels.draw_legend_key(style, number), name)
         for number, (name, style) in enumerate(drawn.items())
     ]
-    caption = _write_caption(averages)
+    caption = _write_caption(averages, rows, averaged)
     if left_out := len(places) - len(shown):
         caption += f" {left_out} more are in the reports of the sweeps."
     return DatasetChart(Markup(figure_to_svg(ax, "datasets-forest", label)), keys, caption)
 
 
-def _write_caption(averages: DatasetAverages) -> str:
+def _write_caption(averages: DatasetAverages, rows: pd.DataFrame, averaged: pd.DataFrame) -> str:
+    """Return what is drawn: of these differences on each dataset, and of these averages."""
     noun = "dataset" if averages.shared.are_datasets else "sweep"
     text = (
         f"Difference to {averages.reference} in {averages.metric.title}: mean over pairs of runs "
         f"with the same seed, and the interval that its own sweep gives it."
     )
-    if any(map(_has_hollow, (averages.by_dataset, averages.table))):
+    wide = _are_bounded(averaged)
+    if (rows["mean"].notna() & ~_are_bounded(rows)).any() or not wide.all():
         text += " Hollow: no interval, as seeds are too few or all differences are one number."
-    if averages.table["mean"].notna().any():
-        text += f" Diamond: the average over {noun}s, as wide as its interval on these {noun}s."
-        if len(averages.datasets) >= FEWEST_DATASETS:
-            text += (
-                " The thin line through it: the interval for datasets like these, which may go on "
-                "beyond the axis."
-            )
+    if len(averaged):
+        text += f" Diamond: the average over {noun}s"
+        text += f", as wide as its interval on these {noun}s." if wide.any() else "."
+    if (wide & _are_bounded(averaged, "like_")).any():
+        text += (
+            " The thin line through it: the interval for datasets like these, which may go on "
+            "beyond the axis."
+        )
     return text
 
 
-def _has_hollow(table: pd.DataFrame) -> bool:
-    bounded = np.isfinite(table["low"].astype(float))
-    return bool((table["mean"].notna() & ~bounded).any())
+def _are_bounded(table: pd.DataFrame, prefix: str = "") -> pd.Series[bool]:
+    low, high = (table[f"{prefix}{name}"].astype(float) for name in ("low", "high"))
+    return (low.abs() < np.inf) & (high.abs() < np.inf)  # NaN is not

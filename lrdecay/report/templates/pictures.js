@@ -2,6 +2,9 @@
 
 const GAP = 12; // units, as in the panels: 72 of them are an inch
 const LINE = 16;
+const FONT = "Arial, Helvetica, sans-serif";
+const TEXT_SIZE = 10;
+const KEY_WIDTH = 36;
 const PNG_SCALE = 300 / 72; // pixels for a unit: 300 per inch
 
 function makeSvg(tag, attributes = {}, ...children) {
@@ -12,7 +15,7 @@ function makeSvg(tag, attributes = {}, ...children) {
 }
 
 function writeText(text, x, y, more = {}) {
-  return makeSvg("text", { x, y, "font-size": 10, ...more }, text);
+  return makeSvg("text", { x, y, "font-size": TEXT_SIZE, ...more }, text);
 }
 
 /* A copy of a panel without what the filter hides, at its place. */
@@ -26,22 +29,31 @@ function copyPanel(plot, x, y) {
   return copy;
 }
 
+function measureTexts(texts) {
+  const context = make("canvas").getContext("2d");
+  context.font = `${TEXT_SIZE}px ${FONT}`;
+  return texts.map((text) => Math.ceil(context.measureText(text).width));
+}
+
+/* The legend in lines of at most this width, or as wide as its widest entry. */
 function drawLegend(figure, width) {
   const entries = [...figure.querySelectorAll(".legend > li:not(:has([aria-pressed=false]))")].filter(visible);
+  const names = entries.map(({ dataset }) => dataset.scheduler);
   const group = makeSvg("g");
-  let [x, y] = [0, 0];
-  for (const { dataset } of entries) {
-    const name = dataset.scheduler;
-    const link = findKey(name).querySelector("use").getAttribute("href");
+  let [x, y, widest] = [0, 0, 0];
+  measureTexts(names).forEach((size, i) => {
+    const link = findKey(names[i]).querySelector("use").getAttribute("href");
     const key = document.querySelector(link).cloneNode(true);
-    const wide = 42 + 6 * name.length + GAP; // about what the name takes
-    if (x && x + wide > width) [x, y] = [0, y + LINE];
-    for (const [attribute, value] of Object.entries({ x, y: y + 1, width: 36, height: 12.24 }))
+    const indent = KEY_WIDTH + GAP / 2;
+    if (x && x + indent + size > width) [x, y] = [0, y + LINE];
+    for (const [attribute, value] of Object.entries({ x, y: y + 1, width: KEY_WIDTH, height: 12.24 }))
       key.setAttribute(attribute, value);
-    group.append(key, writeText(name, x + 42, y + 11));
-    x += wide;
-  }
-  return { group, height: entries.length ? y + LINE + GAP / 2 : 0 };
+    group.append(key, writeText(names[i], x + indent, y + 11));
+    x += indent + size;
+    widest = Math.max(widest, x);
+    x += GAP;
+  });
+  return { group, width: widest, height: entries.length ? y + LINE + GAP / 2 : 0 };
 }
 
 /* One picture of a figure, black on white: its rows one below the other, panels side by side. */
@@ -50,8 +62,8 @@ function composePicture(figure) {
   const panels = rows.map((row) => [...row.querySelectorAll(".panels > div")].filter(visible));
   const sizeOf = (panel) => panel.querySelector("svg.plot").viewBox.baseVal;
   const wide = panels.map((row) => row.reduce((sum, each) => sum + sizeOf(each).width + GAP, -GAP));
-  const width = Math.max(...wide);
-  const legend = drawLegend(figure, width);
+  const legend = drawLegend(figure, Math.max(...wide));
+  const width = Math.max(...wide, legend.width);
   const parts = [legend.group];
   let y = legend.height;
   rows.forEach((row, i) => {
@@ -74,7 +86,7 @@ function composePicture(figure) {
   const style = makeSvg("style", {}, "text{fill:currentColor}*{stroke-linejoin:round}");
   const back = makeSvg("rect", { width, height, fill: "#fff" });
   const shape = { viewBox: `0 0 ${width} ${height}`, width, height, color: "#000" };
-  return makeSvg("svg", { ...shape, "font-family": "Arial, Helvetica, sans-serif" }, style, back, ...parts);
+  return makeSvg("svg", { ...shape, "font-family": FONT }, style, back, ...parts);
 }
 
 const writeSvg = (svg) =>

@@ -173,6 +173,36 @@ def test_a_figure_is_saved_as_it_is_shown(open_page: OpenPage, plain: Path) -> N
     assert set(links) <= ids  # it needs nothing of the page
 
 
+PLACES = """all => all.map(e => e.getBBox()).map(box => [box.x, box.x + box.width, box.y])"""
+
+
+def test_names_in_a_saved_legend_end_within_it_and_apart(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    labels = ("W" * 64, "CAPITALS " + "M" * 20, "i" * 64, "\u00c9\u00df\u00c6" * 5, "step", "plain")
+    tables = make_tables(labels, (0.3,), seeds=2, n_epochs=2)
+    page = open_page(write_page(tmp_path / "long", tables))
+    _, written = save(page, "rates", "SVG")
+    picture = tmp_path / "picture.svg"
+    picture.write_bytes(written)
+    drawn = open_page(picture)
+    width = drawn.locator(":root").evaluate("e => e.viewBox.baseVal.width")
+    assert drawn.locator(":root > g > text").all_text_contents() == list(labels)
+    lines: dict[float, list[float]] = {}
+    keys = drawn.locator(":root > g > svg").evaluate_all("all => all.map(e => e.x.baseVal.value)")
+    for (begin, end, y), key in zip(
+        drawn.locator(":root > g > text").evaluate_all(PLACES), keys, strict=True
+    ):
+        assert end <= width
+        assert key + 36 < begin
+        assert key >= max(lines.setdefault(round(y), [0.0]))
+        lines[round(y)].append(end)
+    assert len(lines) > 2
+    assert max(map(len, lines.values())) > 1  # short ones stand side by side
+    widest = max(end for ends in lines.values() for end in ends)
+    assert width == pytest.approx(widest, abs=2)  # no wider than they take
+
+
 def test_a_png_has_300_dots_per_inch_and_the_curves_on_white(
     open_page: OpenPage, plain: Path
 ) -> None:
