@@ -144,10 +144,10 @@ def _describe_images(runs: pd.DataFrame, data: DataFacts | None) -> Iterator[str
         yield f"{spell_count(total, 'image')} {'was' if total == 1 else 'were'} trained on."
     held_out, tested = (_list_counts(runs, name) for name in ("validation", "test_images"))
     if held_out != ["0"]:
+        verb, same = ("was", "one") if held_out == ["1"] else ("were", "ones")
         yield (
-            f"{_name_counts(held_out, 'training image', 'or')} "
-            f"{'was' if held_out == ['1'] else 'were'} held out for validation, the same "
-            f"{'one' if held_out == ['1'] else 'ones'} in every run; nothing else steered a run or a choice."
+            f"{_name_counts(held_out, 'training image', 'or')} {verb} held out for validation, the "
+            f"same {same} in every run; nothing else steered a run or a choice."
         )
     if tested:
         yield f"The test set had {_name_counts(tested, 'image', 'or')}."

@@ -216,7 +216,9 @@ def test_an_unfinished_sweep_has_the_seeds_and_looks_that_its_runs_reached() -> 
 def test_without_a_verdict_no_error_is_shared() -> None:
     few = find(usual(3), first_plan=FirstPlan(8, metric="val_loss"))
     assert few.departures
-    assert write_methods(few, NO_TRIALS)[2] == "Verdicts were to begin at 8 seeds, so none was made."
+    assert (
+        write_methods(few, NO_TRIALS)[2] == "Verdicts were to begin at 8 seeds, so none was made."
+    )
     runs, _ = make_tables(("constant", "step"), (0.3,), 12, 2)
     ended = runs["status"].where(runs["scheduler"] != "step", "diverged")
     assert write_methods(find(runs.assign(status=ended)), NO_TRIALS)[2] == (
