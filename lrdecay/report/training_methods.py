@@ -36,6 +36,12 @@ def describe_training(
             f"from {origin.file} (SHA-256 {origin.sha256[:16]}...) on {origin.at}."
         )
         yield from _describe_axes(runs)
+    elif (runs["engine"] == "imported").all():
+        yield (
+            f"The results of {spell_count(len(runs), 'run')} were not trained by lrdecay; where "
+            f"they came from was not recorded."
+        )
+        yield from _describe_axes(runs)
     elif has_own_loop(runs):
         who = "A program" if has_program(runs) else "A training loop"
         yield f"{who} of the authors' trained the runs ({join_words(list_texts(runs, 'dataset'))})."

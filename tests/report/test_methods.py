@@ -238,6 +238,9 @@ def test_imported_labels_are_names_alone() -> None:
         "The learning-rate schedulers were a; b; what these names stand for was not recorded."
     )
     assert "label=" not in training
+    assert write(got.conclude()).startswith(  # without a word on their origin
+        "The results of 18 runs were not trained by lrdecay; where they came from was not recorded."
+    )
     one = write_methods(got.conclude(), NO_TRIALS, None, got.origin)
     assert one[2].startswith("Verdicts were made at a look that did not depend on results, at 8 ")
     assert "not recorded" not in write(find(usual(2)))
