@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lrdecay.analysis.metrics import OWN, POINTS, UNIT_TITLES, Metric
 from lrdecay.core.sanitize import sanitize_line
@@ -69,10 +69,17 @@ def write_label(folder: str, metric: Metric, what: str) -> str:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows under a head that spans the table; without one where it is empty. All are LaTeX."""
+    """Rows under a head that spans the table and the names of their own columns; without either
+    where it is empty. All are LaTeX."""
 
     head: str
     rows: Sequence[Sequence[str]]
+    names: Sequence[str] = ()
+
+    @property
+    def lines(self) -> Sequence[Sequence[str]]:
+        """The rows with the names above them."""
+        return [self.names, *self.rows] if self.names else self.rows
 
 
 @dataclass(frozen=True)
@@ -105,22 +112,24 @@ def write_floats(table: Table) -> Iterator[str]:
             yield r"    \midrule"
             if group.head:
                 yield rf"    \multicolumn{{{len(table.columns)}}}{{@{{}}l}}{{{group.head}}} \\"
-            yield from (rf"    {' & '.join(row)} \\" for row in group.rows)
+            yield from (rf"    {' & '.join(row)} \\" for row in group.lines)
         yield r"    \bottomrule"
         yield r"  \end{tabular}"
         yield r"\end{table}"
 
 
 def _split(groups: Sequence[Group]) -> Iterator[list[Group]]:
-    """Yield groups of at most `MOST_LINES` rows together; a longer one goes on under its head."""
+    """Yield groups of at most `MOST_LINES` rows together; a longer one goes on under its head
+    and the names of its columns."""
     parts = [
-        Group(group.head, group.rows[start : start + MOST_LINES])
+        replace(group, rows=group.rows[start : start + most])
         for group in groups
-        for start in range(0, len(group.rows), MOST_LINES)
+        for most in [MOST_LINES - bool(group.names)]
+        for start in range(0, len(group.rows), most)
     ]
     taken: list[Group] = []
     for part in parts:
-        if taken and sum(len(each.rows) for each in [*taken, part]) > MOST_LINES:
+        if taken and sum(len(each.lines) for each in [*taken, part]) > MOST_LINES:
             yield taken
             taken = []
         taken.append(part)

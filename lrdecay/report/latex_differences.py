@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lrdecay.analysis import Conclusions
@@ -13,9 +14,9 @@ from lrdecay.analysis.headline import name_outcome
 from lrdecay.analysis.metrics import OWN, UNIT_TITLES, Metric
 from lrdecay.analysis.number_text import count_decimals
 from lrdecay.analysis.pairing import NOT_PAIRED, count_pairs
+from lrdecay.core.text import spell_count
 from lrdecay.report.latex import Group, Table, escape, write_label, write_number
-
-_MOST_DECIMALS = 8
+from lrdecay.report.latex_units import MOST_DECIMALS, describe_units, find_exponent
 
 Row = Mapping[Hashable, Any]
 
@@ -27,6 +28,8 @@ def tabulate_differences(found: Conclusions, folder: str) -> Table | None:
     if rows.empty:
         return None
     count = _find_count(rows)
+    scale = 10.0 ** -find_exponent(found)
+    rows = rows.assign(**{name: scale * rows[name] for name in ("mean", "low", "high")})
     groups = [
         Group(
             rf"\emph{{{escape(where)}}}" if where else "",
@@ -56,7 +59,7 @@ def _write_difference(row: Row, metric: Metric, with_count: bool) -> list[str]:
         interval = f"$[{', '.join(ends)}]$"
     elif math.isfinite(row["mean"]) and row["mean"]:
         decimals = max(2, 1 - math.floor(math.log10(abs(row["mean"]))))
-    mean = write_number(row["mean"], min(decimals, _MOST_DECIMALS), signed=True)
+    mean = write_number(row["mean"], min(decimals, MOST_DECIMALS), signed=True)
     verdict = name_outcome(row["verdict"], metric)
     count = [escape(count_pairs(row))] if with_count else []
     return [escape(row["a"]), mean, interval, *count, escape(verdict)]
@@ -67,17 +70,34 @@ def _describe_differences(found: Conclusions, count: str) -> Iterator[str]:
     rows, metric, margin = found.primary, found.metric, found.spell_margin()
     unit = "" if metric.unit == OWN else f" ({UNIT_TITLES[metric.unit]})"
     paired = (rows["pairing"] != NOT_PAIRED).any()
-    n = count or "$n$"
-    over = f"mean over {n} pairs of runs with the same seed" if paired else f"of means of {n} runs"
-    size = len(rows)
-    right = "the interval is right" if size == 1 else f"all {size} intervals are right together"
-    looks = "" if found.criteria.seeds_fixed else ", at all looks together"
-    chance = escape(f"{100 * found.criteria.confidence:g}%")
+    over = (
+        f"mean over {_spell_number(count, 'pair')} of runs with the same seed"
+        if paired
+        else f"of means of {_spell_number(count, 'run')}"
+    )
     what = escape(f"Difference to {found.reference} in {metric.title}{unit}")
-    yield f"{what}, {over}; {right} with {chance} confidence{looks}."
-    if metric.higher_is_better is not None:
+    shown = int((np.isfinite(rows["low"]) & np.isfinite(rows["high"])).sum())
+    yield f"{what}, {over}{_spell_confidence(found, shown)}."
+    if (rows["mean"].abs() > 0).any():
+        yield from describe_units(found, "Differences and intervals" if shown else "Differences")
+    if shown and metric.higher_is_better is not None:
         yield escape(f"Better or worse: the interval excludes 0, on {metric.images}.")
-    if margin:
+    if shown and margin:
         yield escape(f"Equivalent: it lies within {margin} of 0.")
     if found.departures:
         yield "Not as it was planned, so exploratory."
+
+
+def _spell_number(count: str, what: str) -> str:
+    """Return how many there are of something: one number, one of either side, or `$n$` of each."""
+    return spell_count(int(count), what) if count.isdigit() else f"{count or '$n$'} {what}s"
+
+
+def _spell_confidence(found: Conclusions, shown: int) -> str:
+    """Return how sure the intervals are that are shown; nothing of none."""
+    if not shown:
+        return ""
+    many = "both" if shown == 2 else f"all {shown}"
+    right = "the interval is right" if shown == 1 else f"{many} intervals are right together"
+    looks = "" if found.criteria.seeds_fixed else ", at all looks together"
+    return f"; {right} with {escape(f'{100 * found.criteria.confidence:g}%')} confidence{looks}"

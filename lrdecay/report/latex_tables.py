@@ -26,13 +26,21 @@ from lrdecay.core.text import (
     to_text,
 )
 from lrdecay.report.conclusions import name_places
-from lrdecay.report.latex import Group, Table, escape, write_floats, write_label, write_title
+from lrdecay.report.latex import (
+    Group,
+    Table,
+    escape,
+    write_floats,
+    write_label,
+    write_title,
+)
+from lrdecay.report.latex_characters import describe_characters
 from lrdecay.report.latex_differences import tabulate_differences
+from lrdecay.report.latex_units import MOST_DECIMALS, describe_units, find_exponent
 
 MOST_COLUMNS = 4
 """Cells side by side; more stand in another block of rows."""
 _DECIMALS = {POINTS: 2, NATS: 4}
-_MOST_DECIMALS = 8
 _NAMED = 6  # cells with runs that ended early
 
 Row = Mapping[Hashable, Any]
@@ -42,15 +50,17 @@ def write_tables(found: Conclusions, folder: str, notes: Sequence[str] = ()) -> 
     r"""Return what was found in a results folder as LaTeX for `\input`, with what a reader should
     know of it as comments."""
     name = sanitize_line(folder)
-    lines = [
-        f"% Made from {name} by lrdecay compare --format latex; read it with \\input.",
-        "% It needs \\usepackage{booktabs}.",
-        *(f"% {sanitize_line(note)}" for note in notes),
-    ]
+    lines: list[str] = []
     for table in (tabulate_means(found, name), tabulate_differences(found, name)):
         if table is not None:
             lines += ["", *write_floats(table)]
-    return "\n".join(lines) + "\n"
+    head = [
+        f"% Made from {name} by lrdecay compare --format latex; read it with \\input.",
+        "% It needs \\usepackage{booktabs}.",
+        *describe_characters(lines),
+        *(f"% {sanitize_line(note)}" for note in notes),
+    ]
+    return "\n".join([*head, *lines]) + "\n"
 
 
 def tabulate_means(found: Conclusions, folder: str) -> Table:
@@ -58,7 +68,9 @@ def tabulate_means(found: Conclusions, folder: str) -> Table:
     cells = measure_cells(found)
     across = _find_axis_across(cells, found.blocks.strata)
     others = [axis for axis in (*found.blocks.strata, "dropout") if axis != across]
-    decimals = _find_decimals(cells, found.metric)
+    exponent = find_exponent(found)
+    cells = cells.assign(**{name: cells[name] * 10.0**-exponent for name in ("mean", "sd")})
+    decimals = _find_decimals(cells, None if exponent else _DECIMALS.get(found.metric.unit))
     usual = Counter(cells.loc[cells["n"] > 0, "n"].tolist()).most_common(1)
     count = int(usual[0][0]) if usual else 0
     values = [""] if across is None else axis_values(cells, across)
@@ -69,13 +81,14 @@ def tabulate_means(found: Conclusions, folder: str) -> Table:
     for place, rows in _list_places(cells, others):
         for shown in blocks:
             at = [rows if across is None else select_rows(rows, across, value) for value in shown]
-            names = [[across or "", *(_name_value(across, value) for value in shown)]]
-            lines = [list(map(escape, each)) for each in (names if in_blocks else [])] + [
+            names = [across or "", *(_name_value(across, value) for value in shown)]
+            lines = [
                 [escape(name), *(_write_cell(part, name, decimals, count) for part in at)]
                 for name in axis_values(rows, "scheduler")
             ]
-            filled = [[*line, *[""] * (width + 1 - len(line))] for line in lines]
-            groups.append(Group(rf"\emph{{{escape(place)}}}" if place else "", filled))
+            filled = [[*line, *[""] * (width + 1 - len(line))] for line in [names, *lines]]
+            above = list(map(escape, filled[0])) if in_blocks else []
+            groups.append(Group(rf"\emph{{{escape(place)}}}" if place else "", filled[1:], above))
     head = _head_means(found.metric, across, [] if in_blocks else values, width)
     caption = " ".join(_describe_means(found, cells, count))
     label = write_label(folder, found.metric, "means")
@@ -130,16 +143,15 @@ def _find_axis_across(cells: pd.DataFrame, strata: Sequence[str]) -> str | None:
     return strata[-1] if strata else None
 
 
-def _find_decimals(cells: pd.DataFrame, metric: Metric) -> int:
-    """Return how many decimals all cells have: what the page has of points and nats, and at least
+def _find_decimals(cells: pd.DataFrame, usual: int | None) -> int:
+    """Return how many decimals all cells have: the `usual` ones of the page, and at least
     as many as tell the smallest sd from 0."""
     sds = cells.loc[cells["sd"] > 0, "sd"]
-    usual = _DECIMALS.get(metric.unit)
     if sds.empty:
         return 4 if usual is None else usual
     first = -math.floor(math.log10(sds.min()))
     needed = first + 1 if usual is None else max(usual, first)
-    return min(max(needed, 0), _MOST_DECIMALS)
+    return min(max(needed, 0), MOST_DECIMALS)
 
 
 def _list_places(cells: pd.DataFrame, axes: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -190,8 +202,11 @@ def _describe_means(found: Conclusions, cells: pd.DataFrame, usual: int) -> Iter
     title = write_title(metric)
     title, at = title[0].upper() + title[1:], where if where != " at " else ""
     several = (cells["n"] != usual).any()
-    count = f"$n = {usual}$ runs per cell" + (", or as in parentheses" if several else "")
+    count = f"$n = {usual}$ {'run' if usual == 1 else 'runs'} per cell" + (
+        ", or as in parentheses" if several else ""
+    )
     yield rf"{title}{when}{at}: mean $\pm$ standard deviation over seeds; {count}."
+    yield from describe_units(found, "Means and standard deviations")
     yield from map(escape, _describe_best(found, cells))
     yield from map(escape, _describe_ended(found, cells))
     if found.departures:
@@ -233,7 +248,7 @@ def _describe_ended(found: Conclusions, cells: pd.DataFrame) -> Iterator[str]:
             + f" {runs} no mean."
         )
     if missing := int(cells["missing"].sum()):
-        yield f"{spell_count(missing, 'run')} are still to come."
+        yield f"{spell_count(missing, 'run')} {'is' if missing == 1 else 'are'} still to come."
 
 
 def _name_cell(row: Row, found: Conclusions) -> str:

@@ -9,8 +9,11 @@ import pandas as pd
 
 from lrdecay.analysis import METRICS_COMPARED, Conclusions, axis_values
 from lrdecay.analysis.axes import has_dropout
+from lrdecay.analysis.fixed_seeds import FEWEST_FIXED
 from lrdecay.analysis.looks import find_next_look
 from lrdecay.analysis.pairing import BY_SEED, NOT_PAIRED, START_VERIFIED, VERIFIED
+from lrdecay.analysis.seed_blocks import State
+from lrdecay.analysis.verdicts import find_spoilt
 from lrdecay.core.data_facts import DataFacts
 from lrdecay.core.text import format_values, join_words, spell_count, to_text
 from lrdecay.report.conclusions import name_places
@@ -68,18 +71,35 @@ def _describe_runs(found: Conclusions) -> Iterator[str]:
     runs, plan = found.blocks.runs, found.first_plan
     dropouts = [to_text(value) for value in axis_values(runs[has_dropout(runs)], "dropout")]
     where = f" at dropout {join_words(dropouts)}" if dropouts else ""
-    seeds = found.blocks.seeds.tolist()
+    seeds = _list_trained_seeds(found)
+    fewer = "" if _has_all_seeds(found) else "up to "
     counts = runs["status"].value_counts()
     there = [name for name in STATUSES if counts.get(name)]
     ended = f"of which {join_words([f'{counts[name]:,} {name}' for name in there])}"
     ended = f"all of which {there[0]}" if len(there) == 1 else ended
     yield (
-        f"Each was trained{where} with {spell_count(len(seeds), 'seed')} ({format_values(seeds)}): "
-        f"{spell_count(len(runs), 'run')}, {ended}."
+        f"Each was trained{where} with {fewer}{spell_count(len(seeds), 'seed')} "
+        f"({format_values(seeds)}): {spell_count(len(runs), 'run')}, {ended}."
     )
+    missing = int((found.blocks.state == State.MISSING).sum())
+    if missing and found.blocks.waiting:
+        verb = "is" if missing == 1 else "are"
+        yield f"{spell_count(missing, 'planned run')} {verb} still to come."
     if plan.seeds and not found.blocks.imported:
         more = "" if plan.most is None else f", and up to {plan.most} until each had a verdict"
         yield f"Planned before there were results were {spell_count(plan.first, 'seed')}{more}."
+
+
+def _list_trained_seeds(found: Conclusions) -> list[int]:
+    """Return the seeds that have a run; those of a plan may have none yet."""
+    seeds: list[int] = found.blocks.seeds[(found.blocks.row >= 0).any(axis=0)].tolist()
+    return seeds
+
+
+def _has_all_seeds(found: Conclusions) -> bool:
+    """Return whether every cell that has a run has one at every seed that has any."""
+    there = found.blocks.row >= 0
+    return bool(there[there.any(axis=1)][:, there.any(axis=0)].all())
 
 
 def _describe_pairs(found: Conclusions) -> Iterator[str]:
@@ -103,12 +123,31 @@ def _describe_pairs(found: Conclusions) -> Iterator[str]:
 
 
 def _describe_rule(found: Conclusions) -> Iterator[str]:
-    size, margin = len(found.primary), found.spell_margin()
-    if not size:
+    if found.primary.empty:
         return
-    confidence = found.criteria.confidence
-    chance = f"{100 * (1 - confidence):.3g}%"
-    yield from _describe_looks(found)
+    judged = bool((found.primary["look"] > 0).any())
+    if judged:
+        yield from _describe_looks(found)
+        yield from _describe_verdicts(found)
+    else:
+        yield _describe_no_verdict(found)
+    best = found.best
+    ranked = best is not None and bool((best["n_compared"] > 0).any())
+    if ranked:
+        place = f" at each {places}" if (places := name_places(found)) else ""
+        yield (
+            f"A scheduler was excluded as best where the interval of some pair showed another one "
+            f"to be better, with {100 * found.criteria.confidence:g}% confidence{place} that the "
+            f"best one was not."
+        )
+    if found.departures and (judged or ranked):
+        yield f"Not as planned, so exploratory: {'; '.join(found.departures)}."
+
+
+def _describe_verdicts(found: Conclusions) -> Iterator[str]:
+    """Yield how often verdicts may be wrong, and which of them there are."""
+    size, margin = len(found.primary), found.spell_margin()
+    chance = f"{100 * (1 - found.criteria.confidence):.3g}%"
     if size == 1:
         yield f"That the verdict is wrong had a probability of at most {chance}."
     else:
@@ -128,14 +167,19 @@ def _describe_rule(found: Conclusions) -> Iterator[str]:
             "For new test images seeds and images were both taken as random and crossed, with a t "
             "interval (Searle, Casella and McCulloch, Variance Components, 1992)."
         )
-    if found.best is not None:
-        place = f" at each {places}" if (places := name_places(found)) else ""
-        yield (
-            f"A scheduler was excluded as best where the interval of some pair showed another one "
-            f"to be better, with {100 * confidence:g}% confidence{place} that the best one was not."
-        )
-    if found.departures:
-        yield f"Not as planned, so exploratory: {'; '.join(found.departures)}."
+
+
+def _describe_no_verdict(found: Conclusions) -> str:
+    """Return why no difference has a verdict."""
+    primary, plan = found.primary, found.first_plan
+    fixed = found.criteria.seeds_fixed or (primary["pairing"] == NOT_PAIRED).all()
+    begin = FEWEST_FIXED if fixed else find_next_look(plan.first, plan.most, 0).n
+    if len(_list_trained_seeds(found)) < begin or not find_spoilt(primary).all():
+        return f"Verdicts were to begin at {begin} seeds, so none was made."
+    return (
+        "No verdict was made, since no difference was without a run that diverged, failed, was "
+        "missing or could not be compared."
+    )
 
 
 def _describe_looks(found: Conclusions) -> Iterator[str]:
@@ -145,10 +189,11 @@ def _describe_looks(found: Conclusions) -> Iterator[str]:
             "interval was the t interval of all differences."
         )
         return
-    looks, plan = found.looks, found.first_plan
+    # two samples have no looks: their `look` is how many runs the smaller one has
+    reached = found.primary.loc[found.primary["pairing"] != NOT_PAIRED, "look"]
+    looks = [look for look in found.looks if look.n <= reached.max()]
     if not looks:
-        begin = find_next_look(plan.first, plan.most, len(found.blocks.seeds)).n
-        yield f"Verdicts were to begin at {begin} seeds, so none was made."
+        yield "Numbers of seeds were taken to be fixed beforehand."
         return
     shares = [f"{look.n} seeds with {100 * look.share:.3g}%" for look in looks]
     several = len(looks) > 1

@@ -21,6 +21,9 @@ from lrdecay.core.text import (
 from lrdecay.report.own_loops import has_own_loop, has_program
 from lrdecay.store.importing.save import Origin
 
+_UNKNOWN = "imported"
+"""The class of a schedule of which only the label is known; its arguments tell imports apart."""
+
 
 def describe_training(
     runs: pd.DataFrame, trials: pd.DataFrame, data: DataFacts | None, origin: Origin | None
@@ -31,6 +34,12 @@ def describe_training(
         yield (
             f"The results of {spell_count(len(runs), 'run')} were not trained by lrdecay but read "
             f"from {origin.file} (SHA-256 {origin.sha256[:16]}...) on {origin.at}."
+        )
+        yield from _describe_axes(runs)
+    elif (runs["engine"] == "imported").all():
+        yield (
+            f"The results of {spell_count(len(runs), 'run')} were not trained by lrdecay; where "
+            f"they came from was not recorded."
         )
         yield from _describe_axes(runs)
     elif has_own_loop(runs):
@@ -61,6 +70,11 @@ def _list_counts(runs: pd.DataFrame, column: str) -> list[str]:
     return [f"{count:,}" for count in sorted(set(runs[column].dropna().astype(int)))]
 
 
+def _name_counts(counts: list[str], what: str, word: str = "and") -> str:
+    """Return numbers with the noun of what there are so many of."""
+    return spell_count(1, what) if counts == ["1"] else f"{join_words(counts, word)} {what}s"
+
+
 def _describe_axes(runs: pd.DataFrame) -> Iterator[str]:
     """Yield what is recorded of runs of which not everything is."""
     table = describe_matrix(runs)
@@ -74,13 +88,13 @@ def _describe_axes(runs: pd.DataFrame) -> Iterator[str]:
 
 
 def _describe_networks(runs: pd.DataFrame) -> Iterator[str]:
-    datasets, epochs, sizes = (
-        join_words(list_texts(runs, name)) for name in ("dataset", "epochs", "batch_size")
-    )
+    datasets = join_words(list_texts(runs, "dataset"))
+    epochs = _name_counts(_list_counts(runs, "epochs"), "epoch")
+    sizes = _name_counts(_list_counts(runs, "batch_size"), "image")
     rates = "" if rates_chosen(runs) else f", at {_name_rates(list_texts(runs, 'lr'))}"
     yield (
-        f"{_name_networks(runs)} were trained on {datasets} for {epochs} epochs in batches of "
-        f"{sizes} images by {_name_optimizers(runs)}{rates}."
+        f"{_name_networks(runs)} were trained on {datasets} for {epochs} in batches of "
+        f"{sizes} by {_name_optimizers(runs)}{rates}."
     )
     if precision := [text for text in list_texts(runs, "precision") if text != "float32"]:
         yield f"Computations were in {join_words(precision)}."
@@ -132,15 +146,17 @@ def _describe_images(runs: pd.DataFrame, data: DataFacts | None) -> Iterator[str
         plain = " or not at all" if "{}" in set(runs["augment"]) else ""
         yield f"Training images were changed at random ({' or '.join(augment)}){plain}."
     if data is not None:
-        yield f"{sum(data.train):,} images were trained on."
+        total = sum(data.train)
+        yield f"{spell_count(total, 'image')} {'was' if total == 1 else 'were'} trained on."
     held_out, tested = (_list_counts(runs, name) for name in ("validation", "test_images"))
     if held_out != ["0"]:
+        verb, same = ("was", "one") if held_out == ["1"] else ("were", "ones")
         yield (
-            f"{join_words(held_out, 'or')} training images were held out for validation, the same "
-            f"ones in every run; nothing else steered a run or a choice."
+            f"{_name_counts(held_out, 'training image', 'or')} {verb} held out for validation, the "
+            f"same {same} in every run; nothing else steered a run or a choice."
         )
     if tested:
-        yield f"The test set had {join_words(tested, 'or')} images."
+        yield f"The test set had {_name_counts(tested, 'image', 'or')}."
 
 
 def _describe_choice(runs: pd.DataFrame, trials: pd.DataFrame) -> Iterator[str]:
@@ -166,14 +182,24 @@ def _describe_schedulers(runs: pd.DataFrame) -> Iterator[str]:
             parts.append(_name_rates(list_texts(own, "lr")))
         described.append(f"{name} ({', '.join(parts)})" if parts else name)
     many = "schedulers were" if len(described) > 1 else "scheduler was"
-    yield f"The learning-rate {many} {'; '.join(described)}."
+    known = ""
+    if _lacks_schedules(runs):
+        name = "these names stand" if len(described) > 1 else "this name stands"
+        known = f"; what {name} for was not recorded"
+    yield f"The learning-rate {many} {'; '.join(described)}{known}."
+
+
+def _lacks_schedules(runs: pd.DataFrame) -> bool:
+    """Return whether labels were imported with nothing that says what they stand for."""
+    return "scheduler_class" in runs and bool((runs["scheduler_class"] == _UNKNOWN).any())
 
 
 def _list_calls(runs: pd.DataFrame) -> list[str]:
     """Return what a label stands for, in one text: classes with their arguments."""
     if "scheduler_class" not in runs:
         return []
-    rows = runs[["scheduler_class", "scheduler_args"]].dropna().drop_duplicates()
+    known = runs[runs["scheduler_class"] != _UNKNOWN]
+    rows = known[["scheduler_class", "scheduler_args"]].dropna().drop_duplicates()
     calls = []
     for name, text in rows.itertuples(index=False):
         arguments = json.loads(text)

@@ -72,7 +72,7 @@ def _check_line(line: str) -> None:
             depth -= 1
         elif token == "$":
             in_math = not in_math
-        elif token in "#_^~%":
+        elif token in "#_^~%" and not (token == "^" and in_math):
             raise ValueError(f"{token} is not escaped")
         elif token in "<>|\"`'" and not in_math:
             raise ValueError(f"{token} prints something else")

@@ -256,6 +256,98 @@ def test_an_import_is_a_table_too() -> None:
     assert len(document.tabulars[0].rows) == 1 + found.blocks.runs["scheduler"].nunique()
 
 
+def find_own(scale: float, spread: float = 0.05, runs_a_cell: int = 9) -> Conclusions:
+    """Results by a metric of the user's own: about 2, times a scale."""
+    runs, epochs = make_tables(("constant", "step"), (0.3,), runs_a_cell, 2)
+    own = Metric("test_f1_x", "f1", "own", "these data", True)
+    step = runs["scheduler"] == "step"
+    values = np.random.default_rng(1).normal(2.0, spread, len(runs)) + step
+    return conclude(
+        runs.assign(test_f1_x=scale * values),
+        epochs,
+        replace(CRITERIA, metric=own.name, declared=(own,), margin=None),
+    )
+
+
+@pytest.mark.parametrize(("scale", "power"), [(1e-8, -8), (1e-13, -13), (1e-100, -100)])
+def test_small_numbers_are_in_a_power_of_ten(scale: float, power: int) -> None:
+    found = find_own(scale)
+    document = read(found)
+    values = found.blocks.runs["test_f1_x"][:9] / scale
+    mean, sd = (float(text) for text in re.findall(r"[\d.]+", document.tabulars[0].rows[1][1]))
+    assert mean == pytest.approx(values.mean(), abs=5.1e-4)
+    assert sd == pytest.approx(values.std(), rel=0.02)
+    units = rf"are in units of $10^{{{power}}}$."
+    assert f"Means and standard deviations {units}" in document.captions[0]
+    usual = read(find_own(0.01))
+    assert not any("in units of" in caption for caption in usual.captions)
+    if power < -8:  # of smaller differences than 1e-9 nothing is judged
+        assert "in units of" not in document.captions[1]
+        return
+    assert f"Differences and intervals {units}" in document.captions[1]
+    row = found.primary.iloc[0]
+    _, difference, interval, verdict = document.tabulars[1].rows[-1]
+    assert float(difference.strip("$")) == pytest.approx(row["mean"] / scale, abs=0.006)
+    low, high = (float(text) for text in interval.strip("$[]").split(", "))
+    assert (low, high) == pytest.approx((row["low"] / scale, row["high"] / scale), abs=0.006)
+    assert verdict == "better"
+
+
+def test_small_losses_keep_their_unit_and_rounding_is_no_spread() -> None:
+    runs, epochs = make_tables(("constant", "step"), (0.3,), 9, 2)
+    runs = runs.assign(test_loss=runs["test_loss"] * 1e-9)
+    found = conclude(runs, epochs, replace(CRITERIA, metric="test_loss", margin=None))
+    caption = read(found).captions[0]
+    assert re.search(r"deviations are in units of \$10\^\{-(9|10)\}\$ nats per image\.", caption)
+    rounded = find_own(1e-2, 1e-16)
+    assert "in units of" not in read(rounded).captions[0]
+
+
+def test_a_table_that_goes_on_names_its_columns_again() -> None:
+    names = ("constant", *(f"s{i}" for i in range(MOST_LINES + 3)))
+    dropouts = tuple(i / 10 for i in range(MOST_COLUMNS + 1))
+    document = read(find(names, dropouts, seeds=2))
+    of_means = [t for t in document.tabulars if t.columns == 1 + MOST_COLUMNS]
+    assert [len(t.rows) for t in of_means] == [1 + MOST_LINES, 1 + 6, 1 + MOST_LINES, 1 + 6]
+    heads = [["dropout", "0", "0.1", "0.2", "0.3"]] * 2 + [["dropout", "0.4", "", "", ""]] * 2
+    assert [t.rows[1] for t in of_means] == heads
+    shown = [row[0] for t in of_means for row in t.rows[2:]]
+    assert shown == [*names, *names]
+
+
+def test_only_intervals_that_are_shown_are_said_to_be_right() -> None:
+    def say(found: Conclusions) -> str:
+        return read(found).captions[1]
+
+    assert "all 4 intervals are right together with" in say(find())
+    assert "; both intervals are right together with" in say(find(("constant", "step")))
+    assert "; the interval is right with" in say(find(("constant", "step"), (0.3,)))
+    few = say(find(seeds=3))
+    assert few.endswith("mean over 3 pairs of runs with the same seed.")
+    partly = find(status=lambda s, d, seed: "diverged" if s == "step" and not seed else "completed")
+    assert "; both intervals are right together with" in say(partly)
+
+
+def test_one_run_is_singular() -> None:
+    means, differences = read(find(seeds=1)).captions
+    assert "$n = 1$ run per cell." in means
+    assert "mean over 1 pair of runs with" in differences
+
+
+def test_characters_that_pdflatex_lacks_are_said() -> None:
+    def list_needs(*names: str) -> list[str]:
+        comments = read(find(("constant", *names), (0.3,), seeds=2), notes=["β"]).comments
+        return [comment for comment in comments if comment.startswith("It has")]
+
+    other = "It has characters that need LuaLaTeX or XeLaTeX and a font with them: "
+    in_t1 = r"It has characters that need LuaLaTeX, XeLaTeX or \usepackage[T1]{fontenc}: "
+    assert list_needs("größe", "coût … é", "żółć") == []
+    assert list_needs("漢字", "字 β") == [f"{other}漢字β"]
+    assert list_needs("węgiel", "ω") == [f"{other}ω", f"{in_t1}ę"]
+    many = "".join(map(chr, range(0x4E00, 0x4E15)))
+    assert list_needs(many) == [f"{other}{many[:20]} ..."]
+
+
 def call(folder: Path, *options: str) -> str:
     result = CliRunner().invoke(app, ["compare", str(folder), "--format", "latex", *options])
     assert result.exit_code == 0, result.output
@@ -290,7 +382,11 @@ def test_latex_compiles_it(tmp_path: Path, fonts: str) -> None:
     found = [
         find(("constant", *many), seeds=8, batch_norm=[False, True]),
         find(("constant", "step"), tuple(i / 10 for i in range(8)), seeds=9),
+        find(("constant", "größe", "żółć “a” …", "±°™€"), seeds=8),
+        find_own(1e-13),
     ]
+    if fonts:
+        found.append(find(("constant", "«ąĐðþ»", "ęŋ"), seeds=8))
     names = [f"t{i}.tex" for i in range(len(found))]
     for name, each in zip(names, found, strict=True):
         text = write_tables(each, f"results/{name}", ["50% of #1 \\end{table}"])

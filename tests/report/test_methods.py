@@ -22,6 +22,7 @@ from lrdecay.report.page import read_and_render
 
 CRITERIA = Criteria("constant", "test_accuracy", 0.3, 0.95)
 NO_TRIALS = make_tables(seeds=1)[0].iloc[:0]
+PLAN_COLUMNS = ("run_id", "phase", "scheduler", "dropout", "seed")
 STEP = '{"gamma":0.5,"interval":"epoch","step_size":5}'
 
 
@@ -188,6 +189,82 @@ def test_of_an_import_only_what_is_known_is_said() -> None:
         assert unknown not in text
     looked = write(got.conclude(), origin=got.origin)
     assert "Verdicts were made at a look" in looked
+
+
+def test_an_unfinished_sweep_has_the_seeds_and_looks_that_its_runs_reached() -> None:
+    planned = usual()
+    late = (planned["scheduler"] == "step") & (planned["dropout"] == 0.3)
+    runs = planned[planned["seed"] < 9 - 6 * late]
+    found = find(runs, planned=planned[[*PLAN_COLUMNS]], first_plan=FirstPlan(8))
+    assert [look.n for look in found.looks] == [8, 12]  # of which no pair has reached 12
+    _, compared, rule, _ = write_methods(found, NO_TRIALS)
+    assert compared.startswith(
+        "Each was trained at dropout 0 and 0.3 with up to 9 seeds (0 to 8): 30 runs, all of which "
+        "completed. 18 planned runs are still to come."
+    )
+    assert rule.startswith(
+        "Verdicts were made at a look that did not depend on results, at 8 seeds with 80% of the "
+        "error: the interval was the t interval of the first so many differences at that share. "
+        "The 2 differences shared"
+    )
+    last = find(planned.iloc[:-1], planned=planned[[*PLAN_COLUMNS]], first_plan=FirstPlan(8))
+    assert "with up to 12 seeds (0 to 11): 47 runs" in write(last)
+    assert "completed. 1 planned run is still to come." in write(last)
+    assert "to come" not in write(find(runs))  # without a plan none is known to be
+
+
+def test_without_a_verdict_no_error_is_shared() -> None:
+    few = find(usual(3), first_plan=FirstPlan(8, metric="val_loss"))
+    assert few.departures
+    assert (
+        write_methods(few, NO_TRIALS)[2] == "Verdicts were to begin at 8 seeds, so none was made."
+    )
+    runs, _ = make_tables(("constant", "step"), (0.3,), 12, 2)
+    ended = runs["status"].where(runs["scheduler"] != "step", "diverged")
+    assert write_methods(find(runs.assign(status=ended)), NO_TRIALS)[2] == (
+        "No verdict was made, since no difference was without a run that diverged, failed, was "
+        "missing or could not be compared."
+    )
+    two = take(make_table(2))
+    assert write_methods(two.conclude(seeds_fixed=True), NO_TRIALS, None, two.origin)[2] == (
+        "Verdicts were to begin at 3 seeds, so none was made."
+    )
+
+
+def test_imported_labels_are_names_alone() -> None:
+    got = take(make_table())
+    training = write_methods(got.conclude(), NO_TRIALS, None, got.origin)[0]
+    assert training.endswith(
+        "The learning-rate schedulers were a; b; what these names stand for was not recorded."
+    )
+    assert "label=" not in training
+    assert write(got.conclude()).startswith(  # without a word on their origin
+        "The results of 18 runs were not trained by lrdecay; where they came from was not recorded."
+    )
+    one = write_methods(got.conclude(), NO_TRIALS, None, got.origin)
+    assert one[2].startswith("Verdicts were made at a look that did not depend on results, at 8 ")
+    assert "not recorded" not in write(find(usual(2)))
+
+
+def test_two_samples_have_no_looks() -> None:
+    table = make_table(9)
+    table["seed"] += 100 * (table["label"] == "b")
+    got = take(table)
+    rule = write_methods(got.conclude(), NO_TRIALS, None, got.origin)[2]
+    assert rule.startswith("Numbers of seeds were taken to be fixed beforehand. That the verdict")
+
+
+@pytest.mark.parametrize(
+    ("column", "one", "words"),
+    [
+        ("epochs", 1, "for 1 epoch in batches"),
+        ("batch_size", 1, "in batches of 1 image by"),
+        ("validation", 1, "1 training image was held out for validation, the same one in every"),
+        ("test_images", 1, "The test set had 1 image."),
+    ],
+)
+def test_one_of_a_thing_is_singular(column: str, one: int, words: str) -> None:
+    assert words in write(find(usual(2).assign(**{column: one})))
 
 
 def numbers_of(text: str) -> set[str]:
