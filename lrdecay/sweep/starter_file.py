@@ -81,6 +81,7 @@ SCHEDULERS = {
         "class: WarmupLR, warmup_iters: 10%,\n"
         "    then: {class: ReduceLROnPlateau, factor: 0.5, patience: 1}",
     ),
+    "greedy": ("up while the training loss falls, down while it does not", "class: GreedyLR"),
 }
 """Label -> what the rate does, and how a sweep file says that."""
 
