@@ -13,6 +13,7 @@ from lrdecay.analysis.headline import (
     OPEN,
     ORDER,
     WORSE,
+    YET,
     count_outcomes,
     name_outcome,
     say_outcome,
@@ -21,7 +22,6 @@ from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER, NOT_
 from lrdecay.core.text import join_words, spell_count
 
 _SIDED, _ALIKE = (BETTER, WORSE, HIGHER, LOWER), (IDENTICAL, EQUIVALENT)
-_YET = " yet"
 _REST = {OPEN: "open", IDENTICAL: IDENTICAL, EQUIVALENT: EQUIVALENT}
 
 
@@ -37,7 +37,7 @@ def write_dataset_answer(averages: DatasetAverages) -> str:
     outcome = rows["verdict"].map(lambda verdict: name_outcome(verdict, averages.metric))
     rows = rows.assign(outcome=outcome)
     # more seeds do not help where runs diverged or are missing
-    yet = "" if averages.spoilt[outcome == NOT_EVALUATED].any() else _YET
+    yet = "" if averages.spoilt[outcome == NOT_EVALUATED].any() else YET
     if (outcome == NOT_EVALUATED).all():
         return f"No difference from {reference} can be judged{yet} in any of the {noun}s."
     if (outcome == OPEN).all():

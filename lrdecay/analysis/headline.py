@@ -19,6 +19,7 @@ from lrdecay.analysis.verdicts import (
     LOWER,
     NOT_EVALUATED,
     UNRESOLVED,
+    find_spoilt,
 )
 from lrdecay.core.text import format_named, join_filled, join_words, spell_count
 
@@ -27,6 +28,7 @@ LONGEST = 220
 
 BETTER, WORSE, OPEN = "better", "worse", "not resolved"
 ORDER = (BETTER, WORSE, HIGHER, LOWER, IDENTICAL, EQUIVALENT, OPEN, NOT_EVALUATED)
+YET = " yet"
 _MOST_NAMED = 2  # places that are named; of more it is said how many
 
 
@@ -36,13 +38,15 @@ def write_answer(found: Conclusions) -> str:
     if rows.empty:
         return f"There is one scheduler, {found.reference}, so nothing to compare it with."
     outcomes = rows["verdict"].map(lambda verdict: name_outcome(verdict, found.metric))
+    # more seeds do not help where runs diverged or are missing
+    yet = "" if find_spoilt(rows)[outcomes == NOT_EVALUATED].any() else YET
     if (outcomes == NOT_EVALUATED).all():
-        return f"No difference from {found.reference} can be judged yet."
+        return f"No difference from {found.reference} can be judged{yet}."
     if (outcomes == OPEN).all():
         return f"No difference from {found.reference} is resolved."
-    clauses = list(_list_clauses(rows, outcomes, found.reference, found.metric))
+    clauses = list(_list_clauses(rows, outcomes, found.reference, found.metric, yet))
     text = "; ".join(clauses) + "."
-    return text if len(text) <= LONGEST else count_outcomes(outcomes, found.reference)
+    return text if len(text) <= LONGEST else count_outcomes(outcomes, found.reference, yet)
 
 
 def write_confidence(found: Conclusions) -> str:
@@ -102,7 +106,7 @@ def name_outcome(verdict: str, metric: Metric) -> str:
 
 
 def _list_clauses(
-    rows: pd.DataFrame, outcomes: pd.Series[str], reference: str, metric: Metric
+    rows: pd.DataFrame, outcomes: pd.Series[str], reference: str, metric: Metric, yet: str
 ) -> Iterator[str]:
     """Yield what is true of which schedulers; what has no verdict comes last, as the rest where it
     takes more than one clause."""
@@ -117,14 +121,14 @@ def _list_clauses(
     rest = list(_group_alike(rows.drop(decided.index), outcomes))
     if len(rest) > 1 and len(decided):
         kinds = dict.fromkeys(outcome for outcome, _, _ in rest)
-        words = {OPEN: "open", NOT_EVALUATED: "not judged yet"}
+        words = {OPEN: "open", NOT_EVALUATED: f"not judged{yet}"}
         yield f"the rest is {' or '.join(words[kind] for kind in kinds)}"
         return
     for outcome, names, own in rest:
         whole = rows[rows["scheduler"] == names[0]]
         part = own[own["scheduler"] == names[0]]
         where = "" if len(part) == len(whole) else _say_places(part, whole)
-        yield f"{say_outcome(outcome, names, reference)}{where}"
+        yield f"{say_outcome(outcome, names, reference, yet)}{where}"
 
 
 def _group_alike(
@@ -142,8 +146,9 @@ def _group_alike(
             yield outcome, names, rows[(own == outcome) & rows["scheduler"].isin(names)]
 
 
-def say_outcome(outcome: str, names: Sequence[str], reference: str) -> str:
-    """Return how schedulers came out against the reference, as a clause."""
+def say_outcome(outcome: str, names: Sequence[str], reference: str, yet: str = YET) -> str:
+    """Return how schedulers came out against the reference, as a clause; `yet` follows "not
+    judged"."""
     listed, one = join_words(names), len(names) == 1
     be = "is" if one else "are"
     said = {
@@ -154,7 +159,7 @@ def say_outcome(outcome: str, names: Sequence[str], reference: str) -> str:
         IDENTICAL: f"{listed} {be} identical to {reference}",
         EQUIVALENT: f"{listed} {be} equivalent to {reference}",
         OPEN: f"{listed} {be} open",
-        NOT_EVALUATED: f"{listed} {be} not judged yet",
+        NOT_EVALUATED: f"{listed} {be} not judged{yet}",
     }
     return said[outcome]
 
@@ -193,7 +198,7 @@ def _name_place(row: Mapping[Hashable, Any] | pd.Series[Any], axes: Sequence[str
     return join_filled(*(format_named(axis, row[axis]) for axis in axes))
 
 
-def count_outcomes(outcomes: pd.Series[str], reference: str, yet: str = " yet") -> str:
+def count_outcomes(outcomes: pd.Series[str], reference: str, yet: str = YET) -> str:
     """Return how many contrasts came out how, where there are too many to name; `yet` follows "not
     judged"."""
     said = {

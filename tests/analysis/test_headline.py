@@ -121,6 +121,18 @@ def test_seeds_that_are_too_few_and_one_scheduler_are_said():
     assert describe_largest(alone) == ""
 
 
+def test_what_diverged_is_not_judged_and_no_seed_will_change_that():
+    runs, epochs = make_tables(("constant", "step", "cosine"), (0.0,), 8, n_epochs=1)
+    gone = runs.assign(status=runs["status"].where(runs["scheduler"] != "step", "diverged"))
+    criteria = read_criteria("name: x\n")
+    answer = write_answer(analysis.conclude(gone, epochs, criteria))
+    assert answer.endswith("step is not judged.")
+    alone = gone[gone["scheduler"] != "cosine"]
+    assert write_answer(analysis.conclude(alone, epochs, criteria)) == (
+        "No difference from constant can be judged."
+    )
+
+
 def test_the_largest_difference_seen_is_called_chance():
     found = conclude({"step": (NAN, 0.3), "cosine": (-0.2, 0)})
     assert describe_largest(found) == (
