@@ -446,7 +446,8 @@ def test_silent_on_the_sweeps_that_come_with_it(path):
         data = make_dataset(str(loaded.dataset.name), part, (images[:100], part[1][:100]))
     runs = list_runs(loaded, data)
     found = schedule_lint.simulate_schedules(runs, data.train_count - runs[0].validation)
-    assert {each.label for each in found} == set(loaded.schedulers)
+    told = {name for name, spec in loaded.schedulers.items() if spec.class_ != "GreedyLR"}
+    assert {each.label for each in found} == told  # of GreedyLR no rate is known before
     assert schedule_lint.lint_schedules(found, loaded.schedulers) == []
 
 
