@@ -1,5 +1,6 @@
 """`lrdecay report`: the page of one sweep, or of several side by side."""
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -64,6 +65,8 @@ def report(
     else:
         from lrdecay.report.page import write_report
 
+        # a tenth of the time: what is imported stays, and need not be looked through for garbage
+        gc.freeze()
         path = write_report(places[0], output)
     out.say(str(path))
     if output is None:
