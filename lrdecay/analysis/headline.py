@@ -11,7 +11,7 @@ from lrdecay.analysis.axes import list_strata
 from lrdecay.analysis.conclusions import Conclusions
 from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.number_text import format_number
+from lrdecay.analysis.number_text import format_number, format_signed
 from lrdecay.analysis.verdicts import (
     EQUIVALENT,
     HIGHER,
@@ -68,8 +68,7 @@ def describe_largest(found: Conclusions) -> str:
     row = rows.iloc[int(rows["mean"].abs().argmax())]
     if row["mean"] == 0:
         return "No difference was seen at any seed."
-    sign = "+" if row["mean"] > 0 else ""
-    amount = found.metric.spell(f"{sign}{format_number(row['mean'])}")
+    amount = found.metric.spell(format_signed(row["mean"]))
     where = _name_place(row, _list_axes(rows))
     place = f" at {where}" if where else ""
     return (

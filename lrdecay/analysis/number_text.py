@@ -36,6 +36,15 @@ def format_number(value: float) -> str:
     return f"{value:.2f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"
 
 
+def format_signed(value: float) -> str:
+    """Return a difference as `format_number` has it, with its sign where it is above 0.
+
+    >>> format_signed(1.234), format_signed(-0.01234), format_signed(0.0), format_signed(math.nan)
+    ('+1.23', '-0.012', '0.00', '')
+    """
+    return f"{'+' if value > 0 else ''}{format_number(value)}"
+
+
 def count_decimals(low: float, high: float, marks: Sequence[float] = ()) -> int:
     """Return how many decimals an interval needs, as `format_interval` has it."""
     half = (high - low) / 2

@@ -126,13 +126,12 @@ def _make_table(rows: pd.DataFrame, answer: Answer) -> Table:
     for name in contrast_lines.BRIEF_COLUMNS:
         right = name in ("difference", "seeds")
         table.add_column(name, no_wrap=name != "", justify="right" if right else "left")
-    before = ""
-    for row in rows.to_dict("records"):
-        if row["where"] != before:
-            table.add_row(f"{row['where']}:")
-            before = row["where"]
-        label, *numbers, verdict = contrast_lines.format_brief(row, answer.found.metric)
-        table.add_row(f"  {label}" if before else label, *numbers, _colour(verdict))
+    indent = ""
+    for place, (label, *numbers, verdict) in contrast_lines.list_lines(rows, answer.found.metric):
+        if place:
+            table.add_row(f"{place}:")
+            indent = "  "
+        table.add_row(f"{indent}{label}", *numbers, _colour(verdict))
     return table
 
 

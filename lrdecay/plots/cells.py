@@ -17,6 +17,7 @@ from lrdecay.analysis import axis_values, cell_summary, extra_axes, train_test_g
 from lrdecay.analysis.axes import has_dropout
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import format_mean
+from lrdecay.plots.canvas import POINTS
 from lrdecay.plots.common import SPREAD, draw_means, mark_scheduler, require_one_value
 from lrdecay.plots.style import (
     Style,
@@ -34,7 +35,6 @@ MOST_DOTS = 50
 MOST_TICKS = 10
 COLOUR_SDS = 4.0
 """Standard deviations over seeds that the colours of a map span at least."""
-_POINTS = 72  # to an inch
 _LETTER = 0.6  # of a font's size: the width of a letter, rather too much than too little
 _SMALL = 0.85  # of it: the size of small text
 LOG_AXES = {"lr": "base learning rate", "epochs": "length of the run (epochs)"}
@@ -262,7 +262,7 @@ def _find_colour_range(cells: pd.DataFrame) -> tuple[float, float]:
 def _has_room(ax: Axes, words: Sequence[str], names: Sequence[str], columns: int) -> bool:
     """Return whether a map's cells are about as wide as their longest line, beside the names."""
     letter = _LETTER * rcParams["font.size"]
-    width = _POINTS * ax.bbox.width / ax.figure.dpi
+    width = POINTS * ax.bbox.width / ax.figure.dpi
     longest = max((len(line) for each in words for line in each.splitlines()), default=0)
     return bool((width - letter * max(map(len, names))) / columns > _SMALL * letter * longest)
 

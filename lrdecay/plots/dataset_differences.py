@@ -127,8 +127,6 @@ def _draw_average(
     """Draw a diamond whose tips are the ends of the interval on these datasets, and through it the
     interval for datasets like these."""
     mean, low, high = (float(row[name]) for name in ("mean", "low", "high"))
-    if math.isnan(mean):
-        return
     name = f"average, {row['scheduler']} \N{MINUS SIGN} {row['versus_scheduler']}"
     words = _say_numbers(name, mean, low, high)
     if not (math.isfinite(low) and math.isfinite(high)):

@@ -70,7 +70,7 @@ class Answer:
                 (name, len(rows) - len(shown), list(list_lines(shown, self.found.metric)))
                 for name, rows, shown in families
             ],
-            remarks=list(self.list_remarks()),
+            remarks=self.list_remarks(),
         )
 
 

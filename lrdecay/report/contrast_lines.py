@@ -11,7 +11,7 @@ from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.headline import name_outcome
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.number_text import format_interval, format_number
+from lrdecay.analysis.number_text import format_interval, format_number, format_signed
 from lrdecay.analysis.pairing import count_pairs
 from lrdecay.analysis.sentences import name_contrast
 from lrdecay.core.text import spell_count
@@ -38,10 +38,9 @@ def format_brief(row: dict[Any, Any], metric: Metric) -> tuple[str, ...]:
     """Return what a terminal shows of a contrast, one text for each of `BRIEF_COLUMNS`; its place
     in the matrix is left out."""
     of_reference = row["family"] == PRIMARY
-    sign = "+" if row["mean"] > 0 else ""
     return (
         row["a"] if of_reference else f"{row['a']} - {row['b']}",
-        f"{sign}{format_number(row['mean'])}",
+        format_signed(row["mean"]),
         "" if not math.isfinite(row["low"]) else format_interval(row["low"], row["high"]),
         count_pairs(row),
         name_outcome(row["verdict"], metric),

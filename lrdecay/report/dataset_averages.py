@@ -15,7 +15,7 @@ from lrdecay.analysis.average_intervals import FEWEST_DATASETS
 from lrdecay.analysis.dataset_headline import write_dataset_answer
 from lrdecay.analysis.headline import name_outcome, say_outcome
 from lrdecay.analysis.metrics import UNIT_TITLES
-from lrdecay.analysis.number_text import format_interval, format_number
+from lrdecay.analysis.number_text import format_interval, format_signed
 from lrdecay.analysis.verdicts import EQUIVALENT, UNRESOLVED
 from lrdecay.core.text import format_dropout, join_filled, join_words, spell_count
 from lrdecay.plots.style import MATPLOTLIB_STYLE
@@ -128,10 +128,9 @@ def _say_sure(averages: DatasetAverages, prefix: str) -> str:
 
 def _tabulate(row: Row, averages: DatasetAverages) -> AverageLine:
     where = format_dropout(row["dropout"])
-    amount = format_number(row["mean"])
     return AverageLine(
         join_filled(row["scheduler"], where),
-        f"+{amount}" if row["mean"] > 0 else amount,
+        format_signed(row["mean"]),
         _say_verdict(row, "", averages),
         _say_verdict(row, "like_", averages),
     )

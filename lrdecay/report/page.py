@@ -112,8 +112,8 @@ def render_report(
         loop=loop,
         built_in=built_in,
         times_target="target" in shown and bool(shown["target"].charts),
-        mixed=provenance.find_mixed(runs),
-        mixed_pairs=provenance.describe_mixed_pairs(runs),
+        mixed=(mixed := provenance.find_mixed(runs)),
+        mixed_pairs=provenance.describe_mixed_pairs(runs) if mixed else "",
         doubts=list_doubts(runs, plan.data, _find_metric(found)),
         images=[] if plan.data is None else [describe_classes(plan.data), *plan.data.notes],
         alike=[
