@@ -33,9 +33,10 @@ report: setup  ## write the HTML report of SWEEP's results
 	$(BIN)/lrdecay report "$(SWEEP)" --results "$(RESULTS)"
 
 reference: setup  ## train what results/ is published for and RESULTS lacks; hours on 2 cores
-	set -e; for sweep in mnist fashion_mnist; do \
-	  $(BIN)/lrdecay sweep $$sweep --results "$(RESULTS)" $(ARGS); \
-	  $(BIN)/lrdecay report $$sweep --results "$(RESULTS)"; \
+	set -e; \
+	for sweep in digits families families_schedule_free mnist fashion_mnist; do \
+	  $(BIN)/lrdecay sweep $$sweep --results "$(RESULTS)/reference" $(ARGS); \
+	  $(BIN)/lrdecay report $$sweep --results "$(RESULTS)/reference"; \
 	done
 
 test: setup  ## run the tests that are quick, four minutes on 2 cores

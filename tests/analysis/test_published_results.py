@@ -6,7 +6,7 @@ from functools import cache
 import pandas as pd
 import pytest
 from helpers.by_hand import judge_by_hand, looks_by_hand
-from helpers.paths import HOME
+from helpers.paths import REFERENCE
 
 from lrdecay import analysis
 
@@ -67,7 +67,7 @@ verdict and the ends of the interval, planned at 8 seeds."""
 
 @cache
 def read(folder: str) -> pd.DataFrame:
-    runs = pd.read_parquet(HOME / "results" / folder / "runs.parquet")
+    runs = pd.read_parquet(REFERENCE / folder / "runs.parquet")
     return runs[runs["phase"] == "compare"]
 
 
