@@ -376,7 +376,8 @@ def main(folder: Path = Path(__file__).parent) -> None:
         (folder / name).write_text(make(), encoding="utf-8")
     for name in WITH_TABLES:
         page = folder.parent / "results" / name
-        page.write_text(fill_tables(page.read_text(encoding="utf-8"), page.parent), encoding="utf-8")
+        text = page.read_text(encoding="utf-8")
+        page.write_text(fill_tables(text, page.parent), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""The tables in results/README.md and results/published/README.md, made of the results beside them.
+"""The tables in results/README.md and results/published/README.md, made of the results there.
 
-A table stands between `<!-- KIND FOLDER ... -->` and `<!-- end -->`; `python docs/generate.py` writes
-it anew. The kinds are the keys of `TABLES`.
+A table stands between `<!-- KIND FOLDER ... -->` and `<!-- end -->`; `python docs/generate.py`
+writes it anew. The kinds are the keys of `TABLES`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import pandas as pd
 from scipy import stats
 
 import lrdecay
+from lrdecay.analysis import Conclusions
+from lrdecay.analysis.headline import write_answer
 from lrdecay.analysis.number_text import format_interval, format_signed
 from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER
 from lrdecay.core.text import format_named, spell_time
-from lrdecay.analysis.headline import write_answer
 from lrdecay.report.remarks import write_best
 
 _TABLE = re.compile(r"<!-- (\w+) ([^\n]*?) -->\n.*?<!-- end -->", re.DOTALL)
@@ -53,6 +55,12 @@ def read_compared(folder: Path) -> pd.DataFrame:
     return runs[runs["phase"] == "compare"]
 
 
+@cache
+def conclude(folder: Path) -> Conclusions:
+    """Return what `lrdecay compare` finds in a results folder."""
+    return lrdecay.compare_folder(folder).found
+
+
 # What is found
 
 
@@ -60,7 +68,7 @@ def _answers(folders: Sequence[Path]) -> str:
     """The answer of each sweep in a sentence, as its report begins, and which may be best."""
     lines = []
     for folder in folders:
-        found = lrdecay.compare_folder(folder).found
+        found = conclude(folder)
         lines.append(f"- {_link(folder)}: {write_answer(found)}\n")
         lines += [f"  - {text}\n" for text in write_best(found)]
     return "".join(lines)
@@ -78,7 +86,7 @@ def _accuracies(folders: Sequence[Path]) -> str:
     rates = cells["lr"].unique().map(lambda rates: f"{rates.item():g}")
     differences = {
         (row["scheduler"], row[axis]): f": {_describe_difference(row)}"
-        for row in lrdecay.compare_folder(folder).found.primary.to_dict("records")
+        for row in conclude(folder).primary.to_dict("records")
     }
     rows = [
         (
@@ -108,7 +116,7 @@ def _dropouts(folders: Sequence[Path]) -> str:
 
 
 def _describe_family(folder: Path, family: str, row: str, column: str) -> str:
-    table = lrdecay.compare_folder(folder).found.table
+    table = conclude(folder).table
     table = table[table["family"] == family]
     cells = {(each[row], each[column]): each for each in table.to_dict("records")}
     columns = list(table[column].drop_duplicates())
@@ -136,7 +144,7 @@ def _seeds(folders: Sequence[Path]) -> str:
 
 
 def _describe_seeds(folder: Path) -> Sequence[str]:
-    primary = lrdecay.compare_folder(folder).found.primary
+    primary = conclude(folder).primary
     resolved = int(primary["verdict"].isin((HIGHER, LOWER)).sum())
     alike = int(primary["verdict"].isin((EQUIVALENT, IDENTICAL)).sum())
     open_ = len(primary) - resolved - alike
@@ -205,7 +213,8 @@ def _costs(folders: Sequence[Path]) -> str:
 def _describe_cost(folder: Path) -> Sequence[str]:
     runs = lrdecay.read_runs(folder)
     trials = runs["phase"] == "choose"
-    seeds = runs[~trials].groupby(["scheduler", "epochs", "dropout"], dropna=False)["seed"].nunique()
+    cells = runs[~trials].groupby(["scheduler", "epochs", "dropout"], dropna=False)
+    seeds = cells["seed"].nunique()
     return (
         _link(folder),
         f"{len(runs):,}",

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 
 import generate
-import lrdecay
 import pandas as pd
 import pytest
 from helpers.paths import HOME, REFERENCE
 from result_tables import fill_tables, read_compared
 from scipy import stats
 
+import lrdecay
 from lrdecay.analysis.number_text import format_interval, format_signed
 
 RESULTS = HOME / "results"

@@ -3,13 +3,13 @@ files that come with lrdecay, and small. What is said of them: test_answers.py."
 
 import shutil
 
-import lrdecay
 import pandas
 import pytest
 from helpers.paths import HOME, REFERENCE, SWEEPS
 from helpers.tiers import slow_but
 from typer.testing import CliRunner
 
+import lrdecay
 from lrdecay.analysis.lr_selection import compare_rates
 from lrdecay.cli.app import app
 from lrdecay.sweep.reading import load_sweep
