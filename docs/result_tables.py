@@ -204,9 +204,17 @@ def find_difference(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]
 
 
 def _costs(folders: Sequence[Path]) -> str:
-    """Of each folder its runs, trials and seeds, the time that all of them took together, each on
-    one core, and the engines that trained them."""
-    head = ("results", "runs", "of them trials", "seeds", "epochs", "time of one core", "engine")
+    """Of each folder its runs, trials and seeds, the times that the runs took, added up, and the
+    engines that trained them."""
+    head = (
+        "results",
+        "runs",
+        "of them trials",
+        "seeds",
+        "epochs",
+        "their times added up",
+        "engine",
+    )
     return join_table(head, map(_describe_cost, folders))
 
 
