@@ -21,7 +21,7 @@ dropout: [0.0, 0.3]
 seeds: 8
 comparison: {margin: 0.5}
 """
-NAMES = slow_but(["mnist"], ["mnist", "fashion_mnist", "digits8"])
+NAMES = slow_but(["digits"], ["digits", "families", "digits8"])
 SHARED = ("mean", "sd", "low", "high", "p", "effect", "correlation", "wins", "look")
 
 
