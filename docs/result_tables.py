@@ -164,7 +164,8 @@ def _beside(folders: Sequence[Path]) -> str:
 
 def _describe_problem(folder: Path) -> Sequence[str]:
     elsewhere = pd.read_csv(folder.parent / "elsewhere.csv")
-    theirs = elsewhere.loc[elsewhere["problem"] == folder.name, "test_accuracy"].to_numpy()
+    theirs = elsewhere[elsewhere["problem"] == folder.name]
+    theirs = theirs.loc[theirs["epoch"] == theirs["epoch"].max(), "test_accuracy"].to_numpy()
     ours = read_compared(folder)["test_accuracy"].to_numpy()
     low, high = find_difference(100 * ours, 100 * theirs)
     return (
