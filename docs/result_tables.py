@@ -19,11 +19,13 @@ from scipy import stats
 import lrdecay
 from lrdecay.analysis import Conclusions
 from lrdecay.analysis.headline import write_answer
-from lrdecay.analysis.number_text import format_interval, format_signed
-from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER
+from lrdecay.analysis.intervals import t_radius
+from lrdecay.analysis.number_text import format_interval
+from lrdecay.analysis.sentences import list_best
+from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER, RESOLVED
 from lrdecay.core.text import format_named, spell_time
-from lrdecay.report.remarks import write_best
 
+_SEEDS = (8, 16, 32)
 _TABLE = re.compile(r"<!-- (\w+) ([^\n]*?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -64,14 +66,16 @@ def conclude(folder: Path) -> Conclusions:
 # What is found
 
 
-def _answers(folders: Sequence[Path]) -> str:
-    """The answer of each sweep in a sentence, as its report begins, and which may be best."""
-    lines = []
-    for folder in folders:
-        found = conclude(folder)
-        lines.append(f"- {_link(folder)}: {write_answer(found)}\n")
-        lines += [f"  - {text}\n" for text in write_best(found)]
-    return "".join(lines)
+def _answer(folders: Sequence[Path]) -> str:
+    """The answer of a sweep in a sentence, as its report begins, and which may be the best."""
+    (folder,) = folders
+    found = conclude(folder)
+    answer = write_answer(found)
+    best = [
+        f"- {each.where[0].upper()}{each.where[1:]}, may be the best: {', '.join(each.left)}\n"
+        for each in list_best(found.best)
+    ]
+    return f"{answer[0].upper()}{answer[1:]}\n\n{''.join(best)}"
 
 
 def _accuracies(folders: Sequence[Path]) -> str:
@@ -128,28 +132,52 @@ def _describe_family(folder: Path, family: str, row: str, column: str) -> str:
 
 
 def _describe_difference(row: Mapping[Any, Any]) -> str:
-    """Say what a contrast is found to be: in bold where it is resolved."""
-    if row["verdict"] == "identical":
+    """Say what a contrast is found to be: in bold where it is resolved, with a mark where that is
+    not so for new images, or rests on differences that are not skewed."""
+    if row["verdict"] == IDENTICAL:
         return "identical"
-    mean, interval = format_signed(row["mean"]), format_interval(row["low"], row["high"])
-    if row["verdict"] in (HIGHER, LOWER):
-        return f"**{mean}** ({interval})"
-    return f"{mean} ({interval}{', equivalent' if row['verdict'] == EQUIVALENT else ''})"
+    text = f"{row['mean']:+.2f} ({_round_interval(row)})"
+    if row["verdict"] == EQUIVALENT:
+        return f"{text}, equivalent"
+    if row["verdict"] not in (HIGHER, LOWER):
+        return text
+    marks = ("" if row["new_images"] is True else "\\*") + ("" if row["skew_holds"] else "†")
+    return f"**{row['mean']:+.2f}**{marks} ({_round_interval(row)})"
+
+
+def _round_interval(row: Mapping[Any, Any]) -> str:
+    """Return an interval to two decimals, or to as many as tell its ends from 0."""
+    low, high = row["low"], row["high"]
+    if round(low, 2) == 0 or round(high, 2) == 0:
+        return format_interval(low, high)
+    return f"{low:.2f} to {high:.2f}"
 
 
 def _seeds(folders: Sequence[Path]) -> str:
-    """Of each sweep how many of the differences it was to decide are decided, at how many seeds."""
-    head = ("sweep", "seeds", "differences", "resolved", "equivalent or identical", "open")
+    """Of each sweep how many of the differences it was to decide are decided, at how many seeds,
+    and what difference of the middle sd is resolved at 8, 16 and 32 if these are planned."""
+    head = ("sweep", "differences", "resolved", "seeds", "sd", *(f"from, at {n}" for n in _SEEDS))
     return join_table(head, map(_describe_seeds, folders))
 
 
 def _describe_seeds(folder: Path) -> Sequence[str]:
     primary = conclude(folder).primary
-    resolved = int(primary["verdict"].isin((HIGHER, LOWER)).sum())
-    alike = int(primary["verdict"].isin((EQUIVALENT, IDENTICAL)).sum())
-    open_ = len(primary) - resolved - alike
-    seeds = " to ".join(str(count) for count in sorted({primary["n"].min(), primary["n"].max()}))
-    return _link(folder), seeds, *map(str, (len(primary), resolved, alike, open_))
+    settled = int(primary["verdict"].isin(RESOLVED).sum())
+    sds = primary.loc[primary["sd"] > 0, "sd"]
+    # four fifths of the error are for the looks that were planned
+    level = 0.8 * 0.05 / len(primary)
+    return (
+        _link(folder),
+        str(len(primary)),
+        str(settled),
+        _describe_range(primary["n"].min(), primary["n"].max()),
+        _describe_range(f"{sds.min():.2f}", f"{sds.max():.2f}"),
+        *(f"{t_radius(n, sds.median(), level):.2f}" for n in _SEEDS),
+    )
+
+
+def _describe_range(low: object, high: object) -> str:
+    return str(low) if low == high else f"{low} to {high}"
 
 
 # Ours beside theirs
@@ -228,7 +256,7 @@ def _describe_cost(folder: Path) -> Sequence[str]:
         _link(folder),
         f"{len(runs):,}",
         f"{trials.sum():,}",
-        " to ".join(f"{count}" for count in sorted({seeds.min(), seeds.max()})),
+        _describe_range(seeds.min(), seeds.max()),
         f"{runs['epochs'].sum():,}",
         spell_time(runs["seconds"].sum()),
         ", ".join(sorted(runs["engine"].unique())),
@@ -240,7 +268,7 @@ def _link(folder: Path) -> str:
 
 
 TABLES: Mapping[str, Callable[[Sequence[Path]], str]] = {
-    "answers": _answers,
+    "answer": _answer,
     "accuracies": _accuracies,
     "gains": _gains,
     "dropouts": _dropouts,
