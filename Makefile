@@ -43,6 +43,7 @@ reference: setup  ## train what results/ is published for and RESULTS lacks; hou
 	  $(BIN)/lrdecay report "$$name" --results "$$home"; \
 	done
 	$(BIN)/lrdecay report "$(RESULTS)/reference/mnist" "$(RESULTS)/reference/fashion_mnist"
+	$(BIN)/lrdecay plot "$(RESULTS)/reference/mnist" differences --output "$(RESULTS)/reference/mnist.svg"
 
 test: setup  ## run the tests that are quick, four minutes on 2 cores
 	$(TESTS) -m "not slow and not faults and not soak"

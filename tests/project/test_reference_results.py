@@ -115,6 +115,13 @@ def test_the_index_lists_them(home, tmp_path):
         assert f'href="{path.parent.name}/report.html"' in (copy / "index.html").read_text()
 
 
+@pytest.mark.slow
+def test_the_figure_comes_out_as_committed_byte_for_byte(tmp_path):
+    drawn = tmp_path / "mnist.svg"
+    invoke("plot", REFERENCE / "mnist", "differences", "--output", drawn)
+    assert drawn.read_bytes() == (REFERENCE / "mnist.svg").read_bytes()
+
+
 def test_they_are_less_than_20_mb_in_all():
     kept = [path for home in HOMES for name in FILES for path in home.glob(f"*/{name}")]
     assert kept
