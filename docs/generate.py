@@ -1,6 +1,6 @@
 """The documents that are generated: the sweep file's reference and its JSON schema from the models
-of its parts, the tables' from their columns. `python docs/generate.py` writes them into this
-folder."""
+of its parts, the tables' from their columns, and the tables of `results/` from the results there.
+`python docs/generate.py` writes them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
+from result_tables import fill_tables, join_table
 from sweep_schema import list_names, make_schema
 
 from lrdecay.analysis import settings
@@ -165,11 +166,6 @@ def _anchor(model: type[BaseModel]) -> str:
 # The pages
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |\n" for line in lines)
-
-
 def _keys(model: type[BaseModel]) -> str:
     rows: dict[str, list[str]] = {}
     for name, field in model.model_fields.items():
@@ -182,7 +178,7 @@ def _keys(model: type[BaseModel]) -> str:
             rows[key][3] += f" {meaning}"
         else:
             rows[key] = [f"`{key}`", words, _default(field), meaning]
-    return _table(("key", "takes", "default", "what it means"), rows.values())
+    return join_table(("key", "takes", "default", "what it means"), rows.values())
 
 
 def _text(model: type[BaseModel]) -> str:
@@ -196,7 +192,7 @@ def _optimizers() -> str:
             defaults = OptimizerSpec.resolve(name, {})
             known = [f"`{key}` {_yaml(value)}" for key, value in defaults.items()]
             rows.append([f"`{name}`", ", ".join([*known, f"`{DECAY_BIASES}` `true`"])])
-    return _table(("optimizer", "arguments beside lr, each with its default"), rows)
+    return join_table(("optimizer", "arguments beside lr, each with its default"), rows)
 
 
 def _networks() -> str:
@@ -207,7 +203,7 @@ def _networks() -> str:
             for key, (hint, default) in read_model_arguments(name).items()
         ]
         rows.append([f"`{name}`", "; ".join(given) or "none"])
-    return _table(("network", "arguments, each with its default"), rows)
+    return join_table(("network", "arguments, each with its default"), rows)
 
 
 def _schedulers() -> str:
@@ -222,7 +218,7 @@ def _schedulers() -> str:
             if key != "interval"
         ]
         rows.append([f"`{name}`", schedulers.find_interval(name), "; ".join(given) or "none"])
-    return _table(("class", "stepped every", "arguments, each with its default"), rows)
+    return join_table(("class", "stepped every", "arguments, each with its default"), rows)
 
 
 def _unless(field: FieldInfo, whole: bool) -> str:
@@ -317,7 +313,7 @@ def _columns(listed: Sequence[columns.Column], brief: bool = False) -> str:
         )
         for column in listed
     )
-    return _table(("column", "type", "unit", "what it holds", "valid", "null when"), rows)
+    return join_table(("column", "type", "unit", "what it holds", "valid", "null when"), rows)
 
 
 _TABLES = f"""\
@@ -370,11 +366,18 @@ PAGES: Mapping[str, Callable[[], str]] = {
 }
 """File in `docs/` -> what makes its text."""
 
+WITH_TABLES = ("README.md", "published/README.md")
+"""Files in `results/` that are written by hand but for the tables in them."""
+
 
 def main(folder: Path = Path(__file__).parent) -> None:
     """Write all of them."""
     for name, make in PAGES.items():
         (folder / name).write_text(make(), encoding="utf-8")
+    for name in WITH_TABLES:
+        page = folder.parent / "results" / name
+        text = page.read_text(encoding="utf-8")
+        page.write_text(fill_tables(text, page.parent), encoding="utf-8")
 
 
 if __name__ == "__main__":

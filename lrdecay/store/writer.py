@@ -7,12 +7,11 @@ point loses nothing that was committed.
 
 import hashlib
 import json
-import math
 import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ from lrdecay.store.layout import (
     name_part,
     refuse_link,
 )
-from lrdecay.store.parquet import read_facts, write_groups, write_table
+from lrdecay.store.parquet import read_facts, write_table
 from lrdecay.store.reader import Plan, join_once, read_plan, read_plan_rows, to_frame
 from lrdecay.store.row_index import Places, Rows, index_folder, index_rows
 from lrdecay.store.schema import (
@@ -50,12 +49,10 @@ from lrdecay.store.schema import (
     make_plan,
     make_table,
 )
+from lrdecay.store.table_writer import apply_roles, write_tables
 from lrdecay.store.versions import read_table
 
 _PARTS_IN_BATCH = 64
-_ROW_GROUPS, _FEWEST_RUNS = 256, 16
-"""Row groups of a table, and runs in each: that many are in memory at once, and lost by one damaged
-page."""
 
 
 class Store:
@@ -176,7 +173,7 @@ class Store:
         runs = [run for run in runs if run.run_id in places]
         with Rows(name) as rows:
             found = rows.take([places[run.run_id] for run in runs])
-        return to_frame(_under_roles(found, runs))
+        return to_frame(apply_roles(found, runs))
 
     def compact(
         self,
@@ -219,7 +216,7 @@ class Store:
         there = [run for run in runs if run.run_id in places["runs"]]
         arrangement = _arrangement(there, target)
         if passing or arrangement != self._arranged():
-            self._write_tables(self.folder, places, there, target, {"arranged": arrangement})
+            write_tables(self.folder, places, there, target, {"arranged": arrangement})
         self._take_away(passing)
 
     def _extends(self, sweep_text: str) -> dict[str, str]:
@@ -232,7 +229,7 @@ class Store:
     def rescue(self, places: Mapping[str, Places]) -> None:
         """Make a part of runs that are found at these places."""
         with self._appearing("parts") as scratch:
-            self._write_tables(scratch, places, list(places["runs"]))
+            write_tables(scratch, places, list(places["runs"]))
 
     def _files(self, name: str) -> list[Path]:
         """Return the files of a table here, then those beside."""
@@ -244,7 +241,7 @@ class Store:
         paths = [path for part in parts for path in list_tables(part)]
         places = {name: index_rows(path for path in paths if path.stem == name) for name in KEPT}
         with self._appearing("batches") as scratch:
-            self._write_tables(scratch, places, list(places["runs"]))
+            write_tables(scratch, places, list(places["runs"]))
         self._take_away(parts)
 
     @contextmanager
@@ -273,7 +270,7 @@ class Store:
         news = any(run not in kept or kept[run].failed > places["runs"][run].failed for run in keep)
         if news:
             (self.folder / "earlier").mkdir(exist_ok=True)
-            self._write_tables(self.folder / "earlier", places, keep)
+            write_tables(self.folder / "earlier", places, keep)
         return news
 
     def _arranged(self) -> str | None:
@@ -281,79 +278,6 @@ class Store:
         if not all((self.folder / f"{name}.parquet").exists() for name in RESULTS):
             return None
         return read_facts(self.folder / "runs.parquet").get("arranged")
-
-    def _write_tables(
-        self,
-        folder: Path,
-        places: Mapping[str, Places],
-        runs: Sequence[Run] | Sequence[str],
-        target: float | None = None,
-        facts: Mapping[str, str] | None = None,
-    ) -> None:
-        """Write the tables, a row group at a time: runs under their labels, or ids as they are."""
-        ids = {run if isinstance(run, str) else run.run_id for run in runs}
-        has_metrics = not ids.isdisjoint(places["metrics"])
-        # one that is there already stays, if without rows, so that nobody misses it as he reads
-        names = KEPT if has_metrics or (folder / "metrics.parquet").exists() else RESULTS
-        # the last is in place first: a run that a reader finds in `runs` has all its rows then
-        with ExitStack() as stack:
-            sources = {name: stack.enter_context(Rows(name)) for name in names}
-            to = {
-                name: stack.enter_context(
-                    write_groups(
-                        folder / f"{name}.parquet", TABLES[name], facts if name == "runs" else None
-                    )
-                )
-                for name in names
-            }
-            size = max(_FEWEST_RUNS, math.ceil(len(runs) / _ROW_GROUPS))
-            for start in range(0, len(runs), size):
-                tables = _take_tables(sources, places, runs[start : start + size], target)
-                for name, rows in tables.items():
-                    to[name].write_table(rows, max(len(rows), 1))
-
-
-def _take_tables(
-    sources: Mapping[str, Rows],
-    places: Mapping[str, Places],
-    runs: Sequence[Run] | Sequence[str],
-    target: float | None,
-) -> dict[str, pa.Table]:
-    """Return the rows of some runs in each table."""
-    ids = [run if isinstance(run, str) else run.run_id for run in runs]
-    tables = {
-        name: rows.take([places[name][run] for run in ids if run in places[name]])
-        for name, rows in sources.items()
-    }
-    labelled = [run for run in runs if not isinstance(run, str)]
-    if labelled:
-        tables["runs"] = _with_target(tables["runs"], tables["epochs"], target)
-        tables |= {name: _under_roles(rows, labelled) for name, rows in tables.items()}
-    return tables
-
-
-def _under_roles(rows: pa.Table, runs: Sequence[Run]) -> pa.Table:
-    """Give rows, which are in the order of the runs, the names and phases of these."""
-    position = pc.index_in(rows["run_id"], pa.array([run.run_id for run in runs], pa.string()))
-    for name in ROLES:
-        if name in rows.column_names:
-            names = pa.array([getattr(run, name) for run in runs], pa.string())
-            rows = _set_column(rows, name, names.take(position.combine_chunks()))
-    return rows
-
-
-def _with_target(runs: pa.Table, epochs: pa.Table, target: float | None) -> pa.Table:
-    """Fill in the first epoch whose validation accuracy reaches the target, null if none does."""
-    first: dict[str, int] = {}
-    if target is not None:
-        on_validation = pc.equal(epochs["split"], "val")
-        there = pc.greater_equal(epochs["accuracy"], target)
-        reached = epochs.filter(pc.and_(on_validation, there)).group_by("run_id")
-        for row in reached.aggregate([("epoch", "min")]).to_pylist():
-            first[row["run_id"]] = row["epoch_min"]
-    reached_at = [first.get(run) for run in runs["run_id"].to_pylist()]
-    runs = _set_column(runs, "target", pa.array([target] * len(runs), pa.float64()))
-    return _set_column(runs, "epochs_to_target", pa.array(reached_at, pa.int32()))
 
 
 def _arrangement(runs: Sequence[Run], target: float | None) -> str:
@@ -366,7 +290,3 @@ def _arrangement(runs: Sequence[Run], target: float | None) -> str:
 
 def _epoch_and_split(row: Mapping[str, object]) -> tuple[object, int]:
     return row["epoch"], SPLITS.index(str(row["split"]))
-
-
-def _set_column(rows: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
-    return rows.set_column(rows.column_names.index(name), rows.schema.field(name), values)

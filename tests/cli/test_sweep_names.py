@@ -13,7 +13,7 @@ from lrdecay.sweep.sweep_file import find_sweep_file, list_shipped
 
 TINY = "dataset: digits\nepochs: 1\nschedulers: {a: {class: constant}}\nseeds: 1\n"
 TOP = [
-    *("digits", "digits_chosen", "families", "families_schedule_free", "fashion_mnist"),
+    *("budgets", "digits", "digits_chosen", "families", "families_schedule_free", "fashion_mnist"),
     *("fmnist_resnet20", "mnist", "tutorial"),
 ]
 
@@ -70,11 +70,11 @@ def test_what_is_no_file_hides_a_sweep_only_if_it_is_no_folder(here, kind):
 @pytest.mark.parametrize(
     ("given", "start"),
     [
-        ("digit", "sweep 'digit' is unknown; did you mean digits? (choices: digits, "),
+        ("digit", "sweep 'digit' is unknown; did you mean digits? (choices: budgets, "),
         ("Digits", "sweep 'Digits' is unknown; did you mean digits? (choices: "),
         ("mnist_exampel", "sweep 'mnist_exampel' is unknown; did you mean published/mnist_example"),
         ("qqq", f"sweep 'qqq' is unknown; choices: {', '.join(TOP)}, published/cifar10_3c3d, "),
-        ("../shipped/digits", "sweep '../shipped/digits' is unknown; choices: digits, "),
+        ("../shipped/digits", "sweep '../shipped/digits' is unknown; choices: budgets, "),
         ("a\nb", r"sweep 'a\nb' is unknown; choices: "),
         ("a\0b", r"sweep 'a\x00b' is unknown; choices: "),
         ("x" * 5000, "sweep 'xxx"),
@@ -199,7 +199,10 @@ def test_the_list_has_every_sweep_with_its_runs_and_says_where_they_are():
     first = ", ".join(list(families.schedulers)[:4])
     runs = families.cells * (len(families.seeds) + 5 * 3)  # five rates, three seeds
     others = len(families.schedulers) - 4
-    assert rows[3].split() == f"families digits {first} and {others} more {runs}".split()
+    assert (
+        rows[1 + names.index("families")].split()
+        == f"families digits {first} and {others} more {runs}".split()
+    )
     assert rows[-2] == f"The files are in {SWEEPS}"
     assert "lrdecay plan NAME" in rows[-1]
     assert "unless given sweep.yaml here, else digits." in " ".join(

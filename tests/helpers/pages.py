@@ -13,10 +13,9 @@
     ```diff A B   the lines that differ between two files, each less its first one
 
 An indented block holds commands, as `sh` does. `<!-- file: NAME ... -->` is a file that the page's
-commands find, `<!-- run: COMMAND -->` is run; readers see neither. `results/mnist` is there, as in
-the repository. In what is printed `...` stands
-for anything, as in doctests; seconds, numbers of processes and progress lines are left out on both
-sides.
+commands find, `<!-- run: COMMAND -->` is run; readers see neither. `results/reference/mnist` is
+there, as in the repository. In what is printed `...` stands for anything, as in doctests; seconds,
+numbers of processes and progress lines are left out on both sides.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ import pytest
 import typer.main
 import yaml
 from helpers import arithmetic, plugged
-from helpers.paths import HOME, SWEEPS
+from helpers.paths import HOME, REFERENCE, SWEEPS
 from typer.testing import CliRunner
 
 from lrdecay.cli.app import app
@@ -99,7 +98,7 @@ def blocks(page: Path) -> list[Block]:
 def check(page: Path, folder: Path) -> None:
     """Check every block of a page, in order, from an empty folder that is the current one."""
     (folder / "examples").symlink_to(HOME / "examples")
-    shutil.copytree(HOME / "results" / "mnist", folder / "results" / "mnist")
+    shutil.copytree(REFERENCE / "mnist", folder / "results" / "reference" / "mnist")
     names: dict[str, object] = {"__name__": "page"}
     with arithmetic.watch_torch() as has_torch_trained:
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.commands import call
-from helpers.paths import HOME
+from helpers.paths import REFERENCE
 from helpers.tiers import slow_but
 
 from lrdecay import analysis
@@ -21,7 +21,7 @@ dropout: [0.0, 0.3]
 seeds: 8
 comparison: {margin: 0.5}
 """
-NAMES = slow_but(["mnist"], ["mnist", "fashion_mnist", "digits8"])
+NAMES = slow_but(["digits"], ["digits", "families", "digits8"])
 SHARED = ("mean", "sd", "low", "high", "p", "effect", "correlation", "wins", "look")
 
 
@@ -32,7 +32,7 @@ def find_results(tmp_path_factory):
 
     def find(name):
         if name != "digits8":
-            return HOME / "results" / name
+            return REFERENCE / name
         if not (home / name).exists():
             (home / "digits8.yaml").write_text(TEXT)
             run_sweep(home / "digits8.yaml", home, workers=0)

@@ -1,0 +1,279 @@
+"""The tables in results/README.md and results/published/README.md, made of the results there.
+
+A table stands between `<!-- KIND FOLDER ... -->` and `<!-- end -->`; `python docs/generate.py`
+writes it anew. The kinds are the keys of `TABLES`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+import lrdecay
+from lrdecay.analysis import Conclusions
+from lrdecay.analysis.headline import write_answer
+from lrdecay.analysis.intervals import t_radius
+from lrdecay.analysis.number_text import format_interval
+from lrdecay.analysis.sentences import list_best
+from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER, RESOLVED
+from lrdecay.core.text import format_named, spell_time
+
+_SEEDS = (8, 16, 32)
+_TABLE = re.compile(r"<!-- (\w+) ([^\n]*?) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def fill_tables(text: str, home: Path) -> str:
+    """Return a page whose tables are those of the results in `home`, the folder that it lies in.
+
+    Raises:
+        InputError: a table names a folder without results.
+        KeyError: there is no such kind of table.
+    """
+
+    def fill(found: re.Match[str]) -> str:
+        kind, names = found.groups()
+        table = TABLES[kind]([home / name for name in names.split()])
+        return f"<!-- {kind} {names} -->\n\n{table}\n<!-- end -->"
+
+    return _TABLE.sub(fill, text)
+
+
+def join_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown, the cells of each line on one."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |\n" for line in lines)
+
+
+def read_compared(folder: Path) -> pd.DataFrame:
+    """Return the runs of a results folder that are compared; trials of base rates are left out."""
+    runs = lrdecay.read_runs(folder)
+    return runs[runs["phase"] == "compare"]
+
+
+@cache
+def conclude(folder: Path) -> Conclusions:
+    """Return what `lrdecay compare` finds in a results folder."""
+    return lrdecay.compare_folder(folder).found
+
+
+# What is found
+
+
+def _answer(folders: Sequence[Path]) -> str:
+    """The answer of a sweep in a sentence, as its report begins, and which may be the best."""
+    (folder,) = folders
+    found = conclude(folder)
+    answer = write_answer(found)
+    best = [
+        f"- {each.where[0].upper()}{each.where[1:]}, may be the best: {', '.join(each.left)}\n"
+        for each in list_best(found.best)
+    ]
+    return f"{answer[0].upper()}{answer[1:]}\n\n{''.join(best)}"
+
+
+def _accuracies(folders: Sequence[Path]) -> str:
+    """Of each scheduler the base rate, and at each place of the matrix its mean test accuracy in
+    percent and, in points, what it differs by from the reference."""
+    (folder,) = folders
+    runs = read_compared(folder)
+    axis = "epochs" if runs["epochs"].nunique() > 1 else "dropout"
+    places = sorted(runs[axis].unique())
+    cells = runs.groupby(["scheduler", axis])
+    means = cells["test_accuracy"].mean()
+    rates = cells["lr"].unique().map(lambda rates: f"{rates.item():g}")
+    differences = {
+        (row["scheduler"], row[axis]): f": {_describe_difference(row)}"
+        for row in conclude(folder).primary.to_dict("records")
+    }
+    rows = [
+        (
+            scheduler,
+            ", ".join(dict.fromkeys(rates[scheduler, place] for place in places)),
+            *(
+                f"{100 * means[scheduler, place]:.2f}{differences.get((scheduler, place), '')}"
+                for place in places
+            ),
+        )
+        for scheduler in runs["scheduler"].drop_duplicates()
+    ]
+    head = ("scheduler", "base rate", *(format_named(axis, place) for place in places))
+    return join_table(head, rows)
+
+
+def _gains(folders: Sequence[Path]) -> str:
+    """Of each sweep what a scheduler gains on the reference at each dropout, less what it gains at
+    the lowest, in points."""
+    return "\n".join(_describe_family(folder, "interaction", "a", "where") for folder in folders)
+
+
+def _dropouts(folders: Sequence[Path]) -> str:
+    """Of each sweep what each scheduler's accuracy differs by at each dropout from that at the
+    lowest, in points."""
+    return "\n".join(_describe_family(folder, "dropout", "where", "a") for folder in folders)
+
+
+def _describe_family(folder: Path, family: str, row: str, column: str) -> str:
+    table = conclude(folder).table
+    table = table[table["family"] == family]
+    cells = {(each[row], each[column]): each for each in table.to_dict("records")}
+    columns = list(table[column].drop_duplicates())
+    rows = [
+        (name, *(_describe_difference(cells[name, place]) for place in columns))
+        for name in table[row].drop_duplicates()
+    ]
+    return join_table((_link(folder), *columns), rows)
+
+
+def _describe_difference(row: Mapping[Any, Any]) -> str:
+    """Say what a contrast is found to be: in bold where it is resolved, with a mark where that is
+    not so for new images, or rests on differences that are not skewed."""
+    if row["verdict"] == IDENTICAL:
+        return "identical"
+    text = f"{row['mean']:+.2f} ({_round_interval(row)})"
+    if row["verdict"] == EQUIVALENT:
+        return f"{text}, equivalent"
+    if row["verdict"] not in (HIGHER, LOWER):
+        return text
+    marks = ("" if row["new_images"] is True else "\\*") + ("" if row["skew_holds"] else "†")
+    return f"**{row['mean']:+.2f}**{marks} ({_round_interval(row)})"
+
+
+def _round_interval(row: Mapping[Any, Any]) -> str:
+    """Return an interval to two decimals, or to as many as tell its ends from 0."""
+    low, high = row["low"], row["high"]
+    if round(low, 2) == 0 or round(high, 2) == 0:
+        return format_interval(low, high)
+    return f"{low:.2f} to {high:.2f}"
+
+
+def _seeds(folders: Sequence[Path]) -> str:
+    """Of each sweep how many of the differences it was to decide are decided, at how many seeds,
+    and what difference of the middle sd is resolved at 8, 16 and 32 if these are planned."""
+    head = ("sweep", "differences", "resolved", "seeds", "sd", *(f"from, at {n}" for n in _SEEDS))
+    return join_table(head, map(_describe_seeds, folders))
+
+
+def _describe_seeds(folder: Path) -> Sequence[str]:
+    primary = conclude(folder).primary
+    settled = int(primary["verdict"].isin(RESOLVED).sum())
+    sds = primary.loc[primary["sd"] > 0, "sd"]
+    # four fifths of the error are for the looks that were planned
+    level = 0.8 * 0.05 / len(primary)
+    return (
+        _link(folder),
+        str(len(primary)),
+        str(settled),
+        _describe_range(primary["n"].min(), primary["n"].max()),
+        _describe_range(f"{sds.min():.2f}", f"{sds.max():.2f}"),
+        *(f"{t_radius(n, sds.median(), level):.2f}" for n in _SEEDS),
+    )
+
+
+def _describe_range(low: object, high: object) -> str:
+    return str(low) if low == high else f"{low} to {high}"
+
+
+# Ours beside theirs
+
+
+def _beside(folders: Sequence[Path]) -> str:
+    """Of each published problem the final test accuracies in percent, theirs and ours, with what
+    ours differ by in points; theirs are in `elsewhere.csv`, beside the folders."""
+    head = ("problem", "theirs", "ours", "ours less theirs")
+    return join_table(head, map(_describe_problem, folders))
+
+
+def _describe_problem(folder: Path) -> Sequence[str]:
+    elsewhere = pd.read_csv(folder.parent / "elsewhere.csv")
+    theirs = elsewhere[elsewhere["problem"] == folder.name]
+    theirs = theirs.loc[theirs["epoch"] == theirs["epoch"].max(), "test_accuracy"].to_numpy()
+    ours = read_compared(folder)["test_accuracy"].to_numpy()
+    low, high = find_difference(100 * ours, 100 * theirs)
+    return (
+        f"[{folder.name}]({folder.name}/report.html)",
+        _describe_mean(theirs),
+        _describe_mean(ours),
+        f"{100 * (ours.mean() - theirs.mean()):+.2f} ({format_interval(low, high)})",
+    )
+
+
+def _describe_mean(accuracies: np.ndarray) -> str:
+    mean, n = 100 * accuracies.mean(), len(accuracies)
+    if n == 1:
+        return f"{mean:.2f}, one seed"
+    half = 100 * stats.sem(accuracies) * stats.t.ppf(0.975, n - 1)
+    return f"{mean:.2f} ({mean - half:.2f} to {mean + half:.2f}), {n} seeds"
+
+
+def find_difference(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
+    """Return the 95% interval of the difference of two means by Welch's t; of a single number it is
+    that of one more run less their number, as wide as runs differ.
+
+    >>> low, high = find_difference(np.array([1.0, 2.0, 3.0]), np.array([2.0]))
+    >>> round(high, 4) == round(stats.t.ppf(0.975, 2) * (1 + 1 / 3) ** 0.5, 4) == -round(low, 4)
+    True
+    """
+    if len(theirs) > 1:
+        low, high = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
+        return float(low), float(high)
+    n = len(ours)
+    half = stats.t.ppf(0.975, n - 1) * ours.std(ddof=1) * (1 + 1 / n) ** 0.5
+    mean = float(ours.mean() - theirs.item())
+    return mean - half, mean + half
+
+
+# What it took
+
+
+def _costs(folders: Sequence[Path]) -> str:
+    """Of each folder its runs, trials and seeds, the times that the runs took, added up, and the
+    engines that trained them."""
+    head = (
+        "results",
+        "runs",
+        "of them trials",
+        "seeds",
+        "epochs",
+        "their times added up",
+        "engine",
+    )
+    return join_table(head, map(_describe_cost, folders))
+
+
+def _describe_cost(folder: Path) -> Sequence[str]:
+    runs = lrdecay.read_runs(folder)
+    trials = runs["phase"] == "choose"
+    cells = runs[~trials].groupby(["scheduler", "epochs", "dropout"], dropna=False)
+    seeds = cells["seed"].nunique()
+    return (
+        _link(folder),
+        f"{len(runs):,}",
+        f"{trials.sum():,}",
+        _describe_range(seeds.min(), seeds.max()),
+        f"{runs['epochs'].sum():,}",
+        spell_time(runs["seconds"].sum()),
+        ", ".join(sorted(runs["engine"].unique())),
+    )
+
+
+def _link(folder: Path) -> str:
+    return f"[{folder.name}]({folder.parent.name}/{folder.name}/report.html)"
+
+
+TABLES: Mapping[str, Callable[[Sequence[Path]], str]] = {
+    "answer": _answer,
+    "accuracies": _accuracies,
+    "gains": _gains,
+    "dropouts": _dropouts,
+    "seeds": _seeds,
+    "beside": _beside,
+    "costs": _costs,
+}
+"""Kind of table -> what makes it of folders of results."""

@@ -1,0 +1,324 @@
+"""results/README.md: its tables are those of the results, and each number beside them is held."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import generate
+import pandas as pd
+import pytest
+from helpers.paths import HOME, REFERENCE
+from result_tables import conclude, fill_tables, find_difference, read_compared
+from scipy import stats
+
+import lrdecay
+from lrdecay import analysis
+from lrdecay.analysis import Conclusions
+from lrdecay.analysis.intervals import t_radius
+from lrdecay.analysis.number_text import format_interval
+from lrdecay.core.text import join_words
+
+RESULTS = HOME / "results"
+PUBLISHED = RESULTS / "published"
+CITED = (
+    "training mean 0.274, standard deviation 0.347; the original's are 0.286 and 0.353",
+    "right together with 95% confidence",
+    "`digits` took 10 s, `families` 74 s and `families_schedule_free` 10 s on an idle machine, "
+    "with 14 s, 141 s and 18 s of CPU time in all",
+    "took 3 h 36 min of CPU time; on an idle machine two of its runs end every 30 s",
+    "as a mean with its 95% interval",
+    "Adam at the best rate of its grid, 100 epochs",
+    "not by 0.1307 and 0.3081, which are the same numbers rounded",
+    "in 34 minutes on 2 cores that were not idle, with 43 minutes of CPU time, and three of",
+    "in 29 with 37",
+)
+"""Of the data, of the method, and times that were measured from outside: not in the tables."""
+ORDER = ("constant", "step", "cosine", "plateau", "linear")
+
+
+def read_page(name: str) -> str:
+    return (RESULTS / name).read_text(encoding="utf-8")
+
+
+def read_prose(name: str) -> str:
+    """Return a page in one line, less its tables, blocks of commands, code and link targets."""
+    text = re.sub(r"<!-- .*? -->.*?<!-- end -->", "", read_page(name), flags=re.DOTALL)
+    text = re.sub(r"^    .*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    return " ".join(text.split())
+
+
+def list_claims() -> Iterator[str]:
+    """Yield what results/README.md says in sentences of its own, worked out from the tables."""
+    yield from _describe_settings()
+    yield from _describe_mnist()
+    yield from _describe_base_rates()
+    yield from _describe_fashion_mnist()
+    yield from _describe_families()
+    yield from _describe_digits()
+    yield from _describe_dropout()
+    yield from _describe_seeds()
+    yield from _describe_published()
+
+
+def conclude_on(name: str) -> Conclusions:
+    return conclude(REFERENCE / name)
+
+
+def read_trials(name: str) -> pd.DataFrame:
+    runs = lrdecay.read_runs(REFERENCE / name)
+    return runs[runs["phase"] == "choose"]
+
+
+def find_family(name: str, family: str) -> pd.DataFrame:
+    table = conclude_on(name).table
+    return table[table["family"] == family]
+
+
+def _describe_settings() -> Iterator[str]:
+    runs = pd.concat(lrdecay.read_runs(REFERENCE / name) for name in ("mnist", "fashion_mnist"))
+    (epochs,), (held_out,) = runs["epochs"].unique(), runs["validation"].unique()
+    (size,), (images,) = runs["batch_size"].unique(), runs["test_images"].unique()
+    assert (epochs, images, set(runs["model"])) == (10, 10_000, {"cnn"})
+    yield f"trained with Adam and batches of {size}"
+    yield f"{60_000 - held_out:,} images to train on, {held_out:,} for validation, ten epochs"
+    everything = pd.concat(map(lrdecay.read_runs, REFERENCE.glob("*/")))
+    (torch_version,) = everything["torch_version"].str.partition("+")[0].unique()
+    (python_version,) = everything["python_version"].str.rpartition(".")[0].unique()
+    devices = everything.groupby("dataset")["device"].unique().map(lambda names: names.item())
+    assert len(set(devices.drop("fashion_mnist"))) == 1
+    yield (
+        f"On 2 cores, with torch {torch_version} and Python {python_version}, of machines that "
+        f'call themselves "{devices["mnist"]}", but for Fashion-MNIST, where it is '
+        f'"{devices["fashion_mnist"]}".'
+    )
+
+
+def _describe_mnist() -> Iterator[str]:
+    primary = conclude_on("mnist").primary
+    assert set(primary["verdict"]) == {"higher"}
+    to_zero = primary.loc[primary["a"].isin(["cosine", "linear"]), "mean"]
+    assert len(to_zero) == 6
+    yield (
+        f"On MNIST that is worth {to_zero.min():.2f} to {to_zero.max():.2f} points of test "
+        "accuracy over a constant rate."
+    )
+    trials = read_trials("mnist")
+    assert (trials["lr"].nunique(), trials["dropout"].nunique()) == (5, 3)
+    yield f"over {trials['seed'].nunique()} seeds and three dropout rates"
+
+
+def _describe_base_rates() -> Iterator[str]:
+    trials = read_trials("mnist")
+    of_rates = trials.groupby(["scheduler", "lr"])[["val_loss", "test_accuracy"]].mean()
+    losses = of_rates["val_loss"]["constant"].nsmallest(2)
+    assert list(losses.index) == [0.0003, 0.001]
+    constant = trials[trials["scheduler"] == "constant"]
+    wide = constant.pivot(index=["dropout", "seed"], columns="lr", values="test_accuracy")
+    more = 100 * (wide[0.001] - wide[0.0003])
+    yield (
+        f"For constant 0.0003 and 0.001 are close in validation loss, {losses[0.0003]:.4f} and "
+        f"{losses[0.001]:.4f}; in test accuracy of the same trials 0.001 is higher in "
+        f"{(more > 0).sum()} of {len(more)} pairs, by {more.mean():.2f} points."
+    )
+    for scheduler in ("cosine", "linear"):
+        assert of_rates["val_loss"][scheduler].idxmin() == 0.001
+        assert of_rates["test_accuracy"][scheduler].idxmax() == 0.003
+    yield "For cosine and linear, too, the next larger rate, 0.003, is the more accurate one."
+
+
+def _describe_fashion_mnist() -> Iterator[str]:
+    trials = read_trials("fashion_mnist")
+    assert (trials["lr"].nunique(), trials["seed"].nunique()) == (3, 1)
+    assert (trials["dropout"].nunique(), trials["scheduler"].nunique()) == (2, 4)
+    yield "two dropout rates, base rates from three by one seed"
+    primary = conclude_on("fashion_mnist").primary
+    same = primary[primary["verdict"] == "identical"]
+    runs = read_compared(REFERENCE / "fashion_mnist").set_index(["scheduler", "dropout"])
+    assert list(zip(same["a"], same["dropout"], strict=True)) == [("plateau", 0.3)]
+    assert set(runs.loc[("plateau", 0.3), "lr_changes"]) == {0}
+    yield "Where it says identical, plateau never lowered its rate."
+
+
+def _describe_families() -> Iterator[str]:
+    found = conclude_on("families")
+    best = found.primary.sort_values("high").iloc[-1]
+    assert set(found.primary["verdict"]) == {"unresolved"}
+    runs = read_compared(REFERENCE / "families")
+    (images,) = runs["test_images"].unique()
+    yield (
+        f"At {best['n']} seeds none is shown to differ from a constant rate that was chosen as "
+        f"carefully, and gains of up to {best['high']:.2f} points ({best['a']}) are not ruled out: "
+        f"{images} test images tell little."
+    )
+    worse = found.best.loc[~found.best["in_set"], "scheduler"]
+    assert len(found.best) == 17
+    yield f"Of the seventeen, {join_words(list(worse))} are shown to be worse than another."
+    free = read_compared(REFERENCE / "families_schedule_free").set_index("seed")["test_accuracy"]
+    constant = runs[runs["scheduler"] == "constant"].set_index("seed")["test_accuracy"]
+    interval = stats.ttest_rel(100 * free, 100 * constant[free.index]).confidence_interval()
+    yield (
+        f"Schedule-free AdamW, at a base rate from the same five, reaches {100 * free.mean():.2f}, "
+        f"{100 * (free.mean() - constant.mean()):+.2f} against constant "
+        f"({format_interval(*interval)}, an ordinary 95% interval)."
+    )
+    (epochs,), (dropout,) = runs["epochs"].unique(), runs["dropout"].unique()
+    trained = 1797 - images - runs["validation"].unique().item()
+    assert read_trials("families")["seed"].nunique() == 3
+    yield f"{trained:,} images of 8x8, Adam for {epochs} epochs at dropout {dropout:g}"
+
+
+def _describe_digits() -> Iterator[str]:
+    runs = read_compared(REFERENCE / "digits")
+    (size,), (optimizer,) = runs["batch_size"].unique(), runs["optimizer"].unique()
+    arguments = runs.set_index("scheduler")["scheduler_args"].map(json.loads)
+    assert arguments["step"].iloc[0]["gamma"] == arguments["plateau"].iloc[0]["factor"] == 0.3
+    assert arguments["step"].iloc[0]["step_size"] == 2
+    assert runs["lr"].nunique() == 1
+    yield f"{optimizer} with momentum, batches of {size}, and one rate for all"
+
+
+def _describe_dropout() -> Iterator[str]:
+    gains = find_family("mnist", "interaction")
+    assert set(gains["verdict"]) == {"unresolved"}
+    widest = gains[["low", "high"]].abs().max(axis=None)
+    yield f"**On MNIST that is open:** changes of up to {widest:.2f} points are not ruled out."
+    gains = find_family("fashion_mnist", "interaction")
+    assert set(gains["verdict"]) == {"lower"}
+    assert set(gains["where"]) == {"dropout 0.3 against 0"}
+    yield "On Fashion-MNIST decay gains less with dropout 0.3 than without."
+    primary = conclude_on("fashion_mnist").primary.set_index(["a", "dropout"])
+    assert (len(gains), len(primary)) == (3, 6)
+    turned = gains.set_index("a").loc["plateau", "mean"]
+    assert turned == pytest.approx(-primary.loc[("plateau", 0.0), "mean"])
+    yield "For plateau on Fashion-MNIST this is its gain at dropout 0 with the sign turned"
+    rows = find_family("mnist", "dropout")
+    at = rows[rows["dropout"] == 0.3]
+    assert set(at["verdict"]) == {"higher"}
+    assert len(at) == 5
+    held = set(at.loc[at["new_images"], "scheduler"])
+    yield (
+        "on these test images of MNIST a rate of 0.3 is better than none for all five schedules; "
+        f"for new images that is shown of {join_words(sorted(held, key=ORDER.index))}."
+    )
+
+
+def _describe_seeds() -> Iterator[str]:
+    words = {2: "two", 10: "ten", 12: "twelve"}
+    primary = conclude_on("mnist").primary
+    counts = primary["n"].value_counts()
+    first, second = sorted(counts.index)
+    yield (
+        f"On MNIST {first} seeds resolved {words[counts[first]]} differences of "
+        f"{words[len(primary)]}, and {second} the other {words[counts[second]]}."
+    )
+    runs = read_compared(REFERENCE / "mnist")
+    resolved = []
+    for seeds in (8, 12):
+        table = analysis.compare(runs[runs["seed"] < seeds], first=seeds)
+        table = table[table["family"] == "scheduler"]
+        resolved.append(int(table["verdict"].isin(["higher", "lower"]).sum()))
+    yield (
+        f"The first 8 seeds alone, planned as all there are, would have resolved {resolved[0]}, "
+        f"and the first 12 of them {resolved[1]}."
+    )
+    assert resolved[0] < len(primary)
+    yield f"{first} seeds show it; 8 do not show all of it."
+    needed = {
+        name: t_radius(16, found.loc[found["sd"] > 0, "sd"].median(), 0.8 * 0.05 / len(found))
+        for name in ("mnist", "fashion_mnist")
+        for found in [conclude_on(name).primary]
+    }
+    yield (
+        f"**For differences of {needed['mnist']:.1f} points on MNIST about 16; for "
+        f"{needed['fashion_mnist']:.1f} on Fashion-MNIST too.**"
+    )
+
+
+def _describe_published() -> Iterator[str]:
+    elsewhere = pd.read_csv(PUBLISHED / "elsewhere.csv").set_index(["problem", "epoch"])
+    apart = [
+        read_compared(PUBLISHED / name)["test_accuracy"].mean()
+        - elsewhere.loc[(name, 14), "test_accuracy"].item()
+        for name in ("mnist_example", "mnist_example_schedule_free")
+    ]
+    assert 100 * max(map(abs, apart)) == pytest.approx(0.02)
+    yield (
+        "**Those of PyTorch's MNIST example and its schedule-free variant do**, to two hundredths "
+        "of a point"
+    )
+
+
+def list_tutorial_claims() -> Iterator[str]:
+    """Yield the numbers that the tutorial takes from MNIST, in both languages alike."""
+    runs = read_compared(REFERENCE / "mnist")
+    primary = conclude_on("mnist").primary
+    yield f"{primary['mean'].min():.2f}"
+    yield f"{primary['mean'].max():.2f}"
+    yield f"{len(runs)}"
+    assert runs["test_accuracy"].min() > 0.98
+    yield f"{100 * runs['test_accuracy'].min():.2f}%"
+    halved = runs[runs["scheduler"] == "step"]
+    assert set(halved["lr"]) == {0.001}
+    assert set(halved["scheduler_args"].map(json.loads).map(lambda args: args["step_size"])) == {5}
+    for dropout in (0.0, 0.3):
+        accuracies = halved.loc[halved["dropout"] == dropout, "test_accuracy"]
+        yield f"{100 * accuracies.mean():.2f}%"
+        yield f"{len(accuracies)}"
+
+
+@pytest.mark.parametrize("page", ["tutorial.md", "tutorial.zh.md"])
+def test_the_tutorial_says_what_was_found_on_mnist(page):
+    text = (HOME / "docs" / page).read_text(encoding="utf-8")
+    _, _, section = text.partition("lrdecay report mnist\n```")
+    assert section
+    for claim in list_tutorial_claims():
+        assert re.search(rf"(?<![\d.]){re.escape(claim)}(?!\d)", section), claim
+
+
+def list_published_claims() -> Iterator[str]:
+    """Yield what results/published/README.md says of its results in sentences of its own."""
+    elsewhere = pd.read_csv(PUBLISHED / "elsewhere.csv").set_index(["problem", "epoch"])
+    inside = {}
+    for name in ("mnist_example", "mnist_example_schedule_free"):
+        epochs = lrdecay.read_epochs(PUBLISHED / name)
+        ours = epochs[epochs["split"] == "test"].groupby("epoch")["accuracy"].agg(["min", "max"])
+        theirs = elsewhere.loc[name, "test_accuracy"].reindex(ours.index)
+        inside[name] = int(theirs.between(ours["min"], ours["max"]).sum())
+        last = read_compared(PUBLISHED / name)["test_accuracy"].to_numpy()
+        low, high = find_difference(last, theirs.iloc[-1:].to_numpy())
+        assert low < 0 < high
+    example, free = inside.values()
+    yield (
+        f"**They come out.** Of the {len(theirs)} epochs of theirs {example} are within the range "
+        f"of our three runs for PyTorch's example and {free} for schedule-free"
+    )
+    runs = pd.concat(lrdecay.read_runs(PUBLISHED / name) for name in inside)
+    (device,) = runs["device"].unique()
+    yield f'ours on a CPU ("{device}")'
+
+
+CLAIMS = {"README.md": list_claims, "published/README.md": list_published_claims}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", generate.WITH_TABLES)
+def test_tables_are_those_of_the_results(name):
+    page = RESULTS / name
+    assert fill_tables(read_page(name), page.parent) == read_page(name), "run `make docs`"
+
+
+@pytest.mark.parametrize("name", generate.WITH_TABLES)
+def test_every_claim_is_on_the_page(name):
+    prose = read_prose(name)
+    for claim in CLAIMS[name]():
+        assert claim in prose
+
+
+@pytest.mark.parametrize("name", generate.WITH_TABLES)
+def test_every_number_on_the_page_is_held(name):
+    """By a table, by a claim, or by where it was cited from."""
+    left = read_prose(name)
+    for held in (*CLAIMS[name](), *CITED):
+        left = left.replace(held, "")
+    assert re.findall(r"[^ ]*\b(?!0\b(?!\.\d))\d[\d.,]*", left) == []
