@@ -12,7 +12,7 @@ from helpers.tiny import RUNS_OF_TEXT, assert_same, in_no_time, run_ids
 
 from lrdecay.core.errors import DamagedError
 from lrdecay.runner.coordinator import run_sweep
-from lrdecay.store import writer
+from lrdecay.store import table_writer
 from lrdecay.store.parquet import open_sealed
 from lrdecay.store.verify import verify_results
 from lrdecay.store.versions import read_groups, read_table
@@ -62,7 +62,7 @@ def in_tables(trained, narrower, tmp_path_factory):
     """Half of the runs in the tables, half in `earlier`, in row groups of two runs."""
     results = tmp_path_factory.mktemp("in_tables")
     with in_no_time(trained.records) as patch:
-        patch.setattr(writer, "_FEWEST_RUNS", 2)
+        patch.setattr(table_writer, "_FEWEST_RUNS", 2)
         run_sweep(trained.file, results, workers=0)
         run_sweep(narrower, results, workers=0)
     folder = results / "tiny"
