@@ -78,6 +78,7 @@ def train(trial: Trial, folder, own_schedule=True, accumulated: int = 1, epochs:
     return trial.finish()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulated", [1, 2])
 def test_four_schedules_at_two_seeds(tmp_path, accumulated):
     starts = {}

@@ -151,6 +151,7 @@ NOT_DRAWN = {
 }
 
 
+@pytest.mark.slow
 def test_a_figure_shows_what_there_is_or_says_what_there_is_not(tmp_path):
     bare = take(make_table()).save(tmp_path / "bare")
     other = take(make_table(), metric={"test_f1": "acc"}, dropout=0.1).save(tmp_path / "f1")

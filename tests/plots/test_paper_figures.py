@@ -276,6 +276,7 @@ def saved(figure: Figure, kind: str) -> bytes:
     return written.getvalue()
 
 
+@pytest.mark.slow
 def test_fonts_are_truetype_in_the_command_and_the_library(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "x.pdf"
     write_figure(folder, "differences", file, size=FigureSize(3.25, font=8))

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from helpers.paths import HOME
 
 SWEEP = """\
@@ -58,6 +59,7 @@ def run_watched(home: Path, command: str, *options: str) -> dict[str, set[str]]:
     return {kind: {name for of, name in lines if of == kind} for kind in ("parent", "worker")}
 
 
+@pytest.mark.slow
 def test_planning_and_training_import_nothing_heavy_that_they_do_not_need(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(WATCH)
     (tmp_path / "small.yaml").write_text(SWEEP)

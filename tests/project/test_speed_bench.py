@@ -83,6 +83,7 @@ def get_environment(name: str) -> tuple[int, str | None]:
     return os.getpid(), os.environ.get(name)
 
 
+@pytest.mark.slow
 def test_every_process_of_a_crew_does_the_work_in_its_environment():
     with Crew(2, {"OF_THE_CREW": "yes"}) as crew:
         found = crew.do(get_environment, "OF_THE_CREW")

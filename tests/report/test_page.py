@@ -68,6 +68,7 @@ def test_the_mean_table_states_what_pandas_computes(page: Page, tables: Tables) 
         assert row == [[text] for text in (scheduler, f"{dropout:g}", *numbers)]
 
 
+@pytest.mark.slow
 def test_each_figure_of_a_page_is_drawn_once(
     tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

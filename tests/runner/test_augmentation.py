@@ -120,6 +120,7 @@ def test_what_is_trained_on_is_harder_than_what_is_evaluated(trained):
     assert (means.loc[SETTINGS[1:], "train"] > means.loc[SETTINGS[1:], "train_eval"]).all()
 
 
+@pytest.mark.slow
 def test_it_is_an_axis_of_the_comparison_and_of_the_report(trained):
     runs = read_runs(trained)
     assert analysis.extra_axes(runs) == ["augment"]

@@ -79,6 +79,7 @@ DEPARTURES = [
 """What the file says later, and what is said of it."""
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("empty_figures")
 def test_what_is_as_planned_is_not_called_exploratory(tmp_path, training):
     sweep(tmp_path, text())

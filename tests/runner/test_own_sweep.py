@@ -112,6 +112,7 @@ def test_what_is_done_is_not_done_again_and_a_new_value_is_an_axis(whole, tmp_pa
     assert_same(more.folder, whole)
 
 
+@pytest.mark.slow
 def test_processes_make_the_same_runs(whole, tmp_path):
     text = sweep_text(trainer="{name: mine, width: [8, 16]}")
     summary = sweep(tmp_path, text, workers=2)

@@ -155,6 +155,7 @@ def test_ipython_in_a_terminal_is_no_notebook(monkeypatch):
         assert not renderers.is_notebook()
 
 
+@pytest.mark.slow
 def test_a_process_of_multiprocessing_shows_nothing():
     assert call_in_process(make_default) is None
     assert isinstance(make_default(), SweepProgress)

@@ -131,6 +131,7 @@ def test_training_shows_the_smoothed_loss_and_evaluations_the_plain_one(trained)
         assert smoothed["train"] > smoothed["train_eval"]
 
 
+@pytest.mark.slow
 def test_they_are_axes_of_the_comparison_and_of_the_report(trained):
     runs = read_runs(trained)
     assert analysis.extra_axes(runs) == ["label_smoothing", "clip_grad_norm"]

@@ -237,6 +237,7 @@ for model in ("cnn", "resnet", "resnet18"):
 """
 
 
+@pytest.mark.slow
 def test_torchvision_is_imported_only_where_a_network_of_it_is_named():
     command = [sys.executable, "-c", SCRIPT]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -53,6 +53,7 @@ def talking(tmp_path, fails: str = "pass") -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_it_is_the_plan_that_would_be_made_here(tmp_path):
     """Of a plug-in too, whatever that prints."""
     with as_in_a_new_process():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from helpers.browser_pages import HOSTILE, OpenPage, table_rows, tick, write_page
 from helpers.frames import make_tables
 
@@ -10,6 +11,7 @@ from lrdecay.report.page_file import PageFile
 AROUND = "<!doctype html><meta charset='utf-8'><title>notebook</title>"
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_the_page_in_a_frame_of_its_own(
     path: Path, open_page: OpenPage, tmp_path: Path
 ) -> None:

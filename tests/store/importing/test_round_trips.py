@@ -68,7 +68,7 @@ def test_lrdecays_own_runs_imported_give_the_same_verdicts_to_the_bit(
 
 
 @pytest.mark.filterwarnings("ignore")  # of MLflow's own code, as it writes
-@pytest.mark.parametrize("to", ["csv", "tensorboard", "mlflow"])
+@pytest.mark.parametrize("to", slow_but(["csv"], ["csv", "tensorboard", "mlflow"]))
 @pytest.mark.parametrize("name", NAMES)
 def test_what_lrdecay_exports_gives_the_same_verdicts_imported_again(
     tmp_path, find_results, name, to

@@ -27,6 +27,7 @@ def interpret(tier: str, *files: Path) -> None:
     assert " passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_kernels_compute_what_torch_does():
     interpret("not slow", *FILES)
 
