@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 import lrdecay
-from lrdecay.analysis import Conclusions
+from lrdecay.analysis import Conclusions, compared
 from lrdecay.analysis.headline import write_answer
 from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.number_text import format_interval
@@ -53,8 +53,14 @@ def join_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def read_compared(folder: Path) -> pd.DataFrame:
     """Return the runs of a results folder that are compared; trials of base rates are left out."""
-    runs = lrdecay.read_runs(folder)
-    return runs[runs["phase"] == "compare"]
+    return compared(lrdecay.read_runs(folder))
+
+
+def read_theirs(folder: Path) -> pd.Series:
+    """Return what `elsewhere.csv`, beside a results folder, has of that problem: test accuracies by
+    epoch, one for each seed."""
+    elsewhere = pd.read_csv(folder.parent / "elsewhere.csv", index_col=["problem", "epoch"])
+    return elsewhere.loc[folder.name, "test_accuracy"]
 
 
 @cache
@@ -164,16 +170,22 @@ def _describe_seeds(folder: Path) -> Sequence[str]:
     primary = conclude(folder).primary
     settled = int(primary["verdict"].isin(RESOLVED).sum())
     sds = primary.loc[primary["sd"] > 0, "sd"]
-    # four fifths of the error are for the looks that were planned
-    level = 0.8 * 0.05 / len(primary)
     return (
         _link(folder),
         str(len(primary)),
         str(settled),
         _describe_range(primary["n"].min(), primary["n"].max()),
         _describe_range(f"{sds.min():.2f}", f"{sds.max():.2f}"),
-        *(f"{t_radius(n, sds.median(), level):.2f}" for n in _SEEDS),
+        *(f"{find_needed(primary, n):.2f}" for n in _SEEDS),
     )
+
+
+def find_needed(primary: pd.DataFrame, seeds: int) -> float:
+    """Return from which difference on one is resolved, at the middle sd of a sweep's differences,
+    in their unit, where so many seeds are planned."""
+    # four fifths of the error are for the looks that were planned
+    level = 0.8 * 0.05 / len(primary)
+    return t_radius(seeds, primary.loc[primary["sd"] > 0, "sd"].median(), level)
 
 
 def _describe_range(low: object, high: object) -> str:
@@ -191,9 +203,8 @@ def _beside(folders: Sequence[Path]) -> str:
 
 
 def _describe_problem(folder: Path) -> Sequence[str]:
-    elsewhere = pd.read_csv(folder.parent / "elsewhere.csv")
-    theirs = elsewhere[elsewhere["problem"] == folder.name]
-    theirs = theirs.loc[theirs["epoch"] == theirs["epoch"].max(), "test_accuracy"].to_numpy()
+    by_epoch = read_theirs(folder)
+    theirs = by_epoch[by_epoch.index == by_epoch.index.max()].to_numpy()
     ours = read_compared(folder)["test_accuracy"].to_numpy()
     low, high = find_difference(100 * ours, 100 * theirs)
     return (

@@ -8,13 +8,19 @@ import generate
 import pandas as pd
 import pytest
 from helpers.paths import HOME, REFERENCE
-from result_tables import conclude, fill_tables, find_difference, read_compared
+from result_tables import (
+    conclude,
+    fill_tables,
+    find_difference,
+    find_needed,
+    read_compared,
+    read_theirs,
+)
 from scipy import stats
 
 import lrdecay
 from lrdecay import analysis
 from lrdecay.analysis import Conclusions
-from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.number_text import format_interval
 from lrdecay.core.text import join_words
 
@@ -225,9 +231,7 @@ def _describe_seeds() -> Iterator[str]:
     assert resolved[0] < len(primary)
     yield f"{first} seeds show it; 8 do not show all of it."
     needed = {
-        name: t_radius(16, found.loc[found["sd"] > 0, "sd"].median(), 0.8 * 0.05 / len(found))
-        for name in ("mnist", "fashion_mnist")
-        for found in [conclude_on(name).primary]
+        name: find_needed(conclude_on(name).primary, 16) for name in ("mnist", "fashion_mnist")
     }
     yield (
         f"**For differences of {needed['mnist']:.1f} points on MNIST about 16; for "
@@ -236,10 +240,8 @@ def _describe_seeds() -> Iterator[str]:
 
 
 def _describe_published() -> Iterator[str]:
-    elsewhere = pd.read_csv(PUBLISHED / "elsewhere.csv").set_index(["problem", "epoch"])
     apart = [
-        read_compared(PUBLISHED / name)["test_accuracy"].mean()
-        - elsewhere.loc[(name, 14), "test_accuracy"].item()
+        read_compared(PUBLISHED / name)["test_accuracy"].mean() - read_theirs(PUBLISHED / name)[14]
         for name in ("mnist_example", "mnist_example_schedule_free")
     ]
     assert 100 * max(map(abs, apart)) == pytest.approx(0.02)
@@ -278,12 +280,11 @@ def test_the_tutorial_says_what_was_found_on_mnist(page):
 
 def list_published_claims() -> Iterator[str]:
     """Yield what results/published/README.md says of its results in sentences of its own."""
-    elsewhere = pd.read_csv(PUBLISHED / "elsewhere.csv").set_index(["problem", "epoch"])
     inside = {}
     for name in ("mnist_example", "mnist_example_schedule_free"):
         epochs = lrdecay.read_epochs(PUBLISHED / name)
         ours = epochs[epochs["split"] == "test"].groupby("epoch")["accuracy"].agg(["min", "max"])
-        theirs = elsewhere.loc[name, "test_accuracy"].reindex(ours.index)
+        theirs = read_theirs(PUBLISHED / name).reindex(ours.index)
         inside[name] = int(theirs.between(ours["min"], ours["max"]).sum())
         last = read_compared(PUBLISHED / name)["test_accuracy"].to_numpy()
         low, high = find_difference(last, theirs.iloc[-1:].to_numpy())
