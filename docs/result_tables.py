@@ -23,7 +23,7 @@ from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.number_text import format_interval
 from lrdecay.analysis.sentences import list_best
 from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER, RESOLVED
-from lrdecay.core.text import format_named, spell_time
+from lrdecay.core.text import capitalize, format_named, spell_time
 
 _SEEDS = (8, 16, 32)
 _TABLE = re.compile(r"<!-- (\w+) ([^\n]*?) -->\n.*?<!-- end -->", re.DOTALL)
@@ -76,12 +76,11 @@ def _answer(folders: Sequence[Path]) -> str:
     """The answer of a sweep in a sentence, as its report begins, and which may be the best."""
     (folder,) = folders
     found = conclude(folder)
-    answer = write_answer(found)
     best = [
-        f"- {each.where[0].upper()}{each.where[1:]}, may be the best: {', '.join(each.left)}\n"
+        f"- {capitalize(each.where)}, may be the best: {', '.join(each.left)}\n"
         for each in list_best(found.best)
     ]
-    return f"{answer[0].upper()}{answer[1:]}\n\n{''.join(best)}"
+    return f"{capitalize(write_answer(found))}\n\n{''.join(best)}"
 
 
 def _accuracies(folders: Sequence[Path]) -> str:

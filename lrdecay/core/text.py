@@ -56,6 +56,15 @@ def join_filled(*parts: object) -> str:
     return ", ".join(str(part) for part in parts if part != "")
 
 
+def capitalize(text: str) -> str:
+    """Return a text with its first letter as a capital, the others as they are.
+
+    >>> capitalize("at MNIST's rate"), capitalize("")
+    ("At MNIST's rate", '')
+    """
+    return text[:1].upper() + text[1:]
+
+
 def format_mean(mean: float, sd: float) -> str:
     """Return shares in percent; an sd that is not known is left out.
 

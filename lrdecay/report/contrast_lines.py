@@ -14,7 +14,7 @@ from lrdecay.analysis.metrics import Metric
 from lrdecay.analysis.number_text import format_interval, format_number, format_signed
 from lrdecay.analysis.pairing import count_pairs
 from lrdecay.analysis.sentences import name_contrast
-from lrdecay.core.text import spell_count
+from lrdecay.core.text import capitalize, spell_count
 
 SHOWN = 100
 """Contrasts of a family that are listed; all of them are in the machines' formats."""
@@ -71,7 +71,7 @@ def write_family_title(family: str, rows: pd.DataFrame) -> str:
     kind = {PRIMARY: primary, EXPLORATORY: "exploratory"}
     what = describe_family(family, rows)
     size = spell_count(int(rows["family_size"].iloc[0]), "contrast")
-    return f"{what[0].upper()}{what[1:]} ({kind.get(family, 'secondary')}, {size})"
+    return f"{capitalize(what)} ({kind.get(family, 'secondary')}, {size})"
 
 
 def write_legend(found: Conclusions) -> str:

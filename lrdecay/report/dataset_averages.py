@@ -17,7 +17,7 @@ from lrdecay.analysis.headline import name_outcome, say_outcome
 from lrdecay.analysis.metrics import UNIT_TITLES
 from lrdecay.analysis.number_text import format_interval, format_signed
 from lrdecay.analysis.verdicts import EQUIVALENT, UNRESOLVED
-from lrdecay.core.text import format_dropout, join_filled, join_words, spell_count
+from lrdecay.core.text import capitalize, format_dropout, join_filled, join_words, spell_count
 from lrdecay.plots.style import MATPLOTLIB_STYLE
 from lrdecay.report.figures.datasets import DatasetChart, draw_dataset_differences
 
@@ -141,7 +141,7 @@ def _say_verdict(row: Row, prefix: str, averages: DatasetAverages) -> tuple[str,
     low, high, verdict = (row[f"{prefix}{name}"] for name in ("low", "high", "verdict"))
     why = row[f"{prefix}why"]
     if isinstance(why, str):
-        return "", f"{why[0].upper()}{why[1:]}."
+        return "", f"{capitalize(why)}."
     seeds = row["seeds"]
     at = f"{seeds[0]} seeds each" if len(set(seeds)) == 1 else f"{join_words(seeds)} seeds"
     if low > high:

@@ -17,6 +17,7 @@ from lrdecay.analysis.metrics import NATS, POINTS, Metric
 from lrdecay.analysis.seed_blocks import State
 from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import (
+    capitalize,
     format_dropout,
     format_named,
     join_filled,
@@ -200,7 +201,7 @@ def _describe_means(found: Conclusions, cells: pd.DataFrame, usual: int) -> Iter
     dropouts = axis_values(cells, "dropout")
     where = f" at {format_dropout(dropouts[0])}" if len(dropouts) == 1 else ""
     title = write_title(metric)
-    title, at = title[0].upper() + title[1:], where if where != " at " else ""
+    title, at = capitalize(title), where if where != " at " else ""
     several = (cells["n"] != usual).any()
     count = f"$n = {usual}$ {'run' if usual == 1 else 'runs'} per cell" + (
         ", or as in parentheses" if several else ""

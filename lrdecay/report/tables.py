@@ -22,7 +22,7 @@ from lrdecay.analysis.metrics import METRICS_COMPARED, POINTS, UNIT_TITLES, Metr
 from lrdecay.analysis.number_text import DECIMALS, format_interval, format_number
 from lrdecay.analysis.pairing import count_pairs
 from lrdecay.analysis.sentences import list_best, name_contrast
-from lrdecay.core.text import format_named, format_values, join_filled, to_text
+from lrdecay.core.text import capitalize, format_named, format_values, join_filled, to_text
 from lrdecay.plots.common import counts_images
 from lrdecay.report.conclusions import find_axes
 
@@ -94,7 +94,7 @@ def tabulate_cells(
         )
         lines.append(Line(about, [*texts, *mean_and_sd, *may_be_best, *others]))
     unit = UNIT_TITLES[metric.unit]
-    what = f"{metric.title[0].upper()}{metric.title[1:]}, in {unit}"
+    what = f"{capitalize(metric.title)}, in {unit}"
     if metric == METRICS_COMPARED["test_accuracy"] and of_images:
         what = "Percent of test images right after the last epoch"
     return Listing(
