@@ -59,8 +59,9 @@ def read_compared(folder: Path) -> pd.DataFrame:
 def read_theirs(folder: Path) -> pd.Series:
     """Return what `elsewhere.csv`, beside a results folder, has of that problem: test accuracies by
     epoch, one for each seed."""
-    elsewhere = pd.read_csv(folder.parent / "elsewhere.csv", index_col=["problem", "epoch"])
-    return elsewhere.loc[folder.name, "test_accuracy"]
+    elsewhere = pd.read_csv(folder.parent / "elsewhere.csv")
+    own = elsewhere[elsewhere["problem"] == folder.name]
+    return own.set_index("epoch")["test_accuracy"]
 
 
 @cache
@@ -184,7 +185,8 @@ def find_needed(primary: pd.DataFrame, seeds: int) -> float:
     in their unit, where so many seeds are planned."""
     # four fifths of the error are for the looks that were planned
     level = 0.8 * 0.05 / len(primary)
-    return t_radius(seeds, primary.loc[primary["sd"] > 0, "sd"].median(), level)
+    sd = float(primary.loc[primary["sd"] > 0, "sd"].median())
+    return float(t_radius(seeds, sd, level))
 
 
 def _describe_range(low: object, high: object) -> str:
