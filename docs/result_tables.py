@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from result_numbers import (
+    conclude,
+    find_changes,
+    find_difference,
+    find_needed,
+    read_compared,
+    read_theirs,
+)
 from scipy import stats
 
 import lrdecay
-from lrdecay.analysis import Conclusions, compared
 from lrdecay.analysis.headline import write_answer
-from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.number_text import format_interval
 from lrdecay.analysis.sentences import list_best
 from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER, RESOLVED
@@ -49,25 +53,6 @@ def join_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table in Markdown, the cells of each line on one."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |\n" for line in lines)
-
-
-def read_compared(folder: Path) -> pd.DataFrame:
-    """Return the runs of a results folder that are compared; trials of base rates are left out."""
-    return compared(lrdecay.read_runs(folder))
-
-
-def read_theirs(folder: Path) -> pd.Series:
-    """Return what `elsewhere.csv`, beside a results folder, has of that problem: test accuracies by
-    epoch, one for each seed."""
-    elsewhere = pd.read_csv(folder.parent / "elsewhere.csv")
-    own = elsewhere[elsewhere["problem"] == folder.name]
-    return own.set_index("epoch")["test_accuracy"]
-
-
-@cache
-def conclude(folder: Path) -> Conclusions:
-    """Return what `lrdecay compare` finds in a results folder."""
-    return lrdecay.compare_folder(folder).found
 
 
 # What is found
@@ -101,7 +86,7 @@ def _accuracies(folders: Sequence[Path]) -> str:
     rows = [
         (
             scheduler,
-            ", ".join(dict.fromkeys(rates[scheduler, place] for place in places)),
+            _list_rates([rates[scheduler, place] for place in places]),
             *(
                 f"{100 * means[scheduler, place]:.2f}{differences.get((scheduler, place), '')}"
                 for place in places
@@ -111,6 +96,11 @@ def _accuracies(folders: Sequence[Path]) -> str:
     ]
     head = ("scheduler", "base rate", *(format_named(axis, place) for place in places))
     return join_table(head, rows)
+
+
+def _list_rates(rates: Sequence[str]) -> str:
+    """Name a scheduler's base rate; those of all places in their order if they are not one."""
+    return rates[0] if len(set(rates)) == 1 else ", ".join(rates)
 
 
 def _gains(folders: Sequence[Path]) -> str:
@@ -135,6 +125,27 @@ def _describe_family(folder: Path, family: str, row: str, column: str) -> str:
         for name in table[row].drop_duplicates()
     ]
     return join_table((_link(folder), *columns), rows)
+
+
+def _budgets(folders: Sequence[Path]) -> str:
+    """Of a sweep what each scheduler gains on the reference at each number of epochs, less what it
+    gains at the fewest, in points."""
+    (folder,) = folders
+    changes = find_changes(folder)
+    more = list(dict.fromkeys(changes["epochs"]))
+    fewest = read_compared(folder)["epochs"].min()
+    cells = {(each["scheduler"], each["epochs"]): each for each in changes.to_dict("records")}
+    rows = [
+        (name, *(_describe_change(cells[name, epochs]) for epochs in more))
+        for name in changes["scheduler"].drop_duplicates()
+    ]
+    head = (_link(folder), *(f"{epochs} epochs against {fewest}" for epochs in more))
+    return join_table(head, rows)
+
+
+def _describe_change(change: Mapping[Any, Any]) -> str:
+    bold = "**" if change["low"] > 0 or change["high"] < 0 else ""
+    return f"{bold}{change['mean']:+.2f}{bold} ({_round_interval(change)})"
 
 
 def _describe_difference(row: Mapping[Any, Any]) -> str:
@@ -180,15 +191,6 @@ def _describe_seeds(folder: Path) -> Sequence[str]:
     )
 
 
-def find_needed(primary: pd.DataFrame, seeds: int) -> float:
-    """Return from which difference on one is resolved, at the middle sd of a sweep's differences,
-    in their unit, where so many seeds are planned."""
-    # four fifths of the error are for the looks that were planned
-    level = 0.8 * 0.05 / len(primary)
-    sd = float(primary.loc[primary["sd"] > 0, "sd"].median())
-    return float(t_radius(seeds, sd, level))
-
-
 def _describe_range(low: object, high: object) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
@@ -222,23 +224,6 @@ def _describe_mean(accuracies: np.ndarray) -> str:
         return f"{mean:.2f}, one seed"
     half = 100 * stats.sem(accuracies) * stats.t.ppf(0.975, n - 1)
     return f"{mean:.2f} ({mean - half:.2f} to {mean + half:.2f}), {n} seeds"
-
-
-def find_difference(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
-    """Return the 95% interval of the difference of two means by Welch's t; of a single number it is
-    that of one more run less their number, as wide as runs differ.
-
-    >>> low, high = find_difference(np.array([1.0, 2.0, 3.0]), np.array([2.0]))
-    >>> round(low, 4), round(high, 4)  # 4.3027, of Student's t, times the root of 1 + 1/3
-    (-4.9683, 4.9683)
-    """
-    if len(theirs) > 1:
-        low, high = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
-        return float(low), float(high)
-    n = len(ours)
-    half = float(stats.t.ppf(0.975, n - 1) * ours.std(ddof=1) * (1 + 1 / n) ** 0.5)
-    mean = float(ours.mean() - theirs.item())
-    return mean - half, mean + half
 
 
 # What it took
@@ -284,6 +269,7 @@ TABLES: Mapping[str, Callable[[Sequence[Path]], str]] = {
     "accuracies": _accuracies,
     "gains": _gains,
     "dropouts": _dropouts,
+    "budgets": _budgets,
     "seeds": _seeds,
     "beside": _beside,
     "costs": _costs,

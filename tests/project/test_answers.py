@@ -8,14 +8,14 @@ import generate
 import pandas as pd
 import pytest
 from helpers.paths import HOME, REFERENCE
-from result_tables import (
+from result_numbers import (
     conclude,
-    fill_tables,
     find_difference,
     find_needed,
     read_compared,
     read_theirs,
 )
+from result_tables import fill_tables
 from scipy import stats
 
 import lrdecay

@@ -1,0 +1,84 @@
+"""What the pages of results/ say in numbers, each worked out from the tables in one place: for the
+pages' own tables (result_tables) and for the test of their sentences."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+import lrdecay
+from lrdecay.analysis import Conclusions, compared
+from lrdecay.analysis.intervals import t_radius
+
+
+def read_compared(folder: Path) -> pd.DataFrame:
+    """Return the runs of a results folder that are compared; trials of base rates are left out."""
+    return compared(lrdecay.read_runs(folder))
+
+
+def read_theirs(folder: Path) -> pd.Series:
+    """Return what `elsewhere.csv`, beside a results folder, has of that problem: test accuracies by
+    epoch, one for each seed."""
+    elsewhere = pd.read_csv(folder.parent / "elsewhere.csv")
+    own = elsewhere[elsewhere["problem"] == folder.name]
+    return own.set_index("epoch")["test_accuracy"]
+
+
+@cache
+def conclude(folder: Path) -> Conclusions:
+    """Return what `lrdecay compare` finds in a results folder."""
+    return lrdecay.compare_folder(folder).found
+
+
+def find_needed(primary: pd.DataFrame, seeds: int) -> float:
+    """Return from which difference on one is resolved, at the middle sd of a sweep's differences,
+    in their unit, where so many seeds are planned."""
+    # four fifths of the error are for the looks that were planned
+    level = 0.8 * 0.05 / len(primary)
+    sd = float(primary.loc[primary["sd"] > 0, "sd"].median())
+    return float(t_radius(seeds, sd, level))
+
+
+def find_changes(folder: Path) -> pd.DataFrame:
+    """Return how a scheduler's gain on `constant` changes with the number of epochs.
+
+    Returns:
+        One row per scheduler and number of epochs above the fewest: `mean`, and `low` to `high`, in
+        points: of the differences at each seed a t interval, all of them right together with at
+        least 95% confidence (Bonferroni).
+    """
+    runs = read_compared(folder)
+    wide = 100 * runs.pivot(index="seed", columns=["scheduler", "epochs"], values="test_accuracy")
+    fewest, *more = sorted(runs["epochs"].unique())
+    others = [name for name in runs["scheduler"].drop_duplicates() if name != "constant"]
+    level = 1 - 0.05 / (len(others) * len(more))
+    changes = []
+    for name in others:
+        gains = wide[name] - wide["constant"]
+        for epochs in more:
+            found = stats.ttest_rel(gains[epochs], gains[fewest])
+            low, high = found.confidence_interval(level)
+            mean = (gains[epochs] - gains[fewest]).mean()
+            changes.append((name, epochs, mean, low, high))
+    return pd.DataFrame(changes, columns=["scheduler", "epochs", "mean", "low", "high"])
+
+
+def find_difference(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
+    """Return the 95% interval of the difference of two means by Welch's t; of a single number it is
+    that of one more run less their number, as wide as runs differ.
+
+    >>> low, high = find_difference(np.array([1.0, 2.0, 3.0]), np.array([2.0]))
+    >>> round(low, 4), round(high, 4)  # 4.3027, of Student's t, times the root of 1 + 1/3
+    (-4.9683, 4.9683)
+    """
+    if len(theirs) > 1:
+        low, high = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
+        return float(low), float(high)
+    n = len(ours)
+    half = float(stats.t.ppf(0.975, n - 1) * ours.std(ddof=1) * (1 + 1 / n) ** 0.5)
+    mean = float(ours.mean() - theirs.item())
+    return mean - half, mean + half

@@ -1,0 +1,27 @@
+"""The numbers on the pages of results/ that have a formula of their own."""
+
+import pandas as pd
+import pytest
+import result_numbers
+from result_numbers import find_changes
+
+
+def test_a_change_is_that_of_the_gain_with_the_length_of_training(monkeypatch, tmp_path):
+    """The differences of the gains are 1, 2 and 3 points for step, and 0.5, 0.5 and 2 for cosine."""
+    gains = {("step", 3): (0, 1, 0), ("step", 10): (1, 3, 3)}
+    gains |= {("cosine", 3): (0.5, 0, 0), ("cosine", 10): (1, 0.5, 2)}
+    gains |= {("constant", 3): (0, 0, 0), ("constant", 10): (0, 0, 0)}
+    rows = [
+        (name, epochs, seed, 0.9 + seed / 50 + epochs / 1000 + gain / 100)
+        for (name, epochs), each in gains.items()
+        for seed, gain in enumerate(each)
+    ]
+    runs = pd.DataFrame(rows, columns=["scheduler", "epochs", "seed", "test_accuracy"])
+    monkeypatch.setattr(result_numbers, "read_compared", lambda folder: runs)
+    found = find_changes(tmp_path).set_index(["scheduler", "epochs"])
+    # two intervals: of Student's t with 2 degrees of freedom 6.2053 leaves 1.25% above it
+    half = 6.2053 / 3**0.5
+    assert found.loc[("step", 10)].tolist() == pytest.approx([2, 2 - half, 2 + half], abs=1e-4)
+    half *= 0.75**0.5
+    assert found.loc[("cosine", 10)].tolist() == pytest.approx([1, 1 - half, 1 + half], abs=1e-4)
+    assert len(found) == 2
