@@ -16,7 +16,8 @@ from lrdecay.components.trainers.spec import TrainerSpec
 from lrdecay.core.errors import InputError
 from lrdecay.core.run import Run, to_canonical_json
 from lrdecay.sweep.config import Sweep
-from lrdecay.sweep.matrix import Matrix, refuse_twins, resolve_scheduler
+from lrdecay.sweep.matrix import Matrix, refuse_twins
+from lrdecay.sweep.resolution import resolve_scheduler
 
 _OF_LOOP = (
     *("dataset_digest", "validation", "model", "batch_norm", "optimizer", "optimizer_args"),

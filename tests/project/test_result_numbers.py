@@ -7,7 +7,7 @@ from result_numbers import find_changes
 
 
 def test_a_change_is_that_of_the_gain_with_the_length_of_training(monkeypatch, tmp_path):
-    """The differences of the gains are 1, 2 and 3 points for step, and 0.5, 0.5 and 2 for cosine."""
+    """The differences of the gains are 1, 2 and 3 points for step; for cosine 0.5, 0.5 and 2."""
     gains = {("step", 3): (0, 1, 0), ("step", 10): (1, 3, 3)}
     gains |= {("cosine", 3): (0.5, 0, 0), ("cosine", 10): (1, 0.5, 2)}
     gains |= {("constant", 3): (0, 0, 0), ("constant", 10): (0, 0, 0)}

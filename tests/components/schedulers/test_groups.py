@@ -8,7 +8,7 @@ from lrdecay.components import schedulers
 from lrdecay.core.errors import InputError
 from lrdecay.engine import reference
 from lrdecay.engine.stacked.train import train_stacked
-from lrdecay.sweep import matrix
+from lrdecay.sweep import resolution
 from lrdecay.sweep.matrix import list_runs
 from lrdecay.sweep.reading import parse_sweep
 
@@ -140,7 +140,7 @@ def test_groups_of_one_rate_train_alike_on_both_engines(plug):
 def test_an_engine_trains_none_that_slipped_past(plug, monkeypatch, lines):
     """Which takes more steps than are tried beforehand."""
     plug(lines)
-    monkeypatch.setattr(matrix, "_check_needs", lambda part, groups: None)
+    monkeypatch.setattr(resolution, "_check_needs", lambda part, groups: None)
     (run,) = runs_of()
     wrong = "the scheduler gives the groups of parameters different (learning rates|momenta), "
     with pytest.raises(ValueError, match=wrong):
