@@ -10,11 +10,12 @@ from helpers.training import digits
 from lrdecay.core.errors import WorkerError
 from lrdecay.engine import devices
 from lrdecay.engine.record import record_failed
-from lrdecay.execution import pool
+from lrdecay.execution import worker_handle
 from lrdecay.execution.grouping import Group
 from lrdecay.execution.local.executor import Local
 from lrdecay.execution.messages import Beat, Lost, Note, Ready
-from lrdecay.execution.pool import Pool, Worker
+from lrdecay.execution.pool import Pool
+from lrdecay.execution.worker_handle import LOOK_SECONDS, Worker
 from lrdecay.store.schema import Record
 from lrdecay.sweep.matrix import list_runs
 from lrdecay.sweep.reading import parse_sweep
@@ -47,7 +48,7 @@ class Fake(Worker):
                 self.hear(Ready(error=CHANGED))
             case ["starts late", *_]:
                 fates.pop(0)
-                Timer(2 * pool.LOOK_SECONDS, self.hear, [Ready()]).start()
+                Timer(2 * LOOK_SECONDS, self.hear, [Ready()]).start()
             case _:
                 self.hear(Ready())
 
@@ -57,7 +58,7 @@ class Fake(Worker):
             case "trains":
                 self._finish(group)
             case "slow":
-                Timer(3 * pool.LOOK_SECONDS, self._finish, [group]).start()
+                Timer(3 * LOOK_SECONDS, self._finish, [group]).start()
             case "dies":
                 self._inbox.put((self, None))
             case "loses its place":
@@ -139,7 +140,7 @@ def test_a_group_whose_worker_died_is_halved():
 
 def test_a_worker_for_whom_there_is_no_room_is_no_failure(monkeypatch):
     """It is given up and started again, as long as another one is at work."""
-    monkeypatch.setattr(pool, "_START_SECONDS", -1.0)
+    monkeypatch.setattr(worker_handle, "_START_SECONDS", -1.0)
     site = Site(["silent"], *[["never starts"] for _ in range(9)], room=2)
 
     groups = [Group("reference", (run,)) for run in RUNS[:2]]
@@ -149,7 +150,7 @@ def test_a_worker_for_whom_there_is_no_room_is_no_failure(monkeypatch):
 
 
 def test_workers_of_which_none_ever_starts_end_the_sweep(monkeypatch):
-    monkeypatch.setattr(pool, "_START_SECONDS", -1.0)
+    monkeypatch.setattr(worker_handle, "_START_SECONDS", -1.0)
     site = Site(*[["never starts"] for _ in range(3)])
     with pytest.raises(WorkerError, match="a fake worker ended before it could train"):
         site.train([Group("reference", tuple(RUNS[:1]))])

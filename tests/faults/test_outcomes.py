@@ -20,13 +20,13 @@ from lrdecay.engine import reference
 from lrdecay.engine.stacked import train
 from lrdecay.engine.stacked.optimizers import build_update
 from lrdecay.engine.stacked.optimizers.base import Update
-from lrdecay.execution import pool
+from lrdecay.execution import worker_handle
 from lrdecay.execution.grouping import Group
 from lrdecay.execution.local.executor import Local
 from lrdecay.execution.local.process import Process
 from lrdecay.execution.messages import EpochDone, Note
-from lrdecay.execution.pool import Clock
 from lrdecay.execution.trainer import Setup
+from lrdecay.execution.worker_handle import Clock
 from lrdecay.runner.coordinator import run_sweep
 from lrdecay.store.reader import read_runs
 from lrdecay.store.schema import Record
@@ -241,11 +241,13 @@ class Strikes:
         (signal.SIGSTOP, 2, "the worker process said nothing for 5 s and was ended"),
     ],
 )
-def test_runs_of_a_worker_that_is_struck_end_the_same(tmp_path, monkeypatch, number, size, cause):
+def test_runs_of_a_worker_that_is_struck_end_the_same(
+    torch_engines, tmp_path, monkeypatch, number, size, cause
+):
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
     fresh = run_sweep(file, tmp_path / "fresh", workers=0).folder
-    monkeypatch.setattr(pool, "SILENCE_SECONDS", 5.0)
+    monkeypatch.setattr(worker_handle, "SILENCE_SECONDS", 5.0)
     progress = Strikes(monkeypatch, number)
     summary = run_sweep(file, tmp_path, workers=1, group_size=size, progress=progress)
     assert len(progress.struck) == 1
@@ -260,7 +262,7 @@ def test_runs_of_a_worker_that_is_struck_end_the_same(tmp_path, monkeypatch, num
 
 def test_time_that_the_coordinator_slept_is_nobody_s_silence(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(pool.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(worker_handle.time, "monotonic", lambda: now[0])
     clock = Clock()
     for seconds, expected in ((0.5, 0.5), (3600, 1.5), (0.25, 1.75)):
         now[0] += seconds

@@ -18,8 +18,9 @@ from lrdecay.execution.grouping import Group, Plan
 from lrdecay.execution.local.planner import plan_elsewhere
 from lrdecay.execution.local.process import Process
 from lrdecay.execution.messages import Tell
-from lrdecay.execution.pool import Clock, Inbox, Pool, Worker
+from lrdecay.execution.pool import Pool
 from lrdecay.execution.trainer import Setup
+from lrdecay.execution.worker_handle import Clock, Inbox, Worker
 
 
 @dataclass(frozen=True)

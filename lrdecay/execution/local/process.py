@@ -17,8 +17,8 @@ from typing import Any, Self
 
 from lrdecay.core import signals
 from lrdecay.execution.grouping import Group
-from lrdecay.execution.pool import Clock, Inbox, Worker
 from lrdecay.execution.trainer import Setup
+from lrdecay.execution.worker_handle import Clock, Inbox, Worker
 
 _HOME = Path(__file__).resolve().parents[3]
 _PIPE_SECONDS = 5.0  # a process's own child may hold its pipe open

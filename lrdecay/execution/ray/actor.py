@@ -10,7 +10,7 @@ from typing import Any
 from lrdecay.core.text import first_line
 from lrdecay.execution.grouping import Group
 from lrdecay.execution.messages import Ready
-from lrdecay.execution.pool import Clock, Inbox, Worker
+from lrdecay.execution.worker_handle import Clock, Inbox, Worker
 
 _POLL_SECONDS = 0.05
 

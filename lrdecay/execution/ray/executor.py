@@ -18,11 +18,12 @@ from lrdecay.execution.executor import Site, check_limits
 from lrdecay.execution.grouping import Group, Plan
 from lrdecay.execution.local.process import training_environment
 from lrdecay.execution.messages import Tell
-from lrdecay.execution.pool import LOOK_SECONDS, Clock, Inbox, Pool
+from lrdecay.execution.pool import Pool
 from lrdecay.execution.ray.actor import Actor, Listener
 from lrdecay.execution.ray.connect import connect_ray
 from lrdecay.execution.ray.worker import RayWorker
 from lrdecay.execution.trainer import Setup
+from lrdecay.execution.worker_handle import LOOK_SECONDS, Clock, Inbox
 
 _TRIES = 3
 
