@@ -20,9 +20,11 @@ from lrdecay.core.errors import InputError
 from lrdecay.core.fields import Count, Strict, to_tuple
 from lrdecay.core.yaml import YamlError, parse_yaml
 
+MAX_START = 10**9
+
 
 class SeedsUntil(Strict):
-    """Seeds that are added until the comparison is decided: 0 to at least `min`, at most `max`.
+    """Seeds that are added until the comparison is decided: at least `min`, at most `max`.
 
     Verdicts are made at looks: `min`, `max`, and steps between them.
     """
@@ -31,6 +33,8 @@ class SeedsUntil(Strict):
     """Seeds that train in any case."""
     max: Annotated[int, Field(ge=8, le=1_000_000)] = 64
     """Seeds that train at most; at least `min`."""
+    start: Annotated[int, Field(ge=0, le=MAX_START)] = 0
+    """The first of them; others than an earlier sweep had confirm what that found."""
     until: Literal["resolved"] = "resolved"
     """What ends the adding: each difference from the reference has a verdict, or all seeds."""
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateA
 
 from lrdecay.analysis.metrics import Metric, find_metric
 from lrdecay.analysis.settings import (
+    MAX_START,
     ClassMetric,
     Comparison,
     MetricSpec,
@@ -56,8 +57,10 @@ def _trainer(value: Any) -> Any:
 
 def _seed_list(value: Any) -> Any:
     if isinstance(value, dict):  # `adding` says what is wrong with it
-        most = value.get("max", SeedsUntil().max)
-        return tuple(range(most)) if _is_seed_count(most) else (0,)
+        default = SeedsUntil()
+        start, most = value.get("start", default.start), value.get("max", default.max)
+        valid = _is_whole(start, 0, MAX_START) and _is_seed_count(most)
+        return tuple(range(start, start + most)) if valid else (0,)
     if isinstance(value, int) and not isinstance(value, bool):
         if not _is_seed_count(value):
             raise ValueError(
@@ -73,7 +76,11 @@ def _seed_list(value: Any) -> Any:
 
 
 def _is_seed_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_RUNS
+    return _is_whole(value, 1, MAX_RUNS)
+
+
+def _is_whole(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _limit(value: Any) -> Any:

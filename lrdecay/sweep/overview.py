@@ -32,7 +32,8 @@ def list_schedulers(schedulers: Mapping[str, SchedulerSpec]) -> Iterator[Row]:
 def describe_seeds(seeds: Sequence[int], adding: SeedsUntil | None) -> str:
     """Return which seeds train."""
     if adding is not None:
-        return f"{adding.min} to {adding.max}, until each difference is resolved"
+        first = f", from {adding.start}" if adding.start else ""
+        return f"{adding.min} to {adding.max}{first}, until each difference is resolved"
     return f"{len(seeds)}, from {min(seeds)} to {max(seeds)}"
 
 

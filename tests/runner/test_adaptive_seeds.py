@@ -119,6 +119,18 @@ def test_only_what_is_open_gets_more_seeds():
     assert found.rounds[0].still_open[0] == "near against constant at dropout 0.3"
 
 
+def test_they_may_start_anywhere():
+    sweep = parse_sweep(TEXT.replace("max: 28", "max: 28, start: 100"))
+    matrix = expand_matrix(sweep, digits())
+    runs = matrix.comparison({})
+    assert sorted({run.seed for run in runs}) == list(range(100, 128))
+    shifted = [points(run.scheduler, run.dropout, run.seed - 100) / 100 for run in runs]
+    known = rows(runs, test_accuracy=shifted)
+    agenda = build_agenda(sweep, matrix, PLANNED, lambda some, name: known, set(known["run_id"]))
+    assert agenda.added is not None
+    assert by_name(agenda.added) == by_name(added(rows(RUNS)))
+
+
 def test_a_metric_that_is_asked_for_decides_as_an_accuracy_of_its_values_does():
     declared = "metrics: [macro_f1]\ncomparison: {metric: test_macro_f1, "
     sweep = parse_sweep(TEXT.replace("comparison: {", declared))

@@ -574,6 +574,11 @@ def test_seeds_may_be_added_until_the_comparison_is_decided() -> None:
     assert (result.adding.min, result.adding.max, result.adding.until) == (10, 40, "resolved")
     assert parse_sweep(two + "seeds: {until: resolved}\n").seeds == tuple(range(64))
     assert parse_sweep(two + "seeds: 5\n").adding is None
+    confirming = parse_sweep(two + "seeds: {min: 8, max: 12, start: 100}\n")
+    assert confirming.seeds == tuple(range(100, 112))
+    assert ("seeds", "8 to 12, from 100, until each difference is resolved") in (
+        confirming.list_matrix()
+    )
     for text, place, message in (
         ("seeds: {min: 7}", "5:14: seeds.min", "at least 8"),
         ("seeds: {min: 20, max: 10}", "5:23: seeds.max", "at least min, 20, not 10"),
@@ -581,6 +586,9 @@ def test_seeds_may_be_added_until_the_comparison_is_decided() -> None:
         ("seeds: {until: bored}", "5:16: seeds.until", "resolved"),
         ("seeds: {most: 9}", "5:9: ", "the key 'most' is unknown"),
         ("seeds: {max: 2000000}", "5:14: seeds.max", "2000000"),
+        ("seeds: {start: -1}", "5:16: seeds.start", "at least 0"),
+        ("seeds: {start: true}", "5:16: seeds.start", "true"),
+        ("seeds: {start: soon}", "5:16: seeds.start", "soon"),
     ):
         found = errors_of(two + text + "\n")
         assert f":{place}" in found, found
