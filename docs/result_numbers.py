@@ -12,7 +12,8 @@ from scipy import stats
 
 import lrdecay
 from lrdecay.analysis import Conclusions, compared
-from lrdecay.analysis.intervals import t_radius
+from lrdecay.analysis.intervals import detectable_effect
+from lrdecay.analysis.looks import list_looks
 
 
 def read_compared(folder: Path) -> pd.DataFrame:
@@ -34,13 +35,13 @@ def conclude(folder: Path) -> Conclusions:
     return lrdecay.compare_folder(folder).found
 
 
-def find_needed(primary: pd.DataFrame, seeds: int) -> float:
-    """Return from which difference on one is resolved, at the middle sd of a sweep's differences,
-    in their unit, where so many seeds are planned."""
-    # four fifths of the error are for the looks that were planned
-    level = 0.8 * 0.05 / len(primary)
-    sd = float(primary.loc[primary["sd"] > 0, "sd"].median())
-    return float(t_radius(seeds, sd, level))
+def find_detectable(primary: pd.DataFrame, seeds: int) -> tuple[float, float]:
+    """Return which true difference, in the unit of a sweep's differences, a verdict finds with a
+    probability of 80% where so many seeds are planned: at their middle sd, and at the largest."""
+    look = list_looks(seeds, None, seeds)[-1]
+    effect = detectable_effect(seeds, look.share * 0.05 / len(primary))
+    sds = primary.loc[primary["sd"] > 0, "sd"]
+    return effect * float(sds.median()), effect * float(sds.max())
 
 
 def find_changes(folder: Path) -> pd.DataFrame:

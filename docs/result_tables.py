@@ -15,8 +15,8 @@ import numpy as np
 from result_numbers import (
     conclude,
     find_changes,
+    find_detectable,
     find_difference,
-    find_needed,
     read_compared,
     read_theirs,
 )
@@ -26,7 +26,7 @@ import lrdecay
 from lrdecay.analysis.headline import write_answer
 from lrdecay.analysis.number_text import format_interval
 from lrdecay.analysis.sentences import list_best
-from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER, RESOLVED
+from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER
 from lrdecay.core.text import capitalize, format_named, spell_time
 
 _SEEDS = (8, 16, 32)
@@ -39,10 +39,13 @@ def fill_tables(text: str, home: Path) -> str:
     Raises:
         InputError: a table names a folder without results.
         KeyError: there is no such kind of table.
+        ValueError: a table begins inside another, whose end is missing.
     """
 
     def fill(found: re.Match[str]) -> str:
         kind, names = found.groups()
+        if found.group().count("<!-- ") > 2:
+            raise ValueError(f"the table {kind} {names}: its <!-- end --> is missing")
         table = TABLES[kind]([home / name for name in names.split()])
         return f"<!-- {kind} {names} -->\n\n{table}\n<!-- end -->"
 
@@ -74,7 +77,7 @@ def _accuracies(folders: Sequence[Path]) -> str:
     percent and, in points, what it differs by from the reference."""
     (folder,) = folders
     runs = read_compared(folder)
-    axis = "epochs" if runs["epochs"].nunique() > 1 else "dropout"
+    (axis,) = [name for name in ("epochs", "dropout") if runs[name].nunique() > 1] or ["dropout"]
     places = sorted(runs[axis].unique())
     cells = runs.groupby(["scheduler", axis])
     means = cells["test_accuracy"].mean()
@@ -152,13 +155,13 @@ def _describe_difference(row: Mapping[Any, Any]) -> str:
     """Say what a contrast is found to be: in bold where it is resolved, with a mark where that is
     not so for new images, or rests on differences that are not skewed."""
     if row["verdict"] == IDENTICAL:
-        return "identical"
+        return f"identical at {row['n']} seeds"
     text = f"{row['mean']:+.2f} ({_round_interval(row)})"
-    if row["verdict"] == EQUIVALENT:
-        return f"{text}, equivalent"
-    if row["verdict"] not in (HIGHER, LOWER):
+    if row["verdict"] not in (HIGHER, LOWER, EQUIVALENT):
         return text
     marks = ("" if row["new_images"] is True else "\\*") + ("" if row["skew_holds"] else "†")
+    if row["verdict"] == EQUIVALENT:
+        return f"{text}, equivalent{marks}"
     return f"**{row['mean']:+.2f}**{marks} ({_round_interval(row)})"
 
 
@@ -171,23 +174,27 @@ def _round_interval(row: Mapping[Any, Any]) -> str:
 
 
 def _seeds(folders: Sequence[Path]) -> str:
-    """Of each sweep how many of the differences it was to decide are decided, at how many seeds,
-    and what difference of the middle sd is resolved at 8, 16 and 32 if these are planned."""
-    head = ("sweep", "differences", "resolved", "seeds", "sd", *(f"from, at {n}" for n in _SEEDS))
-    return join_table(head, map(_describe_seeds, folders))
+    """Of each sweep what became of the differences that it was to decide, at how many seeds; and
+    which true difference is found with a probability of 80% at 8, 16 and 32 planned seeds, at the
+    middle and at the largest sd."""
+    counted = ("sweep", "differences", "resolved", "equivalent, identical", "open", "seeds", "sd")
+    return join_table((*counted, *(f"found at {n}" for n in _SEEDS)), map(_describe_seeds, folders))
 
 
 def _describe_seeds(folder: Path) -> Sequence[str]:
     primary = conclude(folder).primary
-    settled = int(primary["verdict"].isin(RESOLVED).sum())
+    verdicts = primary["verdict"]
+    counts = [
+        int(verdicts.isin(kinds).sum()) for kinds in ((HIGHER, LOWER), (EQUIVALENT, IDENTICAL))
+    ]
     sds = primary.loc[primary["sd"] > 0, "sd"]
+    found = [find_detectable(primary, n) for n in _SEEDS]
     return (
         _link(folder),
-        str(len(primary)),
-        str(settled),
+        *map(str, (len(primary), *counts, len(primary) - sum(counts))),
         _describe_range(primary["n"].min(), primary["n"].max()),
         _describe_range(f"{sds.min():.2f}", f"{sds.max():.2f}"),
-        *(f"{find_needed(primary, n):.2f}" for n in _SEEDS),
+        *(f"{middle:.2f}, {largest:.2f}" for middle, largest in found),
     )
 
 
@@ -207,8 +214,9 @@ def _beside(folders: Sequence[Path]) -> str:
 
 def _describe_problem(folder: Path) -> Sequence[str]:
     by_epoch = read_theirs(folder)
-    theirs = by_epoch[by_epoch.index == by_epoch.index.max()].to_numpy()
-    ours = read_compared(folder)["test_accuracy"].to_numpy()
+    runs = read_compared(folder)
+    (last,) = runs["epochs"].unique()
+    theirs, ours = by_epoch.loc[[last]].to_numpy(), runs["test_accuracy"].to_numpy()
     low, high = find_difference(100 * ours, 100 * theirs)
     return (
         f"[{folder.name}]({folder.name}/report.html)",

@@ -14,7 +14,7 @@ from lrdecay.sweep.sweep_file import find_sweep_file, list_shipped
 TINY = "dataset: digits\nepochs: 1\nschedulers: {a: {class: constant}}\nseeds: 1\n"
 TOP = [
     *("budgets", "digits", "digits_chosen", "families", "families_schedule_free", "fashion_mnist"),
-    *("fmnist_resnet20", "mnist", "tutorial"),
+    *("fmnist_resnet20", "mnist", "mnist_one_rate", "tutorial"),
 ]
 
 
