@@ -10,8 +10,9 @@ import pandas as pd
 from lrdecay.analysis.axes import list_strata
 from lrdecay.analysis.conclusions import Conclusions
 from lrdecay.analysis.intervals import t_radius
+from lrdecay.analysis.later_seeds import leaves_interval
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.number_text import format_number, format_signed
+from lrdecay.analysis.number_text import format_interval, format_number, format_signed
 from lrdecay.analysis.verdicts import (
     EQUIVALENT,
     HIGHER,
@@ -111,12 +112,10 @@ def _list_clauses(
     takes more than one clause."""
     decided = rows[~outcomes.isin((OPEN, NOT_EVALUATED))]
     for outcome, names, own in _group_alike(decided, outcomes):
-        sizes = ""
-        if outcome in (BETTER, WORSE, HIGHER, LOWER):
-            sizes = _say_sizes(own["mean"], metric)
+        sizes = _say_sizes(own, metric) if outcome in (BETTER, WORSE, HIGHER, LOWER) else ""
         whole = rows[rows["scheduler"] == names[0]]
         where = _say_places(own[own["scheduler"] == names[0]], whole)
-        yield f"{say_outcome(outcome, names, reference)}{where}{sizes}"
+        yield f"{say_outcome(outcome, names, reference)}{where}{sizes}{_say_look(own)}"
     rest = list(_group_alike(rows.drop(decided.index), outcomes))
     if len(rest) > 1 and len(decided):
         kinds = dict.fromkeys(outcome for outcome, _, _ in rest)
@@ -163,14 +162,27 @@ def say_outcome(outcome: str, names: Sequence[str], reference: str, yet: str = Y
     return said[outcome]
 
 
-def _say_sizes(means: pd.Series[float], metric: Metric) -> str:
+def _say_sizes(rows: pd.DataFrame, metric: Metric) -> str:
     """Return how large some differences are, as what follows a clause: of several that they are
-    means, as two numbers after "by" would be taken for an interval."""
-    sizes = means.abs()
+    means, as two numbers after "by" would be taken for an interval; and the intervals where a mean
+    of all seeds is outside of its own."""
+    if any(map(leaves_interval, rows.to_dict("records"))):
+        ends = rows[["low", "high"]].abs().to_numpy(float)
+        interval = metric.spell(format_interval(ends.min(), ends.max()))
+        return f", by {interval}" if len(rows) == 1 else f" (intervals within {interval})"
+    sizes = rows["mean"].abs()
     least, most = format_number(sizes.min()), format_number(sizes.max())
     if least == most:
         return f", by {metric.spell(most)}"
     return f" (mean differences {metric.spell(f'{least} to {most}')})"
+
+
+def _say_look(rows: pd.DataFrame) -> str:
+    """Return of how many seeds verdicts are, where the mean of all of them says otherwise."""
+    if not any(map(leaves_interval, rows.to_dict("records"))):
+        return ""
+    least, most = rows["look"].min(), rows["look"].max()
+    return f", at {'' if least == most else f'{least} to '}{spell_count(most, 'seed')}"
 
 
 def _say_places(rows: pd.DataFrame, whole: pd.DataFrame) -> str:

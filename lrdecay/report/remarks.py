@@ -11,6 +11,7 @@ from lrdecay.analysis.sentences import list_best
 from lrdecay.analysis.verdicts import HIGHER, LOWER
 from lrdecay.core.text import join_some, join_words, spell_count
 from lrdecay.report.conclusions import write_engines, write_next_step
+from lrdecay.report.later_seed_notes import write_later_seeds
 
 _NAMED = 3  # differences that do not hold for new images
 
@@ -39,6 +40,7 @@ def write_notes(found: Conclusions, doubts: Sequence[str] = ()) -> Iterator[str]
     if found.criteria.margin is None:
         unit = metric.unit_name
         yield f"Nothing is called equivalent, since no margin in {unit} is given (--margin)."
+    yield from write_later_seeds(found)
     yield from describe_identical_runs(found.blocks)
     yield from write_engines(found)
     if table.empty:

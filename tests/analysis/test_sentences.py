@@ -112,12 +112,12 @@ def test_the_same_at_every_seed():
         f"{OF_STEP} Identical test accuracy at each of 16 seeds on this test set: at most 32% of "
         f"seeds can differ (family-wise)."
     )
-    # what follows the last look is not part of the verdict
+    # what follows the last look is not part of the verdict, and is said
     runs = pair(0.0, seeds=11, scale=0.0)
-    runs.loc[(runs["scheduler"] == "step") & (runs["seed"] == 9), "test_accuracy"] += 0.001
+    runs.loc[(runs["scheduler"] == "step") & (runs["seed"] == 9), "test_accuracy"] += 0.011
     assert sentence(runs) == (
         f"{OF_STEP} Identical test accuracy at each of the first 8 seeds on this test set: at most "
-        f"34% of seeds can differ (family-wise)."
+        f"34% of seeds can differ (family-wise). Of all 11 seeds the mean is 0.10."
     )
 
 
@@ -190,6 +190,17 @@ def test_a_mean_that_later_seeds_have_moved_out_of_the_interval():
     assert sentence(runs) == f"dropout 0.3: step beats constant by 0.405 to 0.595 {rest} {moved}"
     runs["scheduler"] = runs["scheduler"].map({"step": "constant", "constant": "step"})
     assert sentence(runs) == f"dropout 0.3: constant beats step by 0.405 to 0.595 {rest} {moved}"
+
+
+def test_what_later_seeds_say_of_those_that_were_equivalent():
+    runs = pair(0.0, seeds=11)
+    late = (runs["scheduler"] == "step") & (runs["seed"] >= 8)
+    runs.loc[late, "test_accuracy"] += 0.02
+    # 3 x 2 points, and an odd number of swings
+    assert sentence(runs, margin=0.1) == (
+        f"{OF_STEP} Equivalent within 0.1 points on this test set (family-wise interval -0.095 to "
+        f"0.095, {AT_8}). Of all 11 seeds the mean is 0.54."
+    )
 
 
 def test_what_rests_on_differences_that_are_not_skewed():

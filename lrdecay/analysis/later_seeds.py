@@ -1,0 +1,23 @@
+"""Seeds after the look of a verdict: where all of them have a mean that its interval leaves out."""
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from lrdecay.analysis.verdicts import IDENTICAL
+from lrdecay.core.text import spell_count
+
+
+def leaves_interval(row: Mapping[Hashable, Any]) -> bool:
+    """Return whether the mean of all pairs of a row of verdicts is outside of its interval, or not
+    0 where the pairs of the look are identical."""
+    low, high, mean = row["low"], row["high"], row["mean"]
+    if row["verdict"] == IDENTICAL:
+        return bool(mean != 0)
+    return bool(math.isfinite(low) and low <= high and not low <= mean <= high)
+
+
+def add_look(words: str, row: Mapping[Hashable, Any]) -> str:
+    """Return a verdict in words, with the number of seeds that it is of where the mean of all that
+    stands beside it is not in its interval."""
+    return f"{words} at {spell_count(row['look'], 'seed')}" if leaves_interval(row) else words
