@@ -254,9 +254,13 @@ def _outlook_fixed(row: Row, budget: int) -> str:
     start."""
     if not math.isfinite(row["more_seeds"]):
         return f"It may not be resolvable within {spell_count(budget, 'seed')}."
-    side = " a side" if row["pairing"] == NOT_PAIRED else ""
-    needed = spell_count(row["look"] + row["more_seeds"], "seed")
-    return f"About {needed}{side} would resolve this one if it stays as it is."
+    number = row["look"] + row["more_seeds"]
+    if row["pairing"] == NOT_PAIRED:
+        return (
+            f"About {spell_count(number, 'new run')} a side would resolve this one if it stays as "
+            f"it is; added to these they would not be a number fixed beforehand."
+        )
+    return f"About {spell_count(number, 'seed')} would resolve this one if it stays as it is."
 
 
 def _new_images(row: Row) -> str:

@@ -20,6 +20,7 @@ from lrdecay.analysis import (
 from lrdecay.analysis.axes import has_dropout, list_strata
 from lrdecay.analysis.headline import describe_resolution
 from lrdecay.analysis.looks import find_next_look, plans_verdicts
+from lrdecay.analysis.pairing import NOT_PAIRED
 from lrdecay.analysis.sentences import list_best
 from lrdecay.analysis.verdicts import (
     EQUIVALENT,
@@ -52,13 +53,23 @@ def write_question(found: Conclusions) -> str:
     chance = f"{100 * (1 - found.criteria.confidence):.3g}%"
     size = len(primary)
     verdicts = "the verdict" if size == 1 else f"any of the {spell_count(size, 'verdict')}"
-    looks = "" if found.criteria.seeds_fixed else ", at all looks together"
     margin = found.spell_margin()
     that = f"Differences below {margin} are to count as none; that" if margin else "That"
     return (
         f"{others} against {found.reference}{where}, by {found.metric.title}. "
-        f"{that} {verdicts} is wrong has a probability of at most {chance}{looks}."
+        f"{that} {verdicts} is wrong has a probability of at most {chance}"
+        f"{describe_condition(found)}."
     )
+
+
+def describe_condition(found: Conclusions) -> str:
+    """Return under what condition the primary verdicts are as sure as is said, to follow that."""
+    if found.criteria.seeds_fixed:
+        return ""
+    unpaired = found.primary["pairing"] == NOT_PAIRED
+    looks = "" if unpaired.all() else ", at all looks together"
+    samples = ", if the numbers of unpaired runs were fixed beforehand" if unpaired.any() else ""
+    return f"{looks}{samples}"
 
 
 def write_summary(found: Conclusions) -> str:
@@ -150,7 +161,8 @@ def write_next_step(found: Conclusions) -> Iterator[str]:
         return
     if resolved := describe_resolution(found):
         yield resolved
-    if found.criteria.seeds_fixed:  # more of them would not be what was planned
+    still_open = _list_extensible(still_open)
+    if found.criteria.seeds_fixed or still_open.empty:
         return
     more = still_open["more_seeds"].to_numpy(float)
     if not np.isfinite(more).any():
@@ -175,7 +187,7 @@ def write_next_step(found: Conclusions) -> Iterator[str]:
 
 def write_outlook(found: Conclusions) -> list[str]:
     """Return what it would take to settle what is open."""
-    still_open = open_questions(found.table)
+    still_open = _list_extensible(open_questions(found.table))
     if still_open.empty:
         return []
     more = still_open["more_seeds"].to_numpy(float)
@@ -187,6 +199,13 @@ def write_outlook(found: Conclusions) -> list[str]:
             f"{spell_count(found.criteria.budget, 'seed')}."
         )
     return lines
+
+
+def _list_extensible(still_open: pd.DataFrame) -> pd.DataFrame:
+    """Return open questions to which seeds may be added: samples have no looks, so theirs is a
+    number fixed beforehand, and would not be that any more once its verdict is known."""
+    unseen = still_open["verdict"] == NOT_EVALUATED
+    return still_open[unseen | (still_open["pairing"] != NOT_PAIRED)]
 
 
 def _cost(found: Conclusions, within: pd.DataFrame) -> str:
@@ -238,7 +257,8 @@ def _more_runs(rows: pd.DataFrame) -> int:
 def list_shares(found: Conclusions) -> list[str]:
     """Return the looks so far and the next one, with each one's share of the error."""
     plan = found.first_plan
-    if found.criteria.seeds_fixed:
+    paired = found.primary["pairing"] != NOT_PAIRED
+    if found.criteria.seeds_fixed or not (paired.any() or found.primary.empty):
         return []
     following = find_next_look(plan.first, plan.most, len(found.blocks.seeds))
     as_planned = " as planned" if plans_verdicts(plan.first, plan.most) else ""

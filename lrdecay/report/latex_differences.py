@@ -16,6 +16,7 @@ from lrdecay.analysis.metrics import OWN, UNIT_TITLES, Metric
 from lrdecay.analysis.number_text import count_decimals
 from lrdecay.analysis.pairing import NOT_PAIRED, count_pairs
 from lrdecay.core.text import spell_count
+from lrdecay.report.conclusions import describe_condition
 from lrdecay.report.latex import Group, Table, escape, write_label, write_number
 from lrdecay.report.latex_units import MOST_DECIMALS, describe_units, find_exponent
 
@@ -102,5 +103,5 @@ def _spell_confidence(found: Conclusions, shown: int) -> str:
         return ""
     many = "both" if shown == 2 else f"all {shown}"
     right = "the interval is right" if shown == 1 else f"{many} intervals are right together"
-    looks = "" if found.criteria.seeds_fixed else ", at all looks together"
-    return f"; {right} with {escape(f'{100 * found.criteria.confidence:g}%')} confidence{looks}"
+    sure = f"{right} with {100 * found.criteria.confidence:g}% confidence"
+    return escape(f"; {sure}{describe_condition(found)}")

@@ -1,0 +1,75 @@
+"""What is said of imported runs without a common seed: two samples, judged once, without looks."""
+
+import numpy as np
+import pandas as pd
+from helpers.imports import make_table, take
+from helpers.latex import read_latex
+
+from lrdecay.analysis import Conclusions
+from lrdecay.report.conclusions import (
+    list_shares,
+    write_next_step,
+    write_outlook,
+    write_question,
+)
+from lrdecay.report.latex_tables import write_tables
+
+CONDITION = "if the numbers of unpaired runs were fixed beforehand."
+
+
+def make_samples(seeds: int, gain: float, labels: str = "ab") -> pd.DataFrame:
+    """Runs of each label at seeds of its own; of sd 0.5, and `gain` better than the label
+    before."""
+    swing = np.resize([-1.0, 1.0], seeds)
+    swing *= 0.5 / swing.std(ddof=1)
+    tables = [
+        make_table(seeds)
+        .query("label == 'a'")
+        .assign(label=label, seed=100 * place + np.arange(seeds), acc=90 + gain * place + swing)
+        for place, label in enumerate(labels)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def judge(table: pd.DataFrame, **options: object) -> Conclusions:
+    found = take(table).conclude(**options)
+    assert (found.primary["pairing"] == "not paired").any()
+    return found
+
+
+def test_a_verdict_of_a_number_fixed_beforehand_asks_for_no_more_runs() -> None:
+    found = judge(make_samples(5, 0.5))
+    (row,) = found.primary.to_dict("records")
+    assert (row["verdict"], row["look"]) == ("unresolved", 5)
+    assert list(write_next_step(found)) == []
+    assert write_outlook(found) == []
+    number = 5 + int(row["more_seeds"])
+    assert row["sentence"].endswith(
+        f"About {number} new runs a side would resolve this one if it stays as it is; added to "
+        f"these they would not be a number fixed beforehand."
+    )
+    few = judge(make_samples(2, 0.5))
+    assert list(write_next_step(few)) == [
+        "Cheapest next step: 1 more seed would begin to judge b against a."
+    ]
+
+
+def test_where_there_are_no_looks_none_are_spoken_of() -> None:
+    found = judge(make_samples(5, 5.0))
+    assert found.primary["verdict"].tolist() == ["higher"]
+    assert write_question(found) == (
+        "b against a, by test accuracy. That the verdict is wrong has a probability of at most 5%, "
+        f"{CONDITION}"
+    )
+    caption = read_latex(write_tables(found, "s")).captions[1]
+    assert rf"the interval is right with 95\% confidence, {CONDITION}" in caption
+    assert list_shares(found) == []
+
+
+def test_looks_of_what_is_paired_are_spoken_of_beside_it() -> None:
+    paired = make_samples(8, 5.0, "ac").assign(seed=lambda table: table["seed"] % 100)
+    samples = make_samples(8, 5.0).query("label == 'b'")
+    found = judge(pd.concat([paired, samples]))
+    assert sorted(found.primary["pairing"]) == ["by seed", "not paired"]
+    assert write_question(found).endswith(f"at most 5%, at all looks together, {CONDITION}")
+    assert list_shares(found)[0] == "8 seeds: 80%"
