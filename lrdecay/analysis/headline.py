@@ -13,6 +13,7 @@ from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.later_seeds import leaves_interval
 from lrdecay.analysis.metrics import Metric
 from lrdecay.analysis.number_text import format_interval, format_number, format_signed
+from lrdecay.analysis.uncompared import say_nothing_compared, say_uncompared
 from lrdecay.analysis.verdicts import (
     EQUIVALENT,
     HIGHER,
@@ -35,9 +36,15 @@ _MOST_NAMED = 2  # places that are named; of more it is said how many
 
 def write_answer(found: Conclusions) -> str:
     """Return how the primary contrasts came out, in one sentence of about `LONGEST` characters."""
+    if found.primary.empty:
+        alone = f"There is one scheduler, {found.reference}, so nothing to compare it with."
+        return say_nothing_compared(found) or alone
+    text, apart = _say_outcomes(found), say_uncompared(found)
+    return f"{text.removesuffix('.')}; {apart}." if apart else text
+
+
+def _say_outcomes(found: Conclusions) -> str:
     rows = found.primary
-    if rows.empty:
-        return f"There is one scheduler, {found.reference}, so nothing to compare it with."
     outcomes = rows["verdict"].map(lambda verdict: name_outcome(verdict, found.metric))
     # more seeds do not help where runs diverged or are missing
     yet = "" if find_spoilt(rows)[outcomes == NOT_EVALUATED].any() else YET

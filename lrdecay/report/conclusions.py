@@ -22,6 +22,7 @@ from lrdecay.analysis.headline import describe_resolution
 from lrdecay.analysis.looks import find_next_look, plans_verdicts
 from lrdecay.analysis.pairing import NOT_PAIRED
 from lrdecay.analysis.sentences import list_best
+from lrdecay.analysis.uncompared import explain_uncompared
 from lrdecay.analysis.verdicts import (
     EQUIVALENT,
     IDENTICAL,
@@ -45,8 +46,10 @@ _USUAL_MOST = SeedsUntil().max
 def write_question(found: Conclusions) -> str:
     """Return what is compared with what, and by what rule, in a sentence or two."""
     primary = found.primary
+    apart = explain_uncompared(found)
     if primary.empty:
-        return f"There is one scheduler, {found.reference}, so none to compare it with."
+        alone = f"There is one scheduler, {found.reference}, so none to compare it with."
+        return apart or alone
     others = join_words(axis_values(primary, "scheduler"))
     rates = [to_text(dropout) for dropout in axis_values(primary, "dropout")]
     where = f" at dropout {join_words(rates)}" if has_dropout(primary).any() else ""
@@ -58,7 +61,7 @@ def write_question(found: Conclusions) -> str:
     return (
         f"{others} against {found.reference}{where}, by {found.metric.title}. "
         f"{that} {verdicts} is wrong has a probability of at most {chance}"
-        f"{describe_condition(found)}."
+        f"{describe_condition(found)}.{f' {apart}' if apart else ''}"
     )
 
 
