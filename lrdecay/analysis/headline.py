@@ -117,38 +117,38 @@ def _list_clauses(
 ) -> Iterator[str]:
     """Yield what is true of which schedulers; what has no verdict comes last, as the rest where it
     takes more than one clause."""
-    decided = rows[~outcomes.isin((OPEN, NOT_EVALUATED))]
-    for outcome, names, own in _group_alike(decided, outcomes):
+    undecided = outcomes.isin((OPEN, NOT_EVALUATED))
+    for outcome, names, where, own in _group_alike(rows, outcomes, ~undecided):
         sizes = _say_sizes(own, metric) if outcome in (BETTER, WORSE, HIGHER, LOWER) else ""
-        whole = rows[rows["scheduler"] == names[0]]
-        where = _say_places(own[own["scheduler"] == names[0]], whole)
         yield f"{say_outcome(outcome, names, reference)}{where}{sizes}{_say_look(own)}"
-    rest = list(_group_alike(rows.drop(decided.index), outcomes))
-    if len(rest) > 1 and len(decided):
-        kinds = dict.fromkeys(outcome for outcome, _, _ in rest)
+    rest = list(_group_alike(rows, outcomes, undecided))
+    if len(rest) > 1 and not undecided.all():
+        kinds = dict.fromkeys(outcome for outcome, *_ in rest)
         words = {OPEN: "open", NOT_EVALUATED: f"not judged{yet}"}
         yield f"the rest is {' or '.join(words[kind] for kind in kinds)}"
         return
-    for outcome, names, own in rest:
-        whole = rows[rows["scheduler"] == names[0]]
-        part = own[own["scheduler"] == names[0]]
-        where = "" if len(part) == len(whole) else _say_places(part, whole)
+    for outcome, names, where, _ in rest:
         yield f"{say_outcome(outcome, names, reference, yet)}{where}"
 
 
 def _group_alike(
-    rows: pd.DataFrame, outcomes: pd.Series[str]
-) -> Iterator[tuple[str, list[str], pd.DataFrame]]:
-    """Yield, outcome by outcome, schedulers that have it at the same places, with their rows."""
+    rows: pd.DataFrame, outcomes: pd.Series[str], shown: pd.Series[bool]
+) -> Iterator[tuple[str, list[str], str, pd.DataFrame]]:
+    """Yield, outcome by outcome of the rows that are `shown`, schedulers that have it at the same
+    places, the words for these, and their rows."""
     axes = _list_axes(rows)
-    own = outcomes[rows.index]
+    whole = dict(iter(rows.groupby("scheduler", sort=False)))
     for outcome in ORDER:
         alike: dict[tuple[str, ...], list[str]] = {}
-        for scheduler, of_one in rows[own == outcome].groupby("scheduler", sort=False):
-            places = tuple(_name_place(row, axes) for row in of_one.to_dict("records"))
-            alike.setdefault(places, []).append(str(scheduler))
-        for names in alike.values():
-            yield outcome, names, rows[(own == outcome) & rows["scheduler"].isin(names)]
+        own = rows[shown & (outcomes == outcome)]
+        for scheduler, of_one in own.groupby("scheduler", sort=False):
+            where = ""
+            if outcome not in (OPEN, NOT_EVALUATED) or len(of_one) < len(whole[scheduler]):
+                where = _say_places(of_one, whole[scheduler], rows)
+            places = (_name_place(row, axes) for row in of_one.to_dict("records"))
+            alike.setdefault((where, *places), []).append(str(scheduler))
+        for (where, *_), names in alike.items():
+            yield outcome, names, where, own[own["scheduler"].isin(names)]
 
 
 def say_outcome(outcome: str, names: Sequence[str], reference: str, yet: str = YET) -> str:
@@ -192,18 +192,19 @@ def _say_look(rows: pd.DataFrame) -> str:
     return f", at {'' if least == most else f'{least} to '}{spell_count(most, 'seed')}"
 
 
-def _say_places(rows: pd.DataFrame, whole: pd.DataFrame) -> str:
-    """Return at which places of a scheduler's `whole` contrasts these are: nothing of a single
-    one."""
-    axes, count = _list_axes(whole), len(whole)
-    if count == 1 or not axes:
+def _say_places(rows: pd.DataFrame, whole: pd.DataFrame, every: pd.DataFrame) -> str:
+    """Return at which places of a scheduler's `whole` contrasts these are: nothing where `every`
+    contrast is at one."""
+    axes = _list_axes(every)
+    if not axes:
         return ""
+    total = len(every[axes].drop_duplicates())
     what = f"{axes[0]}s" if axes == ["dropout"] else "settings"
-    if len(rows) == count:
-        return f" at both {what}" if count == 2 else f" at all {count} {what}"
+    if len(rows) == total:
+        return f" at both {what}" if total == 2 else f" at all {total} {what}"
     if len(rows) <= _MOST_NAMED:
         return f" at {join_words([_name_place(row, axes) for row in rows.to_dict('records')])}"
-    return f" at {len(rows)} of {count} {what}"
+    return f" at {len(rows)} of {total if len(rows) == len(whole) else len(whole)} {what}"
 
 
 def _list_axes(rows: pd.DataFrame) -> list[str]:

@@ -115,6 +115,41 @@ def test_a_mean_that_later_seeds_have_moved_is_not_what_was_shown(gains, late, a
     assert write_answer(moved) == answer.format(format_interval(min(ends), max(ends)))
 
 
+@pytest.mark.parametrize(
+    ("gains", "answer"),
+    [
+        (
+            {"step": (2, None), "cosine": (2, NAN), "plateau": (NAN, NAN)},
+            "step and cosine beat constant at dropout 0, by 2.00 points; the rest is open.",
+        ),
+        (
+            {"step": (2, 2, None), "cosine": (2, 2, -2)},
+            "step and cosine beat constant at dropout 0 and dropout 0.1, by 2.00 points; constant "
+            "beats cosine at dropout 0.2, by 2.00 points.",
+        ),
+        (
+            {"step": (2, None), "cosine": (None, 2)},
+            "step beats constant at dropout 0, by 2.00 points; cosine beats constant at dropout "
+            "0.1, by 2.00 points.",
+        ),
+        (
+            {"step": (2, 2, 2, None), "cosine": (2, 2, 2, 2), "plateau": (2, 2, 2, NAN)},
+            "step and plateau beat constant at 3 of 4 dropouts, by 2.00 points; cosine beats "
+            "constant at all 4 dropouts, by 2.00 points; plateau is open at dropout 0.3.",
+        ),
+    ],
+)
+def test_places_are_those_of_each_scheduler_where_these_are_not_the_same(gains, answer):
+    """None is a scheduler that is not there at that dropout."""
+    every = {name: [2 if gain is None else gain for gain in own] for name, own in gains.items()}
+    found = conclude(every)
+    runs, there = found.blocks.runs, found.blocks.runs["scheduler"] == "constant"
+    for name, own in gains.items():
+        rates = [round(0.1 * place, 1) for place, gain in enumerate(own) if gain is not None]
+        there |= (runs["scheduler"] == name) & runs["dropout"].isin(rates)
+    assert write_answer(analysis.conclude(runs[there], None, found.criteria)) == answer
+
+
 def test_more_schedulers_than_a_sentence_holds_are_counted():
     gains = {f"a scheduler of number {n}": (2, NAN, -2) for n in range(9)}
     gains["another"] = (0.0001, NAN, NAN)
