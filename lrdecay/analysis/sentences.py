@@ -238,7 +238,7 @@ def _outlook(row: Row, metric: Metric, budget: int) -> str:
     text = f"A difference of sd {format_number(sd)} is resolved from {needed} on at {look} seeds"
     if not math.isfinite(row["more_seeds"]):
         return f"{text}; this one may not be resolvable within {spell_count(budget, 'seed')}."
-    resolving = int(row["n"] + row["more_seeds"])
+    resolving = int(row["resolving_look"])
     if resolving == row["next_look"]:
         return (
             f"{text}; the next look, at {resolving}, would resolve this one if it stays as it is."

@@ -18,6 +18,7 @@ from helpers.frames import make_tables
 from helpers.simulated import runs_of, sentence
 
 from lrdecay import analysis
+from lrdecay.core.first_plan import FirstPlan
 
 SWING = 0.1 * np.array([-1, 1] * 8)
 RADIUS = 2.5167524 * 0.1 * math.sqrt(8 / 7) / math.sqrt(8)
@@ -162,6 +163,28 @@ def test_not_resolved_and_which_look_would():
     assert sentence(pair(0.09355, seeds=16)).endswith(
         "on at 16 seeds; the next look, at 24, would resolve this one if it stays as it is."
     )
+
+
+def test_a_look_that_waits_for_a_run_is_named_though_more_pairs_are_there():
+    """Of 14 seeds the run of seed 9 is still to come, so 13 pairs have not reached the look at 12;
+    there the radius is 0.135, with an sd that may be 0.129."""
+    runs = pair(0.16, seeds=14)
+    late = (runs["scheduler"] == "step") & (runs["seed"] == 9)
+    plan = FirstPlan(8, 64)
+    found = analysis.conclude(runs[~late], None, analysis.Criteria(), planned=runs, first_plan=plan)
+    (row,) = found.primary.to_dict("records")
+    assert (row["n"], row["look"], row["resolving_look"], row["more_seeds"]) == (13, 8, 12, 1)
+    assert row["sentence"].endswith(
+        "; the next look, at 12, would resolve this one if it stays as it is."
+    )
+    later = analysis.compare(pair(0.05))
+    assert later[["n", "resolving_look", "more_seeds"]].to_numpy().tolist() == [[8, 128, 120]]
+
+
+def test_differences_that_never_vary_are_resolved_by_no_number_of_seeds():
+    table = analysis.compare(pair(0.5, scale=0.0))
+    assert table["verdict"].tolist() == ["unresolved"]
+    assert table["more_seeds"].tolist() == table["resolving_look"].tolist() == [math.inf]
 
 
 def test_looks_that_exclude_each_other():

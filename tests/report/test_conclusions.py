@@ -279,6 +279,21 @@ def test_the_outlook_has_the_budget_of_the_sweep_file() -> None:
     assert conclusions.write_outlook(close)[-1].endswith("may not be resolvable within 20 seeds.")
 
 
+def test_a_difference_that_is_one_number_is_not_promised_to_be_settled() -> None:
+    """As it is, no look would give it an interval."""
+    runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
+    step = runs["scheduler"] == "step"
+    runs.loc[step, "test_accuracy"] = runs.loc[~step, "test_accuracy"].to_numpy() + 0.002
+    answer = answer_of(runs, epochs, "", None)
+    assert answer.primary["verdict"].tolist() == ["unresolved"]
+    assert list(conclusions.write_next_step(answer)) == [
+        "What is open may not be resolvable within 1,000 seeds."
+    ]
+    assert conclusions.write_outlook(answer) == [
+        "1 difference may not be resolvable within 1,000 seeds."
+    ]
+
+
 def test_one_verdict_is_the_verdict() -> None:
     runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
     question = conclusions.write_question(answer_of(runs, epochs, "", None))
