@@ -13,6 +13,7 @@ from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.later_seeds import leaves_interval
 from lrdecay.analysis.metrics import Metric
 from lrdecay.analysis.number_text import format_interval, format_number, format_signed
+from lrdecay.analysis.pairing import NOT_PAIRED, count_pairs
 from lrdecay.analysis.uncompared import say_nothing_compared, say_uncompared
 from lrdecay.analysis.verdicts import (
     EQUIVALENT,
@@ -79,9 +80,12 @@ def describe_largest(found: Conclusions) -> str:
     amount = found.metric.spell(format_signed(row["mean"]))
     where = _name_place(row, _list_axes(rows))
     place = f" at {where}" if where else ""
+    seen = f"mean of {spell_count(int(row['n']), 'seed')}"
+    if row["pairing"] == NOT_PAIRED:
+        seen = f"means of {count_pairs(row.to_dict())} runs"
     return (
-        f"The largest difference seen is that of {row['scheduler']}{place}, {amount} in the mean "
-        f"of {spell_count(int(row['n']), 'seed')}, which may be chance."
+        f"The largest difference seen is that of {row['scheduler']}{place}, {amount} in the "
+        f"{seen}, which may be chance."
     )
 
 

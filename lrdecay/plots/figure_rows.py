@@ -68,6 +68,10 @@ def select_found(
     if "steps" in takes:
         given["steps"] = _keep(found.history, asked)
         if given["steps"].empty:
+            from lrdecay.analysis.pairing import NOT_PAIRED
+
+            if (table["pairing"] == NOT_PAIRED).all():
+                raise InputError("nothing to draw: the runs are not paired, so there are no looks")
             begin, most = table["next_look"].min(), table["n"].max()
             raise InputError(
                 f"nothing to draw: intervals begin at {begin} seeds, and a pair has {most} at most"

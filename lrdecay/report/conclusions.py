@@ -82,11 +82,7 @@ def write_summary(found: Conclusions) -> str:
         return ""
     verdicts, still_open = primary["verdict"], open_questions(found.table)
     if len(still_open) == len(primary) and (verdicts == NOT_EVALUATED).all():
-        most = spell_count(still_open["n"].max(), "seed")
-        return (
-            f"Too few seeds to say whether a difference is real: a pair has {most} at most, and "
-            f"verdicts begin at {still_open['next_look'].min()}."
-        )
+        return _say_too_few(still_open)
     equivalent, identical = (int((verdicts == each).sum()) for each in (EQUIVALENT, IDENTICAL))
     counts = {
         "shown to differ from 0": int(verdicts.isin(RESOLVED).sum()) - equivalent - identical,
@@ -100,6 +96,19 @@ def write_summary(found: Conclusions) -> str:
     if len(judged := primary.loc[verdicts != NOT_EVALUATED, "look"]):
         where = f" at {_seeds_from(judged)}"
     return f"Of {spell_count(len(primary), 'difference')}{where}: {join_words(parts)}."
+
+
+def _say_too_few(rows: pd.DataFrame) -> str:
+    """Return how far rows without any verdict are from one: those of pairs, if there are any."""
+    pairs = rows[rows["pairing"] != NOT_PAIRED]
+    most = f"a pair has {spell_count(pairs['n'].max(), 'seed')}"
+    if pairs.empty:
+        pairs, smaller = rows, rows[["n_a", "n_b"]].min(axis=1)
+        most = f"the smaller side has {spell_count(smaller.max(), 'run')}"
+    return (
+        f"Too few seeds to say whether a difference is real: {most} at most, and verdicts begin at "
+        f"{pairs['next_look'].min()}."
+    )
 
 
 @dataclass(frozen=True)

@@ -251,8 +251,10 @@ def _describe_ended(found: Conclusions, cells: pd.DataFrame) -> Iterator[str]:
             + (f"; and {len(ended) - _NAMED} more cells." if len(ended) > _NAMED else ".")
             + f" {runs} no mean."
         )
-    if missing := int(cells["missing"].sum()):
-        yield f"{spell_count(missing, 'run')} {'is' if missing == 1 else 'are'} still to come."
+    missing = int(cells["missing"].sum())
+    if missing and not found.blocks.imported:  # of an import nothing was asked
+        what = "still to come" if found.blocks.waiting else "missing"
+        yield f"{spell_count(missing, 'run')} {'is' if missing == 1 else 'are'} {what}."
 
 
 def _name_cell(row: Row, found: Conclusions) -> str:

@@ -2,15 +2,19 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from helpers.imports import make_table, take
 from helpers.latex import read_latex
 
-from lrdecay.analysis import Conclusions
+from lrdecay.analysis import Conclusions, Criteria, average_datasets, conclude, verdicts_by_look
+from lrdecay.analysis.headline import describe_largest
+from lrdecay.core.errors import InputError
 from lrdecay.report.conclusions import (
     list_shares,
     write_next_step,
     write_outlook,
     write_question,
+    write_summary,
 )
 from lrdecay.report.latex_tables import write_tables
 
@@ -73,3 +77,48 @@ def test_looks_of_what_is_paired_are_spoken_of_beside_it() -> None:
     assert sorted(found.primary["pairing"]) == ["by seed", "not paired"]
     assert write_question(found).endswith(f"at most 5%, at all looks together, {CONDITION}")
     assert list_shares(found)[0] == "8 seeds: 80%"
+
+
+def test_runs_of_either_side_are_counted_where_there_are_no_pairs() -> None:
+    few = judge(make_samples(2, 0.5))
+    assert write_summary(few) == (
+        "Too few seeds to say whether a difference is real: the smaller side has 2 runs at most, "
+        "and verdicts begin at 3."
+    )
+    largest = "The largest difference seen is that of b, +0.50 points in the means of {} runs, "
+    assert describe_largest(few) == f"{largest.format('2 and 2')}which may be chance."
+    table = make_samples(6, 0.5)
+    more = judge(table[(table["label"] == "a") | (table["seed"] < 104)])
+    assert describe_largest(more).startswith(largest.format("4 and 6"))
+
+
+def test_too_few_of_pairs_and_of_samples_are_those_of_pairs() -> None:
+    paired = make_samples(5, 0.5, "ac").assign(seed=lambda table: table["seed"] % 100)
+    found = judge(pd.concat([paired, make_samples(2, 0.5).query("label == 'b'")]))
+    assert "a pair has 5 seeds at most, and verdicts begin at 8." in write_summary(found)
+
+
+def test_no_run_of_an_import_is_still_to_come() -> None:
+    """Of the seeds of the other side nobody asked for a run."""
+    found = judge(make_samples(5, 5.0))
+    assert "to come" not in write_tables(found, "s")
+    table = make_table(9)
+    gap = take(table[table.index != 3]).conclude()
+    assert "to come" not in write_tables(gap, "s")
+
+
+def test_samples_are_not_averaged_over_datasets_since_they_are_no_pairs() -> None:
+    table = make_samples(12, 5.0).rename(columns={"label": "scheduler", "acc": "test_accuracy"})
+    table = table.assign(status="completed", test_accuracy=table["test_accuracy"] / 100)
+    sweeps = {name: conclude(table.assign(dataset=name), None, Criteria()) for name in ("A", "B")}
+    assert all(found.primary["verdict"].tolist() == ["higher"] for found in sweeps.values())
+    (row,) = average_datasets(sweeps).table.to_dict("records")
+    assert row["why"] == row["like_why"] == "the runs on A and B are not paired"
+    assert row["mean"] == pytest.approx(5.0)
+
+
+def test_samples_have_no_verdicts_by_look_to_draw() -> None:
+    table = make_samples(12, 5.0)
+    assert verdicts_by_look(take(table).runs).empty
+    with pytest.raises(InputError, match="the runs are not paired, so there are no looks"):
+        take(table).plot("closing")
