@@ -11,8 +11,9 @@ from lrdecay.analysis.sentences import list_best
 from lrdecay.analysis.uncompared import explain_uncompared
 from lrdecay.analysis.verdicts import HIGHER, LOWER
 from lrdecay.core.text import join_some, join_words, spell_count
-from lrdecay.report.conclusions import write_engines, write_next_step
+from lrdecay.report.conclusions import write_engines
 from lrdecay.report.later_seed_notes import write_later_seeds
+from lrdecay.report.next_step import write_next_step
 
 _NAMED = 3  # differences that do not hold for new images
 

@@ -9,14 +9,9 @@ from helpers.latex import read_latex
 from lrdecay.analysis import Conclusions, Criteria, average_datasets, conclude, verdicts_by_look
 from lrdecay.analysis.headline import describe_largest
 from lrdecay.core.errors import InputError
-from lrdecay.report.conclusions import (
-    list_shares,
-    write_next_step,
-    write_outlook,
-    write_question,
-    write_summary,
-)
+from lrdecay.report.conclusions import list_shares, write_question, write_summary
 from lrdecay.report.latex_tables import write_tables
+from lrdecay.report.next_step import write_next_step, write_outlook
 
 CONDITION = "if the numbers of unpaired runs were fixed beforehand."
 
