@@ -10,7 +10,7 @@ import pandas as pd
 from lrdecay.analysis.axes import list_strata
 from lrdecay.analysis.conclusions import Conclusions
 from lrdecay.analysis.intervals import t_radius
-from lrdecay.analysis.later_seeds import leaves_interval
+from lrdecay.analysis.later_seeds import find_deciding_look, leaves_interval
 from lrdecay.analysis.metrics import Metric
 from lrdecay.analysis.number_text import format_interval, format_number, format_signed
 from lrdecay.analysis.pairing import NOT_PAIRED, count_pairs
@@ -192,7 +192,8 @@ def _say_look(rows: pd.DataFrame) -> str:
     """Return of how many seeds verdicts are, where the mean of all of them says otherwise."""
     if not any(map(leaves_interval, rows.to_dict("records"))):
         return ""
-    least, most = rows["look"].min(), rows["look"].max()
+    looks = [find_deciding_look(row) for row in rows.to_dict("records")]
+    least, most = min(looks), max(looks)
     return f", at {'' if least == most else f'{least} to '}{spell_count(most, 'seed')}"
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from lrdecay.analysis.verdicts import IDENTICAL
+from lrdecay.analysis.verdicts import HIGHER, IDENTICAL, LOWER
 from lrdecay.core.text import spell_count
 
 
@@ -17,7 +17,15 @@ def leaves_interval(row: Mapping[Hashable, Any]) -> bool:
     return bool(math.isfinite(low) and low <= high and not low <= mean <= high)
 
 
+def find_deciding_look(row: Mapping[Hashable, Any]) -> int:
+    """Return of how many seeds a verdict is: with a side, those of the look that gave it."""
+    names = {HIGHER: "low_look", LOWER: "high_look"}
+    return int(row[names.get(row["verdict"], "look")])
+
+
 def add_look(words: str, row: Mapping[Hashable, Any]) -> str:
     """Return a verdict in words, with the number of seeds that it is of where the mean of all that
     stands beside it is not in its interval."""
-    return f"{words} at {spell_count(row['look'], 'seed')}" if leaves_interval(row) else words
+    if not leaves_interval(row):
+        return words
+    return f"{words} at {spell_count(find_deciding_look(row), 'seed')}"
