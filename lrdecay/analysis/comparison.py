@@ -146,7 +146,7 @@ def verdicts_by_look(
     """Return each difference of the primary family after each of its looks.
 
     The last row of a contrast has the interval and the verdict of `compare`; contrasts that are not
-    evaluated have no row.
+    evaluated have no row, nor have imported ones that are not paired, as these have no looks.
 
     Args:
         runs: rows of the runs table; trials of base rates are left out.

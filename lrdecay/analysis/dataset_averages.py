@@ -25,7 +25,7 @@ from lrdecay.analysis.estimates import estimate_at_looks
 from lrdecay.analysis.joint_looks import JointLook, join_looks, schedule_fixed, schedule_looks
 from lrdecay.analysis.metrics import Metric
 from lrdecay.analysis.paired_statistics import SAME
-from lrdecay.analysis.pairing import list_shared
+from lrdecay.analysis.pairing import NOT_PAIRED, list_shared
 from lrdecay.analysis.shared_contrasts import DatasetPart, SharedContrasts, find_shared_contrasts
 from lrdecay.analysis.verdicts import NOT_EVALUATED, find_spoilt
 from lrdecay.core.text import join_words, spell_count
@@ -134,6 +134,10 @@ class DatasetAverages:
         spoilt = [part.label for part, place in numbered if part.spoilt[place]]
         if spoilt:
             why = f"not evaluated on {join_words(spoilt)}"
+            return row | {"why": why, "like_why": why}
+        pairings = zip(parts, own, strict=True)
+        if apart := [part.label for part, each in pairings if each["pairing"] == NOT_PAIRED]:
+            why = f"the runs on {join_words(apart)} are not paired"
             return row | {"why": why, "like_why": why}
         looks = _list_reached(numbered)
         if not looks:

@@ -87,7 +87,7 @@ def fix_seeds(
         radius = t_radius(counts, spread, alpha[place]) if spread > 0 else np.inf
         enough = counts[radius < _find_distance(mean[place], margin)]
         more[place] = enough[0] - n[place] if len(enough) else np.inf
-    return table.assign(next_look=FEWEST_FIXED, more_seeds=more, fixed=SAID)
+    return table.assign(next_look=FEWEST_FIXED, resolving_look=np.nan, more_seeds=more, fixed=SAID)
 
 
 def add_fixed_interval(table: pd.DataFrame, alpha: np.ndarray, reach: np.ndarray) -> pd.DataFrame:

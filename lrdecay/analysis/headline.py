@@ -10,8 +10,11 @@ import pandas as pd
 from lrdecay.analysis.axes import list_strata
 from lrdecay.analysis.conclusions import Conclusions
 from lrdecay.analysis.intervals import t_radius
+from lrdecay.analysis.later_seeds import find_deciding_look, leaves_interval
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.number_text import format_number, format_signed
+from lrdecay.analysis.number_text import format_interval, format_number, format_signed
+from lrdecay.analysis.pairing import NOT_PAIRED, count_pairs
+from lrdecay.analysis.uncompared import say_nothing_compared, say_uncompared
 from lrdecay.analysis.verdicts import (
     EQUIVALENT,
     HIGHER,
@@ -34,9 +37,15 @@ _MOST_NAMED = 2  # places that are named; of more it is said how many
 
 def write_answer(found: Conclusions) -> str:
     """Return how the primary contrasts came out, in one sentence of about `LONGEST` characters."""
+    if found.primary.empty:
+        alone = f"There is one scheduler, {found.reference}, so nothing to compare it with."
+        return say_nothing_compared(found) or alone
+    text, apart = _say_outcomes(found), say_uncompared(found)
+    return f"{text.removesuffix('.')}; {apart}." if apart else text
+
+
+def _say_outcomes(found: Conclusions) -> str:
     rows = found.primary
-    if rows.empty:
-        return f"There is one scheduler, {found.reference}, so nothing to compare it with."
     outcomes = rows["verdict"].map(lambda verdict: name_outcome(verdict, found.metric))
     # more seeds do not help where runs diverged or are missing
     yet = "" if find_spoilt(rows)[outcomes == NOT_EVALUATED].any() else YET
@@ -71,9 +80,12 @@ def describe_largest(found: Conclusions) -> str:
     amount = found.metric.spell(format_signed(row["mean"]))
     where = _name_place(row, _list_axes(rows))
     place = f" at {where}" if where else ""
+    seen = f"mean of {spell_count(int(row['n']), 'seed')}"
+    if row["pairing"] == NOT_PAIRED:
+        seen = f"means of {count_pairs(row.to_dict())} runs"
     return (
-        f"The largest difference seen is that of {row['scheduler']}{place}, {amount} in the mean "
-        f"of {spell_count(int(row['n']), 'seed')}, which may be chance."
+        f"The largest difference seen is that of {row['scheduler']}{place}, {amount} in the "
+        f"{seen}, which may be chance."
     )
 
 
@@ -109,40 +121,38 @@ def _list_clauses(
 ) -> Iterator[str]:
     """Yield what is true of which schedulers; what has no verdict comes last, as the rest where it
     takes more than one clause."""
-    decided = rows[~outcomes.isin((OPEN, NOT_EVALUATED))]
-    for outcome, names, own in _group_alike(decided, outcomes):
-        sizes = ""
-        if outcome in (BETTER, WORSE, HIGHER, LOWER):
-            sizes = _say_sizes(own["mean"], metric)
-        whole = rows[rows["scheduler"] == names[0]]
-        where = _say_places(own[own["scheduler"] == names[0]], whole)
-        yield f"{say_outcome(outcome, names, reference)}{where}{sizes}"
-    rest = list(_group_alike(rows.drop(decided.index), outcomes))
-    if len(rest) > 1 and len(decided):
-        kinds = dict.fromkeys(outcome for outcome, _, _ in rest)
+    undecided = outcomes.isin((OPEN, NOT_EVALUATED))
+    for outcome, names, where, own in _group_alike(rows, outcomes, ~undecided):
+        sizes = _say_sizes(own, metric) if outcome in (BETTER, WORSE, HIGHER, LOWER) else ""
+        yield f"{say_outcome(outcome, names, reference)}{where}{sizes}{_say_look(own)}"
+    rest = list(_group_alike(rows, outcomes, undecided))
+    if len(rest) > 1 and not undecided.all():
+        kinds = dict.fromkeys(outcome for outcome, *_ in rest)
         words = {OPEN: "open", NOT_EVALUATED: f"not judged{yet}"}
         yield f"the rest is {' or '.join(words[kind] for kind in kinds)}"
         return
-    for outcome, names, own in rest:
-        whole = rows[rows["scheduler"] == names[0]]
-        part = own[own["scheduler"] == names[0]]
-        where = "" if len(part) == len(whole) else _say_places(part, whole)
+    for outcome, names, where, _ in rest:
         yield f"{say_outcome(outcome, names, reference, yet)}{where}"
 
 
 def _group_alike(
-    rows: pd.DataFrame, outcomes: pd.Series[str]
-) -> Iterator[tuple[str, list[str], pd.DataFrame]]:
-    """Yield, outcome by outcome, schedulers that have it at the same places, with their rows."""
+    rows: pd.DataFrame, outcomes: pd.Series[str], shown: pd.Series[bool]
+) -> Iterator[tuple[str, list[str], str, pd.DataFrame]]:
+    """Yield, outcome by outcome of the rows that are `shown`, schedulers that have it at the same
+    places, the words for these, and their rows."""
     axes = _list_axes(rows)
-    own = outcomes[rows.index]
+    whole = dict(iter(rows.groupby("scheduler", sort=False)))
     for outcome in ORDER:
         alike: dict[tuple[str, ...], list[str]] = {}
-        for scheduler, of_one in rows[own == outcome].groupby("scheduler", sort=False):
-            places = tuple(_name_place(row, axes) for row in of_one.to_dict("records"))
-            alike.setdefault(places, []).append(str(scheduler))
-        for names in alike.values():
-            yield outcome, names, rows[(own == outcome) & rows["scheduler"].isin(names)]
+        own = rows[shown & (outcomes == outcome)]
+        for scheduler, of_one in own.groupby("scheduler", sort=False):
+            where = ""
+            if outcome not in (OPEN, NOT_EVALUATED) or len(of_one) < len(whole[scheduler]):
+                where = _say_places(of_one, whole[scheduler], rows)
+            places = (_name_place(row, axes) for row in of_one.to_dict("records"))
+            alike.setdefault((where, *places), []).append(str(scheduler))
+        for (where, *_), names in alike.items():
+            yield outcome, names, where, own[own["scheduler"].isin(names)]
 
 
 def say_outcome(outcome: str, names: Sequence[str], reference: str, yet: str = YET) -> str:
@@ -163,28 +173,43 @@ def say_outcome(outcome: str, names: Sequence[str], reference: str, yet: str = Y
     return said[outcome]
 
 
-def _say_sizes(means: pd.Series[float], metric: Metric) -> str:
+def _say_sizes(rows: pd.DataFrame, metric: Metric) -> str:
     """Return how large some differences are, as what follows a clause: of several that they are
-    means, as two numbers after "by" would be taken for an interval."""
-    sizes = means.abs()
+    means, as two numbers after "by" would be taken for an interval; and the intervals where a mean
+    of all seeds is outside of its own."""
+    if any(map(leaves_interval, rows.to_dict("records"))):
+        ends = rows[["low", "high"]].abs().to_numpy(float)
+        interval = metric.spell(format_interval(ends.min(), ends.max()))
+        return f", by {interval}" if len(rows) == 1 else f" (intervals within {interval})"
+    sizes = rows["mean"].abs()
     least, most = format_number(sizes.min()), format_number(sizes.max())
     if least == most:
         return f", by {metric.spell(most)}"
     return f" (mean differences {metric.spell(f'{least} to {most}')})"
 
 
-def _say_places(rows: pd.DataFrame, whole: pd.DataFrame) -> str:
-    """Return at which places of a scheduler's `whole` contrasts these are: nothing of a single
-    one."""
-    axes, count = _list_axes(whole), len(whole)
-    if count == 1 or not axes:
+def _say_look(rows: pd.DataFrame) -> str:
+    """Return of how many seeds verdicts are, where the mean of all of them says otherwise."""
+    if not any(map(leaves_interval, rows.to_dict("records"))):
         return ""
+    looks = [find_deciding_look(row) for row in rows.to_dict("records")]
+    least, most = min(looks), max(looks)
+    return f", at {'' if least == most else f'{least} to '}{spell_count(most, 'seed')}"
+
+
+def _say_places(rows: pd.DataFrame, whole: pd.DataFrame, every: pd.DataFrame) -> str:
+    """Return at which places of a scheduler's `whole` contrasts these are: nothing where `every`
+    contrast is at one."""
+    axes = _list_axes(every)
+    if not axes:
+        return ""
+    total = len(every[axes].drop_duplicates())
     what = f"{axes[0]}s" if axes == ["dropout"] else "settings"
-    if len(rows) == count:
-        return f" at both {what}" if count == 2 else f" at all {count} {what}"
+    if len(rows) == total:
+        return f" at both {what}" if total == 2 else f" at all {total} {what}"
     if len(rows) <= _MOST_NAMED:
         return f" at {join_words([_name_place(row, axes) for row in rows.to_dict('records')])}"
-    return f" at {len(rows)} of {count} {what}"
+    return f" at {len(rows)} of {total if len(rows) == len(whole) else len(whole)} {what}"
 
 
 def _list_axes(rows: pd.DataFrame) -> list[str]:

@@ -48,7 +48,10 @@ def _faults(row: Row) -> Iterator[str]:
         yield f"{runs} {have} no value, and whether {they} diverged is not known"
     if row["n_missing"] and row.get("one_sided"):
         seeds, are = ("seeds", "are") if row["n_missing"] > 1 else ("seed", "is")
-        yield f"{seeds} {row['one_sided']} {are} there for one side only"
+        both = "not there for both schedulers at"
+        mixed = {"average": f"{both} each dropout", "interaction": f"{both} both dropouts"}
+        only = mixed.get(row["family"], "there for one side only")
+        yield f"{seeds} {row['one_sided']} {are} {only}"
     for name, what in DIGESTS.items():
         if row[f"n_unlike_{name}"] and row["pairing"] == NOT_PAIRED:
             yield f"the {what} differ between the runs"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from lrdecay.analysis.axes import list_strata
 from lrdecay.analysis.intervals import t_radius
+from lrdecay.analysis.later_seeds import leaves_interval
 from lrdecay.analysis.looks import list_looks
 from lrdecay.analysis.metrics import Metric
 from lrdecay.analysis.number_text import count_decimals, format_interval, format_number
@@ -119,14 +120,14 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         near, far = sorted((abs(low), abs(high)))
         gain, decimals = mean if verdict == HIGHER else -mean, count_decimals(near, far, marks)
         interval = format_interval(near, far, *marks)
-        inside = near <= gain <= far  # else seeds after the look that decided are unlike the first
-        amount = metric.spell(f"{gain:.{decimals}f}" if inside else interval)
+        outside = leaves_interval(row)
+        amount = metric.spell(interval if outside else f"{gain:.{decimals}f}")
         size = f", by {row['size']} {within}" if isinstance(row["size"], str) else ""
         text = (
             f"{_where(row, ': ')}{_claim(row, metric, amount)} on {metric.images} "
             f"(family-wise interval {interval}, {looks}){size}."
         )
-        if not inside:
+        if outside:
             text += f" Of all {row['n']} seeds the mean is {gain:.{decimals}f}, outside of that."
         if row["skew_holds"] is not pd.NA and not row["skew_holds"]:
             text += (
@@ -137,12 +138,13 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         text = (
             f"{_subject(row)}: Identical {metric.title} at {_seeds_of_look(row)} on "
             f"{metric.images}: at most {math.ceil(100 * row['may_differ'])}% of seeds can differ "
-            f"(family-wise)."
+            f"(family-wise).{_describe_later(row)}"
         )
     elif verdict == EQUIVALENT:
         text = (
             f"{_subject(row)}: Equivalent within {within} on {metric.images} "
             f"(family-wise interval {format_interval(low, high, *marks)}, {looks})."
+            f"{_describe_later(row)}"
         )
     elif low > high:
         text = (
@@ -166,6 +168,13 @@ def _seeds_of_look(row: Row) -> str:
     if row["n"] == row["look"]:
         return spell_each(row["look"], "seed")
     return f"each of the first {spell_count(row['look'], 'seed')}"
+
+
+def _describe_later(row: Row) -> str:
+    """Return the mean of all seeds where that is unlike what is said of the first."""
+    if not leaves_interval(row):
+        return ""
+    return f" Of all {spell_count(row['n'], 'seed')} the mean is {format_number(row['mean'])}."
 
 
 def _same_rates(row: Row) -> str:
@@ -229,7 +238,7 @@ def _outlook(row: Row, metric: Metric, budget: int) -> str:
     text = f"A difference of sd {format_number(sd)} is resolved from {needed} on at {look} seeds"
     if not math.isfinite(row["more_seeds"]):
         return f"{text}; this one may not be resolvable within {spell_count(budget, 'seed')}."
-    resolving = int(row["n"] + row["more_seeds"])
+    resolving = int(row["resolving_look"])
     if resolving == row["next_look"]:
         return (
             f"{text}; the next look, at {resolving}, would resolve this one if it stays as it is."
@@ -245,9 +254,13 @@ def _outlook_fixed(row: Row, budget: int) -> str:
     start."""
     if not math.isfinite(row["more_seeds"]):
         return f"It may not be resolvable within {spell_count(budget, 'seed')}."
-    side = " a side" if row["pairing"] == NOT_PAIRED else ""
-    needed = spell_count(row["look"] + row["more_seeds"], "seed")
-    return f"About {needed}{side} would resolve this one if it stays as it is."
+    number = row["look"] + row["more_seeds"]
+    if row["pairing"] == NOT_PAIRED:
+        return (
+            f"About {spell_count(number, 'new run')} a side would resolve this one if it stays as "
+            f"it is; added to these they would not be a number fixed beforehand."
+        )
+    return f"About {spell_count(number, 'seed')} would resolve this one if it stays as it is."
 
 
 def _new_images(row: Row) -> str:

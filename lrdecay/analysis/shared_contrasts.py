@@ -95,7 +95,9 @@ def _find_several(name: str, found: Conclusions) -> Iterator[str]:
     if axes:
         yield f"{name} has several values of {join_words(axes)}"
     elif found.primary.empty:
-        yield f"{name} has one scheduler only"
+        several = found.blocks.cells["scheduler"].nunique() > 1
+        what = f"nothing to compare with {found.reference}" if several else "one scheduler only"
+        yield f"{name} has {what}"
 
 
 def _list_parts(

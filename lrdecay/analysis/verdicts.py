@@ -113,8 +113,10 @@ def judge_contrasts(
         look; `low`, `high`, `low_look`, `high_look`, `p`, `may_differ`, `verdict` and `skew_holds`
         as `judge_looks` has them; `size`, `at least` or `less than` the margin, for `higher` and
         `lower`; `more_seeds`, how many more would resolve an `unresolved` one or let one without a
-        look be judged, infinite if more than the budget, or if its looks exclude each other.
-        Where no look is reached these are null.
+        look be judged, infinite if more than the budget, if its looks exclude each other, or if its
+        differences are all one number; `resolving_look`, at which an `unresolved` one would be
+        resolved then, null of a number of seeds fixed beforehand. Where no look is reached these
+        are null.
     """
     evaluated = ~find_spoilt(estimates)
     sound = judged[evaluated[judged["place"]]]
@@ -135,7 +137,8 @@ def judge_contrasts(
     after = {n: find_next_look(plan.first, plan.most, n).n for n in table["look"].unique()}
     table["next_look"] = table["look"].map(after).astype(int)
     table["size"] = pd.array(_compare_with_margin(table, margin), dtype="string")
-    table["more_seeds"] = _count_more_seeds(table, alpha, margin, plan, budget)
+    table["resolving_look"] = _find_resolving_look(table, alpha, margin, plan, budget)
+    table["more_seeds"] = _count_more_seeds(table)
     return table
 
 
@@ -228,22 +231,27 @@ def _compare_with_margin(table: pd.DataFrame, margin: float | None) -> np.ndarra
     return size
 
 
-def _count_more_seeds(
+def _find_resolving_look(
     table: pd.DataFrame, alpha: np.ndarray, margin: float | None, plan: FirstPlan, budget: int
 ) -> np.ndarray:
-    """Return the seeds up to the first look whose interval, with the sd at its upper 80% limit,
-    would exclude 0 or lie within the margin, if the mean stays as it is."""
+    """Return the first look ahead of unresolved rows whose interval, with the sd at its upper 80%
+    limit, would exclude 0 or lie within the margin, if the mean stays as it is."""
     n, mean, sd = (table[name].to_numpy(float) for name in ("n", "mean", "sd"))
-    more = np.full(len(table), np.nan)
-    unseen = ~find_spoilt(table) & (table["look"] == 0).to_numpy()
-    more[unseen] = np.maximum(table["next_look"] - n, 1.0)[unseen]
-    is_open = (table["verdict"] == UNRESOLVED).to_numpy()
-    more[is_open] = np.inf
-    apart = is_open & (table["low"] <= table["high"]).to_numpy()
+    found = np.where(table["verdict"] == UNRESOLVED, np.inf, np.nan)
+    # differences that are all one number would give no interval at any look
+    varying = np.isinf(found) & (table["low"] <= table["high"]).to_numpy() & (sd > 0)
     distance = abs(mean) if margin is None else np.maximum(abs(mean), margin - abs(mean))
     spread = upper_sd(n, sd)
     for look in reversed(list_looks(plan.first, plan.most, budget)):
         enough = t_radius(look.n, spread, look.share * alpha) < distance
-        ahead = apart & enough & (table["look"] < look.n).to_numpy()
-        more[ahead] = np.maximum(look.n - n, 1.0)[ahead]
-    return more
+        found[varying & enough & (table["look"] < look.n).to_numpy()] = look.n
+    return found
+
+
+def _count_more_seeds(table: pd.DataFrame) -> np.ndarray:
+    """Return how many seeds the look needs that would resolve a row, or judge it at all. Where one
+    that it needs is still to come, it may be reached with fewer pairs than there are."""
+    n, ahead = (table[name].to_numpy(float) for name in ("n", "resolving_look"))
+    unseen = ~find_spoilt(table) & (table["look"] == 0).to_numpy()
+    ahead = np.where(unseen, table["next_look"], ahead)
+    return np.where(np.isnan(ahead), np.nan, np.maximum(ahead - n, 1.0))

@@ -10,6 +10,7 @@ import pandas as pd
 from lrdecay.analysis import EXPLORATORY, PRIMARY, Conclusions
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.headline import name_outcome
+from lrdecay.analysis.later_seeds import add_look
 from lrdecay.analysis.metrics import Metric
 from lrdecay.analysis.number_text import format_interval, format_number, format_signed
 from lrdecay.analysis.pairing import count_pairs
@@ -30,7 +31,7 @@ def format_row(row: dict[Any, Any]) -> tuple[str, ...]:
         format_number(row["mean"]),
         "" if pd.isna(row["low"]) else format_interval(row["low"], row["high"]),
         *(format_number(row[name]) for name in ("wins", "effect", "correlation", "skew")),
-        row["verdict"],
+        add_look(row["verdict"], row),
     )
 
 
@@ -43,7 +44,7 @@ def format_brief(row: dict[Any, Any], metric: Metric) -> tuple[str, ...]:
         format_signed(row["mean"]),
         "" if not math.isfinite(row["low"]) else format_interval(row["low"], row["high"]),
         count_pairs(row),
-        name_outcome(row["verdict"], metric),
+        add_look(name_outcome(row["verdict"], metric), row),
     )
 
 

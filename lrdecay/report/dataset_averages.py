@@ -149,6 +149,8 @@ def _say_verdict(row: Row, prefix: str, averages: DatasetAverages) -> tuple[str,
     bounded = math.isfinite(low) and math.isfinite(high)
     margin = averages.margin
     interval = format_interval(low, high, *([] if margin is None else [margin])) if bounded else ""
+    if not low <= row["mean"] <= high:
+        at += "; the mean of all seeds is outside of the interval"
     if verdict == UNRESOLVED:
         return interval, f"Not resolved at {at}."
     said = say_outcome(

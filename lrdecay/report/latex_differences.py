@@ -11,10 +11,12 @@ import pandas as pd
 
 from lrdecay.analysis import Conclusions
 from lrdecay.analysis.headline import name_outcome
+from lrdecay.analysis.later_seeds import add_look, leaves_interval
 from lrdecay.analysis.metrics import OWN, UNIT_TITLES, Metric
 from lrdecay.analysis.number_text import count_decimals
 from lrdecay.analysis.pairing import NOT_PAIRED, count_pairs
 from lrdecay.core.text import spell_count
+from lrdecay.report.conclusions import describe_condition
 from lrdecay.report.latex import Group, Table, escape, write_label, write_number
 from lrdecay.report.latex_units import MOST_DECIMALS, describe_units, find_exponent
 
@@ -60,7 +62,7 @@ def _write_difference(row: Row, metric: Metric, with_count: bool) -> list[str]:
     elif math.isfinite(row["mean"]) and row["mean"]:
         decimals = max(2, 1 - math.floor(math.log10(abs(row["mean"]))))
     mean = write_number(row["mean"], min(decimals, MOST_DECIMALS), signed=True)
-    verdict = name_outcome(row["verdict"], metric)
+    verdict = add_look(name_outcome(row["verdict"], metric), row)
     count = [escape(count_pairs(row))] if with_count else []
     return [escape(row["a"]), mean, interval, *count, escape(verdict)]
 
@@ -84,6 +86,8 @@ def _describe_differences(found: Conclusions, count: str) -> Iterator[str]:
         yield escape(f"Better or worse: the interval excludes 0, on {metric.images}.")
     if shown and margin:
         yield escape(f"Equivalent: it lies within {margin} of 0.")
+    if any(map(leaves_interval, rows.to_dict("records"))):
+        yield "A verdict at a number of seeds is of the first so many; later ones are unlike these."
     if found.departures:
         yield "Not as it was planned, so exploratory."
 
@@ -99,5 +103,5 @@ def _spell_confidence(found: Conclusions, shown: int) -> str:
         return ""
     many = "both" if shown == 2 else f"all {shown}"
     right = "the interval is right" if shown == 1 else f"{many} intervals are right together"
-    looks = "" if found.criteria.seeds_fixed else ", at all looks together"
-    return f"; {right} with {escape(f'{100 * found.criteria.confidence:g}%')} confidence{looks}"
+    sure = f"{right} with {100 * found.criteria.confidence:g}% confidence"
+    return escape(f"; {sure}{describe_condition(found)}")

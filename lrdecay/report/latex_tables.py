@@ -27,6 +27,7 @@ from lrdecay.core.text import (
     to_text,
 )
 from lrdecay.report.conclusions import name_places
+from lrdecay.report.later_seed_notes import explain_exclusion
 from lrdecay.report.latex import (
     Group,
     Table,
@@ -228,6 +229,8 @@ def _describe_best(found: Conclusions, cells: pd.DataFrame) -> Iterator[str]:
         f"Bold: not excluded as best, since no other scheduler{same} is shown to be better"
         f"{each} the best of those compared is in bold with {chance} confidence."
     )
+    if later := explain_exclusion(found, "Bold"):
+        yield later
     if not cells.loc[cells["n"] > 0, "compared"].all():
         rows = cells[~cells["compared"]].to_dict("records")
         yield f"Not compared: {join_some((_name_cell(row, found) for row in rows), _NAMED)}."
@@ -248,8 +251,10 @@ def _describe_ended(found: Conclusions, cells: pd.DataFrame) -> Iterator[str]:
             + (f"; and {len(ended) - _NAMED} more cells." if len(ended) > _NAMED else ".")
             + f" {runs} no mean."
         )
-    if missing := int(cells["missing"].sum()):
-        yield f"{spell_count(missing, 'run')} {'is' if missing == 1 else 'are'} still to come."
+    missing = int(cells["missing"].sum())
+    if missing and not found.blocks.imported:  # of an import nothing was asked
+        what = "still to come" if found.blocks.waiting else "missing"
+        yield f"{spell_count(missing, 'run')} {'is' if missing == 1 else 'are'} {what}."
 
 
 def _name_cell(row: Row, found: Conclusions) -> str:

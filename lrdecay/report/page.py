@@ -22,7 +22,7 @@ from lrdecay.analysis.verdicts import RESOLVED
 from lrdecay.core.data_facts import describe_classes
 from lrdecay.core.errors import InputError
 from lrdecay.plots.style import MATPLOTLIB_STYLE, style_schedulers
-from lrdecay.report import conclusions, provenance, sections, tables
+from lrdecay.report import conclusions, next_step, provenance, sections, tables
 from lrdecay.report.compare import add_declared
 from lrdecay.report.figures import panels
 from lrdecay.report.html import load_assets, render_template, write_page
@@ -178,7 +178,7 @@ def _answer(found: Conclusions) -> Mapping[str, Any]:
     primary, largest = found.primary["verdict"], headline.describe_largest(found)
     return {
         "headline": headline.write_answer(found),
-        "next_step": list(conclusions.write_next_step(found)),
+        "next_step": list(next_step.write_next_step(found)),
         "sure": [*filter(None, [headline.write_confidence(found)]), *write_new_images(found)],
         "seen": [] if primary.isin(RESOLVED).any() else list(filter(None, [largest])),
         "departures": found.departures,
@@ -189,6 +189,6 @@ def _answer(found: Conclusions) -> Mapping[str, Any]:
         "best": best[:MAX_SENTENCES],
         "best_left_out": len(best) - len(best[:MAX_SENTENCES]),
         "places": conclusions.name_places(found),
-        "outlook": conclusions.write_outlook(found),
+        "outlook": next_step.write_outlook(found),
         "confidence": f"{100 * found.criteria.confidence:g}%",
     }

@@ -8,9 +8,12 @@ from lrdecay.analysis import Conclusions
 from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.pairing import describe_pairing
 from lrdecay.analysis.sentences import list_best
+from lrdecay.analysis.uncompared import explain_uncompared
 from lrdecay.analysis.verdicts import HIGHER, LOWER
 from lrdecay.core.text import join_some, join_words, spell_count
-from lrdecay.report.conclusions import write_engines, write_next_step
+from lrdecay.report.conclusions import write_engines
+from lrdecay.report.later_seed_notes import write_later_seeds
+from lrdecay.report.next_step import write_next_step
 
 _NAMED = 3  # differences that do not hold for new images
 
@@ -39,10 +42,14 @@ def write_notes(found: Conclusions, doubts: Sequence[str] = ()) -> Iterator[str]
     if found.criteria.margin is None:
         unit = metric.unit_name
         yield f"Nothing is called equivalent, since no margin in {unit} is given (--margin)."
+    yield from write_later_seeds(found)
     yield from describe_identical_runs(found.blocks)
     yield from write_engines(found)
-    if table.empty:
-        yield "There is one cell only, so nothing to compare."
+    if apart := explain_uncompared(found):
+        yield apart
+    elif table.empty:
+        one = "cell" if len(found.blocks.cells) == 1 else "scheduler"
+        yield f"There is one {one} only, so nothing to compare."
     waiting = int(table["n_waiting"].max()) if len(table) else 0
     if waiting:
         still = spell_count(waiting, "seed")

@@ -25,6 +25,7 @@ from lrdecay.analysis import (
 from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.metrics import OWN, UNIT_TITLES, with_metrics
 from lrdecay.analysis.settings import read_criteria
+from lrdecay.analysis.uncompared import explain_uncompared
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import format_mean, format_named, join_filled, join_some
 from lrdecay.report import index
@@ -135,6 +136,8 @@ def _verdicts(
         f"{'; not as planned, so exploratory' if found.departures else ''}"
     )
     sentences = found.primary["sentence"].tolist()
+    if apart := explain_uncompared(found):
+        sentences.append(apart)
     return found, asked, sentences or ["There is one scheduler only, so nothing to compare."]
 
 

@@ -18,6 +18,7 @@ from lrdecay.analysis import (
 )
 from lrdecay.analysis.axes import drop_own_dropout, list_strata
 from lrdecay.analysis.contrasts import describe_family
+from lrdecay.analysis.later_seeds import add_look
 from lrdecay.analysis.metrics import METRICS_COMPARED, POINTS, UNIT_TITLES, Metric
 from lrdecay.analysis.number_text import DECIMALS, format_interval, format_number
 from lrdecay.analysis.pairing import count_pairs
@@ -25,6 +26,7 @@ from lrdecay.analysis.sentences import list_best, name_contrast
 from lrdecay.core.text import capitalize, format_named, format_values, join_filled, to_text
 from lrdecay.plots.common import counts_images
 from lrdecay.report.conclusions import find_axes
+from lrdecay.report.later_seed_notes import explain_exclusion
 
 MAX_ENDED_EARLY = 100
 """Diverged or failed runs that are listed one by one."""
@@ -95,12 +97,13 @@ def tabulate_cells(
         lines.append(Line(about, [*texts, *mean_and_sd, *may_be_best, *others]))
     unit = UNIT_TITLES[metric.unit]
     what = f"{capitalize(metric.title)}, in {unit}"
+    may = _describe_best(found) if found and best else ""
     if metric == METRICS_COMPARED["test_accuracy"] and of_images:
         what = "Percent of test images right after the last epoch"
     return Listing(
         "table-cells",
         f"{what}: mean and standard deviation (sd, n \N{MINUS SIGN} 1 in the denominator) over n "
-        f"completed runs, which differ in seed alone.{_describe_best(found) if best else ''}",
+        f"completed runs, which differ in seed alone.{may}",
         [*axes, "mean", "sd", *(["may be best"] if best else []), "n", "diverged", "failed"],
         lines,
         _left_out(len(table) - len(lines), "in runs.parquet"),
@@ -119,11 +122,12 @@ def _find_best(found: Conclusions, axes: Sequence[str]) -> dict[tuple[str, ...],
     return answers if "yes" in answers.values() else {}
 
 
-def _describe_best(found: Conclusions | None) -> str:
-    confidence = 0 if found is None else found.criteria.confidence
+def _describe_best(found: Conclusions) -> str:
+    later = explain_exclusion(found, "That")
     return (
         f" May be best: no other one at the same place is shown to be better; the best one is "
-        f"among them with {100 * confidence:g}% confidence."
+        f"among them with {100 * found.criteria.confidence:g}% confidence."
+        f"{f' {later}' if later else ''}"
     )
 
 
@@ -176,7 +180,7 @@ def _contrast(row: Row, of_images: bool) -> list[Cell]:
     on_images = Cell(images, number=True, sort=_exact(row["images_low"]))
     named, count = Cell(name_contrast(row)), Cell(count_pairs(row), number=True)
     images_too = [on_images] if of_images else []
-    return [named, Cell(row["verdict"]), count, mean, within, *images_too, *others]
+    return [named, Cell(add_look(row["verdict"], row)), count, mean, within, *images_too, *others]
 
 
 def _exact(value: float) -> str:

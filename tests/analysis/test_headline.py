@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers.frames import make_tables
+from scipy import stats
 
 from lrdecay import analysis
 from lrdecay.analysis import Conclusions
@@ -15,6 +16,7 @@ from lrdecay.analysis.headline import (
 )
 from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.metrics import find_metric
+from lrdecay.analysis.number_text import format_interval
 from lrdecay.analysis.settings import read_criteria
 
 SEEDS = 10
@@ -76,6 +78,76 @@ NAN = float("nan")
 )
 def test_the_answer_names_who_won_where_and_by_how_much(gains, answer):
     assert write_answer(conclude(gains)) == answer
+
+
+@pytest.mark.parametrize(
+    ("gains", "late", "answer"),
+    [
+        ({"cosine": (2,)}, -20, "cosine beats constant, by {0} points, at 8 seeds."),
+        # that the sign is another is the clearest case, and not the only one
+        ({"cosine": (2,)}, 1, "cosine beats constant, by {0} points, at 8 seeds."),
+        ({"cosine": (-2,)}, -20, "constant beats cosine, by {0} points, at 8 seeds."),
+        (
+            {"cosine": (2,), "step": (3,)},
+            -20,
+            "cosine and step beat constant (intervals within {0} points), at 8 seeds.",
+        ),
+        ({"cosine": (0,)}, -20, "cosine is identical to constant, at 8 seeds."),
+        ({"cosine": (0.001,)}, -20, "cosine is equivalent to constant, at 8 seeds."),
+        ({"cosine": (2,)}, 2, "cosine beats constant, by 2.00 points."),
+    ],
+)
+def test_a_mean_that_later_seeds_have_moved_is_not_what_was_shown(gains, late, answer):
+    """Of ten seeds the look is at eight: the last two are `late` points from the reference."""
+    found = conclude(gains)
+    runs = found.blocks.runs
+    own = (runs["scheduler"] != "constant") & (runs["seed"] >= 8)
+    runs.loc[own, "test_accuracy"] = 0.9 + late / 100
+    moved = analysis.conclude(runs, None, found.criteria)
+    level = 0.8 * 0.05 / len(gains)
+    ends = [
+        abs(end)
+        for (gain,) in gains.values()
+        for end in stats.ttest_1samp(
+            gain + 100 * (NOISE - NOISE.mean())[:8], 0
+        ).confidence_interval(1 - level)
+    ]
+    assert write_answer(moved) == answer.format(format_interval(min(ends), max(ends)))
+
+
+@pytest.mark.parametrize(
+    ("gains", "answer"),
+    [
+        (
+            {"step": (2, None), "cosine": (2, NAN), "plateau": (NAN, NAN)},
+            "step and cosine beat constant at dropout 0, by 2.00 points; the rest is open.",
+        ),
+        (
+            {"step": (2, 2, None), "cosine": (2, 2, -2)},
+            "step and cosine beat constant at dropout 0 and dropout 0.1, by 2.00 points; constant "
+            "beats cosine at dropout 0.2, by 2.00 points.",
+        ),
+        (
+            {"step": (2, None), "cosine": (None, 2)},
+            "step beats constant at dropout 0, by 2.00 points; cosine beats constant at dropout "
+            "0.1, by 2.00 points.",
+        ),
+        (
+            {"step": (2, 2, 2, None), "cosine": (2, 2, 2, 2), "plateau": (2, 2, 2, NAN)},
+            "step and plateau beat constant at 3 of 4 dropouts, by 2.00 points; cosine beats "
+            "constant at all 4 dropouts, by 2.00 points; plateau is open at dropout 0.3.",
+        ),
+    ],
+)
+def test_places_are_those_of_each_scheduler_where_these_are_not_the_same(gains, answer):
+    """None is a scheduler that is not there at that dropout."""
+    every = {name: [2 if gain is None else gain for gain in own] for name, own in gains.items()}
+    found = conclude(every)
+    runs, there = found.blocks.runs, found.blocks.runs["scheduler"] == "constant"
+    for name, own in gains.items():
+        rates = [round(0.1 * place, 1) for place, gain in enumerate(own) if gain is not None]
+        there |= (runs["scheduler"] == name) & runs["dropout"].isin(rates)
+    assert write_answer(analysis.conclude(runs[there], None, found.criteria)) == answer
 
 
 def test_more_schedulers_than_a_sentence_holds_are_counted():

@@ -18,6 +18,7 @@ from helpers.frames import make_tables
 from helpers.simulated import runs_of, sentence
 
 from lrdecay import analysis
+from lrdecay.core.first_plan import FirstPlan
 
 SWING = 0.1 * np.array([-1, 1] * 8)
 RADIUS = 2.5167524 * 0.1 * math.sqrt(8 / 7) / math.sqrt(8)
@@ -112,12 +113,12 @@ def test_the_same_at_every_seed():
         f"{OF_STEP} Identical test accuracy at each of 16 seeds on this test set: at most 32% of "
         f"seeds can differ (family-wise)."
     )
-    # what follows the last look is not part of the verdict
+    # what follows the last look is not part of the verdict, and is said
     runs = pair(0.0, seeds=11, scale=0.0)
-    runs.loc[(runs["scheduler"] == "step") & (runs["seed"] == 9), "test_accuracy"] += 0.001
+    runs.loc[(runs["scheduler"] == "step") & (runs["seed"] == 9), "test_accuracy"] += 0.011
     assert sentence(runs) == (
         f"{OF_STEP} Identical test accuracy at each of the first 8 seeds on this test set: at most "
-        f"34% of seeds can differ (family-wise)."
+        f"34% of seeds can differ (family-wise). Of all 11 seeds the mean is 0.10."
     )
 
 
@@ -164,6 +165,28 @@ def test_not_resolved_and_which_look_would():
     )
 
 
+def test_a_look_that_waits_for_a_run_is_named_though_more_pairs_are_there():
+    """Of 14 seeds the run of seed 9 is still to come, so 13 pairs have not reached the look at 12;
+    there the radius is 0.135, with an sd that may be 0.129."""
+    runs = pair(0.16, seeds=14)
+    late = (runs["scheduler"] == "step") & (runs["seed"] == 9)
+    plan = FirstPlan(8, 64)
+    found = analysis.conclude(runs[~late], None, analysis.Criteria(), planned=runs, first_plan=plan)
+    (row,) = found.primary.to_dict("records")
+    assert (row["n"], row["look"], row["resolving_look"], row["more_seeds"]) == (13, 8, 12, 1)
+    assert row["sentence"].endswith(
+        "; the next look, at 12, would resolve this one if it stays as it is."
+    )
+    later = analysis.compare(pair(0.05))
+    assert later[["n", "resolving_look", "more_seeds"]].to_numpy().tolist() == [[8, 128, 120]]
+
+
+def test_differences_that_never_vary_are_resolved_by_no_number_of_seeds():
+    table = analysis.compare(pair(0.5, scale=0.0))
+    assert table["verdict"].tolist() == ["unresolved"]
+    assert table["more_seeds"].tolist() == table["resolving_look"].tolist() == [math.inf]
+
+
 def test_looks_that_exclude_each_other():
     """Eight seeds at which step is 1 point ahead, and 56 at which it is 0.2 behind."""
     swing = np.tile([-0.1, 0.1], 32)
@@ -190,6 +213,17 @@ def test_a_mean_that_later_seeds_have_moved_out_of_the_interval():
     assert sentence(runs) == f"dropout 0.3: step beats constant by 0.405 to 0.595 {rest} {moved}"
     runs["scheduler"] = runs["scheduler"].map({"step": "constant", "constant": "step"})
     assert sentence(runs) == f"dropout 0.3: constant beats step by 0.405 to 0.595 {rest} {moved}"
+
+
+def test_what_later_seeds_say_of_those_that_were_equivalent():
+    runs = pair(0.0, seeds=11)
+    late = (runs["scheduler"] == "step") & (runs["seed"] >= 8)
+    runs.loc[late, "test_accuracy"] += 0.02
+    # 3 x 2 points, and an odd number of swings
+    assert sentence(runs, margin=0.1) == (
+        f"{OF_STEP} Equivalent within 0.1 points on this test set (family-wise interval -0.095 to "
+        f"0.095, {AT_8}). Of all 11 seeds the mean is 0.54."
+    )
 
 
 def test_what_rests_on_differences_that_are_not_skewed():

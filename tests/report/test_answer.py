@@ -13,7 +13,7 @@ from lrdecay.analysis.headline import write_answer
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.cli.app import app
 from lrdecay.report import compare, remarks
-from lrdecay.report.conclusions import write_next_step
+from lrdecay.report.next_step import write_next_step
 
 SWEEP = "name: s\ndataset: digits\ncomparison: {reference: step, margin: 0.7, confidence: 0.9}\n"
 HOSTILE = ("step", "<script>alert(1)</script>", "\"'><svg/onload=alert(1)>$x$\x1b[31m")

@@ -19,7 +19,7 @@ from lrdecay.analysis.settings import SeedsUntil, read_criteria
 from lrdecay.core.errors import InputError
 from lrdecay.core.first_plan import FirstPlan
 from lrdecay.core.text import join_words
-from lrdecay.report import conclusions
+from lrdecay.report import conclusions, next_step
 from lrdecay.report.compare import as_json, compare_folder
 from lrdecay.report.page import write_report
 from lrdecay.report.side_by_side import write_comparison
@@ -173,7 +173,7 @@ def test_too_few_seeds_are_said_to_be_too_few() -> None:
         "Too few seeds to say whether a difference is real: a pair has 3 seeds at most, and "
         "verdicts begin at 8."
     )
-    (line,) = conclusions.write_outlook(answer)
+    (line,) = next_step.write_outlook(answer)
     # 6 cells take 5 seeds more, at 2.5 seconds a run
     assert line.startswith(
         "To begin to judge 4 open differences takes about 5 seeds more: some 75 s of training time"
@@ -185,7 +185,7 @@ def test_too_few_seeds_are_said_to_be_too_few() -> None:
 def test_what_diverged_is_not_taken_for_too_few_seeds() -> None:
     answer = found(seeds=3, status=lambda *cell: "diverged")
     assert conclusions.write_summary(answer) == "Of 4 differences: 4 not evaluated."
-    assert conclusions.write_outlook(answer) == []
+    assert next_step.write_outlook(answer) == []
     assert answer.history.empty
 
 
@@ -195,7 +195,7 @@ def test_what_seeds_cannot_fix_is_counted_and_not_called_too_few_seeds() -> None
 
     answer = found(seeds=7, status=status)
     assert conclusions.write_summary(answer) == "Of 4 differences: 4 not evaluated."
-    assert conclusions.write_outlook(answer)[0].startswith("To begin to judge 3 open differences")
+    assert next_step.write_outlook(answer)[0].startswith("To begin to judge 3 open differences")
     [said] = [text for text in answer.primary["sentence"] if "diverged" in text]
     assert said == (
         "dropout 0.3, step against constant: Not evaluated, since 1 of 7 seeds diverged for step."
@@ -207,7 +207,7 @@ def test_the_outlook_is_what_compare_says_each_needs() -> None:
     still_open = analysis.open_questions(answer.table)
     assert len(still_open) > 0
     finite = still_open[np.isfinite(still_open["more_seeds"])]
-    lines = conclusions.write_outlook(answer)
+    lines = next_step.write_outlook(answer)
     assert len(lines) == (len(finite) > 0) + (len(finite) < len(still_open))
     if len(finite):
         least, most = int(finite["more_seeds"].min()), int(finite["more_seeds"].max())
@@ -222,19 +222,19 @@ def test_the_outlook_is_what_compare_says_each_needs() -> None:
             "more_seeds": [10.0, 4.0],
         }
     )
-    assert conclusions._more_runs(rows) == 10 + 4 + 10
+    assert next_step._more_runs(rows) == 10 + 4 + 10
 
 
 def test_seeds_that_the_sweep_asks_for_already_are_not_asked_for_again() -> None:
     runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
     begun = runs[runs["seed"] < 3]
-    assert conclusions.write_outlook(answer_of(begun, epochs, "", runs)) == [
+    assert next_step.write_outlook(answer_of(begun, epochs, "", runs)) == [
         # two cells, at 2.5 seconds a run
         "To begin to judge 1 open difference takes about 5 seeds more: some 25 s of training time, "
         "at what these runs took. The sweep is still to train them."
     ]
     few = runs[runs["seed"] < 7]
-    (line,) = conclusions.write_outlook(answer_of(begun, epochs, "", few))
+    (line,) = next_step.write_outlook(answer_of(begun, epochs, "", few))
     assert "{min: 8, max: 64, until: resolved}" in line
 
 
@@ -247,16 +247,16 @@ def test_what_the_outlook_proposes_is_a_sweep_file_that_is_right() -> None:
     criteria = read_criteria("comparison: {margin: 0.2}")
     later = analysis.conclude(runs, epochs, criteria, first_plan=FirstPlan(64))
     assert later.primary["verdict"].tolist() == ["unresolved"]
-    (line,) = conclusions.write_outlook(later)
+    (line,) = next_step.write_outlook(later)
     proposed = yaml.safe_load(re.search("seeds: ({.*}) in the sweep file", line)[1])
     assert SeedsUntil.model_validate(proposed).min == 64
     more, _ = make_tables(("constant", "step"), (0.3,), seeds=200, n_epochs=1)
     waiting = analysis.conclude(runs, epochs, criteria, planned=more, first_plan=FirstPlan(64))
-    (line,) = conclusions.write_outlook(waiting)
+    (line,) = next_step.write_outlook(waiting)
     assert line.endswith("The sweep is still to train them.")
     runs["seed"] += 100
     elsewhere = analysis.conclude(runs, epochs, criteria, first_plan=FirstPlan(64))
-    (line,) = conclusions.write_outlook(elsewhere)
+    (line,) = next_step.write_outlook(elsewhere)
     assert line.endswith("Add them at the end of `seeds` in the sweep file.")
 
 
@@ -265,7 +265,7 @@ def test_where_no_run_has_a_time_none_is_made_up() -> None:
         ("constant", "step"), (0.0, 0.3), 8, 1, status=lambda *cell: "failed"
     )
     first = runs[(runs["seed"] == 0) & (runs["dropout"] == 0.0)]
-    assert conclusions.write_outlook(answer_of(first, epochs, "", runs)) == [
+    assert next_step.write_outlook(answer_of(first, epochs, "", runs)) == [
         "To begin to judge 1 open difference takes about 8 seeds more. The sweep is still to train "
         "them."
     ]
@@ -276,7 +276,22 @@ def test_the_outlook_has_the_budget_of_the_sweep_file() -> None:
     close = found(text=seeds + "comparison: {margin: 0.0001}")
     beyond = analysis.open_questions(close.table)["more_seeds"].map(np.isinf).sum()
     assert beyond > 0
-    assert conclusions.write_outlook(close)[-1].endswith("may not be resolvable within 20 seeds.")
+    assert next_step.write_outlook(close)[-1].endswith("may not be resolvable within 20 seeds.")
+
+
+def test_a_difference_that_is_one_number_is_not_promised_to_be_settled() -> None:
+    """As it is, no look would give it an interval."""
+    runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
+    step = runs["scheduler"] == "step"
+    runs.loc[step, "test_accuracy"] = runs.loc[~step, "test_accuracy"].to_numpy() + 0.002
+    answer = answer_of(runs, epochs, "", None)
+    assert answer.primary["verdict"].tolist() == ["unresolved"]
+    assert list(next_step.write_next_step(answer)) == [
+        "What is open may not be resolvable within 1,000 seeds."
+    ]
+    assert next_step.write_outlook(answer) == [
+        "1 difference may not be resolvable within 1,000 seeds."
+    ]
 
 
 def test_one_verdict_is_the_verdict() -> None:
@@ -319,7 +334,7 @@ def test_one_scheduler_has_none_to_be_compared_with() -> None:
         "There is one scheduler, step, so none to compare it with."
     )
     assert conclusions.write_summary(answer) == ""
-    assert conclusions.write_outlook(answer) == []
+    assert next_step.write_outlook(answer) == []
     assert conclusions.group_sentences(answer, 5) == []
 
 
@@ -329,7 +344,7 @@ def test_seeds_that_differ_are_told_from_the_fewest_to_the_most() -> None:
     answer = answer_of(runs, epochs, "comparison: {margin: 0.0001, confidence: 0.999999}", runs)
     assert answer.primary["n"].tolist() == [8, 16]
     assert conclusions.write_summary(answer).startswith("Of 2 differences at 8 to 16 seeds: ")
-    lines = conclusions.write_outlook(answer)
+    lines = next_step.write_outlook(answer)
     dry = runs.index[(runs["dropout"] == 0.0) & (runs["scheduler"] == "step")]
     runs.loc[dry[0], ["status", "test_accuracy"]] = ["diverged", None]
     part = answer_of(runs, epochs, "comparison: {margin: 0.0001, confidence: 0.999999}", runs)

@@ -109,6 +109,9 @@ def test_of_lrdecays_own_runs_a_missing_digest_still_counts_as_different():
     assert "the initial weights differ at 9 seeds" in row["sentence"]
 
 
+SEEDS_AT = [(0.0, range(3)), (0.3, range(50, 53))]
+
+
 def apart(table, by=100):
     """The seeds of b are others than those of a."""
     return table.assign(seed=table["seed"] + by * (table["label"] == "b"))
@@ -194,6 +197,15 @@ def test_seeds_of_one_side_are_named_or_left_out_if_asked():
     row = primary(got.compare(common_seeds=True))
     assert row["verdict"] == "higher"
     assert "8 pairs by seed, not verified; 8 of 10 seeds)" in row["sentence"]
+
+
+def test_seeds_of_one_dropout_alone_are_not_of_one_side():
+    """Both schedulers have seeds 0 to 2 at dropout 0, and 50 to 52 at 0.3."""
+    parts = [make_table(3, rate=rate).assign(seed=[*first, *first]) for rate, first in SEEDS_AT]
+    found = take(pd.concat(parts), dropout="rate").compare().set_index("family")["sentence"]
+    words = "seeds 0, 1, 2, 50, 51, 52 are not there for both schedulers at"
+    assert f"since {words} each dropout." in found["average"]
+    assert f"since {words} both dropouts." in found["interaction"]
 
 
 def test_fixed_seeds_have_the_t_interval_of_all_pairs():

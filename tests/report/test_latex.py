@@ -412,3 +412,10 @@ def test_latex_compiles_it(tmp_path: Path, fonts: str) -> None:
         printed = (tmp_path / "paper.txt").read_text("utf-8")
         assert r"\input{/etc/passwd}" in printed.replace("{ ", "{")
         assert "[x]" in printed
+
+
+def test_runs_are_still_to_come_only_where_they_are_planned() -> None:
+    runs, epochs = make_tables(("constant", "step"), (0.3,), 9, 2)
+    for planned, end in ((runs, "1 run is still to come."), (None, "1 run is missing.")):
+        found = conclude(runs[:-1], epochs, CRITERIA, planned=planned)
+        assert read(found).captions[0].endswith(end)
