@@ -128,7 +128,7 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         )
         if not inside:
             text += f" Of all {row['n']} seeds the mean is {gain:.{decimals}f}, outside of that."
-        if row["skew_holds"] is not pd.NA and not row["skew_holds"]:
+        if pd.notna(row["skew_holds"]) and not row["skew_holds"]:
             text += (
                 " It supposes differences that are not skewed: corrected for their skewness the "
                 "interval contains 0."

@@ -138,6 +138,9 @@ def test_without_a_common_seed_the_interval_is_welchs(counts):
     assert (row["pairing"], row["n_a"], row["n_b"]) == ("not paired", counts[1], counts[0])
     words = f"{counts[1]} and {counts[0]} runs, not paired; for a number of seeds fixed beforehand"
     assert f"{words})" in row["sentence"]
+    # nothing was corrected for skewness, so nothing is said of it
+    assert row["skew_holds"] is pd.NA
+    assert "skew" not in row["sentence"]
 
 
 def test_samples_of_different_datasets_are_not_compared():
