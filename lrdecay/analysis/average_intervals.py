@@ -10,7 +10,7 @@ import numpy as np
 
 from lrdecay.analysis.distributions import Numbers, t_isf
 from lrdecay.analysis.intervals import t_radius
-from lrdecay.analysis.paired_statistics import SAME
+from lrdecay.analysis.paired_statistics import find_rounding
 from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER, UNRESOLVED
 
 FEWEST_DATASETS = 3
@@ -63,7 +63,7 @@ def datasets_radius(means: Numbers, level: Numbers) -> np.ndarray:
     if k < FEWEST_DATASETS:
         return np.full(means.shape[:-1], np.inf)
     sd = means.std(axis=-1, ddof=1)
-    wide: np.ndarray = np.where(sd >= SAME, t_radius(k, sd, level), np.inf)
+    wide: np.ndarray = np.where(sd >= find_rounding(means), t_radius(k, sd, level), np.inf)
     return wide
 
 

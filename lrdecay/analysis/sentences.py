@@ -10,7 +10,12 @@ from lrdecay.analysis.axes import list_strata
 from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.looks import list_looks
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.number_text import count_decimals, format_interval, format_number
+from lrdecay.analysis.number_text import (
+    count_decimals,
+    format_decimals,
+    format_interval,
+    format_number,
+)
 from lrdecay.analysis.pairing import NOT_PAIRED, describe_basis, describe_pairing
 from lrdecay.analysis.reasons import Row, list_reasons
 from lrdecay.analysis.verdicts import (
@@ -120,14 +125,15 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         gain, decimals = mean if verdict == HIGHER else -mean, count_decimals(near, far, marks)
         interval = format_interval(near, far, *marks)
         inside = near <= gain <= far  # else seeds after the look that decided are unlike the first
-        amount = metric.spell(f"{gain:.{decimals}f}" if inside else interval)
+        gained = format_decimals(gain, decimals)
+        amount = metric.spell(gained if inside else interval)
         size = f", by {row['size']} {within}" if isinstance(row["size"], str) else ""
         text = (
             f"{_where(row, ': ')}{_claim(row, metric, amount)} on {metric.images} "
             f"(family-wise interval {interval}, {looks}){size}."
         )
         if not inside:
-            text += f" Of all {row['n']} seeds the mean is {gain:.{decimals}f}, outside of that."
+            text += f" Of all {row['n']} seeds the mean is {gained}, outside of that."
         if pd.notna(row["skew_holds"]) and not row["skew_holds"]:
             text += (
                 " It supposes differences that are not skewed: corrected for their skewness the "

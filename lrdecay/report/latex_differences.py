@@ -54,7 +54,7 @@ def _write_difference(row: Row, metric: Metric, with_count: bool) -> list[str]:
     low, high, interval = row["low"], row["high"], "--"
     decimals = 2
     if math.isfinite(low) and math.isfinite(high):
-        decimals = count_decimals(low, high)
+        decimals = min(count_decimals(low, high), MOST_DECIMALS)
         ends = (f"{round(end, decimals) + 0.0:.{decimals}f}" for end in (low, high))
         interval = f"$[{', '.join(ends)}]$"
     elif math.isfinite(row["mean"]) and row["mean"]:

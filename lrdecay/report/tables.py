@@ -19,7 +19,12 @@ from lrdecay.analysis import (
 from lrdecay.analysis.axes import drop_own_dropout, list_strata
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.metrics import METRICS_COMPARED, POINTS, UNIT_TITLES, Metric
-from lrdecay.analysis.number_text import DECIMALS, format_interval, format_number
+from lrdecay.analysis.number_text import (
+    drop_rounding,
+    format_decimals,
+    format_interval,
+    format_number,
+)
 from lrdecay.analysis.pairing import count_pairs
 from lrdecay.analysis.sentences import list_best, name_contrast
 from lrdecay.core.text import capitalize, format_named, format_values, join_filled, to_text
@@ -29,6 +34,7 @@ from lrdecay.report.conclusions import find_axes
 MAX_ENDED_EARLY = 100
 """Diverged or failed runs that are listed one by one."""
 MAX_LINES = 1000
+_SMALL = 0.001  # of such means 4 decimals show little
 """Cells or contrasts that are listed."""
 
 Row = Mapping[Hashable, Any]
@@ -77,16 +83,16 @@ def tabulate_cells(
     axes = drop_own_dropout(cell_axes(runs), runs)
     metric = METRICS_COMPARED["test_accuracy"] if metric is None else metric
     table = cell_summary(runs, metric.name)
-    digits = 2 if metric.unit == POINTS else 4
+    decimals = 2 if metric.unit == POINTS else _count_decimals(table["mean"].abs().max())
     lines = []
     best = {} if found is None or found.metric != metric else _find_best(found, axes)
     for cell in table.head(MAX_LINES).to_dict("records"):
         about = {axis: to_text(cell[axis]) for axis in axes}
         may_be_best = [Cell(best.get(tuple(about.values()), ""))] if best else []
-        mean = (
-            "no mean" if math.isnan(cell["mean"]) else f"{metric.scale * cell['mean']:.{digits}f}"
+        mean, sd = (
+            none if math.isnan(cell[name]) else format_decimals(metric.scale * cell[name], decimals)
+            for name, none in (("mean", "no mean"), ("sd", ""))
         )
-        sd = "" if math.isnan(cell["sd"]) else f"{metric.scale * cell['sd']:.{digits}f}"
         counts = [str(int(cell[name])) for name in ("n", "n_diverged", "n_failed")]
         texts = [Cell(text) for text in about.values()]
         mean_and_sd, others = (
@@ -105,6 +111,12 @@ def tabulate_cells(
         lines,
         _left_out(len(table) - len(lines), "in runs.parquet"),
     )
+
+
+def _count_decimals(largest: float) -> int:
+    """Return how many decimals a table of means has: 4, or what gives the largest of small ones
+    four digits."""
+    return 3 - math.floor(math.log10(largest)) if 0 < largest < _SMALL else 4
 
 
 def _find_best(found: Conclusions, axes: Sequence[str]) -> dict[tuple[str, ...], str]:
@@ -180,7 +192,7 @@ def _contrast(row: Row, of_images: bool) -> list[Cell]:
 
 
 def _exact(value: float) -> str:
-    return f"{round(value, DECIMALS) + 0.0:.6g}" if math.isfinite(value) else ""
+    return f"{drop_rounding(value):.6g}" if math.isfinite(value) else ""
 
 
 def tabulate_ended_early(runs: pd.DataFrame) -> Listing | None:

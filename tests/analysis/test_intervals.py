@@ -480,8 +480,13 @@ def test_the_smallest_step_of_each_metric():
     assert steps("val_accuracy", runs.assign(validation=0)) == [0, 0]
 
 
-def test_losses_are_one_number_to_nine_places():
-    for noise, sd in ((4e-10, 0.0), (6e-10, 6e-10 * math.sqrt(16 / 15))):
+def test_losses_are_one_number_to_nine_digits():
+    """Of the smallest, 0.32, that is 3.2e-10, and differences are two of the noise apart."""
+    for noise, sd in (
+        (1.5e-10, 0.0),
+        (1.7e-10, 1.7e-10 * math.sqrt(16 / 15)),
+        (6e-10, 6e-10 * math.sqrt(16 / 15)),
+    ):
         runs = of_differences(0.05 + NOISE)
         swing = np.where(runs["seed"] % 2 == 0, noise, -noise)
         own = runs["scheduler"] == "step"

@@ -14,6 +14,7 @@ from lrdecay import analysis
 from lrdecay.core.errors import InputError
 from lrdecay.report.compare import compare_folder
 from lrdecay.report.frame_import import from_frame
+from lrdecay.report.tables import tabulate_cells
 from lrdecay.store.reader import read_runs
 
 PROBLEMS = ("resnet20-cifar10", "resnet56-cifar100", "mobilenetv2-fmnist")
@@ -165,8 +166,24 @@ def test_of_two_runs_a_side_nothing_is_said():
 def test_samples_that_do_not_vary_have_no_interval():
     table = apart(make_table(5))
     table["acc"] = np.where(table["label"] == "a", 90.0, 91.0)
-    row = primary(take(table).compare())
-    assert (row["verdict"], row["low"], row["high"]) == ("unresolved", -np.inf, np.inf)
+    rounded = table.assign(acc=table["acc"] + np.where(table["seed"] % 2, 2e-14, 0.0))
+    assert rounded.groupby("label")["acc"].nunique().tolist() == [2, 2]
+    for each in (table, rounded):
+        row = primary(take(each).compare())
+        assert (row["verdict"], row["low"], row["high"]) == ("unresolved", -np.inf, np.inf)
+        assert row["more_seeds"] == np.inf
+
+
+def test_small_means_are_shown_in_digits_and_not_in_decimals():
+    table = make_table().assign(acc=lambda t: t["acc"] * 1e-9)
+    found = take(table, metric={"test_mse": "acc"}, higher_is_better=False).conclude()
+    lines = tabulate_cells(found.blocks.runs, found.metric, False, found).lines
+    for line, (label, own) in zip(lines, table.groupby("label")["acc"], strict=True):
+        assert [cell.text for cell in line.cells[:3]] == [
+            label,
+            f"{own.mean():.3e}",
+            f"{own.std():.1e}",
+        ]
 
 
 def test_a_family_of_samples_shares_the_error():
