@@ -38,6 +38,19 @@ def check_values(table: pd.DataFrame, names: Iterable[str]) -> None:
             raise _error(table, bad, name, _describe(column))
 
 
+def check_shares(table: pd.DataFrame, name: str) -> None:
+    """Refuse a column of numbers that are to be shown as percentage points, and are none of 1.
+
+    Raises:
+        InputError: a value is not from 0 to 1.
+    """
+    numbers = table[name].astype("float64")
+    bad = (numbers.notna() & ~numbers.between(0, 1)).to_numpy(dtype=bool)
+    if bad.any():
+        valid = "a share from 0 to 1, since its unit is points: divide percent by 100"
+        raise _error(table, bad, name, valid)
+
+
 def with_engines(epochs: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Return epochs with the `engine` of the run of each row, if `runs` tell; of rows of other runs
     nothing is known, so that they may lack what those of a foreign loop may."""

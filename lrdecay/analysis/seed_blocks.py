@@ -24,7 +24,8 @@ from lrdecay.analysis.axes import (
     require_columns,
 )
 from lrdecay.analysis.doubled_runs import refuse_copies, refuse_doubles
-from lrdecay.analysis.metrics import Metric, find_steps, read_metric
+from lrdecay.analysis.frame_check import check_shares
+from lrdecay.analysis.metrics import POINTS, Metric, find_steps, read_metric
 from lrdecay.core.errors import InputError
 from lrdecay.store.columns import FOREIGN
 from lrdecay.store.importing.columns import TOLD
@@ -104,7 +105,7 @@ def build_seed_blocks(
     results that were imported there is no plan: they are all there is.
 
     Raises:
-        InputError: there are no runs, a column is missing, two runs are of one cell and seed, or
+        InputError: there are no runs, a column is missing or has what cannot be there, two runs are of one cell and seed, or
             runs of one cell at two seeds are the same.
     """
     # before any row is left out, so that the rows of an error are those of the table
@@ -112,6 +113,8 @@ def build_seed_blocks(
     runs = _complete(runs)
     axes_there = [axis for axis in AXES if axis in runs]
     require_columns(runs, ["seed", "scheduler", "phase", "status", *axes_there, *own])
+    if own and metric.unit == POINTS:
+        check_shares(runs, metric.name)
     runs = compared(runs)
     if runs.empty:
         raise InputError("no runs to compare: the table has none of phase compare")

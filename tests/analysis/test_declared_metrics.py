@@ -133,6 +133,19 @@ def test_a_known_unit_is_printed(runs, unit, scale, word):
     assert f"{word} on these data" in row["sentence"]
 
 
+def test_points_are_of_shares_and_percent_is_refused(runs):
+    frame, _ = with_values(runs, 0.01)
+    percent = frame.assign(test_f1=frame["test_f1"].where(frame["seed"] != 3, 80.5))
+    with pytest.raises(InputError) as error:
+        analysis.compare(percent, metric="test_f1", declared=[metric(unit=POINTS)])
+    row = int((frame["seed"] == 3).to_numpy().argmax())
+    assert str(error.value) == (
+        f"test_f1 is 80.5 in row {row} from 0 (run {frame['run_id'][row]}), the first of 2 such "
+        f"rows; valid is a share from 0 to 1, since its unit is points: divide percent by 100"
+    )
+    analysis.compare(percent, metric="test_f1", declared=[metric(unit=OWN)])
+
+
 def test_the_direction_decides_which_is_best_and_how_it_is_worded(runs):
     frame, _ = with_values(runs)
     for better, best in ((True, {"step"}), (False, {"constant"})):
