@@ -105,8 +105,8 @@ def build_seed_blocks(
     results that were imported there is no plan: they are all there is.
 
     Raises:
-        InputError: there are no runs, a column is missing or has what cannot be there, two runs are of one cell and seed, or
-            runs of one cell at two seeds are the same.
+        InputError: there are no runs, a column is missing or has what cannot be there, two runs
+            are of one cell and seed, or runs of one cell at two seeds are the same.
     """
     # before any row is left out, so that the rows of an error are those of the table
     own = [] if metric.needs_epochs else [metric.name]
