@@ -194,7 +194,8 @@ def _list_axes(rows: pd.DataFrame) -> list[str]:
 
 
 def _name_place(row: Mapping[Hashable, Any] | pd.Series[Any], axes: Sequence[str]) -> str:
-    return join_filled(*(format_named(axis, row[axis]) for axis in axes))
+    named = join_filled(*(format_named(axis, row[axis]) for axis in axes))
+    return named or ("dropout not given" if axes else "")
 
 
 def count_outcomes(outcomes: pd.Series[str], reference: str, yet: str = YET) -> str:

@@ -11,8 +11,10 @@ from helpers.imports import make_table, primary, read_case, take
 from scipy import stats
 
 from lrdecay import analysis
+from lrdecay.analysis.headline import write_answer
 from lrdecay.core.errors import InputError
 from lrdecay.report.compare import compare_folder
+from lrdecay.report.conclusions import write_question
 from lrdecay.report.frame_import import from_frame
 from lrdecay.report.tables import tabulate_cells
 from lrdecay.store.reader import read_runs
@@ -400,3 +402,31 @@ def test_a_metric_of_its_own_is_saved_and_compared(tmp_path):
     assert sentence.startswith("a beats b by ")
     text = got.write_report(tmp_path / "page.html", metric="val_ppl").read_text(encoding="utf-8")
     assert "val ppl" in text
+
+
+def test_runs_whose_dropout_is_not_given_stand_beside_those_of_one(tmp_path):
+    """They are no dropout that others are compared with, nor averaged over."""
+    table = make_table()
+    table = pd.concat(
+        [table, table.assign(rate=0.3, acc=table["acc"] - 1), table.assign(rate=0.5)],
+        ignore_index=True,
+    )
+    found = take(table, dropout="rate").conclude()
+    whole = found.table
+    assert whole.groupby("family", sort=False)["where"].agg(list).to_dict() == {
+        "scheduler": ["dropout 0.3", "dropout 0.5", "dropout not given"],
+        "average": ["averaged over dropout 0.3, 0.5"],
+        "dropout": ["a", "b"],
+        "interaction": ["dropout 0.5 against 0.3"],
+    }
+    assert whole["a"].tolist() == ["b"] * 4 + ["dropout 0.5"] * 2 + ["b"]
+    gain = table["acc"][9:18].mean() - table["acc"][:9].mean()
+    assert whole["mean"].tolist() == pytest.approx([gain] * 4 + [1.0, 1.0, 0.0])
+    assert whole["sentence"][2].startswith("dropout not given: b beats a by ")
+    question = "b against a at dropout 0.3, 0.5 and not given, by test accuracy."
+    assert write_question(found).startswith(question)
+    lost = table.assign(acc=table["acc"].where(table["rate"].notna() | (table["label"] == "a")))
+    said = write_answer(take(lost, dropout="rate").conclude())
+    assert said.endswith("b is not judged at dropout not given."), said
+    page = take(table, dropout="rate").write_report(tmp_path / "report.html")
+    assert "dropout not given: b beats a by" in page.read_text()
