@@ -16,7 +16,13 @@ from lrdecay.analysis.paired_statistics import (
     describe_differences,
     find_rounding,
 )
-from lrdecay.analysis.seed_blocks import DIGESTS, Blocks, State, find_unlike_digests
+from lrdecay.analysis.seed_blocks import (
+    DIGESTS,
+    Blocks,
+    State,
+    find_lacking_digests,
+    find_unlike_digests,
+)
 
 FAULTS = (
     *("n_missing", "n_failed", "n_without", "n_unknown", "n_diverged_a", "n_diverged_b"),
@@ -24,7 +30,8 @@ FAULTS = (
     *("n_same", "n_one_schedule"),
 )
 """Counts of seeds of which any that is not 0 leaves a contrast without pairs."""
-COUNTS = ("n", "n_asked", "n_waiting", *FAULTS, "n_same_rates")
+_LACKING = tuple(f"n_lacking_{name}" for name in DIGESTS)
+COUNTS = ("n", "n_asked", "n_waiting", *FAULTS, *_LACKING, "n_same_rates")
 
 
 def estimate_contrasts(
@@ -39,8 +46,9 @@ def estimate_contrasts(
         Counts of seeds: `n` pairs; `n_asked`; `n_missing` and `n_waiting` (not there, or still to
         come), `n_failed`, `n_without` (completed without the metric), `n_unknown` (imported without
         it, and without a word on how they ended), `n_diverged_a`, `n_diverged_b` (by side),
-        `n_unlike_*` (digests that differ), `n_same` (all of them, where
-        another dropout changed nothing), `n_one_schedule` (all of them, where both sides had the
+        `n_unlike_*` (digests that differ, or that a run of lrdecay's own lacks) and of these
+        `n_lacking_*` (that are lacking, and not different where they are there), `n_same` (all of
+        them, where another dropout changed nothing), `n_one_schedule` (all, where both sides had the
         same rates and the same outcome), `n_same_rates` (all of them, where they had the same
         rates). Where any of `FAULTS` is not 0 nothing is paired, and the numbers are null: `mean`,
         `sd` and `skew` of the differences, of which those that are one number but for rounding have
@@ -204,6 +212,8 @@ def _counts(
     }
     for name, where in find_unlike_digests(blocks, cells).items():
         counts[f"n_unlike_{name}"] = where.sum(axis=1)
+    for name, where in find_lacking_digests(blocks, cells).items():
+        counts[f"n_lacking_{name}"] = where.sum(axis=1)
     counts["n"] = complete.sum(axis=1)
     same = _are_alike(blocks.outcomes[cells], reverse=True)
     counts["n_same"] = np.where(of_dropouts & (same | ~complete).all(axis=1), counts["n"], 0)

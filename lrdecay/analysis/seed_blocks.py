@@ -192,6 +192,17 @@ def find_unlike_digests(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarr
     return found
 
 
+def find_lacking_digests(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarray]:
+    """Return, as `find_unlike_digests`, at which of its seeds no two digests differ, and one of
+    lrdecay's own runs lacks its own."""
+    found = {}
+    for name, unlike in find_unlike_digests(blocks, cells).items():
+        codes = blocks.digests[name][cells]
+        highest = codes.max(axis=1, keepdims=True)
+        found[name] = unlike & ((codes < 0) | (codes == highest)).all(axis=1)
+    return found
+
+
 def _complete(runs: pd.DataFrame) -> pd.DataFrame:
     """Return runs with the columns that a comparison goes by and that a frame may lack which was
     made by hand: nothing else is known of its runs, so they count as imported."""
