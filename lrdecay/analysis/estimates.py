@@ -48,14 +48,14 @@ def estimate_contrasts(
         it, and without a word on how they ended), `n_diverged_a`, `n_diverged_b` (by side),
         `n_unlike_*` (digests that differ, or that a run of lrdecay's own lacks) and of these
         `n_lacking_*` (that are lacking, and not different where they are there), `n_same` (all of
-        them, where another dropout changed nothing), `n_one_schedule` (all, where both sides had the
-        same rates and the same outcome), `n_same_rates` (all of them, where they had the same
-        rates). Where any of `FAULTS` is not 0 nothing is paired, and the numbers are null: `mean`,
-        `sd` and `skew` of the differences, of which those that are one number but for rounding have
-        sd 0; `effect`, mean/sd (Cohen's d_z); the `correlation` that pairing found between the
-        sides, and `unpaired_sd`, the sd without it; `wins`, the share of seeds where a beats b,
-        ties half, with its 95% Wilson interval; and `p_signflip`, the p-value of the sign-flip test
-        for a number of seeds fixed beforehand (if asked for; up to 64 seeds).
+        them, where another dropout changed nothing), `n_one_schedule` (all of them, where both
+        sides had the same rates and the same outcome), `n_same_rates` (all of them, where they had
+        the same rates). Where any of `FAULTS` is not 0 nothing is paired, and the numbers are null:
+        `mean`, `sd` and `skew` of the differences, of which those that are one number but for
+        rounding have sd 0; `effect`, mean/sd (Cohen's d_z); the `correlation` that pairing found
+        between the sides, and `unpaired_sd`, the sd without it; `wins`, the share of seeds where a
+        beats b, ties half, with its 95% Wilson interval; and `p_signflip`, the p-value of the
+        sign-flip test for a number of seeds fixed beforehand (if asked for; up to 64 seeds).
     """
     columns = {name: np.zeros(len(contrasts), int) for name in COUNTS}
     columns |= {name: np.full(len(contrasts), np.nan) for name in NUMBERS}

@@ -225,14 +225,14 @@ def _with_planned(runs: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
 
 
 def _number_outcomes(runs: pd.DataFrame) -> pd.Series[float]:
-    """Return a number for each distinct outcome; NaN of a run that has none."""
+    """Return a number for each distinct outcome; NaN of a run that has none, or that was imported,
+    since its numbers may be rounded."""
     names = [name for name in OUTCOME if name in runs]
     if "test_loss" not in names:  # two runs may well have one accuracy
         return pd.Series(np.nan, index=runs.index)
     numbers = runs.groupby(names, dropna=False, sort=False).ngroup().astype("float64")
-    found: pd.Series[float] = numbers.where(
-        (runs["status"] == "completed") & runs["test_loss"].notna()
-    )
+    known = (runs["status"] == "completed") & runs["test_loss"].notna()
+    found: pd.Series[float] = numbers.where(known & (runs["engine"] != "imported"))
     return found
 
 
