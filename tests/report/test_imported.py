@@ -20,6 +20,7 @@ from lrdecay.report.frame_import import from_frame
 from lrdecay.report.tables import tabulate_cells
 from lrdecay.store.reader import read_runs
 
+NAMED = {"first": 1.0, "second": 1.5}
 PROBLEMS = ("resnet20-cifar10", "resnet56-cifar100", "mobilenetv2-fmnist")
 
 
@@ -442,3 +443,16 @@ def test_numbers_that_may_be_rounded_are_not_called_the_same_to_the_bit():
     assert describe_identical_runs(found.blocks) == []
     assert not found.table[["n_same", "n_one_schedule"]].any(axis=None)
     assert "changed nothing" not in " ".join(found.table["sentence"])
+
+
+def test_imports_are_averaged_over_their_datasets_by_the_labels():
+    tables = {name: make_table(acc=make_table()["acc"] / scale) for name, scale in NAMED.items()}
+    found = {
+        name: take(table, name=name, unit="percent").conclude() for name, table in tables.items()
+    }
+    averages = analysis.average_datasets(found)
+    assert averages.shared.not_averaged == ""
+    (row,) = averages.table.to_dict("records")
+    gains = [table["acc"][9:].mean() - table["acc"][:9].mean() for table in tables.values()]
+    assert (row["scheduler"], row["n_datasets"]) == ("b", 2)
+    assert row["mean"] == pytest.approx(sum(gains) / 2)
