@@ -79,9 +79,9 @@ class Conclusions:
     family_sizes: Mapping[str, int]
 
     def spell_margin(self) -> str:
-        """Return the margin with its unit; nothing where none is given."""
+        """Return the margin with its unit; nothing where none is given, or nothing is within it."""
         margin = self.criteria.margin
-        return "" if margin is None else self.metric.spell(f"{margin:g}")
+        return self.metric.spell(f"{margin:g}") if margin else ""
 
     @cached_property
     def table(self) -> pd.DataFrame:

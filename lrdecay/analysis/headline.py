@@ -52,7 +52,7 @@ def write_answer(found: Conclusions) -> str:
 def write_confidence(found: Conclusions) -> str:
     """Return how sure the primary verdicts are, all together; nothing where there is none."""
     count = int((found.primary["verdict"] != NOT_EVALUATED).sum())
-    chance = f"{100 * found.criteria.confidence:g}%"
+    chance = f"{100 * found.criteria.confidence:.12g}%"
     if not count:
         return ""
     verdicts = "The verdict is right" if count == 1 else f"All {count} verdicts are right together"

@@ -123,7 +123,7 @@ def _say_sure(averages: DatasetAverages, prefix: str) -> str:
     size = int((np.isfinite(low) & np.isfinite(high) & (low <= high)).sum())
     each = {0: "", 1: "the verdict is right", 2: "both verdicts are right together"}
     right = each.get(size, f"all {size} verdicts are right together")
-    return f"{right} with {100 * averages.confidence:g}% confidence" if size else ""
+    return f"{right} with {100 * averages.confidence:.12g}% confidence" if size else ""
 
 
 def _tabulate(row: Row, averages: DatasetAverages) -> AverageLine:

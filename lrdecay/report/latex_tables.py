@@ -223,7 +223,7 @@ def _describe_best(found: Conclusions, cells: pd.DataFrame) -> Iterator[str]:
         return
     places = name_places(found)
     same, each = (f" at the same {places}", f"; at each {places}") if places else ("", ";")
-    chance = f"{100 * found.criteria.confidence:g}%"
+    chance = f"{100 * found.criteria.confidence:.12g}%"
     yield (
         f"Bold: not excluded as best, since no other scheduler{same} is shown to be better"
         f"{each} the best of those compared is in bold with {chance} confidence."

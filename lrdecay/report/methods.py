@@ -137,8 +137,8 @@ def _describe_rule(found: Conclusions) -> Iterator[str]:
         place = f" at each {places}" if (places := name_places(found)) else ""
         yield (
             f"A scheduler was excluded as best where the interval of some pair showed another one "
-            f"to be better, with {100 * found.criteria.confidence:g}% confidence{place} that the "
-            f"best one was not."
+            f"to be better, with {100 * found.criteria.confidence:.12g}% confidence{place} that "
+            f"the best one was not."
         )
     if found.departures and (judged or ranked):
         yield f"Not as planned, so exploratory: {'; '.join(found.departures)}."

@@ -190,5 +190,5 @@ def _answer(found: Conclusions) -> Mapping[str, Any]:
         "best_left_out": len(best) - len(best[:MAX_SENTENCES]),
         "places": conclusions.name_places(found),
         "outlook": conclusions.write_outlook(found),
-        "confidence": f"{100 * found.criteria.confidence:g}%",
+        "confidence": f"{100 * found.criteria.confidence:.12g}%",
     }

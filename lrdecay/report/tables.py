@@ -145,7 +145,7 @@ def tabulate_contrasts(found: Conclusions) -> list[Listing]:
     size = int(primary.sum())
     others = found.table[~primary].groupby("family", sort=False)
     what = describe_family(PRIMARY, found.table[primary])
-    confidence = f"{100 * found.criteria.confidence:g}%"
+    confidence = f"{100 * found.criteria.confidence:.12g}%"
     captions = {
         "table-differences": (
             f"The primary family{'' if found.blocks.imported else ', fixed beforehand'}: {what}. "

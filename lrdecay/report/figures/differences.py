@@ -136,7 +136,7 @@ def _bar(found: Conclusions) -> str:
     size = len(found.primary)
     right = "right" if size == 1 else f"all {size} right together"
     looks = "" if found.criteria.seeds_fixed else ", at all looks together"
-    return f"Intervals: {right} with {100 * found.criteria.confidence:g}% confidence{looks}."
+    return f"Intervals: {right} with {100 * found.criteria.confidence:.12g}% confidence{looks}."
 
 
 def _margin(found: Conclusions) -> str:
