@@ -11,7 +11,7 @@ NUMBERS = (
     *("wins", "wins_low", "wins_high", "p_signflip"),
 )
 
-SAME = 1e-9
+SAME = 1e-12
 """What differs by less does so by rounding: a share of how large the values are."""
 _TINY = 1e-75  # of what is smaller, products of variances are 0
 
@@ -67,10 +67,11 @@ def compute_paired_statistics(
     return found
 
 
-def find_rounding(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Return below what the values along an axis are apart by rounding; NaN stands for none."""
+def find_rounding(values: np.ndarray, axis: int = -1, share: float = SAME) -> np.ndarray:
+    """Return below what the values along an axis are apart by rounding, as a share of how large
+    they are; NaN stands for none."""
     size: np.ndarray = np.nan_to_num(abs(values)).max(axis=axis)
-    return np.maximum(SAME * size, _TINY)
+    return np.maximum(share * size, _TINY)
 
 
 def _sign_flips(differences: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def draw_heat_map(setting: Setting) -> Chart | None:
 def draw_accuracy_by_dropout(setting: Setting) -> Chart | None:
     """Test accuracy after the last epoch, against dropout."""
     cells = setting.completed
-    if not has_dropout(cells).all():
+    if cells.empty or not has_dropout(cells).all():
         return None
     ax = plots.plot_accuracy_by_dropout(setting.runs, ax=panels.make_panel(), **setting.options)
     what = "Test accuracy after the last epoch, in percent"
@@ -61,7 +61,7 @@ def draw_gap_by_dropout(setting: Setting) -> Chart | None:
     """Training minus test accuracy after the last epoch, against dropout."""
     gaps = train_test_gap(setting.runs, setting.epochs)
     cells = cell_summary(gaps, "train_test_gap").query("n > 0")
-    if not has_dropout(cells).all():
+    if cells.empty or not has_dropout(cells).all():
         return None
     ax = plots.plot_gap_by_dropout(
         setting.runs, setting.epochs, ax=panels.make_panel(), **setting.options
