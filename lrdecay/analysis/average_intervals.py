@@ -10,9 +10,12 @@ import numpy as np
 
 from lrdecay.analysis.distributions import Numbers, t_isf
 from lrdecay.analysis.intervals import t_radius
-from lrdecay.analysis.paired_statistics import SAME
+from lrdecay.analysis.paired_statistics import find_rounding
 from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER, UNRESOLVED
 
+SAME = 1e-9
+"""What mean differences are apart by rounding, as a share of how large they are: they are small
+beside what differs."""
 FEWEST_DATASETS = 3
 """Of fewer, nothing can be told of datasets like them."""
 
@@ -63,7 +66,9 @@ def datasets_radius(means: Numbers, level: Numbers) -> np.ndarray:
     if k < FEWEST_DATASETS:
         return np.full(means.shape[:-1], np.inf)
     sd = means.std(axis=-1, ddof=1)
-    wide: np.ndarray = np.where(sd >= SAME, t_radius(k, sd, level), np.inf)
+    wide: np.ndarray = np.where(
+        sd >= find_rounding(means, share=SAME), t_radius(k, sd, level), np.inf
+    )
     return wide
 
 

@@ -122,11 +122,15 @@ def sort_by_axes(
 
 
 def require_columns(table: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Refuse a table that lacks one of the columns, or has in one what cannot be there."""
+    """Refuse a table that lacks one of the columns or has it twice, or has in one what cannot be
+    there."""
     missing = [column for column in columns if column not in table]
     if missing:
         raise InputError(
             f"no column {', '.join(map(repr, missing))} in the table; it has: "
             f"{', '.join(map(str, table.columns))}"
         )
+    twice = table.columns[table.columns.duplicated()]
+    if again := [column for column in columns if column in twice]:
+        raise InputError(f"the table has two columns {again[0]!r}")
     check_values(table, columns)

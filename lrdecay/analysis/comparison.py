@@ -1,6 +1,7 @@
 """The tables of verdicts one by one, each from runs alone, and what may be read from them."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ def compare(
     planned: pd.DataFrame | None = None,
     family_sizes: Mapping[str, int] | None = None,
     budget: int = DEFAULT_BUDGET,
-    first: int = FEWEST_SEEDS,
+    first: int | None = None,
     most: int | None = None,
     declared: Sequence[Metric] = (),
 ) -> pd.DataFrame:
@@ -45,11 +46,15 @@ def compare(
         margin: a difference below which two are equivalent, in the metric's unit.
         confidence: of each family as a whole.
         exploratory: whether to compare all pairs of schedulers too.
-        planned: the sweep's plan, for a look while it trains: runs that are still to come do not
-            count as missing, and each family has the size that it will have.
+        planned: the sweep's plan, for a look while it trains and for seeds that were added to some
+            schedulers only (`until: resolved`): runs that are still to come, or were never asked
+            for, do not count as missing, and each family has the size that it will have. It says
+            nothing of imported runs.
         family_sizes: how many contrasts a family has, by its name, where `runs` are only a part.
         budget: seeds in all that could be trained at most.
-        first: how many seeds were planned before there were results, not how many there are now.
+        first: how many seeds were planned before there were results, not how many there are now;
+            unless given 8, and of runs that were imported or have no `engine` nothing is said to
+            have been planned, at the same looks.
         most: up to how many were to be added from the start (`until: resolved`), if any.
         declared: metrics of your own, each with its column in `runs` (`with_metrics`).
 
@@ -64,7 +69,8 @@ def compare(
 
     Raises:
         InputError: a column or the reference is missing, a metric is unknown, two runs are of one
-            cell and seed, or runs were copied to another seed.
+            cell and seed, runs were copied to another seed, or `first` or `most` is no number of
+            seeds that can be planned.
     """
     criteria = Criteria(reference, metric, margin, confidence, budget, tuple(declared))
     return conclude(
@@ -72,7 +78,7 @@ def compare(
         epochs,
         criteria,
         planned=planned,
-        first_plan=FirstPlan(first, most),
+        first_plan=_read_plan(first, most),
         exploratory=exploratory,
         family_sizes=family_sizes,
     ).table
@@ -103,7 +109,7 @@ def best_set(
     metric: str = "test_accuracy",
     confidence: float = 0.95,
     planned: pd.DataFrame | None = None,
-    first: int = FEWEST_SEEDS,
+    first: int | None = None,
     most: int | None = None,
     declared: Sequence[Metric] = (),
 ) -> pd.DataFrame:
@@ -124,7 +130,7 @@ def best_set(
     if compared.higher_is_better is None:
         raise InputError(f"no scheduler is best by the {compared.title}; choose another metric")
     criteria = Criteria(metric=metric, confidence=confidence, declared=tuple(declared))
-    plan = FirstPlan(first, most)
+    plan = _read_plan(first, most)
     best = conclude(runs, None, criteria, planned=planned, first_plan=plan).best
     assert best is not None
     return best
@@ -139,7 +145,7 @@ def verdicts_by_look(
     margin: float | None = None,
     confidence: float = 0.95,
     planned: pd.DataFrame | None = None,
-    first: int = FEWEST_SEEDS,
+    first: int | None = None,
     most: int | None = None,
     declared: Sequence[Metric] = (),
 ) -> pd.DataFrame:
@@ -160,6 +166,19 @@ def verdicts_by_look(
     Raises:
         InputError: as `compare`.
     """
-    plan = FirstPlan(first, most)
+    plan = _read_plan(first, most)
     criteria = Criteria(reference, metric, margin, confidence, declared=tuple(declared))
     return conclude(runs, epochs, criteria, planned=planned, first_plan=plan).history
+
+
+def _read_plan(first: int | None, most: int | None) -> FirstPlan | None:
+    """Return what was planned; None where nothing is said of it."""
+    for name, count in (("first", first), ("most", most)):
+        if count is not None and (not isinstance(count, Integral) or count < 1):
+            raise InputError(f"{name} must be a whole number of seeds, at least 1, not {count!r}")
+    if first is None and most is None:
+        return None
+    plan = FirstPlan(FEWEST_SEEDS if first is None else first, most)
+    if most is not None and most < plan.first:
+        raise InputError(f"most must be at least first, {plan.first} seeds, not {most}")
+    return plan

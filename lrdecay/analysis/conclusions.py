@@ -56,7 +56,7 @@ from lrdecay.analysis.verdicts import (
     judge_on_images,
 )
 from lrdecay.core.errors import InputError
-from lrdecay.core.first_plan import FirstPlan
+from lrdecay.core.first_plan import UNPLANNED, FirstPlan
 from lrdecay.core.text import join_some
 
 _SEEDS = 10  # of one side alone that are named
@@ -79,9 +79,9 @@ class Conclusions:
     family_sizes: Mapping[str, int]
 
     def spell_margin(self) -> str:
-        """Return the margin with its unit; nothing where none is given."""
+        """Return the margin with its unit; nothing where none is given, or nothing is within it."""
         margin = self.criteria.margin
-        return "" if margin is None else self.metric.spell(f"{margin:g}")
+        return self.metric.spell(f"{margin:g}") if margin else ""
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -250,8 +250,8 @@ def conclude(
 ) -> Conclusions:
     """Return what runs say by some criteria.
 
-    `first_plan` is what was planned before there were results, 8 seeds unless given; the other
-    arguments are as for `compare`.
+    `first_plan` is what was planned before there were results: 8 seeds unless given, and nothing of
+    runs that were imported or whose engine is not known; the other arguments are as for `compare`.
 
     Raises:
         InputError: as `compare`; for sizes of families only when a table is asked for.
@@ -259,5 +259,6 @@ def conclude(
     metric = criteria.compared
     blocks = build_seed_blocks(runs, metric, epochs, planned, criteria.common_seeds)
     reference = find_reference(blocks.cells, criteria.reference)
-    plan, sizes = first_plan or FirstPlan(), family_sizes or {}
+    unless_given = UNPLANNED if blocks.imported else FirstPlan()
+    plan, sizes = first_plan or unless_given, family_sizes or {}
     return Conclusions(criteria, reference, metric, blocks, plan, exploratory, sizes)

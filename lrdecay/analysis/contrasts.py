@@ -124,11 +124,11 @@ class _Stratum:
         self.number = number
         self.reference = reference
         self.schedulers = list(dict.fromkeys(cells["scheduler"]))
-        # None is a network's own rates: there is one such, and nothing to compare it with
+        # None is a network's own rates, or not known: it is no dropout to compare others with
         given = zip(cells["dropout"], has_dropout(cells), strict=True)
         rates = [float(rate) if is_given else None for rate, is_given in given]
-        known = sorted({rate for rate in rates if rate is not None})
-        self.dropouts: list[float | None] = [*known, *([None] if None in rates else [])]
+        self.known = sorted({rate for rate in rates if rate is not None})
+        self.dropouts: list[float | None] = [*self.known, *([None] if None in rates else [])]
         keys = zip(cells["scheduler"], rates, strict=True)
         self.cell: Mapping[tuple[str, float | None], int] = dict(
             zip(keys, inside.tolist(), strict=True)
@@ -139,26 +139,26 @@ class _Stratum:
     def scheduler(self) -> Iterator[Contrast]:
         for s, d in self.cell:
             if s != self.reference and (self.reference, d) in self.cell:
-                yield self._pair("scheduler", (s, d), (self.reference, d), format_dropout(d))
+                yield self._pair("scheduler", (s, d), (self.reference, d), self._place(d))
 
     def dropout(self) -> Iterator[Contrast]:
-        low = self.dropouts[0]
+        low = min(self.known, default=None)
         for s, d in self.cell:
-            if d != low and (s, low) in self.cell:
+            if d not in (low, None) and (s, low) in self.cell:
                 yield self._pair("dropout", (s, d), (s, low), s)
 
     def pairs(self) -> Iterator[Contrast]:
         for d in self.dropouts:
             for a, b in combinations(self.schedulers, 2):
                 if (a, d) in self.cell and (b, d) in self.cell:
-                    yield self._pair("pairs", (a, d), (b, d), format_dropout(d))
+                    yield self._pair("pairs", (a, d), (b, d), self._place(d))
 
     def average(self) -> Iterator[Contrast]:
         for s in self._whole():
-            ours = [self.cell[s, d] for d in self.dropouts]
-            theirs = [self.cell[self.reference, d] for d in self.dropouts]
-            share = 1.0 / len(self.dropouts)
-            listed = ", ".join(f"{d:g}" for d in self.dropouts)
+            ours = [self.cell[s, d] for d in self.known]
+            theirs = [self.cell[self.reference, d] for d in self.known]
+            share = 1.0 / len(self.known)
+            listed = ", ".join(f"{d:g}" for d in self.known)
             yield self._contrast(
                 "average",
                 (s, None),
@@ -168,9 +168,9 @@ class _Stratum:
             )
 
     def interaction(self) -> Iterator[Contrast]:
-        low = self.dropouts[0]
         for s in self._whole():
-            for d in self.dropouts[1:]:
+            low, *others = self.known
+            for d in others:
                 plus = {self.cell[s, d]: 1.0, self.cell[self.reference, low]: 1.0}
                 minus = {self.cell[self.reference, d]: -1.0, self.cell[s, low]: -1.0}
                 where = f"dropout {d:g} against {low:g}"
@@ -178,10 +178,13 @@ class _Stratum:
                     "interaction", (s, d), (self.reference, low), where, plus | minus
                 )
 
+    def _place(self, dropout: float | None) -> str:
+        return format_dropout("not given" if dropout is None and self.known else dropout)
+
     def _whole(self) -> list[str]:
         """The schedulers that, as the reference, are there at each of several dropouts."""
-        there = [s for s in self.schedulers if all((s, d) in self.cell for d in self.dropouts)]
-        if len(self.dropouts) < 2 or self.reference not in there:
+        there = [s for s in self.schedulers if all((s, d) in self.cell for d in self.known)]
+        if len(self.known) < 2 or self.reference not in there:
             return []
         return [s for s in there if s != self.reference]
 

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrdecay.analysis.average_intervals import FEWEST_DATASETS, judge_average
+from lrdecay.analysis.average_intervals import FEWEST_DATASETS, SAME, judge_average
 from lrdecay.analysis.conclusions import Conclusions
 from lrdecay.analysis.contrasts import PRIMARY, list_contrasts
 from lrdecay.analysis.estimates import estimate_at_looks
 from lrdecay.analysis.joint_looks import JointLook, join_looks, schedule_fixed, schedule_looks
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.paired_statistics import SAME
+from lrdecay.analysis.paired_statistics import find_rounding
 from lrdecay.analysis.pairing import NOT_PAIRED, list_shared
 from lrdecay.analysis.shared_contrasts import DatasetPart, SharedContrasts, find_shared_contrasts
 from lrdecay.analysis.verdicts import NOT_EVALUATED, find_spoilt
@@ -169,7 +169,7 @@ class DatasetAverages:
                 f"all differences on {join_words(still)} are one number, which tells nothing of "
                 f"their spread"
             )
-        if math.isinf(found["like_low"]) and np.ptp(mean[-1]) < SAME:
+        if math.isinf(found["like_low"]) and np.ptp(mean[-1]) < find_rounding(mean[-1], share=SAME):
             found["like_why"] = "the datasets all have one mean, which tells nothing of others"
         if len(numbered) < FEWEST_DATASETS:
             found |= {"like_verdict": NOT_EVALUATED, "like_why": _say_too_few(len(numbered))}

@@ -56,7 +56,7 @@ def list_departures(
     if plan.reference and reference != plan.reference:
         yield f"the reference was to be {plan.reference}, not {reference}"
     if plan.confidence is not None and criteria.confidence != plan.confidence:
-        yield f"the confidence was to be {plan.confidence:g}, not {criteria.confidence:g}"
+        yield f"the confidence was to be {plan.confidence:.12g}, not {criteria.confidence:.12g}"
     # a margin in another unit is another metric's
     of_metric = not plan.metric or criteria.metric == plan.metric
     if plan.margin is not None and of_metric and criteria.margin != plan.margin:

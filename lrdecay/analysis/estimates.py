@@ -12,11 +12,17 @@ from lrdecay.analysis.looks import Look
 from lrdecay.analysis.paired_statistics import (
     ELEMENTS,
     NUMBERS,
-    SAME,
     compute_paired_statistics,
     describe_differences,
+    find_rounding,
 )
-from lrdecay.analysis.seed_blocks import DIGESTS, Blocks, State, find_unlike_digests
+from lrdecay.analysis.seed_blocks import (
+    DIGESTS,
+    Blocks,
+    State,
+    find_lacking_digests,
+    find_unlike_digests,
+)
 
 FAULTS = (
     *("n_missing", "n_failed", "n_without", "n_unknown", "n_diverged_a", "n_diverged_b"),
@@ -24,7 +30,8 @@ FAULTS = (
     *("n_same", "n_one_schedule"),
 )
 """Counts of seeds of which any that is not 0 leaves a contrast without pairs."""
-COUNTS = ("n", "n_asked", "n_waiting", *FAULTS, "n_same_rates")
+_LACKING = tuple(f"n_lacking_{name}" for name in DIGESTS)
+COUNTS = ("n", "n_asked", "n_waiting", *FAULTS, *_LACKING, "n_same_rates")
 
 
 def estimate_contrasts(
@@ -39,15 +46,16 @@ def estimate_contrasts(
         Counts of seeds: `n` pairs; `n_asked`; `n_missing` and `n_waiting` (not there, or still to
         come), `n_failed`, `n_without` (completed without the metric), `n_unknown` (imported without
         it, and without a word on how they ended), `n_diverged_a`, `n_diverged_b` (by side),
-        `n_unlike_*` (digests that differ), `n_same` (all of them, where
-        another dropout changed nothing), `n_one_schedule` (all of them, where both sides had the
-        same rates and the same outcome), `n_same_rates` (all of them, where they had the same
-        rates). Where any of `FAULTS` is not 0 nothing is paired, and the numbers are null: `mean`,
-        `sd` and `skew` of the differences, of which those that are one number but for rounding have
-        sd 0; `effect`, mean/sd (Cohen's d_z); the `correlation` that pairing found between the
-        sides, and `unpaired_sd`, the sd without it; `wins`, the share of seeds where a beats b,
-        ties half, with its 95% Wilson interval; and `p_signflip`, the p-value of the sign-flip test
-        for a number of seeds fixed beforehand (if asked for; up to 64 seeds).
+        `n_unlike_*` (digests that differ, or that a run of lrdecay's own lacks) and of these
+        `n_lacking_*` (that are lacking, and not different where they are there), `n_same` (all of
+        them, where another dropout changed nothing), `n_one_schedule` (all of them, where both
+        sides had the same rates and the same outcome), `n_same_rates` (all of them, where they had
+        the same rates). Where any of `FAULTS` is not 0 nothing is paired, and the numbers are null:
+        `mean`, `sd` and `skew` of the differences, of which those that are one number but for
+        rounding have sd 0; `effect`, mean/sd (Cohen's d_z); the `correlation` that pairing found
+        between the sides, and `unpaired_sd`, the sd without it; `wins`, the share of seeds where a
+        beats b, ties half, with its 95% Wilson interval; and `p_signflip`, the p-value of the
+        sign-flip test for a number of seeds fixed beforehand (if asked for; up to 64 seeds).
     """
     columns = {name: np.zeros(len(contrasts), int) for name in COUNTS}
     columns |= {name: np.full(len(contrasts), np.nan) for name in NUMBERS}
@@ -59,7 +67,7 @@ def estimate_contrasts(
             those = np.flatnonzero(seeds == n)
             used = pairs.there[those]
             a, b = (side[those][used].reshape(-1, n) for side in (pairs.plus, pairs.minus))
-            least = pairs.least[those]
+            least = pairs.least[those][used].reshape(-1, n)
             found = compute_paired_statistics(a, b, higher_is_better, sign_flips, least)
             for name, numbers in found.items():
                 columns[name][places[those]] = numbers
@@ -79,13 +87,13 @@ def estimate_at_looks(
     names = ("place", "n", "share", "planned", "mean", "sd", "skew")
     parts = [pd.DataFrame({name: [] for name in names})]  # so that there are columns in any case
     for places, pairs in _pair_up(blocks, contrasts):
-        for own, there, differences in pairs.by_asked_seeds():
+        for own, there, differences, least in pairs.by_asked_seeds():
             for look in looks:
                 reached = there[:, : look.n].all(axis=1) if look.n <= there.shape[1] else there[:0]
                 if not reached.any():
                     break
-                least = pairs.least[own[reached]]
-                found = describe_differences(differences[reached, : look.n], least)
+                first = (slice(None), slice(look.n))
+                found = describe_differences(differences[reached][first], least[reached][first])
                 at = {"place": places[own[reached]], "n": look.n, "share": look.share}
                 parts.append(pd.DataFrame({**at, "planned": look.planned, **found}))
     rows = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
@@ -119,14 +127,14 @@ class _Pairs:
     least: np.ndarray
     counts: Mapping[str, np.ndarray]
 
-    def by_asked_seeds(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def by_asked_seeds(self) -> Iterator[tuple[np.ndarray, ...]]:
         """Yield contrasts that are asked for at the same seeds: which, and at these seeds where
-        they are pairs, and their differences."""
+        they are pairs, their differences, and `least`."""
         kinds, of_kind = np.unique(self.asked, axis=0, return_inverse=True)
         for number, asked in enumerate(kinds):
             own = np.flatnonzero(of_kind == number)
             differences = self.plus[own][:, asked] - self.minus[own][:, asked]
-            yield own, self.there[own][:, asked], differences
+            yield own, self.there[own][:, asked], differences, self.least[own][:, asked]
 
 
 def _pair_up(blocks: Blocks, contrasts: Sequence[Contrast]) -> Iterator[tuple[np.ndarray, _Pairs]]:
@@ -140,7 +148,9 @@ def _pair_up(blocks: Blocks, contrasts: Sequence[Contrast]) -> Iterator[tuple[np
         # a contrast's own missing seeds are NaN in these, and are not paired
         plus = np.where((weights > 0)[:, :, None], terms, 0.0).sum(axis=1)
         minus = -np.where((weights < 0)[:, :, None], terms, 0.0).sum(axis=1)
-        least = _find_least(blocks, cells, weights)
+        rounding = find_rounding(terms, axis=1)
+        minus = np.where(abs(plus - minus) < rounding, plus, minus)
+        least = np.maximum(_find_least(blocks, cells, weights)[:, None], rounding)
         yield places, _Pairs(plus, minus, paired, asked, least, counts)
 
 
@@ -160,10 +170,10 @@ def _alike(
 
 
 def _find_least(blocks: Blocks, cells: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return, for each contrast, below what its differences over seeds are apart by rounding: half
-    the smallest step that they can make, where that is known."""
+    """Return, for each contrast, half the smallest step that its differences over seeds can make,
+    0 where that is not known."""
     steps = blocks.steps[cells].min(axis=(1, 2)) * abs(weights).min(axis=1)
-    least: np.ndarray = np.maximum(np.where(np.isfinite(steps), steps / 2, 0.0), SAME)
+    least: np.ndarray = np.where(np.isfinite(steps), steps / 2, 0.0)
     return least
 
 
@@ -202,6 +212,8 @@ def _counts(
     }
     for name, where in find_unlike_digests(blocks, cells).items():
         counts[f"n_unlike_{name}"] = where.sum(axis=1)
+    for name, where in find_lacking_digests(blocks, cells).items():
+        counts[f"n_lacking_{name}"] = where.sum(axis=1)
     counts["n"] = complete.sum(axis=1)
     same = _are_alike(blocks.outcomes[cells], reverse=True)
     counts["n_same"] = np.where(of_dropouts & (same | ~complete).all(axis=1), counts["n"], 0)

@@ -17,6 +17,7 @@ from lrdecay.analysis.contrasts import Contrast
 from lrdecay.analysis.distributions import Numbers, t_isf, t_sf
 from lrdecay.analysis.intervals import t_radius, upper_sd
 from lrdecay.analysis.looks import Look
+from lrdecay.analysis.paired_statistics import find_rounding
 from lrdecay.analysis.pairing import NOT_PAIRED
 from lrdecay.analysis.seed_blocks import Blocks, State
 from lrdecay.analysis.verdicts import (
@@ -48,12 +49,13 @@ def welch_interval(
     more often (Mickey and Brown, Bounds on the distribution functions of the Behrens-Fisher
     statistic, Ann. Math. Statist. 37, 1966).
 
-    The samples lie along the last axis; where neither varies, the interval is all there is.
+    The samples lie along the last axis; where neither varies but by rounding, the interval is all
+    there is.
     """
     n, m = a.shape[-1], b.shape[-1]
     mean = a.mean(axis=-1) - b.mean(axis=-1)
     error = np.sqrt(a.var(axis=-1, ddof=1) / n + b.var(axis=-1, ddof=1) / m)
-    varies = (np.ptp(a, axis=-1) > 0) | (np.ptp(b, axis=-1) > 0)
+    varies = (np.ptp(a, axis=-1) >= find_rounding(a)) | (np.ptp(b, axis=-1) >= find_rounding(b))
     freedom = min(n, m) - 1
     radius = np.where(varies, t_isf(level / 2.0, freedom) * error, np.inf)
     t = np.divide(abs(mean), error, out=np.zeros_like(mean), where=varies)
@@ -199,7 +201,7 @@ def _apply_welch(
     if verdict == UNRESOLVED:
         n = np.arange(max(len(a), len(b)) + 1.0, budget + 1.0)
         radius = t_radius(n, variance**0.5, alpha)
-        enough = n[radius < _find_distance(mean, margin)] if variance > 0 else n[:0]
+        enough = n[radius < _find_distance(mean, margin)] if np.isfinite(p) else n[:0]
         found["more_seeds"] = float(enough[0] - min(len(a), len(b))) if len(enough) else np.inf
     elif verdict in (HIGHER, LOWER) and margin:
         near, far = sorted((abs(low), abs(high)))

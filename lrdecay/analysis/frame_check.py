@@ -38,6 +38,19 @@ def check_values(table: pd.DataFrame, names: Iterable[str]) -> None:
             raise _error(table, bad, name, _describe(column))
 
 
+def check_shares(table: pd.DataFrame, name: str) -> None:
+    """Refuse a column of numbers that are to be shown as percentage points, and are none of 1.
+
+    Raises:
+        InputError: a value is not from 0 to 1.
+    """
+    numbers = table[name].astype("float64")
+    bad = (numbers.notna() & ~numbers.between(0, 1)).to_numpy(dtype=bool)
+    if bad.any():
+        valid = "a share from 0 to 1, since its unit is points: divide percent by 100"
+        raise _error(table, bad, name, valid)
+
+
 def with_engines(epochs: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Return epochs with the `engine` of the run of each row, if `runs` tell; of rows of other runs
     nothing is known, so that they may lack what those of a foreign loop may."""
@@ -67,6 +80,8 @@ def _find_bad(values: pd.Series[Any], column: Column, may_be_null: Any) -> np.nd
     valid, whole = column.range, pa.types.is_integer(column.type)
     if valid is not None and valid.choices:
         return null | ~missing & ~values.isin(valid.choices).to_numpy(dtype=bool)
+    if column.name == "scheduler":  # it is named in every sentence
+        return null | ~missing & ~values.map(_is_label).to_numpy(dtype=bool)
     if not whole and not pa.types.is_floating(column.type):
         return null & (column.name in AXES)  # a digest that is missing is said, run by run
     known = ~missing
@@ -84,8 +99,14 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
+def _is_label(value: object) -> bool:
+    return isinstance(value, str) and value.strip() != ""
+
+
 def _describe(column: Column) -> str:
     """Return what a column may hold, in words."""
+    if column.name == "scheduler":
+        return "text that is not empty"
     valid = "" if column.range is None else column.range.valid
     if pa.types.is_integer(column.type):
         return f"a whole number, {valid}"

@@ -12,7 +12,12 @@ from lrdecay.analysis.conclusions import Conclusions
 from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.later_seeds import find_deciding_look, leaves_interval
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.number_text import format_interval, format_number, format_signed
+from lrdecay.analysis.number_text import (
+    format_interval,
+    format_number,
+    format_percent,
+    format_signed,
+)
 from lrdecay.analysis.pairing import NOT_PAIRED, count_pairs
 from lrdecay.analysis.uncompared import say_nothing_compared, say_uncompared
 from lrdecay.analysis.verdicts import (
@@ -61,7 +66,7 @@ def _say_outcomes(found: Conclusions) -> str:
 def write_confidence(found: Conclusions) -> str:
     """Return how sure the primary verdicts are, all together; nothing where there is none."""
     count = int((found.primary["verdict"] != NOT_EVALUATED).sum())
-    chance = f"{100 * found.criteria.confidence:g}%"
+    chance = format_percent(found.criteria.confidence)
     if not count:
         return ""
     verdicts = "The verdict is right" if count == 1 else f"All {count} verdicts are right together"
@@ -219,7 +224,8 @@ def _list_axes(rows: pd.DataFrame) -> list[str]:
 
 
 def _name_place(row: Mapping[Hashable, Any] | pd.Series[Any], axes: Sequence[str]) -> str:
-    return join_filled(*(format_named(axis, row[axis]) for axis in axes))
+    named = join_filled(*(format_named(axis, row[axis]) for axis in axes))
+    return named or ("dropout not given" if axes else "")
 
 
 def count_outcomes(outcomes: pd.Series[str], reference: str, yet: str = YET) -> str:

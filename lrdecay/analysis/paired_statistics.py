@@ -6,15 +6,14 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import ndtri
 
-from lrdecay.analysis.distributions import Numbers
-
 NUMBERS = (
     *("mean", "sd", "effect", "skew", "correlation", "unpaired_sd"),
     *("wins", "wins_low", "wins_high", "p_signflip"),
 )
 
-SAME = 1e-9
-"""What differs by less does so by rounding."""
+SAME = 1e-12
+"""What differs by less does so by rounding: a share of how large the values are."""
+_TINY = 1e-75  # of what is smaller, products of variances are 0
 
 ELEMENTS = 4_000_000
 """Numbers that are held at once."""
@@ -29,17 +28,19 @@ def compute_paired_statistics(
     b: np.ndarray,
     higher_is_better: bool | None = True,
     sign_flips: bool = True,
-    least: Numbers = SAME,
+    least: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the statistics of paired values (contrasts x seeds), named as `estimate_contrasts`
     has them.
 
-    What differs by less than `least`, one number or one for each contrast, does so by rounding.
+    What differs by less than `least` (contrasts x seeds) does so by rounding; by less than
+    `find_rounding` of both sides unless given.
     """
     differences = a - b
     k, n = differences.shape
-    least = np.broadcast_to(least, k)
-    near = abs(differences) < least[:, None]
+    if least is None:
+        least = find_rounding(np.stack([a, b]), axis=0)
+    near = abs(differences) < least
     better = np.where(near, 0.0, -differences if higher_is_better is False else differences)
     found = {name: np.full(k, np.nan) for name in NUMBERS} | describe_differences(
         differences, least
@@ -55,7 +56,7 @@ def compute_paired_statistics(
     found["effect"][vary] = found["mean"][vary] / found["sd"][vary]
     variances = a.var(axis=1, ddof=1), b.var(axis=1, ddof=1)
     found["unpaired_sd"] = np.sqrt(variances[0] + variances[1])
-    both = (np.ptp(a, axis=1) >= least) & (np.ptp(b, axis=1) >= least)
+    both = (np.ptp(a, axis=1) >= least.min(axis=1)) & (np.ptp(b, axis=1) >= least.min(axis=1))
     centred = (side[both] - side[both].mean(axis=1, keepdims=True) for side in (a, b))
     spread = (n - 1) * np.sqrt(variances[0] * variances[1])[both]
     found["correlation"][both] = np.prod(list(centred), axis=0).sum(axis=1) / spread
@@ -64,6 +65,13 @@ def compute_paired_statistics(
         if vary.any():
             found["p_signflip"][vary] = _sign_flips(differences[vary])
     return found
+
+
+def find_rounding(values: np.ndarray, axis: int = -1, share: float = SAME) -> np.ndarray:
+    """Return below what the values along an axis are apart by rounding, as a share of how large
+    they are; NaN stands for none."""
+    size: np.ndarray = np.nan_to_num(abs(values)).max(axis=axis)
+    return np.maximum(share * size, _TINY)
 
 
 def _sign_flips(differences: np.ndarray) -> np.ndarray:
@@ -104,11 +112,10 @@ def _wilson(wins: int, n: int) -> tuple[float, float]:
 
 def describe_differences(differences: np.ndarray, least: np.ndarray) -> dict[str, np.ndarray]:
     """Return mean, sd and skewness of each row of differences, which are rounded in place: what
-    differs by less than `least` is one number, and what is below it nothing."""
-    vary = np.ptp(differences, axis=1) >= least
-    near = (abs(differences) < least[:, None]).all(axis=1)
-    differences[abs(differences) < SAME] = 0.0
-    differences[~vary & near] = 0.0
+    differs by less than `least` (rows x seeds) is one number, and such that are below it nothing.
+    """
+    vary = np.ptp(differences, axis=1) >= least.min(axis=1)
+    differences[~vary & (abs(differences) < least).all(axis=1)] = 0.0
     skew = np.full(len(differences), np.nan)
     if vary.any():
         skew[vary] = _compute_skew(differences[vary])

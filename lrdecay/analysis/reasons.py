@@ -41,7 +41,10 @@ def _faults(row: Row) -> Iterator[str]:
         ("n_without", "has a run without the metric", "have a run without the metric"),
     ):
         if row[count] and not (count == "n_missing" and row.get("one_sided")):
-            yield f"{row[count]} of {asked} {one if row[count] == 1 else several}"
+            # of runs that are all imported there is no plan
+            hint = count == "n_missing" and "one_sided" not in row
+            plan = " (planned= tells which were asked for)" if hint else ""
+            yield f"{row[count]} of {asked} {one if row[count] == 1 else several}{plan}"
     if unknown := row["n_unknown"]:
         have, they = ("has", "it") if unknown == 1 else ("have", "they")
         runs = spell_count(unknown, "run")
@@ -55,9 +58,12 @@ def _faults(row: Row) -> Iterator[str]:
     for name, what in DIGESTS.items():
         if row[f"n_unlike_{name}"] and row["pairing"] == NOT_PAIRED:
             yield f"the {what} differ between the runs"
-        elif row[f"n_unlike_{name}"]:
-            unlike = spell_count(row[f"n_unlike_{name}"], "seed")
-            yield f"the {what} differ at {unlike}: these are no pairs"
+            continue
+        if unlike := row[f"n_unlike_{name}"] - row[f"n_lacking_{name}"]:
+            yield f"the {what} differ at {spell_count(unlike, 'seed')}: these are no pairs"
+        if lacking := row[f"n_lacking_{name}"]:
+            seeds = spell_count(lacking, "seed")
+            yield f"the {what} are not recorded at {seeds}: whether these are pairs is not known"
     if row["n_same"]:
         same = spell_each(row["n_same"], "seed")
         yield f"dropout changed nothing: the runs are the same to the bit at {same}"

@@ -24,7 +24,8 @@ from lrdecay.analysis.axes import (
     require_columns,
 )
 from lrdecay.analysis.doubled_runs import refuse_copies, refuse_doubles
-from lrdecay.analysis.metrics import Metric, find_steps, read_metric
+from lrdecay.analysis.frame_check import check_shares
+from lrdecay.analysis.metrics import POINTS, Metric, find_steps, read_metric
 from lrdecay.core.errors import InputError
 from lrdecay.store.columns import FOREIGN
 from lrdecay.store.importing.columns import TOLD
@@ -104,14 +105,16 @@ def build_seed_blocks(
     results that were imported there is no plan: they are all there is.
 
     Raises:
-        InputError: there are no runs, a column is missing, two runs are of one cell and seed, or
-            runs of one cell at two seeds are the same.
+        InputError: there are no runs, a column is missing or has what cannot be there, two runs
+            are of one cell and seed, or runs of one cell at two seeds are the same.
     """
     # before any row is left out, so that the rows of an error are those of the table
     own = [] if metric.needs_epochs else [metric.name]
     runs = _complete(runs)
     axes_there = [axis for axis in AXES if axis in runs]
     require_columns(runs, ["seed", "scheduler", "phase", "status", *axes_there, *own])
+    if own and metric.unit == POINTS:
+        check_shares(runs, metric.name)
     runs = compared(runs)
     if runs.empty:
         raise InputError("no runs to compare: the table has none of phase compare")
@@ -189,6 +192,17 @@ def find_unlike_digests(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarr
     return found
 
 
+def find_lacking_digests(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarray]:
+    """Return, as `find_unlike_digests`, at which of its seeds no two digests differ, and one of
+    lrdecay's own runs lacks its own."""
+    found = {}
+    for name, unlike in find_unlike_digests(blocks, cells).items():
+        codes = blocks.digests[name][cells]
+        highest = codes.max(axis=1, keepdims=True)
+        found[name] = unlike & ((codes < 0) | (codes == highest)).all(axis=1)
+    return found
+
+
 def _complete(runs: pd.DataFrame) -> pd.DataFrame:
     """Return runs with the columns that a comparison goes by and that a frame may lack which was
     made by hand: nothing else is known of its runs, so they count as imported."""
@@ -211,14 +225,14 @@ def _with_planned(runs: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
 
 
 def _number_outcomes(runs: pd.DataFrame) -> pd.Series[float]:
-    """Return a number for each distinct outcome; NaN of a run that has none."""
+    """Return a number for each distinct outcome; NaN of a run that has none, or that was imported,
+    since its numbers may be rounded."""
     names = [name for name in OUTCOME if name in runs]
     if "test_loss" not in names:  # two runs may well have one accuracy
         return pd.Series(np.nan, index=runs.index)
     numbers = runs.groupby(names, dropna=False, sort=False).ngroup().astype("float64")
-    found: pd.Series[float] = numbers.where(
-        (runs["status"] == "completed") & runs["test_loss"].notna()
-    )
+    known = (runs["status"] == "completed") & runs["test_loss"].notna()
+    found: pd.Series[float] = numbers.where(known & (runs["engine"] != "imported"))
     return found
 
 

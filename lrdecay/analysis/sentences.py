@@ -11,7 +11,12 @@ from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.later_seeds import leaves_interval
 from lrdecay.analysis.looks import list_looks
 from lrdecay.analysis.metrics import Metric
-from lrdecay.analysis.number_text import count_decimals, format_interval, format_number
+from lrdecay.analysis.number_text import (
+    count_decimals,
+    format_decimals,
+    format_interval,
+    format_number,
+)
 from lrdecay.analysis.pairing import NOT_PAIRED, describe_basis, describe_pairing
 from lrdecay.analysis.reasons import Row, list_reasons
 from lrdecay.analysis.verdicts import (
@@ -120,16 +125,16 @@ def _sentence(row: Row, metric: Metric, margin: float | None, plan: FirstPlan, b
         near, far = sorted((abs(low), abs(high)))
         gain, decimals = mean if verdict == HIGHER else -mean, count_decimals(near, far, marks)
         interval = format_interval(near, far, *marks)
-        outside = leaves_interval(row)
-        amount = metric.spell(interval if outside else f"{gain:.{decimals}f}")
+        outside, gained = leaves_interval(row), format_decimals(gain, decimals)
+        amount = metric.spell(interval if outside else gained)
         size = f", by {row['size']} {within}" if isinstance(row["size"], str) else ""
         text = (
             f"{_where(row, ': ')}{_claim(row, metric, amount)} on {metric.images} "
             f"(family-wise interval {interval}, {looks}){size}."
         )
         if outside:
-            text += f" Of all {row['n']} seeds the mean is {gain:.{decimals}f}, outside of that."
-        if row["skew_holds"] is not pd.NA and not row["skew_holds"]:
+            text += f" Of all {row['n']} seeds the mean is {gained}, outside of that."
+        if pd.notna(row["skew_holds"]) and not row["skew_holds"]:
             text += (
                 " It supposes differences that are not skewed: corrected for their skewness the "
                 "interval contains 0."

@@ -151,7 +151,7 @@ class Criteria:
     def __post_init__(self) -> None:
         find_metric(self.metric, self.declared)
         if not 0.5 <= self.confidence < 1:
-            raise InputError(f"confidence must be from 0.5 to below 1, not {self.confidence:g}")
+            raise InputError(f"confidence must be from 0.5 to below 1, not {self.confidence:.12g}")
         if self.margin is not None and not 0 <= self.margin < math.inf:
             raise InputError(f"margin must be 0 or more, not {self.margin:g}")
 

@@ -37,7 +37,10 @@ class DatasetPart:
         return table[table["dataset"] == self.dataset] if "dataset" in table else table
 
     def find_schedule(self, scheduler: str) -> tuple[str, ...]:
-        """Return what a label stands for in the runs; nothing where that is not known."""
+        """Return what a label stands for in the runs; nothing where that is not known, as of runs
+        that were imported, whose arguments tell imports apart and no schedules."""
+        if self.found.blocks.imported:
+            return ()
         listed = list_schedules(self.found.blocks.runs, scheduler)
         return tuple(text for text in listed if isinstance(text, str))
 
@@ -68,7 +71,8 @@ def find_shared_contrasts(
     """Return what sweeps, by their names, have in common.
 
     A scheduler is the same in two sweeps if its class and arguments are, or if the sweep files,
-    `sweep_texts`, say the same of it: `T_max: epochs` is the length of each sweep's own runs.
+    `sweep_texts`, say the same of it: `T_max: epochs` is the length of each sweep's own runs. Of
+    imported runs the label is all that is known, so it counts.
     """
     apart = [each for name, found in sweeps.items() for each in _find_several(name, found)]
     whole = {name: f for name, f in sweeps.items() if not [*_find_several(name, f)]}

@@ -94,6 +94,10 @@ class FirstPlan:
         return self.seeds[:both] == tuple(seeds[:both])
 
 
+UNPLANNED = FirstPlan(first=1)
+"""That of results of which nothing says that a number of seeds was planned before there were any.
+"""
+
 _COMPARED = ("metric", "reference", "schedules", "margin", "confidence", "seeds")
 _UNKNOWN = FirstPlan()
 _MOST_SEEDS = 10_000_000  # ten times as many as a sweep file may ask for

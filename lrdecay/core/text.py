@@ -30,7 +30,8 @@ def format_dropout(value: object) -> str:
 
 
 def format_named(axis: str, value: object) -> str:
-    """Return an axis with its value; nothing for one that is null. Arguments have their own names.
+    """Return an axis with its value; nothing for one that is null. Arguments have their own names,
+    unless they are no JSON.
 
     >>> format_named("lr", 0.1), format_named("lr", None)
     ('lr 0.1', '')
@@ -38,10 +39,15 @@ def format_named(axis: str, value: object) -> str:
     'data wiki, tied true, width 16'
     >>> format_named("augment", '{"random_crop":4}'), format_named("augment", "{}")
     ('random_crop 4', 'no augment')
+    >>> format_named("model_args", "{'depth': 3}")
+    "model_args {'depth': 3}"
     """
     text = to_text(value)
     if (axis.endswith("_args") or axis == "augment") and text.startswith("{"):
-        arguments: dict[str, Any] = json.loads(text)
+        try:
+            arguments: dict[str, Any] = json.loads(text)
+        except json.JSONDecodeError:  # of a table that was made by hand
+            return f"{axis} {text}"
         shown = {k: v if isinstance(v, str) else json.dumps(v) for k, v in arguments.items()}
         return ", ".join(f"{name} {each}" for name, each in shown.items()) or f"no {axis}"
     return f"{axis} {text}" if text else ""

@@ -111,18 +111,18 @@ def write_criteria(answer: Answer) -> str:
     planned = "; not as planned: exploratory" if found.departures else ""
     return (
         f"{answer.folder}: {found.metric.title}{unit}, against {found.reference}; confidence "
-        f"{found.criteria.confidence:g} for all together{within}{planned}"
+        f"{found.criteria.confidence:.12g} for all together{within}{planned}"
     )
 
 
 def write_headline(answer: Answer) -> str:
     """Return the question and its criteria, in a line."""
-    found, margin = answer.found, answer.found.criteria.margin
-    within = "" if margin is None else f", margin {found.spell_margin()}"
+    found, margin = answer.found, answer.found.spell_margin()
+    within = f", margin {margin}" if margin else ""
     planned = "" if not found.departures else ", not as planned: exploratory"
     return (
         f"{answer.folder}: {found.metric.title}, reference {found.reference}{within}, "
-        f"confidence {found.criteria.confidence:g} for each family as a whole"
+        f"confidence {found.criteria.confidence:.12g} for each family as a whole"
         f"{planned}"
     )
 

@@ -43,7 +43,7 @@ def write_question(found: Conclusions) -> str:
         alone = f"There is one scheduler, {found.reference}, so none to compare it with."
         return apart or alone
     others = join_words(axis_values(primary, "scheduler"))
-    rates = [to_text(dropout) for dropout in axis_values(primary, "dropout")]
+    rates = [to_text(rate) or "not given" for rate in axis_values(primary, "dropout")]
     where = f" at dropout {join_words(rates)}" if has_dropout(primary).any() else ""
     chance = f"{100 * (1 - found.criteria.confidence):.3g}%"
     size = len(primary)

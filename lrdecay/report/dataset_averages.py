@@ -15,7 +15,7 @@ from lrdecay.analysis.average_intervals import FEWEST_DATASETS
 from lrdecay.analysis.dataset_headline import write_dataset_answer
 from lrdecay.analysis.headline import name_outcome, say_outcome
 from lrdecay.analysis.metrics import UNIT_TITLES
-from lrdecay.analysis.number_text import format_interval, format_signed
+from lrdecay.analysis.number_text import format_interval, format_percent, format_signed
 from lrdecay.analysis.verdicts import EQUIVALENT, UNRESOLVED
 from lrdecay.core.text import capitalize, format_dropout, join_filled, join_words, spell_count
 from lrdecay.plots.style import MATPLOTLIB_STYLE
@@ -123,7 +123,7 @@ def _say_sure(averages: DatasetAverages, prefix: str) -> str:
     size = int((np.isfinite(low) & np.isfinite(high) & (low <= high)).sum())
     each = {0: "", 1: "the verdict is right", 2: "both verdicts are right together"}
     right = each.get(size, f"all {size} verdicts are right together")
-    return f"{right} with {100 * averages.confidence:g}% confidence" if size else ""
+    return f"{right} with {format_percent(averages.confidence)} confidence" if size else ""
 
 
 def _tabulate(row: Row, averages: DatasetAverages) -> AverageLine:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from lrdecay.analysis import Conclusions, Criteria, conclude
 from lrdecay.analysis.metrics import Metric
 from lrdecay.core.errors import InputError
-from lrdecay.core.first_plan import FirstPlan
+from lrdecay.core.first_plan import UNPLANNED
 from lrdecay.core.text import suggest_name
 from lrdecay.plots.figure_kinds import find_function, require_numbers, shows_verdicts
 from lrdecay.plots.figure_rows import select_found, select_where
@@ -22,9 +22,6 @@ from lrdecay.plots.style import style_schedulers
 from lrdecay.report.page import write_report
 from lrdecay.report.page_file import PageFile
 from lrdecay.store.importing.save import Origin, save_import
-
-UNPLANNED = FirstPlan(first=1)
-"""Nobody planned a number of seeds before there were results, as far as these say."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from lrdecay.analysis import Conclusions
 from lrdecay.analysis.headline import name_outcome
 from lrdecay.analysis.later_seeds import add_look, leaves_interval
 from lrdecay.analysis.metrics import OWN, UNIT_TITLES, Metric
-from lrdecay.analysis.number_text import count_decimals
+from lrdecay.analysis.number_text import count_decimals, format_percent
 from lrdecay.analysis.pairing import NOT_PAIRED, count_pairs
 from lrdecay.core.text import spell_count
 from lrdecay.report.conclusions import describe_condition
@@ -56,7 +56,7 @@ def _write_difference(row: Row, metric: Metric, with_count: bool) -> list[str]:
     low, high, interval = row["low"], row["high"], "--"
     decimals = 2
     if math.isfinite(low) and math.isfinite(high):
-        decimals = count_decimals(low, high)
+        decimals = min(count_decimals(low, high), MOST_DECIMALS)
         ends = (f"{round(end, decimals) + 0.0:.{decimals}f}" for end in (low, high))
         interval = f"$[{', '.join(ends)}]$"
     elif math.isfinite(row["mean"]) and row["mean"]:
@@ -103,5 +103,5 @@ def _spell_confidence(found: Conclusions, shown: int) -> str:
         return ""
     many = "both" if shown == 2 else f"all {shown}"
     right = "the interval is right" if shown == 1 else f"{many} intervals are right together"
-    sure = f"{right} with {100 * found.criteria.confidence:g}% confidence"
+    sure = f"{right} with {format_percent(found.criteria.confidence)} confidence"
     return escape(f"; {sure}{describe_condition(found)}")

@@ -14,6 +14,7 @@ import pandas as pd
 from lrdecay.analysis import METRICS_COMPARED, Conclusions, axis_values, cell_summary
 from lrdecay.analysis.axes import select_rows
 from lrdecay.analysis.metrics import NATS, POINTS, Metric
+from lrdecay.analysis.number_text import format_percent
 from lrdecay.analysis.seed_blocks import State
 from lrdecay.core.sanitize import sanitize_line
 from lrdecay.core.text import (
@@ -224,7 +225,7 @@ def _describe_best(found: Conclusions, cells: pd.DataFrame) -> Iterator[str]:
         return
     places = name_places(found)
     same, each = (f" at the same {places}", f"; at each {places}") if places else ("", ";")
-    chance = f"{100 * found.criteria.confidence:g}%"
+    chance = format_percent(found.criteria.confidence)
     yield (
         f"Bold: not excluded as best, since no other scheduler{same} is shown to be better"
         f"{each} the best of those compared is in bold with {chance} confidence."

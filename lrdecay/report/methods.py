@@ -11,6 +11,7 @@ from lrdecay.analysis import METRICS_COMPARED, Conclusions, axis_values
 from lrdecay.analysis.axes import has_dropout
 from lrdecay.analysis.fixed_seeds import FEWEST_FIXED
 from lrdecay.analysis.looks import find_next_look
+from lrdecay.analysis.number_text import format_percent
 from lrdecay.analysis.pairing import BY_SEED, NOT_PAIRED, START_VERIFIED, VERIFIED
 from lrdecay.analysis.seed_blocks import State
 from lrdecay.analysis.verdicts import find_spoilt
@@ -137,8 +138,8 @@ def _describe_rule(found: Conclusions) -> Iterator[str]:
         place = f" at each {places}" if (places := name_places(found)) else ""
         yield (
             f"A scheduler was excluded as best where the interval of some pair showed another one "
-            f"to be better, with {100 * found.criteria.confidence:g}% confidence{place} that the "
-            f"best one was not."
+            f"to be better, with {format_percent(found.criteria.confidence)} confidence{place} "
+            f"that the best one was not."
         )
     if found.departures and (judged or ranked):
         yield f"Not as planned, so exploratory: {'; '.join(found.departures)}."

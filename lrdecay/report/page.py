@@ -17,6 +17,7 @@ from lrdecay.analysis.class_balance import list_doubts
 from lrdecay.analysis.departures import find_first_plan
 from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.analysis.metrics import METRICS_COMPARED, UNIT_TITLES
+from lrdecay.analysis.number_text import format_percent
 from lrdecay.analysis.settings import read_criteria
 from lrdecay.analysis.verdicts import RESOLVED
 from lrdecay.core.data_facts import describe_classes
@@ -190,5 +191,5 @@ def _answer(found: Conclusions) -> Mapping[str, Any]:
         "best_left_out": len(best) - len(best[:MAX_SENTENCES]),
         "places": conclusions.name_places(found),
         "outlook": next_step.write_outlook(found),
-        "confidence": f"{100 * found.criteria.confidence:g}%",
+        "confidence": format_percent(found.criteria.confidence),
     }

@@ -132,7 +132,7 @@ def _verdicts(
     margin = "no margin" if criteria.margin is None else f"margin {criteria.margin:g}{unit}"
     asked = (
         f"{metric.title}, {margin}; all sentences "
-        f"hold together with probability {criteria.confidence:g}"
+        f"hold together with probability {criteria.confidence:.12g}"
         f"{'; not as planned, so exploratory' if found.departures else ''}"
     )
     sentences = found.primary["sentence"].tolist()

@@ -20,7 +20,13 @@ from lrdecay.analysis.axes import drop_own_dropout, list_strata
 from lrdecay.analysis.contrasts import describe_family
 from lrdecay.analysis.later_seeds import add_look
 from lrdecay.analysis.metrics import METRICS_COMPARED, POINTS, UNIT_TITLES, Metric
-from lrdecay.analysis.number_text import DECIMALS, format_interval, format_number
+from lrdecay.analysis.number_text import (
+    drop_rounding,
+    format_decimals,
+    format_interval,
+    format_number,
+    format_percent,
+)
 from lrdecay.analysis.pairing import count_pairs
 from lrdecay.analysis.sentences import list_best, name_contrast
 from lrdecay.core.text import capitalize, format_named, format_values, join_filled, to_text
@@ -31,6 +37,7 @@ from lrdecay.report.later_seed_notes import explain_exclusion
 MAX_ENDED_EARLY = 100
 """Diverged or failed runs that are listed one by one."""
 MAX_LINES = 1000
+_SMALL = 0.001  # of such means 4 decimals show little
 """Cells or contrasts that are listed."""
 
 Row = Mapping[Hashable, Any]
@@ -79,16 +86,16 @@ def tabulate_cells(
     axes = drop_own_dropout(cell_axes(runs), runs)
     metric = METRICS_COMPARED["test_accuracy"] if metric is None else metric
     table = cell_summary(runs, metric.name)
-    digits = 2 if metric.unit == POINTS else 4
+    decimals = 2 if metric.unit == POINTS else _count_decimals(table["mean"].abs().max())
     lines = []
     best = {} if found is None or found.metric != metric else _find_best(found, axes)
     for cell in table.head(MAX_LINES).to_dict("records"):
         about = {axis: to_text(cell[axis]) for axis in axes}
         may_be_best = [Cell(best.get(tuple(about.values()), ""))] if best else []
-        mean = (
-            "no mean" if math.isnan(cell["mean"]) else f"{metric.scale * cell['mean']:.{digits}f}"
+        mean, sd = (
+            none if math.isnan(cell[name]) else format_decimals(metric.scale * cell[name], decimals)
+            for name, none in (("mean", "no mean"), ("sd", ""))
         )
-        sd = "" if math.isnan(cell["sd"]) else f"{metric.scale * cell['sd']:.{digits}f}"
         counts = [str(int(cell[name])) for name in ("n", "n_diverged", "n_failed")]
         texts = [Cell(text) for text in about.values()]
         mean_and_sd, others = (
@@ -110,6 +117,12 @@ def tabulate_cells(
     )
 
 
+def _count_decimals(largest: float) -> int:
+    """Return how many decimals a table of means has: 4, or what gives the largest of small ones
+    four digits."""
+    return 3 - math.floor(math.log10(largest)) if 0 < largest < _SMALL else 4
+
+
 def _find_best(found: Conclusions, axes: Sequence[str]) -> dict[tuple[str, ...], str]:
     """Return whether each cell is one of those not excluded as best, by its values of the axes;
     nothing where none is evaluated."""
@@ -126,7 +139,7 @@ def _describe_best(found: Conclusions) -> str:
     later = explain_exclusion(found, "That")
     return (
         f" May be best: no other one at the same place is shown to be better; the best one is "
-        f"among them with {100 * found.criteria.confidence:g}% confidence."
+        f"among them with {format_percent(found.criteria.confidence)} confidence."
         f"{f' {later}' if later else ''}"
     )
 
@@ -137,7 +150,7 @@ def tabulate_contrasts(found: Conclusions) -> list[Listing]:
     size = int(primary.sum())
     others = found.table[~primary].groupby("family", sort=False)
     what = describe_family(PRIMARY, found.table[primary])
-    confidence = f"{100 * found.criteria.confidence:g}%"
+    confidence = format_percent(found.criteria.confidence)
     captions = {
         "table-differences": (
             f"The primary family{'' if found.blocks.imported else ', fixed beforehand'}: {what}. "
@@ -184,7 +197,7 @@ def _contrast(row: Row, of_images: bool) -> list[Cell]:
 
 
 def _exact(value: float) -> str:
-    return f"{round(value, DECIMALS) + 0.0:.6g}" if math.isfinite(value) else ""
+    return f"{drop_rounding(value):.6g}" if math.isfinite(value) else ""
 
 
 def tabulate_ended_early(runs: pd.DataFrame) -> Listing | None:

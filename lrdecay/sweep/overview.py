@@ -42,7 +42,7 @@ def describe_comparison(comparison: Comparison, metric: Metric, reference: str) 
     margin = metric.spell(f"{comparison.margin:g}")
     return (
         f"{metric.title}, against {reference}; margin {margin}, "
-        f"confidence {comparison.confidence:g}"
+        f"confidence {comparison.confidence:.12g}"
     )
 
 

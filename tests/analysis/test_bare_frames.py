@@ -31,6 +31,23 @@ def test_four_columns_are_enough(runs):
         assert table[name].tolist() == whole[name].tolist(), name
 
 
+def test_arguments_that_are_no_json_are_shown_as_they_are():
+    texts = ["{'depth': 3}", '{"depth": 4}']
+    runs = make_tables(("constant", "step"), (0.3,), SEEDS, n_epochs=1, model_args=texts)[0]
+    table = analysis.compare(runs[[*BARE, "model_args"]])
+    assert table["where"].tolist() == ["model_args {'depth': 3}", "depth 4"]
+
+
+def test_of_a_frame_that_does_not_say_who_trained_it_nothing_is_said_to_be_planned(runs):
+    """The looks are the same."""
+    bare, own = analysis.compare(runs[BARE]), analysis.compare(runs)
+    assert bare["sentence"].str.contains("interval .*, at 8 seeds; 8 pairs by seed").all()
+    assert own["sentence"].str.contains("interval .*, at the planned 8 seeds").all()
+    assert analysis.compare(runs[BARE], first=8)["sentence"].str.contains("the planned 8").all()
+    later = analysis.verdicts_by_look(runs[BARE], first=12)
+    assert later["planned"].tolist() == [False, False]
+
+
 def test_a_dropout_is_an_axis_where_there_is_one():
     runs = make_tables(("constant", "step"), (0.0, 0.3), SEEDS, n_epochs=1)[0]
     whole, bare = (analysis.compare(frame) for frame in (runs, runs[[*BARE, "dropout"]]))

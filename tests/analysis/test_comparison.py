@@ -212,11 +212,11 @@ def test_a_chosen_rate_comes_with_its_scheduler_and_trials_stay_out(runs):
 
 def test_digests_are_checked_before_anything_is_paired(runs):
     for column, what in (
-        ("init_digest", "the initial weights differ at 1 seed"),
-        ("order_digest", "the data orders differ at 1 seed"),
-        ("dataset_digest", "the datasets differ at 1 seed"),
+        ("init_digest", "the initial weights"),
+        ("order_digest", "the data orders"),
+        ("dataset_digest", "the datasets"),
     ):
-        for digest in ("other", None):
+        for digest, verb in (("other", "differ"), (None, "are not recorded")):
             other = runs.copy()
             at = (runs["scheduler"] == "step") & (runs["dropout"] == 0.3) & (runs["seed"] == 4)
             other.loc[at, column] = digest
@@ -225,7 +225,7 @@ def test_digests_are_checked_before_anything_is_paired(runs):
             touched = (table["a"] == "step") & table["where"].str.contains("0.3")
             touched |= (table["where"] == "step") & (table["a"] == "dropout 0.3")
             assert refused.index.tolist() == table.index[touched].tolist()
-            assert refused["sentence"].str.contains(what).all()
+            assert refused["sentence"].str.contains(f"{what} {verb} at 1 seed").all()
             assert refused["mean"].isna().all()
     # a digest that no run has cannot be verified
     assert set(analysis.compare(runs.assign(init_digest=None))["verdict"]) == {"not evaluated"}
@@ -237,7 +237,8 @@ def test_a_missing_run_is_no_reason_to_leave_its_seed_out(runs):
     row = table[(table["family"] == "scheduler") & (table["where"] == "dropout 0.3")].iloc[0]
     assert (row["a"], row["n"], row["n_missing"]) == ("step", SEEDS - 1, 1)
     assert row["sentence"] == (
-        "dropout 0.3, step against constant: Not evaluated, since 1 of 12 seeds lacks a run."
+        "dropout 0.3, step against constant: Not evaluated, since 1 of 12 seeds lacks a run "
+        "(planned= tells which were asked for)."
     )
 
 
@@ -318,6 +319,10 @@ def test_bad_questions_say_what_would_be_valid(runs):
         ({"margin": float("nan")}, "margin must be"),
         ({"confidence": 1}, "confidence must be from 0.5 to below 1, not 1"),
         ({"metric": "gap"}, "needs the epochs table"),
+        ({"first": 8.5}, "first must be a whole number of seeds, at least 1, not 8.5"),
+        ({"first": -3}, "first must be a whole number of seeds, at least 1, not -3"),
+        ({"most": 0}, "most must be a whole number of seeds, at least 1, not 0"),
+        ({"first": 20, "most": 10}, "most must be at least first, 20 seeds, not 10"),
     ):
         with pytest.raises(InputError, match=message):
             analysis.compare(runs, **options)

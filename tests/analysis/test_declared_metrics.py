@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.frames import make_tables
+from scipy import stats
 
 from lrdecay import analysis
 from lrdecay.analysis.metrics import NATS, OWN, POINTS, SECONDS, find_metric, with_metrics
@@ -85,6 +86,42 @@ def test_the_unit_of_its_own_is_compared_as_it_is_and_not_printed(runs):
     assert f"step beats constant by {row['mean']:.2f} on these data" in row["sentence"]
 
 
+def test_how_small_the_unit_makes_numbers_changes_no_verdict():
+    """Values of 5e-10 differ as those of 5 do, and are printed with as many digits."""
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.uniform(4, 5, SEEDS), rng.uniform(0.5, 1, SEEDS)])
+    mse = analysis.Metric("mse", "mse", "own", "these data", False)
+    labels = np.repeat(["constant", "cosine"], SEEDS)
+    seeds = [*range(SEEDS)] * 2
+    runs = pd.DataFrame({"scheduler": labels, "seed": seeds, "status": "completed", "mse": values})
+    large, small = (
+        analysis.compare(runs.assign(mse=runs["mse"] * unit), metric="mse", declared=[mse])
+        for unit in (1.0, 1e-10)
+    )
+    assert large["verdict"].item() == small["verdict"].item() == "lower"
+    for name in ("mean", "sd", "low", "high"):
+        assert small[name].item() == pytest.approx(1e-10 * large[name].item(), rel=1e-9)
+    for name in ("wins", "p", "correlation", "skew"):
+        assert small[name].item() == pytest.approx(large[name].item(), rel=1e-9)
+    gain = values[:SEEDS] - values[SEEDS:]
+    ends = stats.ttest_1samp(gain, 0).confidence_interval(1 - 0.8 * 0.05)
+    said = f"interval {1e-10 * ends.low:.2e} to {1e-10 * ends.high:.2e}, "
+    assert f"cosine beats constant by {1e-10 * gain.mean():.2e} on" in small["sentence"].item()
+    assert said in small["sentence"].item()
+
+
+def test_large_values_that_differ_by_one_number_but_for_rounding_tell_nothing_of_spread():
+    values = np.round(np.random.default_rng(1).uniform(1e8, 2e8, SEEDS), 1)
+    own = analysis.Metric("tokens", "tokens", "own", "these data", True)
+    runs = pd.concat(
+        pd.DataFrame({"scheduler": label, "seed": range(SEEDS), "tokens": values + more})
+        for label, more in (("constant", 0.0), ("cosine", 0.1))
+    ).assign(status="completed")
+    row = analysis.compare(runs, metric="tokens", declared=[own]).iloc[0]
+    assert (row["verdict"], row["sd"]) == ("unresolved", 0)
+    assert "All differences are one number so far" in row["sentence"]
+
+
 @pytest.mark.parametrize(
     ("unit", "scale", "word"), [(POINTS, 100, "points"), (NATS, 1, "nats"), (SECONDS, 1, "seconds")]
 )
@@ -94,6 +131,19 @@ def test_a_known_unit_is_printed(runs, unit, scale, word):
     (row,) = table.to_dict("records")
     assert row["mean"] == pytest.approx(scale * differences.mean(), rel=1e-12)
     assert f"{word} on these data" in row["sentence"]
+
+
+def test_points_are_of_shares_and_percent_is_refused(runs):
+    frame, _ = with_values(runs, 0.01)
+    percent = frame.assign(test_f1=frame["test_f1"].where(frame["seed"] != 3, 80.5))
+    with pytest.raises(InputError) as error:
+        analysis.compare(percent, metric="test_f1", declared=[metric(unit=POINTS)])
+    row = int((frame["seed"] == 3).to_numpy().argmax())
+    assert str(error.value) == (
+        f"test_f1 is 80.5 in row {row} from 0 (run {frame['run_id'][row]}), the first of 2 such "
+        f"rows; valid is a share from 0 to 1, since its unit is points: divide percent by 100"
+    )
+    analysis.compare(percent, metric="test_f1", declared=[metric(unit=OWN)])
 
 
 def test_the_direction_decides_which_is_best_and_how_it_is_worded(runs):

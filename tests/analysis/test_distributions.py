@@ -52,5 +52,5 @@ def test_wilson_s_interval_has_the_same_bits():
 def test_skewness_has_the_same_bits(n):
     rng = np.random.default_rng(n)
     differences = rng.normal(0.2, 1.0, (50, n)) * 10.0 ** rng.integers(-3, 2, (50, 1))
-    found = describe_differences(differences.copy(), np.full(50, 1e-9))["skew"]
+    found = describe_differences(differences.copy(), np.full((50, n), 1e-9))["skew"]
     assert np.array_equal(found, stats.skew(differences, axis=1))

@@ -52,7 +52,10 @@ MEMBERS = [
     ("lr", np.inf, "inf", "a finite number above 0"),
     ("dropout", 1.0, "1.0", "a number at least 0 and less than 1"),
     ("dropout", "0.3", "'0.3'", "a number at least 0 and less than 1"),
-    ("scheduler", None, "nothing", "a value"),
+    ("scheduler", None, "nothing", "text that is not empty"),
+    ("scheduler", 1, "1", "text that is not empty"),
+    ("scheduler", False, "false", "text that is not empty"),
+    ("scheduler", " ", "' '", "text that is not empty"),
 ]
 
 
@@ -67,6 +70,19 @@ def test_the_column_the_first_row_and_what_is_valid_are_named(
         return  # it counts runs
     runs = change(tables[0], column, value, ONE)
     assert refused(call, runs) == f"{column} is {shown} in row 3 from 0 {RUN}; valid is {valid}"
+
+
+@pytest.mark.parametrize("column", ["scheduler", "dropout", "test_accuracy"])
+def test_a_column_that_is_there_twice_is_refused(tables, column):
+    runs = pd.concat([tables[0], tables[0][[column]]], axis=1)
+    assert refused(analysis.compare, runs) == f"the table has two columns '{column}'"
+
+
+def test_labels_may_be_categories(tables):
+    runs = tables[0].assign(scheduler=tables[0]["scheduler"].astype("category"))
+    assert analysis.compare(runs)["sentence"].tolist() == (
+        analysis.compare(tables[0])["sentence"].tolist()
+    )
 
 
 def test_how_many_such_rows_there_are_is_said(tables):

@@ -174,6 +174,10 @@ def test_how_sure_all_verdicts_are_is_said():
     found = conclude({"step": (NAN, 2)}, text)
     assert write_confidence(found) == "All 2 verdicts are right together with 90% confidence."
     assert write_confidence(conclude({"step": (2,)})) == "The verdict is right with 95% confidence."
+    text = "comparison: {confidence: 0.9999999}"
+    assert write_confidence(conclude({"step": (2,)}, text)) == (
+        "The verdict is right with 99.99999% confidence."
+    )
 
 
 def test_other_axes_are_places_too():

@@ -278,6 +278,17 @@ def test_pairs_that_are_none():
     )
 
 
+def test_digests_that_are_lacking_are_not_called_different():
+    runs = pair(0.5)
+    runs.loc[(runs["scheduler"] == "step") & (runs["seed"] == 0), "order_digest"] = "other"
+    runs.loc[(runs["scheduler"] == "step") & (runs["seed"] == 1), "order_digest"] = None
+    assert sentence(runs) == (
+        "dropout 0.3, step against constant: Not evaluated, since the data orders differ at 1 "
+        "seed: these are no pairs; the data orders are not recorded at 1 seed: whether these are "
+        "pairs is not known."
+    )
+
+
 def test_losses_are_in_nats_and_lower_is_better():
     runs = pair(0.5)
     runs["test_loss"] = runs["test_accuracy"]
@@ -432,4 +443,6 @@ def test_what_no_seed_can_fix_is_not_called_too_few_seeds(column, value, why):
     said = "dropout 0.3, step against constant: Not evaluated, since"
     assert sentence(runs) == f"{said} {why}."
     gone = pair(0.5, seeds=8).drop(index=3)
-    assert sentence(gone) == f"{said} 1 of 8 seeds lacks a run."
+    assert (
+        sentence(gone) == f"{said} 1 of 8 seeds lacks a run (planned= tells which were asked for)."
+    )

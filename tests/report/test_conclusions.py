@@ -56,6 +56,15 @@ def found(
     return answer_of(runs, epochs, text, planned)
 
 
+def test_of_a_margin_within_which_nothing_lies_nothing_is_said() -> None:
+    for margin, begin in (
+        (0.2, "Differences below 0.2 points are to count as none; that any of the 4 "),
+        (0, "by test accuracy. That any of the 4 "),
+    ):
+        text = f"name: x\ncomparison: {{margin: {margin}}}\n"
+        assert begin in conclusions.write_question(found(text=text))
+
+
 def test_settings_are_those_of_the_sweep_file() -> None:
     runs, epochs = make_tables(("constant", "step", "cosine"), (0.0, 0.3), seeds=9, n_epochs=1)
     of_loss = answer_of(runs, epochs, SWEEP, None)

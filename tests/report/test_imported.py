@@ -11,11 +11,16 @@ from helpers.imports import make_table, primary, read_case, take
 from scipy import stats
 
 from lrdecay import analysis
+from lrdecay.analysis.headline import write_answer
+from lrdecay.analysis.identical_runs import describe_identical_runs
 from lrdecay.core.errors import InputError
 from lrdecay.report.compare import compare_folder
+from lrdecay.report.conclusions import write_question
 from lrdecay.report.frame_import import from_frame
+from lrdecay.report.tables import tabulate_cells
 from lrdecay.store.reader import read_runs
 
+NAMED = {"first": 1.0, "second": 1.5}
 PROBLEMS = ("resnet20-cifar10", "resnet56-cifar100", "mobilenetv2-fmnist")
 
 
@@ -106,7 +111,8 @@ def test_of_lrdecays_own_runs_a_missing_digest_still_counts_as_different():
     own = got.runs.dropna(axis=1, how="all").assign(engine="reference")
     row = primary(analysis.compare(own))
     assert row["verdict"] == "not evaluated"
-    assert "the initial weights differ at 9 seeds" in row["sentence"]
+    assert "the initial weights are not recorded at 9 seeds: whether " in row["sentence"]
+    assert "differ" not in row["sentence"]
 
 
 SEEDS_AT = [(0.0, range(3)), (0.3, range(50, 53))]
@@ -141,6 +147,9 @@ def test_without_a_common_seed_the_interval_is_welchs(counts):
     assert (row["pairing"], row["n_a"], row["n_b"]) == ("not paired", counts[1], counts[0])
     words = f"{counts[1]} and {counts[0]} runs, not paired; for a number of seeds fixed beforehand"
     assert f"{words})" in row["sentence"]
+    # nothing was corrected for skewness, so nothing is said of it
+    assert row["skew_holds"] is pd.NA
+    assert "skew" not in row["sentence"]
 
 
 def test_samples_of_different_datasets_are_not_compared():
@@ -165,8 +174,24 @@ def test_of_two_runs_a_side_nothing_is_said():
 def test_samples_that_do_not_vary_have_no_interval():
     table = apart(make_table(5))
     table["acc"] = np.where(table["label"] == "a", 90.0, 91.0)
-    row = primary(take(table).compare())
-    assert (row["verdict"], row["low"], row["high"]) == ("unresolved", -np.inf, np.inf)
+    rounded = table.assign(acc=table["acc"] + np.where(table["seed"] % 2, 2e-14, 0.0))
+    assert rounded.groupby("label")["acc"].nunique().tolist() == [2, 2]
+    for each in (table, rounded):
+        row = primary(take(each).compare())
+        assert (row["verdict"], row["low"], row["high"]) == ("unresolved", -np.inf, np.inf)
+        assert row["more_seeds"] == np.inf
+
+
+def test_small_means_are_shown_in_digits_and_not_in_decimals():
+    table = make_table().assign(acc=lambda t: t["acc"] * 1e-9)
+    found = take(table, metric={"test_mse": "acc"}, higher_is_better=False).conclude()
+    lines = tabulate_cells(found.blocks.runs, found.metric, False, found).lines
+    for line, (label, own) in zip(lines, table.groupby("label")["acc"], strict=True):
+        assert [cell.text for cell in line.cells[:3]] == [
+            label,
+            f"{own.mean():.3e}",
+            f"{own.std():.1e}",
+        ]
 
 
 def test_a_family_of_samples_shares_the_error():
@@ -392,3 +417,54 @@ def test_a_metric_of_its_own_is_saved_and_compared(tmp_path):
     assert sentence.startswith("a beats b by ")
     text = got.write_report(tmp_path / "page.html", metric="val_ppl").read_text(encoding="utf-8")
     assert "val ppl" in text
+
+
+def test_runs_whose_dropout_is_not_given_stand_beside_those_of_one(tmp_path):
+    """They are no dropout that others are compared with, nor averaged over."""
+    table = make_table()
+    table = pd.concat(
+        [table, table.assign(rate=0.3, acc=table["acc"] - 1), table.assign(rate=0.5)],
+        ignore_index=True,
+    )
+    found = take(table, dropout="rate").conclude()
+    whole = found.table
+    assert whole.groupby("family", sort=False)["where"].agg(list).to_dict() == {
+        "scheduler": ["dropout 0.3", "dropout 0.5", "dropout not given"],
+        "average": ["averaged over dropout 0.3, 0.5"],
+        "dropout": ["a", "b"],
+        "interaction": ["dropout 0.5 against 0.3"],
+    }
+    assert whole["a"].tolist() == ["b"] * 4 + ["dropout 0.5"] * 2 + ["b"]
+    gain = table["acc"][9:18].mean() - table["acc"][:9].mean()
+    assert whole["mean"].tolist() == pytest.approx([gain] * 4 + [1.0, 1.0, 0.0])
+    assert whole["sentence"][2].startswith("dropout not given: b beats a by ")
+    question = "b against a at dropout 0.3, 0.5 and not given, by test accuracy."
+    assert write_question(found).startswith(question)
+    lost = table.assign(acc=table["acc"].where(table["rate"].notna() | (table["label"] == "a")))
+    said = write_answer(take(lost, dropout="rate").conclude())
+    assert said.endswith("b is not judged at dropout not given."), said
+    page = take(table, dropout="rate").write_report(tmp_path / "report.html")
+    assert "dropout not given: b beats a by" in page.read_text()
+
+
+def test_numbers_that_may_be_rounded_are_not_called_the_same_to_the_bit():
+    table = pd.DataFrame(
+        {"label": ["a", "b"] * 2, "seed": 0, "loss": 0.31, "rate": [0, 0, 0.3, 0.3]}
+    )
+    found = take(table, metric={"test_loss": "loss"}, dropout="rate").conclude()
+    assert describe_identical_runs(found.blocks) == []
+    assert not found.table[["n_same", "n_one_schedule"]].any(axis=None)
+    assert "changed nothing" not in " ".join(found.table["sentence"])
+
+
+def test_imports_are_averaged_over_their_datasets_by_the_labels():
+    tables = {name: make_table(acc=make_table()["acc"] / scale) for name, scale in NAMED.items()}
+    found = {
+        name: take(table, name=name, unit="percent").conclude() for name, table in tables.items()
+    }
+    averages = analysis.average_datasets(found)
+    assert averages.shared.not_averaged == ""
+    (row,) = averages.table.to_dict("records")
+    gains = [table["acc"][9:].mean() - table["acc"][:9].mean() for table in tables.values()]
+    assert (row["scheduler"], row["n_datasets"]) == ("b", 2)
+    assert row["mean"] == pytest.approx(sum(gains) / 2)

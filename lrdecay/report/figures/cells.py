@@ -26,11 +26,14 @@ MAX_ROWS = 60
 
 
 def draw_heat_map(setting: Setting) -> Chart | None:
-    """Scheduler x dropout; None where either has one value, as the table says the same then."""
+    """Scheduler x dropout; None where either has one value, as the table says the same then, and
+    where a dropout is not known."""
     schedulers = len(axis_values(setting.runs, "scheduler"))
     dropouts = len(axis_values(setting.runs, "dropout"))
     cells = setting.completed
     if cells.empty or not 1 < schedulers <= MAX_ROWS or not 1 < dropouts <= 12:
+        return None
+    if not has_dropout(setting.runs).all():
         return None
     inches = max(5.1, 1.2 + 0.95 * dropouts), 0.8 + 0.5 * schedulers
     ax = plots.plot_heat_map(setting.runs, ax=panels.make_panel(inches))
@@ -47,7 +50,7 @@ def draw_heat_map(setting: Setting) -> Chart | None:
 def draw_accuracy_by_dropout(setting: Setting) -> Chart | None:
     """Test accuracy after the last epoch, against dropout."""
     cells = setting.completed
-    if not has_dropout(cells).any():
+    if cells.empty or not has_dropout(cells).all():
         return None
     ax = plots.plot_accuracy_by_dropout(setting.runs, ax=panels.make_panel(), **setting.options)
     what = "Test accuracy after the last epoch, in percent"
@@ -58,7 +61,7 @@ def draw_gap_by_dropout(setting: Setting) -> Chart | None:
     """Training minus test accuracy after the last epoch, against dropout."""
     gaps = train_test_gap(setting.runs, setting.epochs)
     cells = cell_summary(gaps, "train_test_gap").query("n > 0")
-    if not has_dropout(cells).any():
+    if cells.empty or not has_dropout(cells).all():
         return None
     ax = plots.plot_gap_by_dropout(
         setting.runs, setting.epochs, ax=panels.make_panel(), **setting.options

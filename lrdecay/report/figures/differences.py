@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 
 from lrdecay import plots
 from lrdecay.analysis import Conclusions, axis_values
-from lrdecay.analysis.axes import select_rows
+from lrdecay.analysis.axes import has_dropout, select_rows
+from lrdecay.analysis.number_text import format_percent
 from lrdecay.plots.differences import MOST_SEEDS
 from lrdecay.report.figures import panels
 from lrdecay.report.figures.panels import Chart, Setting
@@ -57,7 +58,7 @@ def draw_gain(setting: Setting, found: Conclusions) -> Chart | None:
     """Interaction: what each scheduler gains on the reference, against dropout."""
     table = setting.own(found.primary)
     judged = table.dropna(subset=["mean"])
-    if judged.empty or table["dropout"].nunique() < 2:
+    if judged.empty or table["dropout"].nunique() < 2 or not has_dropout(table).all():
         return None
     unit = found.metric.unit
     ax = plots.plot_gain_by_dropout(table, unit=unit, ax=panels.make_panel(), **setting.options)
@@ -136,7 +137,7 @@ def _bar(found: Conclusions) -> str:
     size = len(found.primary)
     right = "right" if size == 1 else f"all {size} right together"
     looks = "" if found.criteria.seeds_fixed else ", at all looks together"
-    return f"Intervals: {right} with {100 * found.criteria.confidence:g}% confidence{looks}."
+    return f"Intervals: {right} with {format_percent(found.criteria.confidence)} confidence{looks}."
 
 
 def _margin(found: Conclusions) -> str:
