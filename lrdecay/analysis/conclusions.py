@@ -104,6 +104,11 @@ class Conclusions:
         """The differences that were fixed beforehand."""
         return self.table[self.table["family"] == PRIMARY]
 
+    @property
+    def has_pairs(self) -> bool:
+        """Whether a primary difference is one of pairs; where none is, there are no looks."""
+        return bool((self.primary["pairing"] != NOT_PAIRED).any())
+
     @cached_property
     def brief(self) -> pd.DataFrame:
         """`primary` in little time: without `p_signflip`, the interval on new images and what is

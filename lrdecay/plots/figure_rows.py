@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lrdecay.analysis.pairing import NOT_PAIRED
 from lrdecay.core.errors import InputError
 from lrdecay.core.text import join_words, suggest_name
 
@@ -69,7 +68,7 @@ def select_found(
     if "steps" in takes:
         given["steps"] = _keep(found.history, asked)
         if given["steps"].empty:
-            if (table["pairing"] == NOT_PAIRED).all():
+            if not found.has_pairs:
                 raise InputError("nothing to draw: the runs are not paired, so there are no looks")
             begin, most = table["next_look"].min(), table["n"].max()
             raise InputError(

@@ -167,8 +167,7 @@ def spell_seeds(counts: pd.Series[int]) -> str:
 def list_shares(found: Conclusions) -> list[str]:
     """Return the looks so far and the next one, with each one's share of the error."""
     plan = found.first_plan
-    paired = found.primary["pairing"] != NOT_PAIRED
-    if found.criteria.seeds_fixed or not (paired.any() or found.primary.empty):
+    if found.criteria.seeds_fixed or not (found.has_pairs or found.primary.empty):
         return []
     following = find_next_look(plan.first, plan.most, len(found.blocks.seeds))
     as_planned = " as planned" if plans_verdicts(plan.first, plan.most) else ""

@@ -9,7 +9,6 @@ import pandas as pd
 from lrdecay.analysis import Conclusions, extra_axes
 from lrdecay.analysis.contrasts import find_reference
 from lrdecay.analysis.metrics import METRICS_COMPARED
-from lrdecay.analysis.pairing import NOT_PAIRED
 from lrdecay.report.figures import cells, curves, decay, differences, panels
 from lrdecay.report.figures.panels import Chart, Setting
 from lrdecay.report.own_loops import AS_TOLD, has_program
@@ -106,7 +105,7 @@ def list_import_sections(
         return [] if found is None else draw(lambda each: chart(each, found))
 
     of_accuracy = found is not None and found.metric == METRICS_COMPARED["test_accuracy"]
-    in_pairs = found is not None and (found.primary["pairing"] != NOT_PAIRED).any()
+    in_pairs = found is not None and found.has_pairs
     listed = [
         Section("headline", "", decide(differences.draw_differences)),
         Section("map", "", draw(cells.draw_heat_map) if of_accuracy else []),
