@@ -92,14 +92,15 @@ def _cost(found: Conclusions, within: pd.DataFrame) -> str:
     if (within["n_waiting"] >= needed).all():
         return f"{text}. The sweep is still to train them."
     there = found.blocks.seeds.tolist()
-    if there != list(range(len(there))):  # which `until` counts from 0
+    if there != list(range(there[0], there[0] + len(there))):  # which `until` counts
         return f"{text}. Add them at the end of `seeds` in the sweep file."
     fewest = max(found.first_plan.first, FEWEST_SEEDS)
     # those that can only begin to be judged will take more than that
     wanted = max(fewest, _USUAL_MOST if begin else int((within["n"] + needed).max()))
+    start = f"start: {there[0]}, " if there[0] else ""
     return (
-        f"{text}. With seeds: {{min: {fewest}, max: {wanted}, until: resolved}} in the sweep file "
-        f"each stops as soon as it is resolved."
+        f"{text}. With seeds: {{min: {fewest}, max: {wanted}, {start}until: resolved}} in the "
+        f"sweep file each stops as soon as it is resolved."
     )
 
 

@@ -248,7 +248,7 @@ def test_seeds_that_the_sweep_asks_for_already_are_not_asked_for_again() -> None
 
 
 def test_what_the_outlook_proposes_is_a_sweep_file_that_is_right() -> None:
-    """Also where more seeds were planned than there are, or seeds that do not count from 0."""
+    """Also where more seeds were planned than there are, or they begin elsewhere or skip some."""
     runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
     own = runs["scheduler"] == "step"
     near = np.random.default_rng(0).normal(0.001, 0.003, 8)
@@ -266,6 +266,11 @@ def test_what_the_outlook_proposes_is_a_sweep_file_that_is_right() -> None:
     runs["seed"] += 100
     elsewhere = analysis.conclude(runs, epochs, criteria, first_plan=FirstPlan(64))
     (line,) = next_step.write_outlook(elsewhere)
+    proposed = yaml.safe_load(re.search("seeds: ({.*}) in the sweep file", line)[1])
+    assert SeedsUntil.model_validate(proposed).start == 100
+    runs["seed"] *= 2
+    apart = analysis.conclude(runs, epochs, criteria, first_plan=FirstPlan(64))
+    (line,) = next_step.write_outlook(apart)
     assert line.endswith("Add them at the end of `seeds` in the sweep file.")
 
 
