@@ -35,7 +35,8 @@ LONGEST = 220
 """Characters of an answer that names schedulers; a longer one counts them."""
 
 BETTER, WORSE, OPEN = "better", "worse", "not resolved"
-ORDER = (BETTER, WORSE, HIGHER, LOWER, IDENTICAL, EQUIVALENT, OPEN, NOT_EVALUATED)
+ONE_SCHEDULE = "one schedule"  # of which there is nothing to judge, and no seed would change that
+ORDER = (BETTER, WORSE, HIGHER, LOWER, IDENTICAL, EQUIVALENT, ONE_SCHEDULE, OPEN, NOT_EVALUATED)
 YET = " yet"
 _MOST_NAMED = 2  # places that are named; of more it is said how many
 
@@ -52,6 +53,7 @@ def write_answer(found: Conclusions) -> str:
 def _say_outcomes(found: Conclusions) -> str:
     rows = found.primary
     outcomes = rows["verdict"].map(lambda verdict: name_outcome(verdict, found.metric))
+    outcomes = outcomes.mask(rows["n_one_schedule"] > 0, ONE_SCHEDULE)
     # more seeds do not help where runs diverged or are missing
     yet = "" if find_spoilt(rows)[outcomes == NOT_EVALUATED].any() else YET
     if (outcomes == NOT_EVALUATED).all():
@@ -172,6 +174,7 @@ def say_outcome(outcome: str, names: Sequence[str], reference: str, yet: str = Y
         LOWER: f"{listed} {be} lower than {reference}",
         IDENTICAL: f"{listed} {be} identical to {reference}",
         EQUIVALENT: f"{listed} {be} equivalent to {reference}",
+        ONE_SCHEDULE: f"{listed} {'has' if one else 'have'} the same rates as {reference}",
         OPEN: f"{listed} {be} open",
         NOT_EVALUATED: f"{listed} {be} not judged{yet}",
     }
@@ -238,6 +241,7 @@ def count_outcomes(outcomes: pd.Series[str], reference: str, yet: str = YET) -> 
         LOWER: "downwards",
         IDENTICAL: "none at any seed",
         EQUIVALENT: "equivalent to none",
+        ONE_SCHEDULE: "of the same rates",
         OPEN: "open",
         NOT_EVALUATED: f"not judged{yet}",
     }

@@ -17,6 +17,7 @@ from lrdecay.analysis.headline import (
 from lrdecay.analysis.intervals import t_radius
 from lrdecay.analysis.metrics import find_metric
 from lrdecay.analysis.number_text import format_interval
+from lrdecay.analysis.seed_blocks import OUTCOME
 from lrdecay.analysis.settings import read_criteria
 
 SEEDS = 10
@@ -195,6 +196,26 @@ def test_seeds_that_are_too_few_and_one_scheduler_are_said():
     alone = analysis.conclude(runs[runs["scheduler"] == "step"], epochs, criteria)
     assert write_answer(alone) == "There is one scheduler, step, so nothing to compare it with."
     assert describe_largest(alone) == ""
+
+
+def test_a_schedule_that_came_out_as_the_reference_is_said_to_have_its_rates():
+    runs, epochs = make_tables(("constant", "plateau"), (0.0, 0.1), 8, n_epochs=1)
+    cells = runs.set_index(["scheduler", "dropout"]).index
+    same = cells.isin([("constant", 0.1), ("plateau", 0.1)])
+    for name in runs.columns.intersection(OUTCOME):
+        runs.loc[cells == ("plateau", 0.1), name] = runs.loc[cells == ("constant", 0.1), name].array
+    gain = 0.02 + np.resize(NOISE, 8)
+    before = runs.loc[cells == ("constant", 0.0), "test_accuracy"].to_numpy()
+    runs.loc[cells == ("plateau", 0.0), "test_accuracy"] = before + gain
+    runs["rates_digest"] = np.where(same, "a", runs["scheduler"])
+    criteria = read_criteria("name: x\n")
+    answer = write_answer(analysis.conclude(runs, epochs, criteria))
+    assert answer == (
+        f"plateau beats constant at dropout 0, by {100 * gain.mean():.2f} points; plateau has the "
+        "same rates as constant at dropout 0.1."
+    )
+    alone = analysis.conclude(runs[same], epochs, criteria)
+    assert write_answer(alone) == "plateau has the same rates as constant."
 
 
 def test_what_diverged_is_not_judged_and_no_seed_will_change_that():
