@@ -26,7 +26,7 @@ import lrdecay
 from lrdecay.analysis.headline import write_answer
 from lrdecay.analysis.number_text import format_interval
 from lrdecay.analysis.sentences import list_best
-from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER
+from lrdecay.analysis.verdicts import EQUIVALENT, HIGHER, IDENTICAL, LOWER, NOT_EVALUATED
 from lrdecay.core.text import capitalize, format_named, spell_time
 
 _SEEDS = (8, 16, 32)
@@ -156,6 +156,9 @@ def _describe_difference(row: Mapping[Any, Any]) -> str:
     not so for new images, or rests on differences that are not skewed."""
     if row["verdict"] == IDENTICAL:
         return f"identical at {row['n']} seeds"
+    if row["verdict"] == NOT_EVALUATED:
+        same = row["n_one_schedule"]
+        return f"the same rates at {same} seeds" if same else "not judged"
     text = f"{row['mean']:+.2f} ({_round_interval(row)})"
     if row["verdict"] not in (HIGHER, LOWER, EQUIVALENT):
         return text
@@ -184,9 +187,8 @@ def _seeds(folders: Sequence[Path]) -> str:
 def _describe_seeds(folder: Path) -> Sequence[str]:
     primary = conclude(folder).primary
     verdicts = primary["verdict"]
-    counts = [
-        int(verdicts.isin(kinds).sum()) for kinds in ((HIGHER, LOWER), (EQUIVALENT, IDENTICAL))
-    ]
+    alike = verdicts.isin((EQUIVALENT, IDENTICAL)) | (primary["n_one_schedule"] > 0)
+    counts = [int(each.sum()) for each in (verdicts.isin((HIGHER, LOWER)), alike)]
     sds = primary.loc[primary["sd"] > 0, "sd"]
     found = [find_detectable(primary, n) for n in _SEEDS]
     return (
