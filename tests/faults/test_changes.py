@@ -204,7 +204,8 @@ def test_there_is_a_change_for_every_field():
     asked = set(keys(Sweep))
     assert {"dataset.channels", "optimizer.lr.per", "schedulers.class", "seeds"} < asked
     # another name is another folder; seeds that are added and trainers have tests of their own
-    elsewhere = {"seeds.min", "seeds.max", "seeds.until", "trainer.name", "steps_per_epoch"}
+    elsewhere = {f"seeds.{key}" for key in ("min", "max", "start", "until")}
+    elsewhere |= {"trainer.name", "steps_per_epoch"}
     elsewhere |= {f"metrics.{key}" for key in ("title", "unit", "higher_is_better")}  # of trainers
     assert asked - found == {"name", *elsewhere}
 
