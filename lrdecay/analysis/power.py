@@ -24,7 +24,7 @@ from lrdecay.core.text import spell_count
 AIM_MARGINS = 3
 """How many margins a difference has that a comparison should resolve."""
 
-_OWN_SDS = {"digits": (0.33, 1.33), "mnist": (0.06, 0.19), "fashion_mnist": (0.15, 0.50)}
+_OWN_SDS = {"digits": (0.33, 1.33), "mnist": (0.06, 0.19), "fashion_mnist": (0.06, 0.30)}
 """By dataset: the least and the largest sd of paired differences in test accuracy, in points, that
 sweeps of schedulers with the small CNN and Adam had. Where runs fail now and then, as at large
 rates, it is ten times that."""
