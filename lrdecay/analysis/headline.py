@@ -37,6 +37,7 @@ LONGEST = 220
 BETTER, WORSE, OPEN = "better", "worse", "not resolved"
 ONE_SCHEDULE = "one schedule"  # of which there is nothing to judge, and no seed would change that
 ORDER = (BETTER, WORSE, HIGHER, LOWER, IDENTICAL, EQUIVALENT, ONE_SCHEDULE, OPEN, NOT_EVALUATED)
+SIDES = (BETTER, WORSE, HIGHER, LOWER)
 YET = " yet"
 _MOST_NAMED = 2  # places that are named; of more it is said how many
 
@@ -61,8 +62,11 @@ def _say_outcomes(found: Conclusions) -> str:
     if (outcomes == OPEN).all():
         return f"No difference from {found.reference} is resolved."
     clauses = list(_list_clauses(rows, outcomes, found.reference, found.metric, yet))
-    text = "; ".join(clauses) + "."
-    return text if len(text) <= LONGEST else count_outcomes(outcomes, found.reference, yet)
+    for listed in (clauses, list(_list_sides(rows, outcomes, found.reference, yet))):
+        text = f"{'; '.join(listed)}."
+        if listed and len(text) <= LONGEST:
+            return text
+    return count_outcomes(outcomes, found.reference, yet)
 
 
 def write_confidence(found: Conclusions) -> str:
@@ -130,7 +134,7 @@ def _list_clauses(
     takes more than one clause."""
     undecided = outcomes.isin((OPEN, NOT_EVALUATED))
     for outcome, names, where, own in _group_alike(rows, outcomes, ~undecided):
-        sizes = _say_sizes(own, metric) if outcome in (BETTER, WORSE, HIGHER, LOWER) else ""
+        sizes = _say_sizes(own, metric) if outcome in SIDES else ""
         yield f"{say_outcome(outcome, names, reference)}{where}{sizes}{_say_look(own)}"
     rest = list(_group_alike(rows, outcomes, undecided))
     if len(rest) > 1 and not undecided.all():
@@ -140,6 +144,20 @@ def _list_clauses(
         return
     for outcome, names, where, _ in rest:
         yield f"{say_outcome(outcome, names, reference, yet)}{where}"
+
+
+def _list_sides(
+    rows: pd.DataFrame, outcomes: pd.Series[str], reference: str, yet: str
+) -> Iterator[str]:
+    """Yield what is better and worse, without sizes, and last what there is beside that; nothing
+    where no side is."""
+    sides = outcomes.isin(SIDES)
+    for outcome, names, where, own in _group_alike(rows, outcomes, sides):
+        yield f"{say_outcome(outcome, names, reference)}{where}{_say_look(own)}"
+    words = {NOT_EVALUATED: f"not judged{yet}", ONE_SCHEDULE: "of the same rates", OPEN: "open"}
+    kinds = [words.get(each, each) for each in ORDER if each in set(outcomes[~sides])]
+    if sides.any() and kinds:
+        yield f"the rest is {join_words(kinds, 'or')}"
 
 
 def _group_alike(

@@ -198,6 +198,20 @@ def test_seeds_that_are_too_few_and_one_scheduler_are_said():
     assert describe_largest(alone) == ""
 
 
+def test_an_answer_that_is_too_long_names_what_is_better_and_worse():
+    """Without sizes, and with the rest lumped; where no side is shown, all are counted."""
+    names = [f"a_schedule_of_this_name_{letter}" for letter in "abcd"]
+    gains = {names[0]: (2, NAN, -2), names[1]: (2, 0, -2), names[2]: (NAN, 0.0001, NAN)}
+    assert write_answer(conclude(gains)) == (
+        f"{names[0]} and {names[1]} beat constant at dropout 0; constant beats {names[0]} and "
+        f"{names[1]} at dropout 0.2; the rest is identical, equivalent or open."
+    )
+    none = dict.fromkeys(names, (NAN, 0, 0.0001))
+    assert write_answer(conclude(none)) == (
+        "Of 12 differences from constant: 4 none at any seed, 4 equivalent to none and 4 open."
+    )
+
+
 def test_a_schedule_that_came_out_as_the_reference_is_said_to_have_its_rates():
     runs, epochs = make_tables(("constant", "plateau"), (0.0, 0.1), 8, n_epochs=1)
     cells = runs.set_index(["scheduler", "dropout"]).index
