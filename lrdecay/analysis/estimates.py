@@ -20,7 +20,7 @@ from lrdecay.analysis.seed_blocks import (
     DIGESTS,
     Blocks,
     State,
-    find_lacking_digests,
+    find_lacking,
     find_unlike_digests,
 )
 
@@ -210,10 +210,9 @@ def _counts(
         "n_diverged_a": seeds_with(State.DIVERGED, weights > 0),
         "n_diverged_b": seeds_with(State.DIVERGED, weights < 0),
     }
-    for name, where in find_unlike_digests(blocks, cells).items():
-        counts[f"n_unlike_{name}"] = where.sum(axis=1)
-    for name, where in find_lacking_digests(blocks, cells).items():
-        counts[f"n_lacking_{name}"] = where.sum(axis=1)
+    for name, unlike in find_unlike_digests(blocks, cells).items():
+        counts[f"n_unlike_{name}"] = unlike.sum(axis=1)
+        counts[f"n_lacking_{name}"] = find_lacking(blocks, name, cells, unlike).sum(axis=1)
     counts["n"] = complete.sum(axis=1)
     same = _are_alike(blocks.outcomes[cells], reverse=True)
     counts["n_same"] = np.where(of_dropouts & (same | ~complete).all(axis=1), counts["n"], 0)

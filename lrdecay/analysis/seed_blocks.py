@@ -192,15 +192,13 @@ def find_unlike_digests(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarr
     return found
 
 
-def find_lacking_digests(blocks: Blocks, cells: np.ndarray) -> dict[str, np.ndarray]:
-    """Return, as `find_unlike_digests`, at which of its seeds no two digests differ, and one of
-    lrdecay's own runs lacks its own."""
-    found = {}
-    for name, unlike in find_unlike_digests(blocks, cells).items():
-        codes = blocks.digests[name][cells]
-        highest = codes.max(axis=1, keepdims=True)
-        found[name] = unlike & ((codes < 0) | (codes == highest)).all(axis=1)
-    return found
+def find_lacking(blocks: Blocks, name: str, cells: np.ndarray, unlike: np.ndarray) -> np.ndarray:
+    """Return at which seeds of those that `find_unlike_digests` has for a digest no two of them
+    differ, but one of lrdecay's own runs lacks its own: bool (contrasts x seeds)."""
+    codes = blocks.digests[name][cells]
+    highest = codes.max(axis=1, keepdims=True)
+    lacking: np.ndarray = unlike & ((codes < 0) | (codes == highest)).all(axis=1)
+    return lacking
 
 
 def _complete(runs: pd.DataFrame) -> pd.DataFrame:

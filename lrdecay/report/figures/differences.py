@@ -11,6 +11,7 @@ from lrdecay.analysis import Conclusions, axis_values
 from lrdecay.analysis.axes import has_dropout, select_rows
 from lrdecay.analysis.number_text import format_percent
 from lrdecay.plots.differences import MOST_SEEDS
+from lrdecay.report.conclusions import describe_condition
 from lrdecay.report.figures import panels
 from lrdecay.report.figures.panels import Chart, Setting
 
@@ -136,8 +137,8 @@ def draw_closing(setting: Setting, found: Conclusions) -> Chart | None:
 def _bar(found: Conclusions) -> str:
     size = len(found.primary)
     right = "right" if size == 1 else f"all {size} right together"
-    looks = "" if found.criteria.seeds_fixed else ", at all looks together"
-    return f"Intervals: {right} with {format_percent(found.criteria.confidence)} confidence{looks}."
+    sure = f"{right} with {format_percent(found.criteria.confidence)} confidence"
+    return f"Intervals: {sure}{describe_condition(found)}."
 
 
 def _margin(found: Conclusions) -> str:
