@@ -10,6 +10,7 @@ from lrdecay.analysis import Conclusions, Criteria, average_datasets, conclude, 
 from lrdecay.analysis.headline import describe_largest
 from lrdecay.core.errors import InputError
 from lrdecay.report.conclusions import list_shares, write_question, write_summary
+from lrdecay.report.figures import differences
 from lrdecay.report.latex_tables import write_tables
 from lrdecay.report.next_step import write_next_step, write_outlook
 
@@ -62,6 +63,7 @@ def test_where_there_are_no_looks_none_are_spoken_of() -> None:
     )
     caption = read_latex(write_tables(found, "s")).captions[1]
     assert rf"the interval is right with 95\% confidence, {CONDITION}" in caption
+    assert differences._bar(found) == f"Intervals: right with 95% confidence, {CONDITION}"
     assert list_shares(found) == []
 
 
