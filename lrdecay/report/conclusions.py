@@ -85,8 +85,9 @@ def write_summary(found: Conclusions) -> str:
     }
     parts = [f"{count} {what}" for what, count in counts.items() if count]
     where = ""
-    if len(judged := primary.loc[verdicts != NOT_EVALUATED, "look"]):
-        where = f" at {spell_seeds(judged)}"
+    judged = primary[verdicts != NOT_EVALUATED]
+    if len(judged) and (judged["pairing"] != NOT_PAIRED).all():
+        where = f" at {spell_seeds(judged['look'])}"
     return f"Of {spell_count(len(primary), 'difference')}{where}: {join_words(parts)}."
 
 

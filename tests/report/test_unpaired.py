@@ -65,6 +65,7 @@ def test_where_there_are_no_looks_none_are_spoken_of() -> None:
     assert rf"the interval is right with 95\% confidence, {CONDITION}" in caption
     assert differences._bar(found) == f"Intervals: right with 95% confidence, {CONDITION}"
     assert list_shares(found) == []
+    assert write_summary(found) == "Of 1 difference: 1 shown to differ from 0."
 
 
 def test_looks_of_what_is_paired_are_spoken_of_beside_it() -> None:
@@ -74,6 +75,7 @@ def test_looks_of_what_is_paired_are_spoken_of_beside_it() -> None:
     assert sorted(found.primary["pairing"]) == ["by seed", "not paired"]
     assert write_question(found).endswith(f"at most 5%, at all looks together, {CONDITION}")
     assert list_shares(found)[0] == "8 seeds: 80%"
+    assert write_summary(found).startswith("Of 2 differences: ")
 
 
 def test_runs_of_either_side_are_counted_where_there_are_no_pairs() -> None:
