@@ -10,6 +10,8 @@ from lrdecay.analysis import Conclusions, Criteria, average_datasets, conclude
 from lrdecay.analysis.headline import write_answer
 from lrdecay.report.contrast_lines import format_brief, format_row
 from lrdecay.report.dataset_averages import describe_datasets
+from lrdecay.report.figures.differences import draw_differences
+from lrdecay.report.figures.panels import Setting
 from lrdecay.report.latex_tables import write_tables
 from lrdecay.report.remarks import write_notes
 from lrdecay.report.tables import tabulate_cells, tabulate_contrasts
@@ -59,6 +61,9 @@ def test_a_verdict_that_is_not_of_the_mean_beside_it_says_of_how_many_seeds(
     document = read_latex(write_tables(found, "s"))
     assert document.tabulars[1].rows[-1][-1] == better
     assert ("is of the first so many" in document.captions[1]) is apart
+    runs = found.blocks.runs
+    chart = draw_differences(Setting(0, {}, runs, runs.iloc[:0], {}), found)
+    assert ("A mean outside of its interval is of all seeds" in chart.caption) is apart
 
 
 def test_the_seeds_of_a_verdict_are_those_of_the_look_that_gave_it():

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from lrdecay import plots
 from lrdecay.analysis import Conclusions, axis_values
 from lrdecay.analysis.axes import has_dropout, select_rows
+from lrdecay.analysis.later_seeds import leaves_interval
 from lrdecay.analysis.number_text import format_percent
 from lrdecay.plots.differences import MOST_SEEDS
 from lrdecay.report.conclusions import describe_condition
@@ -49,6 +50,11 @@ def draw_differences(setting: Setting, found: Conclusions) -> Chart | None:
         caption += f" Hollow: no interval yet, since verdicts begin at {begin} seeds."
     if np.isinf(judged.loc[~unseen, "low"]).any():
         caption += " Hollow: no interval, since all differences so far are one number."
+    if any(map(leaves_interval, judged.to_dict("records"))):
+        caption += (
+            " A mean outside of its interval is of all seeds, the interval of the first ones: later "
+            "seeds are unlike these."
+        )
     if left_out := len(table) - len(rows):
         caption += f" {left_out} more are in the table."
     label = f"differences to {found.reference} with their intervals; see the table"
