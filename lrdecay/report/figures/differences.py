@@ -52,8 +52,8 @@ def draw_differences(setting: Setting, found: Conclusions) -> Chart | None:
         caption += " Hollow: no interval, since all differences so far are one number."
     if any(map(leaves_interval, judged.to_dict("records"))):
         caption += (
-            " A mean outside of its interval is of all seeds, the interval of the first ones: later "
-            "seeds are unlike these."
+            " A mean outside of its interval is of all seeds, the interval of the first ones: "
+            "later seeds are unlike these."
         )
     if left_out := len(table) - len(rows):
         caption += f" {left_out} more are in the table."

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import join_some, quote, spell_count
+from lrdecay.core.text import is_label, join_some, quote, spell_count
 from lrdecay.store.importing.columns import Columns, check_name, require_columns
 from lrdecay.store.importing.digests import read_digests
 from lrdecay.store.importing.problems import split_problems
@@ -61,10 +61,7 @@ def read_frame(frame: pd.DataFrame, columns: Columns) -> ImportedRows:
         raise InputError("no metric is given: such as --metric test_accuracy=COLUMN")
     require_columns(frame, columns)
     frame = frame.reset_index(drop=True)
-    if missing := frame[columns.scheduler].isna().to_numpy().nonzero()[0].tolist():
-        raise InputError(
-            f"scheduler: there is none in {columns.scheduler!r} (row {missing[0] + 1})"
-        )
+    _check_labels(frame[columns.scheduler])
     frame, notes = _drop_rows(frame, columns.seed, columns.drop)
     _check_seeds(frame[columns.seed])
     frame, wanted, axes = split_problems(frame, wanted, tuple(columns.axes))
@@ -82,6 +79,19 @@ def read_frame(frame: pd.DataFrame, columns: Columns) -> ImportedRows:
         metrics,
         (*notes, *kept, *(metric.note for metric in metrics if metric.note), *fates),
     )
+
+
+def _check_labels(column: pd.Series[Any]) -> None:
+    if column.isna().any():
+        row = column.index[column.isna()][0] + 1
+        raise InputError(f"scheduler: there is none in {str(column.name)!r} (row {row})")
+    labels = column.astype(str)
+    bad = ~labels.map(is_label).to_numpy(dtype=bool)
+    if bad.any():
+        shown, row = quote(labels[bad].iloc[0]), labels.index[bad][0] + 1
+        raise InputError(
+            f"scheduler: {shown} (row {row}) is no label, which is printable text that is not empty"
+        )
 
 
 def _drop_rows(

@@ -36,6 +36,12 @@ MISUSE = {
     "a seed below 0": (changed("seed", 0, -1), {}, "seed: '-1' \\(row 1\\) is no seed"),
     "no seed": (changed("seed", 2, None), {}, "seed: there is none in 'seed' \\(row 3\\)"),
     "no label": (changed("label", 2, None), {}, "scheduler: there is none in 'label' \\(row 3\\)"),
+    "a label of two lines": (
+        changed("label", 2, "a\nb"),
+        {},
+        "scheduler: 'a\\\\nb' \\(row 3\\) is no label, which is printable text that is not empty",
+    ),
+    "an empty label": (changed("label", 2, " "), {}, "scheduler: ' ' \\(row 3\\) is no label"),
     "doubles": (
         pd.concat([make_table(2), make_table(2, at="later")], ignore_index=True),
         {},
