@@ -31,7 +31,7 @@ def list_schedulers(schedulers: Mapping[str, SchedulerSpec]) -> Iterator[Row]:
 
 def describe_seeds(seeds: Sequence[int], adding: SeedsUntil | None) -> str:
     """Return which seeds train."""
-    if adding is not None:
+    if adding is not None and adding.min < adding.max:
         first = f", from {adding.start}" if adding.start else ""
         return f"{adding.min} to {adding.max}{first}, until each difference is resolved"
     return f"{len(seeds)}, from {min(seeds)} to {max(seeds)}"
@@ -57,6 +57,8 @@ def count_runs(
         trials = spell_count(cells * len(choice.choose) * choice.seeds, "trial")
         yield f"To choose base rates: {of_cells} x {rates} x {own} of their own = {trials}"
         prefix = "To compare: "
-    at_most = "" if adding is None else f" to {spell_count(cells * adding.max, 'run')}"
+    at_most = ""
+    if adding is not None and adding.max > fewest:
+        at_most = f" to {spell_count(cells * adding.max, 'run')}"
     each, runs = spell_count(fewest, "seed"), spell_count(cells * fewest, "run")
     yield f"{prefix}{of_cells} x {each} = {runs}{at_most}"

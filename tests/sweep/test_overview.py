@@ -74,6 +74,12 @@ def test_trials_and_seeds_that_are_added_are_counted_apart():
     ]
 
 
+def test_seeds_to_which_none_are_added_are_as_many_as_there_are():
+    lines = shown(parse_sweep(CHOOSING.replace("max: 32", "max: 8, start: 200")))
+    assert lines[-4] == "seeds 8, from 200 to 207"
+    assert lines[-1] == "To compare: 4 cells x 8 seeds = 32 runs"
+
+
 def list_names(text: str) -> list[str]:
     return [line.split()[0] for line in shown(parse_sweep(text))]
 
