@@ -108,6 +108,7 @@ def test_every_difference_is_decided_or_has_all_its_seeds(folder):
     assert (decided | (primary["n"] == seeds)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("home", HOMES, ids=lambda home: home.name)
 def test_the_index_lists_them(home, tmp_path):
     """And comes out as committed, byte for byte."""

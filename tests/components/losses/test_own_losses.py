@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from helpers.pretended_training import assert_graphs_hold, some
 from helpers.recipes import assert_first_steps, make_runs, read_losses, same_bits
+from helpers.tiers import slow_but
 from helpers.training import CPU, curve, data_of, digits, split
 
 from lrdecay.components import rng
@@ -165,7 +166,7 @@ def test_training_minimises_it_and_evaluations_do_not(plug):
         assert curve(record, "test") == pytest.approx([plain], rel=1e-3)
 
 
-@pytest.mark.parametrize("loss", ["focal", "costly"])
+@pytest.mark.parametrize("loss", slow_but(["focal"], ["focal", "costly"]))
 @pytest.mark.usefixtures("double_precision")
 def test_the_first_steps_are_those_of_the_reference(plug, loss):
     plug(OWN)
@@ -173,6 +174,7 @@ def test_the_first_steps_are_those_of_the_reference(plug, loss):
     assert_first_steps([replace(run, loss_function=loss) for run in runs])
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_to_the_bit_alone_and_in_any_company(plug):
     plug(OWN)
     runs = make_runs("adam", batch_norm=False, seeds=4, epochs=1)
@@ -197,7 +199,7 @@ def test_on_a_cpu_it_is_given_the_images_of_one_run(plug):
     assert LOSSES["f"].__globals__["seen"] == {16, images % 16 or 16}
 
 
-@pytest.mark.parametrize("loss", ["focal", "costly"])
+@pytest.mark.parametrize("loss", slow_but(["focal"], ["focal", "costly"]))
 def test_a_step_is_a_graph(plug, loss):
     plug(OWN)
     runs = some("seeds: 3\ndropout: 0.4")

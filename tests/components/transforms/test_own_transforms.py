@@ -191,6 +191,7 @@ def test_the_first_steps_are_those_of_the_reference(plug):
     assert_first_steps([replace(run, augment=GIVEN) for run in runs])
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_to_the_bit_alone_and_in_any_company(plug):
     plug(OWN)
     runs = make_runs("adam", batch_norm=False, seeds=4, epochs=1)

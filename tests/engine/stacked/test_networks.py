@@ -73,7 +73,8 @@ def test_the_first_steps_are_those_of_the_reference(network):
         assert metrics[place].loss == pytest.approx(held_out, rel=1e-9)
 
 
-@pytest.mark.parametrize("network", slow_but(["resnet A"], ["resnet A", "resnet B"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["resnet A", "resnet B"])
 def test_a_run_is_the_same_to_the_bit_alone_and_in_company(network):
     """As those of torchvision are not on every processor, which on a CPU train alone for that."""
     runs, data = make_runs(network, seeds=3)

@@ -32,7 +32,7 @@ RECIPES = {
 
 
 @pytest.mark.parametrize("recipe", slow_but(["both"], RECIPES))
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", slow_but(["adam", "free_all"], OPTIMIZERS))
 @pytest.mark.usefixtures("double_precision")
 def test_the_first_steps_are_those_of_the_reference(optimizer, recipe):
     """Each run has its own share and its own norm."""
@@ -64,6 +64,7 @@ def test_the_first_steps_are_those_of_the_reference(optimizer, recipe):
         unique=True,
     ),
 )
+@pytest.mark.slow
 @pytest.mark.usefixtures("double_precision")
 def test_any_combination_is_the_reference_s(optimizer, batch_norm, smooths, clips, cells):
     (run,) = make_runs(optimizer, batch_norm, seeds=1)
@@ -139,7 +140,7 @@ def test_runs_that_smooth_or_clip_train_apart_from_those_that_do_not():
     assert len(set(found)) == 4
 
 
-@pytest.mark.parametrize("recipe", slow_but(["both"], RECIPES))
+@pytest.mark.parametrize("recipe", slow_but([], RECIPES))
 def test_a_run_that_diverges_disturbs_no_other(recipe):
     calm = [replace(run, **RECIPES[recipe]) for run in make_runs("sgd", False, seeds=4)]
     together = [replace(run, lr=1e38) if place == 1 else run for place, run in enumerate(calm)]
@@ -152,7 +153,7 @@ def test_a_run_that_diverges_disturbs_no_other(recipe):
         assert same_bits(record, records[place])
 
 
-@pytest.mark.parametrize("batch_norm", ["false", "true"])
+@pytest.mark.parametrize("batch_norm", slow_but(["true"], ["false", "true"]))
 @pytest.mark.parametrize("recipe", slow_but(["both"], RECIPES))
 def test_a_step_is_a_graph(recipe, batch_norm):
     runs = some(f"model: {{batch_norm: {batch_norm}}}\nseeds: 3\ndropout: 0.4")
