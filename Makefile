@@ -33,8 +33,8 @@ report: setup  ## write the HTML report of SWEEP's results
 	$(BIN)/lrdecay report "$(SWEEP)" --results "$(RESULTS)"
 
 # what results/ is published for, in the order of how long it takes
-OWN := digits families families_schedule_free fashion_mnist mnist
-OTHERS := mnist_example mnist_example_schedule_free
+OWN := digits families families_schedule_free mnist_one_rate budgets fashion_mnist mnist
+OTHERS := mnist_example mnist_example_schedule_free fmnist_2c2d_adam_tuned
 
 reference: setup  ## train what results/ is published for and RESULTS lacks; hours on 2 cores
 	set -e; for sweep in $(OWN:%=reference/%) $(OTHERS:%=published/%); do \
