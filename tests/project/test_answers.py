@@ -73,6 +73,7 @@ def list_claims() -> Iterator[str]:
     yield from _describe_mnist()
     yield from _describe_losses()
     yield from _describe_base_rates()
+    yield from _describe_one_rate()
     yield from _describe_fashion_mnist()
     yield from _describe_families()
     yield from _describe_digits()
@@ -125,13 +126,20 @@ def _describe_settings() -> Iterator[str]:
     assert (epochs, images, set(runs["model"])) == (10, 10_000, {"cnn"})
     yield f"trained with Adam and batches of {size}"
     yield f"{60_000 - held_out:,} images to train on, {held_out:,} for validation, ten epochs"
-    everything = pd.concat(map(lrdecay.read_runs, REFERENCE.glob("*/")))
+    everything = pd.concat(
+        lrdecay.read_runs(folder).assign(sweep=folder.name) for folder in REFERENCE.glob("*/")
+    )
     (torch_version,) = everything["torch_version"].str.partition("+")[0].unique()
     (python_version,) = everything["python_version"].str.rpartition(".")[0].unique()
-    (device,) = everything["device"].unique()
+    devices = everything.groupby("sweep")["device"].unique().explode()
+    assert devices.index.is_unique
+    of = {device: list(names.index) for device, names in devices.groupby(devices)}
+    assert of.pop("AMD EPYC") == ["budgets", "mnist_one_rate"]
+    assert list(of) == ["Intel(R) Xeon(R) Processor"]
     yield (
-        f"On 2 cores, with torch {torch_version} and Python {python_version}, of machines that "
-        f'call themselves "{device}".'
+        f"On 2 cores, with torch {torch_version} and Python {python_version}: `mnist_one_rate` and "
+        '`budgets` on a machine that calls itself "AMD EPYC", all others on "Intel(R) Xeon(R) '
+        'Processor".'
     )
 
 
@@ -175,6 +183,23 @@ def _describe_base_rates() -> Iterator[str]:
         assert of_rates["val_loss"][scheduler].idxmin() == 0.001
         assert of_rates["test_accuracy"][scheduler].idxmax() == 0.003
     yield "For cosine and linear, too, the next larger rate, 0.003, is the more accurate one."
+
+
+def _describe_one_rate() -> Iterator[str]:
+    primary = conclude_on("mnist_one_rate").primary.set_index("a")
+    assert primary.index[primary["verdict"] == "higher"].tolist() == ["cosine", "linear"]
+    with_choice = conclude_on("mnist").primary.query("dropout == 0.3").set_index("a")["mean"]
+    shares = primary["mean"] / with_choice
+    assert shares[["cosine", "linear"]].between(0.45, 0.55).all()
+    yield "**At one base rate cosine and linear still gain,** about half as much."
+    runs = read_compared(REFERENCE / "mnist_one_rate")
+    (rate,), (dropout,) = runs["lr"].unique(), runs["dropout"].unique()
+    ours, others = set(runs["seed"]), set(read_compared(REFERENCE / "mnist")["seed"])
+    assert not ours & others
+    yield f"All five at {rate:g} and dropout {dropout:g}, at {len(ours)} seeds of their own"
+    losses = lrdecay.compare_folder(REFERENCE / "mnist_one_rate", metric="test_loss").found.primary
+    assert losses["verdict"].tolist() == ["lower"] * 4
+    yield "In test loss all four are better than constant here."
 
 
 def _describe_losses() -> Iterator[str]:
