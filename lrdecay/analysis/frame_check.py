@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import is_label, quote
+from lrdecay.core.text import quote
 from lrdecay.store.columns import BY_NAME, FOREIGN, Column
 from lrdecay.store.constraints import is_within
 from lrdecay.store.schema import AXES
@@ -80,8 +80,8 @@ def _find_bad(values: pd.Series[Any], column: Column, may_be_null: Any) -> np.nd
     valid, whole = column.range, pa.types.is_integer(column.type)
     if valid is not None and valid.choices:
         return null | ~missing & ~values.isin(valid.choices).to_numpy(dtype=bool)
-    if column.name == "scheduler":
-        return null | ~missing & ~values.map(is_label).to_numpy(dtype=bool)
+    if column.name == "scheduler":  # it is named in every sentence
+        return null | ~missing & ~values.map(_is_label).to_numpy(dtype=bool)
     if not whole and not pa.types.is_floating(column.type):
         return null & (column.name in AXES)  # a digest that is missing is said, run by run
     known = ~missing
@@ -99,10 +99,14 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
+def _is_label(value: object) -> bool:
+    return isinstance(value, str) and value.strip() != ""
+
+
 def _describe(column: Column) -> str:
     """Return what a column may hold, in words."""
     if column.name == "scheduler":
-        return "printable text that is not empty"
+        return "text that is not empty"
     valid = "" if column.range is None else column.range.valid
     if pa.types.is_integer(column.type):
         return f"a whole number, {valid}"

@@ -241,6 +241,8 @@ def _outlook(row: Row, metric: Metric, budget: int) -> str:
         )
     needed = metric.spell(format_number(float(t_radius(look, sd, row["level"]))))
     text = f"A difference of sd {format_number(sd)} is resolved from {needed} on at {look} seeds"
+    if row["n"] >= budget:
+        return f"{text}; this one is open at all {spell_count(row['n'], 'seed')}."
     if not math.isfinite(row["more_seeds"]):
         return f"{text}; this one may not be resolvable within {spell_count(budget, 'seed')}."
     resolving = int(row["resolving_look"])

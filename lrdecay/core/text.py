@@ -149,7 +149,7 @@ def quote(value: Any, quoted: bool = True) -> str:
 
 
 def is_label(value: object) -> bool:
-    """Return whether a value can name a scheduler: that is in every sentence, line by line.
+    """Return whether a new value can name a scheduler, which is in every sentence.
 
     >>> is_label("cosine"), is_label(" "), is_label("two\\nlines"), is_label(1)
     (True, False, False, False)

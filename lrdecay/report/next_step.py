@@ -11,7 +11,7 @@ import pandas as pd
 from lrdecay.analysis import AXES, Conclusions, SeedsUntil, open_questions
 from lrdecay.analysis.headline import describe_resolution
 from lrdecay.analysis.pairing import NOT_PAIRED
-from lrdecay.analysis.verdicts import NOT_EVALUATED
+from lrdecay.analysis.verdicts import DEFAULT_BUDGET, NOT_EVALUATED
 from lrdecay.core.first_plan import FEWEST_SEEDS
 from lrdecay.core.text import spell_count, spell_seconds
 from lrdecay.report.conclusions import spell_seeds
@@ -32,8 +32,7 @@ def write_next_step(found: Conclusions) -> Iterator[str]:
         return
     more = still_open["more_seeds"].to_numpy(float)
     if not np.isfinite(more).any():
-        budget = spell_count(found.criteria.budget, "seed")
-        yield f"What is open may not be resolvable within {budget}."
+        yield _say_beyond(found, still_open, "What is open", "is so")
         return
     nearest = still_open[more == more.min()]
     begins = (nearest["verdict"] == NOT_EVALUATED).all()
@@ -59,12 +58,23 @@ def write_outlook(found: Conclusions) -> list[str]:
     more = still_open["more_seeds"].to_numpy(float)
     within = still_open[np.isfinite(more)]
     lines = [_cost(found, within)] if len(within) else []
-    if beyond := len(still_open) - len(within):
+    beyond = still_open[~np.isfinite(more)]
+    if len(beyond):
+        what = spell_count(len(beyond), "difference")
         lines.append(
-            f"{spell_count(beyond, 'difference')} may not be resolvable within "
-            f"{spell_count(found.criteria.budget, 'seed')}."
+            _say_beyond(found, beyond, what, "is open" if len(beyond) == 1 else "are open")
         )
     return lines
+
+
+def _say_beyond(found: Conclusions, rows: pd.DataFrame, what: str, is_open: str) -> str:
+    """Return what is said of differences that the budget may not suffice for, or did not."""
+    if (rows["n"] < found.criteria.budget).any():
+        return f"{what} may not be resolvable within {spell_count(found.criteria.budget, 'seed')}."
+    there = f"{what} {is_open} at all {spell_seeds(rows['n'])}"
+    if found.criteria.budget == DEFAULT_BUDGET:  # as without a `max`
+        return f"{there}."
+    return f"{there}; a larger `max` in the sweep file allows more."
 
 
 def _list_extensible(still_open: pd.DataFrame) -> pd.DataFrame:

@@ -52,11 +52,10 @@ MEMBERS = [
     ("lr", np.inf, "inf", "a finite number above 0"),
     ("dropout", 1.0, "1.0", "a number at least 0 and less than 1"),
     ("dropout", "0.3", "'0.3'", "a number at least 0 and less than 1"),
-    ("scheduler", None, "nothing", "printable text that is not empty"),
-    ("scheduler", 1, "1", "printable text that is not empty"),
-    ("scheduler", False, "false", "printable text that is not empty"),
-    ("scheduler", " ", "' '", "printable text that is not empty"),
-    ("scheduler", "two\nlines", "'two\\nlines'", "printable text that is not empty"),
+    ("scheduler", None, "nothing", "text that is not empty"),
+    ("scheduler", 1, "1", "text that is not empty"),
+    ("scheduler", False, "false", "text that is not empty"),
+    ("scheduler", " ", "' '", "text that is not empty"),
 ]
 
 

@@ -293,6 +293,15 @@ def test_the_outlook_has_the_budget_of_the_sweep_file() -> None:
     assert next_step.write_outlook(close)[-1].endswith("may not be resolvable within 20 seeds.")
 
 
+def test_at_all_seeds_of_the_sweep_file_nothing_is_said_of_so_many() -> None:
+    seeds = "seeds: {min: 8, max: 12, until: resolved}\n"
+    close = found(text=seeds + "comparison: {margin: 0.0001}")
+    assert analysis.open_questions(close.table)["n"].tolist() == [12]
+    more = "at all 12 seeds; a larger `max` in the sweep file allows more."
+    assert list(next_step.write_next_step(close))[-1] == f"What is open is so {more}"
+    assert next_step.write_outlook(close) == [f"1 difference is open {more}"]
+
+
 def test_a_difference_that_is_one_number_is_not_promised_to_be_settled() -> None:
     """As it is, no look would give it an interval."""
     runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)

@@ -264,7 +264,7 @@ def test_on_digits_an_easy_difference_takes_fewer_seeds_than_a_hard_one(tmp_path
     )
     assert (far["verdict"], far["n"]) == ("lower", 8)
     assert (near["verdict"], near["n"]) == ("unresolved", 16)
-    assert "this one may not be resolvable within 16 seeds" in near["sentence"]
+    assert "; this one is open at all 16 seeds. For new images" in near["sentence"]
     assert (far["look"], near["look"]) == (8, 16)
     asked = "test_accuracy", "constant", ('constant {"interval":"epoch"}',), 0.1, 0.9
     planned = FirstPlan(8, 16, 2, *asked, seeds=tuple(range(16)))
