@@ -19,9 +19,11 @@ def format_interval(low: float, high: float, *marks: float) -> str:
     ('-0.20 to 0.40', '0.0004 to 0.3000', '-0.0010 to 0.0020')
     >>> format_interval(-0.4996, 0.2, 0.5), format_interval(-math.inf, math.inf)
     ('-0.4996 to 0.2000', 'unbounded')
-    >>> format_interval(3.14e-7, 4.25e-7)
-    '3.14e-07 to 4.25e-07'
+    >>> format_interval(3.14e-7, 4.25e-7), format_interval(0.5, 0.3)  # which looks exclude
+    ('3.14e-07 to 4.25e-07', 'empty')
     """
+    if low > high:
+        return "empty"
     if math.isinf(low) or math.isinf(high):
         return "unbounded"
     decimals = count_decimals(low, high, marks)

@@ -236,8 +236,8 @@ def _outlook(row: Row, metric: Metric, budget: int) -> str:
     sd, look, next_look = row["sd_at_look"], row["look"], f"the next look is at {row['next_look']}"
     if sd == 0:
         return (
-            f"All differences are one number so far, which tells nothing of their spread; "
-            f"{next_look}."
+            f"All differences at {spell_count(look, 'seed')} are one number, which tells nothing "
+            f"of their spread; {next_look}."
         )
     needed = metric.spell(format_number(float(t_radius(look, sd, row["level"]))))
     text = f"A difference of sd {format_number(sd)} is resolved from {needed} on at {look} seeds"

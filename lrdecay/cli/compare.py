@@ -135,5 +135,7 @@ def _make_table(rows: pd.DataFrame, answer: Answer) -> Table:
     return table
 
 
-def _colour(verdict: str) -> Text:
-    return Text(verdict, style=_STYLES[verdict])
+def _colour(said: str) -> Text:
+    """Return a verdict in its colour; it may go on with of how many seeds it is."""
+    verdict, _, _ = said.partition(" at ")
+    return Text(said, style=_STYLES[verdict])

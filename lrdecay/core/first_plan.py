@@ -48,6 +48,11 @@ class FirstPlan:
     differing: tuple[str, ...] = ()
     lost: bool = False
 
+    @property
+    def adds_seeds(self) -> bool:
+        """Whether more seeds might follow those that were to train at first."""
+        return self.most is not None and self.most > self.first
+
     def to_json(self) -> str:
         """Return it as one JSON object, with seeds as ranges: 5 to 7 and 9 are [[5, 7], [9, 9]]."""
         return json.dumps(asdict(self) | {"seeds": _to_ranges(self.seeds)})

@@ -148,15 +148,6 @@ def quote(value: Any, quoted: bool = True) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def is_label(value: object) -> bool:
-    """Return whether a new value can name a scheduler, which is in every sentence.
-
-    >>> is_label("cosine"), is_label(" "), is_label("two\\nlines"), is_label(1)
-    (True, False, False, False)
-    """
-    return isinstance(value, str) and value.strip() != "" and value.isprintable()
-
-
 def suggest_name(given: str, choices: Iterable[str], hint: str | None = None) -> str:
     """Say that `given` is none of `choices`, with a `hint` or the nearest one first.
 

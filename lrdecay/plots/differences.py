@@ -108,7 +108,7 @@ def _difference(
         words.set(color="0.5", fontsize=0.8 * rcParams["font.size"], ha="center", va="center")
         mark_artists([words], about, "")
         return
-    bounded = math.isfinite(low) and math.isfinite(high)
+    bounded = math.isfinite(low) and math.isfinite(high) and low <= high
     drawn: list[Artist] = []
     if bounded:
         drawn += ax.plot([low, high], [place, place], color=color, linewidth=2.0)

@@ -14,6 +14,7 @@ from lrdecay.analysis import (
     open_questions,
 )
 from lrdecay.analysis.axes import has_dropout, list_strata
+from lrdecay.analysis.later_seeds import leaves_interval
 from lrdecay.analysis.looks import find_next_look, plans_verdicts
 from lrdecay.analysis.pairing import NOT_PAIRED
 from lrdecay.analysis.sentences import list_best
@@ -76,10 +77,11 @@ def write_summary(found: Conclusions) -> str:
     if len(still_open) == len(primary) and (verdicts == NOT_EVALUATED).all():
         return _say_too_few(still_open)
     equivalent, identical = (int((verdicts == each).sum()) for each in (EQUIVALENT, IDENTICAL))
+    later = any(map(leaves_interval, primary[verdicts == IDENTICAL].to_dict("records")))
     counts = {
         "shown to differ from 0": int(verdicts.isin(RESOLVED).sum()) - equivalent - identical,
         f"equivalent within {found.spell_margin()}": equivalent,
-        "identical at every seed": identical,
+        f"identical at every seed{' up to the look' if later else ''}": identical,
         "not resolved": int((verdicts == UNRESOLVED).sum()),
         "not evaluated": int((verdicts == NOT_EVALUATED).sum()),
     }

@@ -53,9 +53,10 @@ def _find_count(rows: pd.DataFrame) -> str:
 
 
 def _write_difference(row: Row, metric: Metric, with_count: bool) -> list[str]:
-    low, high, interval = row["low"], row["high"], "--"
+    low, high = row["low"], row["high"]
+    interval = "empty" if low > high else "--"
     decimals = 2
-    if math.isfinite(low) and math.isfinite(high):
+    if math.isfinite(low) and math.isfinite(high) and low <= high:
         decimals = min(count_decimals(low, high), MOST_DECIMALS)
         ends = (f"{round(end, decimals) + 0.0:.{decimals}f}" for end in (low, high))
         interval = f"$[{', '.join(ends)}]$"
@@ -78,7 +79,8 @@ def _describe_differences(found: Conclusions, count: str) -> Iterator[str]:
         else f"of means of {_spell_number(count, 'run')}"
     )
     what = escape(f"Difference to {found.reference} in {metric.title}{unit}")
-    shown = int((np.isfinite(rows["low"]) & np.isfinite(rows["high"])).sum())
+    bounded = np.isfinite(rows["low"]) & np.isfinite(rows["high"])
+    shown = int((bounded & (rows["low"] <= rows["high"])).sum())
     yield f"{what}, {over}{_spell_confidence(found, shown)}."
     if (rows["mean"].abs() > 0).any():
         yield from describe_units(found, "Differences and intervals" if shown else "Differences")

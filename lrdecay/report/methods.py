@@ -87,7 +87,7 @@ def _describe_runs(found: Conclusions) -> Iterator[str]:
         verb = "is" if missing == 1 else "are"
         yield f"{spell_count(missing, 'planned run')} {verb} still to come."
     if plan.seeds and not found.blocks.imported:
-        more = "" if plan.most is None else f", and up to {plan.most} until each had a verdict"
+        more = f", and up to {plan.most} until each had a verdict" if plan.adds_seeds else ""
         yield f"Planned before there were results were {spell_count(plan.first, 'seed')}{more}."
 
 

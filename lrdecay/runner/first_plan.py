@@ -95,7 +95,7 @@ def describe_first_plan(plan: FirstPlan, proposed: FirstPlan) -> list[str]:
     if (plan.first, plan.most) == (proposed.first, proposed.most):
         return []
     planned = spell_count(plan.first, "seed")
-    planned += "" if plan.most is None else f", and up to {plan.most}"
+    planned += f", and up to {plan.most}" if plan.adds_seeds else ""
     there = proposed.most or proposed.first
     looks = [look.n for look in list_looks(plan.first, plan.most, there)]
     text = f"this comparison was first planned at {planned}, so its verdicts "

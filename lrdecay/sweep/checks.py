@@ -12,7 +12,7 @@ from lrdecay.analysis.metrics import METRICS_COMPARED, list_class_metrics
 from lrdecay.components import registry, schedulers
 from lrdecay.components.models.build import has_own_dropout
 from lrdecay.components.schedulers import Horizon
-from lrdecay.core.text import is_label, join_some, quote, suggest_name
+from lrdecay.core.text import join_some, quote, suggest_name
 from lrdecay.core.yaml import Document, Problem
 from lrdecay.store.columns import CLASS_METRICS, METRIC_NAME, SPLITS
 from lrdecay.store.constraints import is_within
@@ -111,7 +111,7 @@ def _scheduler_problems(
 
 def _label_problems(document: Document, label: str, given: str | None) -> Iterator[Problem]:
     """Check a label, or the `given` one with the values that make this of it."""
-    if is_label(label) and len(label) <= 64:
+    if label.strip() and len(label) <= 64 and label.isprintable():
         return
     message = f"{quote(label)} is no label; give 1 to 64 printable characters"
     if given is not None and len(label) > 64:

@@ -129,8 +129,8 @@ def test_differences_that_are_all_one_number_tell_nothing_of_their_spread():
     ):
         assert sentence(pair(0.5, seeds, scale=0.0), margin=0.1) == (
             f"{OF_STEP} No difference resolved on this test set (family-wise interval unbounded, "
-            f"{looks}). All differences are one number so far, which tells nothing of their "
-            f"spread; the next look is at {following}."
+            f"{looks}). All differences at {seeds} seeds are one number, which tells nothing of "
+            f"their spread; the next look is at {following}."
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from helpers.frames import make_tables, write_folder
+from helpers.late import EIGHT, make_runs
 from helpers.paths import HOME
 from typer.testing import CliRunner
 
@@ -381,3 +382,32 @@ def test_the_example_in_the_documents_reproduces_a_verdict(tmp_path, monkeypatch
     call = re.search(r"`lrdecay\.analysis\.(compare\(some,[^`]*)`", page)[1]
     found = eval(call, names | {"compare": analysis.compare})
     assert found["sentence"].item() == row["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("first", "seeds", "line"),
+    [
+        (EIGHT, 11, ("-1.00", "0.447 to 0.553", "11", "better at 8 seeds")),
+        (EIGHT - EIGHT.mean(), 11, ("-1.36", "-0.053 to 0.053", "11", "equivalent at 8 seeds")),
+        (0 * EIGHT, 11, ("-1.36", "11", "identical at 8 seeds")),
+        (0 * EIGHT + 0.005, 11, ("-1.00", "11", "not resolved")),
+        (EIGHT, 16, ("-2.25", "empty", "16", "not resolved")),
+    ],
+)
+def test_verdicts_that_later_seeds_do_not_agree_with_are_printed_and_drawn(
+    tmp_path, first, seeds, line
+):
+    runs, _ = make_runs(-5.0, first=first, seeds=seeds)
+    runs[["scheduler", "seed", "test_accuracy"]].to_csv(tmp_path / "late.csv")
+    folder = tmp_path / "late"
+    columns = ["--scheduler", "scheduler", "--seed", "seed", "--metric", "test_accuracy"]
+    for command in (
+        ["import", f"{folder}.csv", *columns, "--into", str(folder)],
+        ["report", str(folder)],
+        ["plot", str(folder), "differences", "--output", f"{folder}.svg"],
+    ):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
+    (printed,) = re.findall(r"^cosine  +(-.*)$", call(folder, "--margin", "0.1"), re.MULTILINE)
+    assert tuple(re.split(r" {2,}", printed.strip())) == line
+    assert ("& empty &" in call(folder, "--format", "latex")) is ("empty" in line)

@@ -3,11 +3,12 @@ interval of the first, so it is said of how many seeds a verdict is."""
 
 import numpy as np
 import pytest
-from helpers.frames import make_tables
+from helpers.late import EIGHT, make_runs
 from helpers.latex import read_latex
 
 from lrdecay.analysis import Conclusions, Criteria, average_datasets, conclude
 from lrdecay.analysis.headline import write_answer
+from lrdecay.report.conclusions import write_summary
 from lrdecay.report.contrast_lines import format_brief, format_row
 from lrdecay.report.dataset_averages import describe_datasets
 from lrdecay.report.figures.differences import draw_differences
@@ -16,7 +17,6 @@ from lrdecay.report.latex_tables import write_tables
 from lrdecay.report.remarks import write_notes
 from lrdecay.report.tables import tabulate_cells, tabulate_contrasts
 
-EIGHT = np.array([0.4, 0.5, 0.6, 0.5, 0.45, 0.55, 0.5, 0.5]) / 100
 NOTE = (
     "The mean of all seeds does not agree with the verdict on cosine at dropout 0.3, which is of "
     "the first ones: later seeds are unlike these."
@@ -27,15 +27,14 @@ BOLD = "goes by the pairs of the first seeds, up to a look"
 def find(
     late: float, dataset: str = "digits", first: np.ndarray = EIGHT, seeds: int = 11
 ) -> Conclusions:
-    """Runs of which cosine gains half a point at the first eight seeds, and `late` points later."""
-    runs, _ = make_tables(("constant", "cosine"), (0.3,), seeds, 1, dataset=[dataset])
-    runs = runs.drop(columns=["test_correct", "test_images"])
-    base = 0.9 + 0.001 * np.arange(seeds)
-    own = runs["scheduler"] == "cosine"
-    runs.loc[~own, "test_accuracy"] = base
-    runs.loc[own, "test_accuracy"] = base + np.append(first, [late / 100] * (seeds - 8))
-    runs["dataset_digest"] = dataset
+    """What is found of `make_runs`."""
+    runs, _ = make_runs(late, dataset, first, seeds)
     return conclude(runs, None, Criteria(margin=0.1))
+
+
+def write_caption(found: Conclusions) -> str:
+    runs = found.blocks.runs
+    return draw_differences(Setting(0, {}, runs, runs.iloc[:0], {}), found).caption
 
 
 @pytest.mark.parametrize(
@@ -61,9 +60,35 @@ def test_a_verdict_that_is_not_of_the_mean_beside_it_says_of_how_many_seeds(
     document = read_latex(write_tables(found, "s"))
     assert document.tabulars[1].rows[-1][-1] == better
     assert ("is of the first so many" in document.captions[1]) is apart
-    runs = found.blocks.runs
-    chart = draw_differences(Setting(0, {}, runs, runs.iloc[:0], {}), found)
-    assert ("A mean outside of its interval is of all seeds" in chart.caption) is apart
+    assert ("A mean outside of its interval is of all seeds" in write_caption(found)) is apart
+
+
+LATER = "later seeds are unlike these."
+EXCLUDED = "Hollow: no interval, since the looks exclude each other."
+ONE_NUMBER = "Hollow: no interval, since all differences up to the look are one number."
+
+
+@pytest.mark.parametrize(
+    ("first", "seeds", "caption"),
+    [
+        (EIGHT, 11, LATER),
+        (EIGHT - EIGHT.mean(), 11, LATER),
+        (0 * EIGHT, 11, ONE_NUMBER),
+        (0 * EIGHT + 0.005, 11, ONE_NUMBER),
+        (EIGHT, 16, EXCLUDED),
+    ],
+)
+def test_a_caption_says_why_a_mean_is_not_in_its_interval(first, seeds, caption):
+    assert write_caption(find(-5.0, first=first, seeds=seeds)).endswith(caption)
+
+
+def test_identical_up_to_the_look_is_not_identical_at_every_seed():
+    assert write_summary(find(-5.0, first=0 * EIGHT)) == (
+        "Of 1 difference at 8 seeds: 1 identical at every seed up to the look."
+    )
+    assert write_summary(find(0.0, first=0 * EIGHT)) == (
+        "Of 1 difference at 8 seeds: 1 identical at every seed."
+    )
 
 
 def test_the_seeds_of_a_verdict_are_those_of_the_look_that_gave_it():

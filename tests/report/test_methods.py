@@ -44,6 +44,14 @@ def usual(seeds: int = 12, **axes) -> pd.DataFrame:
     return runs.assign(**columns, optimizer_args='{"weight_decay":0.0}', device="a CPU")
 
 
+def test_a_plan_to_which_no_seeds_are_added_is_of_so_many() -> None:
+    for most in (None, 12):
+        plan = FirstPlan(12, most, seeds=tuple(range(12)))
+        assert "Planned before there were results were 12 seeds. step" in write(
+            find(usual(), first_plan=plan)
+        )
+
+
 def test_the_whole_section_of_a_usual_sweep() -> None:
     facts = DataFacts(("a", "b"), (600, 597), (150, 150), (500, 500))
     plan = FirstPlan(8, 64, seeds=tuple(range(12)))

@@ -380,7 +380,7 @@ def test_one_dropout_has_no_map_and_no_interaction_but_panels_side_by_side(tmp_p
 @pytest.mark.slow
 @pytest.mark.usefixtures("empty_figures")
 def test_a_mark_without_an_interval_is_explained(tmp_path: Path) -> None:
-    hollow = "Hollow: no interval, since all differences so far are one number."
+    hollow = "Hollow: no interval, since all differences up to the look are one number."
     runs, epochs = make_tables(("constant", "step"), (0.3,), seeds=8, n_epochs=1)
     step = runs["scheduler"] == "step"
     runs.loc[step, "test_accuracy"] = runs.loc[~step, "test_accuracy"].to_numpy() + 0.01

@@ -183,6 +183,7 @@ def test_seeds_beyond_a_look_count_from_the_next_one_on(tmp_path, training):
             "8 seeds, and up to 64, so its verdicts are made at 8 seeds; seeds beyond 8 count in "
             "verdicts from 12 on"
         ]),
+        (FirstPlan(8, 8), FirstPlan(12), ["8 seeds, so its verdicts are made at 8 and 12 seeds"]),
         (FirstPlan(20), FirstPlan(16), [
             "20 seeds, so its verdicts are made at 8, 12 and 16 seeds"
         ]),

@@ -1,5 +1,6 @@
 """Charts of the differences to the reference."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from lrdecay.analysis import Conclusions, axis_values
 from lrdecay.analysis.axes import has_dropout, select_rows
 from lrdecay.analysis.later_seeds import leaves_interval
 from lrdecay.analysis.number_text import format_percent
+from lrdecay.analysis.pairing import NOT_PAIRED
 from lrdecay.plots.differences import MOST_SEEDS
 from lrdecay.report.conclusions import describe_condition
 from lrdecay.report.figures import panels
@@ -39,26 +41,50 @@ def draw_differences(setting: Setting, found: Conclusions) -> Chart | None:
         styles=setting.styles,
         ax=panels.make_panel((panels.SINGLE_INCHES[0], 0.9 + 0.22 * count)),
     )
-    caption = (
-        f"Difference to {found.reference} in {found.metric.title}, mean over pairs of runs with "
-        f"the same seed. {_bar(found)} {_margin(found)} "
-        f"{panels.format_counts(judged['n'])} pairs."
-    )
-    unseen = judged["look"] == 0
-    if unseen.any():
-        begin = judged.loc[unseen, "next_look"].min()
-        caption += f" Hollow: no interval yet, since verdicts begin at {begin} seeds."
-    if np.isinf(judged.loc[~unseen, "low"]).any():
-        caption += " Hollow: no interval, since all differences so far are one number."
-    if any(map(leaves_interval, judged.to_dict("records"))):
-        caption += (
-            " A mean outside of its interval is of all seeds, the interval of the first ones: "
-            "later seeds are unlike these."
+    means, counts = _describe_means(judged)
+    caption = " ".join(
+        (
+            f"Difference to {found.reference} in {found.metric.title}, {means}.",
+            *(f"{_bar(found)} {_margin(found)} {counts}.", *_explain_marks(judged)),
         )
+    )
     if left_out := len(table) - len(rows):
         caption += f" {left_out} more are in the table."
     label = f"differences to {found.reference} with their intervals; see the table"
     return panels.make_single(setting, ax, "differences", label, caption)
+
+
+def _describe_means(judged: pd.DataFrame) -> tuple[str, str]:
+    """Return what the means of some differences are of, and of how many."""
+    unpaired = judged["pairing"] == NOT_PAIRED
+    means, counts = [], []
+    if not unpaired.all():
+        means.append("mean over pairs of runs with the same seed")
+        counts.append(f"{panels.format_counts(judged.loc[~unpaired, 'n'])} pairs")
+    if unpaired.any():
+        means.append("of the means of runs that are no pairs")
+        sizes = pd.concat([judged.loc[unpaired, side] for side in ("n_a", "n_b")])
+        counts.append(f"{panels.format_counts(sizes)} runs a side")
+    return " or ".join(means), "; ".join(counts)
+
+
+def _explain_marks(judged: pd.DataFrame) -> Iterator[str]:
+    """Yield why a mean has no interval, or is not inside of it."""
+    unpaired, unseen = judged["pairing"] == NOT_PAIRED, judged["look"] == 0
+    for rows, what in ((unseen & ~unpaired, "seeds"), (unseen & unpaired, "runs a side")):
+        if rows.any():
+            begin = judged.loc[rows, "next_look"].min()
+            yield f"Hollow: no interval yet, since verdicts begin at {begin} {what}."
+    if np.isinf(judged.loc[~unseen, "low"]).any():
+        yield "Hollow: no interval, since all differences up to the look are one number."
+    if (judged["low"] > judged["high"]).any():
+        yield "Hollow: no interval, since the looks exclude each other."
+    bounded = judged[np.isfinite(judged["low"]) & np.isfinite(judged["high"])]
+    if any(map(leaves_interval, bounded.to_dict("records"))):
+        yield (
+            "A mean outside of its interval is of all seeds, the interval of the first ones: later "
+            "seeds are unlike these."
+        )
 
 
 def draw_gain(setting: Setting, found: Conclusions) -> Chart | None:

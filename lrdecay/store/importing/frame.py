@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 import pandas as pd
 
 from lrdecay.core.errors import InputError
-from lrdecay.core.text import is_label, join_some, quote, spell_count
+from lrdecay.core.text import join_some, quote, spell_count
 from lrdecay.store.importing.columns import Columns, check_name, require_columns
 from lrdecay.store.importing.digests import read_digests
 from lrdecay.store.importing.problems import split_problems
 from lrdecay.store.importing.status import read_status
 from lrdecay.store.importing.units import ImportedMetric, describe_metric
 
+_BREAKING = ("Cc", "Zl", "Zp")  # control characters, and what begins lines and paragraphs
 _MOST_ROWS = 6  # that an error names
 
 
@@ -61,8 +63,8 @@ def read_frame(frame: pd.DataFrame, columns: Columns) -> ImportedRows:
         raise InputError("no metric is given: such as --metric test_accuracy=COLUMN")
     require_columns(frame, columns)
     frame = frame.reset_index(drop=True)
-    _check_labels(frame[columns.scheduler])
     frame, notes = _drop_rows(frame, columns.seed, columns.drop)
+    _check_labels(frame[columns.scheduler])
     _check_seeds(frame[columns.seed])
     frame, wanted, axes = split_problems(frame, wanted, tuple(columns.axes))
     _check_named(wanted, columns)
@@ -82,15 +84,17 @@ def read_frame(frame: pd.DataFrame, columns: Columns) -> ImportedRows:
 
 
 def _check_labels(column: pd.Series[Any]) -> None:
-    if column.isna().any():
-        row = column.index[column.isna()][0] + 1
-        raise InputError(f"scheduler: there is none in {str(column.name)!r} (row {row})")
     labels = column.astype(str)
-    bad = ~labels.map(is_label).to_numpy(dtype=bool)
-    if bad.any():
-        shown, row = quote(labels[bad].iloc[0]), labels.index[bad][0] + 1
+    missing = column.isna() | (labels.str.strip() == "")
+    if missing.any():
+        row = column.index[missing][0] + 1
+        raise InputError(f"scheduler: there is none in {str(column.name)!r} (row {row})")
+    broken = labels.map(lambda label: any(category(each) in _BREAKING for each in label))
+    if broken.any():
+        shown, row = quote(labels[broken].iloc[0]), column.index[broken][0] + 1
         raise InputError(
-            f"scheduler: {shown} (row {row}) is no label, which is printable text that is not empty"
+            f"scheduler: {shown} (row {row}) is no label: it is text on one line, without control "
+            f"characters"
         )
 
 

@@ -39,9 +39,13 @@ MISUSE = {
     "a label of two lines": (
         changed("label", 2, "a\nb"),
         {},
-        "scheduler: 'a\\\\nb' \\(row 3\\) is no label, which is printable text that is not empty",
+        "scheduler: 'a\\\\nb' \\(row 3\\) is no label: it is text on one line",
     ),
-    "an empty label": (changed("label", 2, " "), {}, "scheduler: ' ' \\(row 3\\) is no label"),
+    "a blank label": (
+        changed("label", 2, " "),
+        {},
+        "scheduler: there is none in 'label' \\(row 3\\)",
+    ),
     "doubles": (
         pd.concat([make_table(2), make_table(2, at="later")], ignore_index=True),
         {},
@@ -218,6 +222,22 @@ def test_a_name_that_turns_the_meaning_of_its_words_tells_nothing(name):
 )
 def test_a_score_is_what_the_other_words_say(name, higher):
     assert describe_metric(name, "x", pd.Series([0.5])).higher_is_better is higher
+
+
+def test_labels_may_have_any_characters_of_a_line():
+    labels = [
+        "cosine\N{NO-BREAK SPACE}decay",
+        "\N{WOMAN}\N{ZERO WIDTH JOINER}\N{MICROSCOPE}",
+        " a ",
+    ]
+    table = make_table().assign(label=np.repeat(labels, 6), seed=np.tile(range(6), 3))
+    assert take(table).runs["scheduler"].drop_duplicates().tolist() == labels
+
+
+def test_a_row_that_is_left_out_needs_no_label():
+    table = changed("label", 3, " ").astype({"seed": object})
+    table.loc[3, "seed"] = "mean"
+    assert len(take(table, drop=["mean"]).runs) == len(table) - 1
 
 
 @pytest.mark.parametrize("drop", [3, "3", "3.0"])
