@@ -10,6 +10,7 @@ import pytest
 from helpers.paths import HOME, REFERENCE
 from result_numbers import (
     conclude,
+    find_changes,
     find_detectable,
     find_difference,
     read_compared,
@@ -37,6 +38,8 @@ CITED = (
     "with 14 s, 141 s and 18 s of CPU time in all",
     "took 3 h 36 min and 4 h 20 min of CPU time; on an idle machine two of their runs end every "
     "30 s",
+    "took 11 min and `budgets` 35 min beside a little other work, with 20 min and 59 min of CPU "
+    "time",
     "an earlier sweep had published what those from 0 on gave",
     "as a mean with its 95% interval",
     "Adam at the best rate of its grid, 100 epochs",
@@ -77,6 +80,7 @@ def list_claims() -> Iterator[str]:
     yield from _describe_families()
     yield from _describe_digits()
     yield from _describe_dropout()
+    yield from _describe_budgets()
     yield from _describe_seeds()
     yield from _describe_published()
 
@@ -111,10 +115,22 @@ def _describe_in_short() -> Iterator[str]:
     worse = fashion.loc[0.5, "verdict"]
     assert set(worse.index[worse == "lower"]) == {"cosine", "linear"}
     assert "higher" not in set(worse)
+    one_rate = conclude_on("mnist_one_rate").primary.set_index("a")["mean"][["cosine", "linear"]]
+    assert {f"{gain:.2f}" for gain in one_rate} == {"0.10"}
     yield (
-        f"on MNIST decay gains {gained.min():.2f} to {gained.max():.2f} points; on Fashion-MNIST "
-        "step, cosine and plateau are equivalent to constant at a rate of 0.3, and cosine and "
-        "linear are worse at 0.5."
+        f"On MNIST decay gains {gained.min():.2f} to {gained.max():.2f} points, and at one base "
+        "rate cosine and linear gain 0.10."
+    )
+    yield (
+        "On Fashion-MNIST, at one base rate, step, cosine and plateau are equivalent to constant "
+        "at dropout 0.3, and cosine and linear are worse at 0.5;"
+    )
+    to_zero = conclude_on("budgets").primary.query("a in ['cosine', 'linear']")
+    assert set(to_zero["verdict"]) == {"higher"}
+    yield (
+        "with base rates that are chosen at dropout 0.3 alone, cosine and linear gain "
+        f"{to_zero['mean'].min():.2f} to {to_zero['mean'].max():.2f} points, after 3, 10 and 30 "
+        "epochs alike."
     )
 
 
@@ -243,7 +259,21 @@ def _describe_fashion_mnist() -> Iterator[str]:
     assert {trials[name].idxmax() for name in ("cosine", "linear")} == {0.003}
     margin = conclude_on("fashion_mnist").criteria.margin
     yield f"Differences below {margin:g} points are to count as none."
-    yield "By validation accuracy cosine and linear would have 0.003."
+    at_10 = conclude_on("budgets").primary.query("epochs == 10").set_index("a")
+    of = read_compared(REFERENCE / "budgets").query("epochs == 10").groupby("scheduler")["lr"]
+    assert {name: list(rates.unique()) for name, rates in of} == {
+        "constant": [0.001],
+        **{name: [0.003] for name in ("step", "cosine", "linear")},
+    }
+    yield "**At dropout 0.3 this is the base rate too.**"
+    yield "At 0.5 nothing of that kind was trained."
+    gains = at_10.loc[["cosine", "linear"]]
+    assert set(gains["verdict"]) == {"higher"}
+    yield (
+        "By validation accuracy cosine and linear would have 0.003, and where the choice is made "
+        "at dropout 0.3 alone they have it by loss too: then they gain "
+        f"{gains['mean']['cosine']:.2f} and {gains['mean']['linear']:.2f} points"
+    )
 
 
 def _describe_families() -> Iterator[str]:
@@ -304,8 +334,8 @@ def _describe_dropout() -> Iterator[str]:
     assert shown == {"cosine", "plateau", "linear"}
     assert list(verdicts["step"]) == ["unresolved"]
     yield (
-        "**On Fashion-MNIST decay gains less with dropout than without:** shown of cosine, plateau "
-        "and linear, open of step."
+        "**On Fashion-MNIST decay gains less with dropout than without,** at the one base rate: "
+        "shown of cosine, plateau and linear, open of step."
     )
     there = find_family("fashion_mnist", "dropout").groupby("a")["verdict"]
     assert len(there.get_group("dropout 0.3")) == len(there.get_group("dropout 0.5")) == 5
@@ -323,6 +353,41 @@ def _describe_dropout() -> Iterator[str]:
     yield (
         "on these test images of MNIST a rate of 0.3 is better than none for all five schedules; "
         f"for new images that is shown of {join_words(sorted(held, key=ORDER.index))}."
+    )
+
+
+def _describe_budgets() -> Iterator[str]:
+    found = conclude_on("budgets")
+    verdicts = found.primary.set_index(["epochs", "a"])["verdict"].unstack()
+    assert list(verdicts.index) == [3, 10, 30]
+    assert set(verdicts["cosine"]) == set(verdicts["linear"]) == {"higher"}
+    assert verdicts["step"].tolist() == ["higher", "unresolved", "unresolved"]
+    (dropout,) = found.primary["dropout"].unique()
+    yield (
+        f"On Fashion-MNIST at dropout {dropout:g} cosine and linear are better than constant after "
+        "3, 10 and 30 epochs."
+    )
+    changes = find_changes(REFERENCE / "budgets").set_index(["scheduler", "epochs"])
+    resolved = changes[(changes["low"] > 0) | (changes["high"] < 0)]
+    assert list(resolved.index) == [("step", 30)]
+    best = found.best.set_index(["epochs", "scheduler"])["in_set"]
+    assert best[3].index[best[3]].tolist() == ["step", "cosine", "linear"]
+    assert best[30].index[best[30]].tolist() == ["cosine", "linear"]
+    yield (
+        "Step is better too after 3, and after 30 it gains less than that by "
+        f"{-resolved['mean'].item():.2f} points: it is not among those that may be the best any "
+        "more."
+    )
+    runs = read_compared(REFERENCE / "budgets")
+    trials = read_trials("budgets")
+    assert (trials["lr"].nunique(), trials["seed"].nunique()) == (5, 1)
+    rates = runs.groupby(["scheduler", "epochs"])["lr"].first().unstack()
+    assert (rates[3] >= rates[10]).all()
+    assert (rates[10] > rates[30]).all()
+    yield f"and {runs['seed'].nunique()} seeds of its own"
+    yield "The base rates are those for 3, 10 and 30 epochs: the longer the training, the lower."
+    yield (
+        "less that after 3, each with a t interval; all six are right together with 95% confidence"
     )
 
 
