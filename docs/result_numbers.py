@@ -44,6 +44,20 @@ def find_detectable(primary: pd.DataFrame, seeds: int) -> tuple[float, float]:
     return effect * float(sds.median()), effect * float(sds.max())
 
 
+def find_trial_rates(folder: Path) -> pd.DataFrame:
+    """Return which base rate the trials would have chosen at each dropout alone, each by the
+    lowest mean validation loss: its `lr`, and the mean `test_accuracy` of its trials."""
+    runs = lrdecay.read_runs(folder)
+    means = (
+        runs[runs["phase"] == "choose"]
+        .groupby(["scheduler", "dropout", "lr"], sort=False)[["val_loss", "test_accuracy"]]
+        .mean()
+        .reset_index("lr")
+    )
+    least = means.groupby(["scheduler", "dropout"], sort=False)["val_loss"].transform("min")
+    return means[means["val_loss"] == least]
+
+
 def find_changes(folder: Path) -> pd.DataFrame:
     """Return how a scheduler's gain on `constant` changes with the number of epochs.
 
@@ -69,17 +83,23 @@ def find_changes(folder: Path) -> pd.DataFrame:
 
 
 def find_difference(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
-    """Return the 95% interval of the difference of two means by Welch's t; of a single number it is
-    that of one more run less their number, as wide as runs differ.
+    """Return the 95% interval of the difference of two means by Welch's t, with the degrees of
+    freedom of the smaller sample, as `lrdecay compare` has it of runs that are no pairs; of a
+    single number it is that of one more run less their number, as wide as runs differ.
 
+    >>> low, high = find_difference(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0, 3.0]))
+    >>> round(low, 4), round(high, 4)  # 4.3027 times the root of 1 / 3 + 2 / 3 / 4
+    (-3.0424, 3.0424)
     >>> low, high = find_difference(np.array([1.0, 2.0, 3.0]), np.array([2.0]))
     >>> round(low, 4), round(high, 4)  # 4.3027, of Student's t, times the root of 1 + 1/3
     (-4.9683, 4.9683)
     """
+    variance = ours.var(ddof=1)
     if len(theirs) > 1:
-        low, high = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
-        return float(low), float(high)
-    n = len(ours)
-    half = float(stats.t.ppf(0.975, n - 1) * ours.std(ddof=1) * (1 + 1 / n) ** 0.5)
-    mean = float(ours.mean() - theirs.item())
+        error = (variance / len(ours) + theirs.var(ddof=1) / len(theirs)) ** 0.5
+    else:
+        error = (variance * (1 + 1 / len(ours))) ** 0.5
+    smaller = min(len(each) for each in (ours, theirs) if len(each) > 1)
+    half = float(stats.t.ppf(0.975, smaller - 1) * error)
+    mean = float(ours.mean() - theirs.mean())
     return mean - half, mean + half

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from result_numbers import (
     conclude,
     find_changes,
     find_detectable,
     find_difference,
+    find_trial_rates,
     read_compared,
     read_theirs,
 )
@@ -106,6 +108,23 @@ def _list_rates(rates: Sequence[str]) -> str:
     return rates[0] if len(set(rates)) == 1 else ", ".join(rates)
 
 
+def _rates(folders: Sequence[Path]) -> str:
+    """Of each scheduler the base rate that the trials at each dropout alone would have chosen, and
+    the mean test accuracy of these trials in percent."""
+    (folder,) = folders
+    rates = find_trial_rates(folder)
+    places = rates.index.unique("dropout").sort_values()
+    rows = [
+        (name, *(_describe_rate(rates.loc[(name, place)]) for place in places))
+        for name in rates.index.unique("scheduler")
+    ]
+    return join_table(("scheduler", *(format_named("dropout", place) for place in places)), rows)
+
+
+def _describe_rate(row: pd.Series[Any]) -> str:
+    return f"{row['lr']:g}: {100 * row['test_accuracy']:.2f}"
+
+
 def _gains(folders: Sequence[Path]) -> str:
     """Of each sweep what a scheduler gains on the reference at each dropout, less what it gains at
     the lowest, in points."""
@@ -162,9 +181,10 @@ def _describe_difference(row: Mapping[Any, Any]) -> str:
     text = f"{row['mean']:+.2f} ({_round_interval(row)})"
     if row["verdict"] not in (HIGHER, LOWER, EQUIVALENT):
         return text
-    marks = ("" if row["new_images"] is True else "\\*") + ("" if row["skew_holds"] else "†")
+    marks = "" if row["new_images"] is True else "\\*"
     if row["verdict"] == EQUIVALENT:
         return f"{text}, equivalent{marks}"
+    marks += "" if row["skew_holds"] else "†"
     return f"**{row['mean']:+.2f}**{marks} ({_round_interval(row)})"
 
 
@@ -277,6 +297,7 @@ def _link(folder: Path) -> str:
 TABLES: Mapping[str, Callable[[Sequence[Path]], str]] = {
     "answer": _answer,
     "accuracies": _accuracies,
+    "rates": _rates,
     "gains": _gains,
     "dropouts": _dropouts,
     "budgets": _budgets,

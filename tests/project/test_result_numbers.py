@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 import result_numbers
-from result_numbers import find_changes, find_detectable
+from result_numbers import find_changes, find_detectable, find_trial_rates
 from result_tables import fill_tables
 from scipy import stats
 
@@ -26,6 +26,26 @@ def test_a_change_is_that_of_the_gain_with_the_length_of_training(monkeypatch, t
     assert found.loc[("step", 10)].tolist() == pytest.approx([2, 2 - half, 2 + half], abs=1e-4)
     half *= 0.75**0.5
     assert found.loc[("cosine", 10)].tolist() == pytest.approx([1, 1 - half, 1 + half], abs=1e-4)
+    assert len(found) == 2
+
+
+def test_rates_of_trials_are_those_with_the_lowest_loss_at_each_dropout(monkeypatch, tmp_path):
+    runs = pd.DataFrame(
+        [
+            ("choose", "step", 0.0, 0.1, 0, 0.2, 0.91),
+            ("choose", "step", 0.0, 0.1, 1, 0.4, 0.93),
+            ("choose", "step", 0.0, 0.2, 0, 0.1, 0.95),
+            ("choose", "step", 0.0, 0.2, 1, 0.6, 0.95),
+            ("choose", "step", 0.5, 0.1, 0, 0.3, 0.90),
+            ("choose", "step", 0.5, 0.2, 0, 0.2, 0.80),
+            ("compare", "step", 0.5, 0.4, 0, 0.0, 0.99),
+        ],
+        columns=["phase", "scheduler", "dropout", "lr", "seed", "val_loss", "test_accuracy"],
+    )
+    monkeypatch.setattr(result_numbers.lrdecay, "read_runs", lambda folder: runs)
+    found = find_trial_rates(tmp_path)
+    assert found.loc[("step", 0.0), ["lr", "test_accuracy"]].tolist() == pytest.approx([0.1, 0.92])
+    assert found.loc[("step", 0.5), ["lr", "test_accuracy"]].tolist() == pytest.approx([0.2, 0.8])
     assert len(found) == 2
 
 
