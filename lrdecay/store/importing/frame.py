@@ -89,13 +89,13 @@ def _check_labels(column: pd.Series[Any]) -> None:
     if missing.any():
         row = column.index[missing][0] + 1
         raise InputError(f"scheduler: there is none in {str(column.name)!r} (row {row})")
-    broken = labels.map(lambda label: any(category(each) in _BREAKING for each in label))
-    if broken.any():
-        shown, row = quote(labels[broken].iloc[0]), column.index[broken][0] + 1
-        raise InputError(
-            f"scheduler: {shown} (row {row}) is no label: it is text on one line, without control "
-            f"characters"
-        )
+    different = labels.drop_duplicates()
+    for row, label in zip(different.index.to_list(), different, strict=True):
+        if any(category(character) in _BREAKING for character in label):
+            raise InputError(
+                f"scheduler: {quote(label)} (row {row + 1}) is no label: it is text on one line, "
+                f"without control characters"
+            )
 
 
 def _drop_rows(
