@@ -12,7 +12,7 @@ from rich.text import Text
 from lrdecay.cli import options
 from lrdecay.cli.console import out
 from lrdecay.cli.exits import report_errors
-from lrdecay.core.sanitize import sanitize
+from lrdecay.core.sanitize import sanitize_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +87,7 @@ def print_answer(answer: Answer, everything: bool = False, sentences: bool = Fal
     from lrdecay.report.compare import write_criteria
 
     found = answer.found
-    out.print(Text(sanitize(headline.write_answer(found)), style="bold"))
+    out.print(Text(sanitize_line(headline.write_answer(found)), style="bold"))
     out.say(write_criteria(answer))
     for name, rows in contrast_lines.list_families(found, everything):
         out.print()
@@ -96,7 +96,7 @@ def print_answer(answer: Answer, everything: bool = False, sentences: bool = Fal
         shown = rows.head(contrast_lines.SHOWN)
         if sentences:
             for sentence in shown["sentence"]:
-                out.say(f"- {sentence}")
+                out.say(f"- {sanitize_line(sentence)}")
         else:
             out.print(_make_table(shown, answer))
         if len(rows) > contrast_lines.SHOWN:
@@ -129,9 +129,9 @@ def _make_table(rows: pd.DataFrame, answer: Answer) -> Table:
     indent = ""
     for place, (label, *numbers, verdict) in contrast_lines.list_lines(rows, answer.found.metric):
         if place:
-            table.add_row(f"{place}:")
+            table.add_row(f"{sanitize_line(place)}:")
             indent = "  "
-        table.add_row(f"{indent}{label}", *numbers, _colour(verdict))
+        table.add_row(f"{indent}{sanitize_line(label)}", *numbers, _colour(verdict))
     return table
 
 

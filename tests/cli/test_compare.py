@@ -241,6 +241,15 @@ def test_labels_are_inert(tmp_path):
     assert json.loads(call(folder, "--format", "json"))["contrasts"][0]["a"] == HOSTILE
 
 
+def test_a_label_that_was_stored_with_a_line_break_begins_no_line(tmp_path):
+    tables = make_tables(("constant", "step\nverified"), (0.0,), 8, n_epochs=1)
+    folder = write_folder(tmp_path / "lines", tables)
+    for options in ([], ["--sentences"]):
+        printed = call(folder, *options)
+        assert "step\\nverified" in printed
+        assert not re.search(r"^ *verified", printed, re.MULTILINE)
+
+
 def test_an_unfinished_sweep_may_be_looked_at(tmp_path):
     runs, epochs = make_tables(("constant", "step"), (0.0,), 12, n_epochs=1)
     part = runs[(runs["seed"] < 9) | (runs["scheduler"] == "constant")]
