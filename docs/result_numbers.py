@@ -14,6 +14,7 @@ import lrdecay
 from lrdecay.analysis import Conclusions, compared
 from lrdecay.analysis.intervals import detectable_effect
 from lrdecay.analysis.looks import list_looks
+from lrdecay.analysis.lr_selection import compare_rates
 
 
 def read_compared(folder: Path) -> pd.DataFrame:
@@ -27,6 +28,13 @@ def read_theirs(folder: Path) -> pd.Series:
     elsewhere = pd.read_csv(folder.parent / "elsewhere.csv")
     own = elsewhere[elsewhere["problem"] == folder.name]
     return own.set_index("epoch")["test_accuracy"]
+
+
+def read_last(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the test accuracies of a published problem after the last epoch: ours, and theirs."""
+    runs = read_compared(folder)
+    (last,) = runs["epochs"].unique()
+    return runs["test_accuracy"].to_numpy(), read_theirs(folder).loc[[last]].to_numpy()
 
 
 @cache
@@ -45,17 +53,14 @@ def find_detectable(primary: pd.DataFrame, seeds: int) -> tuple[float, float]:
 
 
 def find_trial_rates(folder: Path) -> pd.DataFrame:
-    """Return which base rate the trials would have chosen at each dropout alone, each by the
-    lowest mean validation loss: its `lr`, and the mean `test_accuracy` of its trials."""
+    """Return which base rate the trials would have chosen at each dropout alone: by scheduler and
+    dropout its `lr`, and the mean `test_accuracy` of its trials."""
     runs = lrdecay.read_runs(folder)
-    means = (
-        runs[runs["phase"] == "choose"]
-        .groupby(["scheduler", "dropout", "lr"], sort=False)[["val_loss", "test_accuracy"]]
-        .mean()
-        .reset_index("lr")
-    )
-    least = means.groupby(["scheduler", "dropout"], sort=False)["val_loss"].transform("min")
-    return means[means["val_loss"] == least]
+    trials = runs[runs["phase"] == "choose"].assign(lr_chosen_per="scheduler, dropout")
+    rates = compare_rates(trials)
+    cell = ["scheduler", "dropout", "lr"]
+    means = trials.groupby(cell)["test_accuracy"].mean()
+    return rates.loc[rates["chosen"], cell].join(means, on=cell).set_index(cell[:2])
 
 
 def find_changes(folder: Path) -> pd.DataFrame:

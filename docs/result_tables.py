@@ -20,7 +20,7 @@ from result_numbers import (
     find_difference,
     find_trial_rates,
     read_compared,
-    read_theirs,
+    read_last,
 )
 from scipy import stats
 
@@ -235,10 +235,7 @@ def _beside(folders: Sequence[Path]) -> str:
 
 
 def _describe_problem(folder: Path) -> Sequence[str]:
-    by_epoch = read_theirs(folder)
-    runs = read_compared(folder)
-    (last,) = runs["epochs"].unique()
-    theirs, ours = by_epoch.loc[[last]].to_numpy(), runs["test_accuracy"].to_numpy()
+    ours, theirs = read_last(folder)
     low, high = find_difference(100 * ours, 100 * theirs)
     return (
         f"[{folder.name}]({folder.name}/report.html)",

@@ -120,6 +120,7 @@ def _list_hints(found: Conclusions, everything: bool, sentences: bool) -> list[s
 
 def _make_table(rows: pd.DataFrame, answer: Answer) -> Table:
     """Return a line for each contrast, under the place in the matrix that it is at."""
+    from lrdecay.analysis.headline import name_outcome
     from lrdecay.report import contrast_lines
 
     table = Table(box=None, pad_edge=False, header_style="")
@@ -127,15 +128,15 @@ def _make_table(rows: pd.DataFrame, answer: Answer) -> Table:
         right = name in ("difference", "seeds")
         table.add_column(name, no_wrap=name != "", justify="right" if right else "left")
     indent = ""
-    for place, (label, *numbers, verdict) in contrast_lines.list_lines(rows, answer.found.metric):
+    metric = answer.found.metric
+    lines = contrast_lines.list_lines(rows, metric)
+    for (place, (label, *numbers, said)), verdict in zip(lines, rows["verdict"], strict=True):
         if place:
             table.add_row(f"{sanitize_line(place)}:")
             indent = "  "
-        table.add_row(f"{indent}{sanitize_line(label)}", *numbers, _colour(verdict))
+        table.add_row(
+            f"{indent}{sanitize_line(label)}",
+            *numbers,
+            Text(said, style=_STYLES[name_outcome(verdict, metric)]),
+        )
     return table
-
-
-def _colour(said: str) -> Text:
-    """Return a verdict in its colour; it may go on with of how many seeds it is."""
-    verdict, _, _ = said.partition(" at ")
-    return Text(said, style=_STYLES[verdict])

@@ -57,8 +57,7 @@ def count_runs(
         trials = spell_count(cells * len(choice.choose) * choice.seeds, "trial")
         yield f"To choose base rates: {of_cells} x {rates} x {own} of their own = {trials}"
         prefix = "To compare: "
-    at_most = ""
-    if adding is not None and adding.max > fewest:
-        at_most = f" to {spell_count(cells * adding.max, 'run')}"
+    most = fewest if adding is None else adding.max
+    at_most = f" to {spell_count(cells * most, 'run')}" if most > fewest else ""
     each, runs = spell_count(fewest, "seed"), spell_count(cells * fewest, "run")
     yield f"{prefix}{of_cells} x {each} = {runs}{at_most}"

@@ -15,6 +15,7 @@ from result_numbers import (
     find_difference,
     find_trial_rates,
     read_compared,
+    read_last,
     read_theirs,
 )
 from result_tables import fill_tables
@@ -448,11 +449,9 @@ def _describe_seeds() -> Iterator[str]:
 def _describe_published() -> Iterator[str]:
     apart, furthest = {}, {}
     for name in (*MNIST_EXAMPLES, DEEPOBS):
-        runs, theirs = read_compared(PUBLISHED / name), read_theirs(PUBLISHED / name)
-        (last,) = runs["epochs"].unique()
-        apart[name] = 100 * (runs["test_accuracy"].mean() - theirs.loc[[last]].mean())
-        ours, others = runs["test_accuracy"].to_numpy(), theirs.loc[[last]].to_numpy()
-        low, high = find_difference(100 * ours, 100 * others)
+        ours, theirs = read_last(PUBLISHED / name)
+        apart[name] = 100 * (ours.mean() - theirs.mean())
+        low, high = find_difference(100 * ours, 100 * theirs)
         assert low < 0 < high
         furthest[name] = max(-low, high)
     example, free = MNIST_EXAMPLES
@@ -461,7 +460,7 @@ def _describe_published() -> Iterator[str]:
         f"ours differ by {abs(apart[example]):.2f} and {abs(apart[free]):.2f} points, where a "
         f"difference of {furthest[example]:.2f} and {furthest[free]:.2f} would not have been seen."
     )
-    assert WORDS[len(others)] == "six"
+    assert WORDS[len(theirs)] == "six"
     assert furthest[DEEPOBS] == pytest.approx(2.15, abs=0.005)
     yield (
         "From six of DeepOBS's network with Adam on Fashion-MNIST, from a copy of the images, "
@@ -500,10 +499,8 @@ def test_the_tutorial_says_what_was_found_on_mnist(page):
 def list_published_claims() -> Iterator[str]:
     """Yield what results/published/README.md says of its results in sentences of its own."""
     for name in (*MNIST_EXAMPLES, DEEPOBS):
-        runs = read_compared(PUBLISHED / name)
-        (last,) = runs["epochs"].unique()
-        ours = runs["test_accuracy"].to_numpy()
-        low, high = find_difference(ours, read_theirs(PUBLISHED / name).loc[[last]].to_numpy())
+        ours, theirs = read_last(PUBLISHED / name)
+        low, high = find_difference(ours, theirs)
         assert low < 0 < high
     yield "**Nothing speaks against them:** after the last epoch no difference is shown."
     inside = []
@@ -529,7 +526,7 @@ def list_published_claims() -> Iterator[str]:
         f"ours exceed by {100 * (ours.mean() - others.mean()):.2f}."
     )
     left_out = 60_000 % 128, 10_000 % 128
-    assert set(runs["batch_size"]) == {128}
+    assert set(read_compared(PUBLISHED / DEEPOBS)["batch_size"]) == {128}
     yield (
         f"An epoch of theirs leaves out the last {left_out[0]} images, and their test set the last "
         f"{left_out[1]}."

@@ -7,6 +7,8 @@ from result_numbers import find_changes, find_detectable, find_trial_rates
 from result_tables import fill_tables
 from scipy import stats
 
+from lrdecay.analysis import AXES
+
 
 def test_a_change_is_that_of_the_gain_with_the_length_of_training(monkeypatch, tmp_path):
     """The differences of the gains are 1, 2 and 3 points for step; for cosine 0.5, 0.5 and 2."""
@@ -37,11 +39,15 @@ def test_rates_of_trials_are_those_with_the_lowest_loss_at_each_dropout(monkeypa
             ("choose", "step", 0.0, 0.2, 0, 0.1, 0.95),
             ("choose", "step", 0.0, 0.2, 1, 0.6, 0.95),
             ("choose", "step", 0.5, 0.1, 0, 0.3, 0.90),
-            ("choose", "step", 0.5, 0.2, 0, 0.2, 0.80),
+            ("choose", "step", 0.5, 0.1, 1, 0.3, 0.90),
+            ("choose", "step", 0.5, 0.2, 0, 0.2, 0.79),
+            ("choose", "step", 0.5, 0.2, 1, 0.2, 0.81),
             ("compare", "step", 0.5, 0.4, 0, 0.0, 0.99),
         ],
         columns=["phase", "scheduler", "dropout", "lr", "seed", "val_loss", "test_accuracy"],
     )
+    axes = {axis: "one" for axis in AXES if axis not in runs}
+    runs = runs.assign(**axes, status="completed")
     monkeypatch.setattr(result_numbers.lrdecay, "read_runs", lambda folder: runs)
     found = find_trial_rates(tmp_path)
     assert found.loc[("step", 0.0), ["lr", "test_accuracy"]].tolist() == pytest.approx([0.1, 0.92])

@@ -83,12 +83,15 @@ def read_frame(frame: pd.DataFrame, columns: Columns) -> ImportedRows:
     )
 
 
-def _check_labels(column: pd.Series[Any]) -> None:
-    labels = column.astype(str)
-    missing = column.isna() | (labels.str.strip() == "")
+def _refuse_missing(what: str, column: pd.Series[Any], missing: pd.Series[bool]) -> None:
     if missing.any():
         row = column.index[missing][0] + 1
-        raise InputError(f"scheduler: there is none in {str(column.name)!r} (row {row})")
+        raise InputError(f"{what}: there is none in {str(column.name)!r} (row {row})")
+
+
+def _check_labels(column: pd.Series[Any]) -> None:
+    labels = column.astype(str)
+    _refuse_missing("scheduler", column, column.isna() | (labels.str.strip() == ""))
     different = labels.drop_duplicates()
     for row, label in zip(different.index.to_list(), different, strict=True):
         if any(category(character) in _BREAKING for character in label):
@@ -120,9 +123,7 @@ def _drop_rows(
 
 
 def _check_seeds(column: pd.Series[Any]) -> None:
-    if column.isna().any():
-        row = column.index[column.isna()][0] + 1
-        raise InputError(f"seed: there is none in {str(column.name)!r} (row {row})")
+    _refuse_missing("seed", column, column.isna())
     text = column.astype(str).str.strip()
     numbers = pd.to_numeric(text, errors="coerce")
     whole = numbers.notna() & (numbers == numbers.round()) & numbers.between(0, 2**53)
