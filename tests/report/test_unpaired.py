@@ -66,6 +66,10 @@ def test_where_there_are_no_looks_none_are_spoken_of() -> None:
     assert differences._bar(found) == f"Intervals: right with 95% confidence, {CONDITION}"
     assert list_shares(found) == []
     assert write_summary(found) == "Of 1 difference: 1 shown to differ from 0."
+    assert differences._describe_means(found.primary) == (
+        "of the means of runs that are no pairs",
+        "n = 5 runs a side",
+    )
 
 
 def test_looks_of_what_is_paired_are_spoken_of_beside_it() -> None:
@@ -76,6 +80,10 @@ def test_looks_of_what_is_paired_are_spoken_of_beside_it() -> None:
     assert write_question(found).endswith(f"at most 5%, at all looks together, {CONDITION}")
     assert list_shares(found)[0] == "8 seeds: 80%"
     assert write_summary(found).startswith("Of 2 differences: ")
+    assert differences._describe_means(found.primary) == (
+        "mean over pairs of runs with the same seed or of the means of runs that are no pairs",
+        "n = 8 pairs; n = 8 runs a side",
+    )
 
 
 def test_runs_of_either_side_are_counted_where_there_are_no_pairs() -> None:
